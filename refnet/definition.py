@@ -1,0 +1,194 @@
+"""What an op is: a loop over tasks, which is its definition, and the rules around it.
+
+A definition is an ordinary function
+
+    loop(tasks, *inputs, *attributes, *outputs, *scratch)
+
+over `tasks`, the independent pieces of its work, normally one per output element. It reads its inputs, writes its outputs,
+allocates nothing and draws nothing. Elements arrive wide (float64, int64, uint64 or bool, whatever the stored dtype) and a
+result is rounded once, when it is stored. An elementwise op has instead a *scalar* function of one element each; its loop
+is always the same: apply it everywhere.
+"""
+
+import math
+from typing import Any, Callable, NamedTuple
+
+from refnet.errors import ShapeError
+
+
+class Spec(NamedTuple):
+    """What is known of an array before it exists. A dimension is None until a program is planned."""
+
+    shape: tuple
+    dtype: str
+
+
+class View(NamedTuple):
+    """How a loop sees a row-major array: its own shape, and strides in elements (None: row-major as well)."""
+
+    shape: tuple
+    strides: tuple | None = None
+    offset: int = 0
+
+
+class Form(NamedTuple):
+    """A call in canonical form: what the loop is given, whatever the rank of the user's arrays.
+
+    inputs, outputs: a View each.  attributes: integers, floats, bools and tuples of them, in the loop's order.
+    domain: there is one task for every index of this shape.  cost: multiply-adds a task, roughly.
+    scratch: shapes of arrays (float64) that each task may scribble on.
+    """
+
+    inputs: tuple
+    attributes: tuple
+    outputs: tuple
+    domain: tuple
+    cost: float = 1
+    scratch: tuple = ()
+
+
+def whole(spec):
+    """The View of an array as it is."""
+    return View(tuple(spec.shape))
+
+
+def size_of(shape):
+    return math.prod(shape)
+
+
+class Op:
+    """What an op means; nothing of any engine.
+
+    Args:
+        name: unique; kernels and the registry go by it.
+        rule: `rule(*specs, **attributes)` gives the Spec (or a tuple of Specs) of the result, for shapes with None too, and
+            raises ShapeError, DtypeError or ArgumentError in the user's words.
+        loop: the definition (see above), or
+        scalar: of an elementwise op, the function of one element of each input, then the attributes; it returns one value,
+            or a tuple of as many as there are outputs.
+        expand: instead of a loop, a function that writes the op with other ops once every shape is known.
+        form: `form(*specs, **attributes)` gives the Form for concrete specs. Default: arrays as they are, attributes by
+            declaration order, one task per element of the first output. Elementwise ops have their own.
+        gradient: `gradient(node, *dys)` gives one tensor (or None) per input, written as ops. `node` has inputs, outputs
+            and attributes; a dy is None where nothing flows.
+        ranges: `ranges(*specs, **attributes)` gives {input position: (low, high)}: integers that must lie in low..high-1.
+        random: the op draws; its attribute `place` and its input, the run counter, are filled in by the program.
+        takes_shape: the attribute `shape` may have None entries, each given by one of the last inputs.
+        shape_only: positions of inputs that are read for their shape alone.
+        attributes: the names of the attributes in the loop's order (default: the order of the call's keywords).
+    """
+
+    named: dict[str, "Op"] = {}
+
+    def __init__(
+        self,
+        name: str,
+        rule: Callable,
+        *,
+        loop: Callable | None = None,
+        scalar: Callable | None = None,
+        expand: Callable | None = None,
+        form: Callable | None = None,
+        gradient: Callable | None = None,
+        ranges: Callable | None = None,
+        random: bool = False,
+        takes_shape: bool = False,
+        shape_only: tuple = (),
+        attributes: tuple | None = None,
+    ):
+        if name in Op.named:
+            raise ValueError(f"there is already an op called {name!r}")
+        self.name, self.rule, self.loop, self.scalar, self.expand = name, rule, loop, scalar, expand
+        self._form, self.gradient, self.ranges = form, gradient, ranges
+        self.random, self.takes_shape, self.shape_only = random, takes_shape, shape_only
+        self.attributes = attributes
+        Op.named[name] = self
+
+    def __repr__(self):
+        return self.name
+
+    @property
+    def primitive(self) -> bool:
+        return self.loop is not None or self.scalar is not None
+
+    def specs(self, *inputs: Any, **attributes: Any) -> tuple:
+        """The Spec of each output."""
+        result = self.rule(*inputs, **attributes)
+        return (result,) if isinstance(result, Spec) else tuple(result)
+
+    def form(self, *specs: Any, **attributes: Any) -> Form:
+        """The canonical form of a call whose shapes are all known."""
+        if self._form is not None:
+            return self._form(*specs, **attributes)
+        outputs = self.specs(*specs, **attributes)
+        if self.scalar is not None:
+            return elementwise_form(specs, outputs, self.ordered(attributes))
+        views = tuple(whole(s) for s in specs), tuple(whole(s) for s in outputs)
+        return Form(views[0], self.ordered(attributes), views[1], tuple(outputs[0].shape))
+
+    def ordered(self, attributes: dict) -> tuple:
+        """The attributes' values in the loop's order."""
+        names = self.attributes if self.attributes is not None else tuple(attributes)
+        return tuple(attributes[name] for name in names)
+
+    def __call__(self, *inputs: Any, **attributes: Any) -> Any:
+        """A node on symbolic tensors; on arrays the result, computed at once by the current engine."""
+        from refnet import graph
+
+        return graph.call(self, inputs, attributes)
+
+
+def elementwise_form(inputs: tuple, outputs: tuple, attributes: tuple) -> Form:
+    """Operands as strided views of the result's shape (stride 0 where repeated), neighbouring axes joined where possible."""
+    shape = tuple(outputs[0].shape)
+    strides = [broadcast_strides(tuple(x.shape), shape) for x in inputs]
+    joined, columns = join_axes(shape, strides)
+    views = tuple(View(joined, tuple(column)) for column in columns)
+    return Form(views, attributes, tuple(View(joined) for _ in outputs), joined)
+
+
+def row_major(shape: tuple) -> list:
+    """The strides, in elements, of a row-major array."""
+    strides, step = [], 1
+    for extent in reversed(shape):
+        strides.append(step)
+        step *= extent
+    return strides[::-1]
+
+
+def broadcast_strides(shape: tuple, target: tuple) -> list:
+    """The strides with which a row-major array of `shape` is read as one of `target`'s shape."""
+    own = row_major(shape)
+    missing = len(target) - len(shape)
+    return [0] * missing + [0 if extent == 1 else step for extent, step in zip(shape, own)]
+
+
+def join_axes(shape: tuple, strides: list) -> tuple:
+    """The shape with neighbouring axes made one wherever every operand steps through them evenly."""
+    axes: list = []
+    for axis, extent in enumerate(shape):
+        if extent == 1 and len(shape) > 1:
+            continue
+        steps = [s[axis] for s in strides]
+        if axes and all(outer == extent * step for outer, step in zip(axes[-1][1], steps)):
+            axes[-1] = (axes[-1][0] * extent, steps)
+        else:
+            axes.append((extent, steps))
+    if not axes:
+        axes = [(size_of(shape), [0] * len(strides))]
+    return tuple(extent for extent, _ in axes), [[steps[k] for _, steps in axes] for k in range(len(strides))]
+
+
+def broadcast_shapes(name: str, *shapes: tuple) -> tuple:
+    """The common shape, None where it is not known yet. Raises ShapeError, naming the op."""
+    rank = max((len(s) for s in shapes), default=0)
+    result: list = []
+    for column in zip(*([1] * (rank - len(s)) + list(s) for s in shapes)):
+        known = {d for d in column if d is not None and d != 1}
+        if len(known) > 1:
+            raise ShapeError(
+                f"{name} cannot combine the shapes {' and '.join(str(tuple(s)) for s in shapes)}: "
+                f"axes must be equal, or 1, counted from the last; here they are {' and '.join(map(str, sorted(known)))}."
+            )
+        result.append(known.pop() if known else (None if None in column else 1))
+    return tuple(result)

@@ -1,0 +1,298 @@
+"""Engines: what runs a program. Here is the protocol, the choice of engine, and the reference engine.
+
+The reference engine interprets the definitions: every loop in plain Python, every task, every value wide. The others live in
+`refnet_fast` and in packages that register the entry point group `refnet.engines`.
+"""
+
+import os
+from contextlib import contextmanager
+
+import numpy as np
+
+from refnet import dtypes
+from refnet.definition import Spec, View
+from refnet.errors import DtypeError, EngineError, did_you_mean
+from refnet.graph import Constant, Variable
+from refnet.program import Instruction, check_range, check_ranges, specialize
+
+
+class Engine:
+    """Takes programs and gives back something that runs. An engine implements `compute` and `build`.
+
+    Attributes:
+        name: as in `use_engine(name)`.
+    """
+
+    name = "engine"
+
+    def compute(self, op, arrays, attributes):
+        """The results of one call of an op on arrays: a list of new arrays."""
+        raise NotImplementedError
+
+    def build(self, concrete):
+        """An object with `run(feeds) -> list of arrays`, which commits, for a Concrete program."""
+        raise NotImplementedError
+
+    def prepare(self, program):
+        """An Executable for a program."""
+        return Executable(self, program)
+
+
+class Executable:
+    """A program on an engine. Shapes are met when it runs; each new set of shapes is built once and kept."""
+
+    def __init__(self, engine, program):
+        self.engine, self.program, self._built = engine, program, {}
+
+    def at(self, shapes):
+        """What `engine.build` made for these input shapes."""
+        key = tuple(map(tuple, shapes))
+        if key not in self._built:
+            self._built[key] = self.engine.build(specialize(self.program, key))
+        return self._built[key]
+
+    def run(self, feeds):
+        """Runs once and commits.
+
+        Args:
+            feeds: one array per input of the program; cast to the input's dtype.
+        Returns:
+            The outputs, as new arrays that belong to the caller.
+        """
+        arrays = [as_fed(a, x.dtype) for a, x in zip(feeds, self.program.inputs, strict=True)]
+        return self.at([a.shape for a in arrays]).run(arrays)
+
+    def run_batches(self, data, order, batch_size, start, stop, outputs=None):
+        """Runs batches start..stop of an epoch; stops early, so that Ctrl-C is heard, where a batch takes long.
+
+        Args:
+            data: one array per input, each with all samples first.
+            order: int64, the sample at each place of the epoch; None for 0, 1, 2 ...
+            batch_size: samples in a batch; the last batch may have fewer.
+            start, stop: batch numbers.
+            outputs: arrays with all samples first, into which the program's outputs are written; or None.
+        Returns:
+            The number of the next batch to run; `stop` when all have run.
+        """
+        samples = len(data[0]) if order is None else len(order)
+        for number in range(start, stop):
+            low, high = number * batch_size, min((number + 1) * batch_size, samples)
+            rows = slice(low, high) if order is None else order[low:high]
+            results = self.run([array[rows] for array in data])
+            for target, result in zip(outputs or (), results):
+                target[low:high] = result
+        return stop
+
+
+def as_fed(array, dtype):
+    """The array as a program takes it: its dtype, row-major."""
+    array = np.asarray(array)
+    if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
+        raise DtypeError(f"expected an array of numbers, got dtype {array.dtype}. Turn strings or objects into numbers first.")
+    return np.ascontiguousarray(array, dtypes.as_numpy(dtype))
+
+
+# ---- which engine
+
+
+_registered: dict = {}
+_current: list = []  # the innermost `use_engine`, last
+_default = "reference"
+
+
+def register_engine(name, make):
+    """Makes an engine known by name; `make()` is called when it is first used."""
+    _registered[name] = make
+
+
+def get_engine(name):
+    """The engine of that name. Raises EngineError if there is none, or if it cannot run here."""
+    if isinstance(name, Engine):
+        return name
+    found = _registered.get(name) or _from_entry_points(name)
+    if found is None:
+        hint = "" if "cpu" in _registered else " The engines derived, cpu, cuda and cuda-sim come with `import refnet_fast`."
+        raise EngineError(f"unknown engine {name!r}.{did_you_mean(name, list(_registered))}{hint}")
+    if not isinstance(found, Engine):
+        found = _registered[name] = found()
+    return found
+
+
+def _from_entry_points(name):
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group="refnet.engines"):
+        if entry.name == name:
+            register_engine(name, entry.load())
+            return _registered[name]
+    return None
+
+
+def set_default_engine(name):
+    """The engine for models when neither `use_engine` nor REFNET_ENGINE says otherwise."""
+    global _default
+    _default = name
+
+
+def current_engine():
+    """The engine that models run on now: `use_engine`'s, else REFNET_ENGINE, else the default of the imported package."""
+    if _current:
+        return _current[-1]
+    return get_engine(os.environ.get("REFNET_ENGINE") or _default)
+
+
+class use_engine:
+    """Switches the engine: a call sets it from here on, `with use_engine(name):` for a block.
+
+    >>> with use_engine("reference") as engine:
+    ...     engine.name
+    'reference'
+    """
+
+    def __init__(self, name):
+        self.before = list(_current)
+        self.engine = get_engine(name)
+        _current.append(self.engine)
+
+    def __enter__(self):
+        return self.engine
+
+    def __exit__(self, *_):
+        _current[:] = self.before
+
+
+# Eager calls (ops on arrays): `refnet.ops` runs the definition unless inside `use_engine`; `refnet_fast.ops` the current engine.
+_eager: list = []
+
+
+@contextmanager
+def eager_on_current():
+    """Inside, ops on arrays run on the current engine even outside `use_engine`."""
+    _eager.append(True)
+    try:
+        yield
+    finally:
+        _eager.pop()
+
+
+def compute(op, arrays, attributes):
+    """One eager call: on the reference engine, or on the current one (see above)."""
+    chosen = current_engine() if _current or _eager else reference
+    if op.expand is not None:
+        return _as_list(op.expand(*map(np.asarray, arrays), **attributes))
+    return chosen.compute(op, [np.asarray(a) for a in arrays], attributes)
+
+
+def _as_list(results):
+    return list(results) if isinstance(results, (tuple, list)) else [results]
+
+
+# ---- the reference engine
+
+
+def spec_of(array):
+    return Spec(array.shape, array.dtype.name)
+
+
+def seen(array, view: View):
+    """The array as the loop sees it."""
+    if view.strides is None:
+        return array.reshape(view.shape)
+    flat = np.ascontiguousarray(array).reshape(-1)[view.offset :]
+    strides = [s * flat.itemsize for s in view.strides]
+    return np.lib.stride_tricks.as_strided(flat, view.shape, strides, writeable=False)
+
+
+def widened(array):
+    """The array with the dtype that definitions compute in; object arrays (exact numbers) stay."""
+    if array.dtype == object:
+        return array
+    return array.astype(dtypes.as_numpy(dtypes.wide(array.dtype.name)))
+
+
+def interpret(op, arrays, attributes, outputs, tasks=None):
+    """Runs a definition in plain Python.
+
+    Args:
+        op: a primitive.
+        arrays: the inputs; object arrays of any kind of number are allowed.
+        attributes: the call's, complete.
+        outputs: arrays to be written, of the result's shapes (of dtype object for other kinds of number).
+        tasks: the tasks to run, indices of the form's domain; all if None.
+    """
+    names = [x.dtype.name if x.dtype != object else "float64" for x in arrays]
+    form = op.form(*(Spec(x.shape, name) for x, name in zip(arrays, names)), **attributes)
+    inputs = [seen(widened(x), view) for x, view in zip(arrays, form.inputs)]
+    written = [y.reshape(view.shape) for y, view in zip(outputs, form.outputs)]
+    tasks = np.ndindex(*form.domain) if tasks is None else tasks
+    with np.errstate(all="ignore"):
+        if op.scalar is not None:
+            apply_scalar(op.scalar, tasks, inputs, form.attributes, written)
+        else:
+            scratch = [np.zeros(shape, object if any(x.dtype == object for x in inputs) else float) for shape in form.scratch]
+            op.loop(tasks, *inputs, *form.attributes, *written, *scratch)
+
+
+def apply_scalar(scalar, tasks, inputs, attributes, outputs):
+    """The definition of every elementwise op: the scalar function, everywhere."""
+    for task in tasks:
+        results = scalar(*[x[task] for x in inputs], *attributes)
+        if len(outputs) == 1:
+            outputs[0][task] = results
+        else:
+            for y, result in zip(outputs, results):
+                y[task] = result
+
+
+class Reference(Engine):
+    """Interprets the definitions. With `trace`, calls `trace(instruction, inputs, outputs)` after each."""
+
+    name = "reference"
+
+    def __init__(self, trace=None):
+        self.trace = trace
+
+    def compute(self, op, arrays, attributes):
+        specs = [spec_of(a) for a in arrays]
+        outputs = [np.empty(s.shape, dtypes.as_numpy(s.dtype)) for s in op.specs(*specs, **attributes)]
+        if op.ranges is not None:
+            for position, (low, high) in op.ranges(*specs, **attributes).items():
+                check_range(op.name, arrays[position], low, high)
+        interpret(op, arrays, attributes, outputs)
+        return outputs
+
+    def build(self, concrete):
+        return Interpreted(self, concrete)
+
+
+class Interpreted:
+    """A concrete program, run node by node."""
+
+    def __init__(self, engine, concrete):
+        self.engine, self.concrete = engine, concrete
+
+    def run(self, feeds):
+        values = dict(zip(self.concrete.inputs, feeds))
+
+        def read(x):
+            if x in values:
+                return values[x]
+            return x.value if isinstance(x, (Constant, Variable)) else np.broadcast_to(np.zeros(1, x.dtype), x.shape)
+
+        for instruction in self.concrete.instructions:
+            arrays = [read(x) for x in instruction.inputs]
+            check_ranges(instruction, arrays)
+            results = [np.empty(y.shape, dtypes.as_numpy(y.dtype)) for y in instruction.outputs]
+            interpret(instruction.op, arrays, instruction.attributes, results)
+            values.update(zip(instruction.outputs, results))
+            if self.engine.trace is not None:
+                self.engine.trace(Instruction(*instruction), arrays, results)
+        outputs = [np.array(read(y)) for y in self.concrete.outputs]
+        updates = {v: np.array(read(x)) for v, x in self.concrete.commits.items()}
+        for variable, value in updates.items():  # nothing is committed unless everything was computed
+            variable.set(value)
+        return outputs
+
+
+reference = Reference()
+register_engine("reference", lambda: reference)

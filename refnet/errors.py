@@ -1,0 +1,35 @@
+"""The errors refnet raises, each also the built-in kind that Python and Keras users expect."""
+
+
+class RefnetError(Exception):
+    """Base of every error that refnet raises on purpose."""
+
+
+class ShapeError(RefnetError, ValueError):
+    """Shapes that do not fit an op or a layer."""
+
+
+class DtypeError(RefnetError, TypeError):
+    """A dtype that an op or a layer cannot take."""
+
+
+class ArgumentError(RefnetError, ValueError):
+    """An argument outside what an op, a layer or a method accepts."""
+
+
+class DataError(RefnetError, ValueError):
+    """Values in the user's data that cannot be right: labels outside the classes, indices outside an axis."""
+
+
+class EngineError(RefnetError, RuntimeError):
+    """An engine that is unknown, not installed, or has no device to run on."""
+
+
+def did_you_mean(name, known):
+    """' Did you mean ...?' with the nearest known names, or the list of all of them."""
+    import difflib
+
+    near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.6)
+    if near:
+        return " Did you mean " + " or ".join(repr(n) for n in near) + "?"
+    return " Known: " + ", ".join(sorted(known)) + "."

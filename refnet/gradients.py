@@ -1,0 +1,59 @@
+"""Reverse mode: graph in, graph out. Each op's gradient is written with ops, so gradients can be differentiated again."""
+
+from refnet.graph import Condition, Mode, Tensor, phase, sorted_nodes
+
+
+def gradients(loss, xs):
+    """The gradient of a loss with respect to each of xs, as new tensors.
+
+    Where the phase (training or inference) is still open, both ways are differentiated by themselves and joined: a zero
+    sent into the idle branch could meet an infinity.
+
+    Args:
+        loss: a tensor; if it is not a scalar, the gradient is that of its sum.
+        xs: a tensor, or a list of tensors: variables, inputs, or anything the loss was computed from.
+    Returns:
+        A list, one tensor per x; None where the loss does not depend on x.
+    """
+    from refnet import ops
+
+    xs = [xs] if isinstance(xs, Tensor) else list(xs)
+    seeds = [ops.ones_like(loss)]
+    if not any(node.op is phase for node in sorted_nodes([loss])):
+        return reverse([loss], seeds, xs, None)
+    ways = [reverse([loss], seeds, xs, Mode(training)) for training in (True, False)]
+    zero = lambda dx, x: ops.zeros_like(x) if dx is None else dx
+    return [
+        None if a is None and b is None else phase(zero(a, x), zero(b, x), condition=Condition())
+        for a, b, x in zip(*ways, xs)
+    ]
+
+
+def reverse(targets, seeds, xs, mode):
+    """Gradients of `targets`, weighted by `seeds`, with respect to xs; phase nodes go the way the mode says."""
+    from refnet import ops
+
+    total: dict = {}
+    order = sorted_nodes(targets, mode)
+    wanted = set(xs)
+    for node in order:
+        sources = [mode.pick(node)] if mode is not None and node.op is phase else node.inputs
+        if any(x in wanted for x in sources):
+            wanted.update(node.outputs)
+
+    def receive(x, dx):
+        if dx is not None and x in wanted:
+            total[x] = ops.add(total[x], dx) if x in total else dx
+
+    for target, seed in zip(targets, seeds):
+        receive(target, seed)
+    for node in reversed(order):
+        dys = [total.get(y) for y in node.outputs]
+        if all(dy is None for dy in dys) or not any(x in wanted for x in node.inputs):
+            continue
+        if node.op is phase:
+            receive(mode.pick(node), dys[0])
+        elif node.op.gradient is not None:
+            for x, dx in zip(node.inputs, node.op.gradient(node, *dys)):
+                receive(x, dx)
+    return [total.get(x) for x in xs]

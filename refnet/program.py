@@ -1,0 +1,199 @@
+"""Programs: a part of a graph, in one mode, ready for an engine.
+
+A Program fixes what the graph leaves open: which way each phase node goes, which assignment each read of a variable sees,
+and the place of every random node. `specialize` then fixes the shapes, which folds everything that follows from them.
+"""
+
+import math
+from typing import NamedTuple
+
+from refnet.definition import Op
+from refnet.errors import ArgumentError, DataError, ShapeError
+from refnet.graph import Constant, Mode, Node, Tensor, Variable, node_of, phase, run_counter, trace
+
+LATEST = math.inf
+
+
+class Instruction(NamedTuple):
+    """One op to run: its inputs already resolved (the branch that runs, the assignment that is seen)."""
+
+    op: Op
+    inputs: tuple
+    attributes: dict
+    outputs: tuple
+    node: Node | None = None  # where it came from, for error messages and traces
+
+
+class Program:
+    """What to compute and what to commit.
+
+    Args:
+        inputs: the tensors it will be fed; any tensors of the graph, not only Inputs.
+        outputs: the tensors it gives back.
+        assignments: records of `Variable.assign`; those whose guard holds in the mode are committed together at the end of
+            a run, none of them if the run fails. A read sees the last assignment made before it.
+        mode: training or inference, and what was trainable at compile.
+        counter: an int64 Variable that counts the runs of programs that draw random numbers. A new one if None.
+    Attributes:
+        instructions: in an order in which they can run.
+        commits: {variable: the tensor it takes}.
+    """
+
+    def __init__(self, inputs, outputs, assignments=(), mode=None, counter=None):
+        self.inputs, self.mode = list(inputs), mode or Mode(False)
+        self.counter = counter if counter is not None else Variable(0, "int64", trainable=False, name="run_counter")
+        held = sorted((a for a in assignments if self.mode.holds(a.guard)), key=lambda a: a.number)
+        self._held: dict = {}
+        for record in held:
+            self._held.setdefault(record.variable, []).append(record)
+        self._fed = set(self.inputs)
+        self.instructions: list[Instruction] = []
+        roots = [(y, LATEST) for y in outputs] + [(a.value, a.number) for a in held]
+        self._gather(roots)
+        self.outputs = [self._source(y, LATEST) for y in outputs]
+        self.commits = {a.variable: self._source(a.value, a.number) for a in held}
+        if any(i.op.random for i in self.instructions) and self.counter not in self.commits:
+            from refnet import ops
+
+            with trace.inside(call=None, guard=()):
+                following = ops.add(self.counter, 1)
+            self.instructions.append(_instruction(following.node, following.node.inputs))
+            self.commits[self.counter] = following
+
+    @property
+    def variables(self):
+        """Every variable that is read or written."""
+        read = [x for i in self.instructions for x in i.inputs] + self.outputs + list(self.commits.values())
+        return list(dict.fromkeys([x for x in read if isinstance(x, Variable)] + list(self.commits)))
+
+    def _source(self, tensor, at):
+        """What a read at time `at` sees."""
+        while tensor not in self._fed:
+            if tensor.node is not None and tensor.node.op is phase:
+                tensor, at = self.mode.pick(tensor.node), tensor.node.number
+                continue
+            if tensor is run_counter:
+                return self.counter
+            earlier = [a for a in self._held.get(tensor, ()) if a.number < at] if at != LATEST else ()
+            if not earlier:
+                return tensor
+            tensor, at = earlier[-1].value, earlier[-1].number
+        return tensor
+
+    def _gather(self, roots):
+        """Appends every instruction the roots need, each after what it reads. Iterative, for deep graphs."""
+        state: dict = {}
+        places = 0
+        stack = [self._source(t, at) for t, at in reversed(roots)]
+        while stack:
+            tensor = stack[-1]
+            node = tensor.node
+            if tensor in self._fed or node is None or state.get(node) == "done":
+                if node is None and type(tensor) is Tensor and tensor not in self._fed:
+                    label = tensor.name or f"of shape {tensor.shape}"
+                    raise ArgumentError(f"the graph reads the input {label}, which is not among the inputs given.")
+                stack.pop()
+                continue
+            sources = tuple(self._source(x, node.number) for x in node.inputs)
+            if state.get(node) is None:
+                state[node] = "open"
+                stack.extend(x for x in reversed(sources) if x.node is None or state.get(x.node) != "done")
+                continue
+            state[node] = "done"
+            attributes = node.attributes
+            if node.op.random:
+                attributes = {**attributes, "place": places}
+                places += 1
+            self.instructions.append(_instruction(node, sources, attributes))
+            stack.pop()
+
+
+def _instruction(node, inputs, attributes=None):
+    return Instruction(node.op, tuple(inputs), node.attributes if attributes is None else attributes, node.outputs, node)
+
+
+class Concrete:
+    """A program at known shapes: every instruction is a primitive, every attribute complete.
+
+    Attributes:
+        inputs, outputs: tensors without open dimensions.
+        instructions, commits: as in Program.
+        program: where it came from.
+    """
+
+    def __init__(self, program, inputs, outputs, instructions, commits):
+        self.program, self.inputs, self.outputs = program, inputs, outputs
+        self.instructions, self.commits = instructions, commits
+
+
+def check_feeds(program, shapes):
+    """Raises ShapeError unless the shapes fit the program's inputs."""
+    if len(shapes) != len(program.inputs):
+        raise ArgumentError(f"expected {len(program.inputs)} arrays, one per input; got {len(shapes)}.")
+    for x, shape in zip(program.inputs, shapes):
+        if len(shape) != len(x.shape) or any(d is not None and d != given for d, given in zip(x.shape, shape)):
+            raise ShapeError(f"input {x.name or ''} expects shape {x.shape}, got {tuple(shape)}.".replace("  ", " "))
+
+
+def specialize(program, shapes):
+    """The program at these input shapes: the graph is written once more, and what the shapes decide is folded."""
+    check_feeds(program, shapes)
+    inputs = [Tensor(shape, x.dtype, name=x.name) for x, shape in zip(program.inputs, shapes)]
+    new = dict(zip(program.inputs, inputs))
+    made: dict = {}
+    with trace.inside(call=None, guard=(), collecting=True):
+        for instruction in program.instructions:
+            arguments = tuple(new.get(x, x) for x in instruction.inputs)
+            results = node_of(instruction.op, arguments, instruction.attributes)
+            results = results if isinstance(results, tuple) else (results,)
+            for y in results:
+                made.setdefault(y.node, instruction.node)
+            new.update(zip(instruction.outputs, results))
+    outputs = [new.get(y, y) for y in program.outputs]
+    commits = {v: new.get(x, x) for v, x in program.commits.items()}
+    instructions = _ordered([*outputs, *commits.values()], set(inputs), made)
+    return Concrete(program, inputs, outputs, instructions, commits)
+
+
+def _ordered(targets, fed, origins):
+    """The instructions the targets need, in the order in which they were written."""
+    found, todo = set(), list(targets)
+    while todo:
+        x = todo.pop()
+        if x.node is None or x in fed or x.node in found:
+            continue
+        found.add(x.node)
+        todo += [v for i, v in enumerate(x.node.inputs) if i not in x.node.op.shape_only]
+    order = sorted(found, key=lambda node: node.number)
+    return [Instruction(n.op, n.inputs, n.attributes, n.outputs, origins.get(n) or n) for n in order]
+
+
+def constant_like(x):
+    """Whether a tensor's value is known before any run."""
+    return isinstance(x, Constant)
+
+
+def place_of(instruction):
+    """'dense_1: matmul' where the layer is known, else the op's name: for messages."""
+    call = instruction.node.call if instruction.node is not None else None
+    return f"{call.layer.name}: {instruction.op.name}" if call is not None else instruction.op.name
+
+
+def check_ranges(instruction, arrays):
+    """Raises DataError if an integer input leaves the range that the op allows."""
+    op = instruction.op
+    if op.ranges is None:
+        return
+    for position, (low, high) in op.ranges(*instruction.inputs, **instruction.attributes).items():
+        check_range(place_of(instruction), arrays[position], low, high)
+
+
+def check_range(what, array, low, high):
+    import numpy as np
+
+    outside = np.argwhere((array < low) | (array >= high))
+    if len(outside):
+        where = tuple(int(i) for i in outside[0])
+        raise DataError(
+            f"{what}: indices must lie in {low}..{high - 1}; the one at {list(where)} is {int(array[where])}."
+        )

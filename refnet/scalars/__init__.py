@@ -1,0 +1,107 @@
+"""What definitions may call on one element: elementary functions that follow IEEE 754 where Python's raise.
+
+A definition runs on many kinds of number. On floats these functions compute; on any other number (a bound-carrying one, a
+dual, a recording one, see the modules beside this) they call the number's method of the same name. Engines give their
+compilers the same names (`refnet_fast.derive`), so one text serves all.
+"""
+
+import math
+
+import numpy as np
+
+INF = math.inf
+NAN = math.nan
+_PLAIN = (float, int, np.floating, np.integer, np.bool_)
+
+
+def plain(x):
+    """Whether x is an ordinary machine number."""
+    return isinstance(x, _PLAIN)
+
+
+def exp(x):
+    """e**x; inf where it overflows."""
+    if not plain(x):
+        return x.exp()
+    try:
+        return np.float64(math.exp(x))
+    except OverflowError:
+        return np.float64(INF)
+
+
+def expm1(x):
+    """e**x - 1, accurate near 0."""
+    if not plain(x):
+        return x.expm1()
+    try:
+        return np.float64(math.expm1(x))
+    except OverflowError:
+        return np.float64(INF)
+
+
+def log(x):
+    """The natural logarithm; -inf at 0, NaN below."""
+    if not plain(x):
+        return x.log()
+    if x == 0:
+        return np.float64(-INF)
+    return np.float64(math.log(x) if x > 0 else NAN)
+
+
+def log1p(x):
+    """log(1 + x), accurate near 0; -inf at -1, NaN below."""
+    if not plain(x):
+        return x.log1p()
+    if x == -1:
+        return np.float64(-INF)
+    return np.float64(math.log1p(x) if x > -1 else NAN)
+
+
+def sqrt(x):
+    """The square root, correctly rounded; NaN below 0."""
+    if not plain(x):
+        return x.sqrt()
+    return np.float64(math.sqrt(x) if x >= 0 else NAN)
+
+
+def tanh(x):
+    """The hyperbolic tangent."""
+    return np.float64(math.tanh(x)) if plain(x) else x.tanh()
+
+
+def divide(x, y):
+    """x / y with IEEE 754's answers for a zero divisor: inf, -inf or NaN."""
+    if not plain(x):
+        return x / y
+    if not plain(y):
+        return x / y
+    return np.float64(x) / np.float64(y)
+
+
+def power(x, y):
+    """x**y as C's pow defines it: 0**-1 is inf, a negative x with a fractional y is NaN."""
+    if not plain(x):
+        return x.power(y)
+    if not plain(y):
+        return y.rpower(x)
+    return np.float64(np.float64(x) ** np.float64(y))
+
+
+def floor(x):
+    """The largest whole number not above x; infinities and NaN stay."""
+    if not plain(x):
+        return x.floor()
+    return np.float64(math.floor(x)) if math.isfinite(x) else np.float64(x)
+
+
+def isnan(x):
+    """Whether x is not a number."""
+    return x != x
+
+
+def lowest(x):
+    """The least value of array x's dtype: -inf for floats, the smallest integer, False for bool."""
+    kind = x.dtype.kind
+    if kind == "b":
+        return False
+    return -INF if kind in "fO" else int(np.iinfo(x.dtype).min)
