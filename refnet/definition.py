@@ -11,6 +11,7 @@ is always the same: apply it everywhere.
 """
 
 import math
+from collections.abc import Container
 from typing import Any, Callable, NamedTuple
 
 from refnet.errors import ShapeError
@@ -72,6 +73,7 @@ class Op:
         gradient: `gradient(node, *dys)` gives one tensor (or None) per input, written as ops. `node` has inputs, outputs
             and attributes; a dy is None where nothing flows.
         ranges: `ranges(*specs, **attributes)` gives {input position: (low, high)}: integers that must lie in low..high-1.
+        variadic: any number of inputs of one dtype and rank; the loop gets them as one tuple of arrays.
         random: the op draws; its attribute `place` and its input, the run counter, are filled in by the program.
         takes_shape: the attribute `shape` may have None entries, each given by one of the last inputs.
         shape_only: positions of inputs that are read for their shape alone.
@@ -91,16 +93,17 @@ class Op:
         form: Callable | None = None,
         gradient: Callable | None = None,
         ranges: Callable | None = None,
+        variadic: bool = False,
         random: bool = False,
         takes_shape: bool = False,
-        shape_only: tuple = (),
+        shape_only: Container[int] = (),
         attributes: tuple | None = None,
     ):
         if name in Op.named:
             raise ValueError(f"there is already an op called {name!r}")
         self.name, self.rule, self.loop, self.scalar, self.expand = name, rule, loop, scalar, expand
         self._form, self.gradient, self.ranges = form, gradient, ranges
-        self.random, self.takes_shape, self.shape_only = random, takes_shape, shape_only
+        self.variadic, self.random, self.takes_shape, self.shape_only = variadic, random, takes_shape, shape_only
         self.attributes = attributes
         Op.named[name] = self
 

@@ -223,6 +223,8 @@ def interpret(op, arrays, attributes, outputs, tasks=None):
     names = [x.dtype.name if x.dtype != object else "float64" for x in arrays]
     form = op.form(*(Spec(x.shape, name) for x, name in zip(arrays, names)), **attributes)
     inputs = [seen(widened(x), view) for x, view in zip(arrays, form.inputs)]
+    if op.variadic:
+        inputs = [tuple(inputs)]
     written = [y.reshape(view.shape) for y, view in zip(outputs, form.outputs)]
     tasks = np.ndindex(*form.domain) if tasks is None else tasks
     with np.errstate(all="ignore"):
