@@ -1,0 +1,551 @@
+"""A number that carries its own error bound: how far any correct evaluation may stray from the exact value.
+
+While values are only added and multiplied, a Bound carries the exact value, m = the sum of the absolute values of its terms,
+n = the number of terms and d = the deepest chain of roundings in one term. Whatever the order of evaluation, FMA included,
+
+    |computed - value|  <=  gamma(d + n - 1) * m + error,      gamma(k) = k u / (1 - k u)
+
+u is the unit roundoff; `error` collects what underflow adds. At a nonlinear operation the number collapses to its value and an
+absolute error, found by evaluating the function at both ends of the interval. Where an interval passes the largest finite
+number its end is infinite; where even NaN may come out the number is `free`.
+
+Comparisons of exact numbers are decided. Where computed values are compared and their intervals overlap, either answer is
+correct: `every_choice` runs the computation once for each.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from refnet.scalars.exact import mp
+
+ZERO, INF, NAN = mp.mpf(0), mp.mpf("inf"), mp.mpf("nan")
+SLACK = 1 + mp.mpf(2) ** -18  # covers second-order terms and an engine that computes wide and rounds once
+
+
+class Arithmetic(NamedTuple):
+    """What the arithmetic of an engine promises.
+
+    u: unit roundoff.  eta: the largest absolute error of an underflow.  smallest: inputs below it may be read as 0 (0: none).
+    largest: the largest finite number.  limits: ULP limits of elementary functions by name; `longest`: the longest chain of
+    additions that a sum may be made of: longer sums must be cut in pieces, or accumulated wider.
+    """
+
+    u: Any
+    eta: Any
+    smallest: Any
+    largest: Any
+    limits: dict[str, float] = {}
+    longest: int = 4096
+    default_limit: float = 3.0
+
+    def limit(self, function: str) -> float:
+        """The ULP limit of a function; division and square root are correctly rounded unless the engine says otherwise."""
+        return self.limits.get(function, 0.5 if function in ("divide", "sqrt") else self.default_limit)
+
+
+FLOAT32 = Arithmetic(mp.mpf(2) ** -24, mp.mpf(2) ** -149, ZERO, mp.mpf(float(np.finfo(np.float32).max)))
+FLOAT64 = Arithmetic(mp.mpf(2) ** -53, mp.mpf(2) ** -1074, ZERO, mp.mpf(float(np.finfo(np.float64).max)))
+
+_arithmetic = FLOAT32
+
+
+@contextmanager
+def arithmetic(chosen: Arithmetic) -> Iterator[None]:
+    """Inside, Bounds follow this arithmetic."""
+    global _arithmetic
+    before, _arithmetic = _arithmetic, chosen
+    try:
+        yield
+    finally:
+        _arithmetic = before
+
+
+def gamma(k: int) -> Any:
+    """k u / (1 - k u); infinite where k u reaches 1."""
+    ku = k * _arithmetic.u
+    return ku / (1 - ku) if ku < 1 else INF
+
+
+def ulp(x: Any) -> Any:
+    """The distance of neighbouring floats at x."""
+    x = abs(x)
+    if x == 0 or not mp.isfinite(x):
+        return _arithmetic.eta if x == 0 else INF
+    return max(mp.ldexp(2 * _arithmetic.u, int(mp.mag(x)) - 1), _arithmetic.eta)
+
+
+# ---- comparisons that rounding decides
+
+
+class Choices:
+    """The answers to the undecided comparisons of one run: the given ones first, then what the exact values say."""
+
+    def __init__(self, given: tuple[bool, ...]):
+        self.given, self.made = given, []  # type: tuple[bool, ...], list[bool]
+
+    def next(self, default: bool) -> bool:
+        place = len(self.made)
+        self.made.append(self.given[place] if place < len(self.given) else default)
+        return self.made[-1]
+
+
+_choices: list[Choices] = []
+
+
+def every_choice(run: Callable[[], Any], limit: int = 512) -> Iterator[Any]:
+    """The results of `run` under every combination of answers to the comparisons that rounding decides.
+
+    The first follows the exact values. Raises RecursionError if there are more than `limit` combinations.
+    """
+    paths: list[tuple[bool, ...]] = [()]
+    done = 0
+    while paths:
+        given = paths.pop()
+        choices = Choices(given)
+        _choices.append(choices)
+        try:
+            yield run()
+        finally:
+            _choices.pop()
+        done += 1
+        if done + len(paths) > limit:
+            raise RecursionError(f"more than {limit} ways to answer the comparisons of computed values")
+        for place in range(len(given), len(choices.made)):
+            paths.append((*choices.made[:place], not choices.made[place]))
+
+
+def decide(default: bool) -> bool:
+    if not _choices:
+        raise RuntimeError("two computed values are compared, and rounding decides: run inside every_choice")
+    return _choices[-1].next(default)
+
+
+# ---- the number
+
+
+class Bound:
+    """See the module. `Bound(x)` is x exactly."""
+
+    __slots__ = ("value", "magnitude", "terms", "depth", "error", "free", "negative_zero")
+    __array_ufunc__ = None
+
+    def __init__(
+        self,
+        value: Any,
+        magnitude: Any = None,
+        terms: int = 1,
+        depth: int = 0,
+        error: Any = ZERO,
+        free: bool = False,
+        negative_zero: bool = False,
+    ):
+        self.value = value
+        self.magnitude = (abs(value) if mp.isfinite(value) else ZERO) if magnitude is None else magnitude
+        self.terms, self.depth, self.error, self.free, self.negative_zero = terms, depth, error, free, negative_zero
+
+    @staticmethod
+    def read(x: Any) -> "Bound":
+        """An element of an input: exact, but for subnormals that the engine may read as 0."""
+        value = mp.mpf(x.item() if isinstance(x, np.generic) else x)
+        tiny = value != 0 and abs(value) < _arithmetic.smallest
+        return Bound(value, error=abs(value) if tiny else ZERO, negative_zero=value == 0 and math.copysign(1, x) < 0)
+
+    @staticmethod
+    def of(x: Any) -> "Bound":
+        """x, or a constant of the loop: one rounding deep if the engine's dtype does not hold it."""
+        if isinstance(x, Bound):
+            return x
+        number = x.item() if isinstance(x, np.generic) else x
+        value = mp.mpf(number)
+        held = value == 0 or not mp.isfinite(value) or fits(value)
+        return Bound(value, depth=0 if held else 1, negative_zero=value == 0 and math.copysign(1, number) < 0)
+
+    def __repr__(self) -> str:
+        low, high = self.interval
+        return f"Bound({mp.nstr(self.value, 9)} in [{mp.nstr(low, 9)}, {mp.nstr(high, 9)}]{' or anything' if self.free else ''})"
+
+    # -- what it says
+
+    @property
+    def roundings(self) -> int:
+        return self.depth + min(self.terms - 1, _arithmetic.longest)
+
+    @property
+    def exact(self) -> bool:
+        return self.terms == 1 and self.depth == 0 and self.error == 0 and not self.free
+
+    @property
+    def radius(self) -> Any:
+        """How far a computed value may be from `value`, overflow aside."""
+        if self.exact or not mp.isfinite(self.value):
+            return ZERO
+        if self.terms == 2 and self.depth == 0:  # one addition of exact numbers is rounded once
+            return _arithmetic.u * abs(self.value) + self.error
+        return gamma(self.roundings) * (self.magnitude + self.error) + self.error
+
+    @property
+    def interval(self) -> tuple[Any, Any]:
+        """The least and the greatest value that may be computed."""
+        if self.free:
+            return -INF, INF
+        if self.exact or not mp.isfinite(self.value):
+            return self.value, self.value
+        radius, largest = self.radius, _arithmetic.largest
+        low, high = self.value - radius, self.value + radius
+        return (-INF if low < -largest else low), (INF if high > largest else high)
+
+    @property
+    def overflows(self) -> bool:
+        """Whether a part of the sum may be infinite with either sign, so that NaN may come out."""
+        return self.terms > 1 and self.magnitude * SLACK > _arithmetic.largest and self.magnitude > abs(self.value)
+
+    def settled(self) -> "Bound":
+        """This sum as one term of something else: its order of evaluation ends here."""
+        if self.terms == 2 and self.depth == 0 and mp.isfinite(self.value):
+            free = self.free or self.overflows
+            return Bound(self.value, abs(self.value), 1, 1, self.error, free, self.negative_zero)
+        if self.terms > 1:
+            free = self.free or self.overflows
+            return Bound(self.value, self.magnitude, 1, self.roundings, self.error, free, self.negative_zero)
+        return self
+
+    # -- sums and products
+
+    def __add__(self, other: Any) -> "Bound":
+        if not isinstance(other, Bound):
+            if isinstance(other, int) and other == 0:  # an accumulator's start
+                return self
+            other = Bound.of(other)
+        value = self.value + other.value
+        free = self.free or other.free
+        if value == 0:
+            if self.exact and other.exact and self.value == 0:
+                return Bound(value, negative_zero=self.negative_zero and other.negative_zero)
+        elif not mp.isfinite(value):  # an infinity or NaN that the inputs held
+            overflow = (self.magnitude + other.magnitude) * SLACK > _arithmetic.largest
+            for x in (self, other):  # a finite part that may have overflowed against the infinity
+                low, high = x.interval
+                free = free or (mp.isfinite(x.value) and (low == -INF or high == INF) and not mp.isnan(value))
+            return Bound(value, ZERO if mp.isnan(value) else self.magnitude + other.magnitude, 1, 0, ZERO, free or overflow)
+        if self.exact and self.value == 0:
+            return other
+        if other.exact and other.value == 0:
+            return self
+        return Bound(
+            value,
+            self.magnitude + other.magnitude,
+            self.terms + other.terms,
+            max(self.depth, other.depth),
+            self.error + other.error + _arithmetic.smallest,
+            free,
+        )
+
+    __radd__ = __add__
+
+    def __neg__(self) -> "Bound":
+        negative_zero = self.value == 0 and not self.negative_zero
+        return Bound(-self.value, self.magnitude, self.terms, self.depth, self.error, self.free, negative_zero)
+
+    def __pos__(self) -> "Bound":
+        return self
+
+    def __sub__(self, other: Any) -> "Bound":
+        return self + (-Bound.of(other))
+
+    def __rsub__(self, other: Any) -> "Bound":
+        return Bound.of(other) + (-self)
+
+    def __mul__(self, other: Any) -> "Bound":
+        a, b = self.settled(), Bound.of(other).settled()
+        value = a.value * b.value
+        free = a.free or b.free
+        negative_zero = value == 0 and (a.below_zero != b.below_zero)
+        if not (mp.isfinite(a.value) and mp.isfinite(b.value)):
+            # inf * x: the sign of x must be known, and x must not be able to become 0
+            free = free or any(mp.isfinite(x.value) and not x.exact and x.straddles_zero for x in (a, b))
+            return Bound(value, None, 1, 0, ZERO, free)
+        if a.exact and b.exact and (value == 0 or abs(a.value) == 1 or abs(b.value) == 1):
+            return Bound(value, negative_zero=negative_zero)
+        far_a, far_b = a.reach, b.reach
+        free = free or (far_a == INF and b.straddles_zero) or (far_b == INF and a.straddles_zero)
+        spread = (a.error * far_b if a.error else ZERO) + (b.error * far_a if b.error else ZERO)
+        if far_a == INF or far_b == INF:
+            spread = INF
+        return Bound(value, a.magnitude * b.magnitude, 1, a.depth + b.depth + 1, spread + _arithmetic.eta, free, negative_zero)
+
+    __rmul__ = __mul__
+
+    @property
+    def below_zero(self) -> bool:
+        return bool(self.value < 0) or self.negative_zero
+
+    @property
+    def straddles_zero(self) -> bool:
+        low, high = self.interval
+        return bool(low <= 0 <= high)
+
+    @property
+    def reach(self) -> Any:
+        """The largest absolute value that may be computed."""
+        low, high = self.interval
+        return max(abs(low), abs(high))
+
+    # -- everything else collapses
+
+    def __truediv__(self, other: Any) -> "Bound":
+        return quotient(self.settled(), Bound.of(other).settled())
+
+    def __rtruediv__(self, other: Any) -> "Bound":
+        return quotient(Bound.of(other).settled(), self.settled())
+
+    def __abs__(self) -> "Bound":
+        x = self.settled()
+        return Bound(abs(x.value), x.magnitude, 1, x.depth, x.error, x.free)
+
+    def exp(self) -> "Bound":
+        return increasing(self, "exp", mp.exp)
+
+    def expm1(self) -> "Bound":
+        return increasing(self, "expm1", _expm1)
+
+    def log(self) -> "Bound":
+        return increasing(self, "log", _log, least=ZERO)
+
+    def log1p(self) -> "Bound":
+        return increasing(self, "log1p", _log1p, least=mp.mpf(-1))
+
+    def sqrt(self) -> "Bound":
+        return increasing(self, "sqrt", mp.sqrt, least=ZERO)
+
+    def tanh(self) -> "Bound":
+        return increasing(self, "tanh", mp.tanh)
+
+    def floor(self) -> "Bound":
+        return stepped(self, mp.floor)
+
+    def ceil(self) -> "Bound":
+        return stepped(self, mp.ceil)
+
+    def power(self, exponent: Any) -> "Bound":
+        return raised(self.settled(), Bound.of(exponent).settled())
+
+    def rpower(self, base: Any) -> "Bound":
+        return raised(Bound.of(base).settled(), self.settled())
+
+    def __pow__(self, exponent: Any) -> "Bound":
+        if isinstance(exponent, int) and exponent == 2:
+            return self * self
+        return self.power(exponent)
+
+    def __rpow__(self, base: Any) -> "Bound":
+        return self.rpower(base)
+
+    def __floordiv__(self, other: Any) -> "Bound":
+        return self.divided(Bound.of(other))[0]
+
+    def __rfloordiv__(self, other: Any) -> "Bound":
+        return Bound.of(other).divided(self)[0]
+
+    def __mod__(self, other: Any) -> "Bound":
+        return self.divided(Bound.of(other))[1]
+
+    def __rmod__(self, other: Any) -> "Bound":
+        return Bound.of(other).divided(self)[1]
+
+    def divided(self, other: "Bound") -> tuple["Bound", "Bound"]:
+        """Quotient rounded down and remainder, as Python defines them for floats."""
+        a, b = self.settled(), other.settled()
+        if a.free or b.free or not (a.exact and b.exact):
+            return ANYTHING, ANYTHING
+        if not mp.isfinite(a.value) or b.value == 0 or mp.isnan(b.value):
+            return ANYTHING, ANYTHING
+        if not mp.isfinite(b.value):
+            same = a.value == 0 or (a.value < 0) == (b.value < 0)
+            return (Bound(ZERO), a) if same else (Bound(mp.mpf(-1)), Bound(b.value))
+        with mp.workprec(5000):  # the whole part of the largest float over the smallest one has 2100 bits
+            whole = mp.floor(a.value / b.value)
+            rest = a.value - whole * b.value
+        return rounded_once(+whole), rounded_once(+rest)
+
+    # -- comparisons
+
+    def __lt__(self, other: Any) -> bool:
+        return compared(self, Bound.of(other), strict=True)
+
+    def __gt__(self, other: Any) -> bool:
+        return compared(Bound.of(other), self, strict=True)
+
+    def __le__(self, other: Any) -> bool:
+        return compared(self, Bound.of(other), strict=False)
+
+    def __ge__(self, other: Any) -> bool:
+        return compared(Bound.of(other), self, strict=False)
+
+    def __eq__(self, other: Any) -> bool:
+        if other is self:  # the idiom x != x asks for NaN
+            return decide(not mp.isnan(self.value)) if self.free or self.overflows else not mp.isnan(self.value)
+        other = Bound.of(other)
+        if self.exact and other.exact or not (mp.isfinite(self.value) and mp.isfinite(other.value)):
+            return bool(self.value == other.value)
+        low, high = self.interval
+        other_low, other_high = other.interval
+        if high < other_low or low > other_high:
+            return False
+        return decide(bool(self.value == other.value))
+
+    def __ne__(self, other: Any) -> bool:
+        return not self == other
+
+    def __bool__(self) -> bool:
+        return self != 0
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+
+ANYTHING = Bound(ZERO, ZERO, 1, 1, INF, free=True)
+
+
+def fits(value: Any) -> bool:
+    """Whether the arithmetic's dtype holds the value exactly."""
+    digits = int(-mp.log(_arithmetic.u, 2))
+    mantissa = value.man
+    return bool(mantissa.bit_length() <= digits and abs(value) <= _arithmetic.largest and abs(value) >= _arithmetic.eta)
+
+
+def compared(a: Bound, b: Bound, strict: bool) -> bool:
+    """a < b, or a <= b."""
+    by_value = bool(a.value < b.value if strict else a.value <= b.value)
+    a_free, b_free = a.free or a.overflows, b.free or b.overflows
+    if not (a_free or b_free):
+        if (a.exact and b.exact) or mp.isnan(a.value) or mp.isnan(b.value):
+            return by_value
+        (a_low, a_high), (b_low, b_high) = a.interval, b.interval
+        if a_high < b_low or (not strict and a_high <= b_low):
+            return True
+        if a_low > b_high or (strict and a_low >= b_high):
+            return False
+    return decide(by_value)
+
+
+def collapsed(value: Any, low: Any, high: Any, name: str, free: bool = False) -> Bound:
+    """A computed result: the exact value, the interval of f over its argument, and the rounding of f itself."""
+    if free or mp.isnan(low) or mp.isnan(high):
+        return Bound(value if mp.isfinite(value) else ZERO, ZERO, 1, 1, INF, free=True)
+    if not mp.isfinite(value):
+        return Bound(value, free=low != value or high != value)
+    top = max(abs(low), abs(high))
+    if top == INF:
+        return Bound(value, error=INF)
+    limit = _arithmetic.limit(name)
+    own = _arithmetic.u * top if limit == 0.5 else limit * ulp(top)
+    return Bound(value, error=max(high - value, value - low) + own + _arithmetic.eta)
+
+
+def rounded_once(value: Any) -> Bound:
+    return Bound(value, depth=0 if value == 0 or fits(value) else 1)
+
+
+def increasing(x: Bound, name: str, f: Callable[[Any], Any], least: Any = -INF) -> Bound:
+    """f of x, for an increasing function that is defined from `least` on and NaN below."""
+    x = x.settled()
+    if x.free or mp.isnan(x.value):
+        return ANYTHING if x.free else Bound(NAN)
+    low, high = x.interval
+    if high < least:
+        return Bound(NAN)
+    if low < least:
+        return ANYTHING
+    return collapsed(f(x.value), f(low), f(high), name)
+
+
+def stepped(x: Bound, f: Callable[[Any], Any]) -> Bound:
+    """A whole number near x: exact unless an edge lies within the interval."""
+    x = x.settled()
+    if x.free or not mp.isfinite(x.value):
+        return x
+    low, high = x.interval
+    if not (mp.isfinite(low) and mp.isfinite(high)):
+        return Bound(f(x.value), error=INF)
+    value = f(x.value)
+    return Bound(value, error=max(f(high) - value, value - f(low)), negative_zero=value == 0 and x.below_zero)
+
+
+def quotient(a: Bound, b: Bound) -> Bound:
+    """a / b with IEEE's answers for a zero divisor."""
+    if a.free or b.free:
+        return ANYTHING
+    if mp.isnan(a.value) or mp.isnan(b.value):
+        return Bound(NAN)
+    if b.exact and b.value == 0:
+        if a.value == 0 and a.exact:
+            return Bound(NAN)
+        if not a.exact and a.straddles_zero:
+            return ANYTHING
+        return Bound(-INF if a.below_zero != b.below_zero else INF)
+    if b.exact and mp.isfinite(b.value) and mp.isfinite(a.value):  # a scaled sum: its terms stay what they are
+        if a.exact and (a.value == 0 or abs(b.value) == 1):
+            value = a.value / b.value
+            return Bound(value, negative_zero=value == 0 and (a.below_zero != b.below_zero))
+        scale = abs(b.value)
+        spread = INF if a.reach == INF else a.error / scale + _arithmetic.eta
+        more = 1 if _arithmetic.limit("divide") == 0.5 else math.ceil(2 * _arithmetic.limit("divide"))
+        return Bound(a.value / b.value, a.magnitude / scale, 1, a.depth + more, spread)
+    (a_low, a_high), (b_low, b_high) = a.interval, b.interval
+    if b_low <= 0 <= b_high:
+        return ANYTHING
+    if INF in (abs(a_low), abs(a_high)) and INF in (abs(b_low), abs(b_high)):
+        both = not mp.isfinite(a.value) and not mp.isfinite(b.value)
+        return Bound(NAN) if both else ANYTHING
+    corners = [p / q for p in (a_low, a_high) for q in (b_low, b_high)]
+    return collapsed(a.value / b.value, min(corners), max(corners), "divide")
+
+
+def raised(a: Bound, b: Bound) -> Bound:
+    """a ** b as C's pow: on positive bases the extremes lie at the corners of the intervals."""
+    if a.free or b.free:
+        return ANYTHING
+    if a.exact and b.exact:
+        value = power_of(a.value, b.value, a.negative_zero)
+        return collapsed(value, value, value, "power") if mp.isfinite(value) else Bound(value)
+    (a_low, a_high), (b_low, b_high) = a.interval, b.interval
+    if a_low > 0 and all(map(mp.isfinite, (a_low, a_high, b_low, b_high))):
+        corners = [mp.power(p, q) for p in (a_low, a_high) for q in (b_low, b_high)]
+        return collapsed(mp.power(a.value, b.value), min(corners), max(corners), "power")
+    if b.exact and b.value == mp.floor(b.value) and b.value > 0 and mp.isfinite(b.value) and mp.isfinite(a_low) and mp.isfinite(a_high):
+        corners = [mp.power(p, int(b.value)) for p in (a_low, a_high)] + ([ZERO] if a_low <= 0 <= a_high else [])
+        return collapsed(mp.power(a.value, int(b.value)), min(corners), max(corners), "power")
+    return ANYTHING
+
+
+def power_of(a: Any, b: Any, negative_zero: bool) -> Any:
+    """C's pow on exact numbers, for every special case."""
+    special = a == 0 or not mp.isfinite(a) or not mp.isfinite(b) or b == 0 or a == 1
+    if special:  # the sign of a, and whether b is odd, decide: floats know the rules
+        base = -0.0 if a == 0 and negative_zero else float(mp.sign(a) * min(max(abs(a), mp.mpf(2) ** -1000), mp.mpf(2) ** 1000)) if mp.isfinite(a) else float(a)
+        with np.errstate(all="ignore"):
+            return mp.mpf(float(np.float64(base) ** np.float64(float(b))))
+    if a < 0:
+        if b != mp.floor(b):
+            return NAN
+        sign = -1 if int(b) % 2 else 1
+        return sign * mp.power(-a, b)
+    return mp.power(a, b)
+
+
+def _expm1(x: Any) -> Any:
+    return mp.mpf(-1) if x == -INF else mp.expm1(x)
+
+
+def _log(x: Any) -> Any:
+    return -INF if x == 0 else mp.log(x)
+
+
+def _log1p(x: Any) -> Any:
+    return -INF if x == -1 else (INF if x == INF else mp.log1p(x))
