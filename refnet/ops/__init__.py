@@ -7,5 +7,8 @@ of Keras 3's `keras.ops`.
 from refnet.gradients import gradients
 from refnet.ops.contraction import matmul
 from refnet.ops.elementwise import add, multiply
+from refnet.ops.filling import arange, eye, full, full_like, ones, ones_like, zeros, zeros_like
+from refnet.ops.joining import concatenate, stack
 from refnet.ops.reduction import sum
-from refnet.ops.shapes import broadcast_to, expand_dims, reshape, shape, squeeze, transpose
+from refnet.ops.shapes import broadcast_to, expand_dims, moveaxis, ravel, reshape, shape, squeeze, swapaxes, transpose
+from refnet.ops.slicing import flip, get_item, pad, slice, slice_inputs_gradient, split

@@ -125,6 +125,21 @@ reshape_op = Op(
 )
 
 
+def ravel(x):
+    """All elements in row-major order, along one axis.
+
+    Args:
+        x: an array or tensor of any dtype.
+    Returns:
+        One axis, x's dtype.
+    Source: Keras 3 `ops.ravel`.
+
+    >>> ravel([[1, 2], [3, 4]])
+    array([1, 2, 3, 4])
+    """
+    return reshape(x, (-1,)) if None in shape_of(x) else reshape(x, (size_of(shape_of(x)),))
+
+
 def expand_dims(x, axis):
     """x with axes of length 1 put in.
 
@@ -301,3 +316,54 @@ transpose_op = Op(
     form=transpose_form,
     gradient=lambda node, dy: [transpose(dy, [node.attributes["axes"].index(a) for a in range(len(dy.shape))])],
 )
+
+
+def swapaxes(x, axis1, axis2):
+    """x with two axes exchanged.
+
+    Args:
+        x: an array or tensor of any dtype.
+        axis1, axis2: the axes; negative counts from the last.
+    Returns:
+        x's elements and dtype.
+    Raises:
+        ArgumentError: an axis that x does not have.
+    Source: Keras 3 `ops.swapaxes`.
+
+    >>> swapaxes([[1, 2], [3, 4]], 0, 1)
+    array([[1, 3],
+           [2, 4]])
+    """
+    x = converted("swapaxes", x)
+    order = list(range(len(shape_of(x))))
+    a, b = (checked_axis("swapaxes", axis, len(order)) for axis in (axis1, axis2))
+    order[a], order[b] = b, a
+    return transpose(x, order)
+
+
+def moveaxis(x, source, destination):
+    """x with some axes moved to other places; the rest keep their order.
+
+    Args:
+        x: an array or tensor of any dtype.
+        source: the axis, or axes, to move.
+        destination: where they stand in the result, in the order of `source`.
+    Returns:
+        x's elements and dtype.
+    Raises:
+        ArgumentError: an axis that x does not have or that is named twice, or not as many places as axes.
+    Source: Keras 3 `ops.moveaxis`.
+
+    >>> moveaxis([[[1, 2, 3]]], -1, 0).shape
+    (3, 1, 1)
+    """
+    x = converted("moveaxis", x)
+    rank = len(shape_of(x))
+    given = [axis if isinstance(axis, (tuple, list)) else (axis,) for axis in (source, destination)]
+    sources, places = ([checked_axis("moveaxis", a, rank) for a in axes] for axes in given)
+    if len(sources) != len(places) or len(set(sources)) != len(sources) or len(set(places)) != len(places):
+        raise ArgumentError(f"moveaxis needs as many places as axes, none twice; got {source} and {destination}.")
+    order = [axis for axis in range(rank) if axis not in sources]
+    for place, axis in sorted(zip(places, sources)):
+        order.insert(place, axis)
+    return transpose(x, order)

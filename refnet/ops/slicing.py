@@ -1,0 +1,410 @@
+"""Slicing: a regular part of an array, and the reverse, an array spread into a larger one."""
+
+import builtins
+from typing import Any
+
+import numpy as np
+
+from refnet.annotations import Array, Number, Shape, Tasks, TensorLike
+from refnet.definition import Form, Op, Spec, View, row_major, size_of
+from refnet.errors import ArgumentError, ShapeError
+from refnet.graph import Node, Tensor
+from refnet.ops.arguments import checked_axes, checked_axis, converted, dtype_of, shape_of
+from refnet.ops.shapes import copy_loop, expand_dims, reshape, shape, squeeze, viewed
+
+# ---- get_item: what x[key] means
+
+Range = tuple[Any, ...]  # (start, stop, step) as in a slice; step 0 means: only the element at `start`
+WHOLE: Range = (None, None, 1)
+
+
+def get_item(x: TensorLike, key: Any) -> TensorLike:
+    """A part of x, as `x[key]` gives it.
+
+        y[i, j] = x[start0 + i * step0, start1 + j * step1]
+
+    Args:
+        x: an array or tensor of any dtype.
+        key: one entry for each axis from the first, or a tuple of them: integers (the axis is dropped), slices, None (a new
+            axis of length 1), one Ellipsis (as many whole axes as are left), at most one array or tensor of integers (as in
+            `take`). Negative integers count from the end, also where the length is open.
+    Returns:
+        x's dtype, the shape NumPy gives.
+    NaN: copied. Empty: slices may be empty.
+    Raises:
+        ArgumentError: an index outside its axis, too many entries, or an entry of another kind.
+    Source: NumPy's basic indexing; Keras 3 `ops.get_item`.
+
+    >>> get_item([[1, 2, 3], [4, 5, 6]], np.s_[:, ::-2])
+    array([[3, 1],
+           [6, 4]])
+    >>> get_item([[1, 2, 3], [4, 5, 6]], (-1, ..., None))
+    array([[4],
+           [5],
+           [6]])
+    """
+    x = converted("get_item", x)
+    entries = _one_for_each_axis(key if isinstance(key, tuple) else (key,), len(shape_of(x)))
+    ranges = tuple(_range_of(entry) for entry in entries if entry is not None)
+    if any(r != WHOLE for r in ranges) or not isinstance(x, Tensor):
+        x = item_op(x, ranges=ranges)
+    return _rearranged(x, entries)
+
+
+def _one_for_each_axis(key: tuple[Any, ...], rank: int) -> list[Any]:
+    """The key without Ellipsis: None for new axes, and one entry for each of x's axes."""
+    used = sum(entry is not None and entry is not Ellipsis for entry in key)
+    dots = [i for i, entry in enumerate(key) if entry is Ellipsis]
+    if used > rank or len(dots) > 1:
+        raise ArgumentError(f"get_item: {used} indices and {len(dots)} '...' do not fit an array with {rank} axes.")
+    at = dots[0] if dots else len(key)
+    return [*key[:at], *[builtins.slice(None)] * (rank - used), *key[at + 1 :]]
+
+
+def _range_of(entry: Any) -> Range:
+    if isinstance(entry, builtins.slice):
+        parts = []
+        for part, default in ((entry.start, None), (entry.stop, None), (entry.step, 1)):
+            if isinstance(part, Tensor):
+                raise ArgumentError("get_item: the bounds of a slice must be integers, not tensors; ops.take picks by tensor.")
+            parts.append(default if part is None else part.__index__())
+        if parts[2] == 0:
+            raise ArgumentError("get_item: the step of a slice must not be 0.")
+        return tuple(parts)
+    if isinstance(entry, (int, np.integer)) and not isinstance(entry, bool):
+        return (int(entry), None, 0)
+    if isinstance(entry, (list, np.ndarray, Tensor)) and dtype_of(entry) != "bool":
+        return WHOLE
+    raise ArgumentError(
+        f"get_item takes integers, slices, None, ... and arrays of integers; got {entry!r}. "
+        "A boolean mask gives a shape that depends on values: use ops.where, or NumPy before the graph."
+    )
+
+
+def _rearranged(x: TensorLike, entries: list[Any]) -> TensorLike:
+    """Drops the axes of integers, puts in new ones, then picks by the array, if there is one."""
+    single = [isinstance(entry, (int, np.integer)) for entry in entries]
+    arrays = [i for i, entry in enumerate(entries) if isinstance(entry, (list, np.ndarray, Tensor))]
+    if len(arrays) > 1 or (arrays and any(single)):
+        raise ArgumentError("get_item takes one array of integers beside slices; pick by the others in another step.")
+    own = [i for i, entry in enumerate(entries) if entry is not None]
+    dropped = tuple(axis for axis, i in enumerate(own) if single[i])
+    if dropped:
+        x = squeeze(x, dropped)
+    left = [i for i in range(len(entries)) if not single[i]]
+    new = tuple(axis for axis, i in enumerate(left) if entries[i] is None)
+    if new:
+        x = expand_dims(x, new)
+    if arrays:
+        from refnet.ops.indexing import take
+
+        x = take(x, entries[arrays[0]], axis=arrays[0])
+    return x
+
+
+def resolved(extent: int, given: Range) -> tuple[int, int, int]:
+    """(start, number of elements, step) of a range on an axis of that length."""
+    start, stop, step = given
+    if step == 0:
+        if not -extent <= start < extent:
+            raise ArgumentError(f"get_item: index {start} is outside an axis of length {extent}.")
+        return start % extent, 1, 1
+    start, stop, step = builtins.slice(start, stop, step).indices(extent)
+    return start, len(range(start, stop, step)), step
+
+
+def item_rule(x: Spec, *, ranges: tuple[Range, ...]) -> Spec:
+    return Spec(tuple(_length(extent, r) for extent, r in zip(x.shape, ranges)), x.dtype)
+
+
+def _length(extent: int | None, given: Range) -> int | None:
+    if extent is None:
+        return 1 if given[2] == 0 else None
+    return resolved(extent, given)[1]
+
+
+def item_expanded(x: TensorLike, *, ranges: tuple[Range, ...]) -> TensorLike:
+    start, extents, step = zip(*[resolved(d, r) for d, r in zip(shape_of(x), ranges)]) if ranges else ((), (), ())
+    return slice_op(x, start=start, step=step, extents=extents)
+
+
+item_op = Op(
+    "get_item",
+    item_rule,
+    expand=item_expanded,
+    gradient=lambda node, dy: [item_gradient_op(dy, node.inputs[0], ranges=node.attributes["ranges"])],
+)
+
+
+def item_gradient_expanded(dy: TensorLike, x: TensorLike, *, ranges: tuple[Range, ...]) -> TensorLike:
+    start, _, step = zip(*[resolved(d, r) for d, r in zip(shape_of(x), ranges)]) if ranges else ((), (), ())
+    return slice_inputs_gradient(dy, x, start, step)
+
+
+item_gradient_op = Op(
+    "get_item_x_gradient",
+    lambda dy, x, *, ranges: Spec(x.shape, dy.dtype),
+    expand=item_gradient_expanded,
+    shape_only=(1,),
+    gradient=lambda node, d: [item_op(d, ranges=node.attributes["ranges"]), None],
+)
+
+
+# ---- slice
+
+
+def slice(inputs: TensorLike, start_indices: Any, shape: Any) -> TensorLike:
+    """A block of x.
+
+        y[i, j] = x[start0 + i, start1 + j]   for i < shape[0], j < shape[1]
+
+    Args:
+        inputs: an array or tensor of any dtype.
+        start_indices: where the block starts, an integer for each axis.
+        shape: how far it reaches, an integer for each axis.
+    Returns:
+        That shape, the dtype of `inputs`.
+    NaN: copied. Empty: an extent may be 0.
+    Raises:
+        ArgumentError: not one start and one extent for each axis.  ShapeError: a block that leaves the array.
+    Source: Keras 3 `ops.slice`.
+
+    >>> slice([[1, 2, 3], [4, 5, 6]], (0, 1), (2, 2))
+    array([[2, 3],
+           [5, 6]])
+    """
+    x = converted("slice", inputs)
+    starts, extents = [int(s) for s in start_indices], [int(n) for n in shape]
+    if not len(starts) == len(extents) == len(shape_of(x)):
+        raise ArgumentError(f"slice needs one start and one extent for each of {len(shape_of(x))} axes; got {starts} and {extents}.")
+    for s, n, d in zip(starts, extents, shape_of(x)):
+        if s < 0 or n < 0 or (d is not None and s + n > d):
+            raise ShapeError(f"slice: a block of shape {tuple(extents)} from {tuple(starts)} leaves shape {tuple(shape_of(x))}.")
+    return item_op(x, ranges=tuple((s, s + n, 1) for s, n in zip(starts, extents)))
+
+
+def slice_rule(x: Spec, *, start: Shape, step: Shape, extents: Shape) -> Spec:
+    return Spec(tuple(extents), x.dtype)
+
+
+def slice_form(x: Spec, *, start: Shape, step: Shape, extents: Shape) -> Form:
+    strides = row_major(tuple(x.shape))
+    offset = sum(s * stride for s, stride in zip(start, strides)) if 0 not in extents else 0
+    return viewed(extents, [s * stride for s, stride in zip(step, strides)], offset)
+
+
+def slice_inputs_gradient(dy: TensorLike, like: TensorLike, start: Shape, step: Shape) -> TensorLike:
+    """dy, the gradient of a slice, back in the place where the slice was taken; zeros around it.
+
+        dx[start + i * step] = dy[i],  0 elsewhere
+
+    Args:
+        dy: the slice's gradient; its shape gives the extents.
+        like: the array that was sliced, read for its shape only.
+        start, step: of the slice, an integer for each axis.
+    Returns:
+        like's shape, dy's dtype.
+
+    >>> slice_inputs_gradient([1.0, 2.0], np.zeros(5), (3,), (-2,))
+    array([0., 2., 0., 1., 0.], dtype=float32)
+    """
+    y = converted("slice_inputs_gradient", dy, "dy")
+    for axis, length in enumerate(shape_of(like)):
+        if shape_of(y)[axis] != length or step[axis] != 1:
+            y = spread_op(y, axis=axis, start=start[axis], step=step[axis], length=length, value=0)
+    return y
+
+
+slice_op = Op(
+    "slice",
+    slice_rule,
+    loop=copy_loop,
+    form=slice_form,
+    gradient=lambda node, dy: [
+        slice_inputs_gradient(dy, node.inputs[0], node.attributes["start"], node.attributes["step"])
+    ],
+)
+
+
+# ---- spread: along one axis, the reverse of a slice
+
+
+def spread_rule(x: Spec, *, axis: int, start: int, step: int, length: int, value: Number) -> Spec:
+    return Spec((*x.shape[:axis], length, *x.shape[axis + 1 :]), x.dtype)
+
+
+def spread_form(x: Spec, *, axis: int, start: int, step: int, length: int, value: Number) -> Form:
+    outer, inner = size_of(x.shape[:axis]), size_of(x.shape[axis + 1 :])
+    result = (outer, length, inner)
+    return Form((View((outer, x.shape[axis], inner)),), (start, step, value), (View(result),), result)
+
+
+def spread_loop(tasks: Tasks, x: Array, start: int, step: int, value: Number, y: Array) -> None:
+    # Gathers: each element of y asks whether one of x lands on it.
+    for o, place, i in tasks:
+        j = (place - start) // step
+        if 0 <= j < x.shape[1] and start + j * step == place:
+            y[o, place, i] = x[o, j, i]
+        else:
+            y[o, place, i] = value
+
+
+def spread_gradient(node: Node, dy: Tensor) -> list[TensorLike]:
+    a = node.attributes
+    axis, extents = a["axis"], node.inputs[0].shape
+    start = tuple(a["start"] if i == axis else 0 for i in range(len(extents)))
+    step = tuple(a["step"] if i == axis else 1 for i in range(len(extents)))
+    return [slice_op(dy, start=start, step=step, extents=extents)]
+
+
+spread_op = Op("spread", spread_rule, loop=spread_loop, form=spread_form, gradient=spread_gradient)
+
+
+def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> TensorLike:
+    """x with more elements before and after it, along each axis.
+
+        y[i] = x[i - before] where that exists, else the constant ("constant"), or x mirrored at its first and last element,
+        which are not repeated ("reflect") or are ("symmetric")
+
+    Args:
+        x: an array or tensor of any dtype.
+        pad_width: ((before, after), ...) for each axis; (before, after) or an integer for all.
+        mode: "constant", "reflect" or "symmetric". A mirrored axis must have a known length.
+        constant_values: the constant; 0 if None.
+    Returns:
+        x's dtype, each axis longer by before + after.
+    NaN: copied. Empty: a constant may surround nothing.
+    Raises:
+        ArgumentError: negative or ill-formed widths, an unknown mode, a constant in another mode.
+        ShapeError: mirrored elements that do not exist.
+    Source: Keras 3 `ops.pad`; NumPy's `pad`.
+
+    >>> pad([1, 2, 3], ((1, 2),), constant_values=9)
+    array([9, 1, 2, 3, 9, 9])
+    >>> pad([1, 2, 3], 2, "reflect")
+    array([3, 2, 1, 2, 3, 2, 1])
+    """
+    x = converted("pad", x)
+    widths = _checked_widths(pad_width, len(shape_of(x)))
+    if mode not in ("constant", "reflect", "symmetric"):
+        raise ArgumentError(f"pad: mode must be 'constant', 'reflect' or 'symmetric'; got {mode!r}.")
+    if mode == "constant":
+        value = np.asarray(0 if constant_values is None else constant_values).astype(dtype_of(x)).item()
+        return pad_op(x, widths=widths, value=value) if any(w != (0, 0) for w in widths) else x
+    if constant_values is not None:
+        raise ArgumentError(f"pad: constant_values belongs to mode 'constant', not {mode!r}.")
+    for axis, (before, after) in enumerate(widths):
+        if before or after:
+            x = _mirrored(x, axis, before, after, 1 if mode == "reflect" else 0)
+    return x
+
+
+def _checked_widths(pad_width: Any, rank: int) -> tuple[tuple[int, int], ...]:
+    try:
+        widths = np.broadcast_to(np.asarray(pad_width), (rank, 2))
+    except ValueError:
+        widths = np.full((1, 2), -1)
+    if widths.dtype.kind not in "iu" or (widths < 0).any():
+        raise ArgumentError(f"pad: pad_width must be ((before, after), ...), one pair for each of {rank} axes, not below 0; got {pad_width!r}.")
+    return tuple((int(before), int(after)) for before, after in widths)
+
+
+def _mirrored(x: TensorLike, axis: int, before: int, after: int, skip: int) -> TensorLike:
+    from refnet.ops.joining import concatenate
+
+    n = shape_of(x)[axis]
+    if n is None or max(before, after) > n - skip:
+        raise ShapeError(f"pad: axis {axis} of length {n} cannot be mirrored {before} elements before and {after} after it.")
+    ahead = (skip + before - 1, skip - 1 if skip else None, -1)
+    behind = (n - 1 - skip, n - 1 - skip - after if n - 1 - skip - after >= 0 else None, -1)
+    parts = []
+    for wanted, given in ((before, ahead), (n, WHOLE), (after, behind)):
+        if wanted:
+            parts.append(item_op(x, ranges=tuple(given if i == axis else WHOLE for i in range(len(shape_of(x))))))
+    return concatenate(parts, axis)
+
+
+def pad_expanded(x: TensorLike, *, widths: tuple[tuple[int, int], ...], value: Number) -> TensorLike:
+    for axis, (before, after) in enumerate(widths):
+        if before or after:
+            length = shape_of(x)[axis] + before + after
+            x = spread_op(x, axis=axis, start=before, step=1, length=length, value=value)
+    return x
+
+
+pad_op = Op(
+    "pad",
+    lambda x, *, widths, value: Spec(tuple(d if d is None else d + sum(w) for d, w in zip(x.shape, widths)), x.dtype),
+    expand=pad_expanded,
+    gradient=lambda node, dy: [
+        item_op(dy, ranges=tuple((before, -after if after else None, 1) for before, after in node.attributes["widths"]))
+    ],
+)
+
+
+# ---- flip, split
+
+
+def flip(x: TensorLike, axis: Any = None) -> TensorLike:
+    """x with the order of its elements reversed along axes.
+
+        y[i] = x[n - 1 - i]
+
+    Args:
+        x: an array or tensor of any dtype.
+        axis: one axis, several, or None for all.
+    Returns:
+        x's shape and dtype.
+    NaN: copied. Empty: an empty result.
+    Raises:
+        ArgumentError: an axis that x does not have.
+    Source: Keras 3 `ops.flip`.
+
+    >>> flip([[1, 2], [3, 4]], axis=1)
+    array([[2, 1],
+           [4, 3]])
+    """
+    x = converted("flip", x)
+    rank = len(shape_of(x))
+    axes = checked_axes("flip", axis, rank)
+    return item_op(x, ranges=tuple((None, None, -1) if i in axes else WHOLE for i in range(rank)))
+
+
+def split(x: TensorLike, indices_or_sections: Any, axis: int = 0) -> list[TensorLike]:
+    """x cut into parts along an axis.
+
+        y_k[i] = x[cut_k + i]   for i < cut_(k+1) - cut_k
+
+    Args:
+        x: an array or tensor of any dtype.
+        indices_or_sections: the number of equal parts, or the list of places to cut at.
+        axis: the axis to cut; negative counts from the last.
+    Returns:
+        A list of arrays or tensors of x's dtype.
+    NaN: copied. Empty: parts may be empty.
+    Raises:
+        ShapeError: an axis that does not divide into that many equal parts.  ArgumentError: less than one part.
+    Source: Keras 3 `ops.split`.
+
+    >>> split([1, 2, 3, 4], 2)
+    [array([1, 2]), array([3, 4])]
+    >>> split([1, 2, 3, 4], [1, 3])
+    [array([1]), array([2, 3]), array([4])]
+    """
+    x = converted("split", x)
+    axis = checked_axis("split", axis, len(shape_of(x)))
+    before = [builtins.slice(None)] * axis
+    if isinstance(indices_or_sections, (list, tuple, np.ndarray)):
+        cuts = [0, *(int(i) for i in indices_or_sections), None]
+        return [get_item(x, (*before, builtins.slice(low, high))) for low, high in zip(cuts, cuts[1:])]
+    sections, length = int(indices_or_sections), shape_of(x)[axis]
+    if sections < 1:
+        raise ArgumentError(f"split needs at least one part; got {sections}.")
+    if length is None:  # rows of equal parts: planning checks that the length divides
+        dims = shape(x)
+        parts = reshape(x, (*dims[:axis], sections, -1, *dims[axis + 1 :]))
+        return [get_item(parts, (*before, k)) for k in range(sections)]
+    if length % sections:
+        raise ShapeError(f"split: axis {axis} of shape {tuple(shape_of(x))} does not divide into {sections} equal parts.")
+    size = length // sections
+    return [get_item(x, (*before, builtins.slice(k * size, (k + 1) * size))) for k in range(sections)]
