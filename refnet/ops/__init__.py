@@ -13,3 +13,4 @@ from refnet.ops.reduction import sum
 from refnet.ops.shapes import broadcast_to, expand_dims, moveaxis, ravel, reshape, shape, squeeze, swapaxes, transpose
 from refnet.ops.slicing import flip, get_item, pad, slice, slice_inputs_gradient, split
 from refnet.ops.indexing import one_hot, take, take_along_axis, take_x_gradient
+from refnet.ops.optimizer import adam_rate, adam_update, rmsprop_update, sgd_momentum_update, sgd_update
