@@ -25,6 +25,7 @@ class Tensor:
     """
 
     __array_ufunc__ = None  # NumPy leaves `array + tensor` to us
+    origin = None  # the InputLayer that made it, if one did
 
     def __init__(self, shape, dtype="float32", node=None, name=""):
         self.shape, self.dtype, self.node, self.name = tuple(shape), dtypes.standardize(dtype), node, name
@@ -121,6 +122,8 @@ class Variable(Tensor):
     device: then `residence` names the holder, and `value` asks it for a copy.
     """
 
+    moves = 0  # how often any variable's memory moved: programs that hold addresses look whether theirs are among them
+
     def __init__(self, value, dtype=None, trainable=True, name="variable", regularizer=None, constraint=None):
         value = np.asarray(value)
         if dtype is None:
@@ -130,7 +133,6 @@ class Variable(Tensor):
         self.array = np.array(value, dtypes.as_numpy(dtype), order="C", copy=True)
         self.trainable, self.regularizer, self.constraint = trainable, regularizer, constraint
         self.residence = None
-        self.moves = 0  # how often `array` was replaced by another block
 
     @property
     def value(self):
@@ -158,7 +160,7 @@ class Variable(Tensor):
         """Moves the value into `array`: an engine lays variables side by side."""
         array[...] = self.value
         self.array, self.residence = array, None
-        self.moves += 1
+        Variable.moves += 1
 
     def set(self, value):
         """Writes a new value now, in place. Raises ShapeError if the shape differs."""

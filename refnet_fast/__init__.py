@@ -1,0 +1,77 @@
+"""refnet, run by Numba: the same names and the same meaning as `refnet`, with compiled engines.
+
+Importing it makes `cpu` the default engine. Everything of refnet is here under the same name, submodules too
+(`refnet_fast.layers` is `refnet.layers`); `refnet_fast.ops` and `refnet_fast.random` compute arrays on the current engine,
+where `refnet.ops` always runs the definitions.
+"""
+
+import importlib
+import importlib.abc
+import importlib.util
+import sys
+
+import refnet
+from refnet.engine import EngineError, register_engine, set_default_engine, use_engine
+
+
+def _cpu(name, tuned):
+    def make():
+        from refnet_fast.engine import CpuEngine
+
+        return CpuEngine(name, tuned)
+
+    return make
+
+
+def _cuda(name):
+    def make():
+        from refnet_fast.cuda.engine import CudaEngine
+
+        return CudaEngine(name)
+
+    return make
+
+
+register_engine("derived", _cpu("derived", tuned=False))
+register_engine("cpu", _cpu("cpu", tuned=True))
+register_engine("cuda", _cuda("cuda"))
+register_engine("cuda-sim", _cuda("cuda-sim"))
+set_default_engine("cpu")
+
+
+class _Alias(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds `refnet_fast.x` in `refnet.x` where refnet_fast has no module of that name itself."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        if not fullname.startswith("refnet_fast."):
+            return None
+        original = "refnet." + fullname.partition(".")[2]
+        if importlib.util.find_spec(original) is None:
+            return None
+        return importlib.util.spec_from_loader(fullname, self)
+
+    def create_module(self, spec):
+        module = importlib.import_module("refnet." + spec.name.partition(".")[2])
+        self.kept = module.__spec__
+        return module
+
+    def exec_module(self, module):
+        module.__spec__ = self.kept  # the import system put the alias's spec there
+
+
+sys.meta_path.append(_Alias())
+
+
+def __getattr__(name):
+    if name.startswith("__"):
+        raise AttributeError(name)
+    if importlib.util.find_spec(f"refnet_fast.{name}") is not None:
+        return importlib.import_module(f"refnet_fast.{name}")
+    try:
+        return getattr(refnet, name)
+    except AttributeError:
+        raise AttributeError(f"refnet_fast has no attribute {name!r}") from None
+
+
+def __dir__():
+    return sorted({*globals(), *dir(refnet)})

@@ -1,0 +1,99 @@
+"""From a kernel's text to its address, through a disk cache that survives a fresh checkout and is never stale.
+
+The file of a kernel is named after everything that decides its machine code: its text, the sources of the modules it takes
+definitions and helpers from, the versions of Numba and LLVM, and the processor. So nothing ever has to be invalidated, and two
+processes may build the same kernel at once.
+"""
+
+import ast
+import functools
+import hashlib
+import importlib.util
+import os
+import pathlib
+import sys
+import tempfile
+
+import llvmlite
+import llvmlite.binding as llvm
+import numba
+
+# Modules whose text decides what a kernel computes. Planner, graph and library are not among them.
+MEANING = ("refnet.ops", "refnet.scalars", "refnet.random", "refnet.philox", "refnet_fast.cpu")
+ALWAYS = ("refnet_fast.native", "refnet_fast.build", "refnet_fast.derive")
+
+addresses: dict[str, int] = {}
+_kept: list = []  # compiled kernels must not be collected while their addresses are in use
+
+
+@functools.cache
+def cache_folder():
+    """Where kernels are kept: REFNET_CACHE_DIR, else ~/.cache/refnet; a temporary folder if neither can be written."""
+    wanted = os.environ.get("REFNET_CACHE_DIR") or pathlib.Path.home() / ".cache" / "refnet"
+    folder = pathlib.Path(wanted) / "kernels"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError:
+        return pathlib.Path(tempfile.mkdtemp(prefix="refnet_kernels_"))
+
+
+@functools.cache
+def machine():
+    """What besides source text decides machine code."""
+    features = llvm.get_host_cpu_features().flatten()
+    return f"numba {numba.__version__} llvmlite {llvmlite.__version__} {llvm.get_host_cpu_name()} {features} {sys.version}"
+
+
+@functools.cache
+def source_of(name):
+    """The text of a module, found without importing it."""
+    spec = importlib.util.find_spec(name)
+    return pathlib.Path(spec.origin).read_text() if spec is not None and spec.origin else ""
+
+
+@functools.cache
+def meaning_of(name):
+    """The sources that a module's functions are made of: its own and those of the modules it imports."""
+    seen, todo = {}, [name]
+    while todo:
+        module = todo.pop()
+        if module in seen or not module.startswith(MEANING):
+            continue
+        seen[module] = source_of(module)
+        for node in ast.parse(seen[module]).body:
+            if isinstance(node, ast.ImportFrom) and node.module:
+                todo.append(node.module)
+                todo += [f"{node.module}.{alias.name}" for alias in node.names if node.module in ("refnet.ops", "refnet_fast.cpu")]
+    return "".join(f"# {m}\n{seen[m]}" for m in sorted(seen))
+
+
+@functools.cache
+def common_meaning():
+    return machine() + "".join(source_of(name) for name in ALWAYS)
+
+
+def key_of(text):
+    """The name of a kernel: a hash of all that decides its machine code."""
+    modules = sorted({n.module for n in ast.parse(text).body if isinstance(n, ast.ImportFrom) and n.module.startswith(MEANING)})
+    sources = "".join(meaning_of(module) for module in modules)
+    return hashlib.sha256((text + sources + common_meaning()).encode()).hexdigest()[:24]
+
+
+def build(text):
+    """The address of the kernel whose text defines `kernel(frame, lo, hi)`; compiled, or loaded from the disk cache."""
+    if text not in addresses:
+        name = f"kernel_{key_of(text)}"
+        path = cache_folder() / f"{name}.py"
+        if not path.exists():
+            part = path.with_suffix(f".{os.getpid()}")
+            part.write_text(text)
+            part.replace(path)
+        spec = importlib.util.spec_from_file_location(name, path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module  # Numba's cache finds the module of a function by its name
+        spec.loader.exec_module(module)
+        _kept.append(module)
+        addresses[text] = module.kernel.address
+    return addresses[text]

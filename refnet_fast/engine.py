@@ -1,0 +1,76 @@
+"""The CPU engines: `derived` runs every definition as Numba compiles it, `cpu` the planned program with tuned kernels."""
+
+from refnet.definition import Spec
+from refnet.engine import Engine, Executable, check_range, spec_of
+from refnet.graph import Tensor, node_of, trace
+from refnet.program import Concrete, Instruction, Program
+from refnet_fast import kernels
+from refnet_fast.running import Running
+
+
+class CpuEngine(Engine):
+    """Runs programs natively on the processor's cores.
+
+    Args:
+        name: "cpu" or "derived".
+        tuned: plan, fuse and use tuned kernels; else one derived kernel per instruction.
+    """
+
+    def __init__(self, name, tuned):
+        self.name, self.tuned = name, tuned
+        self._eager: dict = {}
+        if tuned:
+            kernels.load()
+
+    def build(self, concrete):
+        return Running(concrete, self.tuned)
+
+    def prepare(self, program):
+        return CpuExecutable(self, program)
+
+    def compute(self, op, arrays, attributes):
+        specs = tuple(spec_of(a) for a in arrays)
+        key = (op, specs, tuple(sorted(attributes.items())))
+        if op.ranges is not None:
+            for position, (low, high) in op.ranges(*specs, **attributes).items():
+                check_range(op.name, arrays[position], low, high)
+        running = self._eager.get(key)
+        if running is None:
+            running = self._eager[key] = self.build(single(op, specs, attributes))
+        return running.run(arrays)
+
+    def kind_of(self, op):
+        """How this engine computes an op: 'tuned' (a kernel of ours, or fused) or 'derived'."""
+        return "tuned" if self.tuned and (op.scalar is not None or op.name in kernels.tuned) else "derived"
+
+
+def single(op, specs, attributes):
+    """A concrete program of one call."""
+    with trace.inside(call=None, collecting=True):
+        inputs = [Tensor(s.shape, s.dtype) for s in specs]
+        outputs = tuple(Tensor(s.shape, s.dtype) for s in op.specs(*specs, **attributes))
+        from refnet.graph import Node
+
+        node = Node(op, inputs, attributes)
+    outputs = node.outputs
+    program = Program([], [])
+    return Concrete(program, inputs, list(outputs), [Instruction(op, tuple(inputs), attributes, outputs, node)], {})
+
+
+class CpuExecutable(Executable):
+    """A program on a CPU engine; programs whose variables were moved by another are built again."""
+
+    def at(self, shapes):
+        key = tuple(map(tuple, shapes))
+        built = self._built.get(key)
+        if built is not None and not built.valid():
+            del self._built[key]
+        return super().at(key)
+
+    def run_batches(self, data, order, batch_size, start, stop, outputs=None):
+        samples = len(data[0]) if order is None else len(order)
+        full = samples // batch_size
+        if start < min(full, stop):
+            built = self.at([(batch_size, *a.shape[1:]) for a in data])
+            return built.run_batches(data, order, batch_size, start, min(full, stop), outputs)
+        return super().run_batches(data, order, batch_size, start, stop, outputs)

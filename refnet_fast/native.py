@@ -1,0 +1,122 @@
+"""What generated kernel text may use besides definitions: addresses, bits, widening, calls and atomics, as Numba intrinsics."""
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+ABI = types.void(types.CPointer(types.int64), types.int64, types.int64)  # every kernel: (frame, lo, hi)
+I64 = ir.IntType(64)
+
+
+@intrinsic
+def pointer(typing, address):
+    """An integer as a pointer."""
+    return types.voidptr(types.int64), lambda c, b, s, a: b.inttoptr(a[0], ir.IntType(8).as_pointer())
+
+
+@intrinsic
+def as_float(typing, bits):
+    """The float64 whose bits travel in a frame word."""
+    return types.float64(types.int64), lambda c, b, s, a: b.bitcast(a[0], ir.DoubleType())
+
+
+@intrinsic
+def call(typing, address, frame, lo, hi):
+    """Calls the kernel at `address` with the frame at `frame`."""
+
+    def emit(c, b, s, a):
+        kind = ir.FunctionType(ir.VoidType(), [I64.as_pointer(), I64, I64])
+        b.call(b.inttoptr(a[0], kind.as_pointer()), [b.inttoptr(a[1], I64.as_pointer()), a[2], a[3]])
+        return c.get_dummy_value()
+
+    return types.void(*[types.int64] * 4), emit
+
+
+@intrinsic
+def wide(typing, x):
+    """A number as the definitions compute with it: float64, int64, uint64 or bool; anything else as it is.
+
+    Without it float32 * float32 would be rounded to float32 before it meets a float64 total, and uint8 1 - 2 would be 2**64 - 1.
+    """
+    if isinstance(x, types.Float):
+        to = types.float64
+    elif isinstance(x, types.Integer):
+        to = types.uint64 if x == types.uint64 else types.int64
+    else:
+        to = x
+
+    def emit(c, b, s, a):
+        if to != s.args[0]:
+            return c.cast(b, a[0], s.args[0], to)
+        if c.enable_nrt:
+            c.nrt.incref(b, to, a[0])
+        return a[0]
+
+    return to(x), emit
+
+
+@intrinsic
+def atomic_add(typing, address, amount):
+    """Adds to the int64 at an address; returns what was there before. Sequentially consistent."""
+
+    def emit(c, b, s, a):
+        return b.atomic_rmw("add", b.inttoptr(a[0], I64.as_pointer()), a[1], "seq_cst")
+
+    return types.int64(types.int64, types.int64), emit
+
+
+@intrinsic
+def atomic_load(typing, address):
+    """The int64 at an address, read once, in order with other atomics."""
+    return types.int64(types.int64), lambda c, b, s, a: b.load_atomic(b.inttoptr(a[0], I64.as_pointer()), "seq_cst", 8)
+
+
+@intrinsic
+def atomic_store(typing, address, value):
+    """Writes the int64 at an address, in order with other atomics."""
+
+    def emit(c, b, s, a):
+        b.store_atomic(a[1], b.inttoptr(a[0], I64.as_pointer()), "seq_cst", 8)
+        return c.get_dummy_value()
+
+    return types.void(types.int64, types.int64), emit
+
+
+@intrinsic
+def yield_processor(typing):
+    """Lets another thread of the machine run: the operating system's sched_yield."""
+
+    def emit(c, b, s, a):
+        function = cgutils.get_or_insert_function(b.module, ir.FunctionType(ir.IntType(32), []), "sched_yield")
+        b.call(function, [])
+        return c.get_dummy_value()
+
+    return types.void(), emit
+
+
+@njit(error_model="numpy")
+def barrier(address, threads):
+    """Waits until `threads` threads are here. The two words at `address` are a count and a generation."""
+    generation = atomic_load(address + 8)
+    if atomic_add(address, 1) == threads - 1:
+        atomic_store(address, 0)
+        atomic_add(address + 8, 1)
+        return
+    spins = 0
+    while atomic_load(address + 8) == generation:
+        spins += 1
+        if spins > 4000:
+            yield_processor()
+
+
+def address_of(array):
+    return array.__array_interface__["data"][0]
+
+
+def aligned_zeros(size):
+    """A zeroed array of `size` bytes that starts on a cache line."""
+    room = np.zeros(size + 64, np.uint8)
+    start = -address_of(room) % 64
+    return room[start : start + size]

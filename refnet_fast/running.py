@@ -1,0 +1,415 @@
+"""From a plan to a running program: kernels chosen, frames written, rows ordered, barriers placed."""
+
+import time
+
+import numpy as np
+
+from refnet import dtypes
+from refnet.definition import View, size_of
+from refnet.errors import DataError
+from refnet.graph import Variable
+from refnet.program import place_of
+from refnet_fast import kernels, vm
+from refnet_fast.cpu import batches
+from refnet_fast.derive import Placed, derive, frame_of, itemsize, kernel_text
+from refnet_fast.build import build
+from refnet_fast.fuse import Operand, fuse, unit_shape
+from refnet_fast.kernels import KernelCall
+from refnet_fast.memory import Memory, bytes_of, padded
+from refnet_fast.native import address_of
+from refnet_fast.plan import Plan
+from refnet_fast.tables import BLOCK_BYTES, ELEMENT_NS, PARALLEL_NS, TASK_NS, WAKE_NS
+
+
+class Row:
+    """One row before it has an address: its kernel and frame, and what decides how it is run.
+
+    Args:
+        kernel, frame: address, and words.
+        tasks, quantum: how many tasks, and of how many a thread's share is a multiple.
+        ns: nanoseconds for all tasks on one thread, roughly.
+        reads, writes: intervals of memory.
+    """
+
+    def __init__(self, kernel, frame, tasks, ns, reads, writes, quantum=1, serial=False):
+        self.kernel, self.frame, self.tasks, self.ns, self.quantum = kernel, list(frame), tasks, ns, quantum
+        self.reads, self.writes, self.serial = reads, writes, serial
+        self.what, self.kind = "", ""
+
+
+class Running:
+    """A concrete program on the CPU."""
+
+    def __init__(self, concrete, tuned=True):
+        self.concrete, self.tuned = concrete, tuned
+        self.plan = Plan(concrete, tuned)
+        self.groups = chains(self.plan) if tuned else [[unit] for unit in self.plan.units]
+        self.memory = Memory(self.plan, self.groups)
+        self.control = vm.new_control()
+        self.checks = self.plan.checked()
+        self.groups_of_rows: list = []
+        self._emit()
+        self.machine = self._machine([], [])
+        self.inputs = [self.memory.array(x) for x in concrete.inputs]
+        self.moves = Variable.moves
+        self.held = {v: v.array for v in concrete.program.variables}
+        self._epoch: tuple = (None, None)
+
+    def valid(self):
+        """Whether the variables still lie where the frames say."""
+        if self.moves == Variable.moves:
+            return True
+        self.moves = Variable.moves
+        return all(v.array is array and v.residence is None for v, array in self.held.items())
+
+    # ---- running
+
+    def run(self, feeds):
+        """One run; the outputs are new arrays."""
+        with vm.workers.lock:
+            for buffer, array in zip(self.inputs, feeds):
+                buffer[...] = array
+            threads = None if self.machine.ns > WAKE_NS else 1
+            self._checked(self.machine.run(0, 1, threads), 1, None)
+            return [np.array(self.memory.array(y)) for y in self.plan.outputs]
+
+    def run_batches(self, data, order, batch_size, start, stop, outputs=None, budget=0.05):
+        """Batches start..stop, or as many as fit into about `budget` seconds; returns the next one's number."""
+        with vm.workers.lock:
+            machine = self._epoch_machine(data, order, batch_size, outputs)
+            began, done, count = time.perf_counter(), start, 1
+            while done < stop:
+                end = min(stop, done + count)
+                self._checked(machine.run(done, end), end, batch_size)
+                passed = time.perf_counter() - began
+                done = end
+                if passed > budget:
+                    break
+                count = max(1, min(8 * count, int(count * (budget - passed) / max(passed, 1e-6))))
+            return done
+
+    def _checked(self, reached, wanted, batch_size):
+        if reached == wanted:
+            return
+        flag = int(self.control[vm.FLAG])
+        self.control[vm.FLAG] = -1
+        instruction, position, low, high = self.checks[flag >> 40]
+        indices = self.memory.array(instruction.inputs[position])
+        where = np.unravel_index(flag & (2**40 - 1), indices.shape)
+        batch = "" if batch_size is None else f" of batch {reached}"
+        raise DataError(
+            f"{place_of(instruction)}: indices must lie in {low}..{high - 1}; "
+            f"the one at {[int(i) for i in where]}{batch} is {int(indices[where])}."
+        )
+
+    def _epoch_machine(self, data, order, batch_size, outputs):
+        """The machine with rows that gather a batch before, and rows that keep the outputs after."""
+        key = tuple((address_of(a), a.shape, a.dtype.str) for a in [*data, *([order] if order is not None else []), *(outputs or [])])
+        if self._epoch[0] != key:
+            before = [self._gather(x, array, order, batch_size) for x, array in zip(self.concrete.inputs, data)]
+            after = [self._keep(y, array) for y, array in zip(self.plan.outputs, outputs or [])]
+            self._epoch = (key, self._machine(before, after))
+        return self._epoch[1]
+
+    def _gather(self, x, array, order, batch_size):
+        width = size_of(array.shape[1:])
+        order = np.zeros(0, np.int64) if order is None else order
+        arguments = [
+            flat(address_of(array), array.size, array.dtype.name),
+            flat(address_of(order), order.size, "int64"),
+            flat(vm.word_address(self.control, vm.STEP), 1, "int64"),
+            batch_size,
+            width,
+            self._flat(x),
+        ]
+        ns = size_of(x.shape) * (itemsize(x.dtype) + array.itemsize) * ELEMENT_NS / 4
+        return plain_row(batches.gather_rows, arguments, x.shape[0], ns, [], [self._interval(x)])
+
+    def _keep(self, y, array):
+        size = bytes_of(y)
+        arguments = [
+            flat(self.memory.address(y), size, "uint8"),
+            flat(vm.word_address(self.control, vm.STEP), 1, "int64"),
+            flat(address_of(array), array.nbytes, "uint8"),
+        ]
+        return plain_row(batches.copy_out, arguments, size, size * ELEMENT_NS / 4, [self._interval(y)], [])
+
+    # ---- rows
+
+    def _emit(self):
+        """Rows of every unit, in order; checks before the first that writes a variable."""
+        done, self.first_commit_group = 0, -1
+        for number, check in enumerate(self.checks):
+            if not isinstance(self.plan.base(check[0].inputs[check[1]]).node, type(None)):
+                continue
+            self.groups_of_rows.append([self._check_row(number, check)])
+        pending = [(n, c) for n, c in enumerate(self.checks) if self.plan.base(c[0].inputs[c[1]]).node is not None]
+        for group in self.groups:
+            if done >= self.plan.computing and self.first_commit_group < 0:
+                self._before_commits(pending)
+            rows = [self._row(unit, group) for unit in group]
+            self.groups_of_rows.append(rows)
+            done += len(group)
+        if self.first_commit_group < 0:
+            self._before_commits(pending)
+        staged = [self._staged(value, variable) for value, variable in self.plan.copies]
+        self.groups_of_rows += [[row] for rows in staged for row in rows[:-1]] + [[rows[-1]] for rows in staged]
+
+    def _before_commits(self, pending):
+        self.groups_of_rows += [[self._check_row(number, check)] for number, check in pending]
+        self.first_commit_group = len(self.groups_of_rows)
+
+    def _check_row(self, number, check):
+        instruction, position, low, high = check
+        x = instruction.inputs[position]
+        arguments = [self._flat(x), low, high, number, flat(vm.word_address(self.control, vm.FLAG), 1, "int64")]
+        row = plain_row(batches.check_range, arguments, size_of(x.shape), size_of(x.shape), [self._interval(x)], [])
+        row.serial, row.what, row.kind = True, f"check {instruction.op.name}", "machine"
+        return row
+
+    def _staged(self, value, variable):
+        """Rows that copy a value into a variable; through a buffer if the value is a variable that is committed too."""
+        size = bytes_of(variable)
+        base = self.plan.base(value)
+        target = address_of(variable.array)
+        source = self.memory.address(value)
+        if not (isinstance(base, Variable) and base in self.plan.commits):
+            return [copy_row(source, target, size)]
+        room = np.zeros(size, np.uint8)
+        self.memory.kept.append(room)
+        return [copy_row(source, address_of(room), size), copy_row(address_of(room), target, size)]
+
+    def _row(self, unit, group):
+        if unit.merged:
+            row = self._merged_row(unit)
+        elif unit.fused:
+            row = self._fused_row(unit, group)
+        else:
+            row = self._single_row(unit.nodes[0])
+        row.what = " ".join(node.op.name for node in unit.nodes[:6]) + (" ..." if len(unit.nodes) > 6 else "")
+        return row
+
+    def _fused_row(self, unit, group):
+        reads = unit.reads()
+        joined, strides = unit_shape(unit.shape, [x.shape for x in reads + unit.stored])
+        operand_of = {
+            t: Operand(self.memory.address(t), t.dtype, s) for t, s in zip(reads + unit.stored, strides)
+        }
+        size = size_of(joined)
+        width = 1
+        if len(group) > 1 and len(joined) == 1:
+            width = size // unit.shape[0]
+        kernel, frame, tasks, per_task = fuse(unit.nodes, operand_of, joined, width)
+        ns = size * ELEMENT_NS * (1 + len(unit.nodes)) + (tasks * TASK_NS if len(joined) > 1 else 0)
+        quantum = 16 if len(joined) == 1 and width == 1 else 1
+        row = Row(kernel, frame, tasks, ns, [self._interval(x) for x in reads], [self._interval(y) for y in unit.stored], quantum)
+        row.kind = "fused"
+        return row
+
+    def _merged_row(self, unit):
+        """One flat pass over all parameters, padding included."""
+        node = unit.nodes[0]
+        total = sum(padded(n.outputs[0]) for n in unit.nodes) // itemsize(node.outputs[0].dtype)
+        operand_of, reads = {}, []
+        for position, x in enumerate(node.inputs):
+            if (unit, position) in self.memory.blocks:
+                address = self.memory.block_address(unit, position)
+                operand_of[x] = Operand(address, x.dtype, (1,))
+                reads.append((address, address + total * itemsize(x.dtype)))
+            else:
+                operand_of[x] = Operand(self.memory.address(x), x.dtype, (0,))
+                reads.append(self._interval(x))
+        writes = []
+        for y in node.outputs:
+            position = node.inputs.index(unit.commits[y])
+            operand_of[y] = Operand(self.memory.block_address(unit, position), y.dtype, (1,))
+            writes.append(reads[position])
+        kernel, frame, tasks, _ = fuse([node], operand_of, (total,))
+        row = Row(kernel, frame, tasks, total * 3 * ELEMENT_NS, reads, writes, 16)
+        row.kind = "fused"
+        return row
+
+    def _single_row(self, node):
+        form = node.op.form(*node.inputs, **node.attributes)
+        call = KernelCall(node.op, form, node.inputs, node.outputs, node.attributes)
+        inputs = [
+            Placed(self.memory.address(x) if i not in node.op.shape_only else 0, view, x.dtype)
+            for i, (x, view) in enumerate(zip(node.inputs, form.inputs))
+        ]
+        outputs = [Placed(self.memory.address(y), view, y.dtype) for y, view in zip(node.outputs, form.outputs)]
+        reads = [self._interval(x) for i, x in enumerate(node.inputs) if i not in node.op.shape_only]
+        writes = [self._interval(y) for y in node.outputs]
+        chosen = kernels.find(call) if self.tuned else None
+        if chosen is None:
+            kernel, frame = derive(node.op, form, inputs, outputs)
+            tasks = size_of(form.domain)
+            row = Row(kernel, frame, tasks, tasks * (form.cost + 2.0), reads, writes)
+        else:
+            kernel, frame = chosen.emit(call, inputs, outputs)
+            tasks = chosen.tasks(call)
+            row = Row(kernel, frame, tasks, tasks * chosen.cost(call), reads, writes, chosen.quantum)
+        row.kind = "derived" if chosen is None else "tuned"
+        return row
+
+    def _interval(self, x):
+        start = self.memory.address(x)
+        return start, start + bytes_of(x)
+
+    def _flat(self, x):
+        return flat(self.memory.address(x), size_of(x.shape), x.dtype)
+
+    # ---- the machine
+
+    def _machine(self, before, after):
+        groups = [[row] for row in before] + self.groups_of_rows + [[row] for row in after]
+        groups = [group for group in groups if group[0].tasks > 0]
+        first = -1
+        if self.checks:
+            skipped = sum(1 for g in self.groups_of_rows[: self.first_commit_group] if g[0].tasks > 0)
+            first = len(before) + skipped
+        return assemble(groups, self.control, first)
+
+    def report(self):
+        """[(ops, kind of kernel, tasks, estimated ns)] for every row."""
+        return [(row.what, row.kind, row.tasks, row.ns) for group in self.groups_of_rows for row in group]
+
+
+def flat(address, size, dtype):
+    return Placed(address, View((size,)), dtype)
+
+
+def plain_row(function, arguments, tasks, ns, reads, writes):
+    """A row whose kernel is a function of refnet_fast.cpu.batches."""
+    name = function.__name__
+    names = "".join(f"a{number}, " for number in range(len(arguments)))
+    text = kernel_text(f"from refnet_fast.cpu.batches import {name}\n", arguments, [f"{name}({names}lo, hi)"])
+    row = Row(build(text), frame_of(arguments), tasks, ns, reads, writes, 64 if name.startswith("copy") else 1)
+    row.what, row.kind = name, "machine"
+    return row
+
+
+def copy_row(source, target, size):
+    arguments = [flat(source, size, "uint8"), flat(target, size, "uint8")]
+    return plain_row(
+        batches.copy_bytes, arguments, size, size * ELEMENT_NS / 4, [(source, source + size)], [(target, target + size)]
+    )
+
+
+def assemble(groups, control, first_commit_group):
+    """The machine of these groups of rows: frames in one array, barriers where threads could meet in memory."""
+    rows = [row for group in groups for row in group]
+    table = np.zeros((len(rows), vm.COLUMNS), np.int64)
+    frames = np.array([word for row in rows for word in row.frame] or [0], np.int64)
+    at, base, parallel, number = 0, address_of(frames), False, 0
+    since = Accesses()
+    first_commit, total = -1, 0
+    for place, group in enumerate(groups):
+        if place == first_commit_group:
+            first_commit = number
+            since = Accesses()
+        head, ns = group[0], sum(row.ns for row in group)
+        total += ns
+        spread = ns > PARALLEL_NS and head.tasks > head.quantum and not any(row.serial for row in group)
+        parallel |= spread
+        table[number, vm.PARALLEL] = spread
+        table[number, vm.GROUP] = len(group)
+        table[number, vm.BLOCK] = block_of(group)
+        if since.conflict(group, spread):
+            table[number, vm.BARRIER] = 1
+            since = Accesses()
+        since.add(group, spread)
+        for row in group:
+            table[number, vm.KERNEL], table[number, vm.FRAME] = row.kernel, base + 8 * at
+            table[number, vm.TASKS], table[number, vm.QUANTUM] = row.tasks, head.quantum
+            at += len(row.frame)
+            number += 1
+    if first_commit_group == len(groups):
+        first_commit = number
+    machine = vm.Machine(table, control, first_commit, parallel)
+    machine.frames, machine.ns = frames, total
+    return machine
+
+
+def block_of(group):
+    """Tasks per block of a chain: as many as keep the chain's results in the second-level cache."""
+    written = sum(end - start for row in group for start, end in row.writes)
+    per_task = max(1, written // max(1, group[0].tasks))
+    quantum = group[0].quantum
+    return max(48, BLOCK_BYTES // per_task) // quantum * quantum
+
+
+class Accesses:
+    """What threads have touched since the last barrier."""
+
+    def __init__(self):
+        self.seen: list = []  # (start, end, written, spread over threads)
+
+    def conflict(self, group, spread):
+        """Whether a group touches what another thread may have written, or writes what another may still read."""
+        for row in group:
+            for kind, intervals in ((False, row.reads), (True, row.writes)):
+                for start, end in intervals:
+                    for low, high, written, parallel in self.seen:
+                        if start < high and low < end and (kind or written) and (spread or parallel):
+                            return True
+        return False
+
+    def add(self, group, spread):
+        for row in group:
+            self.seen += [(start, end, False, spread) for start, end in row.reads]
+            self.seen += [(start, end, True, spread) for start, end in row.writes]
+
+
+# ---- chains: units that run block by block over the same rows
+
+
+def chains(plan):
+    """The plan's units in lists that run together, in order."""
+    groups: list = []
+    open_rows = None
+    for number, unit in enumerate(plan.units):
+        rows = rows_of(plan, unit)
+        made = {y for u in groups[-1] for node in u.nodes for y in node.outputs} if groups else set()
+        if (
+            rows is not None
+            and open_rows == rows[0]
+            and number < plan.computing
+            and len(groups[-1]) < 6
+            and aligned(plan, unit, made, rows)
+        ):
+            groups[-1].append(unit)
+            continue
+        groups.append([unit])
+        open_rows = rows[0] if rows is not None and not unit.fused and number < plan.computing else None
+    return groups
+
+
+def rows_of(plan, unit):
+    """(number of rows, positions of inputs read row by row; None for all) of a unit that can be in a chain, else None."""
+    if unit.merged or unit.commits:
+        return None
+    if unit.fused:
+        joined, _ = unit_shape(unit.shape, [x.shape for x in unit.reads()] + [unit.shape])
+        rows = unit.shape[0] if len(joined) == 1 and unit.shape else size_of(joined[:-1])
+        return (rows, None) if unit.shape and rows == unit.shape[0] and size_of(unit.shape) else None
+    node = unit.nodes[0]
+    form = node.op.form(*node.inputs, **node.attributes)
+    call = KernelCall(node.op, form, node.inputs, node.outputs, node.attributes)
+    chosen = kernels.find(call)
+    positions = chosen.rows(call) if chosen is not None else None
+    return (chosen.tasks(call), positions) if positions is not None else None
+
+
+def aligned(plan, unit, made, rows):
+    """Whether all that a unit reads from the chain it reads row by row."""
+    for node in unit.nodes:
+        for position, x in enumerate(node.inputs):
+            base = plan.base(x)
+            if base not in made:
+                continue
+            whole_rows = x.shape[:1] == (rows[0],) and base.shape[:1] == (rows[0],) and len(x.shape) == len(node.outputs[0].shape)
+            if unit.fused and not whole_rows:
+                return False
+            if not unit.fused and (position not in rows[1] or base.shape[:1] != (rows[0],)):
+                return False
+    return True

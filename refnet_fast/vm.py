@@ -1,0 +1,158 @@
+"""The virtual machine: runs a program's rows, step after step, without entering Python between kernels.
+
+Every thread runs the same rows. A parallel row is cut into one range of tasks per thread; a serial row is run by thread 0.
+Threads meet at a barrier only where a row touches memory that another thread wrote or read since the last one. Kernels are
+serial functions (frame, lo, hi) called by address, so nothing below this loop knows of threads.
+
+A row is int64 words: the columns below. Consecutive rows with GROUP > 1 in the first of them work on the same tasks, block by
+block, so that what one kernel wrote is still in the cache when the next one reads it.
+"""
+
+import os
+import threading
+
+import numpy as np
+from numba import njit, types
+
+from refnet_fast.native import address_of, aligned_zeros, atomic_load, barrier, call
+
+KERNEL, FRAME, TASKS, QUANTUM, PARALLEL, BARRIER, GROUP, BLOCK, COLUMNS = range(9)
+# Words of a program's control block, each on a cache line of its own: the barrier's two words, the number of the step that is
+# running (kernels read it through their frames), and the first violated check (kernels write it; -1: none).
+MEET, STEP, FLAG, CONTROL_WORDS = 0, 8, 16, 24
+
+
+@njit(
+    types.int64(types.int64[:, ::1], types.int64[::1], types.int64, types.int64, types.int64, types.int64, types.int64),
+    nogil=True,
+    cache=True,
+    error_model="numpy",
+)
+def run_rows(rows, control, first_commit, thread, threads, start, stop):
+    """Steps start..stop of a program, as one of `threads` threads; returns the number of the step it did not commit, or stop.
+
+    Before row `first_commit` the flag is looked at: a step that met bad data writes nothing.
+    """
+    meet = control.ctypes.data
+    for step in range(start, stop):
+        if thread == 0:
+            control[STEP] = step
+        if threads > 1:
+            barrier(meet, threads)
+        row = 0
+        while row < rows.shape[0]:
+            if row == first_commit:
+                if threads > 1:
+                    barrier(meet, threads)
+                if atomic_load(meet + 8 * FLAG) >= 0:
+                    return step
+            elif threads > 1 and rows[row, BARRIER] != 0:
+                barrier(meet, threads)
+            tasks, members = rows[row, TASKS], rows[row, GROUP]
+            lo, hi = 0, 0
+            if threads > 1 and rows[row, PARALLEL] != 0:
+                quantum = rows[row, QUANTUM]
+                units = (tasks + quantum - 1) // quantum
+                lo = min(tasks, units * thread // threads * quantum)
+                hi = min(tasks, units * (thread + 1) // threads * quantum)
+            elif thread == 0:
+                hi = tasks
+            if members == 1:
+                if lo < hi:
+                    call(rows[row, KERNEL], rows[row, FRAME], lo, hi)
+            else:
+                while lo < hi:
+                    end = min(lo + rows[row, BLOCK], hi)
+                    for member in range(row, row + members):
+                        call(rows[member, KERNEL], rows[member, FRAME], lo, end)
+                    lo = end
+            row += members
+    return stop
+
+
+class Workers:
+    """Threads started once, asleep until a program needs them. One lock guards them all: programs run one at a time."""
+
+    def __init__(self):
+        self.lock = threading.RLock()
+        self.threads: list = []
+        self.process = os.getpid()
+
+    def ensure(self, count):
+        """At least `count` helpers beside the calling thread."""
+        if self.process != os.getpid():  # a forked child has none of its parent's threads
+            self.__init__()
+        while len(self.threads) < count:
+            self.threads.append(Worker(len(self.threads) + 1))
+        return self.threads[:count]
+
+
+class Worker:
+    def __init__(self, number):
+        self.number, self.work = number, None
+        self.begin, self.done = threading.Semaphore(0), threading.Semaphore(0)
+        threading.Thread(target=self.serve, name=f"refnet-{number}", daemon=True).start()
+
+    def serve(self):
+        while True:
+            self.begin.acquire()
+            rows, control, first_commit, threads, start, stop = self.work
+            run_rows(rows, control, first_commit, self.number, threads, start, stop)
+            self.work = None
+            self.done.release()
+
+
+workers = Workers()
+_threads = None
+
+
+def thread_count():
+    """How many threads programs run on: `set_threads`, else REFNET_THREADS, else the processors this process may use."""
+    if _threads is not None:
+        return _threads
+    asked = os.environ.get("REFNET_THREADS")
+    return max(1, int(asked)) if asked else max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+def set_threads(count):
+    """Sets the number of threads for programs from here on; None goes back to the default. Results do not depend on it."""
+    global _threads
+    _threads = count
+
+
+class Machine:
+    """A program's rows and control block, ready to run.
+
+    Args:
+        rows: (rows, COLUMNS) int64.
+        first_commit: the row before which the flag is looked at; -1 if nothing can be flagged.
+        parallel: whether waking other threads can pay at all.
+    """
+
+    def __init__(self, rows, control, first_commit, parallel):
+        self.rows, self.control, self.first_commit, self.parallel = rows, control, first_commit, parallel
+
+    def run(self, start, stop, threads=None):
+        """Runs steps start..stop; returns stop, or the number of the step that met bad data."""
+        threads = thread_count() if threads is None else threads
+        if threads == 1 or not self.parallel:
+            return run_rows(self.rows, self.control, self.first_commit, 0, 1, start, stop)
+        helpers = workers.ensure(threads - 1)
+        for helper in helpers:
+            helper.work = (self.rows, self.control, self.first_commit, threads, start, stop)
+            helper.begin.release()
+        result = run_rows(self.rows, self.control, self.first_commit, 0, threads, start, stop)
+        for helper in helpers:
+            helper.done.acquire()
+        return result
+
+
+def new_control():
+    """A zeroed control block, no check violated."""
+    control = aligned_zeros(8 * CONTROL_WORDS).view(np.int64)
+    control[FLAG] = -1
+    return control
+
+
+def word_address(control, word):
+    return address_of(control) + 8 * word
