@@ -5,6 +5,7 @@ The reference engine interprets the definitions: every loop in plain Python, eve
 """
 
 import os
+import time
 from contextlib import contextmanager
 
 import numpy as np
@@ -14,6 +15,9 @@ from refnet.definition import Spec, View
 from refnet.errors import DtypeError, EngineError, did_you_mean
 from refnet.graph import Constant, Variable
 from refnet.program import Instruction, check_range, check_ranges, specialize
+
+
+SLICE = 0.1  # seconds after which run_batches returns, so that progress is shown and Ctrl-C heard
 
 
 class Engine:
@@ -75,12 +79,15 @@ class Executable:
             The number of the next batch to run; `stop` when all have run.
         """
         samples = len(data[0]) if order is None else len(order)
+        until = time.monotonic() + SLICE
         for number in range(start, stop):
             low, high = number * batch_size, min((number + 1) * batch_size, samples)
             rows = slice(low, high) if order is None else order[low:high]
             results = self.run([array[rows] for array in data])
             for target, result in zip(outputs or (), results):
                 target[low:high] = result
+            if time.monotonic() > until:
+                return number + 1
         return stop
 
 
@@ -225,7 +232,8 @@ def interpret(op, arrays, attributes, outputs, tasks=None):
     inputs = [seen(widened(x), view) for x, view in zip(arrays, form.inputs)]
     if op.variadic:
         inputs = [tuple(inputs)]
-    written = [y.reshape(view.shape) for y, view in zip(outputs, form.outputs)]
+    stored = [y.astype(np.int64) if narrow_integer(y) else y for y in outputs]
+    written = [y.reshape(view.shape) for y, view in zip(stored, form.outputs)]
     tasks = np.ndindex(*form.domain) if tasks is None else tasks
     with np.errstate(all="ignore"):
         if op.scalar is not None:
@@ -233,6 +241,14 @@ def interpret(op, arrays, attributes, outputs, tasks=None):
         else:
             scratch = [np.zeros(shape, object if any(x.dtype == object for x in inputs) else float) for shape in form.scratch]
             op.loop(tasks, *inputs, *form.attributes, *written, *scratch)
+    for y, wide in zip(outputs, stored):
+        if wide is not y:
+            y[...] = wide.astype(y.dtype)
+
+
+def narrow_integer(array):
+    """Whether values are to wrap around when they are stored: NumPy refuses to store an integer that does not fit."""
+    return array.dtype.kind in "iu" and array.itemsize < 8
 
 
 def apply_scalar(scalar, tasks, inputs, attributes, outputs):

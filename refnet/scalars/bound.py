@@ -201,7 +201,8 @@ class Bound:
     @property
     def overflows(self) -> bool:
         """Whether a part of the sum may be infinite with either sign, so that NaN may come out."""
-        return self.terms > 1 and self.magnitude * SLACK > _arithmetic.largest and self.magnitude > abs(self.value)
+        one_rounding = self.terms == 2 and self.depth == 0
+        return self.terms > 1 and not one_rounding and self.magnitude * SLACK > _arithmetic.largest and self.magnitude > abs(self.value)
 
     def settled(self) -> "Bound":
         """This sum as one term of something else: its order of evaluation ends here."""
@@ -330,6 +331,11 @@ class Bound:
     def ceil(self) -> "Bound":
         return stepped(self, mp.ceil)
 
+    def truncate(self) -> int:
+        if not self.exact:
+            raise TypeError("a computed value has no certain whole part")
+        return int(self.value)
+
     def power(self, exponent: Any) -> "Bound":
         return raised(self.settled(), Bound.of(exponent).settled())
 
@@ -361,8 +367,12 @@ class Bound:
         a, b = self.settled(), other.settled()
         if a.free or b.free or not (a.exact and b.exact):
             return ANYTHING, ANYTHING
-        if not mp.isfinite(a.value) or b.value == 0 or mp.isnan(b.value):
-            return ANYTHING, ANYTHING
+        if mp.isnan(a.value) or mp.isnan(b.value):
+            return Bound(NAN), Bound(NAN)
+        if b.value == 0:
+            return quotient(a, b), Bound(NAN)
+        if not mp.isfinite(a.value):  # NumPy says NaN, C's floor(a / b) says inf
+            return ANYTHING, Bound(NAN)
         if not mp.isfinite(b.value):
             same = a.value == 0 or (a.value < 0) == (b.value < 0)
             return (Bound(ZERO), a) if same else (Bound(mp.mpf(-1)), Bound(b.value))

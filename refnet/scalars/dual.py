@@ -117,6 +117,9 @@ class Dual:
     def ceil(self) -> "Dual":
         return Dual(mp.ceil(self.value))
 
+    def truncate(self) -> int:
+        return int(self.value)
+
     def power(self, exponent: Any) -> "Dual":
         exponent = Dual.of(exponent)
         a, b = self.value, exponent.value

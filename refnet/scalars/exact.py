@@ -47,6 +47,9 @@ class Exact(Fraction):
     def rpower(self, base: Any) -> "Exact":
         return Exact(base).power(self)
 
+    def truncate(self) -> int:
+        return int(self)
+
     def floor(self) -> "Exact":
         return Exact(self.__floor__())
 

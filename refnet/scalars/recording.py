@@ -70,6 +70,9 @@ class Recording:
     def __abs__(self) -> "Recording":
         return Recording(abs(self.value), f"|{self.text}|")
 
+    def truncate(self) -> int:
+        return int(self.value)
+
     def power(self, exponent: Any) -> "Recording":
         b = recorded(exponent)
         return Recording(scalars.power(self.value, b.value), f"{self.within(ATOM)}**{b.within(ATOM)}", PRODUCT)

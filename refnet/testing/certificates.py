@@ -1,0 +1,232 @@
+"""Certificates: what an engine may answer, derived from the op's own loop, element by element.
+
+`certificate` runs the definition on numbers that carry their error bound. `check` holds an engine to it.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from refnet import dtypes
+from refnet.annotations import Array, Tasks
+from refnet.definition import Op
+from refnet.engine import Engine, get_engine
+from refnet.scalars import bound
+from refnet.scalars.bound import FLOAT32, FLOAT64, Arithmetic, Bound, arithmetic, every_choice
+from refnet.scalars.exact import mp
+from refnet.testing.evaluate import evaluate, specs_of
+from refnet.testing.reproduce import reproduction
+
+# Files whose definitions only move elements: the results must be the same bits, the sign of zero included.
+MOVING = ("refnet.ops.shapes", "refnet.ops.slicing", "refnet.ops.joining", "refnet.ops.filling")
+
+
+class Limits(NamedTuple):
+    """What one element may be: low <= computed <= high; `value` is exact. `free`: anything, NaN too."""
+
+    value: Any
+    low: Any
+    high: Any
+    free: bool
+
+
+def arithmetic_of(dtype_names: Sequence[str], engine: Engine | None = None) -> Arithmetic:
+    """The arithmetic an engine computes in: float64 for float64 alone, else float32 (16-bit floats are only stored so).
+
+    An engine may declare `ulp_limits` ({function: ULP}) and `flushes_subnormals`.
+    """
+    floats = [name for name in dtype_names if dtypes.is_floating(name)]
+    wide = bool(floats) and all(name == "float64" for name in floats)
+    chosen = (FLOAT64 if wide else FLOAT32)._replace(limits=dict(getattr(engine, "ulp_limits", {})))
+    if getattr(engine, "flushes_subnormals", False):
+        least = mp.mpf(2) ** (-1022 if wide else -126)
+        chosen = chosen._replace(eta=least, smallest=least)
+    return chosen
+
+
+def certificate(
+    op: Op, arrays: Sequence[Array], attributes: dict[str, Any], tasks: Tasks | None = None, engine: Engine | None = None
+) -> list[Array]:
+    """What every element of the results may be.
+
+    Args:
+        op: a primitive.
+        arrays, attributes: the call.
+        tasks: indices of the form's domain; all if None.
+        engine: whose arithmetic is meant; plain IEEE if None.
+    Returns:
+        Object arrays, one per output: Limits, or the one right value where the result must be equal; None where no task wrote.
+    """
+    specs = specs_of(op, arrays, attributes)
+    if tasks is not None:
+        tasks = list(tasks)
+    if must_be_equal(op, specs):
+        return evaluate(op, arrays, attributes, None, tasks)
+    with arithmetic(arithmetic_of([s.dtype for s in specs] + [a.dtype.name for a in arrays], engine)):
+        result: list[Array] | None = None
+        for outputs in every_choice(lambda: evaluate(op, arrays, attributes, Bound.read, tasks)):
+            limits = [_limited(y, s.dtype) for y, s in zip(outputs, specs)]
+            result = limits if result is None else [_either(a, b) for a, b in zip(result, limits)]
+    assert result is not None
+    return result
+
+
+def must_be_equal(op: Op, specs: Sequence[Any]) -> bool:
+    """Whether the definition leaves no room: integers and bools, random bits, elements that are only moved."""
+    moves = op.loop is not None and op.loop.__module__ in MOVING
+    return moves or op.random or not any(dtypes.is_floating(s.dtype) for s in specs)
+
+
+def _limited(outputs: Array, dtype: str) -> Array:
+    """Bounds as the Limits of what is stored."""
+    result = np.full(outputs.shape, None, object)
+    floating = dtypes.is_floating(dtype)
+    for index in np.ndindex(*outputs.shape):
+        x = outputs[index]
+        if x is not None:
+            result[index] = stored(Bound.of(x), dtype) if floating else {x.item() if isinstance(x, np.generic) else x}
+    return result
+
+
+class Storage(NamedTuple):
+    u: Any
+    eta: Any
+    largest: Any
+
+
+STORAGE = {
+    "float64": Storage(mp.mpf(2) ** -53, mp.mpf(2) ** -1074, FLOAT64.largest),
+    "float32": Storage(mp.mpf(2) ** -24, mp.mpf(2) ** -149, FLOAT32.largest),
+    "float16": Storage(mp.mpf(2) ** -11, mp.mpf(2) ** -24, mp.mpf(65504)),
+    "bfloat16": Storage(mp.mpf(2) ** -8, mp.mpf(2) ** -133, mp.mpf(2) ** 128 * (1 - mp.mpf(2) ** -8)),
+}
+
+
+def stored(x: Bound, dtype: str) -> Limits:
+    """The limits of a Bound that is rounded once more, to the dtype it is stored in."""
+    storage, computing = STORAGE[dtype], bound._arithmetic
+    free = x.free or x.overflows
+    if not mp.isfinite(x.value):
+        return Limits(x.value, x.value, x.value, free)
+    if x.exact and fits(x.value, storage) and not free:
+        return Limits(x.value, x.value, x.value, False)
+    low, high = x.interval
+    own = storage.u * abs(x.value) + max(storage.eta, computing.smallest)
+    narrow = storage.u > computing.u
+
+    def widened(radius: Any) -> Any:
+        return (radius + own if narrow else max(radius, own)) * bound.SLACK
+
+    low, high = x.value - widened(x.value - low), x.value + widened(high - x.value)
+    # What rounds past the largest number is infinite.
+    return Limits(x.value, -bound.INF if low < -storage.largest else low, bound.INF if high > storage.largest else high, free)
+
+
+def fits(value: Any, storage: Storage) -> bool:
+    """Whether the dtype holds the value exactly."""
+    if value == 0:
+        return True
+    digits = int(-mp.log(storage.u, 2))
+    exponent = max(int(mp.mag(value)) - digits, int(mp.log(storage.eta, 2)))
+    return bool(abs(value) <= storage.largest and mp.isint(mp.ldexp(value, -exponent)))
+
+
+def _either(a: Array, b: Array) -> Array:
+    """Elements that may be what either certificate allows."""
+    result = np.full(a.shape, None, object)
+    for index in np.ndindex(*a.shape):
+        p, q = a[index], b[index]
+        if isinstance(p, Limits) and isinstance(q, Limits):
+            special = any(not mp.isfinite(x.value) for x in (p, q)) and not p.value == q.value
+            result[index] = Limits(p.value, min(p.low, q.low), max(p.high, q.high), p.free or q.free or special)
+        elif p is not None and q is not None:
+            result[index] = p | q
+    return result
+
+
+# ---- holding results to a certificate
+
+
+def check(
+    op: Op | str, engine: Engine | str, arrays: Sequence[Array], attributes: dict[str, Any], tasks: Tasks | None = None
+) -> float:
+    """Runs one call on an engine and holds every element (or the sampled tasks' elements) to the certificate.
+
+    Returns:
+        The worst error as a fraction of its bound; 0 where the result must be equal, and is.
+    Raises:
+        AssertionError: naming op, element, what came, what is exact, what was allowed, and the call as code.
+    """
+    op = Op.named[op] if isinstance(op, str) else op
+    engine = get_engine(engine)
+    arrays = [np.asarray(a) for a in arrays]
+    results = engine.compute(op, arrays, attributes)
+    return hold(op, engine, arrays, attributes, results, tasks)
+
+
+def hold(
+    op: Op, engine: Engine, arrays: Sequence[Array], attributes: dict[str, Any], results: Sequence[Array], tasks: Tasks | None = None
+) -> float:
+    """`check` for results that the engine has already given."""
+    specs = specs_of(op, arrays, attributes)
+
+    def refuse(what: str) -> AssertionError:
+        return AssertionError(f"{op.name} on {engine.name}: {what}\n{reproduction(op, engine, arrays, attributes)}")
+
+    if len(results) != len(specs):
+        raise refuse(f"{len(results)} results; {len(specs)} are due.")
+    expected = certificate(op, arrays, attributes, tasks, engine)
+    worst = 0.0
+    for number, (got, spec, allowed) in enumerate(zip(results, specs, expected)):
+        if got.shape != tuple(spec.shape) or got.dtype.name != spec.dtype:
+            raise refuse(f"result {number} is {got.dtype.name} {got.shape}; {spec.dtype} {tuple(spec.shape)} is due.")
+        for index in np.ndindex(*got.shape):
+            limits = allowed[index]
+            if limits is None:
+                if tasks is None:
+                    raise refuse(f"the definition leaves y[{number}]{list(index)} unwritten.")
+                continue
+            place = f"y{number if len(specs) > 1 else ''}{list(index)}"
+            if isinstance(limits, Limits):
+                ratio = error_over_bound(got[index], limits)
+                if ratio > 1:
+                    raise refuse(
+                        f"{place} is {float(got[index])!r}; exactly {mp.nstr(limits.value, 17)}, allowed "
+                        f"{mp.nstr(limits.low, 17)} .. {mp.nstr(limits.high, 17)}; error / bound = {mp.nstr(ratio, 4)}."
+                    )
+                worst = max(worst, float(ratio))
+            elif isinstance(limits, set):
+                if got[index].item() not in limits:
+                    raise refuse(f"{place} is {got[index]}; it must be {' or '.join(map(str, limits))}.")
+            elif not same(got[index], limits, spec.dtype):
+                raise refuse(f"{place} is {got[index]}; it must be exactly {limits}.")
+    return worst
+
+
+def error_over_bound(got: Any, limits: Limits) -> Any:
+    """How much of what is allowed was used: 0 for the exact value, more than 1 for a wrong one."""
+    x = float(got)
+    if limits.free:
+        return bound.ZERO
+    if x != x or limits.value != limits.value:
+        return bound.ZERO if x != x and limits.value != limits.value else bound.INF
+    computed = mp.mpf(x)
+    if computed == limits.value:
+        return bound.ZERO
+    if not limits.low <= computed <= limits.high:
+        room = limits.high - limits.value if computed > limits.value else limits.value - limits.low
+        return abs(computed - limits.value) / room if room > 0 and mp.isfinite(computed) else bound.INF
+    room = limits.high - limits.value if computed > limits.value else limits.value - limits.low
+    return abs(computed - limits.value) / room if mp.isfinite(room) else bound.ZERO
+
+
+def same(got: Any, due: Any, dtype: str) -> bool:
+    """The same value of a dtype, to the bit; one NaN is like another."""
+    with np.errstate(all="ignore"):
+        right = np.asarray(due).astype(dtypes.as_numpy(dtype))
+    if dtypes.is_floating(dtype):
+        if np.isnan(right) or np.isnan(got):
+            return bool(np.isnan(right) and np.isnan(got))
+        return bool(right == got and np.signbit(right) == np.signbit(got))
+    return bool(right == got)

@@ -1,0 +1,143 @@
+"""Where test cases come from: one interface, drawn from Hypothesis (which shrinks what fails) or from a seed.
+
+Arrays are made by a seeded generator from a drawn seed and style, so a case is quick to make and small to shrink.
+"""
+
+import random
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from refnet import dtypes
+from refnet.annotations import Array
+
+T = TypeVar("T")
+
+STYLES = ("normal", "whole", "wide", "extreme", "special")
+LAYOUTS = ("row-major", "row-major", "reversed", "column-major", "every second")
+SMALL = {"float16": 6e-8, "bfloat16": 9.2e-41, "float32": 1e-45, "float64": 5e-324}
+
+
+class Draw:
+    """A source of decisions.
+
+    Args:
+        calm: only ordinary, distinct values away from kinks and poles: for gradients.
+        exotic: also the dtypes and ranks that a kernel cache pays for: for the deep profile.
+    """
+
+    def __init__(self, calm: bool = False, exotic: bool = False):
+        self.calm, self.exotic = calm, exotic
+
+    def integer(self, low: int, high: int) -> int:
+        """A whole number in low..high, both included."""
+        raise NotImplementedError
+
+    def choice(self, options: Sequence[T]) -> T:
+        return options[self.integer(0, len(options) - 1)]
+
+    def flag(self) -> bool:
+        return bool(self.integer(0, 1))
+
+    def floating(self) -> str:
+        """A floating dtype."""
+        if self.calm:
+            return "float64"
+        return self.choice(("float32", "float64", "float16", "bfloat16") if self.exotic else ("float32", "float64"))
+
+    def real(self) -> str:
+        """A floating dtype, or an integer one."""
+        if self.calm:
+            return "float64"
+        more = ("float16", "bfloat16", "int8", "uint8", "int64", "uint32") if self.exotic else ()
+        return self.choice(("float32", "float64", "int32", *more))
+
+    def anything(self) -> str:
+        """Any dtype."""
+        return self.choice((self.real(), self.real(), "bool")) if not self.calm else "float64"
+
+    def index(self) -> str:
+        """The dtype of indices."""
+        return self.choice(("int32", "int64", "uint8")) if self.exotic else "int32"
+
+    def extent(self, least: int = 0, longest: int = 5) -> int:
+        """The length of an axis; seldom 0."""
+        if self.calm:
+            return self.integer(max(least, 1), 3)
+        length = self.integer(least if self.integer(0, 7) == 0 else max(least, 1), longest)
+        return length
+
+    def shape(self, lowest: int = 0, highest: int = 3, least: int = 0, longest: int = 5) -> tuple[int, ...]:
+        """A shape of rank lowest..highest with unequal extents."""
+        return tuple(self.extent(least, longest) for _ in range(self.integer(lowest, highest)))
+
+    def array(
+        self, shape: Sequence[int], dtype: str, *, low: float | None = None, high: float | None = None, calm: tuple[float, float] = (-2, 2)
+    ) -> Array:
+        """An array of any values of a dtype (or within low..high), in any memory layout.
+
+        Args:
+            calm: the interval of values when the draw is calm.
+        """
+        rng = np.random.default_rng(self.integer(0, 2**16))
+        size = int(np.prod(shape, dtype=int))
+        if self.calm and dtypes.is_floating(dtype):
+            low, high = calm
+            grid = np.linspace(low, high, 3 * size + 4)[1:-1] if size else np.zeros(0)
+            values = np.round(rng.choice(grid, size, replace=False) * 2**12 + 0.5) / 2**12 if size else grid
+            return values.reshape(shape).astype(dtype)
+        if low is not None and high is not None:
+            values = rng.uniform(low, high, size) if dtypes.is_floating(dtype) else rng.integers(int(low), int(high) + 1, size)
+        elif dtypes.is_floating(dtype):
+            values = self._floats(rng, size, dtype)
+        else:
+            values = self._whole(rng, size, dtype)
+        with np.errstate(all="ignore"):
+            return self._laid_out(values.astype(dtypes.as_numpy(dtype)).reshape(shape))
+
+    def _floats(self, rng: np.random.Generator, size: int, dtype: str) -> Array:
+        style = self.choice(STYLES)
+        values = rng.standard_normal(size)
+        if style == "whole":
+            return rng.integers(-3, 4, size).astype(float)
+        largest = float(np.finfo(np.float32 if dtype == "bfloat16" else dtype).max) if dtype != "float16" else 65504.0
+        smallest = SMALL[dtype]
+        if style == "wide":
+            return np.asarray(values * 2.0 ** rng.integers(-12, 12, size))
+        if style == "extreme":
+            exponents = rng.uniform(np.log2(smallest), np.log2(largest), size)
+            return np.asarray(np.copysign(np.minimum(2.0 ** np.floor(exponents) * rng.uniform(1, 2, size), largest), values))
+        if style == "special":
+            odd = rng.choice([np.nan, np.inf, -np.inf, 0.0, -0.0, smallest, -smallest, largest, -largest, 1.0], size)
+            return np.asarray(np.where(rng.random(size) < 0.3, odd, values))
+        return np.asarray(values)
+
+    def _whole(self, rng: np.random.Generator, size: int, dtype: str) -> Array:
+        if dtype == "bool":
+            return rng.integers(0, 2, size)
+        limits = np.iinfo(dtype)
+        if self.integer(0, 3) == 0:
+            return rng.integers(limits.min, limits.max, size, dtype=dtype, endpoint=True)
+        return rng.integers(max(limits.min, -9), 10, size)
+
+    def _laid_out(self, array: Array) -> Array:
+        layout = self.choice(LAYOUTS)
+        if array.ndim == 0 or layout == "row-major":
+            return array
+        if layout == "reversed":
+            return np.ascontiguousarray(array[::-1])[::-1]
+        if layout == "column-major":
+            return np.asfortranarray(array)
+        return np.repeat(array, 2, axis=-1)[..., ::2]
+
+
+class Seeded(Draw):
+    """Decisions from a seed: the same cases every time, without Hypothesis."""
+
+    def __init__(self, seed: Any, calm: bool = False, exotic: bool = False):
+        super().__init__(calm, exotic)
+        self.random = random.Random(str(seed))
+
+    def integer(self, low: int, high: int) -> int:
+        return self.random.randint(low, high)

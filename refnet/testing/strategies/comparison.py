@@ -1,0 +1,41 @@
+"""Calls of comparisons and of logic."""
+
+from typing import Any
+
+from refnet.testing.draw import Draw
+from refnet.testing.strategies import strategy, usage
+from refnet.testing.strategies.elementwise import operands
+
+
+@strategy("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
+@usage("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
+def comparison_calls(draw: Draw) -> Any:
+    return operands(draw, 2, draw.real()), {}
+
+
+@strategy("isfinite", "isinf", "isnan")
+@usage("isfinite", "isinf", "isnan")
+def class_calls(draw: Draw) -> Any:
+    return operands(draw, 1, draw.floating()), {}
+
+
+@strategy("logical_and", "logical_or", "logical_xor")
+def logical_calls(draw: Draw) -> Any:
+    return operands(draw, 2, "bool"), {}
+
+
+@strategy("logical_not")
+def not_calls(draw: Draw) -> Any:
+    return operands(draw, 1, "bool"), {}
+
+
+@strategy("where")
+def where_calls(draw: Draw) -> Any:
+    dtype = draw.real()
+    condition, x1, x2 = operands(draw, 3, dtype)
+    return [condition > 0, x1, x2], {}
+
+
+@strategy("clip")
+def clip_calls(draw: Draw) -> Any:
+    return operands(draw, 3, draw.real()), {}

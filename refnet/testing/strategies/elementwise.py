@@ -1,0 +1,41 @@
+"""Calls of elementwise ops: operands of one dtype whose shapes broadcast."""
+
+from typing import Any
+
+import numpy as np
+
+from refnet.annotations import Array
+from refnet.errors import DtypeError, ShapeError
+from refnet.testing.draw import Draw
+from refnet.testing.strategies import refuse, strategy, usage
+
+
+def operands(draw: Draw, count: int, dtype: str, **limits: Any) -> list[Array]:
+    """Arrays whose shapes broadcast to one; each axis of each operand may be 1 or, from the front, missing."""
+    full = draw.shape()
+    shapes = []
+    for number in range(count):
+        kept = full if number == 0 else tuple(1 if draw.integer(0, 3) == 0 else d for d in full)
+        shapes.append(kept if number == 0 or draw.integer(0, 3) else kept[draw.integer(0, len(full)) :])
+    arrays = [draw.array(shape, dtype, **limits) for shape in shapes]
+    return arrays[::-1] if draw.flag() else arrays
+
+
+@strategy("negative", "square", "abs", "sign", "identity", "stop_gradient")
+def real_calls(draw: Draw) -> Any:
+    return operands(draw, 1, draw.real()), {}
+
+
+@strategy("add", "subtract", "multiply", "maximum", "minimum")
+def binary_calls(draw: Draw) -> Any:
+    return operands(draw, 2, draw.real()), {}
+
+
+@usage("add", "subtract", "multiply", "maximum", "minimum")
+def binary_usages(draw: Draw) -> Any:
+    return tuple(operands(draw, 2, draw.floating())), {}
+
+
+for _name in ("add", "subtract", "multiply", "maximum", "minimum", "divide", "power", "equal", "less", "logical_and"):
+    refuse(_name, np.zeros((2, 3)), np.zeros((2, 4)), error=ShapeError, words=_name)
+    refuse(_name, np.zeros(3), np.array(["a", "b", "c"]), error=DtypeError, words="must hold numbers")

@@ -1,0 +1,22 @@
+"""Calls of concatenate: any number of parts."""
+
+from typing import Any
+
+import numpy as np
+
+from refnet.errors import ArgumentError, ShapeError
+from refnet.testing.draw import Draw
+from refnet.testing.strategies import refuse, strategy
+
+
+@strategy("concatenate")
+def concatenate_calls(draw: Draw) -> Any:
+    shape = draw.shape(1, 3)
+    axis = draw.integer(0, len(shape) - 1)
+    dtype = draw.anything()
+    lengths = [draw.extent() for _ in range(draw.choice((1, 2, 3)))]
+    return [draw.array((*shape[:axis], n, *shape[axis + 1 :]), dtype) for n in lengths], {"axis": axis}
+
+
+refuse("concatenate", [np.zeros((2, 3)), np.zeros((3, 3))], axis=1, error=ShapeError, words="concatenate")
+refuse("concatenate", [np.zeros((2, 3))], axis=2, error=ArgumentError, words="axis 2")

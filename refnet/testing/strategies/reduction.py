@@ -1,0 +1,33 @@
+"""Calls of reductions over neighbouring axes."""
+
+from typing import Any
+
+import numpy as np
+
+from refnet.errors import ArgumentError
+from refnet.testing.draw import Draw
+from refnet.testing.strategies import refuse, strategy, usage
+
+
+def neighbours(draw: Draw, dtype: str, least: int = 0) -> Any:
+    shape = draw.shape(1, 3, least, 7)
+    start = draw.integer(0, len(shape) - 1)
+    count = draw.integer(1, len(shape) - start)
+    return [draw.array(shape, dtype)], {"start": start, "count": count, "keepdims": draw.flag()}
+
+
+@strategy("sum", "mean")
+def sum_calls(draw: Draw) -> Any:
+    return neighbours(draw, draw.real() if draw.flag() else draw.floating())
+
+
+@usage("sum", "mean", "max", "min")
+def reduction_usages(draw: Draw) -> Any:
+    shape = draw.shape(1, 3, 1)
+    axis = draw.choice((None, 0, -1, (0, len(shape) - 1) if len(shape) > 1 else (0,)))
+    return (draw.array(shape, draw.floating()),), {"axis": axis, "keepdims": draw.flag()}
+
+
+for _name in ("sum", "mean", "max", "min", "argmax"):
+    refuse(_name, np.zeros((2, 3)), axis=2, error=ArgumentError, words="axis 2")
+refuse("sum", np.zeros((2, 3)), axis=(0, 0), error=ArgumentError, words="twice")
