@@ -69,6 +69,11 @@ def tanh(x):
     return np.float64(math.tanh(x)) if plain(x) else x.tanh()
 
 
+def erf(x):
+    """The error function: the chance, times two less one, that a normal number of variance 1/2 lies below x."""
+    return np.float64(math.erf(x)) if plain(x) else x.erf()
+
+
 def divide(x, y):
     """x / y with IEEE 754's answers for a zero divisor: inf, -inf or NaN."""
     if not plain(x):
@@ -92,6 +97,25 @@ def floor(x):
     if not plain(x):
         return x.floor()
     return np.float64(math.floor(x)) if math.isfinite(x) else np.float64(x)
+
+
+def floor_divide(x, y):
+    """x // y, rounded down. A zero divisor gives 0 for integers, inf, -inf or NaN for floats."""
+    if not plain(x) or not plain(y):
+        return x // y
+    return np.floor_divide(x, y)
+
+
+def remainder(x, y):
+    """x - y * (x // y), with the sign of y. A zero divisor gives 0 for integers, NaN for floats."""
+    if not plain(x) or not plain(y):
+        return x % y
+    return np.remainder(x, y)
+
+
+def truncate(x):
+    """The whole part of a float that fits int64, as an integer: towards zero."""
+    return int(x) if plain(x) else x.truncate()
 
 
 def isnan(x):
