@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from refnet import dtypes
-from refnet.definition import Op, Spec
+from refnet.definition import Op, Spec, size_of
 from refnet.errors import ArgumentError, DtypeError, ShapeError
 
 clock = itertools.count()
@@ -246,7 +246,7 @@ def node_of(op, inputs, attributes):
     read = [x for i, x in enumerate(inputs) if i not in op.shape_only]
     if op.expand is not None and all(None not in x.shape for x in inputs):
         return op.expand(*inputs, **attributes)
-    if read and all(isinstance(x, Constant) and x.value.size <= 16 and x.dtype in FOLDED for x in read) and op.primitive:
+    if read and all(isinstance(x, Constant) and x.dtype in FOLDED for x in read) and op.primitive and small(op, inputs, attributes):
         from refnet import engine
 
         arrays = [x.value for x in inputs if isinstance(x, Constant)]
@@ -255,6 +255,12 @@ def node_of(op, inputs, attributes):
             return Constant(results[0]) if len(results) == 1 else tuple(Constant(r) for r in results)
     outputs = Node(op, inputs, attributes).outputs
     return outputs[0] if len(outputs) == 1 else outputs
+
+
+def small(op, inputs, attributes):
+    """Whether what goes in and what comes out is at most as long as a shape."""
+    specs = (*inputs, *op.specs(*inputs, **attributes))
+    return all(None not in s.shape and size_of(s.shape) <= 16 for s in specs)
 
 
 FOLDED = dtypes.SIGNED + dtypes.UNSIGNED + dtypes.BOOLEAN  # small integer arithmetic on shapes is done while planning

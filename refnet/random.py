@@ -4,9 +4,6 @@ A draw is a definition like any other. Its key is a seed and the place of the ra
 program's run. Eager draws are at place 0, run 0 (a SeedGenerator counts its draws as runs).
 """
 
-import itertools
-import os
-import random as python_random
 from collections.abc import Callable
 from typing import Any
 
@@ -16,83 +13,24 @@ from refnet import dtypes
 from refnet.annotations import Array, Number, Shape, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, size_of
 from refnet.errors import ArgumentError, DtypeError, ShapeError
-from refnet.graph import Tensor, Variable, call_with_shape, run_counter, trace
+from refnet.graph import Tensor, call_with_shape, run_counter, trace
 from refnet.ops.arguments import checked_axis, converted, dtype_of, floating, shape_of
-from refnet.philox import WORD, fraction, fraction53, inner_fraction, normal_quantile, random_words, whole_below
+from refnet.philox import fraction, fraction53, inner_fraction, normal_quantile, random_words, whole_below
+from refnet.seeds import SeedGenerator, checked_seed, next_seed, set_random_seed
 
-# ---- seeds
-
-
-class SeedGenerator:
-    """A seed and a count of the draws made with it, so that each eager draw gives other numbers.
-
-    Args:
-        seed: an integer in 0..2**32-1; one from the global stream if None.
-        name: of the state variable.
-
-    >>> generator = SeedGenerator(1)
-    >>> bool((uniform((3,), seed=generator) == uniform((3,), seed=generator)).any())
-    False
-    """
-
-    def __init__(self, seed: int | None = None, name: str | None = None):
-        self.name = name or "seed_generator"
-        self.seed = next_seed() if seed is None else checked_seed(seed)
-        self.state = Variable(np.array([self.seed, 0]), "int64", trainable=False, name=f"{self.name}_state")
-
-    def advance(self) -> int:
-        """The number of this draw."""
-        run = int(self.state.value[1])
-        self.state.set(np.array([self.seed, run + 1]))
-        return run
-
-    def get_config(self) -> dict[str, Any]:
-        return {"seed": self.seed, "name": self.name}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "SeedGenerator":
-        return cls(**config)
-
-
-SEED_STREAM = WORD  # the place of the global stream of seeds; no program has so many random nodes
-
-
-class _Global:
-    seed: int | None = None
-    drawn = itertools.count()
-
-
-def set_random_seed(seed: int) -> None:
-    """Starts the global stream of seeds, and with it every default seed, anew; Python's and NumPy's global generators too.
-
-    Args:
-        seed: an integer in 0..2**32-1.
-    Source: Keras 3 `utils.set_random_seed`.
-    """
-    _Global.seed, _Global.drawn = checked_seed(seed), itertools.count()
-    python_random.seed(seed)
-    np.random.seed(seed)
-
-
-def next_seed() -> int:
-    """The next seed of the global stream: for layers, initializers and draws that were given none.
-
-    >>> set_random_seed(7)
-    >>> a = next_seed(), next_seed()
-    >>> set_random_seed(7)
-    >>> a == (next_seed(), next_seed())
-    True
-    """
-    if _Global.seed is None:
-        _Global.seed = int.from_bytes(os.urandom(4), "little")
-    return random_words(_Global.seed, SEED_STREAM, 0, next(_Global.drawn))[0]
-
-
-def checked_seed(seed: Any) -> int:
-    """The seed as an int. Raises ArgumentError unless it is an integer in 0..2**32-1."""
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed <= WORD:
-        raise ArgumentError(f"a seed is an integer in 0..{WORD}, a SeedGenerator, or None; got {seed!r}.")
-    return int(seed)
+__all__ = [
+    "SeedGenerator",
+    "dropout",
+    "dropout_mask",
+    "next_seed",
+    "normal",
+    "permutation",
+    "randint",
+    "set_random_seed",
+    "shuffle",
+    "truncated_normal",
+    "uniform",
+]
 
 
 def draw(op: Op, shape: Any, seed: Any, symbolic: bool = False, **attributes: Any) -> TensorLike:
@@ -308,9 +246,7 @@ def randint(shape: Shape, minval: int, maxval: int, dtype: str = "int32", seed: 
     return draw(random_integers_op, shape, seed, dtype=dtype, minval=low, maxval=high)
 
 
-def random_integers_loop(
-    tasks: Tasks, run: Array, seed: int, place: int, minval: int, maxval: int, y: Array
-) -> None:
+def random_integers_loop(tasks: Tasks, run: Array, seed: int, place: int, minval: int, maxval: int, y: Array) -> None:
     for (block,) in tasks:
         words = random_words(seed, place, int(run[0]), block)
         for k in range(2):
@@ -369,7 +305,9 @@ def _noise_shape(x: TensorLike, noise_shape: Any) -> tuple[Any, ...]:
         raise ShapeError(f"dropout: noise_shape needs one entry for each of {len(own)} axes; got {given}.")
     for wanted, extent in zip(given, shape_of(x)):
         if not isinstance(wanted, Tensor) and wanted not in (None, 1) and extent not in (None, wanted):
-            raise ShapeError(f"dropout: noise_shape {given} does not broadcast to the shape {tuple(shape_of(x))} of the inputs.")
+            raise ShapeError(
+                f"dropout: noise_shape {given} does not broadcast to the shape {tuple(shape_of(x))} of the inputs."
+            )
     return tuple(n if d is None else d for d, n in zip(given, own))
 
 
@@ -384,9 +322,7 @@ def dropout_mask(
     return draw(dropout_mask_op, shape, seed, symbolic, dtype=floating_dtype("dropout_mask", dtype), rate=float(rate))
 
 
-def dropout_mask_loop(
-    tasks: Tasks, run: Array, seed: int, place: int, threshold: int, scale: float, y: Array
-) -> None:
+def dropout_mask_loop(tasks: Tasks, run: Array, seed: int, place: int, threshold: int, scale: float, y: Array) -> None:
     for (block,) in tasks:
         words = random_words(seed, place, int(run[0]), block)
         for k in range(4):

@@ -158,7 +158,9 @@ def arange(start: TensorLike, stop: TensorLike = None, step: TensorLike = None, 
 
 def _arange_to_dimension(start: TensorLike, stop: Tensor, step: TensorLike, dtype: str | None) -> TensorLike:
     if isinstance(start, Tensor) or int(start) != start or step != 1:
-        raise ArgumentError(f"arange: up to a symbolic stop, start must be an integer and step 1; got {start!r} and {step!r}.")
+        raise ArgumentError(
+            f"arange: up to a symbolic stop, start must be an integer and step 1; got {start!r} and {step!r}."
+        )
     length = stop - int(start) if start else stop
     return call_with_shape(arange_op, (), (length,), start=int(start), dtype=dtypes.standardize(dtype or "int32"))
 

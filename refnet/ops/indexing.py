@@ -179,7 +179,9 @@ def take_along_axis(x: TensorLike, indices: TensorLike, axis: int | None = None)
     rank = len(shape_of(x))
     axis = checked_axis("take_along_axis", axis, rank)
     if len(shape_of(indices)) != rank:
-        raise ShapeError(f"take_along_axis needs indices of x's rank; got shapes {shape_of(x)} and {shape_of(indices)}.")
+        raise ShapeError(
+            f"take_along_axis needs indices of x's rank; got shapes {shape_of(x)} and {shape_of(indices)}."
+        )
     return take_along_axis_op(_repeated(x, indices, axis), _repeated(indices, x, axis), axis=axis)
 
 

@@ -121,8 +121,9 @@ part_y_gradient_op = Op(
     "concatenate_part_y_gradient",
     lambda d, y, *xs, axis: Spec(y.shape, d.dtype),
     expand=part_y_gradient_expanded,
-    gradient=lambda node, d: [part_op(d, *node.inputs[2:], axis=node.attributes["axis"])]
-    + [None] * (len(node.inputs) - 1),
+    gradient=lambda node, d: (
+        [part_op(d, *node.inputs[2:], axis=node.attributes["axis"])] + [None] * (len(node.inputs) - 1)
+    ),
     shape_only=range(1, sys.maxsize),
 )
 
@@ -160,7 +161,9 @@ def stack(x: Any, axis: int = 0) -> TensorLike:
         raise ArgumentError("stack needs at least one array; got an empty list.")
     first = shape_of(parts[0])
     for part in parts:
-        same = len(shape_of(part)) == len(first) and all(a == b or None in (a, b) for a, b in zip(first, shape_of(part)))
+        same = len(shape_of(part)) == len(first) and all(
+            a == b or None in (a, b) for a, b in zip(first, shape_of(part))
+        )
         if not same:
             raise ShapeError(f"stack needs arrays of one shape; got {', '.join(str(shape_of(p)) for p in parts)}.")
     axis = checked_axis("stack", axis, len(first) + 1)

@@ -22,7 +22,9 @@ def update(name: str, scalar: Callable[..., Any], states: int, attributes: tuple
         shape = tuple(variable.shape)
         for x in others[:-1]:
             if len(x.shape) != len(shape) or any(d not in (None, n) for d, n in zip(x.shape, shape)):
-                raise ShapeError(f"{name}: the variable has shape {shape}; state and gradient must have it too, got {tuple(x.shape)}.")
+                raise ShapeError(
+                    f"{name}: the variable has shape {shape}; state and gradient must have it too, got {tuple(x.shape)}."
+                )
         if len(others[-1].shape):
             raise ShapeError(f"{name}: the learning rate must be one number; got shape {tuple(others[-1].shape)}.")
         return (Spec(shape, variable.dtype),) * (1 + states)
@@ -97,7 +99,13 @@ def sgd_momentum_update(
     (array([1.], dtype=float32), array([0.], dtype=float32))
     """
     return call_update(
-        sgd_momentum_update_op, variable, velocity, gradient, learning_rate, momentum=float(momentum), nesterov=bool(nesterov)
+        sgd_momentum_update_op,
+        variable,
+        velocity,
+        gradient,
+        learning_rate,
+        momentum=float(momentum),
+        nesterov=bool(nesterov),
     )
 
 
@@ -222,9 +230,7 @@ def rmsprop_centered_momentum_update_scalar(
 
 _means = ("rho", "epsilon")
 rmsprop_update_op = update("rmsprop_update", rmsprop_update_scalar, 1, _means)
-rmsprop_momentum_update_op = update(
-    "rmsprop_momentum_update", rmsprop_momentum_update_scalar, 2, (*_means, "momentum")
-)
+rmsprop_momentum_update_op = update("rmsprop_momentum_update", rmsprop_momentum_update_scalar, 2, (*_means, "momentum"))
 rmsprop_centered_update_op = update("rmsprop_centered_update", rmsprop_centered_update_scalar, 2, _means)
 rmsprop_centered_momentum_update_op = update(
     "rmsprop_centered_momentum_update", rmsprop_centered_momentum_update_scalar, 3, (*_means, "momentum")
@@ -262,7 +268,9 @@ def adam_rate_scalar(learning_rate: Number, step: Number, beta_1: float, beta_2:
 
 def adam_rate_rule(learning_rate: Spec, step: Spec, *, beta_1: float, beta_2: float) -> Spec:
     if len(learning_rate.shape) or len(step.shape):
-        raise ShapeError(f"adam_rate takes two numbers; got shapes {tuple(learning_rate.shape)} and {tuple(step.shape)}.")
+        raise ShapeError(
+            f"adam_rate takes two numbers; got shapes {tuple(learning_rate.shape)} and {tuple(step.shape)}."
+        )
     return Spec((), learning_rate.dtype)
 
 

@@ -52,9 +52,7 @@ def common_shape(a, b, lead):
     result = []
     for i, d in enumerate(lead):
         back = len(lead) - i
-        source = next(
-            (x for x in (a, b) if len(shape_of(x)) - 2 >= back and shape_of(x)[-2 - back] != 1), a
-        )
+        source = next((x for x in (a, b) if len(shape_of(x)) - 2 >= back and shape_of(x)[-2 - back] != 1), a)
         result.append(shape(source)[-2 - back] if d is None else d)
     return result
 
@@ -199,7 +197,9 @@ def squeeze(x, axis=None):
 def squeeze_rule(x, *, axes):
     for axis in axes:
         if x.shape[axis] not in (1, None):
-            raise ShapeError(f"squeeze can only drop axes of length 1; axis {axis} of shape {tuple(x.shape)} is longer.")
+            raise ShapeError(
+                f"squeeze can only drop axes of length 1; axis {axis} of shape {tuple(x.shape)} is longer."
+            )
     return Spec(tuple(d for i, d in enumerate(x.shape) if i not in axes), x.dtype)
 
 
@@ -240,7 +240,9 @@ def broadcast_to_rule(x, *dims, shape):
     extra = len(shape) - len(x.shape)
     fits = extra >= 0 and all(a in (1, b) or None in (a, b) for a, b in zip(x.shape, shape[extra:]))
     if not fits or any(d is not None and d < 0 for d in shape):
-        raise ShapeError(f"broadcast_to cannot repeat shape {tuple(x.shape)} up to {shape}: its axes must be 1 or equal, from the last.")
+        raise ShapeError(
+            f"broadcast_to cannot repeat shape {tuple(x.shape)} up to {shape}: its axes must be 1 or equal, from the last."
+        )
     return Spec(shape, x.dtype)
 
 

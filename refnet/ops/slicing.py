@@ -66,7 +66,9 @@ def _range_of(entry: Any) -> Range:
         parts = []
         for part, default in ((entry.start, None), (entry.stop, None), (entry.step, 1)):
             if isinstance(part, Tensor):
-                raise ArgumentError("get_item: the bounds of a slice must be integers, not tensors; ops.take picks by tensor.")
+                raise ArgumentError(
+                    "get_item: the bounds of a slice must be integers, not tensors; ops.take picks by tensor."
+                )
             parts.append(default if part is None else part.__index__())
         if parts[2] == 0:
             raise ArgumentError("get_item: the step of a slice must not be 0.")
@@ -176,10 +178,14 @@ def slice(inputs: TensorLike, start_indices: Any, shape: Any) -> TensorLike:
     x = converted("slice", inputs)
     starts, extents = [int(s) for s in start_indices], [int(n) for n in shape]
     if not len(starts) == len(extents) == len(shape_of(x)):
-        raise ArgumentError(f"slice needs one start and one extent for each of {len(shape_of(x))} axes; got {starts} and {extents}.")
+        raise ArgumentError(
+            f"slice needs one start and one extent for each of {len(shape_of(x))} axes; got {starts} and {extents}."
+        )
     for s, n, d in zip(starts, extents, shape_of(x)):
         if s < 0 or n < 0 or (d is not None and s + n > d):
-            raise ShapeError(f"slice: a block of shape {tuple(extents)} from {tuple(starts)} leaves shape {tuple(shape_of(x))}.")
+            raise ShapeError(
+                f"slice: a block of shape {tuple(extents)} from {tuple(starts)} leaves shape {tuple(shape_of(x))}."
+            )
     return item_op(x, ranges=tuple((s, s + n, 1) for s, n in zip(starts, extents)))
 
 
@@ -305,7 +311,9 @@ def _checked_widths(pad_width: Any, rank: int) -> tuple[tuple[int, int], ...]:
     except ValueError:
         widths = np.full((1, 2), -1)
     if widths.dtype.kind not in "iu" or (widths < 0).any():
-        raise ArgumentError(f"pad: pad_width must be ((before, after), ...), one pair for each of {rank} axes, not below 0; got {pad_width!r}.")
+        raise ArgumentError(
+            f"pad: pad_width must be ((before, after), ...), one pair for each of {rank} axes, not below 0; got {pad_width!r}."
+        )
     return tuple((int(before), int(after)) for before, after in widths)
 
 
@@ -314,7 +322,9 @@ def _mirrored(x: TensorLike, axis: int, before: int, after: int, skip: int) -> T
 
     n = shape_of(x)[axis]
     if n is None or max(before, after) > n - skip:
-        raise ShapeError(f"pad: axis {axis} of length {n} cannot be mirrored {before} elements before and {after} after it.")
+        raise ShapeError(
+            f"pad: axis {axis} of length {n} cannot be mirrored {before} elements before and {after} after it."
+        )
     ahead = (skip + before - 1, skip - 1 if skip else None, -1)
     behind = (n - 1 - skip, n - 1 - skip - after if n - 1 - skip - after >= 0 else None, -1)
     parts = []
@@ -405,6 +415,8 @@ def split(x: TensorLike, indices_or_sections: Any, axis: int = 0) -> list[Tensor
         parts = reshape(x, (*dims[:axis], sections, -1, *dims[axis + 1 :]))
         return [get_item(parts, (*before, k)) for k in range(sections)]
     if length % sections:
-        raise ShapeError(f"split: axis {axis} of shape {tuple(shape_of(x))} does not divide into {sections} equal parts.")
+        raise ShapeError(
+            f"split: axis {axis} of shape {tuple(shape_of(x))} does not divide into {sections} equal parts."
+        )
     size = length // sections
     return [get_item(x, (*before, builtins.slice(k * size, (k + 1) * size))) for k in range(sections)]

@@ -1,0 +1,85 @@
+"""Seeds: where draws get their keys from."""
+
+import itertools
+import os
+import random as python_random
+from typing import Any
+
+import numpy as np
+
+from refnet.errors import ArgumentError
+from refnet.graph import Variable
+from refnet.philox import WORD, random_words
+
+
+class SeedGenerator:
+    """A seed and a count of the draws made with it, so that each eager draw gives other numbers.
+
+    Args:
+        seed: an integer in 0..2**32-1; one from the global stream if None.
+        name: of the state variable.
+
+    >>> from refnet.random import uniform
+    >>> generator = SeedGenerator(1)
+    >>> bool((uniform((3,), seed=generator) == uniform((3,), seed=generator)).any())
+    False
+    """
+
+    def __init__(self, seed: int | None = None, name: str | None = None):
+        self.name = name or "seed_generator"
+        self.seed = next_seed() if seed is None else checked_seed(seed)
+        self.state = Variable(np.array([self.seed, 0]), "int64", trainable=False, name=f"{self.name}_state")
+
+    def advance(self) -> int:
+        """The number of this draw."""
+        run = int(self.state.value[1])
+        self.state.set(np.array([self.seed, run + 1]))
+        return run
+
+    def get_config(self) -> dict[str, Any]:
+        return {"seed": self.seed, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "SeedGenerator":
+        return cls(**config)
+
+
+SEED_STREAM = WORD  # the place of the global stream of seeds; no program has so many random nodes
+
+
+class _Global:
+    seed: int | None = None
+    drawn = itertools.count()
+
+
+def set_random_seed(seed: int) -> None:
+    """Starts the global stream of seeds, and with it every default seed, anew; Python's and NumPy's global generators too.
+
+    Args:
+        seed: an integer in 0..2**32-1.
+    Source: Keras 3 `utils.set_random_seed`.
+    """
+    _Global.seed, _Global.drawn = checked_seed(seed), itertools.count()
+    python_random.seed(seed)
+    np.random.seed(seed)
+
+
+def next_seed() -> int:
+    """The next seed of the global stream: for layers, initializers and draws that were given none.
+
+    >>> set_random_seed(7)
+    >>> a = next_seed(), next_seed()
+    >>> set_random_seed(7)
+    >>> a == (next_seed(), next_seed())
+    True
+    """
+    if _Global.seed is None:
+        _Global.seed = int.from_bytes(os.urandom(4), "little")
+    return random_words(_Global.seed, SEED_STREAM, 0, next(_Global.drawn))[0]
+
+
+def checked_seed(seed: Any) -> int:
+    """The seed as an int. Raises ArgumentError unless it is an integer in 0..2**32-1."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed <= WORD:
+        raise ArgumentError(f"a seed is an integer in 0..{WORD}, a SeedGenerator, or None; got {seed!r}.")
+    return int(seed)
