@@ -96,6 +96,16 @@ class Choices:
 _choices: list[Choices] = []
 
 
+@contextmanager
+def answering(choices: Choices) -> Iterator[Choices]:
+    """Inside, undecided comparisons are answered by `choices`."""
+    _choices.append(choices)
+    try:
+        yield choices
+    finally:
+        _choices.pop()
+
+
 def every_choice(run: Callable[[], Any], limit: int = 512) -> Iterator[Any]:
     """The results of `run` under every combination of answers to the comparisons that rounding decides.
 
@@ -105,12 +115,9 @@ def every_choice(run: Callable[[], Any], limit: int = 512) -> Iterator[Any]:
     done = 0
     while paths:
         given = paths.pop()
-        choices = Choices(given)
-        _choices.append(choices)
-        try:
-            yield run()
-        finally:
-            _choices.pop()
+        with answering(Choices(given)) as choices:
+            result = run()
+        yield result
         done += 1
         if done + len(paths) > limit:
             raise RecursionError(f"more than {limit} ways to answer the comparisons of computed values")
@@ -324,6 +331,9 @@ class Bound:
 
     def tanh(self) -> "Bound":
         return increasing(self, "tanh", mp.tanh)
+
+    def erf(self) -> "Bound":
+        return increasing(self, "erf", mp.erf)
 
     def floor(self) -> "Bound":
         return stepped(self, mp.floor)

@@ -111,6 +111,9 @@ class Dual:
     def tanh(self) -> "Dual":
         return self._chain(mp.tanh, lambda x, y: 1 - y * y)
 
+    def erf(self) -> "Dual":
+        return self._chain(mp.erf, lambda x, y: 2 / mp.sqrt(mp.pi) * mp.exp(-x * x))
+
     def floor(self) -> "Dual":
         return Dual(mp.floor(self.value))
 

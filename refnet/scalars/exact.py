@@ -20,24 +20,6 @@ class Exact(Fraction):
 
     __array_ufunc__ = None
 
-    def exp(self) -> "Exact":
-        raise irrational("exp", self)
-
-    def expm1(self) -> "Exact":
-        raise irrational("expm1", self)
-
-    def log(self) -> "Exact":
-        raise irrational("log", self)
-
-    def log1p(self) -> "Exact":
-        raise irrational("log1p", self)
-
-    def sqrt(self) -> "Exact":
-        raise irrational("sqrt", self)
-
-    def tanh(self) -> "Exact":
-        raise irrational("tanh", self)
-
     def power(self, exponent: Any) -> "Exact":
         whole = Fraction(exponent)
         if whole.denominator != 1:
@@ -56,6 +38,17 @@ class Exact(Fraction):
 
 def irrational(function: str, x: Fraction) -> TypeError:
     return TypeError(f"{function}({x}) is not a fraction: this op is not linear, use dual numbers (refnet.scalars.dual) for it.")
+
+
+def _refused(name: str) -> Any:
+    def method(self: Exact) -> Exact:
+        raise irrational(name, self)
+
+    return method
+
+
+for _name in ("exp", "expm1", "log", "log1p", "sqrt", "tanh", "erf"):
+    setattr(Exact, _name, _refused(_name))
 
 
 def _closed(name: str) -> Any:

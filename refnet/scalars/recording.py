@@ -124,5 +124,5 @@ def _function(name: str) -> None:
     setattr(Recording, name, lambda self: Recording(compute(self.value), f"{name}({self.text})"))
 
 
-for _name in ("exp", "expm1", "log", "log1p", "sqrt", "tanh", "floor"):
+for _name in ("exp", "expm1", "log", "log1p", "sqrt", "tanh", "erf", "floor"):
     _function(_name)

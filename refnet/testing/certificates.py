@@ -11,9 +11,9 @@ import numpy as np
 from refnet import dtypes
 from refnet.annotations import Array, Tasks
 from refnet.definition import Op
-from refnet.engine import Engine, get_engine
+from refnet.engine import Engine, get_engine, spec_of
 from refnet.scalars import bound
-from refnet.scalars.bound import FLOAT32, FLOAT64, Arithmetic, Bound, arithmetic, every_choice
+from refnet.scalars.bound import FLOAT32, FLOAT64, Arithmetic, Bound, Choices, answering, arithmetic, every_choice
 from refnet.scalars.exact import mp
 from refnet.testing.evaluate import evaluate, specs_of
 from refnet.testing.reproduce import reproduction
@@ -64,12 +64,19 @@ def certificate(
     if must_be_equal(op, specs):
         return evaluate(op, arrays, attributes, None, tasks)
     with arithmetic(arithmetic_of([s.dtype for s in specs] + [a.dtype.name for a in arrays], engine)):
-        result: list[Array] | None = None
-        for outputs in every_choice(lambda: evaluate(op, arrays, attributes, Bound.read, tasks)):
-            limits = [_limited(y, s.dtype) for y, s in zip(outputs, specs)]
-            result = limits if result is None else [_either(a, b) for a, b in zip(result, limits)]
-    assert result is not None
-    return result
+        first = Choices(())
+        with answering(first):
+            outputs = evaluate(op, arrays, attributes, Bound.read, tasks)
+        if not first.made:
+            return [_limited(y, s.dtype) for y, s in zip(outputs, specs)]
+        # Rounding decides a comparison somewhere: each task by itself, in every way it can go.
+        domain = op.form(*[spec_of(a) for a in arrays], **attributes).domain
+        result = [np.full(s.shape, None, object) for s in specs]
+        for task in np.ndindex(*domain) if tasks is None else tasks:
+            for ways in every_choice(lambda: evaluate(op, arrays, attributes, Bound.read, [task])):
+                for total, y, s in zip(result, ways, specs):
+                    _merge(total, _limited(y, s.dtype))
+        return result
 
 
 def must_be_equal(op: Op, specs: Sequence[Any]) -> bool:
@@ -132,17 +139,17 @@ def fits(value: Any, storage: Storage) -> bool:
     return bool(abs(value) <= storage.largest and mp.isint(mp.ldexp(value, -exponent)))
 
 
-def _either(a: Array, b: Array) -> Array:
-    """Elements that may be what either certificate allows."""
-    result = np.full(a.shape, None, object)
-    for index in np.ndindex(*a.shape):
-        p, q = a[index], b[index]
-        if isinstance(p, Limits) and isinstance(q, Limits):
-            special = any(not mp.isfinite(x.value) for x in (p, q)) and not p.value == q.value
-            result[index] = Limits(p.value, min(p.low, q.low), max(p.high, q.high), p.free or q.free or special)
-        elif p is not None and q is not None:
-            result[index] = p | q
-    return result
+def _merge(total: Array, more: Array) -> None:
+    """Widens a certificate by what another way of evaluation allows."""
+    for index in zip(*np.nonzero(more != np.array(None))):
+        p, q = total[index], more[index]
+        if p is None:
+            total[index] = q
+        elif isinstance(p, Limits):
+            special = not (mp.isfinite(p.value) and mp.isfinite(q.value)) and not p.value == q.value
+            total[index] = Limits(p.value, min(p.low, q.low), max(p.high, q.high), p.free or q.free or special)
+        else:
+            total[index] = p | q
 
 
 # ---- holding results to a certificate

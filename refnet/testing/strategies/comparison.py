@@ -19,7 +19,7 @@ def class_calls(draw: Draw) -> Any:
     return operands(draw, 1, draw.floating()), {}
 
 
-@strategy("logical_and", "logical_or", "logical_xor")
+@strategy("logical_and", "logical_or")
 def logical_calls(draw: Draw) -> Any:
     return operands(draw, 2, "bool"), {}
 

@@ -16,7 +16,7 @@ def neighbours(draw: Draw, dtype: str, least: int = 0) -> Any:
     return [draw.array(shape, dtype)], {"start": start, "count": count, "keepdims": draw.flag()}
 
 
-@strategy("sum", "mean")
+@strategy("sum")
 def sum_calls(draw: Draw) -> Any:
     return neighbours(draw, draw.real() if draw.flag() else draw.floating())
 
@@ -31,3 +31,32 @@ def reduction_usages(draw: Draw) -> Any:
 for _name in ("sum", "mean", "max", "min", "argmax"):
     refuse(_name, np.zeros((2, 3)), axis=2, error=ArgumentError, words="axis 2")
 refuse("sum", np.zeros((2, 3)), axis=(0, 0), error=ArgumentError, words="twice")
+
+
+@strategy("max", "min", "argmax", "argmin")
+def extremum_calls(draw: Draw) -> Any:
+    return neighbours(draw, draw.real(), least=1)
+
+
+@strategy("prod")
+def prod_calls(draw: Draw) -> Any:
+    return neighbours(draw, draw.real())
+
+
+@strategy("any", "all")
+def any_calls(draw: Draw) -> Any:
+    return neighbours(draw, "bool")
+
+
+@strategy("max_gradient", "min_gradient", "prod_gradient")
+def back_calls(draw: Draw) -> Any:
+    (x,), attributes = neighbours(draw, draw.floating(), least=1)
+    reduced = x.shape[: attributes["start"]], x.shape[attributes["start"] + attributes["count"] :]
+    kept = (1,) * attributes["count"] if attributes["keepdims"] else ()
+    return [draw.array((*reduced[0], *kept, *reduced[1]), x.dtype.name), x], attributes
+
+
+@strategy("others")
+def others_calls(draw: Draw) -> Any:
+    shape = draw.shape(1, 3, 1)
+    return [draw.array(shape, draw.real())], {"start": draw.integer(0, len(shape) - 1), "count": 1, "fill": draw.choice((0, 1))}

@@ -10,7 +10,7 @@ from refnet.testing.strategies import refuse, strategy, usage
 from refnet.testing.strategies.elementwise import operands
 
 
-@strategy("exp", "expm1", "tanh")
+@strategy("exp", "expm1", "tanh", "erf")
 @usage("exp", "expm1", "tanh", "relu", "sigmoid", "softplus", "negative", "square", "abs", "sign")
 def smooth_calls(draw: Draw) -> Any:
     return operands(draw, 1, draw.floating()), {}
