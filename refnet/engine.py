@@ -96,7 +96,7 @@ def as_fed(array, dtype):
     array = np.asarray(array)
     if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
         raise DtypeError(f"expected an array of numbers, got dtype {array.dtype}. Turn strings or objects into numbers first.")
-    return np.ascontiguousarray(array, dtypes.as_numpy(dtype))
+    return np.asarray(array, dtypes.as_numpy(dtype), order="C")
 
 
 # ---- which engine

@@ -31,9 +31,9 @@ def concatenate(xs: Any, axis: int = 0) -> TensorLike:
     array([[1, 3],
            [2, 4]])
     """
-    parts = promoted("concatenate", *xs)
-    if not parts:
+    if not len(xs):
         raise ArgumentError("concatenate needs at least one array; got an empty list.")
+    parts = promoted("concatenate", *xs)
     return concatenate_op(*parts, axis=checked_axis("concatenate", axis, len(shape_of(parts[0]))))
 
 
@@ -156,9 +156,9 @@ def stack(x: Any, axis: int = 0) -> TensorLike:
     array([[1, 3],
            [2, 4]])
     """
-    parts = promoted("stack", *x)
-    if not parts:
+    if not len(x):
         raise ArgumentError("stack needs at least one array; got an empty list.")
+    parts = promoted("stack", *x)
     first = shape_of(parts[0])
     for part in parts:
         same = len(shape_of(part)) == len(first) and all(

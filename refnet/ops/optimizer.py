@@ -8,6 +8,8 @@ attribute. Updates have no gradient.
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from refnet.annotations import Number, TensorLike
 from refnet.definition import Op, Spec
 from refnet.errors import ShapeError
@@ -35,7 +37,9 @@ def update(name: str, scalar: Callable[..., Any], states: int, attributes: tuple
 def call_update(op: Op, variable: TensorLike, *others: TensorLike, **attributes: Number) -> Any:
     """Calls an update op with everything in the variable's dtype."""
     x = floating(op.name, variable, "variable")
-    return op(x, *[as_dtype(converted(op.name, other), dtype_of(x)) for other in others], **attributes)
+    dtype = dtype_of(x)
+    numbers = [np.asarray(other) if isinstance(other, (int, float)) else converted(op.name, other) for other in others]
+    return op(x, *[as_dtype(number, dtype) for number in numbers], **attributes)
 
 
 # ---- stochastic gradient descent
