@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 
 from refnet_fast.cpu.angles import float32_quarter_turn_tables
-from refnet_fast.cpu.intrinsics import bits, copysign, from_bits, polynomial, rint, select, square_root, trunc_down
+from refnet_fast.cpu.intrinsics import bits, copysign, from_bits, polynomial, rint, select
 
 _helper = njit(error_model="numpy", fastmath={"contract"}, forceinline=True)
 
@@ -112,7 +112,15 @@ def tanh32(x):
 # ---- logarithms
 
 LOG_TAIL = _table(
-    0.333333135, -0.250000089, 0.20002073, -0.166679949, 0.142203227, -0.124060653, 0.118836641, -0.116712764, 0.0675047562
+    0.333333135,
+    -0.250000089,
+    0.20002073,
+    -0.166679949,
+    0.142203227,
+    -0.124060653,
+    0.118836641,
+    -0.116712764,
+    0.0675047562,
 )
 ROOT_HALF_BITS = np.int32(0x3F3504F3)
 LEAST_NORMAL, SUBNORMAL_SCALE, SUBNORMAL_EXPONENT = np.float32(2.0**-126), np.float32(2.0**23), np.float32(23)
@@ -149,7 +157,8 @@ def log1p32(x):
     scale = power_of_two32(-k)
     y = log_sum32(x * scale + (scale - ONE) if x < LOG1P_WHOLE else m - ONE, k)
     y = x - HALF * x * x if abs(x) < TINY else y
-    y = x if x == ZERO or x == INF else y
+    y = x if x == ZERO else y
+    y = x if x == INF else y
     return y if x > -ONE else (-INF if x == -ONE else NAN)
 
 
@@ -215,16 +224,3 @@ def sin32(x):
 def cos32(x):
     n, r = quarter_turns32(x)
     return sin_of_quarters32(np.int32(n + np.int32(1)), r)
-
-
-# ---- machine operations
-
-
-@_helper
-def sqrt32(x):
-    return square_root(x)
-
-
-@_helper
-def floor32(x):
-    return trunc_down(x)

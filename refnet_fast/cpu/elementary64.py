@@ -6,10 +6,9 @@ rational functions of tanh and of erf away from 0 are those of S. Moshier's Ceph
 
 import math
 
-import numpy as np
 from numba import njit
 
-from refnet_fast.cpu.intrinsics import bits, copysign, from_bits, polynomial, rint, select, square_root, trunc_down
+from refnet_fast.cpu.intrinsics import bits, copysign, from_bits, polynomial, rint, select
 
 _helper = njit(error_model="numpy", fastmath={"contract"}, forceinline=True)
 
@@ -170,7 +169,8 @@ def log1p64(x):
     scale = power_of_two64(-k)
     y = log_sum64(x * scale + (scale - 1.0) if x < LOG1P_WHOLE else m - 1.0, k)
     y = x - 0.5 * x * x if abs(x) < TINY else y
-    y = x if x == 0.0 or x == INF else y
+    y = x if x == 0.0 else y
+    y = x if x == INF else y
     return y if x > -1.0 else (-INF if x == -1.0 else NAN)
 
 
@@ -231,8 +231,8 @@ def erf64(x):
 
 @_helper
 def sin64(x):
-    """The C library's: right for every finite x, one element at a time. A reduction over all exponents takes six table
-    words and twelve products in float64; it was not found worth its length."""
+    """The C library's: right for every finite x, one element at a time. A reduction without branches, over all exponents,
+    would take six table words and twelve products in float64."""
     return math.sin(x)
 
 
@@ -240,16 +240,3 @@ def sin64(x):
 def cos64(x):
     """The C library's, as `sin64`."""
     return math.cos(x)
-
-
-# ---- machine operations
-
-
-@_helper
-def sqrt64(x):
-    return square_root(x)
-
-
-@_helper
-def floor64(x):
-    return trunc_down(x)

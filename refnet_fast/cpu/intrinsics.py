@@ -4,7 +4,7 @@
 |---|---|---|
 | `bits(x)`, `from_bits(b)` | a register read as another type | NumPy's `view` works on arrays only |
 | `rint(x)` | round to the nearest whole number, ties to even | `math.floor` goes through int64 and does not vectorise |
-| `trunc_down(x)` | round towards minus infinity (C's floor) | the same |
+| `round_down(x)` | round towards minus infinity (C's floor) | the same |
 | `square_root(x)` | the hardware's square root, correctly rounded, NaN below 0 | `math.sqrt` of the interpreter raises |
 | `copysign(x, y)` | the size of x with the sign of y | one instruction on any width |
 | `maximum(x, y)`, `minimum(x, y)` | IEEE 754-2019 maximum and minimum | `max` does not vectorise and may drop a NaN |
@@ -61,7 +61,7 @@ def rint(typing_context, x):
 
 
 @intrinsic
-def trunc_down(typing_context, x):
+def round_down(typing_context, x):
     """The largest whole number not above x, as a float; infinities, NaN and -0 stay."""
     return _llvm_call("floor", x)
 
