@@ -158,9 +158,18 @@ class Variable(Tensor):
 
     def place(self, array):
         """Moves the value into `array`: an engine lays variables side by side."""
-        array[...] = self.value
-        self.array, self.residence = array, None
+        self.come_home()
+        array[...] = self.array
+        self.array = array
         Variable.moves += 1
+
+    def come_home(self):
+        """Ends a device's hold on the variable: from here on the host's memory has its value."""
+        if self.residence is not None:
+            self.residence.fetch(self)
+            self.residence.release(self)
+            self.residence = None
+            Variable.moves += 1
 
     def set(self, value):
         """Writes a new value now, in place. Raises ShapeError if the shape differs."""

@@ -8,25 +8,15 @@ from refnet_fast import kernels
 from refnet_fast.running import Running
 
 
-class CpuEngine(Engine):
-    """Runs programs natively on the processor's cores.
+class PlannedEngine(Engine):
+    """An engine that plans programs; a single call is a program of one instruction, built once."""
 
-    Args:
-        name: "cpu" or "derived".
-        tuned: plan, fuse and use tuned kernels; else one derived kernel per instruction.
-    """
-
-    def __init__(self, name, tuned):
-        self.name, self.tuned = name, tuned
+    def __init__(self, name):
+        self.name = name
         self._eager: dict = {}
-        if tuned:
-            kernels.load()
-
-    def build(self, concrete):
-        return Running(concrete, self.tuned)
 
     def prepare(self, program):
-        return CpuExecutable(self, program)
+        return PlannedExecutable(self, program)
 
     def compute(self, op, arrays, attributes):
         specs = tuple(spec_of(a) for a in arrays)
@@ -38,6 +28,27 @@ class CpuEngine(Engine):
         if running is None:
             running = self._eager[key] = self.build(single(op, specs, attributes))
         return running.run(arrays)
+
+
+class CpuEngine(PlannedEngine):
+    """Runs programs natively on the processor's cores.
+
+    Args:
+        name: "cpu" or "derived".
+        tuned: plan, fuse and use tuned kernels; else one derived kernel per instruction.
+    """
+
+    def __init__(self, name, tuned):
+        super().__init__(name)
+        self.tuned = tuned
+        if tuned:
+            kernels.load()
+
+    def build(self, concrete):
+        return Running(concrete, self.tuned)
+
+    def prepare(self, program):
+        return CpuExecutable(self, program)
 
     def kind_of(self, op):
         """How this engine computes an op: 'tuned' (a kernel of ours, or fused) or 'derived'."""
@@ -57,8 +68,8 @@ def single(op, specs, attributes):
     return Concrete(program, inputs, list(outputs), [Instruction(op, tuple(inputs), attributes, outputs, node)], {})
 
 
-class CpuExecutable(Executable):
-    """A program on a CPU engine; programs whose variables were moved by another are built again."""
+class PlannedExecutable(Executable):
+    """A program on a planned engine; programs whose variables were moved by another are built again."""
 
     def at(self, shapes):
         key = tuple(map(tuple, shapes))
@@ -66,6 +77,10 @@ class CpuExecutable(Executable):
         if built is not None and not built.valid():
             del self._built[key]
         return super().at(key)
+
+
+class CpuExecutable(PlannedExecutable):
+    """A program on a CPU engine: whole epochs run natively."""
 
     def run_batches(self, data, order, batch_size, start, stop, outputs=None):
         samples = len(data[0]) if order is None else len(order)

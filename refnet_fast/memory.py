@@ -19,6 +19,11 @@ def padded(tensor):
     return max(LINE, -(-bytes_of(tensor) // LINE) * LINE)
 
 
+def merged_size(unit):
+    """Elements of a merged unit's block, padding included."""
+    return sum(padded(node.outputs[0]) for node in unit.nodes) // itemsize(unit.nodes[0].outputs[0].dtype)
+
+
 class Arena:
     """Offsets by lifetime: the smallest hole that fits, else more at the end. Neighbouring holes are joined."""
 
@@ -46,7 +51,7 @@ class Arena:
 
 
 class Memory:
-    """The addresses of a plan's tensors.
+    """The addresses of a plan's tensors, in the host's memory; a device's memory overrides the last five methods.
 
     Args:
         plan: the Plan.
@@ -64,8 +69,7 @@ class Memory:
         self._lay_out_merged(groups, arena)
         self._lay_out(groups, arena)
         self.size = arena.top
-        self.room = aligned_zeros(arena.top)
-        self.start = address_of(self.room)
+        self.start = self.allocate(arena.top)
 
     def address(self, tensor):
         """Where a tensor lies."""
@@ -74,25 +78,12 @@ class Memory:
             return self.start + self.offsets[base]
         if base not in self.outside:
             if isinstance(base, Variable):
-                base.value  # fetched from a device, if it was there
-                array = base.array
+                self.outside[base] = self.home(base)
             elif isinstance(base, Constant):
-                array = np.ascontiguousarray(base.value)
+                self.outside[base] = self.keep(np.ascontiguousarray(base.value))
             else:
                 raise AssertionError(f"no place for {base}")
-            self.kept.append(array)
-            self.outside[base] = address_of(array)
         return self.outside[base]
-
-    def array(self, tensor):
-        """The memory of a tensor as a NumPy array."""
-        base = self.plan.base(tensor)
-        if isinstance(base, Variable):
-            return base.array.reshape(tensor.shape)
-        if isinstance(base, Constant):
-            return base.value.reshape(tensor.shape)
-        offset = self.offsets[base]
-        return self.room[offset : offset + bytes_of(tensor)].view(dtypes.as_numpy(tensor.dtype)).reshape(tensor.shape)
 
     # ---- merged updates: every operand of all of them contiguous
 
@@ -104,7 +95,7 @@ class Memory:
                 if tensors[0].shape != unit.nodes[0].outputs[0].shape:
                     continue  # a scalar that all of them share
                 if isinstance(tensors[0], Variable):
-                    self.blocks[unit, position] = side_by_side(tensors)
+                    self.blocks[unit, position] = self.side_by_side(tensors)
                     continue
                 start = arena.take(sum(map(padded, tensors)))
                 self.blocks[unit, position] = start
@@ -149,7 +140,7 @@ class Memory:
                 arena.give(self.offsets[x], padded(x))
         for unit in (u for group in groups for u in group):
             for y, variable in unit.commits.items():
-                self.outside[y] = address_of(variable.array)
+                self.outside[y] = self.home(variable)
 
     def _inherits(self, unit, y, live, last, number, forever, group):
         """An operand that dies here and whose memory an elementwise result may take, element for element."""
@@ -162,13 +153,44 @@ class Memory:
                 return base
         return None
 
+    # ---- which memory it is
+
+    def allocate(self, size):
+        """The address of `size` zeroed bytes that belong to this plan."""
+        self.room = aligned_zeros(size)
+        return address_of(self.room)
+
+    def keep(self, array):
+        """The address of a constant, kept as long as the plan."""
+        self.kept.append(array)
+        return address_of(array)
+
+    def home(self, variable):
+        """The address of a variable."""
+        variable.come_home()
+        return address_of(variable.array)
+
+    def side_by_side(self, variables):
+        """The address of a block in which variables lie in order."""
+        return side_by_side(variables)
+
+    def array(self, tensor):
+        """The memory of a tensor as a NumPy array."""
+        base = self.plan.base(tensor)
+        if isinstance(base, Variable):
+            return base.array.reshape(tensor.shape)
+        if isinstance(base, Constant):
+            return base.value.reshape(tensor.shape)
+        offset = self.offsets[base]
+        return self.room[offset : offset + bytes_of(tensor)].view(dtypes.as_numpy(tensor.dtype)).reshape(tensor.shape)
+
 
 def side_by_side(variables):
     """Moves variables into one block, in order, unless they already lie so; returns its address."""
     start = address_of(variables[0].array)
     at = start
     for variable in variables:
-        variable.value  # fetched from a device, if it was there
+        variable.come_home()
         if address_of(variable.array) != at or start % LINE:
             break
         at += padded(variable)

@@ -7,9 +7,12 @@ in place, an optimizer's updates of one kind in a single unit over all parameter
 
 import heapq
 
+import numpy as np
+
 from refnet.definition import Op, size_of
+from refnet.errors import DataError
 from refnet.graph import Constant, Tensor, Variable, node_of, trace
-from refnet.program import Instruction
+from refnet.program import Instruction, place_of
 
 
 class Unit:
@@ -92,6 +95,21 @@ class Plan:
             if instruction.op.ranges is not None
             for position, (low, high) in instruction.op.ranges(*instruction.inputs, **instruction.attributes).items()
         ]
+
+    def violation(self, flag, array_of, where=""):
+        """The DataError of a raised flag: number of the check * 2**40 + position of the index.
+
+        Args:
+            array_of: gives the values of a tensor, as a NumPy array.
+            where: what to say after the position.
+        """
+        instruction, position, low, high = self.checked()[flag >> 40]
+        indices = array_of(instruction.inputs[position])
+        index = np.unravel_index(flag & (2**40 - 1), indices.shape)
+        return DataError(
+            f"{place_of(instruction)}: indices must lie in {low}..{high - 1}; "
+            f"the one at {[int(i) for i in index]}{where} is {int(indices[index])}."
+        )
 
     # ---- simplification
 

@@ -6,16 +6,14 @@ import numpy as np
 
 from refnet import dtypes
 from refnet.definition import View, size_of
-from refnet.errors import DataError
 from refnet.graph import Variable
-from refnet.program import place_of
 from refnet_fast import kernels, vm
 from refnet_fast.cpu import batches
 from refnet_fast.derive import Placed, derive, frame_of, itemsize, kernel_text
 from refnet_fast.build import build
 from refnet_fast.fuse import Operand, fuse, unit_shape
 from refnet_fast.kernels import KernelCall
-from refnet_fast.memory import Memory, bytes_of, padded
+from refnet_fast.memory import Memory, bytes_of, merged_size
 from refnet_fast.native import address_of
 from refnet_fast.plan import Plan
 from refnet_fast.tables import BLOCK_BYTES, ELEMENT_NS, PARALLEL_NS, TASK_NS, WAKE_NS
@@ -51,6 +49,8 @@ class Running:
         self._emit()
         self.machine = self._machine([], [])
         self.inputs = [self.memory.array(x) for x in concrete.inputs]
+        for variable in concrete.program.variables:
+            variable.come_home()
         self.moves = Variable.moves
         self.held = {v: v.array for v in concrete.program.variables}
         self._epoch: tuple = (None, None)
@@ -59,8 +59,10 @@ class Running:
         """Whether the variables still lie where the frames say."""
         if self.moves == Variable.moves:
             return True
+        for variable in self.held:
+            variable.come_home()
         self.moves = Variable.moves
-        return all(v.array is array and v.residence is None for v, array in self.held.items())
+        return all(v.array is array for v, array in self.held.items())
 
     # ---- running
 
@@ -93,14 +95,7 @@ class Running:
             return
         flag = int(self.control[vm.FLAG])
         self.control[vm.FLAG] = -1
-        instruction, position, low, high = self.checks[flag >> 40]
-        indices = self.memory.array(instruction.inputs[position])
-        where = np.unravel_index(flag & (2**40 - 1), indices.shape)
-        batch = "" if batch_size is None else f" of batch {reached}"
-        raise DataError(
-            f"{place_of(instruction)}: indices must lie in {low}..{high - 1}; "
-            f"the one at {[int(i) for i in where]}{batch} is {int(indices[where])}."
-        )
+        raise self.plan.violation(flag, self.memory.array, "" if batch_size is None else f" of batch {reached}")
 
     def _epoch_machine(self, data, order, batch_size, outputs):
         """The machine with rows that gather a batch before, and rows that keep the outputs after."""
@@ -208,8 +203,7 @@ class Running:
 
     def _merged_row(self, unit):
         """One flat pass over all parameters, padding included."""
-        node = unit.nodes[0]
-        total = sum(padded(n.outputs[0]) for n in unit.nodes) // itemsize(node.outputs[0].dtype)
+        node, total = unit.nodes[0], merged_size(unit)
         operand_of, reads = {}, []
         for position, x in enumerate(node.inputs):
             if (unit, position) in self.memory.blocks:
