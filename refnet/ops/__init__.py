@@ -46,7 +46,8 @@ from refnet.ops.joining import concatenate, stack
 from refnet.ops.loss import binary_crossentropy, categorical_crossentropy, sparse_categorical_crossentropy
 from refnet.ops.reduction import all, any, count_nonzero, prod, sum
 from refnet.ops.shapes import broadcast_to, expand_dims, moveaxis, ravel, reshape, shape, squeeze, swapaxes, transpose
-from refnet.ops.slicing import flip, get_item, pad, slice, slice_inputs_gradient, split
+from refnet.ops.slicing import flip, get_item, slice, slice_inputs_gradient, split
+from refnet.ops.padding import pad
 from refnet.ops.indexing import one_hot, take, take_along_axis, take_x_gradient
 from refnet.ops.optimizer import adam_rate, adam_update, rmsprop_update, sgd_momentum_update, sgd_update
 from refnet.ops.statistics import logsumexp, mean, std, var

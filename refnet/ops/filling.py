@@ -156,7 +156,7 @@ def arange(start: TensorLike, stop: TensorLike = None, step: TensorLike = None, 
     return np.arange(start, stop, step).astype(dtypes.as_numpy(dtypes.standardize(dtype)))
 
 
-def _arange_to_dimension(start: TensorLike, stop: Tensor, step: TensorLike, dtype: str | None) -> TensorLike:
+def _arange_to_dimension(start: TensorLike, stop: TensorLike, step: TensorLike, dtype: str | None) -> TensorLike:
     if isinstance(start, Tensor) or int(start) != start or step != 1:
         raise ArgumentError(
             f"arange: up to a symbolic stop, start must be an integer and step 1; got {start!r} and {step!r}."

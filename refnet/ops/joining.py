@@ -75,7 +75,8 @@ def concatenate_loop(tasks: Tasks, parts: tuple[Array, ...], y: Array) -> None:
 
 def concatenate_gradient(node: Node, dy: Tensor) -> list[TensorLike]:
     """Each part gets its slice of dy."""
-    axis, start, result = node.attributes["axis"], 0, []
+    axis, result = node.attributes["axis"], []
+    start: int | None = 0
     for k, x in enumerate(node.inputs):
         length = x.shape[axis]
         if start is None or length is None:

@@ -1,18 +1,22 @@
 """Shape: the same elements, seen or stored in another arrangement."""
 
+from collections.abc import Sequence
+from typing import Any
+
+from refnet.annotations import Array, Shape, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, broadcast_strides, join_axes, row_major, size_of
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Tensor, call_with_shape
 from refnet.ops.arguments import checked_axes, checked_axis, converted, shape_of
 
 
-def copy_loop(tasks, x, y):
+def copy_loop(tasks: Tasks, x: Array, y: Array) -> None:
     # x is a view: its strides already say which element comes where.
     for task in tasks:
         y[task] = x[task]
 
 
-def viewed(shape, strides, offset=0):
+def viewed(shape: Sequence[int], strides: Sequence[int], offset: int = 0) -> Form:
     """The form of an op that copies a strided view; neighbouring axes joined."""
     joined, (steps,) = join_axes(tuple(shape), [list(strides)])
     return Form((View(joined, tuple(steps), offset),), (), (View(joined),), joined)
@@ -21,7 +25,7 @@ def viewed(shape, strides, offset=0):
 # ---- dimensions: an int where it is known, else a node that planning replaces by the number
 
 
-def shape(x):
+def shape(x: TensorLike) -> Shape:
     """The shape as a tuple: an int for each known dimension, a scalar tensor for each open one.
 
     Args:
@@ -38,7 +42,7 @@ def shape(x):
     return tuple(dimension_op(x, axis=i) if d is None else d for i, d in enumerate(x.shape))
 
 
-def dimension_expanded(x, *, axis):
+def dimension_expanded(x: TensorLike, *, axis: int) -> Tensor:
     from refnet.graph import Constant
 
     return Constant(x.shape[axis], "int64")
@@ -47,7 +51,7 @@ def dimension_expanded(x, *, axis):
 dimension_op = Op("dimension", lambda x, *, axis: Spec((), "int64"), expand=dimension_expanded, shape_only=(0,))
 
 
-def common_shape(a, b, lead):
+def common_shape(a: TensorLike, b: TensorLike, lead: Shape) -> list[Any]:
     """`lead`, the broadcast of a's and b's leading axes, with open entries as dimension tensors."""
     result = []
     for i, d in enumerate(lead):
@@ -60,7 +64,7 @@ def common_shape(a, b, lead):
 # ---- reshape
 
 
-def reshape(x, newshape):
+def reshape(x: TensorLike, newshape: Any) -> TensorLike:
     """The same elements in row-major order under another shape.
 
         y.flat[i] = x.flat[i]
@@ -85,7 +89,7 @@ def reshape(x, newshape):
     return call_with_shape(reshape_op, (x,), newshape)
 
 
-def reshape_rule(x, *dims, shape):
+def reshape_rule(x: Spec, *dims: Spec, shape: Shape) -> Spec:
     unknown = [i for i, d in enumerate(shape) if d == -1]
     if len(unknown) > 1:
         raise ShapeError(f"reshape can work out one entry of -1, not {len(unknown)}; got {shape}.")
@@ -100,7 +104,7 @@ def reshape_rule(x, *dims, shape):
     return Spec(tuple(_left_over(x.shape, shape) if d == -1 else d for d in shape), x.dtype)
 
 
-def _left_over(old, new):
+def _left_over(old: Shape, new: Shape) -> int | None:
     """What -1 stands for when the open dimensions of old also stand open in new; else unknown."""
     if old.count(None) and old.count(None) == new.count(None):
         known_old = size_of(d for d in old if d is not None)
@@ -109,7 +113,7 @@ def _left_over(old, new):
     return None
 
 
-def reshape_form(x, *, shape):
+def reshape_form(x: Spec, *, shape: Shape) -> Form:
     return viewed((size_of(x.shape),), (1,))
 
 
@@ -123,7 +127,7 @@ reshape_op = Op(
 )
 
 
-def ravel(x):
+def ravel(x: TensorLike) -> TensorLike:
     """All elements in row-major order, along one axis.
 
     Args:
@@ -138,7 +142,7 @@ def ravel(x):
     return reshape(x, (-1,)) if None in shape_of(x) else reshape(x, (size_of(shape_of(x)),))
 
 
-def expand_dims(x, axis):
+def expand_dims(x: TensorLike, axis: Any) -> TensorLike:
     """x with axes of length 1 put in.
 
     Args:
@@ -158,7 +162,7 @@ def expand_dims(x, axis):
     return expand_dims_op(x, axes=checked_axes("expand_dims", many, len(shape_of(x)) + len(many)))
 
 
-def expand_dims_rule(x, *, axes):
+def expand_dims_rule(x: Spec, *, axes: tuple[int, ...]) -> Spec:
     rest = iter(x.shape)
     return Spec(tuple(1 if i in axes else next(rest) for i in range(len(x.shape) + len(axes))), x.dtype)
 
@@ -171,7 +175,7 @@ expand_dims_op = Op(
 )
 
 
-def squeeze(x, axis=None):
+def squeeze(x: TensorLike, axis: Any = None) -> TensorLike:
     """x without axes of length 1.
 
     Args:
@@ -194,7 +198,7 @@ def squeeze(x, axis=None):
     return squeeze_op(x, axes=axes)
 
 
-def squeeze_rule(x, *, axes):
+def squeeze_rule(x: Spec, *, axes: tuple[int, ...]) -> Spec:
     for axis in axes:
         if x.shape[axis] not in (1, None):
             raise ShapeError(
@@ -214,7 +218,7 @@ squeeze_op = Op(
 # ---- broadcast
 
 
-def broadcast_to(x, shape):
+def broadcast_to(x: TensorLike, shape: Any) -> TensorLike:
     """x repeated along axes of length 1 and along new leading axes, up to a shape.
 
         y[n, i, j] = x[i, 0]   for x of shape (rows, 1)
@@ -236,7 +240,7 @@ def broadcast_to(x, shape):
     return call_with_shape(broadcast_to_op, (converted("broadcast_to", x),), shape)
 
 
-def broadcast_to_rule(x, *dims, shape):
+def broadcast_to_rule(x: Spec, *dims: Spec, shape: Shape) -> Spec:
     extra = len(shape) - len(x.shape)
     fits = extra >= 0 and all(a in (1, b) or None in (a, b) for a, b in zip(x.shape, shape[extra:]))
     if not fits or any(d is not None and d < 0 for d in shape):
@@ -256,13 +260,13 @@ broadcast_to_op = Op(
 )
 
 
-def _sum_like(dy, x):
+def _sum_like(dy: TensorLike, x: TensorLike) -> TensorLike:
     from refnet.ops.elementwise import sum_like
 
     return sum_like(dy, x)
 
 
-def broadcast_like(x, like):
+def broadcast_like(x: TensorLike, like: TensorLike) -> TensorLike:
     """x repeated up to the shape of `like`, which is read for its shape only."""
     return broadcast_like_op(x, like)
 
@@ -279,7 +283,7 @@ broadcast_like_op = Op(
 # ---- transpose
 
 
-def transpose(x, axes=None):
+def transpose(x: TensorLike, axes: Any = None) -> TensorLike:
     """x with its axes in another order.
 
         y[i[axes[0]], i[axes[1]], ...] = x[i[0], i[1], ...]
@@ -306,7 +310,7 @@ def transpose(x, axes=None):
     return transpose_op(x, axes=order)
 
 
-def transpose_form(x, *, axes):
+def transpose_form(x: Spec, *, axes: tuple[int, ...]) -> Form:
     strides = row_major(tuple(x.shape))
     return viewed([x.shape[a] for a in axes], [strides[a] for a in axes])
 
@@ -320,7 +324,7 @@ transpose_op = Op(
 )
 
 
-def swapaxes(x, axis1, axis2):
+def swapaxes(x: TensorLike, axis1: int, axis2: int) -> TensorLike:
     """x with two axes exchanged.
 
     Args:
@@ -343,7 +347,7 @@ def swapaxes(x, axis1, axis2):
     return transpose(x, order)
 
 
-def moveaxis(x, source, destination):
+def moveaxis(x: TensorLike, source: Any, destination: Any) -> TensorLike:
     """x with some axes moved to other places; the rest keep their order.
 
     Args:

@@ -130,12 +130,11 @@ def item_expanded(x: TensorLike, *, ranges: tuple[Range, ...]) -> TensorLike:
     return slice_op(x, start=start, step=step, extents=extents)
 
 
-item_op = Op(
-    "get_item",
-    item_rule,
-    expand=item_expanded,
-    gradient=lambda node, dy: [item_gradient_op(dy, node.inputs[0], ranges=node.attributes["ranges"])],
-)
+def item_gradient(node: Node, dy: Tensor) -> list[TensorLike]:
+    return [item_gradient_op(dy, node.inputs[0], ranges=node.attributes["ranges"])]
+
+
+item_op = Op("get_item", item_rule, expand=item_expanded, gradient=item_gradient)
 
 
 def item_gradient_expanded(dy: TensorLike, x: TensorLike, *, ranges: tuple[Range, ...]) -> TensorLike:
@@ -264,92 +263,6 @@ def spread_gradient(node: Node, dy: Tensor) -> list[TensorLike]:
 
 
 spread_op = Op("spread", spread_rule, loop=spread_loop, form=spread_form, gradient=spread_gradient)
-
-
-def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> TensorLike:
-    """x with more elements before and after it, along each axis.
-
-        y[i] = x[i - before] where that exists, else the constant ("constant"), or x mirrored at its first and last element,
-        which are not repeated ("reflect") or are ("symmetric")
-
-    Args:
-        x: an array or tensor of any dtype.
-        pad_width: ((before, after), ...) for each axis; (before, after) or an integer for all.
-        mode: "constant", "reflect" or "symmetric". A mirrored axis must have a known length.
-        constant_values: the constant; 0 if None.
-    Returns:
-        x's dtype, each axis longer by before + after.
-    NaN: copied. Empty: a constant may surround nothing.
-    Raises:
-        ArgumentError: negative or ill-formed widths, an unknown mode, a constant in another mode.
-        ShapeError: mirrored elements that do not exist.
-    Source: Keras 3 `ops.pad`; NumPy's `pad`.
-
-    >>> pad([1, 2, 3], ((1, 2),), constant_values=9)
-    array([9, 1, 2, 3, 9, 9])
-    >>> pad([1, 2, 3], 2, "reflect")
-    array([3, 2, 1, 2, 3, 2, 1])
-    """
-    x = converted("pad", x)
-    widths = _checked_widths(pad_width, len(shape_of(x)))
-    if mode not in ("constant", "reflect", "symmetric"):
-        raise ArgumentError(f"pad: mode must be 'constant', 'reflect' or 'symmetric'; got {mode!r}.")
-    if mode == "constant":
-        value = np.asarray(0 if constant_values is None else constant_values).astype(dtype_of(x)).item()
-        return pad_op(x, widths=widths, value=value) if any(w != (0, 0) for w in widths) else x
-    if constant_values is not None:
-        raise ArgumentError(f"pad: constant_values belongs to mode 'constant', not {mode!r}.")
-    for axis, (before, after) in enumerate(widths):
-        if before or after:
-            x = _mirrored(x, axis, before, after, 1 if mode == "reflect" else 0)
-    return x
-
-
-def _checked_widths(pad_width: Any, rank: int) -> tuple[tuple[int, int], ...]:
-    try:
-        widths = np.broadcast_to(np.asarray(pad_width), (rank, 2))
-    except ValueError:
-        widths = np.full((1, 2), -1)
-    if widths.dtype.kind not in "iu" or (widths < 0).any():
-        raise ArgumentError(
-            f"pad: pad_width must be ((before, after), ...), one pair for each of {rank} axes, not below 0; got {pad_width!r}."
-        )
-    return tuple((int(before), int(after)) for before, after in widths)
-
-
-def _mirrored(x: TensorLike, axis: int, before: int, after: int, skip: int) -> TensorLike:
-    from refnet.ops.joining import concatenate
-
-    n = shape_of(x)[axis]
-    if n is None or max(before, after) > n - skip:
-        raise ShapeError(
-            f"pad: axis {axis} of length {n} cannot be mirrored {before} elements before and {after} after it."
-        )
-    ahead = (skip + before - 1, skip - 1 if skip else None, -1)
-    behind = (n - 1 - skip, n - 1 - skip - after if n - 1 - skip - after >= 0 else None, -1)
-    parts = []
-    for wanted, given in ((before, ahead), (n, WHOLE), (after, behind)):
-        if wanted:
-            parts.append(item_op(x, ranges=tuple(given if i == axis else WHOLE for i in range(len(shape_of(x))))))
-    return concatenate(parts, axis)
-
-
-def pad_expanded(x: TensorLike, *, widths: tuple[tuple[int, int], ...], value: Number) -> TensorLike:
-    for axis, (before, after) in enumerate(widths):
-        if before or after:
-            length = shape_of(x)[axis] + before + after
-            x = spread_op(x, axis=axis, start=before, step=1, length=length, value=value)
-    return x
-
-
-pad_op = Op(
-    "pad",
-    lambda x, *, widths, value: Spec(tuple(d if d is None else d + sum(w) for d, w in zip(x.shape, widths)), x.dtype),
-    expand=pad_expanded,
-    gradient=lambda node, dy: [
-        item_op(dy, ranges=tuple((before, -after if after else None, 1) for before, after in node.attributes["widths"]))
-    ],
-)
 
 
 # ---- flip, split
