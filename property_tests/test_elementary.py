@@ -153,6 +153,10 @@ def draws64(name, count):
     spread.append(sign * np.ldexp(random.uniform(1, 2, count), random.integers(-60, 3, count)))
     if name not in SMALL_ONLY:
         spread.append(sign * np.ldexp(random.uniform(1, 2, count), random.integers(-1074, 1023, count)))
+    if name in ("sin", "cos"):
+        # Next to multiples of pi/2, where a reduction loses its leading digits; the last is the worst of all float64.
+        spread.append(np.round(10 ** random.uniform(0, 16, count)) * (np.pi / 2))
+        spread.append(np.array([6381956970095103 * 2.0**797]))
     x = np.concatenate(spread)
     if name in ("log", "sqrt"):
         return np.abs(x[x != 0])
@@ -246,10 +250,8 @@ def stores_vectors(loop, element):
     return re.search(rf"store <\d+ x ({element})>", code) is not None
 
 
-VECTORISED = [pair for pair in LOOPS if pair not in (("sin", "float64"), ("cos", "float64"))]
-
-
-@pytest.mark.parametrize(("name", "kind"), VECTORISED)
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+@pytest.mark.parametrize("name", ONE_ARGUMENT)
 def test_loops_are_vectorised(name, kind):
     applied(name, np.ones(4, kind))
     assert stores_vectors(LOOPS[name, kind], "float|i32" if kind == "float32" else "double|i64")

@@ -1,13 +1,12 @@
 """2/pi to as many digits as an angle's reduction needs (Payne and Hanek 1983), in tables made from exact integers.
 
 x * 2/pi, counted modulo 4, is the angle in quarter turns. For a large x only some middle digits of 2/pi matter: those
-before them give multiples of 4. x is a whole number of 24 bits times 2**k, so k, and with it the exponent field of x,
-selects the digits.
+before them give multiples of 4. x is a whole number (of 24 or 53 bits) times 2**k, so k, and with it the exponent field
+of x, selects the digits.
 """
 
 import numpy as np
 
-PI_DIGITS = 300  # binary digits of pi after the point: 128 for the largest float32, 80 kept, and a margin
 KEPT = 54  # digits of the second part
 
 
@@ -35,11 +34,11 @@ def float32_quarter_turn_tables():
     2**-54. Inf and NaN get NaN.
     """
     upper, lower = np.full(256, np.nan), np.full(256, np.nan)
-    digits = two_over_pi(PI_DIGITS)
+    digits = two_over_pi(300)
     for field in range(255):
         k = max(field, 1) - 150
         # 2/pi * 2**k modulo 4, in units of 2**-unit
-        unit = PI_DIGITS - k
+        unit = 300 - k
         rest = digits % (4 << unit)
         top = rest >> (unit - 26)
         below = rest - (top << (unit - 26))
@@ -47,3 +46,28 @@ def float32_quarter_turn_tables():
         extra = max(below.bit_length() - KEPT, 0)
         lower[field] = np.ldexp(float(below >> extra), extra - unit - k)
     return upper, lower
+
+
+FLOAT64_FIRST = 1022  # the exponent field of 0.5: the first that holds numbers above pi / 4
+FLOAT64_WORDS = 6
+
+
+def float64_quarter_turn_table():
+    """Six float64 words for each exponent field from FLOAT64_FIRST on, one row after the other; NaN for inf and NaN.
+
+    They add up to 2/pi * 2**k modulo 4: five words of 26 bits, the first down to 2**-24, and one of 53 bits.
+    """
+    table = np.full((2048 - FLOAT64_FIRST, FLOAT64_WORDS), np.nan)
+    digits = two_over_pi(1300)
+    for field in range(FLOAT64_FIRST, 2047):
+        k = field - 1075
+        unit = 1300 - k
+        rest = digits % (4 << unit)
+        for word in range(FLOAT64_WORDS - 1):
+            place = 24 + 26 * word
+            top = rest >> (unit - place)
+            rest -= top << (unit - place)
+            table[field - FLOAT64_FIRST, word] = np.ldexp(float(top), -place)
+        extra = max(rest.bit_length() - KEPT, 0)
+        table[field - FLOAT64_FIRST, -1] = np.ldexp(float(rest >> extra), extra - unit)
+    return table.ravel()

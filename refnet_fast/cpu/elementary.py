@@ -1,8 +1,8 @@
 """The elementary functions of the CPU engine's kernels: what stands there in the place of `refnet.scalars`'.
 
-They have no branches, so that LLVM vectorises a loop over them (sin and cos of float64 excepted, which are the C
-library's), and they keep to IEEE 754 and C for signed zeros, infinities, NaN and subnormal results. They promise an
-error below ULP_LIMIT, in units in the last place of the exact result.
+They have no branches, so that LLVM vectorises a loop over them, and they keep to IEEE 754 and C for signed zeros,
+infinities, NaN and subnormal results. They promise an error of at most ULP_LIMIT, in units in the last place of the exact
+result.
 
 Multiplications and additions in them may be fused ("contract"); nothing else of fast math is allowed, and a caller must
 not add it: with "reassoc" and a copy of their text (Numba's `inline="always"`) the two-part products of the reductions fall

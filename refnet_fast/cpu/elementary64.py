@@ -6,8 +6,10 @@ rational functions of tanh and of erf away from 0 are those of S. Moshier's Ceph
 
 import math
 
+import numpy as np
 from numba import njit
 
+from refnet_fast.cpu.angles import FLOAT64_FIRST, FLOAT64_WORDS, float64_quarter_turn_table
 from refnet_fast.cpu.intrinsics import bits, copysign, from_bits, polynomial, rint, select
 
 _helper = njit(error_model="numpy", fastmath={"contract"}, forceinline=True)
@@ -228,15 +230,109 @@ def erf64(x):
 
 # ---- sine and cosine
 
+TURN_WORDS = float64_quarter_turn_table()
+# Unsigned, since the sum of an unsigned and a signed index would be a float.
+WORD1, WORD2, WORD3, WORD4, WORD5 = (np.uint64(word) for word in range(1, FLOAT64_WORDS))
+MANTISSA_BITS = 2**52 - 1
+WHOLE_EXPONENT_BITS = 1075 << 52  # with a mantissa below it: the whole number 2**52 + mantissa
+UPPER_HALF_BITS = -(2**27)
+QUARTER_TURN = 1.5707963267948966
+QUARTER_TURN_UPPER = 1.5707963109016418  # its first 26 bits
+QUARTER_TURN_REST = 1.5893254773528196e-08
+EIGHTH_TURN = 0.7853981633974483
+SIGN = -(2**63)
+SIN_TAIL = (
+    -1.66666666666666324348e-01,
+    8.33333333332248946124e-03,
+    -1.98412698298579493134e-04,
+    2.75573137070700676789e-06,
+    -2.50507602534068634195e-08,
+    1.58969099521155010221e-10,
+)
+COS_TAIL = (
+    4.16666666666666019037e-02,
+    -1.38888888888741095749e-03,
+    2.48015872894767294178e-05,
+    -2.75573143513906633035e-07,
+    2.08757232129817482790e-09,
+    -1.13596475577881948265e-11,
+)
+
+
+@_helper
+def added_with_error64(a, b):
+    """a + b rounded, and what the rounding lost (Knuth)."""
+    total = a + b
+    shadow = total - a
+    return total, (a - (total - shadow)) + (b - shadow)
+
+
+@_helper
+def upper_half64(x):
+    """x with its first 26 bits only, so that its product with another such number is exact."""
+    return from_bits(bits(x) & UPPER_HALF_BITS)
+
+
+@_helper
+def modulo_four64(x):
+    return x - 4.0 * rint(0.25 * x)
+
+
+@_helper
+def large_quarter_turns64(size):
+    """n modulo 4 and y, in two parts, with size = (n + y) pi/2 and |y| <= 1/2, for size >= 1/2."""
+    field = (bits(size) >> 52) - FLOAT64_FIRST
+    field = 0 if field < 0 else field
+    row = np.uint64(field * FLOAT64_WORDS)
+    whole = from_bits((bits(size) & MANTISSA_BITS) | WHOLE_EXPONENT_BITS)
+    upper = upper_half64(whole)
+    lower = whole - upper
+    # All these products are exact; upper times the first word is a multiple of 4.
+    word1, word2, word3 = TURN_WORDS[row + WORD1], TURN_WORDS[row + WORD2], TURN_WORDS[row + WORD3]
+    word4, word5 = TURN_WORDS[row + WORD4], TURN_WORDS[row + WORD5]
+    start = modulo_four64(lower * TURN_WORDS[row]) + modulo_four64(upper * word1)
+    n = rint(start + (lower * word1 + upper * word2))
+    y, lost = added_with_error64(start - n, lower * word1)
+    y, lost1 = added_with_error64(y, upper * word2)
+    y, lost2 = added_with_error64(y, lower * word2)
+    y, lost3 = added_with_error64(y, upper * word3)
+    y, lost4 = added_with_error64(y, lower * word3)
+    y, lost5 = added_with_error64(y, upper * word4)
+    rest = (lost + lost1) + (lost2 + lost3) + (lost4 + lost5) + (lower * word4 + whole * word5)
+    y, rest = added_with_error64(y, rest)
+    return n, y, rest
+
+
+@_helper
+def quarter_turns64(x):
+    """n modulo 4 in the lowest bits, and r in two parts, with |x| = n pi/2 + r and |r| <= pi/4."""
+    size = abs(x)
+    n, y, rest = large_quarter_turns64(size)
+    upper = upper_half64(y)
+    small = upper * QUARTER_TURN_REST + (y - upper) * QUARTER_TURN + rest * QUARTER_TURN
+    r, rest = added_with_error64(upper * QUARTER_TURN_UPPER, small)
+    near = size < EIGHTH_TURN
+    return bits(select(near, 0.0, n) + WHOLE_SHIFT), select(near, size, r), select(near, 0.0, rest)
+
+
+@_helper
+def sin_of_quarters64(n, r, rest):
+    """sin(n pi/2 + r + rest): sin, cos, -sin, -cos of r + rest by n modulo 4 (the polynomials are fdlibm's)."""
+    w = r * r
+    sine = r + (polynomial(w, SIN_TAIL) * w * r + rest * (1.0 - 0.5 * w))
+    half = 0.5 * w
+    first = 1.0 - half
+    cosine = first + (((1.0 - first) - half) + (polynomial(w, COS_TAIL) * w * w - r * rest))
+    return from_bits(bits(select((n & 1) != 0, cosine, sine)) ^ ((n << 62) & SIGN))
+
 
 @_helper
 def sin64(x):
-    """The C library's: right for every finite x, one element at a time. A reduction without branches, over all exponents,
-    would take six table words and twelve products in float64."""
-    return math.sin(x)
+    n, r, rest = quarter_turns64(x)
+    return from_bits(bits(sin_of_quarters64(n, r, rest)) ^ (bits(x) & SIGN))
 
 
 @_helper
 def cos64(x):
-    """The C library's, as `sin64`."""
-    return math.cos(x)
+    n, r, rest = quarter_turns64(x)
+    return sin_of_quarters64(n + 1, r, rest)
