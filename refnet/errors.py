@@ -25,6 +25,14 @@ class EngineError(RefnetError, RuntimeError):
     """An engine that is unknown, not installed, or has no device to run on."""
 
 
+class MissingFileError(RefnetError, FileNotFoundError):
+    """A data set that is not here and cannot be fetched."""
+
+
+class MissingPackageError(RefnetError, ImportError):
+    """A package that only some uses of refnet need, and that is not installed."""
+
+
 def did_you_mean(name, known):
     """' Did you mean ...?' with the nearest known names, or the list of all of them."""
     import difflib
