@@ -34,6 +34,60 @@ def divide(x, y):
     return np.float64(x) / np.float64(y)
 
 
+def _floor_divide(x, y):
+    """Compiled by the overload below."""
+
+
+@overload(_floor_divide, jit_options=_OPTIONS)
+def _floor_divide_of(x, y):
+    if isinstance(x, types.Float) or isinstance(y, types.Float):
+        return _floor_divide_floats
+    return lambda x, y: np.floor_divide(x, y)
+
+
+def _floor_divide_floats(x, y):
+    # NumPy's: from the exact remainder. Numba's own rounds x / y first, and makes 1 // 0.1 ten.
+    if y == 0:
+        return x / y
+    quotient = (x - np.remainder(x, y)) / y
+    if quotient == 0:
+        return math.copysign(0.0, x / y)
+    whole = np.floor(quotient)
+    return whole + 1 if quotient - whole > 0.5 else whole
+
+
+@njit(**_OPTIONS)
+def floor_divide(x, y):
+    return _floor_divide(x, y)
+
+
+def _remainder(x, y):
+    """Compiled by the overload below."""
+
+
+@overload(_remainder, jit_options=_OPTIONS)
+def _remainder_of(x, y):
+    if isinstance(x, types.Float) or isinstance(y, types.Float):
+        return _remainder_floats
+    return lambda x, y: np.remainder(x, y)
+
+
+def _remainder_floats(x, y):
+    # A zero has the divisor's sign in NumPy, not in Numba.
+    left = np.remainder(x, y)
+    return math.copysign(0.0, y) if left == 0 else left
+
+
+@njit(**_OPTIONS)
+def remainder(x, y):
+    return _remainder(x, y)
+
+
+@njit(**_OPTIONS)
+def truncate(x):
+    return np.int64(x)
+
+
 @njit(**_OPTIONS)
 def isnan(x):
     return x != x
@@ -56,6 +110,9 @@ FUNCTIONS = {
     "lowest": njit(**_OPTIONS)(lambda x: lowest(x)),
     "power": power,
     "divide": divide,
+    "floor_divide": floor_divide,
+    "remainder": remainder,
+    "truncate": truncate,
     "isnan": isnan,
     "floor": floor,
     **{
