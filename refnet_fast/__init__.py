@@ -45,8 +45,10 @@ class _Alias(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def find_spec(self, fullname, path=None, target=None):
         if not fullname.startswith("refnet_fast."):
             return None
-        original = "refnet." + fullname.partition(".")[2]
-        if importlib.util.find_spec(original) is None:
+        parent, _, last = ("refnet." + fullname.partition(".")[2]).rpartition(".")
+        if parent != "refnet" and self.find_spec("refnet_fast." + parent.partition(".")[2]) is None:
+            return None
+        if importlib.util.find_spec(f"{parent}.{last}") is None:
             return None
         return importlib.util.spec_from_loader(fullname, self)
 

@@ -19,7 +19,7 @@ import llvmlite.binding as llvm
 import numba
 
 # Modules whose text decides what a kernel computes. Planner, graph and library are not among them.
-MEANING = ("refnet.ops", "refnet.scalars", "refnet.random", "refnet.philox", "refnet_fast.cpu")
+MEANING = ("refnet.ops", "refnet.scalars", "refnet.random", "refnet.philox", "refnet_fast.cpu", "refnet_fast.cuda")
 ALWAYS = ("refnet_fast.native", "refnet_fast.build", "refnet_fast.derive")
 
 addresses: dict[str, int] = {}
@@ -65,7 +65,7 @@ def meaning_of(name):
         for node in ast.parse(seen[module]).body:
             if isinstance(node, ast.ImportFrom) and node.module:
                 todo.append(node.module)
-                todo += [f"{node.module}.{alias.name}" for alias in node.names if node.module in ("refnet.ops", "refnet_fast.cpu")]
+                todo += [f"{node.module}.{alias.name}" for alias in node.names if node.module in ("refnet.ops", "refnet_fast.cpu", "refnet_fast.cuda")]
     return "".join(f"# {m}\n{seen[m]}" for m in sorted(seen))
 
 
@@ -81,19 +81,24 @@ def key_of(text):
     return hashlib.sha256((text + sources + common_meaning()).encode()).hexdigest()[:24]
 
 
+def load(text):
+    """The module of that text, from a file in the disk cache whose name is the text's key."""
+    name = f"kernel_{key_of(text)}"
+    path = cache_folder() / f"{name}.py"
+    if not path.exists():
+        part = path.with_suffix(f".{os.getpid()}")
+        part.write_text(text)
+        part.replace(path)
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # Numba's cache finds the module of a function by its name
+    spec.loader.exec_module(module)
+    _kept.append(module)
+    return module
+
+
 def build(text):
     """The address of the kernel whose text defines `kernel(frame, lo, hi)`; compiled, or loaded from the disk cache."""
     if text not in addresses:
-        name = f"kernel_{key_of(text)}"
-        path = cache_folder() / f"{name}.py"
-        if not path.exists():
-            part = path.with_suffix(f".{os.getpid()}")
-            part.write_text(text)
-            part.replace(path)
-        spec = importlib.util.spec_from_file_location(name, path)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module  # Numba's cache finds the module of a function by its name
-        spec.loader.exec_module(module)
-        _kept.append(module)
-        addresses[text] = module.kernel.address
+        addresses[text] = load(text).kernel.address
     return addresses[text]

@@ -32,7 +32,10 @@ class Placed:
 
     @property
     def contiguous(self):
-        return self.view.strides is None or list(self.view.strides) == row_major(self.view.shape)
+        shape, strides = self.view.shape, self.view.strides
+        if strides is None or 0 in shape:
+            return True
+        return all(n == 1 or given == own for n, given, own in zip(shape, strides, row_major(shape)))
 
     @property
     def size(self):
@@ -65,28 +68,36 @@ class WideLoads(ast.NodeTransformer):
         return ast.Assign([node.target], node.value) if node.value is not None else None
 
 
-_compiled: dict = {}
+class Translator:
+    """Compiles definitions, and with each the plain-Python helpers it calls.
+
+    Args:
+        wide: the function that widens an element.
+        functions: {name: function}, what the names of refnet.scalars mean.
+        jit: the compiler, a decorator.
+    """
+
+    def __init__(self, wide, functions, jit):
+        self.wide, self.functions, self.jit = wide, functions, jit
+        self.done: dict = {}
+
+    def __call__(self, definition):
+        if definition not in self.done:
+            scope = dict(definition.__globals__, wide=self.wide)
+            for name in definition.__code__.co_names:
+                value = scope.get(name)
+                if isinstance(value, python_types.FunctionType):
+                    if value.__module__ == scalars.__name__:
+                        scope[name] = self.functions[value.__name__]
+                    elif value is not definition:
+                        scope[name] = self(value)
+            tree = WideLoads().visit(ast.parse(textwrap.dedent(inspect.getsource(definition))))
+            exec(compile(ast.fix_missing_locations(tree), inspect.getsourcefile(definition), "exec"), scope)
+            self.done[definition] = self.jit(scope[definition.__name__])
+        return self.done[definition]
 
 
-def compiled(definition):
-    """The definition under njit, and with it the plain-Python helpers it calls; refnet.scalars' names mean Numba's functions."""
-    if definition not in _compiled:
-        scope = dict(definition.__globals__, wide=native.wide)
-        for name in names_of(definition.__code__):
-            value = scope.get(name)
-            if isinstance(value, python_types.FunctionType):
-                if value.__module__ == scalars.__name__:
-                    scope[name] = scalar_functions.FUNCTIONS[value.__name__]
-                elif value is not definition:
-                    scope[name] = compiled(value)
-        tree = WideLoads().visit(ast.parse(textwrap.dedent(inspect.getsource(definition))))
-        exec(compile(ast.fix_missing_locations(tree), inspect.getsourcefile(definition), "exec"), scope)
-        _compiled[definition] = njit(error_model="numpy")(scope[definition.__name__])
-    return _compiled[definition]
-
-
-def names_of(code):
-    return code.co_names
+compiled = Translator(native.wide, scalar_functions.FUNCTIONS, njit(error_model="numpy"))
 
 
 # ---- frames: how arguments travel
@@ -158,16 +169,16 @@ def kernel_text(imports, arguments, body):
 # ---- derive
 
 
-def derive(op, form, inputs, outputs, scratch=()):
+def derive(op, form, inputs, outputs):
     """(address, frame) of a kernel made from the op's own definition; its tasks are the form's domain, in row-major order.
 
     Args:
         op: a primitive.
         form: its call in canonical form.
-        inputs, outputs, scratch: a Placed for each array of the form.
+        inputs, outputs: a Placed for each array of the form. Scratch is allocated once per call of the kernel.
     """
     arrays = [tuple(inputs)] if op.variadic else list(inputs)
-    arguments = [tuple(form.domain), *arrays, *form.attributes, *outputs, *scratch]
+    arguments = [tuple(form.domain), *arrays, *form.attributes, *outputs, *map(tuple, form.scratch)]
     names = [f"a{number}" for number in range(len(arguments))]
     axes = range(len(form.domain))
     task = "(" + "".join(f"i{axis}, " for axis in axes) + ")"
@@ -177,8 +188,11 @@ def derive(op, form, inputs, outputs, scratch=()):
         writes = ", ".join(f"{name}[{task}]" for name in names[end:])
         action = f"{writes} = definition({', '.join(reads + names[first:end])})"
     else:
-        action = f"definition(({task},), {', '.join(names[1:])})"
-    body = ["rest = lo"]
+        given = names[1 : len(names) - len(form.scratch)] + [f"s{n}" for n in range(len(names) - len(form.scratch), len(names))]
+        action = f"definition(({task},), {', '.join(given)})"
+    first_scratch = len(arguments) - len(form.scratch)
+    body = [f"s{number} = np.zeros(a{number})" for number in range(first_scratch, len(arguments))]
+    body += ["rest = lo"]
     for axis in reversed(axes):
         body += [f"i{axis} = rest % a0[{axis}]", f"rest //= a0[{axis}]"]
     body += ["for number in range(lo, hi):"] + ["    " + line for line in [action] + next_task(len(form.domain))]

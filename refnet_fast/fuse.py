@@ -93,6 +93,13 @@ class Emitted:
         self.imports: dict = {}
         self.texts: dict = {}
 
+    def mode(self, instruction):
+        return mode_of(instruction)
+
+    def rounded(self, dtype, result):
+        """The text that rounds a result to a dtype."""
+        return result if dtype == "bool" else f"{numba_dtype(dtype)}({result})"
+
     def function(self, function, attributes, mode):
         """The name under which a scalar definition (or a function of refnet.scalars) is available in this mode."""
         name = f"{function.__name__}_{mode}"
@@ -200,7 +207,7 @@ def fuse(nodes, operand_of, joined, width=1):
 
 def node_lines(node, value, emitted, numbers):
     """The lines that compute one node; `value` maps tensors to expressions and is added to."""
-    mode = mode_of(node)
+    mode = emitted.mode(node)
     form_attributes = node.op.ordered(node.attributes)
     parameters = list(inspect.signature(node.op.scalar).parameters)
     attributes = parameters[len(node.inputs) :]
@@ -212,13 +219,10 @@ def node_lines(node, value, emitted, numbers):
         else:
             arguments.append(f"n{len(numbers)}")
         numbers.append(attribute)
-    results = [f"t{node.outputs[0].node.number}_{k}" for k in range(len(node.outputs))]
+    results = [f"t{len(value)}_{k}" for k in range(len(node.outputs))]
     lines = [f"{', '.join(results)} = {function}({', '.join(arguments)})"]
     for y, result in zip(node.outputs, results):
-        if y.dtype == "bool":
-            value[y] = result
-        else:
-            value[y] = f"{numba_dtype(y.dtype)}({result})"
+        value[y] = emitted.rounded(y.dtype, result)
     return lines
 
 

@@ -8,9 +8,11 @@ definition's derived kernel always exists; a tuned one only adds a faster way, u
 import importlib
 from typing import Callable, NamedTuple
 
-from refnet.definition import Form, View, row_major
+from numba import njit
+
+from refnet.definition import Form
 from refnet_fast.build import build
-from refnet_fast.derive import HEADER, Placed, frame_of, kernel_text
+from refnet_fast.derive import frame_of, kernel_text
 
 FAMILIES = ("contraction", "activation", "loss", "reduction", "shapes", "indexing", "random")
 
@@ -72,10 +74,12 @@ def kernel(
     quantum=1,
     arguments=None,
     rows=lambda call: None,
+    fastmath=frozenset({"contract"}),
 ):
-    """Declares a function, already under njit, as a tuned kernel of an op. Later declarations are asked first."""
+    """Declares a function as a tuned kernel of an op, and compiles it. Later declarations are asked first."""
 
     def declare(function):
+        function = njit(error_model="numpy", fastmath=set(fastmath))(function)
         tuned.setdefault(op_name, []).insert(0, Kernel(function, when, tasks, cost, quantum, arguments, rows))
         return function
 

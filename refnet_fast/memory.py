@@ -6,6 +6,7 @@ from refnet import dtypes
 from refnet.definition import size_of
 from refnet.graph import Constant, Variable
 from refnet_fast.derive import itemsize
+from refnet_fast.fuse import Operand
 from refnet_fast.native import address_of, aligned_zeros
 
 LINE = 64  # bytes of a cache line; every buffer starts on one
@@ -107,6 +108,19 @@ class Memory:
     def block_address(self, unit, position):
         found = self.blocks[unit, position]
         return found if isinstance(unit.nodes[0].inputs[position], Variable) else self.start + found
+
+    def merged_operands(self, unit):
+        """{tensor: Operand} of the one flat pass that a merged unit is, padding included, over its first node's tensors."""
+        node, operands = unit.nodes[0], {}
+        for position, x in enumerate(node.inputs):
+            if (unit, position) in self.blocks:
+                operands[x] = Operand(self.block_address(unit, position), x.dtype, (1,))
+            else:
+                operands[x] = Operand(self.address(x), x.dtype, (0,))
+        for y in node.outputs:
+            position = list(node.inputs).index(unit.commits[y])
+            operands[y] = Operand(self.block_address(unit, position), y.dtype, (1,))
+        return operands
 
     # ---- everything else, by lifetime
 

@@ -168,7 +168,10 @@ class Plan:
         """A product whose operands are transposes takes their source; a transposed second operand of many rows is copied."""
         flags = ["transpose1", "transpose2"]
         inputs, attributes, changed = list(instruction.inputs), dict(instruction.attributes), False
+        few = instruction.outputs[0].shape[-2] < 16
         for position, flag in enumerate(flags):
+            if position == 1 and not attributes[flag] and not few:
+                continue  # a transposed second operand would only be copied again below
             made = self.maker.get(inputs[position])
             rank = len(inputs[position].shape)
             swapped = (*range(rank - 2), rank - 1, rank - 2)

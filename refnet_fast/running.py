@@ -204,20 +204,11 @@ class Running:
     def _merged_row(self, unit):
         """One flat pass over all parameters, padding included."""
         node, total = unit.nodes[0], merged_size(unit)
-        operand_of, reads = {}, []
-        for position, x in enumerate(node.inputs):
-            if (unit, position) in self.memory.blocks:
-                address = self.memory.block_address(unit, position)
-                operand_of[x] = Operand(address, x.dtype, (1,))
-                reads.append((address, address + total * itemsize(x.dtype)))
-            else:
-                operand_of[x] = Operand(self.memory.address(x), x.dtype, (0,))
-                reads.append(self._interval(x))
-        writes = []
-        for y in node.outputs:
-            position = node.inputs.index(unit.commits[y])
-            operand_of[y] = Operand(self.memory.block_address(unit, position), y.dtype, (1,))
-            writes.append(reads[position])
+        operand_of = self.memory.merged_operands(unit)
+        extent = {t: (total if o.strides[0] else 1) * itemsize(o.dtype) for t, o in operand_of.items()}
+        reads, writes = (
+            [(operand_of[t].address, operand_of[t].address + extent[t]) for t in tensors] for tensors in (node.inputs, node.outputs)
+        )
         kernel, frame, tasks, _ = fuse([node], operand_of, (total,))
         row = Row(kernel, frame, tasks, total * 3 * ELEMENT_NS, reads, writes, 16)
         row.kind = "fused"

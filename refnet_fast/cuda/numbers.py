@@ -1,0 +1,128 @@
+"""What kernels call on single numbers: widening, rounding, and refnet.scalars' functions, for a device or for the simulator.
+
+In the simulator they are plain Python on NumPy's scalars, as in the reference engine.
+"""
+
+import math
+
+import numpy as np
+
+from refnet import dtypes, scalars
+from refnet_fast.cuda.target import simulated
+
+
+def wide(x):
+    """A number as the definitions compute with it; anything else as it is."""
+    return dtypes.as_numpy(dtypes.wide(x.dtype.name)).type(x) if isinstance(x, np.generic) else x
+
+
+def lowest(x):
+    """The least value of an array's dtype. Compiled by the overload below."""
+
+
+def floor_divide(x, y):
+    """x // y, by zero too. Compiled by the overload below."""
+
+
+def remainder(x, y):
+    """x - y * (x // y), by zero too. Compiled by the overload below."""
+
+
+def _on_device():
+    """Compiled functions under the names of refnet.scalars."""
+    from numba import cuda
+    from numba.cuda import libdevice, types
+    from numba.cuda.extending import overload
+
+    floats = (types.float16, types.bfloat16, types.float32, types.float64)
+
+    @overload(wide, target="cuda")
+    def _wide(x):
+        if x in floats:
+            return lambda x: np.float64(x)
+        if isinstance(x, types.Integer) and x != types.uint64:
+            return lambda x: np.int64(x)
+        return lambda x: x
+
+    @overload(lowest, target="cuda")
+    def _lowest(x):
+        if isinstance(x.dtype, types.Boolean):
+            return lambda x: False
+        if x.dtype in floats:
+            return lambda x: -np.inf
+        least = x.dtype.minval
+        return lambda x: least
+
+    @overload(floor_divide, target="cuda")
+    def _floor_divide(x, y):
+        if not isinstance(x, types.Float):
+            return whole_floor_divide
+
+        def divided(x, y):
+            if y == 0.0:
+                return x / y
+            rest = math.fmod(x, y)
+            quotient = (x - rest) / y
+            if rest != 0.0 and (y < 0.0) != (rest < 0.0):
+                quotient -= 1.0
+            if quotient == 0.0:
+                return math.copysign(0.0, x / y)
+            near = libdevice.floor(quotient)
+            return near + 1.0 if quotient - near > 0.5 else near
+
+        return divided
+
+    def whole_floor_divide(x, y):
+        if y == 0:
+            return y  # 0 in the type of y: mixed with a literal, uint64 would become a float
+        if x == 0:
+            return x
+        quotient = x // y
+        return quotient
+
+    @overload(remainder, target="cuda")
+    def _remainder(x, y):
+        if not isinstance(x, types.Float):
+            return whole_remainder
+
+        def rest(x, y):
+            rest = math.fmod(x, y)
+            if y == 0.0 or rest != rest:
+                return rest
+            if rest == 0.0:
+                return math.copysign(0.0, y)
+            return rest + y if (y < 0.0) != (rest < 0.0) else rest
+
+        return rest
+
+    def whole_remainder(x, y):
+        if y == 0:
+            return y
+        return x % y
+
+    def through(function):
+        return cuda.jit(device=True)(lambda x: function(np.float64(x)))
+
+    names = ("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sin", "cos", "tan", "sinh", "cosh", "erf", "erfc")
+    return {
+        **{name: through(getattr(math, name)) for name in names},
+        "floor": through(libdevice.floor),
+        "divide": cuda.jit(device=True)(lambda x, y: np.float64(x) / np.float64(y)),
+        "power": cuda.jit(device=True)(lambda x, y: math.pow(np.float64(x), np.float64(y))),
+        "isnan": cuda.jit(device=True)(lambda x: x != x),
+        "truncate": cuda.jit(device=True)(lambda x: np.int64(x)),
+        "lowest": lowest,
+        "floor_divide": floor_divide,
+        "remainder": remainder,
+    }
+
+
+FUNCTIONS = {name: value for name, value in vars(scalars).items() if callable(value)} if simulated() else _on_device()
+
+# How a result is rounded to a dtype: named in the text of fused kernels.
+if simulated():
+    ROUNDED = {name: dtypes.as_numpy(name).type for name in dtypes.ALL}
+else:
+    from numba.cuda import bfloat16
+
+    ROUNDED = {name: bfloat16 if name == "bfloat16" else dtypes.as_numpy(name).type for name in dtypes.ALL}

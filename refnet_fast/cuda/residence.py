@@ -1,0 +1,67 @@
+"""Where variables lie on the device, and whose copy is the newest: the host's or the device's."""
+
+import weakref
+
+from refnet.graph import Variable
+from refnet_fast.cuda.device import Block, download, upload
+from refnet_fast.memory import bytes_of, padded
+
+
+class Residence:
+    """Holds variables on the device while an engine works with them.
+
+    A variable's `residence` is this object while the device has its value. Then `fetch` copies it to the host on request, and
+    `release` tells that the host is about to write its own.
+    """
+
+    def __init__(self):
+        self.places = weakref.WeakKeyDictionary()  # variable -> (block, address)
+        self.newer = weakref.WeakSet()  # variables written on the device since the host last saw them
+
+    def home(self, variable):
+        """The address of a variable; it gets one if it had none."""
+        if variable not in self.places:
+            block = Block(bytes_of(variable))
+            self.places[variable] = block, block.address
+        return self.places[variable][1]
+
+    def side_by_side(self, variables):
+        """The address of a block in which these variables lie in order; they are moved unless they already do."""
+        start = at = self.home(variables[0])
+        for variable in variables:
+            if self.home(variable) != at:
+                break
+            at += padded(variable)
+        else:
+            return start
+        block = Block(sum(map(padded, variables)))
+        at = block.address
+        for variable in variables:
+            variable.come_home()
+            self.places[variable] = block, at
+            at += padded(variable)
+        Variable.moves += 1
+        return block.address
+
+    def bring(self, variable):
+        """Sees to it that the device has a variable's value."""
+        if variable.residence is self:
+            return
+        variable.come_home()
+        upload(variable.array, self.home(variable))
+        variable.residence = self
+        Variable.moves += 1
+
+    def written(self, variables):
+        """Notes that the device has new values of these."""
+        self.newer.update(variables)
+
+    def fetch(self, variable):
+        """Copies a variable's value to its array on the host, if that is older."""
+        if variable in self.newer:
+            download(self.home(variable), variable.array)
+            self.newer.discard(variable)
+
+    def release(self, variable):
+        """Gives a variable up; its place is kept for the next time."""
+        self.newer.discard(variable)

@@ -1,0 +1,84 @@
+"""What the kernels are compiled for: a device, Numba's simulator, or (for PTX alone) no device at all."""
+
+import contextlib
+import functools
+import importlib.util
+import types as python_types
+
+from refnet.errors import EngineError
+
+SIMULATE = "NUMBA_ENABLE_CUDASIM=1"
+
+
+def check(name):
+    """Raises EngineError, saying what is missing and how to get it, unless the engine of that name can run here."""
+    if importlib.util.find_spec("numba_cuda") is None:
+        raise EngineError(
+            f"engine {name!r} needs the package numba-cuda, which is not installed. "
+            "Install it with the CUDA toolkit's compiler: pip install 'numba-cuda[cu12]'."
+        )
+    try:
+        from numba import cuda
+    except ImportError as error:
+        raise EngineError(
+            f"engine {name!r} needs numba-cuda with NVIDIA's CUDA bindings; importing it failed: {error} "
+            "Install them with: pip install 'numba-cuda[cu12]'."
+        ) from error
+    if name == "cuda-sim":
+        if not simulated():
+            raise EngineError(
+                "engine 'cuda-sim' runs only in a process that was started with the simulator switched on: "
+                f"{SIMULATE} python your_program.py (it cannot be switched on later)."
+            )
+        return
+    if simulated():
+        raise EngineError(
+            f"this process was started with {SIMULATE}: it has Numba's simulator and no device. "
+            "Use the engine 'cuda-sim' here, or start the process without that variable for 'cuda'."
+        )
+    problem = cuda.cuda_error()
+    if problem is not None:
+        raise EngineError(
+            f"engine 'cuda' needs NVIDIA's driver, which did not start: {' '.join(str(problem).split())} "
+            "Install a driver for your GPU (the command nvidia-smi must list it), or use the engine 'cpu'."
+        )
+    if len(cuda.gpus) == 0:
+        raise EngineError(
+            "engine 'cuda' found NVIDIA's driver but no device. Check that nvidia-smi lists a GPU and that "
+            "CUDA_VISIBLE_DEVICES does not hide it, or use the engine 'cpu'."
+        )
+
+
+@functools.cache
+def simulated():
+    """Whether this process has Numba's simulator in the place of devices."""
+    from numba.cuda import config
+
+    return bool(config.ENABLE_CUDASIM)
+
+
+@contextlib.contextmanager
+def compiling(capability=None):
+    """Inside, the CUDA compiler keeps every product and every sum rounded by itself.
+
+    Contracted to fused multiply-adds, normal draws would differ in their last bits from those of the other engines. Numba has
+    no argument for it, so NVVM's option is added where Numba calls NVVM.
+
+    Args:
+        capability: compile for this compute capability, (8, 0) for example, whether or not there is a device.
+    """
+    import numba.cuda.dispatcher as dispatcher
+    from numba.cuda.cudadrv import nvvm
+
+    compile_ir, device = nvvm.compile_ir, dispatcher.get_current_device
+
+    def uncontracted(ir, **options):
+        return compile_ir(ir, **{**options, "fma": False})
+
+    nvvm.compile_ir = uncontracted
+    if capability is not None:
+        dispatcher.get_current_device = lambda: python_types.SimpleNamespace(compute_capability=capability)
+    try:
+        yield
+    finally:
+        nvvm.compile_ir, dispatcher.get_current_device = compile_ir, device

@@ -1,0 +1,1 @@
+"""Programs that show what refnet does: `python -m refnet_fast.examples.digits`."""
