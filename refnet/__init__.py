@@ -1,0 +1,43 @@
+"""Deep learning whose ops are defined by plain Python loops, with a complete Keras-style library on top.
+
+    from refnet import layers, models
+
+    model = models.Sequential([layers.Dense(16, activation="relu"), layers.Dense(10, activation="softmax")])
+    model.compile("rmsprop", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(x, y, epochs=5)
+
+Modules load when they are first used.
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_MODULES = (
+    *("activations", "callbacks", "dtypes", "engine", "errors", "initializers", "layers", "losses", "metrics", "models"),
+    *("ops", "optimizers", "random", "regularizers", "utils"),
+)
+_NAMES = {
+    "Input": "refnet.layers",
+    "Layer": "refnet.layers",
+    "Model": "refnet.models",
+    "Sequential": "refnet.models",
+    "Variable": "refnet.graph",
+    "use_engine": "refnet.engine",
+}
+
+__all__ = [*_MODULES, *_NAMES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"refnet.{name}")
+    if name in _NAMES:
+        value = globals()[name] = getattr(importlib.import_module(_NAMES[name]), name)
+        return value
+    raise AttributeError(f"module 'refnet' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

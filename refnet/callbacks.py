@@ -1,0 +1,252 @@
+"""Callbacks: what happens between epochs and batches."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from refnet import naming
+from refnet.errors import ArgumentError
+
+
+class Callback:
+    """Base of callbacks: override what is needed.
+
+    A callback that overrides a hook of training batches makes training stop after every batch, which costs speed.
+
+    Attributes:
+        model: the model in training.  params: {"epochs", "steps", "verbose", "batch_size"}.
+    """
+
+    model: Any = None
+    params: dict[str, Any] = {}
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        self.params = params
+
+    def set_model(self, model: Any) -> None:
+        self.model = model
+
+    def on_train_begin(self, logs: Any = None) -> None: ...
+    def on_train_end(self, logs: Any = None) -> None: ...
+    def on_test_begin(self, logs: Any = None) -> None: ...
+    def on_test_end(self, logs: Any = None) -> None: ...
+    def on_predict_begin(self, logs: Any = None) -> None: ...
+    def on_predict_end(self, logs: Any = None) -> None: ...
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None: ...
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None: ...
+    def on_batch_begin(self, batch: int, logs: Any = None) -> None: ...
+    def on_batch_end(self, batch: int, logs: Any = None) -> None: ...
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        self.on_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.on_batch_end(batch, logs)
+
+    def on_test_batch_begin(self, batch: int, logs: Any = None) -> None: ...
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None: ...
+    def on_predict_batch_begin(self, batch: int, logs: Any = None) -> None: ...
+    def on_predict_batch_end(self, batch: int, logs: Any = None) -> None: ...
+
+
+_BATCH_HOOKS = {
+    "train": ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"),
+    "test": ("on_test_batch_begin", "on_test_batch_end"),
+    "predict": ("on_predict_batch_begin", "on_predict_batch_end"),
+}
+
+
+class CallbackList:
+    """The callbacks of one fit, evaluate or predict, called in order; History and the progress display among them."""
+
+    def __init__(
+        self,
+        callbacks: Any,
+        model: Any,
+        verbose: Any,
+        epochs: int,
+        steps: int,
+        history: bool = False,
+        batch_size: int | None = None,
+    ):
+        from refnet import progress
+
+        given = [] if callbacks is None else list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+        for callback in given:
+            if not isinstance(callback, Callback):
+                raise ArgumentError(f"callbacks are objects of classes derived from Callback; got {callback!r}.")
+        self.display = progress.display(verbose)
+        self.history = next((c for c in given if isinstance(c, History)), None) or History()
+        first: list[Callback] = [self.history] if history and self.history not in given else []
+        self.callbacks = first + given
+        params = {"epochs": epochs, "steps": steps, "verbose": verbose, "batch_size": batch_size}
+        for callback in self.callbacks:
+            callback.set_params(params)
+            callback.set_model(model)
+        self.model, self.epochs, self.steps = model, epochs, steps
+        self.logs: dict[str, Any] = {}
+
+    def wants_batches(self, kind: str) -> bool:
+        """Whether a callback overrides a batch hook of this kind."""
+        return any(getattr(type(c), hook) is not getattr(Callback, hook) for c in self.callbacks for hook in _BATCH_HOOKS[kind])
+
+    @contextmanager
+    def running(self, kind: str) -> Iterator[None]:
+        """Begins and ends a run; the display is put away whatever happens."""
+        self._each(f"on_{kind}_begin")
+        if kind != "train":
+            self.display.begin(None, None, self.steps)
+        try:
+            yield
+        except BaseException:
+            self.display.close()
+            raise
+        if kind != "train":
+            self.display.end(self.model._results() if kind == "test" else {})
+        self.display.close()
+        self._each(f"on_{kind}_end", logs=self.logs)
+
+    def _each(self, hook: str, *args: Any, logs: Any = None) -> None:
+        for callback in self.callbacks:
+            getattr(callback, hook)(*args, {} if logs is None else logs)
+
+    def on_epoch_begin(self, epoch: int) -> None:
+        self.display.begin(epoch, self.epochs, self.steps)
+        self._each("on_epoch_begin", epoch)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
+        self.logs = logs
+        self._each("on_epoch_end", epoch, logs=logs)
+        self.display.end(logs)
+
+    def on_batch_begin(self, kind: str, batch: int) -> None:
+        self._each(f"on_{kind}_batch_begin", batch)
+
+    def on_batch_end(self, kind: str, batch: int, logs: dict[str, Any]) -> None:
+        self._each(f"on_{kind}_batch_end", batch, logs=logs)
+
+    def progressed(self, kind: str, batch: int, read: Callable[[], dict[str, Any]]) -> None:
+        """Tells the display; the metrics are read only if it shows them now. Validation inside fit is not shown."""
+        if kind == "train" or not self.display.in_epoch:
+            self.display.update(batch, read)
+
+
+class History(Callback):
+    """What fit returns.
+
+    Attributes:
+        history: {name: a value for each epoch}.  epoch: the epochs' numbers.
+    """
+
+    def __init__(self) -> None:
+        self.history: dict[str, list[Any]] = {}
+        self.epoch: list[int] = []
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.history, self.epoch = {}, []
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.epoch.append(epoch)
+        for key, value in (logs or {}).items():
+            self.history.setdefault(key, []).append(value)
+
+
+class LambdaCallback(Callback):
+    """Functions as hooks: on_epoch_begin, on_epoch_end, on_train_begin, on_train_end, on_train_batch_begin, on_train_batch_end."""
+
+    def __new__(cls, **hooks: Any) -> "LambdaCallback":
+        known = [name for name in dir(Callback) if name.startswith("on_")]
+        for name in hooks:
+            naming.found("hook of LambdaCallback", name, {word: word for word in known})
+        wrapped = {name: _as_method(hook) for name, hook in hooks.items() if hook is not None}
+        made: LambdaCallback = object.__new__(type("LambdaCallback", (cls,), wrapped))
+        return made
+
+    def __init__(self, **hooks: Any) -> None: ...
+
+
+def _as_method(hook: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda self, *args: hook(*args)
+
+
+class EarlyStopping(Callback):
+    """Ends training when a value of the logs no longer gets better.
+
+    Args:
+        monitor: its name.
+        min_delta: changes up to this do not count.
+        patience: epochs without getting better that are waited for.
+        verbose: 1 prints a line when it stops training.
+        mode: "min", "max", or "auto": "max" for names that end with "accuracy" or "acc", else "min".
+        baseline: a value that has to be beaten.
+        restore_best_weights: whether the weights of the best epoch are put back at the end.
+        start_from_epoch: epochs before this one are not looked at.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ):
+        if mode not in ("auto", "min", "max"):
+            raise ArgumentError(f"EarlyStopping: mode is 'auto', 'min' or 'max'; got {mode!r}.")
+        largest = mode == "max" or (mode == "auto" and monitor.endswith(("accuracy", "acc")))
+        self.monitor, self.sign, self.min_delta, self.patience = monitor, -1 if largest else 1, abs(min_delta), patience
+        self.verbose, self.baseline, self.restore_best_weights = verbose, baseline, restore_best_weights
+        self.start_from_epoch = start_from_epoch
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.wait, self.stopped_epoch, self.best_epoch = 0, 0, 0
+        self.best: float | None = None
+        self.best_weights: Any = None
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if epoch < self.start_from_epoch:
+            return
+        if self.monitor not in (logs or {}):
+            raise ArgumentError(f"EarlyStopping watches {self.monitor!r}; the logs have {', '.join(logs or {})}.")
+        value = float(logs[self.monitor])
+        self.wait += 1
+        if self.best is None or self._better(value, self.best):
+            self.best, self.best_epoch = value, epoch
+            if self.restore_best_weights:
+                self.best_weights = self.model.get_weights()
+            if self.baseline is None or self._better(value, self.baseline):
+                self.wait = 0
+        if self.wait >= self.patience and epoch > 0 and self.wait > 0:
+            self.stopped_epoch, self.model.stop_training = epoch, True
+
+    def _better(self, value: float, than: float) -> bool:
+        return self.sign * value < self.sign * than - self.min_delta
+
+    def on_train_end(self, logs: Any = None) -> None:
+        if self.stopped_epoch and self.verbose:
+            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
+        if self.restore_best_weights and self.best_weights is not None:
+            self.model.set_weights(self.best_weights)
+
+
+class LearningRateScheduler(Callback):
+    """Sets the learning rate before each epoch.
+
+    Args:
+        schedule: schedule(epoch, current rate) gives the rate.
+        verbose: 1 prints it.
+    """
+
+    def __init__(self, schedule: Callable[[int, float], float], verbose: int = 0):
+        self.schedule, self.verbose = schedule, verbose
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        rate = self.schedule(epoch, float(np.asarray(self.model.optimizer.learning_rate)))
+        self.model.optimizer.learning_rate = rate
+        if self.verbose:
+            print(f"Epoch {epoch + 1}: learning rate {rate}")

@@ -1,0 +1,268 @@
+"""How weights start. Random initializers draw from the shared generator, so they give the same bits on every engine.
+
+An initializer's seed is fixed when it is made: calling it twice gives the same values, as in Keras 3.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from refnet import dtypes, ops, random
+from refnet.annotations import Array, Shape
+from refnet.errors import ArgumentError, ShapeError
+from refnet.naming import resolved, snake_case
+
+
+class Initializer:
+    """A function (shape, dtype) -> array; a subclass writes `__call__`."""
+
+    def __call__(self, shape: Shape, dtype: Any = None) -> Array:
+        raise NotImplementedError(f"{type(self).__name__} has no __call__")
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Initializer":
+        return cls(**config)
+
+
+class Zeros(Initializer):
+    """All 0."""
+
+    def __call__(self, shape: Shape, dtype: Any = None) -> Array:
+        return ops.zeros(shape, dtypes.standardize(dtype))
+
+
+class Ones(Initializer):
+    """All 1."""
+
+    def __call__(self, shape: Shape, dtype: Any = None) -> Array:
+        return ops.ones(shape, dtypes.standardize(dtype))
+
+
+class Constant(Initializer):
+    """One value everywhere, or an array that broadcasts to the shape."""
+
+    def __init__(self, value: Any = 0.0):
+        self.value = value
+
+    def __call__(self, shape: Shape, dtype: Any = None) -> Array:
+        return ops.full(shape, self.value, dtypes.standardize(dtype))
+
+    def get_config(self) -> dict[str, Any]:
+        return {"value": self.value}
+
+
+class Identity(Initializer):
+    """`gain` on the diagonal of a matrix, 0 elsewhere."""
+
+    def __init__(self, gain: float = 1.0):
+        self.gain = gain
+
+    def __call__(self, shape: Shape, dtype: Any = None) -> Array:
+        if len(shape) != 2:
+            raise ShapeError(f"the identity initializer makes matrices; got shape {tuple(shape)}.")
+        return ops.multiply(ops.eye(*shape, dtype=dtypes.standardize(dtype)), self.gain)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"gain": self.gain}
+
+
+class RandomInitializer(Initializer):
+    """Base of the random ones: holds a seed.
+
+    Args:
+        seed: an integer or a SeedGenerator; one from the global stream if None.
+    """
+
+    def __init__(self, seed: Any = None):
+        self.given = seed
+        self.seed = random.next_seed() if seed is None else seed
+
+    def get_config(self) -> dict[str, Any]:
+        return {"seed": self.given}
+
+
+class RandomNormal(RandomInitializer):
+    """A normal distribution."""
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
+        super().__init__(seed)
+        self.mean, self.stddev = mean, stddev
+
+    def __call__(self, shape: Shape, dtype: Any = None) -> Array:
+        return random.normal(shape, self.mean, self.stddev, dtypes.standardize(dtype), self.seed)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"mean": self.mean, "stddev": self.stddev, **super().get_config()}
+
+
+class TruncatedNormal(RandomInitializer):
+    """A normal distribution without what lies more than two standard deviations from the mean."""
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
+        super().__init__(seed)
+        self.mean, self.stddev = mean, stddev
+
+    def __call__(self, shape: Shape, dtype: Any = None) -> Array:
+        return random.truncated_normal(shape, self.mean, self.stddev, dtypes.standardize(dtype), self.seed)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"mean": self.mean, "stddev": self.stddev, **super().get_config()}
+
+
+class RandomUniform(RandomInitializer):
+    """Evenly spread between two numbers."""
+
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: Any = None):
+        super().__init__(seed)
+        self.minval, self.maxval = minval, maxval
+
+    def __call__(self, shape: Shape, dtype: Any = None) -> Array:
+        return random.uniform(shape, self.minval, self.maxval, dtypes.standardize(dtype), self.seed)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"minval": self.minval, "maxval": self.maxval, **super().get_config()}
+
+
+TRUNCATED = 0.87962566103423978  # the standard deviation of a standard normal cut off at -2 and 2
+
+MODES = ("fan_in", "fan_out", "fan_avg")
+DISTRIBUTIONS = ("normal", "truncated_normal", "untruncated_normal", "uniform")
+
+
+class VarianceScaling(RandomInitializer):
+    """Random weights whose variance is `scale` divided by the number of inputs, of outputs, or their mean.
+
+    Args:
+        scale: above 0.
+        mode: "fan_in", "fan_out" or "fan_avg".
+        distribution: "truncated_normal" ("normal" means the same), "untruncated_normal" or "uniform".
+    """
+
+    def __init__(
+        self, scale: float = 1.0, mode: str = "fan_in", distribution: str = "truncated_normal", seed: Any = None
+    ):
+        if not scale > 0:
+            raise ArgumentError(f"VarianceScaling: scale must be above 0; got {scale!r}.")
+        for kind, value, known in (("mode", mode, MODES), ("distribution", distribution, DISTRIBUTIONS)):
+            if value not in known:
+                raise ArgumentError(f"VarianceScaling: {kind} is one of {', '.join(known)}; got {value!r}.")
+        super().__init__(seed)
+        self.scale, self.mode = scale, mode
+        self.distribution = "truncated_normal" if distribution == "normal" else distribution
+
+    def __call__(self, shape: Shape, dtype: Any = None) -> Array:
+        fan_in, fan_out = compute_fans(tuple(shape))
+        fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
+        variance, dtype = self.scale / max(1.0, fan), dtypes.standardize(dtype)
+        if self.distribution == "uniform":
+            limit = math.sqrt(3 * variance)
+            return random.uniform(shape, -limit, limit, dtype, self.seed)
+        if self.distribution == "untruncated_normal":
+            return random.normal(shape, 0.0, math.sqrt(variance), dtype, self.seed)
+        return random.truncated_normal(shape, 0.0, math.sqrt(variance) / TRUNCATED, dtype, self.seed)
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"scale": self.scale, "mode": self.mode, "distribution": self.distribution}
+        return {**own, **super().get_config()}
+
+
+def compute_fans(shape: Shape) -> tuple[int, int]:
+    """How many inputs reach one output of a weight, and how many outputs one input reaches."""
+    if len(shape) < 2:
+        size = int(shape[0]) if shape else 1
+        return size, size
+    field = math.prod(shape[:-2])
+    return int(shape[-2] * field), int(shape[-1] * field)
+
+
+class _Scaled(VarianceScaling):
+    """A VarianceScaling with a name of its own."""
+
+    parameters: tuple[float, str, str]
+
+    def __init__(self, seed: Any = None):
+        super().__init__(*self.parameters, seed=seed)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"seed": self.given}
+
+
+class GlorotUniform(_Scaled):
+    """Uniform within sqrt(6 / (fan_in + fan_out)). Glorot and Bengio 2010."""
+
+    parameters = (1.0, "fan_avg", "uniform")
+
+
+class GlorotNormal(_Scaled):
+    """Truncated normal, variance 2 / (fan_in + fan_out). Glorot and Bengio 2010."""
+
+    parameters = (1.0, "fan_avg", "truncated_normal")
+
+
+class HeUniform(_Scaled):
+    """Uniform within sqrt(6 / fan_in). He et al. 2015."""
+
+    parameters = (2.0, "fan_in", "uniform")
+
+
+class HeNormal(_Scaled):
+    """Truncated normal, variance 2 / fan_in. He et al. 2015."""
+
+    parameters = (2.0, "fan_in", "truncated_normal")
+
+
+class LecunUniform(_Scaled):
+    """Uniform within sqrt(3 / fan_in). LeCun et al. 1998."""
+
+    parameters = (1.0, "fan_in", "uniform")
+
+
+class LecunNormal(_Scaled):
+    """Truncated normal, variance 1 / fan_in. LeCun et al. 1998."""
+
+    parameters = (1.0, "fan_in", "truncated_normal")
+
+
+class Orthogonal(RandomInitializer):
+    """Orthonormal rows or columns (all but the last axis taken as one), from the QR decomposition of normal draws."""
+
+    def __init__(self, gain: float = 1.0, seed: Any = None):
+        super().__init__(seed)
+        self.gain = gain
+
+    def __call__(self, shape: Shape, dtype: Any = None) -> Array:
+        if len(shape) < 2:
+            raise ShapeError(f"the orthogonal initializer needs at least two axes; got shape {tuple(shape)}.")
+        rows, columns = math.prod(shape[:-1]), int(shape[-1])
+        draws = random.normal((max(rows, columns), min(rows, columns)), dtype="float64", seed=self.seed)
+        q, r = np.linalg.qr(np.asarray(draws))
+        q = q * np.sign(np.diag(r))
+        q = q.T if rows < columns else q
+        return (self.gain * q.reshape(shape)).astype(dtypes.as_numpy(dtypes.standardize(dtype)))
+
+    def get_config(self) -> dict[str, Any]:
+        return {"gain": self.gain, **super().get_config()}
+
+
+_CLASSES = (
+    *(Zeros, Ones, Constant, Identity, RandomNormal, TruncatedNormal, RandomUniform, VarianceScaling, Orthogonal),
+    *(GlorotUniform, GlorotNormal, HeUniform, HeNormal, LecunUniform, LecunNormal),
+)
+known: dict[str, Any] = {c.__name__: c for c in _CLASSES} | {snake_case(c.__name__): c for c in _CLASSES}
+known |= {"zero": Zeros, "one": Ones, "normal": RandomNormal, "uniform": RandomUniform}
+
+
+def get(identifier: Any) -> Any:
+    """An initializer by name, config, as itself, as a function (shape, dtype), or as an array to start from.
+
+    Raises:
+        ArgumentError: an unknown name, with the near ones.
+    """
+    if isinstance(identifier, (np.ndarray, np.generic)):
+        value = np.array(identifier)
+        return lambda shape, dtype=None: value.astype(dtypes.as_numpy(dtypes.standardize(dtype)))
+    return resolved("initializer", identifier, known)

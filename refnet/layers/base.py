@@ -1,0 +1,436 @@
+"""What a layer is: weights, and a `call` that writes ops. Calling it marks the graph: which layer, its losses, its updates."""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from refnet import dtypes
+from refnet.annotations import Array, Shape, TensorLike
+from refnet.definition import Op, Spec
+from refnet.errors import ArgumentError, ShapeError, did_you_mean
+from refnet.graph import Call, Condition, Mode, Node, Tensor, Variable, as_tensor, phase, trace
+from refnet.naming import serialized, snake_case, unique_name
+from refnet.structure import flatten, mapped, packed
+
+# A layer that returns one of its inputs still has to be found from what it returned: the input goes through this node.
+identity_op = Op(
+    "returned", lambda x: Spec(tuple(x.shape), x.dtype), expand=lambda x: x, gradient=lambda node, dy: [dy]
+)
+
+
+def identity(x: Tensor) -> Tensor:
+    result: Tensor = Node(identity_op, (x,), {}).outputs[0]
+    return result
+
+
+@functools.lru_cache(maxsize=None)
+def _takes_training(function: Callable[..., Any]) -> bool:
+    return "training" in inspect.signature(function).parameters
+
+
+class Layer:
+    """Base of all layers.
+
+    A subclass creates its weights in `build(input_shape)` with `add_weight`, and writes ops in `call(inputs)`. If `call` has
+    an argument `training` and the caller leaves it open, `call` runs twice, with True and with False, and the program takes
+    the way that is asked for; so a Python `if training:` is all that is needed. Losses (`add_loss`) and assignments
+    (`variable.assign`) made in `call` belong to that call.
+
+    Args:
+        activity_regularizer: a function of the layer's output whose value, divided by the batch size, is added to the loss.
+        trainable: whether training changes the weights; read when a model is compiled.
+        dtype: of weights and computation; `refnet.dtypes.floatx()` if None.
+        autocast: whether floating inputs are cast to that dtype.
+        name: unique within a model; the class's name in snake case, numbered, if None.
+    """
+
+    kinds: dict[str, type["Layer"]] = {}  # every subclass by name, for configs
+    inference_when_frozen = False  # whether a layer that is not trainable behaves as in inference, as BatchNormalization
+    branches_on_training = True  # whether `call` looks at `training`, or only hands it on
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        Layer.kinds[cls.__name__] = cls
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> "Layer":
+        layer = super().__new__(cls)
+        layer._arguments = (args, kwargs)
+        return layer
+
+    _arguments: tuple[tuple[Any, ...], dict[str, Any]]
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer: Any = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        autocast: bool = True,
+        name: str | None = None,
+        **more: Any,
+    ):
+        from refnet import regularizers
+
+        self.first_shape = _first_shape(more)
+        if more:
+            word = next(iter(more))
+            known = ["activity_regularizer", "trainable", "dtype", "autocast", "name", "input_shape"]
+            known += list(inspect.signature(type(self).__init__).parameters)[1:]
+            raise ArgumentError(f"{type(self).__name__} has no argument {word!r}.{did_you_mean(word, known)}")
+        if name is not None and not isinstance(name, str):
+            raise ArgumentError(f"{type(self).__name__}: name must be a string; got {name!r}.")
+        self.name = name or unique_name(snake_case(self._kind()))
+        self.dtype, self.autocast = dtypes.standardize(dtype), autocast
+        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self.built = False
+        self.calls: list[Call] = []
+        self._trainable = bool(trainable)
+        self._own: list[Variable] = []
+        self._programs: dict[Any, Any] = {}
+
+    def _kind(self) -> str:
+        return type(self).__name__
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name} built={self.built}>"
+
+    # ---- what a subclass writes
+
+    def build(self, input_shape: Any) -> None:
+        """Creates the weights. Called once, before the first call.
+
+        Args:
+            input_shape: the inputs' shape, in the inputs' own structure; None where a dimension is open.
+        """
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """The layer's outputs, written with ops."""
+        raise NotImplementedError(f"{type(self).__name__} has no `call`")
+
+    def add_weight(
+        self,
+        shape: Any = None,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """A new variable of the layer.
+
+        Args:
+            shape: its shape; () if None.
+            initializer: a name, an initializer or a function (shape, dtype) -> array; glorot_uniform if None (zeros for
+                dtypes that are not floating).
+            regularizer: a function of the variable whose value is added to the loss.
+            constraint: a function from the updated variable to the one that is kept.
+        Raises:
+            ShapeError: a dimension that is not known yet.
+        """
+        from refnet import engine, initializers, regularizers
+
+        shape = () if shape is None else shape if isinstance(shape, (tuple, list)) else (shape,)
+        if any(d is None for d in shape):
+            raise ShapeError(
+                f"{self.name}: the weight {name or ''} would have shape {tuple(shape)}; every dimension of a weight must be "
+                "known. Give Input the dimensions that weights depend on."
+            )
+        shape = tuple(int(d) for d in shape)
+        dtype = self.dtype if dtype is None else dtypes.standardize(dtype)
+        if initializer is None:
+            initializer = "glorot_uniform" if dtypes.is_floating(dtype) else "zeros"
+        with engine.eager_on_current():
+            value = np.asarray(initializers.get(initializer)(shape, dtype=dtype))
+        if value.shape != shape:
+            raise ShapeError(f"{self.name}: the initializer of {name} gave shape {value.shape}; {shape} was asked for.")
+        variable = Variable(value, dtype, trainable, f"{self.name}/{name or 'variable'}", regularizers.get(regularizer), constraint)
+        self._own.append(variable)
+        return variable
+
+    def add_loss(self, loss: Any, inputs: Any = None) -> None:
+        """Adds a tensor (or several), summed, to the loss of every model that holds this call. `inputs` is not read."""
+        for value in flatten(loss):
+            trace.effect("losses", (as_tensor(value), trace.guard))
+
+    # ---- weights
+
+    def own_layers(self) -> list["Layer"]:
+        """The layers held in attributes, directly or in lists, tuples and dicts."""
+        hidden = ("calls", "_own", "_programs", "_arguments")
+        held = [x for name, value in vars(self).items() if name not in hidden for x in flatten(value)]
+        return list(dict.fromkeys(x for x in held if isinstance(x, Layer) and x is not self))
+
+    def all_layers(self) -> list["Layer"]:
+        """This layer and every layer inside it, each once, outer before inner."""
+        order: dict[Layer, None] = {}
+        todo = [self]
+        while todo:
+            layer = todo.pop()
+            if layer not in order:
+                order[layer] = None
+                todo += reversed(layer.own_layers())
+        return list(order)
+
+    @property
+    def own_weights(self) -> list[Variable]:
+        """This layer's variables without those of layers inside it; trainable ones first."""
+        return [v for v in self._own if v.trainable] + [v for v in self._own if not v.trainable]
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All variables, of inner layers too, in the order of get_weights."""
+        return list(dict.fromkeys(v for layer in self.all_layers() for v in layer.own_weights))
+
+    variables = weights
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """The variables that training would change if the model were compiled now."""
+        layers = [layer for layer in self.all_layers() if layer.trainable]
+        return list(dict.fromkeys(v for layer in layers for v in layer.own_weights if v.trainable))
+
+    trainable_variables = trainable_weights
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """The other variables."""
+        trained = set(self.trainable_weights)
+        return [v for v in self.weights if v not in trained]
+
+    non_trainable_variables = non_trainable_weights
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the weights. Setting it sets the layers inside too; `compile` reads it."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for layer in self.all_layers():
+            layer._trainable = bool(value)
+
+    def count_params(self) -> int:
+        """The number of elements of all weights."""
+        if not self.built:
+            raise ArgumentError(f"{self.name} has no weights yet: it is built by its first call, or by build(input_shape).")
+        return sum(int(np.prod(v.shape)) for v in self.weights)
+
+    def get_weights(self) -> list[Array]:
+        """Copies of the weights' values."""
+        return [v.numpy() for v in self.weights]
+
+    def set_weights(self, weights: Iterable[Any]) -> None:
+        """Sets all weights, in the order of get_weights.
+
+        Raises:
+            ArgumentError: another number of arrays.  ShapeError: an array of another shape. Nothing is set then.
+        """
+        values, own = [np.asarray(w) for w in weights], self.weights
+        if len(values) != len(own):
+            needs = ", ".join(f"{v.name} {v.shape}" for v in own) or "none"
+            hint = "" if self.built else " It is not built yet: call it once, or build(input_shape), first."
+            raise ArgumentError(f"{self.name}.set_weights needs {len(own)} arrays ({needs}); got {len(values)}.{hint}")
+        for variable, value in zip(own, values):
+            if value.shape != variable.shape:
+                raise ShapeError(
+                    f"{self.name}.set_weights: {variable.name} has shape {variable.shape}; got an array of shape {value.shape}."
+                )
+            if value.dtype.kind not in "biuf" and value.dtype.name != "bfloat16":
+                raise ArgumentError(f"{self.name}.set_weights: {variable.name} needs numbers; got dtype {value.dtype}.")
+        for variable, value in zip(own, values):
+            variable.set(value)
+
+    # ---- calling
+
+    @property
+    def output(self) -> Any:
+        """What the layer returned, if it was called exactly once."""
+        return self._only_call().outputs
+
+    @property
+    def input(self) -> Any:
+        """What the layer was called on, if it was called exactly once."""
+        return self._only_call().inputs
+
+    def _only_call(self) -> Any:
+        if len(self.calls) != 1:
+            times = "not been called on a tensor yet" if not self.calls else f"been called {len(self.calls)} times"
+            raise AttributeError(f"{self.name} has {times}: it has no single input and output")
+        return self.calls[0]
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape (in the outputs' structure) that inputs of this shape give; the layer is built for it."""
+        slots = _map_shapes(lambda shape: Tensor(shape, self.dtype), input_shape)
+        with trace.inside(call=None, guard=(), training=None):
+            outputs = self(slots)
+        self.calls.pop()
+        return mapped(lambda y: y.shape, outputs)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Tensors in: the call is added to the graph. Arrays in: computed at once, by the current engine."""
+        if "_programs" not in vars(self):
+            raise ArgumentError(f"{type(self).__name__}.__init__ has to call super().__init__() first.")
+        if args and isinstance(args[0], (list, tuple)) and all(isinstance(x, (int, float)) for x in flatten(args[0])):
+            args = (np.asarray(args[0], dtypes.floatx()), *args[1:])
+        leaves = flatten([list(args), kwargs])
+        if not any(isinstance(x, Tensor) for x in leaves) and trace.call is None and not trace.collecting:
+            return self._at_once(args, kwargs)
+        args = tuple(mapped(self._taken, a) for a in args)
+        kwargs = {key: mapped(self._taken, a) for key, a in kwargs.items()}
+        self._build_for(args)
+        return self._in_graph(args, kwargs)
+
+    def _taken(self, x: Any) -> Any:
+        """An argument as `call` gets it: arrays become tensors, floating tensors take the layer's dtype."""
+        if isinstance(x, (np.ndarray, np.generic)):
+            x = as_tensor(x, self.dtype if x.dtype.kind == "f" and self.autocast else None)
+        if isinstance(x, Tensor) and self.autocast and dtypes.is_floating(x.dtype) and x.dtype != self.dtype:
+            from refnet import ops
+
+            x = ops.cast(x, self.dtype)
+        return x
+
+    def _build_for(self, args: tuple[Any, ...]) -> None:
+        if not self.built:
+            with trace.inside(call=None, guard=(), training=None):
+                self.build(mapped(lambda x: x.shape if isinstance(x, Tensor) else None, args[0]) if args else None)
+            self.built = True
+
+    def _in_graph(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        record = Call(self, args[0] if args else None, {"args": args[1:], **kwargs}, trace.call)
+        takes = _takes_training(getattr(self.call, "__func__", self.call))
+        given = kwargs.get("training")
+        rest = {key: a for key, a in kwargs.items() if key != "training"}
+        training = trace.training if given is None else bool(given)
+        gated = training and self.inference_when_frozen
+        with trace.inside(call=record, training=training):
+            if takes and self.branches_on_training and (training is None or gated):
+                outputs = self._both_ways(training, args, rest)
+            else:
+                outputs = self.call(*args, **rest, **({"training": training} if takes else {}))
+            outputs = mapped(as_tensor, outputs)
+            outputs = mapped(lambda y: y if y.node is not None and y.node.call is record else identity(y), outputs)
+            if self.activity_regularizer is not None:
+                self._penalise(flatten(outputs))
+        record.outputs = outputs
+        if record.parent is None:
+            self.calls.append(record)
+        return outputs
+
+    def _both_ways(self, training: bool | None, args: tuple[Any, ...], rest: dict[str, Any]) -> Any:
+        """`call` with training=True and with False, joined: the program takes one of them."""
+        condition, ways = Condition(training, self if self.inference_when_frozen else None), []
+        for branch in (True, False):
+            with trace.inside(training=branch, guard=(*trace.guard, (condition, branch))):
+                ways.append(mapped(as_tensor, self.call(*args, **rest, training=branch)))
+        return mapped(lambda a, b: a if a is b else phase(a, b, condition=condition), *ways)
+
+    def _penalise(self, outputs: list[Tensor]) -> None:
+        from refnet import ops
+
+        for y in outputs:
+            self.add_loss(ops.divide(self.activity_regularizer(y), ops.cast(ops.shape(y)[0], y.dtype)))
+
+    def _at_once(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The result on arrays, by a program that is kept for the next call of this kind."""
+        from refnet.engine import current_engine
+
+        leaves = flatten([list(args), kwargs])
+        arrays = [np.asarray(x) for x in leaves if isinstance(x, (np.ndarray, np.generic))]
+        key = (_signature([list(args), kwargs]), tuple((x.trainable, x.built, id(x)) for x in self.all_layers()))
+        if key not in self._programs:
+            made = self._program_for(args, kwargs)
+            key = (key[0], tuple((x.trainable, x.built, id(x)) for x in self.all_layers()))
+            self._programs[key] = made
+        outputs, program, executables = self._programs[key]
+        engine = current_engine()
+        if engine not in executables:
+            executables[engine] = engine.prepare(program)
+        return packed(outputs, executables[engine].run(arrays))
+
+    def _program_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, dict[Any, Any]]:
+        from refnet.models.functional import Graph
+        from refnet.program import Program
+
+        slots: list[Tensor] = []
+
+        def slot(x: Any) -> Any:
+            if not isinstance(x, (np.ndarray, np.generic)):
+                return x
+            floating = x.dtype.kind == "f" and self.autocast
+            slots.append(Tensor((None, *x.shape[1:]) if x.ndim else (), self.dtype if floating else x.dtype))
+            return slots[-1]
+
+        with trace.inside(call=None, guard=(), training=None):
+            outputs = self(*mapped(slot, list(args)), **mapped(slot, kwargs))
+        self.calls.pop()
+        graph = Graph(slots, flatten(outputs))
+        if not hasattr(self, "run_counter"):
+            self.run_counter = Variable(0, "int64", trainable=False, name=f"{self.name}/run_counter")
+        return outputs, Program(slots, flatten(outputs), graph.assignments, Mode(False), self.run_counter), {}
+
+    # ---- configs
+
+    def get_config(self) -> dict[str, Any]:
+        """What `from_config` needs to make such a layer again: the arguments of __init__."""
+        args, kwargs = self._arguments
+        bound = inspect.signature(type(self).__init__).bind(self, *args, **kwargs)
+        bound.apply_defaults()
+        config: dict[str, Any] = {}
+        for parameter, value in list(bound.arguments.items())[1:]:
+            kind = bound.signature.parameters[parameter].kind
+            if kind is inspect.Parameter.VAR_KEYWORD:
+                config.update(serialized(value))
+            elif kind is not inspect.Parameter.VAR_POSITIONAL:
+                config[parameter] = serialized(value)
+        return {**config, "name": self.name, "trainable": self.trainable, "dtype": self.dtype}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """A new layer from what get_config gave; its weights are not in a config."""
+        return cls(**{key: _restored(value) for key, value in config.items()})
+
+
+def _restored(value: Any) -> Any:
+    if isinstance(value, dict) and value.get("class_name") in Layer.kinds:
+        return Layer.kinds[value["class_name"]].from_config(value["config"])
+    return value
+
+
+def _first_shape(arguments: dict[str, Any]) -> Shape | None:
+    """`input_shape=` or `input_dim=`, the first edition's way to say what a Sequential starts with."""
+    shape = arguments.pop("input_shape", None)
+    dim = arguments.pop("input_dim", None)
+    if dim is not None:
+        shape = (dim,)
+    return None if shape is None else tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+
+
+def _map_shapes(function: Callable[[Shape], Any], shape: Any) -> Any:
+    """A structure of shapes, each replaced. A shape is a tuple or list of ints and None."""
+    if isinstance(shape, dict):
+        return {key: _map_shapes(function, part) for key, part in shape.items()}
+    if all(d is None or isinstance(d, (int, np.integer)) for d in shape):
+        return function(tuple(shape))
+    return [_map_shapes(function, part) for part in shape]
+
+
+def _signature(structure: Any) -> Any:
+    """What a call's program depends on: the structure, arrays' shapes but for the first axis, other arguments' values."""
+    if isinstance(structure, (list, tuple)):
+        return (type(structure).__name__, *(_signature(part) for part in structure))
+    if isinstance(structure, dict):
+        return ("dict", *((key, _signature(part)) for key, part in structure.items()))
+    if isinstance(structure, (np.ndarray, np.generic)):
+        return ("array", structure.ndim, structure.shape[1:], structure.dtype.name)
+    return structure if isinstance(structure, (int, float, str, bool, type(None))) else ("object", id(structure))
+
+
+def is_data(x: TensorLike) -> bool:
+    """Whether a value is an array or a tensor."""
+    return isinstance(x, (np.ndarray, np.generic, Tensor))

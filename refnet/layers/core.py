@@ -1,0 +1,247 @@
+"""The layers every network is made of: Input, Dense, Activation, Dropout, Flatten, Rescaling."""
+
+from typing import Any
+
+import numpy as np
+
+from refnet import activations, dtypes, initializers, ops, random, regularizers
+from refnet.annotations import Shape
+from refnet.errors import ArgumentError, ShapeError
+from refnet.graph import Tensor
+from refnet.layers.base import Layer
+
+
+class InputLayer(Layer):
+    """Where data enter a model. `Input` makes one and returns its tensor.
+
+    Args:
+        shape: of one sample; None where a dimension is open.
+        batch_size: the batch dimension, if it is fixed.
+        dtype: floatx if None.
+        batch_shape: the whole shape, instead of shape and batch_size.
+    """
+
+    def __init__(
+        self,
+        shape: Any = None,
+        batch_size: int | None = None,
+        dtype: Any = None,
+        batch_shape: Any = None,
+        name: str | None = None,
+    ):
+        super().__init__(name=name, dtype=None)
+        if (shape is None) == (batch_shape is None):
+            raise ArgumentError(f"{self.name}: give either `shape` (of one sample) or `batch_shape`.")
+        whole = (batch_size, *_as_shape(self.name, shape)) if batch_shape is None else _as_shape(self.name, batch_shape)
+        self.batch_shape: Shape = whole
+        self.dtype = dtypes.standardize(dtype)
+        self.tensor = Tensor(whole, self.dtype, name=self.name)
+        self.tensor.origin = self
+        self.built = True
+
+    @property
+    def output(self) -> Tensor:
+        return self.tensor
+
+    input = output
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        raise ArgumentError(f"{self.name} is an InputLayer: it is where a graph begins, and cannot be called.")
+
+
+def _as_shape(name: str, shape: Any) -> Shape:
+    entries = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    for d in entries:
+        if d is not None and not (isinstance(d, (int, np.integer)) and not isinstance(d, bool) and d >= 0):
+            raise ArgumentError(f"{name}: a shape is a tuple of integers, None where a dimension is open; got {shape!r}.")
+    return tuple(None if d is None else int(d) for d in entries)
+
+
+def Input(
+    shape: Any = None,
+    batch_size: int | None = None,
+    dtype: Any = None,
+    batch_shape: Any = None,
+    name: str | None = None,
+) -> Tensor:
+    """A tensor at which a model begins.
+
+    Args:
+        shape: of one sample; None where a dimension is open.
+        batch_size: the batch dimension, if it is fixed.
+        dtype: floatx if None.
+        batch_shape: the whole shape, instead of shape and batch_size.
+
+    >>> Input((28, 28), name="image").shape
+    (None, 28, 28)
+    """
+    return InputLayer(shape, batch_size, dtype, batch_shape, name).tensor
+
+
+class Dense(Layer):
+    """A product with a kernel, plus a bias, through an activation, on the last axis.
+
+        y[..., f] = activation(sum over c of  x[..., c] * kernel[c, f]  +  bias[f])
+
+    Args:
+        units: the number of outputs f.
+        activation: a name or a function; None for none.
+        use_bias: whether there is a bias.
+        kernel_initializer, bias_initializer: how the weights start.
+        kernel_regularizer, bias_regularizer, activity_regularizer: what they add to the loss.
+        kernel_constraint, bias_constraint: functions applied to the weights after each update.
+    Raises:
+        ShapeError: inputs of rank 1, an open last axis, or another number of features than the kernel was built for.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **more: Any,
+    ):
+        super().__init__(activity_regularizer=activity_regularizer, **more)
+        if isinstance(units, bool) or not isinstance(units, (int, np.integer)) or units < 1:
+            raise ArgumentError(f"{self.name}: units must be an integer of at least 1; got {units!r}.")
+        self.units = int(units)
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint, self.bias_constraint = kernel_constraint, bias_constraint
+
+    def build(self, input_shape: Any) -> None:
+        self._check(tuple(input_shape))
+        self.kernel = self.add_weight(
+            (input_shape[-1], self.units),
+            self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+            name="kernel",
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                (self.units,),
+                self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+                name="bias",
+            )
+
+    def _check(self, shape: Shape) -> None:
+        if len(shape) < 2:
+            raise ShapeError(f"{self.name} expects inputs of at least 2 axes (batch, features), got shape {shape}.")
+        if not self.built:
+            if shape[-1] is None:
+                raise ShapeError(f"{self.name} needs to know its number of features (last axis); got shape {shape}.")
+        elif shape[-1] not in (None, self.kernel.shape[0]):
+            raise ShapeError(
+                f"{self.name} expects inputs with {self.kernel.shape[0]} features (last axis), got shape {shape}. "
+                f"Its kernel was built for {self.kernel.shape[0]} in an earlier call; make a new layer for other inputs."
+            )
+
+    def call(self, inputs: Any) -> Any:
+        self._check(inputs.shape)
+        y = ops.matmul(inputs, self.kernel)
+        if self.bias is not None:
+            y = ops.add(y, self.bias)
+        return y if self.activation is None else self.activation(y)
+
+
+class Activation(Layer):
+    """An activation function as a layer.
+
+    Args:
+        activation: a name or a function.
+    """
+
+    def __init__(self, activation: Any, **more: Any):
+        super().__init__(**more)
+        self.activation = activations.get(activation)
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        return self.activation(inputs)
+
+
+class Dropout(Layer):
+    """In training, sets elements to 0 at random and scales the others by 1 / (1 - rate); at inference, nothing.
+
+    Args:
+        rate: the share that is dropped, 0 <= rate <= 1.
+        noise_shape: the shape of the mask, broadcast to the inputs; None entries (and None) mean the inputs' own.
+        seed: an integer, for draws that do not depend on the seed of the whole program.
+    """
+
+    def __init__(self, rate: float, noise_shape: Any = None, seed: Any = None, **more: Any):
+        super().__init__(**more)
+        if isinstance(rate, bool) or not isinstance(rate, (int, float, np.number)) or not 0 <= rate <= 1:
+            raise ArgumentError(f"{self.name}: rate must be a number from 0 to 1; got {rate!r}.")
+        self.rate, self.noise_shape, self.seed = float(rate), noise_shape, seed
+        self.key = random.next_seed() if seed is None else seed
+        self.built = True
+
+    def call(self, inputs: Any, training: Any = None) -> Any:
+        if not training or self.rate == 0:
+            return inputs
+        return random.dropout(inputs, self.rate, self.noise_shape, self.key)
+
+
+class Flatten(Layer):
+    """Each sample as one row of features.
+
+        (batch, d1, d2, ...) -> (batch, d1 * d2 * ...)
+
+    Args:
+        data_format: "channels_last", or "channels_first" to move the second axis last before flattening.
+    """
+
+    def __init__(self, data_format: str | None = None, **more: Any):
+        super().__init__(**more)
+        if data_format not in (None, "channels_last", "channels_first"):
+            raise ArgumentError(f"{self.name}: data_format is 'channels_last' or 'channels_first'; got {data_format!r}.")
+        self.data_format = data_format
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        rank = len(inputs.shape)
+        if rank < 1:
+            raise ShapeError(f"{self.name} expects inputs with a batch axis, got shape {inputs.shape}.")
+        if self.data_format == "channels_first" and rank > 2:
+            inputs = ops.transpose(inputs, (0, *range(2, rank), 1))
+        features = 1
+        for d in inputs.shape[1:]:
+            features = -1 if d is None or features == -1 else features * d
+        if features == -1:
+            return ops.reshape(inputs, (ops.shape(inputs)[0], -1))
+        return ops.reshape(inputs, (-1 if inputs.shape[0] is None and features else inputs.shape[0], features))
+
+
+class Rescaling(Layer):
+    """A fixed linear map.
+
+        y = x * scale + offset
+
+    Args:
+        scale, offset: numbers, or arrays that broadcast against the inputs.
+    """
+
+    def __init__(self, scale: Any, offset: Any = 0.0, **more: Any):
+        super().__init__(**more)
+        self.scale, self.offset = scale, offset
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        x = ops.cast(inputs, self.dtype)
+        return ops.add(ops.multiply(x, ops.cast(self.scale, self.dtype)), ops.cast(self.offset, self.dtype))

@@ -1,0 +1,193 @@
+"""The user's arrays: checked before anything changes, then brought to the shape and dtype that a program is fed."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from refnet import dtypes, losses
+from refnet.annotations import Array, Shape
+from refnet.errors import ArgumentError, DataError, DtypeError, ShapeError
+from refnet.graph import Tensor
+
+
+def arrays_of(value: Any, names: list[str] | None, what: str, method: str) -> dict[str, Array]:
+    """The arrays of x, y or sample_weight by label ('x', or 'x[0]', 'x["image"]' where there are several).
+
+    Args:
+        value: an array, a list or tuple of arrays, or a dict of them by name.
+        names: the names a dict may use, in order; None if not known.
+        what: 'x', 'y' or 'sample_weight'.
+        method: as messages name it.
+    """
+    if isinstance(value, dict):
+        order = names if names is not None else list(value)
+        missing, strange = [n for n in order if n not in value], [n for n in value if n not in order]
+        if missing or strange:
+            raise ArgumentError(f"{method}: {what} is a dict with the keys {list(value)}; the model's names are {order}.")
+        return {f"{what}[{name!r}]": _array(value[name], f"{what}[{name!r}]", method) for name in order}
+    if isinstance(value, (list, tuple)) and any(hasattr(part, "shape") or isinstance(part, (dict, str)) for part in value):
+        if not any(np.ndim(part) == 0 for part in value):
+            if len(value) == 1:
+                return {what: _array(value[0], what, method)}
+            return {f"{what}[{i}]": _array(part, f"{what}[{i}]", method) for i, part in enumerate(value)}
+    return {what: _array(value, what, method)}
+
+
+def _array(value: Any, label: str, method: str) -> Array:
+    if isinstance(value, Tensor) or hasattr(value, "__next__") or value is None:
+        kind = "None" if value is None else f"a {type(value).__name__}"
+        raise ArgumentError(f"{method}: {label} must be an array with one row per sample; got {kind}.")
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ShapeError(f"{method}: {label} must be an array; its rows have different lengths.") from None
+    if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
+        raise DtypeError(
+            f"{method}: {label} must hold numbers; got an array of dtype {array.dtype}. "
+            "Turn strings and objects into numbers first."
+        )
+    if array.ndim == 0:
+        raise ShapeError(f"{method}: {label} must have one row per sample; got a single number.")
+    return array
+
+
+def check_lengths(arrays: dict[str, Array], method: str) -> int:
+    """The number of samples. Raises unless all arrays have the same, and at least one."""
+    (first, array), *others = arrays.items()
+    for label, other in others:
+        if len(other) != len(array):
+            raise ShapeError(
+                f"{method}: {first} has {len(array)} samples (shape {array.shape}), {label} has {len(other)} "
+                f"(shape {other.shape}); they must have the same number."
+            )
+    if len(array) == 0:
+        raise ArgumentError(f"{method}: {first} holds no samples (shape {array.shape}).")
+    return len(array)
+
+
+def warn_of_strange_numbers(arrays: dict[str, Array], method: str) -> None:
+    """One warning for the first NaN or infinity, naming its place."""
+    for label, array in arrays.items():
+        if array.dtype.kind != "f":
+            continue
+        with np.errstate(all="ignore"):
+            if np.isfinite(np.sum(array, dtype=np.float64)):
+                continue
+        strange = np.argwhere(~np.isfinite(array))
+        if len(strange):
+            place = ", ".join(str(i) for i in strange[0])
+            value = array[tuple(strange[0])]
+            warnings.warn(
+                f"{method}: {label}[{place}] is {value}, the first of {len(strange)} values that are not finite. "
+                "Losses and weights will turn into nan where they are used.",
+                stacklevel=4,
+            )
+            return
+
+
+def fed(array: Array, tensor: Tensor, who: str, label: str, method: str) -> Array:
+    """The array as the input `tensor` takes it: a last axis of 1 put in or dropped, cast, row-major."""
+    wanted = tensor.shape
+    if len(wanted) == array.ndim + 1 and wanted[-1] == 1:
+        array = array[..., None]
+    elif len(wanted) == array.ndim - 1 and array.shape[-1] == 1:
+        array = array[..., 0]
+    if len(wanted) != array.ndim or any(w not in (None, d) for w, d in zip(wanted[1:], array.shape[1:])):
+        raise ShapeError(f"{method}: {who} expects inputs of shape {wanted}, got {label} of shape {array.shape}.")
+    return np.ascontiguousarray(array, dtypes.as_numpy(tensor.dtype))
+
+
+def target_of(array: Array, loss: losses.Loss | None) -> Array:
+    """A target as a program takes it: class numbers as int32, everything else as floats."""
+    sparse = getattr(loss, "fn", None) is losses.sparse_categorical_crossentropy
+    dtype = "int32" if sparse or (loss is None and array.dtype.kind in "iu") else dtypes.floatx()
+    return np.ascontiguousarray(array, dtypes.as_numpy(dtype))
+
+
+def check_target(array: Array, loss: losses.Loss | None, output: Tensor, label: str, method: str) -> None:
+    """Raises unless a target fits the output and holds what the loss can take. Losses of the user's own are not checked."""
+    function = getattr(loss, "fn", None)
+    if function not in losses.known.values() or loss is None:
+        return
+    axis = getattr(loss, "arguments", {}).get("axis", -1)
+    if function is losses.sparse_categorical_crossentropy:
+        _check_classes(array, loss.name, output.shape, axis, label, method)
+        return
+    if not _same(array.shape, output.shape) and not _same((*array.shape, 1), output.shape):
+        if not (array.ndim == len(output.shape) + 1 and array.shape[-1] == 1):
+            hint = ""
+            if function is losses.categorical_crossentropy and array.ndim == len(output.shape) - 1:
+                hint = " For class numbers use sparse_categorical_crossentropy, or utils.to_categorical."
+            raise ShapeError(
+                f"{method}: {loss.name} needs targets of the output's shape {output.shape}; got {label} of shape "
+                f"{array.shape}.{hint}"
+            )
+    if function is losses.categorical_crossentropy:
+        _check_rows(array, loss.name, axis, label, method)
+
+
+def _same(a: Shape, b: Shape) -> bool:
+    return len(a) == len(b) and all(q is None or p == q for p, q in zip(a[1:], b[1:]))
+
+
+def _check_classes(array: Array, loss: str, output: Shape, axis: int, label: str, method: str) -> None:
+    rest = tuple(d for i, d in enumerate(output) if i != axis % len(output))
+    if not _same(array.shape, rest) and not (_same(array.shape[:-1], rest) and array.shape[-1] == 1):
+        hint = " One-hot rows go to categorical_crossentropy." if _same(array.shape, output) else ""
+        raise ShapeError(
+            f"{method}: {loss} needs one class number per sample, shape {rest}; got {label} of shape {array.shape}.{hint}"
+        )
+    classes = output[axis]
+    if classes is None:
+        return
+    strange = (array < 0) | (array >= classes) | (array != np.floor(array)) if array.dtype.kind == "f" else None
+    if strange is None:
+        if array.dtype.kind == "b" or (array.min() >= 0 and array.max() < classes):
+            return
+        strange = (array < 0) | (array >= classes)
+    strange &= ~np.isnan(array) if array.dtype.kind == "f" else True
+    where = np.argwhere(strange)
+    if len(where):
+        place = ", ".join(str(i) for i in where[0])
+        raise DataError(
+            f"{method}: labels must be whole numbers in 0..{classes - 1} for {classes} classes; "
+            f"{label}[{place}] is {array[tuple(where[0])]}."
+        )
+
+
+def _check_rows(array: Array, loss: str, axis: int, label: str, method: str) -> None:
+    total = array.sum(axis=axis, dtype=np.float64)
+    outside = ((array < 0) | (array > 1)).any(axis=axis) if array.dtype.kind != "b" else np.zeros(total.shape, bool)
+    where = np.argwhere((abs(total - 1) > 1e-3) | outside)
+    if len(where):
+        place = tuple(where[0])
+        row = np.moveaxis(array, axis, -1)[place]
+        shown = np.array2string(row, threshold=10, edgeitems=4, precision=4)
+        raise DataError(
+            f"{method}: {loss} needs one-hot targets (or probabilities): every row in 0..1 with the sum 1; "
+            f"{label}[{', '.join(map(str, place))}] is {shown}, its sum {total[place]:.4g}."
+        )
+
+
+def class_weights(class_weight: dict[int, float], y: Array, method: str) -> Array:
+    """One weight per sample, by its class: of a number, or of the largest entry of a row."""
+    labels = y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y), -1)[:, 0]
+    if y.ndim > 2:
+        raise ShapeError(f"{method}: class_weight needs one class per sample; y has shape {y.shape}.")
+    strange = [int(k) for k in np.unique(labels) if int(k) not in class_weight]
+    if strange:
+        raise ArgumentError(f"{method}: class_weight has no entry for class {strange[0]}; its keys are {sorted(class_weight)}.")
+    return np.array([class_weight[int(k)] for k in labels], np.float32)
+
+
+def split(arrays: dict[str, Array], share: float, method: str) -> tuple[dict[str, Array], dict[str, Array]]:
+    """The first and the last part of every array; the last holds `share` of the samples."""
+    count = len(next(iter(arrays.values())))
+    at = int(np.floor(count * (1 - share)))
+    if at == 0 or at == count:
+        raise ArgumentError(
+            f"{method}: validation_split={share} of {count} samples leaves {at} for training and {count - at} for validation; "
+            "both need at least one."
+        )
+    return {k: a[:at] for k, a in arrays.items()}, {k: a[at:] for k, a in arrays.items()}

@@ -1,0 +1,136 @@
+"""The graph of a model: what lies between its inputs and outputs, and how it is copied when the model is called."""
+
+from typing import Any
+
+from refnet.annotations import TensorLike
+from refnet.errors import ArgumentError
+from refnet.graph import Assignment, Call, Condition, Node, Tensor, clock, node_of, phase, trace
+from refnet.layers.base import identity, identity_op
+from refnet.structure import flatten, mapped
+
+Guard = tuple[tuple[Condition, bool], ...]
+
+
+class Graph:
+    """Nodes, and the layer calls they came from, with their losses and assignments.
+
+    A call counts whole: its losses and assignments, and what they read, belong to the graph though no output needs them.
+
+    Args:
+        inputs: tensors at which the graph begins; inner tensors of a larger graph are allowed.
+        outputs: tensors, or a list of them.
+    Raises:
+        ArgumentError: an output depends on an Input that is not among the inputs.
+    """
+
+    def __init__(self, inputs: Any, outputs: Any):
+        self.inputs, self.outputs = flatten(inputs), flatten(outputs)
+        fed, nodes, calls, todo = set(self.inputs), set(), set(), list(self.outputs)
+        while todo:
+            x = todo.pop()
+            if not isinstance(x, Tensor) or x in fed or x.node in nodes:
+                continue
+            if x.node is None:
+                if type(x) is Tensor and x.name != "run counter":
+                    raise ArgumentError(
+                        f"the graph is disconnected: its outputs need the input {x.name!r} of shape {x.shape}, which is not "
+                        f"among the inputs given ({', '.join(repr(i.name) for i in self.inputs)})."
+                    )
+                continue
+            nodes.add(x.node)
+            todo += x.node.inputs
+            call = x.node.call
+            while call is not None and call not in calls:
+                calls.add(call)
+                todo += flatten([call.inputs, call.arguments])
+                todo += [loss for loss, _ in call.losses] + [a.value for a in call.assignments]
+                call = call.parent
+        self.nodes: list[Node] = sorted(nodes, key=lambda node: node.number)
+        self.calls: list[Call] = sorted(calls, key=lambda call: call.number)
+        self.losses: list[tuple[Tensor, Guard]] = [loss for call in self.calls for loss in call.losses]
+        self.assignments: list[Assignment] = [a for call in self.calls for a in call.assignments]
+
+    def outer_calls(self) -> list[Call]:
+        """The calls that no other call of this graph made."""
+        held = set(self.calls)
+        return [call for call in self.calls if call.parent not in held]
+
+    def copy(self, inputs: list[Tensor], training: bool | None) -> list[Tensor]:
+        """The same graph on other inputs, inside the layer call being traced. Gives the new outputs.
+
+        The layers are not called again: only a copy keeps what their calls closed over, and random nodes, losses and updates of
+        its own. With `training` given, open phases are decided.
+        """
+        return _Copy(self, inputs, training).outputs()
+
+
+class _Copy:
+    """One copy of a graph being made: which new tensor and call stands for which old one."""
+
+    def __init__(self, graph: Graph, inputs: list[Tensor], training: bool | None):
+        self.graph, self.training, self.outer, self.guard = graph, training, trace.call, trace.guard
+        self.new: dict[Tensor, Tensor] = dict(zip(graph.inputs, inputs))
+        self.calls: dict[Call, Call] = {}
+        self.owners = {record: call for call in graph.calls for record in call.assignments}
+
+    def at(self, x: TensorLike) -> TensorLike:
+        return self.new.get(x, x) if isinstance(x, Tensor) else x
+
+    def outputs(self) -> list[Tensor]:
+        events = [*self.graph.nodes, *self.graph.calls, *self.graph.assignments]
+        for event in sorted(events, key=lambda e: e.number):
+            if isinstance(event, Node):
+                self.copy_node(event)
+            elif isinstance(event, Call):
+                self.copy_call(event)
+            else:
+                self.copy_assignment(event)
+        for old, call in self.calls.items():
+            call.outputs = mapped(self.at, old.outputs)
+            for loss, guard in old.losses:
+                kept = self.guard_of(guard)
+                if kept is not None:
+                    call.losses.append((self.at(loss), kept))
+        return [self.at(y) for y in self.graph.outputs]
+
+    def copy_node(self, node: Node) -> None:
+        if node.outputs[0] in self.new:
+            return
+        attributes = node.attributes
+        inputs = tuple(self.at(x) for x in node.inputs)
+        decided = False
+        if node.op is phase and self.training is not None and attributes["condition"].training is None:
+            attributes = {"condition": Condition(self.training, attributes["condition"].owner)}
+            decided = attributes["condition"].owner is None
+        with trace.inside(call=self.calls.get(node.call, self.outer)):
+            if decided:  # an identity node, because the branch may be an outer tensor and the call must still be found
+                results = identity(inputs[0 if self.training else 1])
+            else:
+                results = identity(inputs[0]) if node.op is identity_op else node_of(node.op, inputs, attributes)
+        self.new.update(zip(node.outputs, results if isinstance(results, tuple) else (results,)))
+
+    def copy_call(self, call: Call) -> None:
+        arguments = mapped(self.at, call.arguments)
+        copied = Call(call.layer, mapped(self.at, call.inputs), arguments, self.calls.get(call.parent, self.outer))
+        self.calls[call] = copied
+
+    def copy_assignment(self, record: Assignment) -> None:
+        guard = self.guard_of(record.guard)
+        if guard is None:
+            return
+        copied = Assignment(record.variable, self.at(record.value), guard, next(clock))
+        with trace.inside(call=self.calls[self.owners[record]]):
+            trace.effect("assignments", copied)
+
+    def guard_of(self, guard: Guard) -> Guard | None:
+        """The guard with the given training filled in; None if it belongs to the branch that was not taken."""
+        result = list(self.guard)
+        for condition, branch in guard:
+            if condition.training is None and self.training is not None:
+                if condition.owner is None:
+                    if branch != self.training:
+                        return None
+                    continue
+                condition = Condition(self.training, condition.owner)
+            result.append((condition, branch))
+        return tuple(result)

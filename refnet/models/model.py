@@ -1,0 +1,243 @@
+"""Model: a graph between inputs and outputs, or a subclass with a `call` of its own, that can be trained."""
+
+from typing import Any
+
+from refnet.annotations import Array
+from refnet.errors import ArgumentError, ShapeError
+from refnet.graph import Tensor, trace
+from refnet.layers.base import Layer
+from refnet.layers.core import InputLayer
+from refnet.models.functional import Graph
+from refnet.models.training import Trainer
+from refnet.structure import flatten, mapped, packed
+
+
+class Model(Trainer):
+    """Layers that are trained together.
+
+    `Model(inputs, outputs)` takes what lies between tensors; a model can be called like a layer, which copies its graph. A subclass
+    makes its layers in __init__ and writes `call(inputs)`.
+
+    Args:
+        inputs, outputs: tensors, or lists or dicts of them.
+        name, trainable: see Layer.
+    """
+
+    def __init__(self, inputs: Any = None, outputs: Any = None, **more: Any):
+        self.graph: Graph | None = None
+        self._whole = inputs is not None
+        super().__init__(**more)
+        self._start()
+        self._traced: dict[Any, tuple[Graph, Any]] = {}
+        if inputs is None and outputs is None:
+            return
+        for word, value in (("inputs", inputs), ("outputs", outputs)):
+            if value is None or not all(isinstance(x, Tensor) for x in flatten(value)):
+                raise ArgumentError(f"{self.name}: {word} must be tensors, from Input and the layers called on it; got {value!r}.")
+        self.set_graph(inputs, outputs)
+
+    def _kind(self) -> str:
+        return "functional" if type(self) is Model and self._whole else type(self).__name__
+
+    def set_graph(self, inputs: Any, outputs: Any) -> None:
+        """Makes the model what lies between these tensors."""
+        self.graph = Graph(inputs, outputs)
+        self.inputs_structure, self.outputs_structure = inputs, outputs
+        self.branches_on_training, self.built = False, True
+        self._steps.clear()
+        self._executables.clear()
+        self._compiled = None
+        self._programs.clear()
+        names = [layer.name for layer in self.layers]
+        for name in names:
+            if names.count(name) > 1:
+                raise ArgumentError(f"{self.name}: {names.count(name)} layers are called {name!r}; names must differ.")
+
+    # ---- the graph's ends
+
+    @property
+    def inputs(self) -> list[Tensor]:
+        """The tensors at which the model begins."""
+        return list(self._graph("inputs").inputs)
+
+    @property
+    def outputs(self) -> list[Tensor]:
+        """The tensors that the model computes."""
+        return list(self._graph("outputs").outputs)
+
+    @property
+    def input(self) -> Any:
+        return self.inputs_structure if self.graph is not None else super().input
+
+    @property
+    def output(self) -> Any:
+        return self.outputs_structure if self.graph is not None else super().output
+
+    input_shape = property(lambda self: mapped(lambda x: x.shape, self.input))
+    output_shape = property(lambda self: mapped(lambda x: x.shape, self.output))
+
+    def _graph(self, what: str) -> Graph:
+        if self.graph is None:
+            raise AttributeError(f"{self.name} has no {what} yet: it is built by its first call, or by build(input_shape).")
+        return self.graph
+
+    @property
+    def built_graph(self) -> Graph | None:
+        if self.graph is not None:
+            return self.graph
+        return next(iter(self._traced.values()))[0] if self._traced else None
+
+    @property
+    def input_names(self) -> list[str] | None:
+        if isinstance(self.graph and self.inputs_structure, dict):
+            return list(self.inputs_structure)
+        return None if self.graph is None else [x.name for x in self.graph.inputs]
+
+    @property
+    def output_names(self) -> list[str]:
+        """A name for each output: its key in a dict of outputs, else the layer that made it."""
+        structure = self.outputs_structure if self.graph is not None else next(iter(self._traced.values()))[1]
+        if isinstance(structure, dict):
+            return list(structure)
+        graph = self.built_graph
+        assert graph is not None
+        held, names = set(graph.calls), []
+        for y in graph.outputs:
+            call = y.node.call if y.node is not None else None
+            while call is not None and call.parent in held:
+                call = call.parent
+            name = call.layer.name if call is not None and call in held else y.name or (y.node.op.name if y.node else "output")
+            names.append(name if name not in names else f"{name}_{len(names)}")
+        return names
+
+    # ---- calls
+
+    def build(self, input_shape: Any) -> None:
+        """Of a subclass: calls it on tensors of this shape, which builds its layers."""
+        if not self.built:
+            self.built = True
+            self.compute_output_shape(input_shape)
+
+    def _build_for(self, args: tuple[Any, ...]) -> None:
+        if self.graph is None and type(self).build is Model.build:
+            self.built = True  # the call that is about to be made builds the layers
+        super()._build_for(args)
+
+    def call(self, inputs: Any, training: Any = None) -> Any:
+        graph = self._graph("graph")
+        given = self._in_order(inputs)
+        if len(given) != len(graph.inputs):
+            raise ArgumentError(f"{self.name} has {len(graph.inputs)} inputs; called on {len(given)} tensors.")
+        for x, slot in zip(given, graph.inputs):
+            same = len(x.shape) == len(slot.shape) and all(
+                a is None or b is None or a == b for a, b in zip(x.shape[1:], slot.shape[1:])
+            )
+            if not same:
+                reader = self._reader_of(graph, slot)
+                raise ShapeError(f"{reader} expects inputs of shape {slot.shape}, got shape {x.shape}.")
+        return packed(self.outputs_structure, graph.copy(given, training))
+
+    def _in_order(self, inputs: Any) -> list[Tensor]:
+        if isinstance(inputs, dict) and not isinstance(self.inputs_structure, dict):
+            return [inputs[x.name] for x in self._graph("graph").inputs]
+        if isinstance(inputs, dict):
+            return flatten({key: inputs[key] for key in self.inputs_structure})
+        return flatten(inputs)
+
+    def add_loss(self, loss: Any, inputs: Any = None) -> None:
+        """Inside `call` as Layer.add_loss; outside, a loss made from the tensors of this model."""
+        if trace.call is not None:
+            super().add_loss(loss)
+            return
+        self.extra_losses += [(value, ()) for value in flatten(loss)]
+        self._steps.clear()
+
+    @property
+    def losses(self) -> list[Any]:
+        """What layers and weights add to the loss."""
+        graph = self.built_graph
+        added = [] if graph is None else [loss for loss, _ in graph.losses]
+        penalties = [v.regularizer(v) for v in self.trainable_weights if v.regularizer is not None]
+        return added + [loss for loss, _ in self.extra_losses] + penalties
+
+    # ---- layers
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers called directly by this model, in the order of their first calls; InputLayers first."""
+        if self.graph is None:
+            return Layer.own_layers(self)
+        first = [x.origin for x in self.graph.inputs if isinstance(x.origin, InputLayer)]
+        return list(dict.fromkeys([*first, *(call.layer for call in self.graph.outer_calls())]))
+
+    def own_layers(self) -> list[Layer]:
+        if self.graph is None:
+            return super().own_layers()
+        return list(dict.fromkeys([*self.layers, *Layer.own_layers(self)]))
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """A layer by name or by index.
+
+        Raises:
+            ArgumentError: no such layer, with the names there are.
+        """
+        if (name is None) == (index is None):
+            raise ArgumentError(f"{self.name}.get_layer takes a name or an index.")
+        layers = self.layers
+        if index is not None:
+            if not -len(layers) <= index < len(layers):
+                raise ArgumentError(f"{self.name} has {len(layers)} layers; there is no layer {index}.")
+            return layers[index]
+        for layer in layers:
+            if layer.name == name:
+                return layer
+        raise ArgumentError(f"{self.name} has no layer {name!r}. Its layers: {', '.join(x.name for x in layers)}.")
+
+    def summary(self, line_length: int | None = None, print_fn: Any = None) -> None:
+        """Prints a table of the layers with their output shapes and numbers of parameters."""
+        from refnet.models.summary import summary_lines
+
+        for line in summary_lines(self, line_length):
+            (print_fn or print)(line)
+
+    # ---- for training
+
+    def graph_for(self, inputs: list[Array]) -> Graph:
+        """The graph that computes the outputs; of a subclass, traced on inputs of these shapes."""
+        if self.graph is not None:
+            return self.graph
+        return self._trace(inputs)[0]
+
+    def output_structure(self, inputs: list[Array]) -> Any:
+        return self.outputs_structure if self.graph is not None else self._trace(inputs)[1]
+
+    def _trace(self, inputs: list[Array]) -> tuple[Graph, Any]:
+        key = tuple((a.shape[1:], a.dtype.kind == "f") for a in inputs)
+        if key not in self._traced:
+            slots = [
+                Tensor((None, *a.shape[1:]), self.dtype if a.dtype.kind == "f" else a.dtype, name=f"input_{i}")
+                for i, a in enumerate(inputs)
+            ]
+            with trace.inside(call=None, guard=(), training=None):
+                outputs = self(slots[0] if len(slots) == 1 else slots)
+            self.calls.pop()
+            self._traced[key] = Graph(slots, flatten(outputs)), outputs
+        return self._traced[key]
+
+    # ---- configs
+
+    def get_config(self) -> dict[str, Any]:
+        if self.graph is None or type(self) is not Model:
+            return super().get_config()
+        from refnet.models.config import graph_config
+
+        return graph_config(self)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """A new model from what get_config gave, with new weights."""
+        if "entries" not in config:
+            return super().from_config(config)
+        from refnet.models.config import model_of
+
+        return model_of(config)

@@ -1,0 +1,125 @@
+"""Sequential: one layer after the other."""
+
+from typing import Any
+
+from refnet.annotations import Array, Shape
+from refnet.errors import ArgumentError
+from refnet.graph import Tensor
+from refnet.layers.base import Layer
+from refnet.layers.core import InputLayer
+from refnet.models.functional import Graph
+from refnet.models.model import Model
+
+
+class Sequential(Model):
+    """A model whose layers follow each other.
+
+    It is built when its input shape is known: by an Input at the front, by the first call, or by build(input_shape).
+
+    Args:
+        layers: a list of layers, with an Input at the front if wanted.
+        trainable, name: see Layer.
+    """
+
+    def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None):
+        self._stack: list[Layer] = []
+        self._between: list[Any] = []  # the tensors before, between and after the layers
+        super().__init__(trainable=trainable, name=name)
+        for layer in layers or []:
+            self.add(layer)
+
+    def add(self, layer: Any, rebuild: bool = True) -> None:
+        """Puts a layer at the end; an Input (or InputLayer) only at the front.
+
+        Raises:
+            ArgumentError: something that is no layer, a name that is taken, an Input after other layers.
+        """
+        if isinstance(layer, Tensor) and layer.origin is not None:
+            layer = layer.origin
+        if not isinstance(layer, Layer):
+            raise ArgumentError(f"{self.name}.add takes a layer; got {layer!r}.")
+        if isinstance(layer, InputLayer):
+            if self._stack or self._between:
+                raise ArgumentError(f"{self.name}: an Input can only stand at the front.")
+            self._begin(layer.output)
+            return
+        if any(layer.name == other.name for other in self._stack):
+            raise ArgumentError(f"{self.name} has a layer called {layer.name!r} already; names must differ.")
+        if not self._stack and not self._between and layer.first_shape is not None:
+            self._begin(InputLayer(layer.first_shape).output)
+        if not self._stack and not self._between and isinstance(layer, Model) and layer.graph is not None:
+            (tensor,) = layer.inputs
+            self._begin(InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype).output)
+        if self._between:
+            self._extend(layer)
+        self._stack.append(layer)
+
+    def _begin(self, tensor: Tensor) -> None:
+        self._between = [tensor]
+        self.set_graph(tensor, tensor)
+
+    def _extend(self, layer: Layer) -> None:
+        output = layer(self._between[-1])
+        self._between.append(output)
+        self.set_graph(self._between[0], output)
+
+    def pop(self, rebuild: bool = True) -> Layer:
+        """Takes the last layer off and returns it."""
+        if not self._stack:
+            raise ArgumentError(f"{self.name} has no layer to pop.")
+        layer = self._stack.pop()
+        if self._between:
+            self._between.pop()
+            self.set_graph(self._between[0], self._between[-1])
+        return layer
+
+    @property
+    def layers(self) -> list[Layer]:
+        return list(self._stack)
+
+    def build(self, input_shape: Any = None) -> None:
+        """Makes the weights for inputs of this shape (the batch axis included)."""
+        if self._between or not self._stack:
+            if input_shape is not None and not self._stack and not self._between:
+                raise ArgumentError(f"{self.name} has no layers to build.")
+            return
+        if input_shape is None:
+            raise ArgumentError(f"{self.name} needs an input shape to be built: give build(input_shape), or an Input first.")
+        between: list[Any] = [InputLayer(batch_shape=_open_batch(tuple(input_shape)), name=f"{self.name}_input").output]
+        for layer in self._stack:
+            between.append(layer(between[-1]))
+        self._between = between
+        self.set_graph(between[0], between[-1])
+
+    def _build_for(self, args: tuple[Any, ...]) -> None:
+        if self.graph is None:
+            self.build(args[0].shape)
+
+    def graph_for(self, inputs: list[Array]) -> Graph:
+        if self.graph is None:
+            self.build((None, *inputs[0].shape[1:]))
+        return self._graph("graph")
+
+    def output_structure(self, inputs: list[Array]) -> Any:
+        self.graph_for(inputs)
+        return self.outputs_structure
+
+    def get_config(self) -> dict[str, Any]:
+        layers = [{"class_name": type(layer).__name__, "config": layer.get_config()} for layer in self._stack]
+        shape = self._between[0].shape if self._between else None
+        dtype = self._between[0].dtype if self._between else None
+        return {"name": self.name, "trainable": self.trainable, "layers": layers, "input_shape": shape, "input_dtype": dtype}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        model = cls(name=config["name"])
+        if config["input_shape"] is not None:
+            model.add(InputLayer(batch_shape=config["input_shape"], dtype=config["input_dtype"]))
+        for entry in config["layers"]:
+            model.add(Layer.kinds[entry["class_name"]].from_config(entry["config"]))
+        model._trainable = config.get("trainable", True)
+        return model
+
+
+def _open_batch(shape: Shape) -> Shape:
+    return (None, *shape[1:])

@@ -1,0 +1,189 @@
+"""One step as one program: forward, loss, gradients, regularizers, optimizer and metric updates."""
+
+from typing import Any
+
+from refnet import losses, metrics, ops
+from refnet.annotations import Array
+from refnet.errors import ArgumentError, did_you_mean
+from refnet.gradients import reverse
+from refnet.graph import Assignment, Mode, Tensor, Variable, as_tensor, trace
+from refnet.layers.base import Layer, identity_op
+from refnet.models.functional import Graph
+from refnet.program import Program
+
+
+class Compiled:
+    """What `compile` was told, brought to one entry per output of the model.
+
+    Attributes:
+        losses: a Loss or None per output.  factors: their loss_weights.
+        loss_trackers: for several outputs a Mean per loss, else None.
+        metrics, weighted_metrics: a list of metrics per output.
+    """
+
+    def __init__(self, told: dict[str, Any], names: list[str]):
+        self.names = names
+        wanted = per_output("loss", told["loss"], names, spread=True)
+        self.losses = [losses.as_loss(loss) for loss in wanted]
+        self.factors = per_output("loss_weights", told["loss_weights"], names, spread=False)
+        several = len(names) > 1
+        self.loss_tracker = metrics.Mean("loss")
+        self.loss_trackers = [
+            metrics.Mean(f"{name}_loss") if several and loss is not None else None for name, loss in zip(names, self.losses)
+        ]
+        self._told = told
+        self.metrics: list[list[metrics.Metric]] | None = None
+        self.weighted_metrics: list[list[metrics.Metric]] | None = None
+
+    def make_metrics(self, targets: list[Any], outputs: list[Tensor]) -> None:
+        """The metric objects, once the shapes are known that say which accuracy is meant."""
+        if self.metrics is not None:
+            return
+        made = []
+        for word in ("metrics", "weighted_metrics"):
+            if len(self.names) == 1:
+                wanted = [self._told[word]]
+                if isinstance(wanted[0], dict):
+                    wanted = per_output(word, wanted[0], self.names, spread=False)
+            else:
+                wanted = per_output(word, self._told[word], self.names, spread=False)
+            made.append([self._made(word, *entry) for entry in zip(wanted, targets, outputs, self.names)])
+        self.metrics, self.weighted_metrics = made
+
+    def _made(self, word: str, wanted: Any, target: Any, output: Tensor, name: str) -> list[metrics.Metric]:
+        entries = [] if wanted is None else list(wanted) if isinstance(wanted, (list, tuple)) else [wanted]
+        return [metrics.as_metric(entry, target.shape, output.shape) for entry in entries if entry is not None]
+
+    def trackers(self) -> dict[str, metrics.Metric]:
+        """Every metric by the key it has in logs: loss, the outputs' losses, the others."""
+        found: dict[str, metrics.Metric] = {"loss": self.loss_tracker}
+        for tracker in self.loss_trackers:
+            if tracker is not None:
+                found[tracker.name] = tracker
+        for group in (self.metrics or [], self.weighted_metrics or []):
+            for name, members in zip(self.names, group):
+                for metric in members:
+                    key = metric.name if len(self.names) == 1 else f"{name}_{metric.name}"
+                    number = 1
+                    while key in found:
+                        key, number = f"{metric.name}_{number}", number + 1
+                    found[key] = metric
+        return found
+
+
+def per_output(word: str, told: Any, names: list[str], spread: bool) -> list[Any]:
+    """An argument of compile as one entry per output: given once, as a list, or as a dict by the outputs' names."""
+    if isinstance(told, dict) and "class_name" not in told:
+        for key in told:
+            if key not in names:
+                raise ArgumentError(f"compile: {word} names an output {key!r}.{did_you_mean(key, names)}")
+        return [told.get(name) for name in names]
+    if isinstance(told, (list, tuple)):
+        if len(told) != len(names):
+            raise ArgumentError(
+                f"compile: {word} has {len(told)} entries; the model has {len(names)} outputs ({', '.join(names)})."
+            )
+        return list(told)
+    return [told] * len(names) if spread or told is None or len(names) == 1 else _unclear(word, names)
+
+
+def _unclear(word: str, names: list[str]) -> list[Any]:
+    raise ArgumentError(f"compile: with several outputs {word} is a list or a dict with an entry for each of {', '.join(names)}.")
+
+
+def seen_through(y: Tensor) -> Tensor:
+    """What a call returned, without the nodes that only mark that it did: losses look for the softmax behind."""
+    while y.node is not None and y.node.op is identity_op:
+        y = y.node.inputs[0]
+    return y
+
+
+def step_program(
+    kind: str,
+    graph: Graph,
+    captured: dict[Layer, bool],
+    counter: Variable,
+    extra_losses: list[Any],
+    compiled: Compiled | None = None,
+    optimizer: Any = None,
+    targets: list[Array] | None = None,
+    weights: list[Array | None] | None = None,
+) -> Program:
+    """The program of one batch.
+
+    Args:
+        kind: 'train', 'test' or 'predict'.
+        captured: which layers were trainable at compile.
+        targets: an array for each output (its shape and dtype count); its input follows the model's.
+        weights: a sample weight (or None) for each output; the inputs of those that are arrays come last.
+    """
+    mode = Mode(kind == "train", captured)
+    if kind == "predict" or compiled is None:
+        return Program(graph.inputs, graph.outputs, graph.assignments, mode, counter)
+    with trace.inside(call=None, guard=(), training=None):
+        slots = [_slot(a, f"target_{i}") for i, a in enumerate(targets or [])]
+        weight_slots = [None if a is None else _slot(a, f"sample_weight_{i}") for i, a in enumerate(weights or [])]
+        outputs = [seen_through(y) for y in graph.outputs]
+        compiled.make_metrics(slots or [as_tensor(y) for y in graph.outputs], outputs)
+        size = ops.cast(ops.shape(graph.inputs[0])[0], "float32")
+        assignments: list[Assignment] = list(graph.assignments)
+        terms: list[Tensor] = []
+        for i, target in enumerate(slots):
+            loss = compiled.losses[i]
+            if loss is None:
+                continue
+            value = _scalar(loss(target, outputs[i], weight_slots[i] if weight_slots else None))
+            tracker = compiled.loss_trackers[i]
+            if tracker is not None:
+                assignments += mean_updates(tracker, value, size)
+            factor = compiled.factors[i]
+            terms.append(value if factor is None else ops.multiply(value, factor))
+        terms += [_scalar(loss) for loss, guard in graph.losses + extra_losses if mode.holds(guard)]
+        trained = [(layer, v) for layer, on in captured.items() if on for v in layer.own_weights if v.trainable]
+        variables = list(dict.fromkeys(v for _, v in trained))
+        terms += [as_tensor(v.regularizer(v)) for v in variables if v.regularizer is not None]
+        total = _sum(terms, kind)
+        assignments += mean_updates(compiled.loss_tracker, total, size)
+        for group, weighted in ((compiled.metrics, False), (compiled.weighted_metrics, True)):
+            for i, target in enumerate(slots):
+                for metric in (group or [])[i] if group else []:
+                    sample_weight = weight_slots[i] if weighted and weight_slots else None
+                    assignments += _metric_updates(metric, target, graph.outputs[i], sample_weight)
+        if kind == "train":
+            assignments += optimizer.updates(variables, reverse([total], [ops.ones_like(total)], variables, mode))
+        inputs = [*graph.inputs, *slots, *[w for w in weight_slots if w is not None]]
+        return Program(inputs, [], assignments, mode, counter)
+
+
+def _slot(array: Array, name: str) -> Tensor:
+    return Tensor((None, *array.shape[1:]), array.dtype, name=name)
+
+
+def _scalar(value: Any) -> Tensor:
+    value = as_tensor(value)
+    return ops.sum(value) if value.shape else value
+
+
+def _sum(terms: list[Tensor], kind: str) -> Tensor:
+    if not terms:
+        if kind == "train":
+            raise ArgumentError("fit: there is nothing to minimise: compile got no loss, and no layer added one.")
+        return as_tensor(0.0, "float32")
+    total = terms[0]
+    for term in terms[1:]:
+        total = ops.add(total, term)
+    return total
+
+
+def mean_updates(tracker: metrics.Mean, value: Tensor, size: Tensor) -> list[Assignment]:
+    """A batch's mean taken into a running mean over samples: the last batch of an epoch may be smaller."""
+    return [
+        tracker.total.assign(ops.add(tracker.total, ops.multiply(ops.cast(value, tracker.dtype), size))),
+        tracker.count.assign(ops.add(tracker.count, size)),
+    ]
+
+
+def _metric_updates(metric: metrics.Metric, target: Tensor, output: Tensor, weight: Tensor | None) -> list[Assignment]:
+    if weight is None:
+        return metric.updates(target, output)
+    return metric.updates(target, output, sample_weight=weight)

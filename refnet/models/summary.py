@@ -1,0 +1,103 @@
+"""The table that `model.summary()` prints."""
+
+from typing import Any
+
+from refnet.graph import Variable
+from refnet.structure import flatten, mapped
+
+
+def summary_lines(model: Any, line_length: int | None = None) -> list[str]:
+    """The table's lines: a row per layer with its output shape and number of parameters; then the totals."""
+    branched = not _is_chain(model)
+    header = ["Layer (type)", "Output Shape", "Param #"] + ["Connected to"] * branched
+    rows = [_row(model, layer, branched) for layer in model.layers]
+    widths = [max(len(line) for row in [header, *rows] for line in row[i].split("\n")) for i in range(len(header))]
+    if line_length is not None:
+        widths[0] += max(0, line_length - sum(widths) - 3 * len(widths) - 1)
+    right = [False, False, True, False]
+    bars = ["─" * (w + 2) for w in widths]
+    lines = [f'Model: "{model.name}"', "┌" + "┬".join(bars) + "┐", *_cells(header, widths, right)]
+    for row in rows:
+        lines += ["├" + "┼".join(bars) + "┤", *_cells(row, widths, right)]
+    lines.append("└" + "┴".join(bars) + "┘")
+    total, trained = _count(model.weights), _count(model.trainable_weights)
+    lines += [_sum("Total params", total, model.weights), _sum("Trainable params", trained, model.trainable_weights)]
+    lines.append(_sum("Non-trainable params", total - trained, model.non_trainable_weights))
+    if model.optimizer is not None and model.optimizer.variables:
+        lines.append(_sum("Optimizer params", _count(model.optimizer.variables), model.optimizer.variables))
+    return lines
+
+
+def _cells(row: list[str], widths: list[int], right: list[bool]) -> list[str]:
+    parts = [cell.split("\n") for cell in row]
+    height = max(map(len, parts))
+    lines = []
+    for i in range(height):
+        texts = [part[i] if i < len(part) else "" for part in parts]
+        lines.append("│" + "│".join(f" {t:>{w}} " if r else f" {t:<{w}} " for t, w, r in zip(texts, widths, right)) + "│")
+    return lines
+
+
+def _row(model: Any, layer: Any, branched: bool) -> list[str]:
+    shape = _output_shape(model, layer)
+    params = f"{_count(layer.weights):,}" if layer.built else "0 (unbuilt)"
+    cells = [f"{layer.name} ({type(layer).__name__})", shape, params]
+    return [*cells, _sources(model, layer)] if branched else cells
+
+
+def _calls(model: Any, layer: Any) -> list[Any]:
+    return [] if model.graph is None else [call for call in model.graph.outer_calls() if call.layer is layer]
+
+
+def _output_shape(model: Any, layer: Any) -> str:
+    if hasattr(layer, "batch_shape"):
+        return str(layer.batch_shape)
+    calls = _calls(model, layer) or layer.calls[:1]
+    if not calls:
+        return "?"
+    shapes = mapped(lambda y: y.shape, calls[0].outputs)
+    return ", ".join(str(y.shape) for y in flatten(calls[0].outputs)) if isinstance(shapes, (list, tuple, dict)) else str(shapes)
+
+
+def _sources(model: Any, layer: Any) -> str:
+    names: list[str] = []
+    outer = set(model.graph.outer_calls())
+    for call in _calls(model, layer):
+        for x in flatten(call.inputs):
+            source = x.node.call if x.node is not None else None
+            while source is not None and source not in outer:
+                source = source.parent
+            names.append(source.layer.name if source is not None else x.name or (x.node.op.name if x.node else "constant"))
+    return "\n".join(dict.fromkeys(names)) or "-"
+
+
+def _is_chain(model: Any) -> bool:
+    """Whether each layer is called once, on what the one before it returned."""
+    if model.graph is None:
+        return True
+    calls = model.graph.outer_calls()
+    if len(model.graph.inputs) != 1 or len({call.layer for call in calls}) != len(calls):
+        return False
+    before = model.graph.inputs[0]
+    for call in calls:
+        if call.inputs is not before:
+            return False
+        before = call.outputs
+    return True
+
+
+def _count(variables: list[Variable]) -> int:
+    total = 0
+    for v in variables:
+        total += v.array.size
+    return total
+
+
+def _sum(word: str, count: int, variables: list[Variable]) -> str:
+    size = float(sum(v.array.nbytes for v in variables))
+    unit = "B"
+    for larger in ("KB", "MB", "GB"):
+        if size < 1024:
+            break
+        size, unit = size / 1024, larger
+    return f" {word}: {count:,} ({size:.2f} {unit})"

@@ -1,0 +1,522 @@
+"""compile, fit, evaluate, predict and their batch forms."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from refnet import callbacks as callback_module
+from refnet import dtypes, engine, losses, metrics, optimizers, random
+from refnet.annotations import Array
+from refnet.errors import ArgumentError
+from refnet.graph import Tensor, Variable
+from refnet.layers.base import Layer
+from refnet.models import data as checks
+from refnet.models.functional import Graph
+from refnet.models.steps import Compiled, step_program
+from refnet.program import specialize
+from refnet.structure import flatten, packed
+
+
+class Batches:
+    """Checked data: one array per program input, and what the program has to know of them."""
+
+    def __init__(self, inputs: list[Array], targets: list[Array], weights: list[Array | None]):
+        self.inputs, self.targets, self.weights = inputs, targets, weights
+
+    @property
+    def arrays(self) -> list[Array]:
+        return [*self.inputs, *self.targets, *[w for w in self.weights if w is not None]]
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        parts = (self.inputs, self.targets, self.weights)
+        return tuple(tuple(None if a is None else (a.shape[1:], a.dtype.name) for a in part) for part in parts)
+
+    def __len__(self) -> int:
+        return len(self.inputs[0])
+
+
+class Trainer(Layer):
+    """What Model adds to Layer for training. A step is one program; an epoch is that program, run batch after batch."""
+
+    _told: dict[str, Any] | None
+    stop_training: bool
+
+    def _start(self) -> None:
+        self._told, self._compiled = None, None
+        self._captured: dict[Layer, bool] = {}
+        self._steps: dict[Any, Any] = {}
+        self._executables: dict[Any, Any] = {}
+        self._shuffler: random.SeedGenerator | None = None
+        self.run_counter = Variable(0, "int64", trainable=False, name=f"{self.name}/run_counter")
+        self.stop_training = False
+        self.extra_losses: list[Any] = []
+        self.optimizer: Any = None
+        self.history: Any = None
+
+    # ---- what Model provides
+
+    def graph_for(self, inputs: list[Array]) -> Graph:
+        raise NotImplementedError
+
+    @property
+    def output_names(self) -> list[str]:
+        raise NotImplementedError
+
+    @property
+    def input_names(self) -> list[str] | None:
+        raise NotImplementedError
+
+    def output_structure(self, inputs: list[Array]) -> Any:
+        raise NotImplementedError
+
+    # ---- compile
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Says how to train. Which layers are trainable is read here: changing it later has no effect until the next compile.
+
+        Args:
+            optimizer: an optimizer or its name.
+            loss: a loss, its name or a function (y_true, y_pred); a list or dict (by output name) for several outputs.
+            loss_weights: a factor for each output's loss, as a list or dict.
+            metrics, weighted_metrics: metrics, names or functions; for several outputs a list or dict of them. Weighted ones
+                take the sample weights.
+            run_eagerly, steps_per_execution, jit_compile, auto_scale_loss: of Keras; they change nothing here.
+        Raises:
+            ArgumentError: an unknown name, with the near ones. Nothing is changed then.
+        """
+        chosen = optimizers.get(optimizer)
+        for part in flatten(loss):
+            losses.get(part)
+        for part in flatten([metrics, weighted_metrics]):
+            if part not in (None, "accuracy", "acc"):
+                _metric_known(part)
+        told = {"loss": loss, "loss_weights": loss_weights, "metrics": metrics, "weighted_metrics": weighted_metrics}
+        if self.built_graph is not None:
+            Compiled(told, self.output_names)
+        self.optimizer, self._told, self._compiled = chosen, told, None
+        self._captured = {layer: layer.trainable for layer in self.all_layers()}
+        self._steps.clear()
+        self._executables.clear()
+
+    @property
+    def built_graph(self) -> Graph | None:
+        return None
+
+    @property
+    def compiled(self) -> bool:
+        return self._told is not None
+
+    @property
+    def loss(self) -> Any:
+        """What `compile` was given as loss."""
+        return None if self._told is None else self._told["loss"]
+
+    @property
+    def metrics(self) -> list[metrics.Metric]:
+        """The loss tracker and the metrics, once they exist."""
+        return [] if self._compiled is None else list(self._compiled.trackers().values())
+
+    @property
+    def metrics_names(self) -> list[str]:
+        return [] if self._compiled is None else list(self._compiled.trackers())
+
+    def reset_metrics(self) -> None:
+        """Sets the loss tracker and the metrics back to their beginning."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def _must_be_compiled(self, method: str) -> None:
+        if self._told is None:
+            raise ArgumentError(
+                f"{self.name} must be compiled before {method}: call model.compile(optimizer=..., loss=..., metrics=[...])."
+            )
+
+    # ---- data
+
+    def _checked(self, method: str, x: Any, y: Any = None, sample_weight: Any = None, warn: bool = True) -> Any:
+        """x, y and sample_weight as dicts of arrays by label, all of one length."""
+        inputs = checks.arrays_of(x, self.input_names, "x", method)
+        known = self.built_graph is not None
+        targets = {} if y is None else checks.arrays_of(y, self.output_names if known else None, "y", method)
+        weights = {}
+        if sample_weight is not None:
+            names = self.output_names if known else None
+            weights = checks.arrays_of(sample_weight, names, "sample_weight", method)
+        checks.check_lengths({**inputs, **targets, **weights}, method)
+        if warn:
+            checks.warn_of_strange_numbers({**inputs, **targets}, method)
+        return inputs, targets, weights
+
+    def _fed(self, method: str, inputs: Any, targets: Any = None, weights: Any = None) -> Batches:
+        """Checked arrays as the model's programs take them; builds the model if it is not built yet."""
+        graph = self.graph_for(list(inputs.values()))
+        if len(inputs) != len(graph.inputs):
+            raise ArgumentError(
+                f"{method}: {self.name} has {len(graph.inputs)} inputs ({', '.join(t.name for t in graph.inputs)}); "
+                f"got {len(inputs)} arrays."
+            )
+        given = [
+            checks.fed(array, tensor, self._reader_of(graph, tensor), label, method)
+            for (label, array), tensor in zip(inputs.items(), graph.inputs)
+        ]
+        if not targets:
+            if targets is not None and self._compiled_for(graph).losses != [None] * len(graph.outputs):
+                raise ArgumentError(f"{method}: the loss needs targets; y is None.")
+            return Batches(given, [], [])
+        compiled = self._compiled_for(graph)
+        if len(targets) != len(graph.outputs):
+            raise ArgumentError(
+                f"{method}: {self.name} has {len(graph.outputs)} outputs ({', '.join(compiled.names)}); "
+                f"got {len(targets)} arrays of targets."
+            )
+        for (label, array), loss, output in zip(targets.items(), compiled.losses, graph.outputs):
+            checks.check_target(array, loss, output, label, method)
+        aims = [checks.target_of(a, loss) for a, loss in zip(targets.values(), compiled.losses)]
+        floats = [np.ascontiguousarray(a, dtypes.as_numpy(dtypes.floatx())) for a in (weights or {}).values()]
+        if len(floats) == 1:
+            floats *= len(aims)
+        if floats and len(floats) != len(aims):
+            raise ArgumentError(f"{method}: give one sample_weight, or one per output ({len(aims)}); got {len(floats)}.")
+        return Batches(given, aims, list(floats))
+
+    def _reader_of(self, graph: Graph, tensor: Tensor) -> str:
+        """The layer that an input goes into, for messages."""
+        for call in graph.outer_calls():
+            if tensor in flatten(call.inputs):
+                return f"{call.layer.name} (in {self.name})"
+        return str(self.name)
+
+    def _compiled_for(self, graph: Graph) -> Compiled:
+        if self._compiled is None:
+            self._compiled = Compiled(self._told or {}, self.output_names)
+        return self._compiled
+
+    @contextmanager
+    def _unbuilt_on_error(self) -> Iterator[None]:
+        """If the model is not built yet and something is wrong with the call that would build it, it stays unbuilt."""
+        before: dict[Layer, dict[str, Any]] = {}
+        if self.built_graph is None:
+            for layer in self.all_layers():
+                before[layer] = {key: v.copy() if type(v) in (list, dict) else v for key, v in vars(layer).items()}
+        try:
+            yield
+        except BaseException:
+            for layer, state in before.items():
+                vars(layer).clear()
+                vars(layer).update(state)
+            raise
+
+    # ---- programs
+
+    def _executable(self, kind: str, batches: Batches) -> Any:
+        """The current engine's executable for one kind of step on such data; made once."""
+        key = (kind, batches.key)
+        if key not in self._steps:
+            graph = self.graph_for(batches.inputs)
+            for layer in self.all_layers():  # layers that `call` or a deferred build made after compile
+                self._captured.setdefault(layer, layer.trainable)
+            captured = self._captured if self.compiled else {layer: layer.trainable for layer in self.all_layers()}
+            compiled = None if kind == "predict" else self._compiled_for(graph)
+            self._steps[key] = step_program(
+                kind,
+                graph,
+                captured,
+                self.run_counter,
+                self.extra_losses,
+                compiled,
+                self.optimizer,
+                batches.targets,
+                batches.weights,
+            )
+        current, program = engine.current_engine(), self._steps[key]
+        if (current, program) not in self._executables:
+            self._executables[current, program] = current.prepare(program)
+        return self._executables[current, program]
+
+    def _results(self, prefix: str = "") -> dict[str, float]:
+        """The metrics' values now, by name."""
+        if self._compiled is None:
+            return {}
+        values = {prefix + key: metric.result() for key, metric in self._compiled.trackers().items()}
+        return {key: float(v) if np.ndim(v) == 0 else v for key, v in values.items()}
+
+    def _order(self, shuffle: bool, samples: int) -> Array | None:
+        if not shuffle:
+            return None
+        if self._shuffler is None:
+            self._shuffler = random.SeedGenerator()
+        with engine.eager_on_current():
+            return np.asarray(random.permutation(samples, seed=self._shuffler), np.int64)
+
+    # ---- fit
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: dict[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int = 1,
+    ) -> "callback_module.History":
+        """Trains on arrays for a number of epochs.
+
+        Args:
+            x, y: an array each, or a list or dict of arrays for several inputs or outputs; all samples first.
+            batch_size: samples per step, 32 if None; an epoch's last batch may be smaller.
+            epochs: the number of the last epoch; training starts after `initial_epoch`.
+            verbose: 0 silent, 1 a live bar, 2 a line per epoch; "auto" is 1 in a terminal or notebook and 0 elsewhere.
+            callbacks: a list of callbacks.
+            validation_split: the share of samples, taken from the end before shuffling, that is only evaluated.
+            validation_data: (x, y) or (x, y, sample_weight), evaluated after each epoch.
+            shuffle: whether each epoch takes the samples in a new order.
+            class_weight: a weight for each class, by number.  sample_weight: a weight for each sample.
+            validation_batch_size: batch_size if None.  validation_steps: evaluate only so many batches.
+            validation_freq: evaluate after every so many epochs.
+            steps_per_epoch: of endless data; arrays have an end, so it must be None.
+        Returns:
+            A History: `history.history` has a list of values for each metric, one per epoch.
+        Raises:
+            ArgumentError, ShapeError, DtypeError, DataError: before any weight, metric or optimizer state is changed.
+        """
+        self._must_be_compiled("fit")
+        batch_size = _batch_size("fit", batch_size)
+        if steps_per_epoch is not None:
+            raise ArgumentError("fit: steps_per_epoch belongs to endless data; arrays give ceil(samples / batch_size) steps.")
+        for word, value, least in (("epochs", epochs, 0), ("initial_epoch", initial_epoch, 0), ("validation_freq", validation_freq, 1)):
+            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+                raise ArgumentError(f"fit: {word} must be an integer of at least {least}; got {value!r}.")
+        if not isinstance(validation_split, (int, float, np.number)) or not 0 <= validation_split < 1:
+            raise ArgumentError(f"fit: validation_split is a share of the samples, at least 0 and below 1; got {validation_split!r}.")
+        parts = self._checked("fit", x, y, self._weights("fit", y, sample_weight, class_weight))
+        held = None
+        if validation_data is not None:
+            held = self._checked("fit (validation_data)", *_unpacked(validation_data))
+        elif validation_split:
+            pairs = [checks.split(part, validation_split, "fit") if part else ({}, {}) for part in parts]
+            parts, held = [a for a, _ in pairs], [b for _, b in pairs]
+        with self._unbuilt_on_error():
+            batches = self._fed("fit", *parts)
+            validation = None if held is None else self._fed("fit (validation)", *held)
+            step = self._executable("train", batches)
+            if validation is not None:
+                self._executable("test", validation)
+        steps = -(-len(batches) // batch_size)
+        listed = callback_module.CallbackList(
+            callbacks, self, verbose, epochs=epochs, steps=steps, history=True, batch_size=batch_size
+        )
+        self.history, self.stop_training = listed.history, False
+        with listed.running("train"):
+            for epoch in range(initial_epoch, epochs):
+                self.reset_metrics()
+                listed.on_epoch_begin(epoch)
+                self._run(step, batches, self._order(bool(shuffle), len(batches)), batch_size, steps, listed, "train")
+                logs = self._results()
+                if validation is not None and (epoch + 1) % validation_freq == 0:
+                    size = _batch_size("fit", validation_batch_size or batch_size)
+                    self._evaluate(validation, size, validation_steps, listed)
+                    logs.update(self._results("val_"))
+                listed.on_epoch_end(epoch, dict(sorted(logs.items())))
+                if self.stop_training:
+                    break
+        return listed.history
+
+    def _run(
+        self, step: Any, batches: Batches, order: Any, size: int, steps: int, listed: Any, kind: str, outputs: Any = None
+    ) -> None:
+        """Runs the batches of an epoch in slices: as many at once as the engine likes, or one by one for batch callbacks."""
+        at, single, arrays = 0, listed.wants_batches(kind), batches.arrays
+        while at < steps:
+            if single:
+                listed.on_batch_begin(kind, at)
+            stop = at + 1 if single else steps
+            more = {} if outputs is None else {"outputs": outputs}
+            at = step.run_batches(arrays, order, size, at, stop, **more)
+            listed.progressed(kind, at, self._results if kind != "predict" else dict)
+            if single:
+                listed.on_batch_end(kind, at - 1, self._results() if kind != "predict" else {})
+            if self.stop_training and kind == "train":
+                break
+
+    def _weights(self, method: str, y: Any, sample_weight: Any, class_weight: Any) -> Any:
+        if class_weight is None:
+            return sample_weight
+        if sample_weight is not None:
+            raise ArgumentError(f"{method}: give sample_weight or class_weight, not both.")
+        targets = checks.arrays_of(y, None, "y", method)
+        if len(targets) != 1:
+            raise ArgumentError(f"{method}: class_weight is for models with one output; use sample_weight.")
+        return checks.class_weights(class_weight, next(iter(targets.values())), method)
+
+    # ---- evaluate
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """The loss and the metrics on arrays.
+
+        Args:
+            x, y, batch_size, verbose, sample_weight, callbacks: as in fit.
+            steps: evaluate only so many batches.
+            return_dict: whether the values come as a dict by name.
+        Returns:
+            The loss, or a list of the loss and the metrics, or a dict.
+        """
+        self._must_be_compiled("evaluate")
+        batch_size = _batch_size("evaluate", batch_size)
+        parts = self._checked("evaluate", x, y, sample_weight)
+        with self._unbuilt_on_error():
+            batches = self._fed("evaluate", *parts)
+            self._executable("test", batches)
+        count = _steps(len(batches), batch_size, steps)
+        listed = callback_module.CallbackList(callbacks, self, verbose, epochs=1, steps=count)
+        with listed.running("test"):
+            self._evaluate(batches, batch_size, steps, listed)
+        return _returned(self._results(), return_dict)
+
+    def _evaluate(self, batches: Batches, size: int, steps: int | None, listed: Any) -> None:
+        self.reset_metrics()
+        self._run(self._executable("test", batches), batches, None, size, _steps(len(batches), size, steps), listed, "test")
+
+    # ---- predict
+
+    def predict(
+        self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None, callbacks: Any = None
+    ) -> Any:
+        """The model's outputs for arrays, as new arrays that may be written to.
+
+        Args:
+            x, batch_size, verbose, callbacks: as in fit.
+            steps: predict only so many batches.
+        """
+        batch_size = _batch_size("predict", batch_size)
+        parts = self._checked("predict", x)
+        with self._unbuilt_on_error():
+            batches = self._fed("predict", parts[0])
+            step = self._executable("predict", batches)
+        count = _steps(len(batches), batch_size, steps)
+        listed = callback_module.CallbackList(callbacks, self, verbose, epochs=1, steps=count)
+        samples = min(len(batches), count * batch_size)
+        outputs = self._room(step.program, batches, samples, batch_size)
+        with listed.running("predict"):
+            if outputs is not None:
+                self._run(step, batches, None, batch_size, count, listed, "predict", outputs)
+            else:
+                outputs = self._joined(step, batches, batch_size, count, listed)
+        return packed(self.output_structure(batches.inputs), outputs)
+
+    def _room(self, program: Any, batches: Batches, samples: int, size: int) -> list[Array] | None:
+        """Arrays for the outputs of all samples; None where the outputs' shapes do not tell."""
+        tensors = program.outputs
+        if any(None in y.shape[1:] or not y.shape for y in tensors):
+            size = min(size, samples)
+            tensors = specialize(program, [(size, *a.shape[1:]) for a in batches.arrays]).outputs
+            if any(not y.shape or y.shape[0] != size for y in tensors):
+                return None
+        elif any(y.shape[0] is not None for y in tensors):
+            return None
+        return [np.empty((samples, *y.shape[1:]), dtypes.as_numpy(y.dtype)) for y in tensors]
+
+    def _joined(self, step: Any, batches: Batches, size: int, count: int, listed: Any) -> list[Array]:
+        """Predictions whose rows are not the samples: batch by batch, put one after the other."""
+        parts = [step.run([a[i * size : (i + 1) * size] for a in batches.arrays]) for i in range(count)]
+        return [np.concatenate([np.atleast_1d(p) for p in group]) for group in zip(*parts)]
+
+    # ---- single batches
+
+    def train_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
+    ) -> Any:
+        """One step on one batch. Returns the batch's loss, or a list of the loss and the metrics, or a dict."""
+        self._must_be_compiled("train_on_batch")
+        weights = self._weights("train_on_batch", y, sample_weight, class_weight)
+        return self._on_batch("train", "train_on_batch", x, y, weights, return_dict)
+
+    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
+        """The loss and the metrics of one batch."""
+        self._must_be_compiled("test_on_batch")
+        return self._on_batch("test", "test_on_batch", x, y, sample_weight, return_dict)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """The outputs for one batch."""
+        parts = self._checked("predict_on_batch", x)
+        with self._unbuilt_on_error():
+            batches = self._fed("predict_on_batch", parts[0])
+            step = self._executable("predict", batches)
+        return packed(self.output_structure(batches.inputs), step.run(batches.arrays))
+
+    def _on_batch(self, kind: str, method: str, x: Any, y: Any, weights: Any, return_dict: bool) -> Any:
+        parts = self._checked(method, x, y, weights)
+        with self._unbuilt_on_error():
+            batches = self._fed(method, *parts)
+            step = self._executable(kind, batches)
+        self.reset_metrics()
+        step.run(batches.arrays)
+        return _returned(self._results(), return_dict)
+
+
+def _metric_known(metric: Any) -> None:
+    metrics.get(metric)
+
+
+def _batch_size(method: str, value: Any) -> int:
+    if value is None:
+        return 32
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ArgumentError(f"{method}: batch_size must be an integer of at least 1; got {value!r}.")
+    return int(value)
+
+
+def _steps(samples: int, size: int, limit: int | None) -> int:
+    steps = -(-samples // size)
+    return steps if limit is None else min(steps, limit)
+
+
+def _unpacked(validation_data: Any) -> tuple[Any, Any, Any]:
+    if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
+        raise ArgumentError(
+            f"fit: validation_data is (x, y) or (x, y, sample_weight); got a {type(validation_data).__name__}."
+        )
+    x, y, weight = [*validation_data, None][:3]
+    return x, y, weight
+
+
+def _returned(results: dict[str, Any], as_dict: bool) -> Any:
+    if as_dict:
+        return results
+    values = list(results.values())
+    return values[0] if len(values) == 1 else values
+
+

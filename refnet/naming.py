@@ -1,0 +1,61 @@
+"""Default names (`dense`, `dense_1`, ...) and the search by name with which every part of the library answers a wrong one."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from refnet.errors import ArgumentError, did_you_mean
+
+_counts: dict[str, int] = {}
+
+
+def snake_case(name: str) -> str:
+    """`GlobalAveragePooling2D` -> `global_average_pooling2d`."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def unique_name(prefix: str) -> str:
+    """The prefix itself the first time, then with _1, _2 ..."""
+    count = _counts.get(prefix, 0)
+    _counts[prefix] = count + 1
+    return prefix if count == 0 else f"{prefix}_{count}"
+
+
+def reset_names() -> None:
+    """Default names start again."""
+    _counts.clear()
+
+
+def found(kind: str, name: Any, known: Mapping[str, Any]) -> Any:
+    """What `known` holds under a name. Raises ArgumentError with near names if it holds nothing."""
+    if name in known:
+        return known[name]
+    raise ArgumentError(f"unknown {kind} {name!r}.{did_you_mean(name, list(known))}")
+
+
+def resolved(kind: str, identifier: Any, known: Mapping[str, Any], config: bool = True) -> Any:
+    """An object given as itself, as a class, by name, or as {"class_name", "config"}."""
+    if isinstance(identifier, str):
+        identifier = found(kind, identifier, known)
+    elif config and isinstance(identifier, dict) and "class_name" in identifier:
+        return found(kind, identifier["class_name"], known)(**identifier.get("config", {}))
+    if isinstance(identifier, type):
+        return identifier()
+    if callable(identifier) or identifier is None:
+        return identifier
+    raise ArgumentError(f"a {kind} is given by name, as an object or as a function; got {identifier!r}.")
+
+
+def serialized(value: Any) -> Any:
+    """A value as a config holds it: functions by name, objects as {"class_name", "config"}."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(serialized(v) for v in value)
+    if isinstance(value, dict):
+        return {key: serialized(v) for key, v in value.items()}
+    if hasattr(value, "get_config") and not isinstance(value, type):
+        return {"class_name": type(value).__name__, "config": value.get_config()}
+    if callable(value) and hasattr(value, "__name__"):
+        return value.__name__
+    return value

@@ -1,0 +1,52 @@
+"""Small helpers of Keras's `utils`."""
+
+from typing import Any
+
+import numpy as np
+
+from refnet import dtypes, naming, random
+from refnet.annotations import Array
+from refnet.errors import ArgumentError, DataError
+
+
+def to_categorical(x: Any, num_classes: int | None = None) -> Array:
+    """Class numbers as one-hot rows.
+
+    Args:
+        x: integers from 0; a last axis of 1 is dropped.
+        num_classes: the length of a row; the largest number plus 1 if None.
+    Raises:
+        DataError: a number that is no class.
+
+    >>> to_categorical([0, 2])
+    array([[1., 0., 0.],
+           [0., 0., 1.]], dtype=float32)
+    """
+    labels = np.asarray(x)
+    if labels.dtype.kind not in "biu":
+        if labels.dtype.kind != "f" or (labels != np.floor(labels)).any():
+            raise DataError(f"to_categorical takes whole numbers; got dtype {labels.dtype}.")
+        labels = labels.astype("int64")
+    if labels.ndim > 1 and labels.shape[-1] == 1:
+        labels = labels[..., 0]
+    if num_classes is None:
+        if labels.size == 0:
+            raise ArgumentError("to_categorical: give num_classes; an empty array does not say how many there are.")
+        num_classes = int(labels.max()) + 1
+    outside = np.argwhere((labels < 0) | (labels >= num_classes))
+    if len(outside):
+        where = tuple(int(i) for i in outside[0])
+        raise DataError(f"to_categorical: labels must lie in 0..{num_classes - 1}; x{list(where)} is {labels[where]}.")
+    rows = np.zeros((labels.size, num_classes), dtypes.as_numpy(dtypes.floatx()))
+    rows[np.arange(labels.size), labels.reshape(-1)] = 1
+    return rows.reshape(*labels.shape, num_classes)
+
+
+def set_random_seed(seed: int) -> None:
+    """Starts every stream of random numbers anew: refnet's, NumPy's and Python's."""
+    random.set_random_seed(seed)
+
+
+def clear_session() -> None:
+    """Default layer names start again."""
+    naming.reset_names()
