@@ -5,6 +5,8 @@ before them give multiples of 4. x is a whole number (of 24 or 53 bits) times 2*
 of x, selects the digits.
 """
 
+import math
+
 import numpy as np
 
 KEPT = 54  # digits of the second part
@@ -42,9 +44,9 @@ def float32_quarter_turn_tables():
         rest = digits % (4 << unit)
         top = rest >> (unit - 26)
         below = rest - (top << (unit - 26))
-        upper[field] = np.ldexp(float(top), -26 - k)
+        upper[field] = math.ldexp(float(top), -26 - k)
         extra = max(below.bit_length() - KEPT, 0)
-        lower[field] = np.ldexp(float(below >> extra), extra - unit - k)
+        lower[field] = math.ldexp(float(below >> extra), extra - unit - k)
     return upper, lower
 
 
@@ -67,7 +69,7 @@ def float64_quarter_turn_table():
             place = 24 + 26 * word
             top = rest >> (unit - place)
             rest -= top << (unit - place)
-            table[field - FLOAT64_FIRST, word] = np.ldexp(float(top), -place)
+            table[field - FLOAT64_FIRST, word] = math.ldexp(float(top), -place)
         extra = max(rest.bit_length() - KEPT, 0)
-        table[field - FLOAT64_FIRST, -1] = np.ldexp(float(rest >> extra), extra - unit)
+        table[field - FLOAT64_FIRST, -1] = math.ldexp(float(rest >> extra), extra - unit)
     return table.ravel()
