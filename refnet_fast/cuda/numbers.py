@@ -119,10 +119,9 @@ def _on_device():
 
 FUNCTIONS = {name: value for name, value in vars(scalars).items() if callable(value)} if simulated() else _on_device()
 
-# How a result is rounded to a dtype: named in the text of fused kernels.
-if simulated():
-    ROUNDED = {name: dtypes.as_numpy(name).type for name in dtypes.ALL}
-else:
+if not simulated():
     from numba.cuda import bfloat16
 
-    ROUNDED = {name: bfloat16 if name == "bfloat16" else dtypes.as_numpy(name).type for name in dtypes.ALL}
+# How a result is rounded to a dtype, in the text of fused kernels: as_float32, as_int8, ...
+for _name in dtypes.ALL:
+    globals()[f"as_{_name}"] = bfloat16 if _name == "bfloat16" and not simulated() else dtypes.as_numpy(_name).type

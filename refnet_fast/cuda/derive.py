@@ -1,0 +1,255 @@
+"""Any definition as a CUDA kernel: one thread for each task, every element it reads widened, rounded once when it is stored.
+
+A kernel's text depends on the op, the ranks and the kinds of its arguments; shapes, strides and numbers are arguments. Arrays
+come with their strides, so transposed, broadcast and sliced views cost no copy.
+"""
+
+import contextlib
+import functools
+import importlib.metadata
+import textwrap
+
+import numpy as np
+
+from refnet.definition import View, size_of
+from refnet_fast.build import load
+from refnet_fast.cuda import numbers, target
+from refnet_fast.cuda.device import array_at
+from refnet_fast.derive import Placed, Translator
+from refnet_fast.fuse import WIDE, node_lines
+
+THREADS = 128  # in a block
+CLEAR = 2**62  # what a flag holds while no check is violated
+
+HEADER = f"""# numba-cuda {importlib.metadata.version("numba-cuda")}
+import numpy as np
+from numba import cuda
+from refnet_fast.cuda.derive import CLEAR, device
+from refnet_fast.cuda.numbers import wide
+"""
+
+
+def _jit(function):
+    if target.simulated():
+        return function
+    from numba import cuda
+
+    return cuda.jit(device=True)(function)
+
+
+device = Translator(numbers.wide, numbers.FUNCTIONS, _jit)  # definition -> device function
+
+
+class Launch:
+    """A kernel and what it is called with.
+
+    Args:
+        text: the source; it defines `kernel`.
+        arguments: a Placed for each array; ints, floats, bools and tuples of them.
+        threads: how many threads it needs.
+        contract: whether the compiler may fuse multiplications and additions.
+    """
+
+    def __init__(self, text, arguments, threads, contract=False):
+        self.text, self.arguments, self.threads = text, arguments, threads
+        self.what = ""
+        self._ready = None
+
+    def __call__(self):
+        """Starts the kernel; it runs after all that were started before."""
+        if self.threads == 0:
+            return
+        if self._ready is None:
+            block = min(THREADS, self.threads)
+            kernel, grid = dispatcher(self.text), (-(-self.threads // block), block)
+            arguments = [on_device(a) for a in self.arguments]
+            self._ready = lambda: kernel[grid](*arguments)  # configured each time: the simulator keeps one configuration
+            with contextlib.nullcontext() if target.simulated() else target.compiling():
+                self._ready()
+            return
+        self._ready()
+
+    def ptx(self, capability):
+        """The kernel as PTX for a compute capability, (9, 0) for example; no device is needed."""
+        from numba import cuda
+
+        with target.compiling(capability):
+            text, _ = cuda.compile_ptx(load(self.text).kernel, tuple(map(type_of, self.arguments)), cc=capability)
+        return text
+
+
+@functools.cache
+def dispatcher(text):
+    """The kernel of that text, compiled for whatever it will be called with, and kept on disk."""
+    from numba import cuda
+
+    kernel = load(text).kernel
+    return cuda.jit(kernel) if target.simulated() else cuda.jit(cache=True, lto=False)(kernel)
+
+
+def on_device(argument):
+    """An argument as it is passed to a kernel."""
+    if isinstance(argument, Placed):
+        strides = None if argument.contiguous else argument.view.strides
+        return array_at(argument.address, argument.view.shape, argument.dtype, strides)
+    if isinstance(argument, (tuple, list)):
+        return tuple(map(on_device, argument))
+    return plain(argument)
+
+
+def plain(number):
+    if isinstance(number, (bool, np.bool_)):
+        return bool(number)
+    return float(number) if isinstance(number, (float, np.floating)) else int(number)
+
+
+def type_of(argument):
+    """The Numba type of an argument."""
+    from numba.cuda import types
+    from numba.cuda.np.numpy_support import from_dtype
+
+    from refnet import dtypes
+
+    if isinstance(argument, Placed):
+        layout = "C" if argument.contiguous else "A"
+        return types.Array(from_dtype(dtypes.as_numpy(argument.dtype)), len(argument.view.shape), layout)
+    if isinstance(argument, (tuple, list)):
+        parts = tuple(map(type_of, argument))
+        return types.Tuple(parts) if len(set(parts)) > 1 else types.UniTuple(parts[0], len(parts))
+    number = plain(argument)
+    return types.boolean if isinstance(number, bool) else types.float64 if isinstance(number, float) else types.int64
+
+
+# ---- the text of a kernel
+
+
+class Kernel:
+    """A kernel being written: its arguments, numbered as they are added, and its imports.
+
+    Args:
+        domain: one thread for each index of this shape; the body sees it as i0, i1, ...
+        guard: a Placed flag: with it the body runs only while no check is violated.
+    """
+
+    def __init__(self, domain, guard=None):
+        self.domain, self.arguments, self.imports = tuple(domain), [], {}
+        self.flag = None if guard is None else self.add(guard)
+
+    def add(self, argument):
+        """The name of an argument in the body. What is empty or absent is written out, as it has no type."""
+        if isinstance(argument, (tuple, list)) and (not argument or any(isinstance(a, (tuple, list)) for a in argument)):
+            return "(" + "".join(self.add(part) + ", " for part in argument) + ")"
+        if argument is None:
+            return "None"
+        self.arguments.append(argument)
+        return f"a{len(self.arguments) - 1}"
+
+    def function(self, definition):
+        """The name of a definition, compiled for the device."""
+        name = f"{definition.__name__}_on_device"
+        self.imports[name] = f"from {definition.__module__} import {definition.__name__}\n{name} = device({definition.__name__})"
+        return name
+
+    @property
+    def task(self):
+        return "(" + "".join(f"i{axis}, " for axis in range(len(self.domain))) + ")"
+
+    def launch(self, body):
+        """The Launch of this kernel with these lines as its body."""
+        axes = range(len(self.domain))
+        extents = [f"d{axis}" for axis in axes]
+        names = ["count", *extents, *(f"a{k}" for k in range(len(self.arguments)))]
+        index = ["rest = number"]
+        for axis in reversed(axes):
+            index += [f"i{axis} = rest % d{axis}", f"rest //= d{axis}"] if axis else ["i0 = rest"]
+        count = size_of(self.domain)
+        if target.simulated():  # a simulated thread is a Python thread, in which NumPy's warnings are on
+            body = ['with np.errstate(all="ignore"):', *("    " + line for line in body)]
+        guard = "" if self.flag is None else f" and {self.flag}[0] == CLEAR"
+        text = (
+            HEADER
+            + "\n".join(self.imports.values())
+            + f"\n\n\ndef kernel({', '.join(names)}):\n    number = cuda.grid(1)\n    if number < count{guard}:\n"
+            + textwrap.indent("\n".join([*index, *body]), " " * 8)
+            + "\n"
+        )
+        return Launch(text, [count, *self.domain, *self.arguments], count)
+
+
+def derive(op, form, inputs, outputs, scratch=(), guard=None):
+    """The Launch of a kernel made from the op's own definition, one thread for each index of the form's domain.
+
+    Args:
+        op: a primitive.
+        form: its call in canonical form.
+        inputs, outputs: a Placed for each array of the form.
+        scratch: a Placed for each scratch array, with the threads as its first axis.
+        guard: a Placed flag, see Kernel.
+    """
+    kernel = Kernel(form.domain, guard)
+    if op.variadic:
+        inputs = [tuple(Strided(x) for x in inputs)]
+    reads, writes = [kernel.add(x) for x in inputs], [kernel.add(y) for y in outputs]
+    attributes = [kernel.add(a) for a in form.attributes]
+    rooms = [f"{kernel.add(room)}[number]" for room in scratch]
+    if op.scalar is None:
+        arguments = ", ".join([f"({kernel.task},)", *reads, *attributes, *writes, *rooms])
+        return kernel.launch([f"{kernel.function(op.loop)}({arguments})"])
+    task = kernel.task
+    elements = [f"wide({name}[{task}])" for name in reads]
+    results = ", ".join(f"{name}[{task}]" for name in writes)
+    return kernel.launch([f"{results} = {kernel.function(op.scalar)}({', '.join(elements + attributes)})"])
+
+
+class Strided(Placed):
+    """A Placed that is passed with its strides even if it is contiguous: the arrays of a tuple must be of one type."""
+
+    contiguous = False
+
+    def __init__(self, placed):
+        from refnet.definition import row_major
+
+        view = placed.view
+        strides = row_major(view.shape) if view.strides is None else view.strides
+        super().__init__(placed.address, View(view.shape, tuple(strides)), placed.dtype)
+
+
+# ---- fused units
+
+
+class Emitted:
+    """What `fuse.node_lines` asks for, answered for the device: everything is computed wide and rounded at each node."""
+
+    def __init__(self, kernel):
+        self.kernel = kernel
+
+    def mode(self, node):
+        return WIDE
+
+    def function(self, scalar, attributes, mode):
+        return self.kernel.function(scalar)
+
+    def rounded(self, dtype, result):
+        self.kernel.imports[dtype] = f"from refnet_fast.cuda.numbers import as_{dtype}"
+        return f"as_{dtype}({result})"
+
+
+def fuse(nodes, operand_of, joined, guard=None):
+    """The Launch of a unit of elementwise nodes: one thread for each element, what lies between the nodes in registers.
+
+    Args: as refnet_fast.fuse.fuse.
+    """
+    kernel = Kernel(joined, guard)
+    made = {y for node in nodes for y in node.outputs}
+    names: dict = {}
+    for operand in operand_of.values():
+        if operand.key not in names:
+            names[operand.key] = kernel.add(Placed(operand.address, View(tuple(joined), operand.strides), operand.dtype))
+    place = {t: f"{names[operand.key]}[{kernel.task}]" for t, operand in operand_of.items()}
+    value = {t: text for t, text in place.items() if t not in made}
+    emitted, numbers_read, body = Emitted(kernel), [], []
+    for node in nodes:
+        body += node_lines(node, value, emitted, numbers_read)
+        body += [f"{place[y]} = {value[y]}" for y in node.outputs if y in place]
+    body = [f"n{k} = {kernel.add(float(n) if isinstance(n, float) else int(n))}" for k, n in enumerate(numbers_read)] + body
+    return kernel.launch(body)

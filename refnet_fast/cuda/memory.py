@@ -1,0 +1,45 @@
+"""The memory of a plan on the device: the CPU's arena by lifetime, in one block."""
+
+import numpy as np
+
+from refnet import dtypes
+from refnet_fast.cuda.device import Block, download, upload
+from refnet_fast.memory import Memory
+
+
+class DeviceMemory(Memory):
+    """The addresses of a plan's tensors on the device.
+
+    Args:
+        residence: where the variables lie.
+    """
+
+    def __init__(self, plan, residence):
+        self.residence = residence
+        super().__init__(plan, [[unit] for unit in plan.units])
+
+    def allocate(self, size):
+        return self.room_for(size)
+
+    def room_for(self, size):
+        """The address of `size` zeroed bytes, kept as long as the plan."""
+        block = Block(size)
+        self.kept.append(block)
+        return block.address
+
+    def keep(self, array):
+        address = self.room_for(array.nbytes)
+        upload(array, address)
+        return address
+
+    def home(self, variable):
+        return self.residence.home(variable)
+
+    def side_by_side(self, variables):
+        return self.residence.side_by_side(variables)
+
+    def array(self, tensor):
+        """A copy of a tensor's value, on the host."""
+        result = np.empty(tensor.shape, dtypes.as_numpy(tensor.dtype))
+        download(self.address(tensor), result)
+        return result

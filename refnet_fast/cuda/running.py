@@ -1,0 +1,112 @@
+"""From a plan to a running program: one launch for each unit, in order, on memory that stays on the device."""
+
+import threading
+
+import numpy as np
+
+from refnet import dtypes
+from refnet.definition import size_of
+from refnet.graph import Variable
+from refnet_fast.cuda import derive, services
+from refnet_fast.cuda.device import download, upload
+from refnet_fast.cuda.memory import DeviceMemory
+from refnet_fast.derive import Placed
+from refnet_fast.fuse import Operand, unit_shape
+from refnet_fast.memory import bytes_of, merged_size
+from refnet_fast.plan import Plan
+
+lock = threading.RLock()  # programs run one at a time: they share the variables
+
+
+class CudaRunning:
+    """A concrete program on the device.
+
+    Args:
+        residence: where variables lie.
+    """
+
+    def __init__(self, concrete, residence):
+        self.concrete, self.residence = concrete, residence
+        self.plan = Plan(concrete, tuned=True)
+        self.memory = DeviceMemory(self.plan, residence)
+        self.checks = self.plan.checked()
+        self.flag = services.new_word(self.memory, derive.CLEAR)
+        self.guard = self.flag if self.checks else None
+        self.launches = self._launches()
+        self.homes = {v: residence.home(v) for v in concrete.program.variables}
+
+    def valid(self):
+        """Whether the variables still have the places that the launches name."""
+        return all(self.residence.home(v) == address for v, address in self.homes.items())
+
+    def run(self, feeds):
+        """One run; the outputs are new arrays."""
+        with lock:
+            for variable in self.homes:
+                self.residence.bring(variable)
+            for x, array in zip(self.concrete.inputs, feeds):
+                upload(np.ascontiguousarray(array, dtypes.as_numpy(x.dtype)), self.memory.address(x))
+            for launch in self.launches:
+                launch()
+            self.residence.written(self.plan.commits)
+            self._check()
+            return [self.memory.array(y) for y in self.plan.outputs]
+
+    def _check(self):
+        if not self.checks:
+            return
+        flag = np.empty(1, np.int64)
+        download(self.flag.address, flag)
+        if flag[0] != derive.CLEAR:
+            upload(np.array([derive.CLEAR]), self.flag.address)
+            raise self.plan.violation(int(flag[0]), self.memory.array)
+
+    def report(self):
+        """[(ops, threads)] for every launch."""
+        return [(launch.what, launch.threads) for launch in self.launches]
+
+    # ---- launches
+
+    def _launches(self):
+        """Units that compute, checks, units that commit in place, copies: what commits does so only if no check was violated."""
+        units = self.plan.units
+        launches = [self._unit(unit, None) for unit in units[: self.plan.computing]]
+        for number, (instruction, position, low, high) in enumerate(self.checks):
+            launches.append(services.check_range(self._flat(instruction.inputs[position]), low, high, number, self.flag))
+        launches += [self._unit(unit, self.guard) for unit in units[self.plan.computing :]]
+        early, late = [], []
+        for value, variable in self.plan.copies:
+            source = self._flat(value)
+            if isinstance(self.plan.base(value), Variable) and self.plan.base(value) in self.plan.commits:
+                room = self.memory.room_for(bytes_of(variable))
+                early.append(services.copy(source, room))
+                source = services.flat(room, source.size, source.dtype)
+            late.append(services.copy(source, self.residence.home(variable), self.guard))
+        return launches + early + late
+
+    def _unit(self, unit, guard):
+        if unit.merged:
+            operands, joined = self.memory.merged_operands(unit), (merged_size(unit),)
+            launch = derive.fuse(unit.nodes[:1], operands, joined, guard)
+        elif unit.fused:
+            tensors = unit.reads() + unit.stored
+            joined, strides = unit_shape(unit.shape, [t.shape for t in tensors])
+            operands = {t: Operand(self.memory.address(t), t.dtype, s) for t, s in zip(tensors, strides)}
+            launch = derive.fuse(unit.nodes, operands, joined, guard)
+        else:
+            launch = self._single(unit.nodes[0], guard)
+        launch.what = " ".join(node.op.name for node in unit.nodes)
+        return launch
+
+    def _single(self, node, guard):
+        form = node.op.form(*node.inputs, **node.attributes)
+        unread = self.memory.start  # what is read for its shape alone has no place
+        inputs = [
+            Placed(unread if i in node.op.shape_only else self.memory.address(x), view, x.dtype)
+            for i, (x, view) in enumerate(zip(node.inputs, form.inputs))
+        ]
+        outputs = [Placed(self.memory.address(y), view, y.dtype) for y, view in zip(node.outputs, form.outputs)]
+        return derive.derive(node.op, form, inputs, outputs, services.scratch(self.memory, form), guard)
+
+    def _flat(self, x):
+        return services.flat(self.memory.address(x), size_of(x.shape), x.dtype)
