@@ -158,6 +158,8 @@ def unit_shape(shape, sources):
         shape: the shape of every output.
         sources: the shape each operand has in memory, row-major.
     """
+    if size_of(shape) == 1:  # nothing is repeated, and results must not look like operands that are
+        return (1,), [[1]] * len(sources)
     return join_axes(tuple(shape), [broadcast_strides(tuple(s), tuple(shape)) for s in sources])
 
 
@@ -208,7 +210,7 @@ def fuse(nodes, operand_of, joined, width=1):
 def node_lines(node, value, emitted, numbers):
     """The lines that compute one node; `value` maps tensors to expressions and is added to."""
     mode = emitted.mode(node)
-    form_attributes = node.op.ordered(node.attributes)
+    form_attributes = node.op.form(*node.inputs, **node.attributes).attributes
     parameters = list(inspect.signature(node.op.scalar).parameters)
     attributes = parameters[len(node.inputs) :]
     function = emitted.function(node.op.scalar, attributes, mode)

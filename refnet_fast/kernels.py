@@ -10,9 +10,9 @@ from typing import Callable, NamedTuple
 
 from numba import njit
 
-from refnet.definition import Form
+from refnet.definition import Form, View
 from refnet_fast.build import build
-from refnet_fast.derive import frame_of, kernel_text
+from refnet_fast.derive import Placed, frame_of, kernel_text
 
 FAMILIES = ("contraction", "activation", "loss", "reduction", "shapes", "indexing", "random")
 
@@ -60,6 +60,12 @@ class Kernel:
         names = "".join(f"a{number}, " for number in range(len(arguments)))
         text = kernel_text(imports, arguments, [f"{self.name}({names}lo, hi)"])
         return build(text), frame_of(arguments)
+
+
+def as_rows(call, inputs, outputs):
+    """Arrays of form (outer, lane, 1) as (outer, lane), so that a kernel's rows are contiguous for the compiler too."""
+    arrays = [*inputs, *outputs]
+    return [Placed(a.address, View(a.view.shape[:2]), a.dtype) for a in arrays]
 
 
 tuned: dict[str, list] = {}

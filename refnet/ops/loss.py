@@ -325,9 +325,12 @@ def sparse_softmax_cross_entropy_loop(tasks: Tasks, x: Array, labels: Array, los
         total = 0
         for c in range(x.shape[1]):
             total += exp(x[n, c] - best)
+        chosen = best  # stands for a label outside the classes, which is reported elsewhere: nothing outside x is read
         for c in range(x.shape[1]):
             p[n, c] = exp(x[n, c] - best) / total
-        loss[n] = log(total) - (x[n, labels[n]] - best)
+            if c == labels[n]:
+                chosen = x[n, c]
+        loss[n] = log(total) - (chosen - best)
 
 
 def sparse_softmax_cross_entropy_gradient_loop(tasks: Tasks, dloss: Array, p: Array, labels: Array, dx: Array) -> None:
@@ -375,7 +378,10 @@ sparse_softmax_cross_entropy_op = Op(
 
 def pick_class_loop(tasks: Tasks, x: Array, labels: Array, y: Array) -> None:
     for (n,) in tasks:
-        y[n] = x[n, labels[n]]
+        y[n] = x[n, 0]  # stands for a label outside the classes, which is reported elsewhere
+        for c in range(x.shape[1]):
+            if c == labels[n]:
+                y[n] = x[n, c]
 
 
 def pick_class_gradient_loop(tasks: Tasks, dy: Array, x: Array, labels: Array, dx: Array) -> None:

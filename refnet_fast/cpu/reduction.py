@@ -2,7 +2,7 @@
 
 from numba import njit
 
-from refnet_fast.kernels import kernel
+from refnet_fast.kernels import as_rows, kernel
 from refnet_fast.tables import ELEMENT_NS
 
 
@@ -51,12 +51,12 @@ def add_row(row, out):
     when=_along_rows,
     tasks=_results,
     cost=_task_ns,
-    fastmath=frozenset({"contract", "reassoc", "nsz"}),
+    arguments=as_rows,
 )
 def sum_rows(x, y, lo, hi):
     """Results lo..hi, each the sum of one contiguous row, in as many partial sums as the vector has lanes."""
     for o in range(lo, hi):
-        y[o, 0] = row_sum(x[o, :, 0])
+        y[o, 0] = row_sum(x[o])
 
 
 @njit(error_model="numpy", fastmath={"contract", "reassoc", "nsz"})

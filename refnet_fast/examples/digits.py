@@ -131,6 +131,8 @@ def curves(axes: Any, history: dict[str, list[float]], test_accuracy: float) -> 
         axis.spines[["top", "right"]].set_visible(False)
     axes[1].axhline(test_accuracy, color="#2f8f4e", linestyle="--", label=f"test, at the end: {test_accuracy:.1%}")
     axes[0].set_yscale("log")
+    axes[0].yaxis.set_major_formatter("{x:g}")
+    axes[0].yaxis.set_minor_formatter("{x:g}")
     axes[1].set_ylim(max(0.0, min(history["accuracy"][min(2, len(epochs) - 1)], 0.95) - 0.02), 1.005)
     axes[1].set_xlabel("epoch")
     axes[1].xaxis.get_major_locator().set_params(integer=True)
@@ -140,7 +142,7 @@ def curves(axes: Any, history: dict[str, list[float]], test_accuracy: float) -> 
 
 def misread(figure: Any, data: Digits, chances: np.ndarray, wrong: np.ndarray) -> None:
     """The misread digits, those read with most confidence first."""
-    rows, columns = 4, 6
+    rows, columns = (3, 4) if len(wrong) <= 12 else (4, 6)
     shown = wrong[: rows * columns]
     all_of_them = f"all {len(wrong)}" if len(shown) == len(wrong) else f"{len(shown)} of {len(wrong)}"
     figure.suptitle(f"misread: {all_of_them}; written → read (how sure)", fontsize=11)

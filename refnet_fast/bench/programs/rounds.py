@@ -1,0 +1,32 @@
+"""What every program does around its training: answers each line on stdin with one round's time, as a line of JSON."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+
+ROUND = 0.3  # seconds that a round should last at least
+
+
+def serve(versions: dict[str, str], steps: int, train: Callable[[int], object]) -> None:
+    """Answers until stdin ends.
+
+    Args:
+        versions: of the libraries, for the report.
+        steps: in an epoch.
+        train: `train(epochs)` trains so many epochs and returns when they are done.
+    """
+    answers, sys.stdout = sys.stdout, sys.stderr  # what a library prints must not be taken for an answer
+    train(1)
+    start = time.perf_counter()
+    train(1)
+    epochs = max(1, round(ROUND / (time.perf_counter() - start)))
+    train(epochs)
+    print(json.dumps({"versions": versions, "epochs": epochs}), file=answers, flush=True)
+    for _ in sys.stdin:
+        used, start = sum(os.times()[:2]), time.perf_counter()
+        train(epochs)
+        seconds = time.perf_counter() - start
+        answer = {"microseconds": seconds / (epochs * steps) * 1e6, "processor": sum(os.times()[:2]) - used}
+        print(json.dumps(answer), file=answers, flush=True)

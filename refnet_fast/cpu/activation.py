@@ -1,0 +1,98 @@
+"""Softmax and its logarithm along contiguous lanes, and their gradients."""
+
+from numba import njit
+
+from refnet_fast.cpu.elementary import by_type
+from refnet_fast.kernels import as_rows, kernel
+from refnet_fast.tables import ELEMENT_NS
+
+exp, log = by_type("exp"), by_type("log")
+SUMS = {"error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
+
+
+def _contiguous_lanes(call):
+    return call.dtypes in ({"float32"}, {"float64"}) and call.form.inputs[0].shape[2] == 1
+
+
+LANES = {
+    "when": _contiguous_lanes,
+    "tasks": lambda call: call.form.domain[0],
+    "cost": lambda call: 10 * ELEMENT_NS * call.form.inputs[0].shape[1] + 20,
+    "arguments": as_rows,
+    "rows": lambda call: tuple(range(len(call.inputs))) if len(call.inputs[0].shape) == 2 else None,
+}
+
+
+@njit(error_model="numpy")
+def row_largest(row):
+    """The largest element of a row; NaN if there is one."""
+    best = row[0]
+    for c in range(row.size):
+        if row[c] > best or row[c] != row[c]:
+            best = row[c]
+    return best
+
+
+@njit(error_model="numpy")
+def exponentials(row, best, out):
+    for c in range(row.size):
+        out[c] = exp(row[c] - best)
+
+
+@njit(**SUMS)
+def row_total(row):
+    total = row.dtype.type(0)
+    for c in range(row.size):
+        total += row[c]
+    return total
+
+
+@njit(**SUMS)
+def row_dot(a, b):
+    total = a.dtype.type(0)
+    for c in range(a.size):
+        total += a[c] * b[c]
+    return total
+
+
+@kernel("softmax", **LANES)
+def softmax_lanes(x, y, lo, hi):
+    """Lanes lo..hi: one pass for the largest, one for the exponentials, one to sum and one to scale, all in the first cache."""
+    for o in range(lo, hi):
+        row, out = x[o], y[o]
+        exponentials(row, row_largest(row), out)
+        total = row_total(out)
+        for c in range(out.size):
+            out[c] = out[c] / total
+
+
+@kernel("softmax_gradient", **LANES)
+def softmax_gradient_lanes(dy, y, dx, lo, hi):
+    """Lanes lo..hi: a dot product, then one pass."""
+    for o in range(lo, hi):
+        above, row, out = dy[o], y[o], dx[o]
+        total = row_dot(above, row)
+        for c in range(out.size):
+            out[c] = row[c] * (above[c] - total)
+
+
+@kernel("log_softmax", **LANES)
+def log_softmax_lanes(x, y, lo, hi):
+    """Lanes lo..hi: the exponentials are written where the result will stand, summed, and overwritten."""
+    for o in range(lo, hi):
+        row, out = x[o], y[o]
+        best = row_largest(row)
+        exponentials(row, best, out)
+        total = log(row_total(out))
+        for c in range(out.size):
+            out[c] = (row[c] - best) - total
+
+
+@kernel("log_softmax_gradient", **LANES)
+def log_softmax_gradient_lanes(dy, y, dx, lo, hi):
+    """Lanes lo..hi: a sum, then one pass."""
+    for o in range(lo, hi):
+        above, row, out = dy[o], y[o], dx[o]
+        total = row_total(above)
+        for c in range(out.size):
+            out[c] = above[c] - exp(row[c]) * total
