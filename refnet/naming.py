@@ -43,9 +43,9 @@ def resolved(kind: str, identifier: Any, known: Mapping[str, Any], config: bool 
         return found(kind, identifier["class_name"], known)(**identifier.get("config", {}))
     if isinstance(identifier, type):
         return identifier()
-    if callable(identifier) or identifier is None:
+    if identifier is None or callable(identifier) or hasattr(identifier, "get_config"):
         return identifier
-    raise ArgumentError(f"a {kind} is given by name, as an object or as a function; got {identifier!r}.")
+    raise ArgumentError(f"{kind}: give a name, an object or a function; got {identifier!r}.")
 
 
 def serialized(value: Any) -> Any:

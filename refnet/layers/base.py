@@ -393,7 +393,13 @@ class Layer:
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         """A new layer from what get_config gave; its weights are not in a config."""
-        return cls(**{key: _restored(value) for key, value in config.items()})
+        taken = inspect.signature(cls.__init__).parameters
+        every = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in taken.values())
+        base = {key: config[key] for key in ("name", "trainable", "dtype") if key in config}
+        layer = cls(**{k: _restored(v) for k, v in config.items() if every or k in taken or k not in base})
+        layer.name, layer._trainable = base.get("name", layer.name), base.get("trainable", True)
+        layer.dtype = base.get("dtype", layer.dtype)
+        return layer
 
 
 def _restored(value: Any) -> Any:

@@ -312,13 +312,14 @@ class Trainer(Layer):
                 raise ArgumentError(f"fit: {word} must be an integer of at least {least}; got {value!r}.")
         if not isinstance(validation_split, (int, float, np.number)) or not 0 <= validation_split < 1:
             raise ArgumentError(f"fit: validation_split is a share of the samples, at least 0 and below 1; got {validation_split!r}.")
-        parts = self._checked("fit", x, y, self._weights("fit", y, sample_weight, class_weight))
+        parts = self._checked("fit", x, y, sample_weight)
         held = None
         if validation_data is not None:
             held = self._checked("fit (validation_data)", *_unpacked(validation_data))
         elif validation_split:
             pairs = [checks.split(part, validation_split, "fit") if part else ({}, {}) for part in parts]
-            parts, held = [a for a, _ in pairs], [b for _, b in pairs]
+            parts, held = tuple(a for a, _ in pairs), tuple(b for _, b in pairs)
+        parts = self._class_weighted("fit", parts, class_weight)
         with self._unbuilt_on_error():
             batches = self._fed("fit", *parts)
             validation = None if held is None else self._fed("fit (validation)", *held)
@@ -362,15 +363,17 @@ class Trainer(Layer):
             if self.stop_training and kind == "train":
                 break
 
-    def _weights(self, method: str, y: Any, sample_weight: Any, class_weight: Any) -> Any:
+    def _class_weighted(self, method: str, parts: Any, class_weight: Any) -> Any:
+        """Checked arrays with a sample weight from each sample's class; data that are only evaluated are not weighted so."""
         if class_weight is None:
-            return sample_weight
-        if sample_weight is not None:
+            return parts
+        inputs, targets, weights = parts
+        if weights:
             raise ArgumentError(f"{method}: give sample_weight or class_weight, not both.")
-        targets = checks.arrays_of(y, None, "y", method)
         if len(targets) != 1:
             raise ArgumentError(f"{method}: class_weight is for models with one output; use sample_weight.")
-        return checks.class_weights(class_weight, next(iter(targets.values())), method)
+        (target,) = targets.values()
+        return inputs, targets, {"class_weight": checks.class_weights(class_weight, target, method)}
 
     # ---- evaluate
 
@@ -461,8 +464,7 @@ class Trainer(Layer):
     ) -> Any:
         """One step on one batch. Returns the batch's loss, or a list of the loss and the metrics, or a dict."""
         self._must_be_compiled("train_on_batch")
-        weights = self._weights("train_on_batch", y, sample_weight, class_weight)
-        return self._on_batch("train", "train_on_batch", x, y, weights, return_dict)
+        return self._on_batch("train", "train_on_batch", x, y, sample_weight, return_dict, class_weight)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """The loss and the metrics of one batch."""
@@ -477,8 +479,10 @@ class Trainer(Layer):
             step = self._executable("predict", batches)
         return packed(self.output_structure(batches.inputs), step.run(batches.arrays))
 
-    def _on_batch(self, kind: str, method: str, x: Any, y: Any, weights: Any, return_dict: bool) -> Any:
-        parts = self._checked(method, x, y, weights)
+    def _on_batch(
+        self, kind: str, method: str, x: Any, y: Any, weights: Any, return_dict: bool, class_weight: Any = None
+    ) -> Any:
+        parts = self._class_weighted(method, self._checked(method, x, y, weights), class_weight)
         with self._unbuilt_on_error():
             batches = self._fed(method, *parts)
             step = self._executable(kind, batches)

@@ -101,13 +101,15 @@ def reshape_rule(x: Spec, *dims: Spec, shape: Shape) -> Spec:
             return Spec(tuple(total // rest if d == -1 else d for d in shape), x.dtype)
         if unknown or rest != total or any(d < 0 for d in shape):
             raise ShapeError(f"reshape cannot turn shape {tuple(x.shape)} ({total} elements) into {shape}.")
-    return Spec(tuple(_left_over(x.shape, shape) if d == -1 else d for d in shape), x.dtype)
+    return Spec(tuple(_left_over(x, dims, shape) if d == -1 else d for d in shape), x.dtype)
 
 
-def _left_over(old: Shape, new: Shape) -> int | None:
-    """What -1 stands for when the open dimensions of old also stand open in new; else unknown."""
-    if old.count(None) and old.count(None) == new.count(None):
-        known_old = size_of(d for d in old if d is not None)
+def _left_over(x: Spec, dims: tuple[TensorLike, ...], new: Shape) -> int | None:
+    """What -1 stands for when new's open dimensions are the very ones of x (from `shape(x)`); else unknown."""
+    made = [d.node for d in dims if getattr(d, "node", None) is not None]
+    kept = sorted(n.attributes["axis"] for n in made if n.op is dimension_op and n.inputs[0] is x)
+    if kept and kept == [axis for axis, d in enumerate(x.shape) if d is None] and len(kept) == new.count(None):
+        known_old = size_of(d for d in x.shape if d is not None)
         known_new = size_of(d for d in new if d not in (None, -1))
         return known_old // known_new if known_new and known_old % known_new == 0 else None
     return None
