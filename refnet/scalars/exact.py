@@ -36,8 +36,12 @@ class Exact(Fraction):
         return Exact(self.__floor__())
 
 
-def irrational(function: str, x: Fraction) -> TypeError:
-    return TypeError(f"{function}({x}) is not a fraction: this op is not linear, use dual numbers (refnet.scalars.dual) for it.")
+class Irrational(TypeError):
+    """A function whose value is no fraction."""
+
+
+def irrational(function: str, x: Fraction) -> Irrational:
+    return Irrational(f"{function}({x}) is not a fraction: this op is not linear, use dual numbers (refnet.scalars.dual) for it.")
 
 
 def _refused(name: str) -> Any:

@@ -84,8 +84,8 @@ class Draw:
         size = int(np.prod(shape, dtype=int))
         if self.calm and dtypes.is_floating(dtype):
             low, high = calm
-            grid = np.linspace(low, high, 3 * size + 4)[1:-1] if size else np.zeros(0)
-            values = np.round(rng.choice(grid, size, replace=False) * 2**12 + 0.5) / 2**12 if size else grid
+            grid = np.linspace(low, high, 3 * size + 1000)[1:-1] if size else np.zeros(0)
+            values = (np.floor(rng.choice(grid, size, replace=False) * 2**12) + 0.5) / 2**12 if size else grid  # never 0
             return values.reshape(shape).astype(dtype)
         if low is not None and high is not None:
             values = rng.uniform(low, high, size) if dtypes.is_floating(dtype) else rng.integers(int(low), int(high) + 1, size)

@@ -3,7 +3,7 @@
 import math
 import random
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -77,6 +77,14 @@ def replay(
                 worst = worst._replace(worst=ratio, node=place_of(concrete.instructions[number]), engine=engine.name)
         values.update(zip(outputs, results))
     return worst
+
+
+def replay_step(
+    model: Any, x: Array, y: Array, engines: Sequence[Engine | str] = ("reference", "derived"), tasks: int = 200
+) -> Replay:
+    """The training step of a compiled model on one batch, replayed: see `replay`. The model stays as it is."""
+    batches = model._fed("replay_step", *model._checked("replay_step", x, y))
+    return replay(model._executable("train", batches).program, batches.arrays, engines, tasks)
 
 
 def sampled(form: Form, most: int, seed: int) -> list[tuple[int, ...]]:

@@ -91,7 +91,7 @@ def use(name: str, draw: Draw) -> Usage:
 def load() -> None:
     """Imports every file of strategies, and of definitions."""
     import refnet.ops
-    # TODO
+    import refnet.random
 
     for module in pkgutil.iter_modules(refnet.ops.__path__):
         importlib.import_module(f"refnet.ops.{module.name}")

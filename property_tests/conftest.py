@@ -1,0 +1,37 @@
+"""The engines under test (`--engine NAME`, repeatable) and how many examples are tried (REFNET_PROFILE=default or deep).
+
+Without --engine: derived and cpu; in a process started with NUMBA_ENABLE_CUDASIM=1 cuda-sim, alone.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+
+import refnet_fast  # registers the engines
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+settings.register_profile(
+    "default", max_examples=12, derandomize=True, database=None, deadline=None, suppress_health_check=QUIET
+)
+settings.register_profile("deep", max_examples=300, deadline=None, suppress_health_check=QUIET)
+settings.load_profile(os.environ.get("REFNET_PROFILE", "default"))
+
+
+def pytest_addoption(parser):
+    parser.addoption("--engine", action="append", help="engine to test; repeat for several")
+
+
+def engines_under_test(config):
+    named = config.getoption("--engine")
+    if named:
+        return named
+    return ["cuda-sim"] if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1" else ["derived", "cpu"]
+
+
+def pytest_generate_tests(metafunc):
+    if "engine" in metafunc.fixturenames:
+        metafunc.parametrize("engine", engines_under_test(metafunc.config))

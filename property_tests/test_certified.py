@@ -1,0 +1,67 @@
+"""Every op, on every engine, stays within the certificate that its definition gives."""
+
+import os
+
+import numpy as np
+import pytest
+from drawing import Drawn
+from hypothesis import given
+from hypothesis import strategies as st
+
+from refnet.definition import Op
+from refnet.engine import get_engine
+from refnet.testing import check, hold
+from refnet.testing.draw import Seeded
+from refnet.testing.evaluate import program_of
+from refnet.testing.strategies import case, primitives, strategies, use, usages
+from refnet.testing.usages import function_named, hold_nodes
+
+EXOTIC = os.environ.get("REFNET_PROFILE") == "deep"
+
+
+def test_every_primitive_has_a_strategy():
+    assert sorted(strategies) == primitives()
+
+
+@pytest.mark.parametrize("op", primitives())
+@given(data=st.data())
+def test_within_certificate(engine, op, data):
+    drawn = case(op, Drawn(data, exotic=EXOTIC))
+    check(drawn.op, engine, drawn.arrays, drawn.attributes)
+
+
+@pytest.mark.parametrize("name", sorted(usages))
+@given(data=st.data())
+def test_public_functions_node_by_node(engine, name, data):
+    """Each primitive that a public function stands on is certified on the engine's own inputs."""
+    usage = use(name, Drawn(data))
+    program, feeds = program_of(function_named(name), usage.arguments, usage.keywords)
+    hold_nodes(program, feeds, get_engine(engine))
+
+
+def test_sampled_tasks_of_a_large_product(engine):
+    """A matrix product of 50 million multiply-adds, held at 20 elements."""
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((300, 700)).astype("float32"), rng.standard_normal((700, 250)).astype("float32")
+    tasks = [(0, int(i), int(j)) for i, j in rng.integers(0, 250, (20, 2))]
+    ratio = check("matmul", engine, [a, b], {"transpose1": False, "transpose2": False}, tasks)
+    assert 0 < ratio <= 1
+
+
+def test_sums_that_cancel(engine):
+    """Fixed ULP limits fail here: the exact sum is tiny beside its terms."""
+    x = np.concatenate([np.full(500, 1e4), [1e-3], np.full(500, -1e4)]).astype("float32")
+    check("sum", engine, [x], {"start": 0, "count": 1, "keepdims": False})
+
+
+def test_the_definition_itself_is_certified():
+    for name in primitives():
+        drawn = case(name, Seeded((name, "reference"), exotic=True))
+        check(drawn.op, "reference", drawn.arrays, drawn.attributes)
+
+
+def test_a_certificate_refuses_what_is_three_roundings_off():
+    x = np.array([1.0, 2.0], "float32")
+    wrong = (x + x) * np.float32(1 + 2**-22)
+    with pytest.raises(AssertionError, match=r"add on reference: y\[0\] is 2.00000\d+; exactly 2.0, allowed"):
+        hold(Op.named["add"], get_engine("reference"), [x, x], {}, [wrong])
