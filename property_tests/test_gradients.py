@@ -10,7 +10,7 @@ from refnet.testing.strategies import case
 
 
 @pytest.mark.parametrize("op", differentiable())
-@settings(max_examples=max(6, settings.default.max_examples // 3))
+@settings(max_examples=2 * settings.default.max_examples)
 @given(data=st.data())
 def test_gradient_follows_from_the_definition(op, data):
     draw = Drawn(data, calm=True)

@@ -29,6 +29,7 @@ class Draw:
 
     def __init__(self, calm: bool = False, exotic: bool = False):
         self.calm, self.exotic = calm, exotic
+        self.arrays = 0  # drawn so far: two arrays of one seed must differ
 
     def integer(self, low: int, high: int) -> int:
         """A whole number in low..high, both included."""
@@ -80,7 +81,8 @@ class Draw:
         Args:
             calm: the interval of values when the draw is calm.
         """
-        rng = np.random.default_rng(self.integer(0, 2**16))
+        self.arrays += 1
+        rng = np.random.default_rng((self.arrays, self.integer(0, 2**16)))
         size = int(np.prod(shape, dtype=int))
         if self.calm and dtypes.is_floating(dtype):
             low, high = calm

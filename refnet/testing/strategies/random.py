@@ -11,7 +11,7 @@ from refnet.testing.strategies import refuse, strategy
 
 def drawn(draw: Draw, shape: tuple[int, ...], dtype: str, **parameters: Any) -> Any:
     run = np.array(draw.choice((0, 1, 2**31, 2**40 + 3)), "int64")
-    seed = draw.choice((0, 1, 1337, 2**32 - 1, 2**40 + 7))
+    seed = draw.choice((0, 1, 1337, 2**32 - 1))
     return [run], {"shape": shape, "dtype": dtype, "seed": seed, "place": draw.integer(0, 3), **parameters}
 
 
