@@ -8,6 +8,7 @@ from refnet_fast.derive import Placed, itemsize
 from refnet_fast.kernels import kernel
 
 STEPS = 512  # of the inner axis at a time: a panel of b then stays in the second-level cache
+FEW_STEPS = 16  # where a is read down its columns for a narrow result: so many streams the prefetchers can follow
 
 
 def _product(size):
@@ -18,8 +19,9 @@ def _product(size):
     @njit(error_model="numpy")
     def product(a, a_row, a_step, b, b_row, c, c_row, columns, steps, lo, hi):
         done = 0
+        at_once = FEW_STEPS if columns <= vector and a_row == 1 else STEPS
         while done < steps or done == 0:
-            count, add = min(STEPS, steps - done), 1 if done else 0
+            count, add = min(at_once, steps - done), 1 if done else 0
             a0, b0 = a + size * done * a_step, b + size * done * b_row
             j = 0
             while j < columns:
