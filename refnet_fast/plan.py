@@ -312,7 +312,8 @@ class Plan:
         self.units, self.computing = computing + direct, len(computing)
         needed = outputs | {self.base(x) for unit in self.units for x in unit.reads()} | {self.base(x) for x, _ in self.copies}
         for unit in self.units:
-            unit.stored = [y for node in unit.nodes for y in node.outputs if y in needed or y in unit.commits]
+            made = [y for node in unit.nodes for y in node.outputs]
+            unit.stored = [y for y in made if y in needed or y in unit.commits] if unit.fused else made
 
     def _may_write_in_place(self, unit, direct):
         """Every output that matters commits, and no other unit that writes variables reads what this one writes."""
