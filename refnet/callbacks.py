@@ -58,6 +58,18 @@ _BATCH_HOOKS = {
 }
 
 
+def checked(callbacks: Any, verbose: Any) -> list[Callback]:
+    """The callbacks as a list. Raises ArgumentError for what is none, and for a `verbose` that means nothing."""
+    from refnet import progress
+
+    given = [] if callbacks is None else list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+    for callback in given:
+        if not isinstance(callback, Callback):
+            raise ArgumentError(f"callbacks are objects of classes derived from Callback; got {callback!r}.")
+    progress.display(verbose)
+    return given
+
+
 class CallbackList:
     """The callbacks of one fit, evaluate or predict, called in order; History and the progress display among them."""
 
@@ -73,10 +85,7 @@ class CallbackList:
     ):
         from refnet import progress
 
-        given = [] if callbacks is None else list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
-        for callback in given:
-            if not isinstance(callback, Callback):
-                raise ArgumentError(f"callbacks are objects of classes derived from Callback; got {callback!r}.")
+        given = checked(callbacks, verbose)
         self.display = progress.display(verbose)
         self.history = next((c for c in given if isinstance(c, History)), None) or History()
         first: list[Callback] = [self.history] if history and self.history not in given else []

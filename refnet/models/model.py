@@ -44,8 +44,7 @@ class Model(Trainer):
         self.graph = Graph(inputs, outputs)
         self.inputs_structure, self.outputs_structure = inputs, outputs
         self.branches_on_training, self.built = False, True
-        self._steps.clear()
-        self._executables.clear()
+        self._forget_programs()
         self._compiled = None
         self._programs.clear()
         names = [layer.name for layer in self.layers]
@@ -150,7 +149,7 @@ class Model(Trainer):
             super().add_loss(loss)
             return
         self.extra_losses += [(value, ()) for value in flatten(loss)]
-        self._steps.clear()
+        self._forget_programs()
 
     @property
     def losses(self) -> list[Any]:

@@ -49,6 +49,7 @@ class Trainer(Layer):
         self._captured: dict[Layer, bool] = {}
         self._steps: dict[Any, Any] = {}
         self._executables: dict[Any, Any] = {}
+        self._row_shapes: dict[Any, list[Any] | None] = {}
         self._shuffler: random.SeedGenerator | None = None
         self.run_counter = Variable(0, "int64", trainable=False, name=f"{self.name}/run_counter")
         self.stop_training = False
@@ -109,8 +110,12 @@ class Trainer(Layer):
             Compiled(told, self.output_names)
         self.optimizer, self._told, self._compiled = chosen, told, None
         self._captured = {layer: layer.trainable for layer in self.all_layers()}
+        self._forget_programs()
+
+    def _forget_programs(self) -> None:
         self._steps.clear()
         self._executables.clear()
+        self._row_shapes.clear()
 
     @property
     def built_graph(self) -> Graph | None:
@@ -305,6 +310,7 @@ class Trainer(Layer):
         """
         self._must_be_compiled("fit")
         batch_size = _batch_size("fit", batch_size)
+        callback_module.checked(callbacks, verbose)
         if steps_per_epoch is not None:
             raise ArgumentError("fit: steps_per_epoch belongs to endless data; arrays give ceil(samples / batch_size) steps.")
         for word, value, least in (("epochs", epochs, 0), ("initial_epoch", initial_epoch, 0), ("validation_freq", validation_freq, 1)):
@@ -399,6 +405,7 @@ class Trainer(Layer):
         """
         self._must_be_compiled("evaluate")
         batch_size = _batch_size("evaluate", batch_size)
+        callback_module.checked(callbacks, verbose)
         parts = self._checked("evaluate", x, y, sample_weight)
         with self._unbuilt_on_error():
             batches = self._fed("evaluate", *parts)
@@ -425,6 +432,7 @@ class Trainer(Layer):
             steps: predict only so many batches.
         """
         batch_size = _batch_size("predict", batch_size)
+        callback_module.checked(callbacks, verbose)
         parts = self._checked("predict", x)
         with self._unbuilt_on_error():
             batches = self._fed("predict", parts[0])
@@ -441,16 +449,18 @@ class Trainer(Layer):
         return packed(self.output_structure(batches.inputs), outputs)
 
     def _room(self, program: Any, batches: Batches, samples: int, size: int) -> list[Array] | None:
-        """Arrays for the outputs of all samples; None where the outputs' shapes do not tell."""
-        tensors = program.outputs
-        if any(None in y.shape[1:] or not y.shape for y in tensors):
-            size = min(size, samples)
-            tensors = specialize(program, [(size, *a.shape[1:]) for a in batches.arrays]).outputs
-            if any(not y.shape or y.shape[0] != size for y in tensors):
-                return None
-        elif any(y.shape[0] is not None for y in tensors):
+        """Arrays for the outputs of all samples; None where an output has no row for each sample."""
+        size = min(size, samples)
+        shapes = tuple((size, *a.shape[1:]) for a in batches.arrays)
+        if (program, shapes) not in self._row_shapes:
+            fixed = any(y.shape[:1] != (None,) for y in program.outputs)
+            known = [] if fixed else [y.shape for y in specialize(program, shapes).outputs]
+            by_rows = not fixed and all(shape[0] == size for shape in known)
+            self._row_shapes[program, shapes] = [shape[1:] for shape in known] if by_rows else None
+        rows = self._row_shapes[program, shapes]
+        if rows is None:
             return None
-        return [np.empty((samples, *y.shape[1:]), dtypes.as_numpy(y.dtype)) for y in tensors]
+        return [np.empty((samples, *row), dtypes.as_numpy(y.dtype)) for row, y in zip(rows, program.outputs)]
 
     def _joined(self, step: Any, batches: Batches, size: int, count: int, listed: Any) -> list[Array]:
         """Predictions whose rows are not the samples: batch by batch, put one after the other."""

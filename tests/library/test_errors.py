@@ -1,0 +1,271 @@
+"""Bad input gets a clear error, before anything changes. Each message is quoted."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from refnet import losses, metrics
+from refnet.errors import ArgumentError, DataError, DtypeError, ShapeError
+from refnet.layers import Activation, Dense, Input
+from refnet.models import Model, Sequential
+
+X = np.linspace(-1, 1, 24, dtype="float32").reshape(6, 4)
+LABELS = np.array([0, 1, 2, 0, 1, 2])
+ROWS = np.eye(3, dtype="float32")[LABELS]
+
+
+def classifier(loss: Any = "sparse_categorical_crossentropy", deferred: bool = False) -> Sequential:
+    first = [] if deferred else [Input((4,))]
+    model = Sequential([*first, Dense(5, activation="relu", name="hidden"), Dense(3, activation="softmax", name="out")], name="net")
+    model.compile("sgd", loss, metrics=["accuracy"])
+    return model
+
+
+def refuses(model: Any, kind: type[Exception], message: str, call: Callable[[], Any]) -> None:
+    """The call raises with this text, and leaves weights, optimizer, metrics and builtness as they were."""
+    before = [w.copy() for w in model.get_weights()]
+    built, steps = model.built, int(model.optimizer.iterations) if model.optimizer else 0
+    states = [v.numpy() for metric in (model.metrics if model.compiled else []) for v in metric.variables]
+    with pytest.raises(kind) as caught:
+        call()
+    assert message in str(caught.value)
+    assert model.built == built and len(model.get_weights()) == len(before)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights()))
+    assert not model.optimizer or int(model.optimizer.iterations) == steps
+    after = [v.numpy() for metric in (model.metrics if model.compiled else []) for v in metric.variables]
+    assert all(np.array_equal(a, b) for a, b in zip(states, after))
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate", "predict", "train_on_batch", "test_on_batch", "predict_on_batch"])
+def test_a_wrong_feature_count_names_the_layer_and_both_shapes(method: str) -> None:
+    model = classifier()
+    data = (X[:, :3],) if "predict" in method else (X[:, :3], LABELS)
+    message = f"{method}: hidden (in net) expects inputs of shape (None, 4), got x of shape (6, 3)."
+    refuses(model, ShapeError, message, lambda: getattr(model, method)(*data))
+
+
+@pytest.mark.parametrize("method", ["fit", "predict"])
+def test_a_wrong_rank_names_the_layer_and_both_shapes(method: str) -> None:
+    model = classifier()
+    data = (X.reshape(6, 2, 2),) if method == "predict" else (X.reshape(6, 2, 2), LABELS)
+    message = f"{method}: hidden (in net) expects inputs of shape (None, 4), got x of shape (6, 2, 2)."
+    refuses(model, ShapeError, message, lambda: getattr(model, method)(*data))
+
+
+def test_a_model_built_by_its_first_data_says_so_too() -> None:
+    model = classifier(deferred=True)
+    model.fit(X, LABELS, verbose=0)
+    message = "predict: hidden (in net) expects inputs of shape (None, 4), got x of shape (6, 3)."
+    refuses(model, ShapeError, message, lambda: model.predict(X[:, :3]))
+
+
+def test_a_layer_called_on_other_features() -> None:
+    layer = Dense(2, name="dense_7")
+    layer(X)
+    with pytest.raises(ShapeError) as caught:
+        layer(X[:, :3])
+    assert str(caught.value) == (
+        "dense_7 expects inputs with 4 features (last axis), got shape (None, 3). "
+        "Its kernel was built for 4 in an earlier call; make a new layer for other inputs."
+    )
+    with pytest.raises(ShapeError, match=r"dense_8 expects inputs of at least 2 axes \(batch, features\), got shape \(None,\)."):
+        Dense(2, name="dense_8")(np.ones(3, "float32"))
+
+
+def test_x_and_y_of_different_lengths() -> None:
+    message = "fit: x has 6 samples (shape (6, 4)), y has 5 (shape (5,)); they must have the same number."
+    model = classifier(deferred=True)
+    refuses(model, ShapeError, message, lambda: model.fit(X, LABELS[:5]))
+
+
+@pytest.mark.parametrize("deferred", [False, True])
+def test_labels_outside_the_classes(deferred: bool) -> None:
+    model = classifier(deferred=deferred)
+    labels = LABELS.copy()
+    labels[4] = 3
+    message = "fit: labels must be whole numbers in 0..2 for 3 classes; y[4] is 3."
+    refuses(model, DataError, message, lambda: model.fit(X, labels))
+    labels[4] = -1
+    refuses(model, DataError, "y[4] is -1.", lambda: model.fit(X, labels))
+    half = LABELS + 0.5
+    refuses(model, DataError, "y[0] is 0.5.", lambda: model.evaluate(X, half))
+    model.fit(X, LABELS, verbose=0)
+
+
+@pytest.mark.parametrize("deferred", [False, True])
+def test_targets_that_are_not_one_hot(deferred: bool) -> None:
+    model = classifier("categorical_crossentropy", deferred)
+    rows = ROWS.copy()
+    rows[3] = [1, 1, 0]
+    message = (
+        "fit: categorical_crossentropy needs one-hot targets (or probabilities): every row in 0..1 with the sum 1; "
+        "y[3] is [1. 1. 0.], its sum 2."
+    )
+    refuses(model, DataError, message, lambda: model.fit(X, rows))
+    rows[3] = [2, -1, 0]
+    refuses(model, DataError, "y[3] is [ 2. -1.  0.], its sum 1.", lambda: model.fit(X, rows))
+    message = "needs targets of the output's shape (None, 3); got y of shape (6,). For class numbers use sparse_categorical"
+    refuses(model, ShapeError, message, lambda: model.fit(X, LABELS))
+    model.fit(X, ROWS, verbose=0)
+
+
+def test_one_hot_rows_for_the_sparse_loss() -> None:
+    model = classifier()
+    message = (
+        "fit: sparse_categorical_crossentropy needs one class number per sample, shape (None,); got y of shape (6, 3). "
+        "One-hot rows go to categorical_crossentropy."
+    )
+    refuses(model, ShapeError, message, lambda: model.fit(X, ROWS))
+
+
+def test_targets_of_another_width() -> None:
+    model = classifier("mse")
+    message = "fit: mse needs targets of the output's shape (None, 3); got y of shape (6, 2)."
+    refuses(model, ShapeError, message, lambda: model.fit(X, ROWS[:, :2]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("sgd", "categorical_crossentropi"), "unknown loss 'categorical_crossentropi'. Did you mean 'categorical_crossentropy'"),
+        (("adm", "mse"), "unknown optimizer 'adm'. Did you mean 'adam'"),
+        (("sgd", "mse", None, ["acuracy"]), "unknown metric 'acuracy'. Did you mean 'accuracy'"),
+        (("sgd", ["mse", "mae"]), "compile: loss has 2 entries; the model has 1 outputs (out)."),
+        (("sgd", {"ot": "mse"}), "compile: loss names an output 'ot'. Did you mean 'out'?"),
+        ((3, "mse"), "optimizer: give a name, an object or a function; got 3."),
+    ],
+)
+def test_unknown_names_in_compile(arguments: tuple[Any, ...], message: str) -> None:
+    model = classifier()
+    refuses(model, ArgumentError, message, lambda: model.compile(*arguments))
+    model.fit(X, LABELS, verbose=0)  # what was compiled before still holds
+
+
+def test_unknown_activation_and_initializer() -> None:
+    with pytest.raises(ArgumentError, match="unknown activation 'rleu'. Did you mean 'relu'"):
+        Dense(3, activation="rleu")
+    with pytest.raises(ArgumentError, match="unknown activation 'sofmax'. Did you mean 'softmax'"):
+        Activation("sofmax")
+    with pytest.raises(ArgumentError, match="unknown initializer 'glorot'. "):
+        Dense(3, kernel_initializer="glorot")
+    with pytest.raises(ArgumentError, match="unknown regularizer 'l3'. Known: L1, L1L2, L2"):
+        Dense(3, kernel_regularizer="l3")
+    with pytest.raises(ArgumentError, match="Dense has no argument 'activaton'. Did you mean 'activation'"):
+        Dense(3, activaton="relu")
+    with pytest.raises(ArgumentError, match="units must be an integer of at least 1; got 0"):
+        Dense(0)
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate", "train_on_batch", "test_on_batch"])
+def test_training_before_compile(method: str) -> None:
+    model = Sequential([Dense(3)], name="net")
+    message = f"net must be compiled before {method}: call model.compile(optimizer=..., loss=..., metrics=[...])."
+    refuses(model, ArgumentError, message, lambda: getattr(model, method)(X, LABELS))
+
+
+def test_strings_and_objects() -> None:
+    model = classifier(deferred=True)
+    message = "fit: x must hold numbers; got an array of dtype <U1. Turn strings and objects into numbers first."
+    refuses(model, DtypeError, message, lambda: model.fit(np.array([["a", "b"]] * 6), LABELS))
+    strange = np.array([[1, None]] * 6, dtype=object)
+    refuses(model, DtypeError, "predict: x must hold numbers; got an array of dtype object.", lambda: model.predict(strange))
+    names = np.array(["cat", "dog", "frog"])[LABELS]
+    refuses(model, DtypeError, "fit: y must hold numbers; got an array of dtype <U4.", lambda: model.fit(X, names))
+    refuses(model, ShapeError, "x must be an array; its rows have different lengths", lambda: model.fit([[1.0], [1.0, 2.0]], [0, 1]))
+    refuses(model, ArgumentError, "fit: x must be an array with one row per sample; got None.", lambda: model.fit(None, LABELS))
+    refuses(model, ArgumentError, "fit: the loss needs targets; y is None.", lambda: model.fit(X))
+
+
+def test_empty_data() -> None:
+    model = classifier(deferred=True)
+    refuses(model, ArgumentError, "fit: x holds no samples (shape (0, 4)).", lambda: model.fit(X[:0], LABELS[:0]))
+    refuses(model, ArgumentError, "predict: x holds no samples (shape (0, 4)).", lambda: model.predict(X[:0]))
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5, True])
+def test_a_batch_size_that_is_none(size: Any) -> None:
+    model = classifier(deferred=True)
+    message = f"batch_size must be an integer of at least 1; got {size!r}."
+    refuses(model, ArgumentError, "fit: " + message, lambda: model.fit(X, LABELS, batch_size=size))
+    refuses(model, ArgumentError, "evaluate: " + message, lambda: model.evaluate(X, LABELS, batch_size=size))
+    refuses(model, ArgumentError, "predict: " + message, lambda: model.predict(X, batch_size=size))
+
+
+def test_other_arguments_of_fit() -> None:
+    model = classifier(deferred=True)
+    share = "fit: validation_split is a share of the samples, at least 0 and below 1; got 1.5."
+    refuses(model, ArgumentError, share, lambda: model.fit(X, LABELS, validation_split=1.5))
+    few = "fit: validation_split=0.9 of 6 samples leaves 0 for training and 6 for validation; both need at least one."
+    refuses(model, ArgumentError, few, lambda: model.fit(X, LABELS, validation_split=0.9))
+    refuses(model, ArgumentError, "fit: epochs must be an integer of at least 0; got -1.", lambda: model.fit(X, LABELS, epochs=-1))
+    refuses(model, ArgumentError, "verbose is 'auto', 0, 1 or 2; got 3.", lambda: model.fit(X, LABELS, verbose=3))
+    refuses(model, ArgumentError, "callbacks are objects of classes", lambda: model.fit(X, LABELS, callbacks=[print]))
+    bad = (X, LABELS + 1)
+    refuses(model, DataError, "fit (validation): labels must be", lambda: model.fit(X, LABELS, validation_data=bad))
+    refuses(model, ArgumentError, "class_weight has no entry for class 2", lambda: model.fit(X, LABELS, class_weight={0: 1, 1: 2}))
+
+
+def test_set_weights_checks_everything_first() -> None:
+    model = classifier()
+    weights = model.get_weights()
+    weights[3] = np.zeros(4, "float32")
+    weights[0] = weights[0] + 1
+    message = "net.set_weights: out/bias has shape (3,); got an array of shape (4,)."
+    refuses(model, ShapeError, message, lambda: model.set_weights(weights))
+    message = "net.set_weights needs 4 arrays (hidden/kernel (4, 5), hidden/bias (5,), out/kernel (5, 3), out/bias (3,)); got 2."
+    refuses(model, ArgumentError, message, lambda: model.set_weights(weights[:2]))
+
+
+def test_the_first_number_that_is_not_finite_is_named_once() -> None:
+    model = classifier("mse")
+    x, y = X.copy(), ROWS.copy()
+    x[2, 1], x[4, 0], y[1, 1] = np.nan, np.inf, np.nan
+    with pytest.warns(UserWarning) as caught:
+        model.fit(x, y, verbose=0)
+    assert [str(w.message) for w in caught] == [
+        "fit: x[2, 1] is nan, the first of 2 values that are not finite. "
+        "Losses and weights will turn into nan where they are used."
+    ]
+    with pytest.warns(UserWarning, match=r"evaluate: y\[1, 1\] is nan, the first of 1 "):
+        model.evaluate(X, y, verbose=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.predict(np.full((6, 4), 3e38, "float32"))  # a sum that overflows is no infinity in the data
+
+
+def test_a_missing_or_unused_input() -> None:
+    a, b = Input((4,), name="left"), Input((4,), name="right")
+    both = Dense(2)(a) + Dense(2)(b)
+    with pytest.raises(ArgumentError, match=r"the graph is disconnected: its outputs need the input 'right' of shape \(None, 4\)"):
+        Model(a, both)
+    model = Model([a, b], both)
+    with pytest.raises(ArgumentError, match=r"has 2 inputs \(left, right\); got 1 arrays"):
+        model.predict(X)
+    with pytest.raises(ArgumentError, match=r"x is a dict with the keys \['left'\]; the model's names are \['left', 'right'\]"):
+        model.predict({"left": X})
+
+
+def test_models_and_layers_that_are_not_built() -> None:
+    with pytest.raises(ArgumentError, match="dense_5 has no weights yet: it is built by its first call"):
+        Dense(3, name="dense_5").count_params()
+    with pytest.raises(ArgumentError, match="net has no layer 'hiden'. Its layers: hidden, out."):
+        classifier().get_layer("hiden")
+    with pytest.raises(ArgumentError, match="net has a layer called 'hidden' already"):
+        classifier().add(Dense(2, name="hidden"))
+
+    class Forgetful(Dense):
+        def __init__(self) -> None:
+            self.units = 3
+
+    with pytest.raises(ArgumentError, match=r"Forgetful.__init__ has to call super\(\).__init__\(\) first"):
+        Forgetful()(X)
+
+
+def test_losses_and_metrics_given_wrongly() -> None:
+    with pytest.raises(ArgumentError, match="reduction is one of"):
+        losses.MeanSquaredError(reduction="average")
+    with pytest.raises(ArgumentError, match="unknown metric 'mean_absolute_eror'. Did you mean 'mean_absolute_error'"):
+        metrics.get("mean_absolute_eror")

@@ -1,0 +1,178 @@
+"""Sequential and functional models: how they are built, what they hold, what they print."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from refnet import ops
+from refnet.errors import ArgumentError
+from refnet.layers import Activation, Dense, Dropout, Flatten, Input, InputLayer, Layer
+from refnet.models import Model, Sequential
+
+X = np.linspace(-1, 1, 12, dtype="float32").reshape(3, 4)
+
+
+def small(**more: Any) -> Sequential:
+    return Sequential([Dense(3, activation="relu", name="a"), Dense(2, name="b")], **more)
+
+
+def test_a_sequential_is_built_by_its_first_data_a_shape_or_an_input() -> None:
+    late, by_shape = small(), small()
+    assert not late.built and late.weights == []
+    late(X)
+    by_shape.build((None, 4))
+    ready = Sequential([Input((4,)), Dense(3, name="a"), Dense(2, name="b")])
+    old = Sequential([Dense(3, input_shape=(4,), name="a"), Dense(2, name="b")])
+    also = Sequential([Dense(3, input_dim=4, name="a"), Dense(2, name="b")])
+    for model in (late, by_shape, ready, old, also):
+        assert model.built and [w.shape for w in model.weights] == [(4, 3), (3,), (3, 2), (2,)]
+        assert model.count_params() == 23 and model.output_shape == (None, 2) and model.input_shape == (None, 4)
+        assert [layer.name for layer in model.layers] == ["a", "b"]
+
+
+def test_layers_are_added_and_popped() -> None:
+    model = small()
+    model(X)
+    first = model.predict(X)
+    model.add(Activation("softmax", name="c"))
+    np.testing.assert_allclose(model.predict(X).sum(1), np.ones(3), rtol=1e-6)
+    assert model.pop().name == "c" and np.array_equal(model.predict(X), first)
+    assert model.get_layer("a") is model.layers[0] is model.get_layer(index=0)
+    with pytest.raises(ArgumentError, match="an Input can only stand at the front"):
+        model.add(Input((4,)))
+    with pytest.raises(ArgumentError, match="takes a layer; got 'relu'"):
+        model.add("relu")
+
+
+def test_inputs_outputs_and_layers_of_a_functional_model() -> None:
+    left, right = Input((4,), name="left"), Input((4,), name="right")
+    shared = Dense(3, name="shared")
+    joined = ops.concatenate([shared(left), shared(right)], axis=-1)
+    model = Model([left, right], {"sum": Dense(1, name="total")(joined), "parts": joined})
+    assert [layer.name for layer in model.layers] == ["left", "right", "shared", "total"]
+    assert isinstance(model.layers[0], InputLayer) and len(model.weights) == 4
+    y = model.predict([X, X])
+    again = model.predict({"right": X, "left": X})
+    assert list(y) == ["sum", "parts"] and np.array_equal(y["parts"], again["parts"])
+    assert np.array_equal(y["parts"][:, :3], y["parts"][:, 3:])
+    with pytest.raises(AttributeError, match="shared has been called 2 times"):
+        shared.output  # noqa: B018
+    inner = Model(model.inputs, model.get_layer("total").output)  # a model from inner tensors
+    np.testing.assert_allclose(inner.predict([X, X]), y["sum"], rtol=1e-6)
+
+
+def test_predictions_are_new_arrays_that_may_be_written_to() -> None:
+    model = small()
+    model(X)
+    y = model.predict(X)
+    y -= y
+    assert np.any(model.predict(X) != 0)
+    batch = model.predict_on_batch(X)
+    batch[:] = 0
+    assert y.dtype == np.float32 and np.array_equal(model.predict(X, batch_size=2), model.predict(X))
+    assert np.array_equal(model.predict(X.tolist()), model.predict(X)) and np.array_equal(model(X), model.predict(X))
+
+
+def test_one_dimensional_data_for_an_input_of_one_feature() -> None:
+    model = Sequential([Input((1,)), Dense(2)])
+    assert model.predict(np.ones(5)).shape == (5, 2)
+
+
+def test_nested_models_share_weights() -> None:
+    core = Sequential([Input((4,)), Dense(4, name="d"), Dropout(0.5)], name="core")
+    a = Input((4,))
+    model = Model(a, core(core(a)))
+    assert model.layers[1:] == [core] and len(model.weights) == 2
+    kernel, bias = core.get_weights()
+    np.testing.assert_allclose(model.predict(X), (X @ kernel + bias) @ kernel + bias, rtol=1e-5, atol=1e-6)
+    stacked = Sequential([core, Flatten(), Dense(1)])
+    assert stacked.built and stacked.predict(X).shape == (3, 1) and stacked.layers[0] is core
+
+
+def test_weights_go_out_and_come_back() -> None:
+    one, two = small(), small()
+    one(X), two(X)
+    two.set_weights(one.get_weights())
+    assert np.array_equal(one.predict(X), two.predict(X))
+    copies = one.get_weights()
+    copies[0][:] = 0
+    assert np.any(one.get_weights()[0] != 0)
+    one.trainable = False
+    assert one.trainable_weights == [] and len(one.non_trainable_weights) == 4 and not one.layers[0].trainable
+
+
+def test_sequential_comes_back_from_its_config() -> None:
+    model = Sequential([Input((4,)), Dense(3, "relu"), Dropout(0.2), Dense(2)], name="net")
+    again = Sequential.from_config(model.get_config())
+    again.set_weights(model.get_weights())
+    assert [layer.name for layer in again.layers] == [layer.name for layer in model.layers] and again.name == "net"
+    assert np.array_equal(again.predict(X), model.predict(X))
+
+
+def test_a_subclass() -> None:
+    class Net(Model):
+        def __init__(self, units: int):
+            super().__init__()
+            self.hidden = [Dense(units), Dense(2)]
+
+        def call(self, inputs: Any) -> Any:
+            for layer in self.hidden:
+                inputs = layer(inputs)
+            return inputs
+
+    net = Net(3)
+    assert net(X).shape == (3, 2) and np.array_equal(net.predict(X), net(X))
+    assert net.layers == net.hidden and len(net.weights) == 4
+    net.compile("sgd", "mse")
+    before = net.get_weights()
+    net.fit(X, X[:, :2], verbose=0)
+    assert all(np.any(a != b) for a, b in zip(before, net.get_weights()))
+    built = Net(3)
+    built.build((None, 4))
+    assert len(built.weights) == 4
+
+
+def test_predictions_whose_rows_are_not_the_samples() -> None:
+    a = Input((4,))
+    doubled = Model(a, ops.concatenate([a, a], axis=0))
+    assert doubled.predict(X, batch_size=2).shape == (6, 4)
+    total = Model(a, ops.sum(a))
+    assert total.predict(X, batch_size=2).shape == (2,)
+
+
+def test_the_summary_of_a_chain_and_of_a_branched_model() -> None:
+    lines: list[str] = []
+    model = Sequential([Input((4,)), Dense(3, name="first"), Dense(2, name="second")], name="net")
+    model.layers[0].trainable = False
+    model.summary(print_fn=lines.append)
+    assert lines == [
+        'Model: "net"',
+        "┌────────────────┬──────────────┬─────────┐",
+        "│ Layer (type)   │ Output Shape │ Param # │",
+        "├────────────────┼──────────────┼─────────┤",
+        "│ first (Dense)  │ (None, 3)    │      15 │",
+        "├────────────────┼──────────────┼─────────┤",
+        "│ second (Dense) │ (None, 2)    │       8 │",
+        "└────────────────┴──────────────┴─────────┘",
+        " Total params: 23 (92.00 B)",
+        " Trainable params: 8 (32.00 B)",
+        " Non-trainable params: 15 (60.00 B)",
+    ]
+    a = Input((4,), name="a")
+    d = Dense(4, name="d")
+    branched = Model(a, d(a) + Dense(4, name="e")(a))
+    lines.clear()
+    branched.summary(print_fn=lines.append)
+    assert "Connected to" in lines[2] and "│ e (Dense)      │ (None, 4)    │      20 │ a            │" in lines
+    lines.clear()
+    small(name="late").summary(print_fn=lines.append)
+    assert "│ a (Dense)    │ ?            │ 0 (unbuilt) │" in lines
+
+
+def test_a_thousand_layers_do_not_overflow_the_stack() -> None:
+    x = y = Input((1,))
+    for _ in range(1000):
+        y = Layer.__call__(Activation("linear"), y) + 0.5
+    model = Model(x, y)
+    assert model.predict(np.zeros((1, 1)))[0, 0] == 500

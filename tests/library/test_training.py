@@ -1,0 +1,366 @@
+"""compile, fit, evaluate, train_on_batch: against hand computations and recorded values of Keras 3.15."""
+
+import io
+from contextlib import redirect_stdout
+from typing import Any
+
+import numpy as np
+import pytest
+
+from refnet import callbacks, losses, metrics, ops, optimizers, regularizers, utils
+from refnet.engine import Executable
+from refnet.errors import ArgumentError
+from refnet.layers import Dense, Dropout, Input
+from refnet.models import Model, Sequential
+
+generator = np.random.default_rng(1)
+X = generator.standard_normal((11, 4)).astype("float32")
+LABELS = generator.integers(0, 3, 11)
+ROWS = np.eye(3, dtype="float32")[LABELS]
+
+
+def classifier(loss: Any = "sparse_categorical_crossentropy", optimizer: Any = "sgd", **more: Any) -> Sequential:
+    model = Sequential([Input((4,)), Dense(5, activation="tanh"), Dense(3, activation="softmax")])
+    model.compile(optimizer, loss, **{"metrics": ["accuracy"], **more})
+    return model
+
+
+def linear(optimizer: Any, start: Any, **more: Any) -> Any:
+    """y = x @ kernel, whose mse gradient is easily written down."""
+    model = Sequential([Input((2,)), Dense(1, use_bias=False, **more)])
+    model.set_weights([np.array(start, "float32").reshape(2, 1)])
+    model.compile(optimizer, "mse")
+    return model
+
+
+A = np.array([[1.0, 2.0], [3.0, -1.0], [0.5, 0.25]], "float32")
+B = np.array([[1.0], [0.0], [2.0]], "float32")
+
+
+def slope(w: Any) -> Any:
+    return 2 / 3 * A.T @ (A @ w - B)
+
+
+def test_sgd_by_hand() -> None:
+    w, v = np.array([[0.5], [-1.0]]), 0.0
+    model = linear(optimizers.SGD(0.1, momentum=0.9, nesterov=True), w)
+    for _ in range(3):
+        g = slope(w)
+        v = 0.9 * v - 0.1 * g
+        w = w + 0.9 * v - 0.1 * g
+        model.train_on_batch(A, B)
+    np.testing.assert_allclose(model.get_weights()[0], w, rtol=1e-5)
+    assert int(model.optimizer.iterations) == 3
+
+
+def test_rmsprop_by_hand() -> None:
+    w, v, m, a = np.array([[0.5], [-1.0]]), 0.0, 0.0, 0.0
+    model = linear(optimizers.RMSprop(0.1, rho=0.8, momentum=0.5, centered=True), w)
+    for _ in range(3):
+        g = slope(w)
+        v, a = 0.8 * v + 0.2 * g**2, 0.8 * a + 0.2 * g
+        m = 0.5 * m + 0.1 * g / np.sqrt(v - a**2 + 1e-7)
+        w = w - m
+        model.train_on_batch(A, B)
+    np.testing.assert_allclose(model.get_weights()[0], w, rtol=1e-5)
+
+
+def test_adam_by_hand() -> None:
+    w, v, m = np.array([[0.5], [-1.0]]), 0.0, 0.0
+    model = linear(optimizers.Adam(0.1), w)
+    for t in range(1, 4):
+        g = slope(w)
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+        w = w - 0.1 * np.sqrt(1 - 0.999**t) / (1 - 0.9**t) * m / (np.sqrt(v) + 1e-7)
+        model.train_on_batch(A, B)
+    np.testing.assert_allclose(model.get_weights()[0], w, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("more", "change"),
+    [
+        ({"clipvalue": 0.5}, lambda g, w: np.clip(g, -0.5, 0.5)),
+        ({"clipnorm": 0.5}, lambda g, w: g * 0.5 / max(np.linalg.norm(g), 0.5)),
+        ({"global_clipnorm": 0.5}, lambda g, w: g * 0.5 / max(np.linalg.norm(g), 0.5)),
+        ({"weight_decay": 0.2}, lambda g, w: g + 0.2 * w),
+    ],
+)
+def test_clipping_and_weight_decay(more: Any, change: Any) -> None:
+    w = np.array([[0.5], [-1.0]])
+    model = linear(optimizers.SGD(0.1, **more), w)
+    model.train_on_batch(A, B)
+    np.testing.assert_allclose(model.get_weights()[0], w - 0.1 * change(slope(w), w), rtol=1e-5)
+
+
+def test_the_learning_rate_can_be_changed_and_scheduled() -> None:
+    w = np.array([[0.5], [-1.0]])
+    model = linear(optimizers.SGD(0.1), w)
+    model.optimizer.learning_rate = 0.25
+    model.train_on_batch(A, B)
+    np.testing.assert_allclose(model.get_weights()[0], w - 0.25 * slope(w), rtol=1e-5)
+    halving = linear(optimizers.SGD(lambda step: 0.1 / (ops.cast(step, "float32") + 1)), w)
+    for t in range(3):
+        halving.train_on_batch(A, B)
+        w = w - 0.1 / (t + 1) * slope(w)
+    np.testing.assert_allclose(halving.get_weights()[0], w, rtol=1e-5)
+
+
+def test_a_constraint_is_applied_after_the_update() -> None:
+    model = linear(optimizers.SGD(0.1), [0.5, -1.0], kernel_constraint=ops.relu)
+    model.train_on_batch(A, B)
+    assert np.all(model.get_weights()[0] >= 0)
+
+
+def test_history_has_a_value_per_epoch_and_counts_the_partial_batch() -> None:
+    model = classifier(optimizer=optimizers.SGD(0.0))
+    history = model.fit(X, LABELS, batch_size=4, epochs=2, validation_data=(X[:3], LABELS[:3]), verbose=0)
+    assert list(history.history) == ["accuracy", "loss", "val_accuracy", "val_loss"] and history.epoch == [0, 1]
+    p = model.predict(X)
+    hand = -np.log(p[np.arange(11), LABELS])
+    np.testing.assert_allclose(history.history["loss"], [hand.mean()] * 2, rtol=1e-5)
+    np.testing.assert_allclose(history.history["val_loss"], [hand[:3].mean()] * 2, rtol=1e-5)
+    np.testing.assert_allclose(history.history["accuracy"], [np.mean(p.argmax(1) == LABELS)] * 2, rtol=1e-6)
+    assert model.history is history and all(type(v) is float for v in history.history["loss"])
+
+
+def test_what_evaluate_and_train_on_batch_return() -> None:
+    model = classifier(optimizer=optimizers.SGD(0.0))
+    assert isinstance(model.evaluate(X, LABELS, verbose=0), list) and len(model.evaluate(X, LABELS, verbose=0)) == 2
+    named = model.evaluate(X, LABELS, return_dict=True, batch_size=4, verbose=0)
+    assert list(named) == ["loss", "accuracy"]
+    assert model.metrics_names == ["loss", "accuracy"]
+    one = model.train_on_batch(X[:5], LABELS[:5])
+    assert one == model.test_on_batch(X[:5], LABELS[:5]) != model.train_on_batch(X[5:], LABELS[5:])  # not a running mean
+    alone = classifier(metrics=None)
+    assert isinstance(alone.evaluate(X, LABELS, verbose=0), float) and isinstance(alone.train_on_batch(X, LABELS), float)
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "activation", "units", "kind"),
+    [
+        ("sparse_categorical_crossentropy", LABELS, "softmax", 3, metrics.SparseCategoricalAccuracy),
+        ("sparse_categorical_crossentropy", LABELS[:, None], "softmax", 3, metrics.SparseCategoricalAccuracy),
+        ("categorical_crossentropy", ROWS, "softmax", 3, metrics.CategoricalAccuracy),
+        ("binary_crossentropy", LABELS % 2, "sigmoid", 1, metrics.BinaryAccuracy),
+        ("binary_crossentropy", (LABELS % 2)[:, None], "sigmoid", 1, metrics.BinaryAccuracy),
+    ],
+)
+def test_accuracy_is_the_one_that_fits(loss: str, y: Any, activation: str, units: int, kind: Any) -> None:
+    model = Sequential([Input((4,)), Dense(units, activation=activation)])
+    model.compile("sgd", loss, metrics=["acc"])
+    result = model.evaluate(X, y, verbose=0, return_dict=True)
+    assert type(model.metrics[1]) is kind
+    p = model.predict(X)
+    right = (p[:, 0] > 0.5) == np.ravel(y) if units == 1 else p.argmax(1) == LABELS
+    assert result["acc"] == pytest.approx(np.mean(right))
+
+
+def test_metrics_by_name_function_and_class() -> None:
+    def largest(y_true: Any, y_pred: Any) -> Any:
+        return ops.max(y_pred, axis=-1)
+
+    class Seen(metrics.Metric):
+        def __init__(self) -> None:
+            super().__init__(name="seen")
+            self.count = self.add_variable((), dtype="int32", name="count")
+
+        def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+            self.count.assign_add(ops.cast(ops.shape(y_true)[0], "int32"))
+
+        def result(self) -> Any:
+            return self.count.numpy()
+
+    wanted = ["mae", "mean_squared_error", largest, Seen(), metrics.CategoricalAccuracy(), losses.mean_absolute_error]
+    model = classifier("mse", metrics=wanted)
+    history = model.fit(X, ROWS, batch_size=4, epochs=2, verbose=0).history
+    names = ["categorical_accuracy", "largest", "loss", "mae", "mean_absolute_error", "mean_squared_error", "seen"]
+    assert list(history) == names and history["seen"] == [11, 11]
+    result = model.evaluate(X, ROWS, return_dict=True, verbose=0)
+    p = model.predict(X)
+    assert result["largest"] == pytest.approx(p.max(1).mean(), rel=1e-5)
+    assert result["mae"] == result["mean_absolute_error"] == pytest.approx(abs(p - ROWS).mean(), rel=1e-5)
+    assert result["loss"] == pytest.approx(result["mean_squared_error"], rel=1e-6)
+
+
+def test_sample_and_class_weights() -> None:
+    model = classifier(optimizer=optimizers.SGD(0.0), weighted_metrics=["accuracy"], metrics=None)
+    p, weights = model.predict(X), generator.random(11).astype("float32")
+    each = -np.log(p[np.arange(11), LABELS])
+    loss, accuracy = model.evaluate(X, LABELS, sample_weight=weights, batch_size=11, verbose=0)
+    assert loss == pytest.approx(np.mean(each * weights), rel=1e-5)
+    assert accuracy == pytest.approx(np.average(p.argmax(1) == LABELS, weights=weights), rel=1e-5)
+    by_class = np.array([1.0, 2.0, 0.5])
+    history = model.fit(X, LABELS, class_weight=dict(enumerate(by_class)), batch_size=11, verbose=0).history
+    assert history["loss"][0] == pytest.approx(np.mean(each * by_class[LABELS]), rel=1e-5)
+    with pytest.raises(ArgumentError, match="sample_weight or class_weight, not both"):
+        model.fit(X, LABELS, sample_weight=weights, class_weight={0: 1.0})
+
+
+def test_validation_split_takes_the_last_samples_before_shuffling() -> None:
+    model = classifier(optimizer=optimizers.SGD(0.0))
+    history = model.fit(X, LABELS, validation_split=0.3, batch_size=3, verbose=0).history  # floor(11 * 0.7) = 7 and 4
+    assert history["val_loss"][0] == pytest.approx(model.evaluate(X[7:], LABELS[7:], verbose=0)[0], rel=1e-6)
+    assert history["loss"][0] == pytest.approx(model.evaluate(X[:7], LABELS[:7], verbose=0)[0], rel=1e-6)
+
+
+class Orders:
+    """Records the orders in which the engine was asked to take the samples."""
+
+    def __init__(self, monkeypatch: Any):
+        self.seen: list[Any] = []
+        before = Executable.run_batches
+
+        def recorded(self_: Any, data: Any, order: Any, *more: Any, **named: Any) -> Any:
+            self.seen.append(None if order is None else order.copy())
+            return before(self_, data, order, *more, **named)
+
+        monkeypatch.setattr(Executable, "run_batches", recorded)
+
+
+def test_each_epoch_has_an_order_of_its_own_that_the_seed_repeats(monkeypatch: Any) -> None:
+    orders, runs = Orders(monkeypatch), []
+    for _ in range(2):
+        utils.set_random_seed(8)
+        model = classifier()
+        model.fit(X, LABELS, batch_size=11, epochs=2, verbose=0)
+        model.fit(X, LABELS, batch_size=11, epochs=1, verbose=0)
+        runs.append(model.get_weights())
+    assert all(order.dtype == np.int64 and sorted(order) == list(range(11)) for order in orders.seen)
+    first, second = orders.seen[:3], orders.seen[3:]
+    assert all(np.array_equal(a, b) for a, b in zip(first, second)) and len({tuple(o) for o in first}) == 3
+    assert all(np.array_equal(a, b) for a, b in zip(*runs))
+    orders.seen.clear()
+    model.fit(X, LABELS, shuffle=False, verbose=0)
+    assert orders.seen == [None]
+
+
+def test_dropout_draws_anew_in_every_step() -> None:
+    model = Sequential([Input((4,)), Dropout(0.5)])
+    model.compile(optimizers.SGD(0.0), "mse")
+    x, zeros = np.ones((6, 4), "float32"), np.zeros((6, 4), "float32")
+    assert len({model.train_on_batch(x, zeros) for _ in range(8)}) > 2
+    assert model.test_on_batch(x, zeros) == 1
+
+
+def test_several_outputs_with_losses_weights_and_metrics_of_their_own() -> None:
+    a = Input((4,))
+    h = Dense(3)(a)
+    model = Model(a, [Dense(1, name="left")(h), Dense(3, activation="softmax", name="right")(h)])
+    y = [X[:, :1], LABELS]
+    lost = {"left": "mse", "right": "sparse_categorical_crossentropy"}
+    model.compile(optimizers.SGD(0.0), lost, loss_weights=[0.5, 2.0], metrics={"right": ["accuracy"]})
+    result = model.evaluate(X, y, return_dict=True, batch_size=4, verbose=0)
+    assert list(result) == ["loss", "left_loss", "right_loss", "right_accuracy"]
+    left, right = model.predict(X)
+    assert result["left_loss"] == pytest.approx(np.mean((left - X[:, :1]) ** 2), rel=1e-4)
+    assert result["right_loss"] == pytest.approx(-np.mean(np.log(right[np.arange(11), LABELS])), rel=1e-4)
+    assert result["loss"] == pytest.approx(0.5 * result["left_loss"] + 2 * result["right_loss"], rel=1e-5)
+    assert model.fit(X, {"left": y[0], "right": y[1]}, verbose=0).history["right_accuracy"] == [result["right_accuracy"]]
+
+
+def test_regularizers_count_in_training_and_evaluation() -> None:
+    model = Sequential([Input((4,)), Dense(2, kernel_regularizer=regularizers.L2(0.1))])
+    model.compile(optimizers.SGD(0.0), "mse")
+    y = np.zeros((11, 2))
+    hand = np.mean(model.predict(X) ** 2) + 0.1 * np.sum(model.get_weights()[0] ** 2)
+    assert model.evaluate(X, y, verbose=0) == pytest.approx(hand, rel=1e-5) == model.train_on_batch(X, y)
+
+
+def test_compiling_again_starts_the_optimizer_but_keeps_the_weights() -> None:
+    model = classifier(optimizer="adam")
+    model.fit(X, LABELS, verbose=0)
+    weights = model.get_weights()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    assert int(model.optimizer.iterations) == 0 and all(np.array_equal(a, b) for a, b in zip(weights, model.get_weights()))
+
+
+def test_callbacks_hear_everything_in_order() -> None:
+    heard: list[str] = []
+
+    class Listener(callbacks.Callback):
+        def on_train_begin(self, logs: Any = None) -> None:
+            heard.append(f"begin {self.params['epochs']} {self.params['steps']}")
+
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            heard.append(f"epoch {epoch}")
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            heard.append(f"batch {batch} {sorted(logs)}")
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            heard.append(f"end {epoch}")
+            if epoch == 2:
+                self.model.stop_training = True
+
+    model = classifier()
+    history = model.fit(X, LABELS, batch_size=6, epochs=9, initial_epoch=1, callbacks=[Listener()], verbose=0)
+    batches = ["batch 0 ['accuracy', 'loss']", "batch 1 ['accuracy', 'loss']"]
+    assert heard == ["begin 9 2", "epoch 1", *batches, "end 1", "epoch 2", *batches, "end 2"] and history.epoch == [1, 2]
+
+
+def test_early_stopping_puts_the_best_weights_back() -> None:
+    model, seen = classifier(optimizer=optimizers.SGD(0.1)), []
+    rates = callbacks.LearningRateScheduler(lambda epoch, rate: 0.5 if epoch < 2 else 50.0)
+    keep = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(model.get_weights()))
+    stop = callbacks.EarlyStopping(monitor="val_loss", patience=2, restore_best_weights=True)
+    history = model.fit(X, LABELS, epochs=20, validation_data=(X, LABELS), callbacks=[rates, keep, stop], verbose=0).history
+    best = int(np.argmin(history["val_loss"]))
+    assert len(history["loss"]) == best + 3
+    assert all(np.array_equal(a, b) for a, b in zip(seen[best], model.get_weights()))
+    with pytest.raises(ArgumentError, match="EarlyStopping watches 'val_los'; the logs have accuracy, loss"):
+        model.fit(X, LABELS, callbacks=[callbacks.EarlyStopping("val_los")], verbose=0)
+
+
+def test_an_interrupt_leaves_a_whole_number_of_steps(monkeypatch: Any) -> None:
+    model, before = classifier(), Executable.run_batches
+
+    def interrupted(self: Any, data: Any, order: Any, size: int, start: int, stop: int, **more: Any) -> int:
+        if start >= 2:
+            raise KeyboardInterrupt
+        return before(self, data, order, size, start, start + 1, **more)
+
+    monkeypatch.setattr(Executable, "run_batches", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, LABELS, batch_size=3, shuffle=False, verbose=0)
+    assert int(model.optimizer.iterations) == 2
+    monkeypatch.setattr(Executable, "run_batches", before)
+    model.fit(X, LABELS, verbose=0)
+
+
+def printed(verbose: Any, **more: Any) -> str:
+    out = io.StringIO()
+    with redirect_stdout(out):
+        classifier(optimizer=optimizers.SGD(0.0)).fit(X, LABELS, epochs=2, batch_size=4, verbose=verbose, **more)
+    return out.getvalue()
+
+
+def test_what_is_shown_when_the_output_is_no_terminal() -> None:
+    assert printed("auto") == "" and printed(0) == ""
+    for verbose in (1, 2):
+        lines = printed(verbose, validation_split=0.3).splitlines()
+        assert lines[0] == "Epoch 1/2" and lines[2] == "Epoch 2/2" and len(lines) == 4
+        assert lines[1].startswith("2/2 - 0s - ")
+        for word in ("/step - accuracy: 0.", " - loss: ", " - val_accuracy: ", " - val_loss: "):
+            assert word in lines[1]
+
+
+def test_the_live_bar(monkeypatch: Any) -> None:
+    from rich.console import Console
+
+    from refnet import progress
+
+    out = io.StringIO()
+    monkeypatch.setattr(progress, "live", lambda: True)
+    monkeypatch.setattr(progress, "INTERVAL", 0.0)
+    console = lambda **more: Console(file=out, force_terminal=True, width=120, **more)  # noqa: E731
+    monkeypatch.setattr("rich.console.Console", console)
+    classifier().fit(X, LABELS, batch_size=4, validation_split=0.3)
+    text = out.getvalue()
+    assert "Epoch 1/1" in text and "━" in text and "val_loss: " in text and "2/2" in text
+
+
+def test_arguments_of_keras_that_arrays_do_not_need() -> None:
+    with pytest.raises(ArgumentError, match="steps_per_epoch belongs to endless data"):
+        classifier().fit(X, LABELS, steps_per_epoch=3)
+    history = classifier().fit(X, LABELS, epochs=4, validation_data=(X, LABELS), validation_freq=2, verbose=0).history
+    assert len(history["loss"]) == 4 and len(history["val_loss"]) == 2
