@@ -78,6 +78,13 @@ class Precision(ast.NodeTransformer):
             return ast.Constant(value)
         return node
 
+    def visit_IfExp(self, node):
+        """Both arms are computed and one is selected: a branch would keep the loop from being vectorised."""
+        test, body, other = self.visit(node.test), self.visit(node.body), self.visit(node.orelse)
+        if self.mode != NARROW or self._is_bool(node.body) or self._is_bool(node.orelse):
+            return ast.IfExp(test, body, other)
+        return ast.Call(ast.Name("select", ast.Load()), [test, body, other], [])
+
     def visit_Call(self, node):
         node.args = [self.visit(argument) for argument in node.args]
         callee = self.function.__globals__.get(node.func.id) if isinstance(node.func, ast.Name) else None
@@ -116,7 +123,7 @@ class Emitted:
         for argument in definition.args.args:
             argument.annotation = None
         definition.body = [Precision(function, attributes, mode, self).visit(part) for part in definition.body]
-        flags = '@njit(error_model="numpy", fastmath={"contract"})\n'
+        flags = '@njit(error_model="numpy", fastmath={"contract"}, forceinline=True)\n'
         self.texts[name] = flags + ast.unparse(ast.fix_missing_locations(tree)) + "\n"
         return name
 
@@ -189,7 +196,7 @@ def fuse(nodes, operand_of, joined, width=1):
     number_names = [f"n{k}" for k in range(len(numbers))]
     head = f"def body({', '.join([*names, *number_names, 'count'])}):\n    for i in range(count):\n"
     text = (
-        "from numpy import float32\n"
+        "from numpy import float32\nfrom refnet_fast.cpu.intrinsics import select\n"
         + emitted.text()
         + '@njit(error_model="numpy", fastmath={"contract"})\n'
         + head

@@ -68,11 +68,8 @@ def sigmoid(x: TensorLike) -> Array:
 
 
 def sigmoid_scalar(x: Number) -> Number:
-    # e**-|x| never overflows.
-    if x >= 0:
-        return 1 / (1 + exp(-x))
-    small = exp(x)
-    return small / (1 + small)
+    small = exp(-x if x >= 0 else x)  # e**-|x| never overflows
+    return (1 if x >= 0 else small) / (1 + small)
 
 
 sigmoid_op = elementwise(
@@ -99,7 +96,7 @@ def softplus(x: TensorLike) -> Array:
 
 
 def softplus_scalar(x: Number) -> Number:
-    return x + log1p(exp(-x)) if x > 0 else log1p(exp(x))
+    return (x if x > 0 else 0) + log1p(exp(-x if x > 0 else x))
 
 
 softplus_op = elementwise("softplus", softplus_scalar, lambda dy, y, x: ops.multiply(dy, sigmoid(x)))

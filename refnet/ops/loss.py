@@ -55,9 +55,7 @@ def binary_crossentropy(target: TensorLike, output: TensorLike, from_logits: boo
 
 
 def sigmoid_cross_entropy_scalar(x: Number, t: Number) -> Number:
-    if x > 0:
-        return x - x * t + log1p(exp(-x))
-    return log1p(exp(x)) - x * t
+    return (x if x > 0 else 0) - x * t + log1p(exp(-x if x > 0 else x))
 
 
 sigmoid_cross_entropy_op = elementwise(
