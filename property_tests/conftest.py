@@ -35,3 +35,5 @@ def engines_under_test(config):
 def pytest_generate_tests(metafunc):
     if "engine" in metafunc.fixturenames:
         metafunc.parametrize("engine", engines_under_test(metafunc.config))
+    if "native_engine" in metafunc.fixturenames:  # those that run refnet_fast's native machine
+        metafunc.parametrize("native_engine", [e for e in engines_under_test(metafunc.config) if e in ("derived", "cpu")])

@@ -44,5 +44,4 @@ def permutation_calls(draw: Draw) -> Any:
 
 
 refuse("random.dropout", np.zeros(3), 1.5, error=ArgumentError, words="rate")
-refuse("random.uniform", (2,), 1.0, 0.0, error=ArgumentError, words="minval")
 refuse("random.randint", (2,), 3, 3, error=ArgumentError, words="maxval")

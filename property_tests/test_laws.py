@@ -1,0 +1,112 @@
+"""Laws that tie ops to each other, exact or to a bound that follows from the arithmetic; on every engine."""
+
+import numpy as np
+import pytest
+from drawing import Drawn
+from hypothesis import given
+from hypothesis import strategies as st
+
+from refnet import ops
+from refnet.engine import use_engine
+
+U = 2.0**-24
+
+
+def floats(draw, shape, style=None):
+    """Ordinary float32 values: the laws hold up to rounding where nothing overflows."""
+    rng = np.random.default_rng(draw.integer(0, 2**16))
+    return rng.standard_normal(shape).astype("float32") * np.float32(2.0 ** draw.integer(-3, 3))
+
+
+def same_bits(a, b):
+    a, b = np.asarray(a), np.asarray(b)
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+@given(data=st.data())
+def test_softmax_sums_to_one(engine, data):
+    draw = Drawn(data)
+    x = floats(draw, draw.shape(2, 2, 1, 9))
+    with use_engine(engine):
+        y = ops.softmax(x)
+    # every element is exp / total within a few roundings; their exact sum is 1
+    assert np.all(np.abs(y.astype("float64").sum(-1) - 1) <= 16 * (x.shape[-1] + 8) * U)
+    assert np.all(y >= 0)
+
+
+@given(data=st.data())
+def test_softmax_does_not_see_a_shift(engine, data):
+    """A shift by a power of two that changes no bit of the differences changes no bit of the result."""
+    draw = Drawn(data)
+    shape = draw.shape(2, 2, 1, 6)
+    x = draw.array(shape, "int32", low=-100, high=100).astype("float32")
+    with use_engine(engine):
+        assert same_bits(ops.softmax(x), ops.softmax(x + np.float32(1024)))
+
+
+@given(data=st.data())
+def test_concatenate_undoes_split(engine, data):
+    draw = Drawn(data)
+    x = draw.array(draw.shape(1, 3, 1, 6), draw.real())
+    axis = draw.integer(0, x.ndim - 1)
+    cut = draw.integer(0, x.shape[axis])
+    with use_engine(engine):
+        parts = ops.split(x, [cut], axis=axis)
+        assert same_bits(ops.concatenate(parts, axis=axis), np.ascontiguousarray(x))
+
+
+@given(data=st.data())
+def test_transpose_undoes_itself(engine, data):
+    draw = Drawn(data)
+    x = draw.array(draw.shape(1, 3), draw.real())
+    axes = list(np.random.default_rng(draw.integer(0, 99)).permutation(x.ndim))
+    with use_engine(engine):
+        back = ops.transpose(ops.transpose(x, axes), [axes.index(a) for a in range(x.ndim)])
+    assert same_bits(back, np.ascontiguousarray(x))
+
+
+@given(data=st.data())
+def test_matmul_with_one_hot_rows_takes_rows(engine, data):
+    """One 1 among zeros: the product picks, without rounding; and so does take."""
+    draw = Drawn(data)
+    table = floats(draw, (draw.integer(1, 6), draw.integer(1, 6)))
+    rows = draw.array((draw.integer(1, 5),), "int32", low=0, high=len(table) - 1)
+    with use_engine(engine):
+        picked = ops.take(table, rows, axis=0)
+        assert np.array_equal(ops.matmul(ops.one_hot(rows, len(table)), table), picked)
+    assert same_bits(picked, table[rows])
+
+
+@given(data=st.data())
+def test_matmul_transposes(engine, data):
+    """(a b)^T == b^T a^T, on whole numbers, which do not round."""
+    draw = Drawn(data)
+    rows, inner, columns = (draw.integer(1, 7) for _ in range(3))
+    a = draw.array((rows, inner), "int32", low=-50, high=50).astype("float32")
+    b = draw.array((inner, columns), "int32", low=-50, high=50).astype("float32")
+    with use_engine(engine):
+        assert np.array_equal(ops.transpose(ops.matmul(a, b)), ops.matmul(b.T, a.T))
+        assert np.array_equal(ops.matmul(a, b), a.astype("int64") @ b.astype("int64"))
+
+
+@given(data=st.data())
+def test_max_is_what_argmax_points_at(engine, data):
+    draw = Drawn(data)
+    x = draw.array(draw.shape(2, 2, 1, 6), draw.choice(("float32", "int32")))
+    with use_engine(engine):
+        best, place = ops.max(x, axis=1), ops.argmax(x, axis=1)
+    assert np.array_equal(best, x[np.arange(len(x)), place], equal_nan=x.dtype.kind == "f")
+
+
+@given(data=st.data())
+def test_relu_and_its_mirror_make_the_absolute_value(engine, data):
+    draw = Drawn(data)
+    x = draw.array(draw.shape(1, 2), "float32")
+    with use_engine(engine):
+        assert np.array_equal(ops.relu(x) + ops.relu(-x), ops.abs(x), equal_nan=True)
+
+
+@pytest.mark.parametrize("size", [1, 1000, 2**17 + 3])
+def test_sum_of_ones_counts(engine, size):
+    with use_engine(engine):
+        assert float(ops.sum(np.ones(size, "float32"))) == size

@@ -1,0 +1,56 @@
+"""A kernel cut into 1, 2, 7 or 64 pieces, run in any order, gives the same bits: threads cannot change a result."""
+
+import ctypes
+
+import numpy as np
+import pytest
+from drawing import Drawn
+from hypothesis import given
+from hypothesis import strategies as st
+
+from refnet.definition import Op
+from refnet.engine import get_engine, spec_of
+from refnet.testing.strategies import case, primitives
+from refnet_fast.engine import single
+
+KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+
+
+def run_in_pieces(running, feeds, pieces):
+    """One run of a program as `pieces` threads would divide it, one piece after the other, the last first."""
+    for buffer, array in zip(running.inputs, feeds):
+        buffer[...] = array
+    for group in running.groups_of_rows:
+        head = group[0]
+        units = -(-head.tasks // head.quantum)
+        count = 1 if any(row.serial for row in group) else pieces
+        frames = [np.array(row.frame, np.int64) for row in group]
+        for piece in reversed(range(count)):
+            low = min(head.tasks, units * piece // count * head.quantum)
+            high = min(head.tasks, units * (piece + 1) // count * head.quantum)
+            if low < high:
+                for row, frame in zip(group, frames):
+                    KERNEL(row.kernel)(frame.ctypes.data, low, high)
+    return [np.array(running.memory.array(y)) for y in running.plan.outputs]
+
+
+@pytest.mark.parametrize("name", primitives())
+@given(data=st.data())
+def test_pieces_give_the_same_bits(native_engine, name, data):
+    drawn = case(name, Drawn(data))
+    op = Op.named[name]
+    specs = [spec_of(a) for a in drawn.arrays]
+    running = get_engine(native_engine).build(single(op, specs, drawn.attributes))
+    whole = [y.tobytes() for y in running.run(drawn.arrays)]
+    for pieces in (1, 2, 7, 64):
+        assert [y.tobytes() for y in run_in_pieces(running, drawn.arrays, pieces)] == whole, f"{pieces} pieces"
+
+
+@pytest.mark.parametrize("pieces", [2, 7, 64])
+def test_a_larger_product_in_pieces(native_engine, pieces):
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal((130, 67)).astype("float32"), rng.standard_normal((67, 90)).astype("float32")]
+    op, attributes = Op.named["matmul"], {"transpose1": False, "transpose2": False}
+    running = get_engine(native_engine).build(single(op, [spec_of(a) for a in arrays], attributes))
+    whole = running.run(arrays)[0].tobytes()
+    assert run_in_pieces(running, arrays, pieces)[0].tobytes() == whole
