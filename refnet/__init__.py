@@ -15,7 +15,18 @@ from typing import Any
 __version__ = "0.1.0"
 
 _MODULES = (
-    *("activations", "callbacks", "dtypes", "engine", "errors", "initializers", "layers", "losses", "metrics", "models"),
+    *(
+        "activations",
+        "callbacks",
+        "dtypes",
+        "engine",
+        "errors",
+        "initializers",
+        "layers",
+        "losses",
+        "metrics",
+        "models",
+    ),
     *("ops", "optimizers", "random", "regularizers", "utils"),
 )
 _NAMES = {

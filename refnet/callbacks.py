@@ -99,7 +99,9 @@ class CallbackList:
 
     def wants_batches(self, kind: str) -> bool:
         """Whether a callback overrides a batch hook of this kind."""
-        return any(getattr(type(c), hook) is not getattr(Callback, hook) for c in self.callbacks for hook in _BATCH_HOOKS[kind])
+        return any(
+            getattr(type(c), hook) is not getattr(Callback, hook) for c in self.callbacks for hook in _BATCH_HOOKS[kind]
+        )
 
     @contextmanager
     def running(self, kind: str) -> Iterator[None]:

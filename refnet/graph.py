@@ -25,7 +25,7 @@ class Tensor:
     """
 
     __array_ufunc__ = None  # NumPy leaves `array + tensor` to us
-    origin = None  # the InputLayer that made it, if one did
+    origin: object = None  # the InputLayer that made it, if one did
 
     def __init__(self, shape, dtype="float32", node=None, name=""):
         self.shape, self.dtype, self.node, self.name = tuple(shape), dtypes.standardize(dtype), node, name

@@ -29,7 +29,9 @@ class Metric:
         self.dtype = dtypes.standardize(dtype)
         self.variables: list[Variable] = []
 
-    def add_variable(self, shape: Any, initializer: Any = "zeros", dtype: Any = None, name: str | None = None) -> Variable:
+    def add_variable(
+        self, shape: Any, initializer: Any = "zeros", dtype: Any = None, name: str | None = None
+    ) -> Variable:
         """A new state variable."""
         dtype = self.dtype if dtype is None else dtypes.standardize(dtype)
         value = np.asarray(initializers.get(initializer)(tuple(shape), dtype=dtype))
@@ -140,10 +142,10 @@ class MeanMetricWrapper(Mean):
     """The mean of a function (y_true, y_pred) that gives one value per sample."""
 
     def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **arguments: Any):
-        super().__init__(name or getattr(fn, "__name__", "metric"), dtype)
+        super().__init__(name or str(getattr(fn, "__name__", "metric")), dtype)
         self.fn, self.arguments = fn, arguments
 
-    def update_state(self, y_true: TensorLike, y_pred: TensorLike, sample_weight: TensorLike = None) -> None:
+    def update_state(self, y_true: TensorLike, y_pred: TensorLike, sample_weight: TensorLike = None) -> None:  # type: ignore[override]  # what is averaged is computed from two arguments
         super().update_state(self.fn(y_true, y_pred, **self.arguments), sample_weight)
 
     def get_config(self) -> dict[str, Any]:

@@ -52,7 +52,9 @@ class Optimizer:
 
     def _checked_rate(self, value: Any) -> float:
         if isinstance(value, (bool, str)) or not hasattr(value, "__float__") or not float(value) >= 0:
-            raise ArgumentError(f"{self.name}: learning_rate must be a number of at least 0, or a schedule; got {value!r}.")
+            raise ArgumentError(
+                f"{self.name}: learning_rate must be a number of at least 0, or a schedule; got {value!r}."
+            )
         return float(value)
 
     @property
@@ -62,7 +64,9 @@ class Optimizer:
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
         if self.schedule is not None or callable(value):
-            raise ArgumentError(f"{self.name}: a schedule cannot be set or replaced; make a new optimizer and compile again.")
+            raise ArgumentError(
+                f"{self.name}: a schedule cannot be set or replaced; make a new optimizer and compile again."
+            )
         self._rate.set(np.float32(self._checked_rate(value)))
 
     @property
@@ -286,5 +290,7 @@ def get(identifier: Any) -> Optimizer:
     name = identifier.lower() if isinstance(identifier, str) and identifier.lower() in known else identifier
     optimizer = resolved("optimizer", name, known)
     if not isinstance(optimizer, Optimizer):
-        raise ArgumentError(f"optimizer must be an optimizer or a name ({', '.join(sorted(known))}); got {identifier!r}.")
+        raise ArgumentError(
+            f"optimizer must be an optimizer or a name ({', '.join(sorted(known))}); got {identifier!r}."
+        )
     return optimizer

@@ -86,7 +86,9 @@ class Bar(Silent):
         from rich.text import Text
 
         filled = WIDTH * self.done // max(self.steps, 1)
-        line = Text.assemble((f"{self.done}/{self.steps} ", "bold"), ("━" * filled, "green"), ("━" * (WIDTH - filled), "dim"))
+        line = Text.assemble(
+            (f"{self.done}/{self.steps} ", "bold"), ("━" * filled, "green"), ("━" * (WIDTH - filled), "dim")
+        )
         rest = text(self.done, self.steps, time.monotonic() - self.started, self.logs, finished)
         return line.append(rest[rest.index(" ") :].replace(" - ", " ", 1))
 

@@ -23,7 +23,12 @@ class Regularizer:
 
 
 def _factor(kind: str, name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) and not hasattr(value, "__float__") or not value >= 0:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        and not hasattr(value, "__float__")
+        or not value >= 0
+    ):
         raise ArgumentError(f"{kind}: {name} must be a number of at least 0; got {value!r}.")
     return float(value)
 

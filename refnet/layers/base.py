@@ -26,7 +26,7 @@ def identity(x: Tensor) -> Tensor:
     return result
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _takes_training(function: Callable[..., Any]) -> bool:
     return "training" in inspect.signature(function).parameters
 
@@ -48,7 +48,9 @@ class Layer:
     """
 
     kinds: dict[str, type["Layer"]] = {}  # every subclass by name, for configs
-    inference_when_frozen = False  # whether a layer that is not trainable behaves as in inference, as BatchNormalization
+    inference_when_frozen = (
+        False  # whether a layer that is not trainable behaves as in inference, as BatchNormalization
+    )
     branches_on_training = True  # whether `call` looks at `training`, or only hands it on
 
     def __init_subclass__(cls, **more: Any) -> None:
@@ -148,7 +150,9 @@ class Layer:
             value = np.asarray(initializers.get(initializer)(shape, dtype=dtype))
         if value.shape != shape:
             raise ShapeError(f"{self.name}: the initializer of {name} gave shape {value.shape}; {shape} was asked for.")
-        variable = Variable(value, dtype, trainable, f"{self.name}/{name or 'variable'}", regularizers.get(regularizer), constraint)
+        variable = Variable(
+            value, dtype, trainable, f"{self.name}/{name or 'variable'}", regularizers.get(regularizer), constraint
+        )
         self._own.append(variable)
         return variable
 
@@ -217,7 +221,9 @@ class Layer:
     def count_params(self) -> int:
         """The number of elements of all weights."""
         if not self.built:
-            raise ArgumentError(f"{self.name} has no weights yet: it is built by its first call, or by build(input_shape).")
+            raise ArgumentError(
+                f"{self.name} has no weights yet: it is built by its first call, or by build(input_shape)."
+            )
         return sum(int(np.prod(v.shape)) for v in self.weights)
 
     def get_weights(self) -> list[Array]:

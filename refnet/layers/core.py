@@ -53,7 +53,9 @@ def _as_shape(name: str, shape: Any) -> Shape:
     entries = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
     for d in entries:
         if d is not None and not (isinstance(d, (int, np.integer)) and not isinstance(d, bool) and d >= 0):
-            raise ArgumentError(f"{name}: a shape is a tuple of integers, None where a dimension is open; got {shape!r}.")
+            raise ArgumentError(
+                f"{name}: a shape is a tuple of integers, None where a dimension is open; got {shape!r}."
+            )
     return tuple(None if d is None else int(d) for d in entries)
 
 
@@ -168,7 +170,7 @@ class Activation(Layer):
 
     def __init__(self, activation: Any, **more: Any):
         super().__init__(**more)
-        self.activation = activations.get(activation)
+        self.activation = activations.get(activation) or activations.linear
         self.built = True
 
     def call(self, inputs: Any) -> Any:
@@ -210,7 +212,9 @@ class Flatten(Layer):
     def __init__(self, data_format: str | None = None, **more: Any):
         super().__init__(**more)
         if data_format not in (None, "channels_last", "channels_first"):
-            raise ArgumentError(f"{self.name}: data_format is 'channels_last' or 'channels_first'; got {data_format!r}.")
+            raise ArgumentError(
+                f"{self.name}: data_format is 'channels_last' or 'channels_first'; got {data_format!r}."
+            )
         self.data_format = data_format
         self.built = True
 

@@ -51,11 +51,15 @@ def graph_config(model: Any) -> dict[str, Any]:
     events = [*outer, *(node for node in graph.nodes if top(node.call) is None)]
     for event in sorted(events, key=lambda e: e.number):
         if isinstance(event, Node):
-            entries.append({"op": event.op.name, "inputs": [at(x) for x in event.inputs], "attributes": event.attributes})
+            entries.append(
+                {"op": event.op.name, "inputs": [at(x) for x in event.inputs], "attributes": event.attributes}
+            )
         else:
             layer = event.layer
             layers[layer.name] = {"class_name": type(layer).__name__, "config": layer.get_config()}
-            entries.append({"layer": layer.name, "inputs": mapped(at, event.inputs), "arguments": mapped(at, event.arguments)})
+            entries.append(
+                {"layer": layer.name, "inputs": mapped(at, event.inputs), "arguments": mapped(at, event.arguments)}
+            )
         for i, y in enumerate(flatten(event.outputs)):
             place[y] = {"entry": len(entries) - 1, "output": i}
     return {

@@ -24,14 +24,22 @@ def arrays_of(value: Any, names: list[str] | None, what: str, method: str) -> di
         order = names if names is not None else list(value)
         missing, strange = [n for n in order if n not in value], [n for n in value if n not in order]
         if missing or strange:
-            raise ArgumentError(f"{method}: {what} is a dict with the keys {list(value)}; the model's names are {order}.")
+            raise ArgumentError(
+                f"{method}: {what} is a dict with the keys {list(value)}; the model's names are {order}."
+            )
         return {f"{what}[{name!r}]": _array(value[name], f"{what}[{name!r}]", method) for name in order}
-    if isinstance(value, (list, tuple)) and any(hasattr(part, "shape") or isinstance(part, (dict, str)) for part in value):
-        if not any(np.ndim(part) == 0 for part in value):
-            if len(value) == 1:
-                return {what: _array(value[0], what, method)}
-            return {f"{what}[{i}]": _array(part, f"{what}[{i}]", method) for i, part in enumerate(value)}
+    if _is_several(value):
+        if len(value) == 1:
+            return {what: _array(value[0], what, method)}
+        return {f"{what}[{i}]": _array(part, f"{what}[{i}]", method) for i, part in enumerate(value)}
     return {what: _array(value, what, method)}
+
+
+def _is_several(value: Any) -> bool:
+    """Whether a list or tuple holds arrays, one per input, and is not itself the rows of one."""
+    if not isinstance(value, (list, tuple)):
+        return False
+    return any(hasattr(part, "shape") for part in value) and all(np.ndim(part) > 0 for part in value)
 
 
 def _array(value: Any, label: str, method: str) -> Array:
@@ -114,15 +122,15 @@ def check_target(array: Array, loss: losses.Loss | None, output: Tensor, label: 
     if function is losses.sparse_categorical_crossentropy:
         _check_classes(array, loss.name, output.shape, axis, label, method)
         return
-    if not _same(array.shape, output.shape) and not _same((*array.shape, 1), output.shape):
-        if not (array.ndim == len(output.shape) + 1 and array.shape[-1] == 1):
-            hint = ""
-            if function is losses.categorical_crossentropy and array.ndim == len(output.shape) - 1:
-                hint = " For class numbers use sparse_categorical_crossentropy, or utils.to_categorical."
-            raise ShapeError(
-                f"{method}: {loss.name} needs targets of the output's shape {output.shape}; got {label} of shape "
-                f"{array.shape}.{hint}"
-            )
+    extra = array.ndim == len(output.shape) + 1 and array.shape[-1] == 1
+    if not extra and not _same(array.shape, output.shape) and not _same((*array.shape, 1), output.shape):
+        hint = ""
+        if function is losses.categorical_crossentropy and array.ndim == len(output.shape) - 1:
+            hint = " For class numbers use sparse_categorical_crossentropy, or utils.to_categorical."
+        raise ShapeError(
+            f"{method}: {loss.name} needs targets of the output's shape {output.shape}; got {label} of shape "
+            f"{array.shape}.{hint}"
+        )
     if function is losses.categorical_crossentropy:
         _check_rows(array, loss.name, axis, label, method)
 
@@ -177,7 +185,9 @@ def class_weights(class_weight: dict[int, float], y: Array, method: str) -> Arra
         raise ShapeError(f"{method}: class_weight needs one class per sample; y has shape {y.shape}.")
     strange = [int(k) for k in np.unique(labels) if int(k) not in class_weight]
     if strange:
-        raise ArgumentError(f"{method}: class_weight has no entry for class {strange[0]}; its keys are {sorted(class_weight)}.")
+        raise ArgumentError(
+            f"{method}: class_weight has no entry for class {strange[0]}; its keys are {sorted(class_weight)}."
+        )
     return np.array([class_weight[int(k)] for k in labels], np.float32)
 
 

@@ -77,7 +77,7 @@ class _Copy:
         return self.new.get(x, x) if isinstance(x, Tensor) else x
 
     def outputs(self) -> list[Tensor]:
-        events = [*self.graph.nodes, *self.graph.calls, *self.graph.assignments]
+        events: list[Any] = [*self.graph.nodes, *self.graph.calls, *self.graph.assignments]
         for event in sorted(events, key=lambda e: e.number):
             if isinstance(event, Node):
                 self.copy_node(event)
@@ -102,7 +102,7 @@ class _Copy:
         if node.op is phase and self.training is not None and attributes["condition"].training is None:
             attributes = {"condition": Condition(self.training, attributes["condition"].owner)}
             decided = attributes["condition"].owner is None
-        with trace.inside(call=self.calls.get(node.call, self.outer)):
+        with trace.inside(call=self.calls.get(node.call, self.outer) if node.call is not None else self.outer):
             if decided:  # an identity node, because the branch may be an outer tensor and the call must still be found
                 results = identity(inputs[0 if self.training else 1])
             else:

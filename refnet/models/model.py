@@ -33,7 +33,9 @@ class Model(Trainer):
             return
         for word, value in (("inputs", inputs), ("outputs", outputs)):
             if value is None or not all(isinstance(x, Tensor) for x in flatten(value)):
-                raise ArgumentError(f"{self.name}: {word} must be tensors, from Input and the layers called on it; got {value!r}.")
+                raise ArgumentError(
+                    f"{self.name}: {word} must be tensors, from Input and the layers called on it; got {value!r}."
+                )
         self.set_graph(inputs, outputs)
 
     def _kind(self) -> str:
@@ -77,7 +79,9 @@ class Model(Trainer):
 
     def _graph(self, what: str) -> Graph:
         if self.graph is None:
-            raise AttributeError(f"{self.name} has no {what} yet: it is built by its first call, or by build(input_shape).")
+            raise AttributeError(
+                f"{self.name} has no {what} yet: it is built by its first call, or by build(input_shape)."
+            )
         return self.graph
 
     @property
@@ -100,12 +104,16 @@ class Model(Trainer):
             return list(structure)
         graph = self.built_graph
         assert graph is not None
-        held, names = set(graph.calls), []
+        held, names = set(graph.calls), list[str]()
         for y in graph.outputs:
             call = y.node.call if y.node is not None else None
             while call is not None and call.parent in held:
                 call = call.parent
-            name = call.layer.name if call is not None and call in held else y.name or (y.node.op.name if y.node else "output")
+            name = (
+                call.layer.name
+                if call is not None and call in held
+                else y.name or (y.node.op.name if y.node else "output")
+            )
             names.append(name if name not in names else f"{name}_{len(names)}")
         return names
 

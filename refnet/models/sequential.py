@@ -84,7 +84,9 @@ class Sequential(Model):
                 raise ArgumentError(f"{self.name} has no layers to build.")
             return
         if input_shape is None:
-            raise ArgumentError(f"{self.name} needs an input shape to be built: give build(input_shape), or an Input first.")
+            raise ArgumentError(
+                f"{self.name} needs an input shape to be built: give build(input_shape), or an Input first."
+            )
         between: list[Any] = [InputLayer(batch_shape=_open_batch(tuple(input_shape)), name=f"{self.name}_input").output]
         for layer in self._stack:
             between.append(layer(between[-1]))
@@ -108,7 +110,13 @@ class Sequential(Model):
         layers = [{"class_name": type(layer).__name__, "config": layer.get_config()} for layer in self._stack]
         shape = self._between[0].shape if self._between else None
         dtype = self._between[0].dtype if self._between else None
-        return {"name": self.name, "trainable": self.trainable, "layers": layers, "input_shape": shape, "input_dtype": dtype}
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "layers": layers,
+            "input_shape": shape,
+            "input_dtype": dtype,
+        }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:

@@ -29,7 +29,8 @@ class Compiled:
         several = len(names) > 1
         self.loss_tracker = metrics.Mean("loss")
         self.loss_trackers = [
-            metrics.Mean(f"{name}_loss") if several and loss is not None else None for name, loss in zip(names, self.losses)
+            metrics.Mean(f"{name}_loss") if several and loss is not None else None
+            for name, loss in zip(names, self.losses)
         ]
         self._told = told
         self.metrics: list[list[metrics.Metric]] | None = None
@@ -88,7 +89,9 @@ def per_output(word: str, told: Any, names: list[str], spread: bool) -> list[Any
 
 
 def _unclear(word: str, names: list[str]) -> list[Any]:
-    raise ArgumentError(f"compile: with several outputs {word} is a list or a dict with an entry for each of {', '.join(names)}.")
+    raise ArgumentError(
+        f"compile: with several outputs {word} is a list or a dict with an entry for each of {', '.join(names)}."
+    )
 
 
 def seen_through(y: Tensor) -> Tensor:

@@ -34,7 +34,9 @@ def _cells(row: list[str], widths: list[int], right: list[bool]) -> list[str]:
     lines = []
     for i in range(height):
         texts = [part[i] if i < len(part) else "" for part in parts]
-        lines.append("│" + "│".join(f" {t:>{w}} " if r else f" {t:<{w}} " for t, w, r in zip(texts, widths, right)) + "│")
+        lines.append(
+            "│" + "│".join(f" {t:>{w}} " if r else f" {t:<{w}} " for t, w, r in zip(texts, widths, right)) + "│"
+        )
     return lines
 
 
@@ -56,7 +58,11 @@ def _output_shape(model: Any, layer: Any) -> str:
     if not calls:
         return "?"
     shapes = mapped(lambda y: y.shape, calls[0].outputs)
-    return ", ".join(str(y.shape) for y in flatten(calls[0].outputs)) if isinstance(shapes, (list, tuple, dict)) else str(shapes)
+    return (
+        ", ".join(str(y.shape) for y in flatten(calls[0].outputs))
+        if isinstance(shapes, (list, tuple, dict))
+        else str(shapes)
+    )
 
 
 def _sources(model: Any, layer: Any) -> str:
@@ -67,7 +73,9 @@ def _sources(model: Any, layer: Any) -> str:
             source = x.node.call if x.node is not None else None
             while source is not None and source not in outer:
                 source = source.parent
-            names.append(source.layer.name if source is not None else x.name or (x.node.op.name if x.node else "constant"))
+            names.append(
+                source.layer.name if source is not None else x.name or (x.node.op.name if x.node else "constant")
+            )
     return "\n".join(dict.fromkeys(names)) or "-"
 
 

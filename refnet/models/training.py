@@ -45,7 +45,8 @@ class Trainer(Layer):
     stop_training: bool
 
     def _start(self) -> None:
-        self._told, self._compiled = None, None
+        self._told = None
+        self._compiled: Compiled | None = None
         self._captured: dict[Layer, bool] = {}
         self._steps: dict[Any, Any] = {}
         self._executables: dict[Any, Any] = {}
@@ -195,7 +196,9 @@ class Trainer(Layer):
         if len(floats) == 1:
             floats *= len(aims)
         if floats and len(floats) != len(aims):
-            raise ArgumentError(f"{method}: give one sample_weight, or one per output ({len(aims)}); got {len(floats)}.")
+            raise ArgumentError(
+                f"{method}: give one sample_weight, or one per output ({len(aims)}); got {len(floats)}."
+            )
         return Batches(given, aims, list(floats))
 
     def _reader_of(self, graph: Graph, tensor: Tensor) -> str:
@@ -312,12 +315,20 @@ class Trainer(Layer):
         batch_size = _batch_size("fit", batch_size)
         callback_module.checked(callbacks, verbose)
         if steps_per_epoch is not None:
-            raise ArgumentError("fit: steps_per_epoch belongs to endless data; arrays give ceil(samples / batch_size) steps.")
-        for word, value, least in (("epochs", epochs, 0), ("initial_epoch", initial_epoch, 0), ("validation_freq", validation_freq, 1)):
+            raise ArgumentError(
+                "fit: steps_per_epoch belongs to endless data; arrays give ceil(samples / batch_size) steps."
+            )
+        for word, value, least in (
+            ("epochs", epochs, 0),
+            ("initial_epoch", initial_epoch, 0),
+            ("validation_freq", validation_freq, 1),
+        ):
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
                 raise ArgumentError(f"fit: {word} must be an integer of at least {least}; got {value!r}.")
         if not isinstance(validation_split, (int, float, np.number)) or not 0 <= validation_split < 1:
-            raise ArgumentError(f"fit: validation_split is a share of the samples, at least 0 and below 1; got {validation_split!r}.")
+            raise ArgumentError(
+                f"fit: validation_split is a share of the samples, at least 0 and below 1; got {validation_split!r}."
+            )
         parts = self._checked("fit", x, y, sample_weight)
         held = None
         if validation_data is not None:
@@ -353,7 +364,15 @@ class Trainer(Layer):
         return listed.history
 
     def _run(
-        self, step: Any, batches: Batches, order: Any, size: int, steps: int, listed: Any, kind: str, outputs: Any = None
+        self,
+        step: Any,
+        batches: Batches,
+        order: Any,
+        size: int,
+        steps: int,
+        listed: Any,
+        kind: str,
+        outputs: Any = None,
     ) -> None:
         """Runs the batches of an epoch in slices: as many at once as the engine likes, or one by one for batch callbacks."""
         at, single, arrays = 0, listed.wants_batches(kind), batches.arrays
@@ -418,12 +437,19 @@ class Trainer(Layer):
 
     def _evaluate(self, batches: Batches, size: int, steps: int | None, listed: Any) -> None:
         self.reset_metrics()
-        self._run(self._executable("test", batches), batches, None, size, _steps(len(batches), size, steps), listed, "test")
+        self._run(
+            self._executable("test", batches), batches, None, size, _steps(len(batches), size, steps), listed, "test"
+        )
 
     # ---- predict
 
     def predict(
-        self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None, callbacks: Any = None
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
     ) -> Any:
         """The model's outputs for arrays, as new arrays that may be written to.
 
@@ -532,5 +558,3 @@ def _returned(results: dict[str, Any], as_dict: bool) -> Any:
         return results
     values = list(results.values())
     return values[0] if len(values) == 1 else values
-
-

@@ -19,7 +19,9 @@ ROWS = np.eye(3, dtype="float32")[LABELS]
 
 def classifier(loss: Any = "sparse_categorical_crossentropy", deferred: bool = False) -> Sequential:
     first = [] if deferred else [Input((4,))]
-    model = Sequential([*first, Dense(5, activation="relu", name="hidden"), Dense(3, activation="softmax", name="out")], name="net")
+    model = Sequential(
+        [*first, Dense(5, activation="relu", name="hidden"), Dense(3, activation="softmax", name="out")], name="net"
+    )
     model.compile("sgd", loss, metrics=["accuracy"])
     return model
 
@@ -39,7 +41,9 @@ def refuses(model: Any, kind: type[Exception], message: str, call: Callable[[], 
     assert all(np.array_equal(a, b) for a, b in zip(states, after))
 
 
-@pytest.mark.parametrize("method", ["fit", "evaluate", "predict", "train_on_batch", "test_on_batch", "predict_on_batch"])
+@pytest.mark.parametrize(
+    "method", ["fit", "evaluate", "predict", "train_on_batch", "test_on_batch", "predict_on_batch"]
+)
 def test_a_wrong_feature_count_names_the_layer_and_both_shapes(method: str) -> None:
     model = classifier()
     data = (X[:, :3],) if "predict" in method else (X[:, :3], LABELS)
@@ -71,7 +75,9 @@ def test_a_layer_called_on_other_features() -> None:
         "dense_7 expects inputs with 4 features (last axis), got shape (None, 3). "
         "Its kernel was built for 4 in an earlier call; make a new layer for other inputs."
     )
-    with pytest.raises(ShapeError, match=r"dense_8 expects inputs of at least 2 axes \(batch, features\), got shape \(None,\)."):
+    with pytest.raises(
+        ShapeError, match=r"dense_8 expects inputs of at least 2 axes \(batch, features\), got shape \(None,\)."
+    ):
         Dense(2, name="dense_8")(np.ones(3, "float32"))
 
 
@@ -107,7 +113,9 @@ def test_targets_that_are_not_one_hot(deferred: bool) -> None:
     refuses(model, DataError, message, lambda: model.fit(X, rows))
     rows[3] = [2, -1, 0]
     refuses(model, DataError, "y[3] is [ 2. -1.  0.], its sum 1.", lambda: model.fit(X, rows))
-    message = "needs targets of the output's shape (None, 3); got y of shape (6,). For class numbers use sparse_categorical"
+    message = (
+        "needs targets of the output's shape (None, 3); got y of shape (6,). For class numbers use sparse_categorical"
+    )
     refuses(model, ShapeError, message, lambda: model.fit(X, LABELS))
     model.fit(X, ROWS, verbose=0)
 
@@ -130,7 +138,10 @@ def test_targets_of_another_width() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("sgd", "categorical_crossentropi"), "unknown loss 'categorical_crossentropi'. Did you mean 'categorical_crossentropy'"),
+        (
+            ("sgd", "categorical_crossentropi"),
+            "unknown loss 'categorical_crossentropi'. Did you mean 'categorical_crossentropy'",
+        ),
         (("adm", "mse"), "unknown optimizer 'adm'. Did you mean 'adam'"),
         (("sgd", "mse", None, ["acuracy"]), "unknown metric 'acuracy'. Did you mean 'accuracy'"),
         (("sgd", ["mse", "mae"]), "compile: loss has 2 entries; the model has 1 outputs (out)."),
@@ -171,11 +182,23 @@ def test_strings_and_objects() -> None:
     message = "fit: x must hold numbers; got an array of dtype <U1. Turn strings and objects into numbers first."
     refuses(model, DtypeError, message, lambda: model.fit(np.array([["a", "b"]] * 6), LABELS))
     strange = np.array([[1, None]] * 6, dtype=object)
-    refuses(model, DtypeError, "predict: x must hold numbers; got an array of dtype object.", lambda: model.predict(strange))
+    refuses(
+        model, DtypeError, "predict: x must hold numbers; got an array of dtype object.", lambda: model.predict(strange)
+    )
     names = np.array(["cat", "dog", "frog"])[LABELS]
     refuses(model, DtypeError, "fit: y must hold numbers; got an array of dtype <U4.", lambda: model.fit(X, names))
-    refuses(model, ShapeError, "x must be an array; its rows have different lengths", lambda: model.fit([[1.0], [1.0, 2.0]], [0, 1]))
-    refuses(model, ArgumentError, "fit: x must be an array with one row per sample; got None.", lambda: model.fit(None, LABELS))
+    refuses(
+        model,
+        ShapeError,
+        "x must be an array; its rows have different lengths",
+        lambda: model.fit([[1.0], [1.0, 2.0]], [0, 1]),
+    )
+    refuses(
+        model,
+        ArgumentError,
+        "fit: x must be an array with one row per sample; got None.",
+        lambda: model.fit(None, LABELS),
+    )
     refuses(model, ArgumentError, "fit: the loss needs targets; y is None.", lambda: model.fit(X))
 
 
@@ -200,12 +223,22 @@ def test_other_arguments_of_fit() -> None:
     refuses(model, ArgumentError, share, lambda: model.fit(X, LABELS, validation_split=1.5))
     few = "fit: validation_split=0.9 of 6 samples leaves 0 for training and 6 for validation; both need at least one."
     refuses(model, ArgumentError, few, lambda: model.fit(X, LABELS, validation_split=0.9))
-    refuses(model, ArgumentError, "fit: epochs must be an integer of at least 0; got -1.", lambda: model.fit(X, LABELS, epochs=-1))
+    refuses(
+        model,
+        ArgumentError,
+        "fit: epochs must be an integer of at least 0; got -1.",
+        lambda: model.fit(X, LABELS, epochs=-1),
+    )
     refuses(model, ArgumentError, "verbose is 'auto', 0, 1 or 2; got 3.", lambda: model.fit(X, LABELS, verbose=3))
     refuses(model, ArgumentError, "callbacks are objects of classes", lambda: model.fit(X, LABELS, callbacks=[print]))
     bad = (X, LABELS + 1)
     refuses(model, DataError, "fit (validation): labels must be", lambda: model.fit(X, LABELS, validation_data=bad))
-    refuses(model, ArgumentError, "class_weight has no entry for class 2", lambda: model.fit(X, LABELS, class_weight={0: 1, 1: 2}))
+    refuses(
+        model,
+        ArgumentError,
+        "class_weight has no entry for class 2",
+        lambda: model.fit(X, LABELS, class_weight={0: 1, 1: 2}),
+    )
 
 
 def test_set_weights_checks_everything_first() -> None:
@@ -239,12 +272,16 @@ def test_the_first_number_that_is_not_finite_is_named_once() -> None:
 def test_a_missing_or_unused_input() -> None:
     a, b = Input((4,), name="left"), Input((4,), name="right")
     both = Dense(2)(a) + Dense(2)(b)
-    with pytest.raises(ArgumentError, match=r"the graph is disconnected: its outputs need the input 'right' of shape \(None, 4\)"):
+    with pytest.raises(
+        ArgumentError, match=r"the graph is disconnected: its outputs need the input 'right' of shape \(None, 4\)"
+    ):
         Model(a, both)
     model = Model([a, b], both)
     with pytest.raises(ArgumentError, match=r"has 2 inputs \(left, right\); got 1 arrays"):
         model.predict(X)
-    with pytest.raises(ArgumentError, match=r"x is a dict with the keys \['left'\]; the model's names are \['left', 'right'\]"):
+    with pytest.raises(
+        ArgumentError, match=r"x is a dict with the keys \['left'\]; the model's names are \['left', 'right'\]"
+    ):
         model.predict({"left": X})
 
 

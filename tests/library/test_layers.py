@@ -26,7 +26,12 @@ def test_dense_is_a_product_a_bias_and_an_activation() -> None:
 
 def test_default_names_count_per_class() -> None:
     utils.clear_session()
-    assert [Dense(1).name, Dense(1).name, Dropout(0.1).name, Dense(1).name] == ["dense", "dense_1", "dropout", "dense_2"]
+    assert [Dense(1).name, Dense(1).name, Dropout(0.1).name, Dense(1).name] == [
+        "dense",
+        "dense_1",
+        "dropout",
+        "dense_2",
+    ]
     a = Input((2,))
     assert Model(a, a * 2).name == "functional"
 
@@ -88,7 +93,9 @@ def test_calls_on_arrays_are_kept_and_follow_new_shapes_and_weights() -> None:
     first = layer(X)
     programs = len(layer._programs)
     layer.set_weights([w + 1 for w in layer.get_weights()])
-    assert np.all(layer(X[:2]) != first[:2]) and len(layer._programs) == programs  # another batch size: the same program
+    assert (
+        np.all(layer(X[:2]) != first[:2]) and len(layer._programs) == programs
+    )  # another batch size: the same program
     assert layer(X.astype("float64")).dtype == np.float32 and layer(X.astype("int32")).dtype == np.float32
 
 

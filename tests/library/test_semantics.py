@@ -159,7 +159,7 @@ def test_a_shared_layer_with_state_chains_its_updates() -> None:
     middle = (x - first) / np.sqrt(x.var(0) + 1e-3) * 2 + 1
     close(bn.moving_mean.value, 0.9 * (0.1 * first) + 0.1 * middle.mean(0))
     m, v = bn.moving_mean.numpy(), bn.moving_variance.numpy()
-    step = lambda x: (x - m) / np.sqrt(v + 1e-3)  # noqa: E731
+    step = lambda x: (x - m) / np.sqrt(v + 1e-3)
     close(outer.predict(x), step(step(x) * 2 + 1))
     bn.trainable = False  # counts from the next compile
     before = values(bn)
@@ -256,7 +256,7 @@ def test_losses_regularizers_and_metrics_through_two_levels() -> None:
     x, y = normal(10, 3), (generator.random((10, 1)) > 0.5).astype("float32")
     outer.compile(SGD(0.1), "binary_crossentropy", metrics=[BinaryAccuracy(name="accuracy")])
     p, h = outer.predict(x), inner.predict(x)
-    cross = lambda p: -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))  # noqa: E731
+    cross = lambda p: -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
     hand = cross(p) + np.mean(h**2) + 0.1 * np.sum(dense.kernel.value**2)
     for _ in range(2):  # reset: the second result is not a mixture
         result = outer.evaluate(x, y, batch_size=4, return_dict=True, verbose=0)  # 4 + 4 + 2
@@ -329,7 +329,7 @@ def test_a_functional_model_comes_back_from_its_config() -> None:
 def test_nothing_is_committed_when_a_step_fails() -> None:
     a = Input((2,))
     model = Model(a, BatchNormalization()(Dense(2)(a)))
-    fail = lambda y, p: ops.take(p, ops.cast(y[:, 0] * 0 + 9, "int32"), axis=0)  # noqa: E731
+    fail = lambda y, p: ops.take(p, ops.cast(y[:, 0] * 0 + 9, "int32"), axis=0)
     model.compile(SGD(0.1), fail)
     before = values(model)
     with pytest.raises(Exception, match="indices must lie"):

@@ -130,9 +130,13 @@ def test_what_evaluate_and_train_on_batch_return() -> None:
     assert list(named) == ["loss", "accuracy"]
     assert model.metrics_names == ["loss", "accuracy"]
     one = model.train_on_batch(X[:5], LABELS[:5])
-    assert one == model.test_on_batch(X[:5], LABELS[:5]) != model.train_on_batch(X[5:], LABELS[5:])  # not a running mean
+    assert (
+        one == model.test_on_batch(X[:5], LABELS[:5]) != model.train_on_batch(X[5:], LABELS[5:])
+    )  # not a running mean
     alone = classifier(metrics=None)
-    assert isinstance(alone.evaluate(X, LABELS, verbose=0), float) and isinstance(alone.train_on_batch(X, LABELS), float)
+    assert isinstance(alone.evaluate(X, LABELS, verbose=0), float) and isinstance(
+        alone.train_on_batch(X, LABELS), float
+    )
 
 
 @pytest.mark.parametrize(
@@ -255,7 +259,9 @@ def test_several_outputs_with_losses_weights_and_metrics_of_their_own() -> None:
     assert result["left_loss"] == pytest.approx(np.mean((left - X[:, :1]) ** 2), rel=1e-4)
     assert result["right_loss"] == pytest.approx(-np.mean(np.log(right[np.arange(11), LABELS])), rel=1e-4)
     assert result["loss"] == pytest.approx(0.5 * result["left_loss"] + 2 * result["right_loss"], rel=1e-5)
-    assert model.fit(X, {"left": y[0], "right": y[1]}, verbose=0).history["right_accuracy"] == [result["right_accuracy"]]
+    assert model.fit(X, {"left": y[0], "right": y[1]}, verbose=0).history["right_accuracy"] == [
+        result["right_accuracy"]
+    ]
 
 
 def test_regularizers_count_in_training_and_evaluation() -> None:
@@ -271,7 +277,9 @@ def test_compiling_again_starts_the_optimizer_but_keeps_the_weights() -> None:
     model.fit(X, LABELS, verbose=0)
     weights = model.get_weights()
     model.compile("adam", "sparse_categorical_crossentropy")
-    assert int(model.optimizer.iterations) == 0 and all(np.array_equal(a, b) for a, b in zip(weights, model.get_weights()))
+    assert int(model.optimizer.iterations) == 0 and all(
+        np.array_equal(a, b) for a, b in zip(weights, model.get_weights())
+    )
 
 
 def test_callbacks_hear_everything_in_order() -> None:
@@ -295,7 +303,10 @@ def test_callbacks_hear_everything_in_order() -> None:
     model = classifier()
     history = model.fit(X, LABELS, batch_size=6, epochs=9, initial_epoch=1, callbacks=[Listener()], verbose=0)
     batches = ["batch 0 ['accuracy', 'loss']", "batch 1 ['accuracy', 'loss']"]
-    assert heard == ["begin 9 2", "epoch 1", *batches, "end 1", "epoch 2", *batches, "end 2"] and history.epoch == [1, 2]
+    assert heard == ["begin 9 2", "epoch 1", *batches, "end 1", "epoch 2", *batches, "end 2"] and history.epoch == [
+        1,
+        2,
+    ]
 
 
 def test_early_stopping_puts_the_best_weights_back() -> None:
@@ -303,7 +314,9 @@ def test_early_stopping_puts_the_best_weights_back() -> None:
     rates = callbacks.LearningRateScheduler(lambda epoch, rate: 0.5 if epoch < 2 else 50.0)
     keep = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(model.get_weights()))
     stop = callbacks.EarlyStopping(monitor="val_loss", patience=2, restore_best_weights=True)
-    history = model.fit(X, LABELS, epochs=20, validation_data=(X, LABELS), callbacks=[rates, keep, stop], verbose=0).history
+    history = model.fit(
+        X, LABELS, epochs=20, validation_data=(X, LABELS), callbacks=[rates, keep, stop], verbose=0
+    ).history
     best = int(np.argmin(history["val_loss"]))
     assert len(history["loss"]) == best + 3
     assert all(np.array_equal(a, b) for a, b in zip(seen[best], model.get_weights()))
@@ -352,7 +365,7 @@ def test_the_live_bar(monkeypatch: Any) -> None:
     out = io.StringIO()
     monkeypatch.setattr(progress, "live", lambda: True)
     monkeypatch.setattr(progress, "INTERVAL", 0.0)
-    console = lambda **more: Console(file=out, force_terminal=True, width=120, **more)  # noqa: E731
+    console = lambda **more: Console(file=out, force_terminal=True, width=120, **more)
     monkeypatch.setattr("rich.console.Console", console)
     classifier().fit(X, LABELS, batch_size=4, validation_split=0.3)
     text = out.getvalue()
