@@ -40,9 +40,9 @@ def array_at(address, shape, dtype, strides=None):
     dtype = dtypes.as_numpy(dtype)
     steps = tuple(s * dtype.itemsize for s in (row_major(shape) if strides is None else strides))
     if simulated():
-        from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
+        from refnet_fast.cuda.simulator import SimulatedArray
 
-        return FakeCUDAArray(np.asarray(_At(address, tuple(shape), steps, dtype)).view(dtype))
+        return SimulatedArray(np.asarray(_At(address, tuple(shape), steps, dtype)).view(dtype))
     from numba import cuda
     from numba.cuda.cudadrv.devicearray import DeviceNDArray
 

@@ -119,9 +119,12 @@ def _on_device():
 
 FUNCTIONS = {name: value for name, value in vars(scalars).items() if callable(value)} if simulated() else _on_device()
 
-if not simulated():
+# How a result is rounded to a dtype, in the text of fused kernels: as_float32, as_int8, ...
+if simulated():
+    from refnet_fast.cuda.simulator import rounding
+
+    globals().update({f"as_{name}": rounding(name) for name in dtypes.ALL})
+else:
     from numba.cuda import bfloat16
 
-# How a result is rounded to a dtype, in the text of fused kernels: as_float32, as_int8, ...
-for _name in dtypes.ALL:
-    globals()[f"as_{_name}"] = bfloat16 if _name == "bfloat16" and not simulated() else dtypes.as_numpy(_name).type
+    globals().update({f"as_{name}": dtypes.as_numpy(name).type for name in dtypes.ALL if name != "bfloat16"}, as_bfloat16=bfloat16)
