@@ -18,7 +18,7 @@ from refnet_fast.examples.support import needed, output_file, run
 
 TEST_SIZE, VALIDATION_SIZE = 360, 144
 REPLAYED = 4  # samples of the training step that is proved
-CERTIFIED = 100  # tasks of each node
+CERTIFIED = 60  # tasks of each node
 
 
 class Digits(NamedTuple):
@@ -130,9 +130,11 @@ def curves(axes: Any, history: dict[str, list[float]], test_accuracy: float) -> 
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
     axes[1].axhline(test_accuracy, color="#2f8f4e", linestyle="--", label=f"test, at the end: {test_accuracy:.1%}")
+    ticker = needed("matplotlib.ticker", "matplotlib")
     axes[0].set_yscale("log")
+    axes[0].yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
     axes[0].yaxis.set_major_formatter("{x:g}")
-    axes[0].yaxis.set_minor_formatter("{x:g}")
+    axes[0].yaxis.set_minor_locator(ticker.NullLocator())
     axes[1].set_ylim(max(0.0, min(history["accuracy"][min(2, len(epochs) - 1)], 0.95) - 0.02), 1.005)
     axes[1].set_xlabel("epoch")
     axes[1].xaxis.get_major_locator().set_params(integer=True)
@@ -142,8 +144,9 @@ def curves(axes: Any, history: dict[str, list[float]], test_accuracy: float) -> 
 
 def misread(figure: Any, data: Digits, chances: np.ndarray, wrong: np.ndarray) -> None:
     """The misread digits, those read with most confidence first."""
-    rows, columns = (3, 4) if len(wrong) <= 12 else (4, 6)
-    shown = wrong[: rows * columns]
+    columns = 4 if len(wrong) <= 12 else 6
+    shown = wrong[: 4 * columns]
+    rows = max(1, -(-len(shown) // columns))
     all_of_them = f"all {len(wrong)}" if len(shown) == len(wrong) else f"{len(shown)} of {len(wrong)}"
     figure.suptitle(f"misread: {all_of_them}; written → read (how sure)", fontsize=11)
     grid = figure.subplots(rows, columns, squeeze=False)
@@ -152,7 +155,7 @@ def misread(figure: Any, data: Digits, chances: np.ndarray, wrong: np.ndarray) -
     for axis, number in zip(grid.flat, shown):
         axis.imshow(data.x_test[number], cmap="gray_r", interpolation="nearest")
         guess = chances[number].argmax()
-        axis.set_title(f"{data.y_test[number]} → {guess}  ({chances[number, guess]:.0%})", fontsize=9)
+        axis.set_title(f"{data.y_test[number]} → {guess}  ({chances[number, guess]:.0%})", fontsize=10)
 
 
 # ---- the job
