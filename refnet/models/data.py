@@ -74,8 +74,8 @@ def check_lengths(arrays: dict[str, Array], method: str) -> int:
     return len(array)
 
 
-def warn_of_strange_numbers(arrays: dict[str, Array], method: str) -> None:
-    """One warning for the first NaN or infinity, naming its place."""
+def warn_of_strange_numbers(arrays: dict[str, Array], method: str, depth: int = 4) -> None:
+    """One warning for the first NaN or infinity, naming its place. `depth` calls lie between the user and the warning."""
     for label, array in arrays.items():
         if array.dtype.kind != "f":
             continue
@@ -89,7 +89,7 @@ def warn_of_strange_numbers(arrays: dict[str, Array], method: str) -> None:
             warnings.warn(
                 f"{method}: {label}[{place}] is {value}, the first of {len(strange)} values that are not finite. "
                 "Losses and weights will turn into nan where they are used.",
-                stacklevel=4,
+                stacklevel=depth,
             )
             return
 
@@ -154,7 +154,6 @@ def _check_classes(array: Array, loss: str, output: Shape, axis: int, label: str
         if array.dtype.kind == "b" or (array.min() >= 0 and array.max() < classes):
             return
         strange = (array < 0) | (array >= classes)
-    strange &= ~np.isnan(array) if array.dtype.kind == "f" else True
     where = np.argwhere(strange)
     if len(where):
         place = ", ".join(str(i) for i in where[0])

@@ -329,13 +329,15 @@ class Trainer(Layer):
             raise ArgumentError(
                 f"fit: validation_split is a share of the samples, at least 0 and below 1; got {validation_split!r}."
             )
-        parts = self._checked("fit", x, y, sample_weight)
-        held = None
+        parts = self._checked("fit", x, y, sample_weight, warn=False)
+        held, shown = None, {**parts[0], **parts[1]}
         if validation_data is not None:
-            held = self._checked("fit (validation_data)", *_unpacked(validation_data))
+            held = self._checked("fit (validation_data)", *_unpacked(validation_data), warn=False)
+            shown.update({f"validation {label}": array for label, array in {**held[0], **held[1]}.items()})
         elif validation_split:
             pairs = [checks.split(part, validation_split, "fit") if part else ({}, {}) for part in parts]
             parts, held = tuple(a for a, _ in pairs), tuple(b for _, b in pairs)
+        checks.warn_of_strange_numbers(shown, "fit", depth=3)
         parts = self._class_weighted("fit", parts, class_weight)
         with self._unbuilt_on_error():
             batches = self._fed("fit", *parts)

@@ -96,6 +96,9 @@ def test_labels_outside_the_classes(deferred: bool) -> None:
     refuses(model, DataError, message, lambda: model.fit(X, labels))
     labels[4] = -1
     refuses(model, DataError, "y[4] is -1.", lambda: model.fit(X, labels))
+    unknown = np.where(LABELS == 2, np.nan, LABELS)
+    with pytest.warns(UserWarning, match="y.2. is nan"):
+        refuses(model, DataError, "y[2] is nan.", lambda: model.fit(X, unknown))
     half = LABELS + 0.5
     refuses(model, DataError, "y[0] is 0.5.", lambda: model.evaluate(X, half))
     model.fit(X, LABELS, verbose=0)
@@ -262,6 +265,10 @@ def test_the_first_number_that_is_not_finite_is_named_once() -> None:
         "fit: x[2, 1] is nan, the first of 2 values that are not finite. "
         "Losses and weights will turn into nan where they are used."
     ]
+    with pytest.warns(UserWarning) as caught:
+        model.fit(X, ROWS, validation_data=(x, y), verbose=0)
+    assert len(caught) == 1 and str(caught[0].message).startswith("fit: validation x[2, 1] is nan")
+    assert caught[0].filename == __file__
     with pytest.warns(UserWarning, match=r"evaluate: y\[1, 1\] is nan, the first of 1 "):
         model.evaluate(X, y, verbose=0)
     with warnings.catch_warnings():

@@ -54,7 +54,7 @@ def test_flatten_rescaling_and_activation() -> None:
     assert np.array_equal(Flatten(data_format="channels_first")(x), x.transpose(0, 2, 1).reshape(2, 12))
     assert Flatten()(Input((3, 4))).shape == (None, 12) and Flatten()(Input((None, 4))).shape == (None, None)
     assert Flatten()(np.ones(3, "float32")).shape == (3, 1)
-    np.testing.assert_allclose(Rescaling(1 / 255, offset=-1)(np.array([[0, 255]], "uint8")), [[-1, 0]])
+    np.testing.assert_allclose(Rescaling(1 / 255, offset=-1)(np.array([[0, 255]], "uint8")), [[-1, 0]], atol=1e-6)
     np.testing.assert_allclose(Activation("softmax")(X).sum(-1), np.ones(3), rtol=1e-6)
     assert np.array_equal(Activation(lambda x: x * 2)(X), X * 2)
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from refnet import callbacks, losses, metrics, ops, optimizers, regularizers, utils
-from refnet.engine import Executable
 from refnet.errors import ArgumentError
 from refnet.layers import Dense, Dropout, Input
 from refnet.models import Model, Sequential
+from refnet.models.training import Trainer
 
 generator = np.random.default_rng(1)
 X = generator.standard_normal((11, 4)).astype("float32")
@@ -207,35 +207,45 @@ def test_validation_split_takes_the_last_samples_before_shuffling() -> None:
     assert history["loss"][0] == pytest.approx(model.evaluate(X[:7], LABELS[:7], verbose=0)[0], rel=1e-6)
 
 
-class Orders:
-    """Records the orders in which the engine was asked to take the samples."""
+class Watched:
+    """An engine's executable that tells `before` of every run_batches."""
 
-    def __init__(self, monkeypatch: Any):
-        self.seen: list[Any] = []
-        before = Executable.run_batches
+    def __init__(self, inner: Any, before: Any):
+        self.inner, self.before, self.program, self.run = inner, before, inner.program, inner.run
 
-        def recorded(self_: Any, data: Any, order: Any, *more: Any, **named: Any) -> Any:
-            self.seen.append(None if order is None else order.copy())
-            return before(self_, data, order, *more, **named)
+    def run_batches(self, data: Any, order: Any, size: int, start: int, stop: int, **more: Any) -> int:
+        stop = self.before(order, start, stop)
+        at: int = self.inner.run_batches(data, order, size, start, stop, **more)
+        return at
 
-        monkeypatch.setattr(Executable, "run_batches", recorded)
+
+def watch(monkeypatch: Any, before: Any) -> None:
+    plain = Trainer._executable
+    monkeypatch.setattr(Trainer, "_executable", lambda self, kind, batches: Watched(plain(self, kind, batches), before))
 
 
 def test_each_epoch_has_an_order_of_its_own_that_the_seed_repeats(monkeypatch: Any) -> None:
-    orders, runs = Orders(monkeypatch), []
+    seen: list[Any] = []
+    runs = []
+
+    def before(order: Any, start: int, stop: int) -> int:
+        seen.append(None if order is None else order.copy())
+        return stop
+
+    watch(monkeypatch, before)
     for _ in range(2):
         utils.set_random_seed(8)
         model = classifier()
         model.fit(X, LABELS, batch_size=11, epochs=2, verbose=0)
         model.fit(X, LABELS, batch_size=11, epochs=1, verbose=0)
         runs.append(model.get_weights())
-    assert all(order.dtype == np.int64 and sorted(order) == list(range(11)) for order in orders.seen)
-    first, second = orders.seen[:3], orders.seen[3:]
+    assert all(order.dtype == np.int64 and sorted(order) == list(range(11)) for order in seen)
+    first, second = seen[:3], seen[3:]
     assert all(np.array_equal(a, b) for a, b in zip(first, second)) and len({tuple(o) for o in first}) == 3
     assert all(np.array_equal(a, b) for a, b in zip(*runs))
-    orders.seen.clear()
+    seen.clear()
     model.fit(X, LABELS, shuffle=False, verbose=0)
-    assert orders.seen == [None]
+    assert seen == [None]
 
 
 def test_dropout_draws_anew_in_every_step() -> None:
@@ -325,18 +335,16 @@ def test_early_stopping_puts_the_best_weights_back() -> None:
 
 
 def test_an_interrupt_leaves_a_whole_number_of_steps(monkeypatch: Any) -> None:
-    model, before = classifier(), Executable.run_batches
-
-    def interrupted(self: Any, data: Any, order: Any, size: int, start: int, stop: int, **more: Any) -> int:
+    def before(order: Any, start: int, stop: int) -> int:
         if start >= 2:
             raise KeyboardInterrupt
-        return before(self, data, order, size, start, start + 1, **more)
+        return start + 1
 
-    monkeypatch.setattr(Executable, "run_batches", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    model = classifier()
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        watch(patched, before)
         model.fit(X, LABELS, batch_size=3, shuffle=False, verbose=0)
     assert int(model.optimizer.iterations) == 2
-    monkeypatch.setattr(Executable, "run_batches", before)
     model.fit(X, LABELS, verbose=0)
 
 
