@@ -53,6 +53,12 @@ FLOAT64 = Arithmetic(mp.mpf(2) ** -53, mp.mpf(2) ** -1074, ZERO, mp.mpf(float(np
 _arithmetic = FLOAT32
 
 
+def finite(x: Any) -> bool:
+    """Whether a multiple-precision number is neither infinite nor NaN: those have no mantissa but an exponent."""
+    _, mantissa, exponent, _ = x._mpf_
+    return bool(mantissa) or not exponent
+
+
 @contextmanager
 def arithmetic(chosen: Arithmetic) -> Iterator[None]:
     """Inside, Bounds follow this arithmetic."""
@@ -64,6 +70,11 @@ def arithmetic(chosen: Arithmetic) -> Iterator[None]:
         _arithmetic = before
 
 
+def zero(x: Any) -> bool:
+    _, mantissa, exponent, _ = x._mpf_
+    return not mantissa and not exponent
+
+
 def gamma(k: int) -> Any:
     """k u / (1 - k u); infinite where k u reaches 1."""
     ku = k * _arithmetic.u
@@ -73,7 +84,7 @@ def gamma(k: int) -> Any:
 def ulp(x: Any) -> Any:
     """The distance of neighbouring floats at x."""
     x = abs(x)
-    if x == 0 or not mp.isfinite(x):
+    if x == 0 or not finite(x):
         return _arithmetic.eta if x == 0 else INF
     return max(mp.ldexp(2 * _arithmetic.u, int(mp.mag(x)) - 1), _arithmetic.eta)
 
@@ -151,15 +162,17 @@ class Bound:
         negative_zero: bool = False,
     ):
         self.value = value
-        self.magnitude = (abs(value) if mp.isfinite(value) else ZERO) if magnitude is None else magnitude
+        self.magnitude = (abs(value) if finite(value) else ZERO) if magnitude is None else magnitude
         self.terms, self.depth, self.error, self.free, self.negative_zero = terms, depth, error, free, negative_zero
 
     @staticmethod
     def read(x: Any) -> "Bound":
         """An element of an input: exact, but for subnormals that the engine may read as 0."""
         value = mp.mpf(x.item() if isinstance(x, np.generic) else x)
-        tiny = value != 0 and abs(value) < _arithmetic.smallest
-        return Bound(value, error=abs(value) if tiny else ZERO, negative_zero=value == 0 and math.copysign(1, x) < 0)
+        if zero(value):
+            return Bound(value, negative_zero=math.copysign(1, x) < 0)
+        tiny = _arithmetic.smallest is not ZERO and abs(value) < _arithmetic.smallest
+        return Bound(value, error=abs(value) if tiny else ZERO)
 
     @staticmethod
     def of(x: Any) -> "Bound":
@@ -168,7 +181,7 @@ class Bound:
             return x
         number = x.item() if isinstance(x, np.generic) else x
         value = mp.mpf(number)
-        held = value == 0 or not mp.isfinite(value) or fits(value)
+        held = value == 0 or not finite(value) or fits(value)
         return Bound(value, depth=0 if held else 1, negative_zero=value == 0 and math.copysign(1, number) < 0)
 
     def __repr__(self) -> str:
@@ -188,7 +201,7 @@ class Bound:
     @property
     def radius(self) -> Any:
         """How far a computed value may be from `value`, overflow aside."""
-        if self.exact or not mp.isfinite(self.value):
+        if self.exact or not finite(self.value):
             return ZERO
         if self.terms == 2 and self.depth == 0:  # one addition of exact numbers is rounded once
             return _arithmetic.u * abs(self.value) + self.error
@@ -199,7 +212,7 @@ class Bound:
         """The least and the greatest value that may be computed."""
         if self.free:
             return -INF, INF
-        if self.exact or not mp.isfinite(self.value):
+        if self.exact or not finite(self.value):
             return self.value, self.value
         radius, largest = self.radius, _arithmetic.largest
         low, high = self.value - radius, self.value + radius
@@ -213,7 +226,7 @@ class Bound:
 
     def settled(self) -> "Bound":
         """This sum as one term of something else: its order of evaluation ends here."""
-        if self.terms == 2 and self.depth == 0 and mp.isfinite(self.value):
+        if self.terms == 2 and self.depth == 0 and finite(self.value):
             free = self.free or self.overflows
             return Bound(self.value, abs(self.value), 1, 1, self.error, free, self.negative_zero)
         if self.terms > 1:
@@ -229,28 +242,31 @@ class Bound:
                 return self
             other = Bound.of(other)
         value = self.value + other.value
-        free = self.free or other.free
-        if value == 0:
-            if self.exact and other.exact and self.value == 0:
+        if not finite(value):
+            return self._infinite_sum(other, value)
+        if zero(self.value) and self.exact:
+            if zero(other.value) and other.exact:
                 return Bound(value, negative_zero=self.negative_zero and other.negative_zero)
-        elif not mp.isfinite(value):  # an infinity or NaN that the inputs held
-            overflow = (self.magnitude + other.magnitude) * SLACK > _arithmetic.largest
-            for x in (self, other):  # a finite part that may have overflowed against the infinity
-                low, high = x.interval
-                free = free or (mp.isfinite(x.value) and (low == -INF or high == INF) and not mp.isnan(value))
-            return Bound(value, ZERO if mp.isnan(value) else self.magnitude + other.magnitude, 1, 0, ZERO, free or overflow)
-        if self.exact and self.value == 0:
             return other
-        if other.exact and other.value == 0:
+        if zero(other.value) and other.exact:
             return self
+        error = self.error if other.error is ZERO else self.error + other.error
         return Bound(
             value,
             self.magnitude + other.magnitude,
             self.terms + other.terms,
-            max(self.depth, other.depth),
-            self.error + other.error + _arithmetic.smallest,
-            free,
+            self.depth if self.depth > other.depth else other.depth,
+            error if _arithmetic.smallest is ZERO else error + _arithmetic.smallest,
+            self.free or other.free,
         )
+
+    def _infinite_sum(self, other: "Bound", value: Any) -> "Bound":
+        """An infinity or NaN that the inputs held; free if a finite part may have overflowed against the infinity."""
+        magnitude = self.magnitude + other.magnitude
+        free = self.free or other.free or magnitude * SLACK > _arithmetic.largest
+        for x in (self, other):
+            free = free or (finite(x.value) and x.reach == INF and not mp.isnan(value))
+        return Bound(value, ZERO if mp.isnan(value) else magnitude, free=free)
 
     __radd__ = __add__
 
@@ -272,9 +288,9 @@ class Bound:
         value = a.value * b.value
         free = a.free or b.free
         negative_zero = value == 0 and (a.below_zero != b.below_zero)
-        if not (mp.isfinite(a.value) and mp.isfinite(b.value)):
+        if not (finite(a.value) and finite(b.value)):
             # inf * x: the sign of x must be known, and x must not be able to become 0
-            free = free or any(mp.isfinite(x.value) and not x.exact and x.straddles_zero for x in (a, b))
+            free = free or any(finite(x.value) and not x.exact and x.straddles_zero for x in (a, b))
             return Bound(value, None, 1, 0, ZERO, free)
         if a.exact and b.exact and (value == 0 or abs(a.value) == 1 or abs(b.value) == 1):
             return Bound(value, negative_zero=negative_zero)
@@ -381,9 +397,9 @@ class Bound:
             return Bound(NAN), Bound(NAN)
         if b.value == 0:
             return quotient(a, b), Bound(NAN)
-        if not mp.isfinite(a.value):  # NumPy says NaN, C's floor(a / b) says inf
+        if not finite(a.value):  # NumPy says NaN, C's floor(a / b) says inf
             return ANYTHING, Bound(NAN)
-        if not mp.isfinite(b.value):
+        if not finite(b.value):
             same = a.value == 0 or (a.value < 0) == (b.value < 0)
             return (Bound(ZERO), a) if same else (Bound(mp.mpf(-1)), Bound(b.value))
         with mp.workprec(5000):  # the whole part of the largest float over the smallest one has 2100 bits
@@ -409,7 +425,7 @@ class Bound:
         if other is self:  # the idiom x != x asks for NaN
             return decide(not mp.isnan(self.value)) if self.free or self.overflows else not mp.isnan(self.value)
         other = Bound.of(other)
-        if self.exact and other.exact or not (mp.isfinite(self.value) and mp.isfinite(other.value)):
+        if self.exact and other.exact or not (finite(self.value) and finite(other.value)):
             return bool(self.value == other.value)
         low, high = self.interval
         other_low, other_high = other.interval
@@ -457,8 +473,8 @@ def compared(a: Bound, b: Bound, strict: bool) -> bool:
 def collapsed(value: Any, low: Any, high: Any, name: str, free: bool = False) -> Bound:
     """A computed result: the exact value, the interval of f over its argument, and the rounding of f itself."""
     if free or mp.isnan(low) or mp.isnan(high):
-        return Bound(value if mp.isfinite(value) else ZERO, ZERO, 1, 1, INF, free=True)
-    if not mp.isfinite(value):
+        return Bound(value if finite(value) else ZERO, ZERO, 1, 1, INF, free=True)
+    if not finite(value):
         return Bound(value, free=low != value or high != value)
     top = max(abs(low), abs(high))
     if top == INF:
@@ -488,10 +504,10 @@ def increasing(x: Bound, name: str, f: Callable[[Any], Any], least: Any = -INF) 
 def stepped(x: Bound, f: Callable[[Any], Any]) -> Bound:
     """A whole number near x: exact unless an edge lies within the interval."""
     x = x.settled()
-    if x.free or not mp.isfinite(x.value):
+    if x.free or not finite(x.value):
         return x
     low, high = x.interval
-    if not (mp.isfinite(low) and mp.isfinite(high)):
+    if not (finite(low) and finite(high)):
         return Bound(f(x.value), error=INF)
     value = f(x.value)
     return Bound(value, error=max(f(high) - value, value - f(low)), negative_zero=value == 0 and x.below_zero)
@@ -509,7 +525,7 @@ def quotient(a: Bound, b: Bound) -> Bound:
         if not a.exact and a.straddles_zero:
             return ANYTHING
         return Bound(-INF if a.below_zero != b.below_zero else INF)
-    if b.exact and mp.isfinite(b.value) and mp.isfinite(a.value):  # a scaled sum: its terms stay what they are
+    if b.exact and finite(b.value) and finite(a.value):  # a scaled sum: its terms stay what they are
         if a.exact and (a.value == 0 or abs(b.value) == 1):
             value = a.value / b.value
             return Bound(value, negative_zero=value == 0 and (a.below_zero != b.below_zero))
@@ -521,7 +537,7 @@ def quotient(a: Bound, b: Bound) -> Bound:
     if b_low <= 0 <= b_high:
         return ANYTHING
     if INF in (abs(a_low), abs(a_high)) and INF in (abs(b_low), abs(b_high)):
-        both = not mp.isfinite(a.value) and not mp.isfinite(b.value)
+        both = not finite(a.value) and not finite(b.value)
         return Bound(NAN) if both else ANYTHING
     corners = [p / q for p in (a_low, a_high) for q in (b_low, b_high)]
     return collapsed(a.value / b.value, min(corners), max(corners), "divide")
@@ -533,12 +549,12 @@ def raised(a: Bound, b: Bound) -> Bound:
         return ANYTHING
     if a.exact and b.exact:
         value = power_of(a.value, b.value, a.negative_zero)
-        return collapsed(value, value, value, "power") if mp.isfinite(value) else Bound(value)
+        return collapsed(value, value, value, "power") if finite(value) else Bound(value)
     (a_low, a_high), (b_low, b_high) = a.interval, b.interval
-    if a_low > 0 and all(map(mp.isfinite, (a_low, a_high, b_low, b_high))):
+    if a_low > 0 and all(map(finite, (a_low, a_high, b_low, b_high))):
         corners = [mp.power(p, q) for p in (a_low, a_high) for q in (b_low, b_high)]
         return collapsed(mp.power(a.value, b.value), min(corners), max(corners), "power")
-    if b.exact and b.value == mp.floor(b.value) and b.value > 0 and mp.isfinite(b.value) and mp.isfinite(a_low) and mp.isfinite(a_high):
+    if b.exact and b.value == mp.floor(b.value) and b.value > 0 and finite(b.value) and finite(a_low) and finite(a_high):
         corners = [mp.power(p, int(b.value)) for p in (a_low, a_high)] + ([ZERO] if a_low <= 0 <= a_high else [])
         return collapsed(mp.power(a.value, int(b.value)), min(corners), max(corners), "power")
     return ANYTHING
@@ -546,9 +562,9 @@ def raised(a: Bound, b: Bound) -> Bound:
 
 def power_of(a: Any, b: Any, negative_zero: bool) -> Any:
     """C's pow on exact numbers, for every special case."""
-    special = a == 0 or not mp.isfinite(a) or not mp.isfinite(b) or b == 0 or a == 1
+    special = a == 0 or not finite(a) or not finite(b) or b == 0 or a == 1
     if special:  # the sign of a, and whether b is odd, decide: floats know the rules
-        base = -0.0 if a == 0 and negative_zero else float(mp.sign(a) * min(max(abs(a), mp.mpf(2) ** -1000), mp.mpf(2) ** 1000)) if mp.isfinite(a) else float(a)
+        base = -0.0 if a == 0 and negative_zero else float(mp.sign(a) * min(max(abs(a), mp.mpf(2) ** -1000), mp.mpf(2) ** 1000)) if finite(a) else float(a)
         with np.errstate(all="ignore"):
             return mp.mpf(float(np.float64(base) ** np.float64(float(b))))
     if a < 0:

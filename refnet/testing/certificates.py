@@ -141,8 +141,10 @@ def fits(value: Any, storage: Storage) -> bool:
 
 def _merge(total: Array, more: Array) -> None:
     """Widens a certificate by what another way of evaluation allows."""
-    for index in zip(*np.nonzero(more != np.array(None))):
+    for index in np.ndindex(*total.shape):
         p, q = total[index], more[index]
+        if q is None:
+            continue
         if p is None:
             total[index] = q
         elif isinstance(p, Limits):

@@ -24,11 +24,12 @@ class Draw:
 
     Args:
         calm: only ordinary, distinct values away from kinks and poles: for gradients.
-        exotic: also the dtypes and ranks that a kernel cache pays for: for the deep profile.
+        exotic: also the dtypes and broadcasts that a kernel cache pays for: for the deep profile.
+        large: axes of up to 40 places instead of 5.
     """
 
-    def __init__(self, calm: bool = False, exotic: bool = False):
-        self.calm, self.exotic = calm, exotic
+    def __init__(self, calm: bool = False, exotic: bool = False, large: bool = False):
+        self.calm, self.exotic, self.large = calm, exotic, large
         self.arrays = 0  # drawn so far: two arrays of one seed must differ
 
     def integer(self, low: int, high: int) -> int:
@@ -45,14 +46,14 @@ class Draw:
         """A floating dtype."""
         if self.calm:
             return "float64"
-        return self.choice(("float32", "float64", "float16", "bfloat16") if self.exotic else ("float32", "float64"))
+        return self.choice(("float32", "float64", "float16", "bfloat16") if self.exotic else ("float32", "float32", "float64"))
 
     def real(self) -> str:
         """A floating dtype, or an integer one."""
         if self.calm:
             return "float64"
         more = ("float16", "bfloat16", "int8", "uint8", "int64", "uint32") if self.exotic else ()
-        return self.choice(("float32", "float64", "int32", *more))
+        return self.choice(("float32", "float32", "int32", *more))
 
     def anything(self) -> str:
         """Any dtype."""
@@ -66,8 +67,9 @@ class Draw:
         """The length of an axis; seldom 0."""
         if self.calm:
             return self.integer(max(least, 1), 3)
-        length = self.integer(least if self.integer(0, 7) == 0 else max(least, 1), longest)
-        return length
+        if self.large:
+            return self.integer(8, 40)
+        return self.integer(least if self.integer(0, 7) == 0 else max(least, 1), longest)
 
     def shape(self, lowest: int = 0, highest: int = 3, least: int = 0, longest: int = 5) -> tuple[int, ...]:
         """A shape of rank lowest..highest with unequal extents."""
@@ -111,8 +113,8 @@ class Draw:
             exponents = rng.uniform(np.log2(smallest), np.log2(largest), size)
             return np.asarray(np.copysign(np.minimum(2.0 ** np.floor(exponents) * rng.uniform(1, 2, size), largest), values))
         if style == "special":
-            odd = rng.choice([np.nan, np.inf, -np.inf, 0.0, -0.0, smallest, -smallest, largest, -largest, 1.0], size)
-            return np.asarray(np.where(rng.random(size) < 0.3, odd, values))
+            odd = rng.choice([np.nan, np.nan, np.inf, -np.inf, 0.0, -0.0, smallest, -smallest, largest, -largest, 1.0], size)
+            return np.asarray(np.where(rng.random(size) < 0.5, odd, values))
         return np.asarray(values)
 
     def _whole(self, rng: np.random.Generator, size: int, dtype: str) -> Array:
@@ -137,8 +139,8 @@ class Draw:
 class Seeded(Draw):
     """Decisions from a seed: the same cases every time, without Hypothesis."""
 
-    def __init__(self, seed: Any, calm: bool = False, exotic: bool = False):
-        super().__init__(calm, exotic)
+    def __init__(self, seed: Any, calm: bool = False, exotic: bool = False, large: bool = False):
+        super().__init__(calm, exotic, large)
         self.random = random.Random(str(seed))
 
     def integer(self, low: int, high: int) -> int:

@@ -25,9 +25,11 @@ class Lazy:
         self.known: dict[Any, Number] = {}
 
     def __getitem__(self, index: Any) -> Number:
-        if index not in self.known:
-            self.known[index] = self.read(self.array[index])
-        return self.known[index]
+        x = float(self.array[index])
+        key = x or str(x)  # 0.0 and -0.0 are equal, but not the same
+        if key not in self.known:
+            self.known[key] = self.read(x)
+        return self.known[key]
 
 
 def is_floating(array: Array) -> bool:

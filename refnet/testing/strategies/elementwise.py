@@ -11,14 +11,17 @@ from refnet.testing.strategies import refuse, strategy, usage
 
 
 def operands(draw: Draw, count: int, dtype: str, **limits: Any) -> list[Array]:
-    """Arrays whose shapes broadcast to one; each axis of each operand may be 1 or, from the front, missing."""
+    """Arrays whose shapes broadcast to one: mostly equal ones, a row, a column; in exotic draws any axis may be 1 or missing."""
     full = draw.shape()
-    shapes = []
-    for number in range(count):
-        kept = full if number == 0 else tuple(1 if draw.integer(0, 3) == 0 else d for d in full)
-        shapes.append(kept if number == 0 or draw.integer(0, 3) else kept[draw.integer(0, len(full)) :])
+    shapes = [full]
+    for _ in range(count - 1):
+        if draw.exotic:
+            kept = tuple(1 if draw.integer(0, 3) == 0 else d for d in full)
+            shapes.append(kept if draw.integer(0, 3) else kept[draw.integer(0, len(full)) :])
+        else:
+            shapes.append(draw.choice((full, full, full[1:], (*full[:-1], 1) if full else ())))
     arrays = [draw.array(shape, dtype, **limits) for shape in shapes]
-    return arrays[::-1] if draw.flag() else arrays
+    return arrays[::-1] if draw.exotic and draw.flag() else arrays
 
 
 @strategy("negative", "square", "abs", "sign", "identity", "stop_gradient")
