@@ -11,24 +11,28 @@ is always the same: apply it everywhere.
 """
 
 import math
-from collections.abc import Container
-from typing import Any, Callable, NamedTuple
+from collections.abc import Callable, Container, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from refnet.annotations import Shape
 from refnet.errors import ShapeError
+
+if TYPE_CHECKING:
+    from refnet.graph import Tensor
 
 
 class Spec(NamedTuple):
     """What is known of an array before it exists. A dimension is None until a program is planned."""
 
-    shape: tuple
+    shape: Shape
     dtype: str
 
 
 class View(NamedTuple):
     """How a loop sees a row-major array: its own shape, and strides in elements (None: row-major as well)."""
 
-    shape: tuple
-    strides: tuple | None = None
+    shape: Shape
+    strides: tuple[int, ...] | None = None
     offset: int = 0
 
 
@@ -40,20 +44,23 @@ class Form(NamedTuple):
     scratch: shapes of arrays (float64) that each task may scribble on.
     """
 
-    inputs: tuple
-    attributes: tuple
-    outputs: tuple
-    domain: tuple
+    inputs: tuple[View, ...]
+    attributes: tuple[Any, ...]
+    outputs: tuple[View, ...]
+    domain: Shape
     cost: float = 1
-    scratch: tuple = ()
+    scratch: tuple[Shape, ...] = ()
 
 
-def whole(spec):
+SpecLike: TypeAlias = "Spec | Tensor"  # what rules and forms are given: anything with a shape and a dtype
+
+
+def whole(spec: SpecLike) -> View:
     """The View of an array as it is."""
     return View(tuple(spec.shape))
 
 
-def size_of(shape):
+def size_of(shape: Iterable[int]) -> int:
     return math.prod(shape)
 
 
@@ -85,19 +92,19 @@ class Op:
     def __init__(
         self,
         name: str,
-        rule: Callable,
+        rule: Callable[..., Spec | tuple[Spec, ...]],
         *,
-        loop: Callable | None = None,
-        scalar: Callable | None = None,
-        expand: Callable | None = None,
-        form: Callable | None = None,
-        gradient: Callable | None = None,
-        ranges: Callable | None = None,
+        loop: Callable[..., None] | None = None,
+        scalar: Callable[..., Any] | None = None,
+        expand: Callable[..., Any] | None = None,
+        form: Callable[..., Form] | None = None,
+        gradient: Callable[..., Sequence[Any]] | None = None,
+        ranges: Callable[..., dict[int, tuple[int, int]]] | None = None,
         variadic: bool = False,
         random: bool = False,
         takes_shape: bool = False,
         shape_only: Container[int] = (),
-        attributes: tuple | None = None,
+        attributes: tuple[str, ...] | None = None,
     ):
         if name in Op.named:
             raise ValueError(f"there is already an op called {name!r}")
@@ -107,19 +114,19 @@ class Op:
         self.attributes = attributes
         Op.named[name] = self
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return self.name
 
     @property
     def primitive(self) -> bool:
         return self.loop is not None or self.scalar is not None
 
-    def specs(self, *inputs: Any, **attributes: Any) -> tuple:
+    def specs(self, *inputs: SpecLike, **attributes: Any) -> tuple[Spec, ...]:
         """The Spec of each output."""
         result = self.rule(*inputs, **attributes)
         return (result,) if isinstance(result, Spec) else tuple(result)
 
-    def form(self, *specs: Any, **attributes: Any) -> Form:
+    def form(self, *specs: SpecLike, **attributes: Any) -> Form:
         """The canonical form of a call whose shapes are all known."""
         if self._form is not None:
             return self._form(*specs, **attributes)
@@ -129,7 +136,7 @@ class Op:
         views = tuple(whole(s) for s in specs), tuple(whole(s) for s in outputs)
         return Form(views[0], self.ordered(attributes), views[1], tuple(outputs[0].shape))
 
-    def ordered(self, attributes: dict) -> tuple:
+    def ordered(self, attributes: dict[str, Any]) -> tuple[Any, ...]:
         """The attributes' values in the loop's order."""
         names = self.attributes if self.attributes is not None else tuple(attributes)
         return tuple(attributes[name] for name in names)
@@ -141,7 +148,7 @@ class Op:
         return graph.call(self, inputs, attributes)
 
 
-def elementwise_form(inputs: tuple, outputs: tuple, attributes: tuple) -> Form:
+def elementwise_form(inputs: Sequence[SpecLike], outputs: Sequence[SpecLike], attributes: tuple[Any, ...]) -> Form:
     """Operands as strided views of the result's shape (stride 0 where repeated), neighbouring axes joined where possible."""
     shape = tuple(outputs[0].shape)
     strides = [broadcast_strides(tuple(x.shape), shape) for x in inputs]
@@ -150,25 +157,26 @@ def elementwise_form(inputs: tuple, outputs: tuple, attributes: tuple) -> Form:
     return Form(views, attributes, tuple(View(joined) for _ in outputs), joined)
 
 
-def row_major(shape: tuple) -> list:
+def row_major(shape: Shape) -> list[int]:
     """The strides, in elements, of a row-major array."""
-    strides, step = [], 1
+    strides: list[int] = []
+    step = 1
     for extent in reversed(shape):
         strides.append(step)
         step *= extent
     return strides[::-1]
 
 
-def broadcast_strides(shape: tuple, target: tuple) -> list:
+def broadcast_strides(shape: Shape, target: Shape) -> list[int]:
     """The strides with which a row-major array of `shape` is read as one of `target`'s shape."""
     own = row_major(shape)
     missing = len(target) - len(shape)
     return [0] * missing + [0 if extent == 1 else step for extent, step in zip(shape, own)]
 
 
-def join_axes(shape: tuple, strides: list) -> tuple:
+def join_axes(shape: Shape, strides: Sequence[Sequence[int]]) -> tuple[Shape, list[list[int]]]:
     """The shape with neighbouring axes made one wherever every operand steps through them evenly."""
-    axes: list = []
+    axes: list[tuple[int, list[int]]] = []
     for axis, extent in enumerate(shape):
         if extent == 1 and len(shape) > 1:
             continue
@@ -182,10 +190,10 @@ def join_axes(shape: tuple, strides: list) -> tuple:
     return tuple(extent for extent, _ in axes), [[steps[k] for _, steps in axes] for k in range(len(strides))]
 
 
-def broadcast_shapes(name: str, *shapes: tuple) -> tuple:
+def broadcast_shapes(name: str, *shapes: Shape) -> Shape:
     """The common shape, None where it is not known yet. Raises ShapeError, naming the op."""
     rank = max((len(s) for s in shapes), default=0)
-    result: list = []
+    result: list[int | None] = []
     for column in zip(*([1] * (rank - len(s)) + list(s) for s in shapes)):
         known = {d for d in column if d is not None and d != 1}
         if len(known) > 1:

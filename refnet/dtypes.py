@@ -1,6 +1,9 @@
 """The dtypes refnet knows, by name, and how two of them combine: Keras 3's rules."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import DTypeLike
 
 from refnet.errors import DtypeError
 
@@ -13,12 +16,12 @@ ALL = BOOLEAN + UNSIGNED + SIGNED + FLOATING
 _floatx = "float32"
 
 
-def floatx():
+def floatx() -> str:
     """The dtype of weights and of Python floats: 'float32' unless `set_floatx` changed it."""
     return _floatx
 
 
-def set_floatx(value):
+def set_floatx(value: DTypeLike | None) -> None:
     """Sets the default floating dtype: 'float16', 'bfloat16', 'float32' or 'float64'."""
     global _floatx
     name = standardize(value)
@@ -27,7 +30,7 @@ def set_floatx(value):
     _floatx = name
 
 
-def standardize(dtype):
+def standardize(dtype: DTypeLike | None) -> str:
     """The name of a dtype given as a name, a NumPy dtype, a Python type or None (the default floating dtype)."""
     if dtype is None:
         return _floatx
@@ -43,28 +46,29 @@ def standardize(dtype):
     return name
 
 
-def as_numpy(name):
+def as_numpy(name: str) -> np.dtype[Any]:
     """The NumPy dtype of that name; bfloat16 comes from ml_dtypes."""
     if name == "bfloat16":
         import ml_dtypes
 
-        return np.dtype(ml_dtypes.bfloat16)
+        half: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+        return half
     return np.dtype(name)
 
 
-def is_floating(name):
+def is_floating(name: str) -> bool:
     return name in FLOATING
 
 
-def is_integer(name):
+def is_integer(name: str) -> bool:
     return name in SIGNED or name in UNSIGNED
 
 
-def bits(name):
+def bits(name: str) -> int:
     return as_numpy(name).itemsize * 8
 
 
-def wide(name):
+def wide(name: str) -> str:
     """The dtype that a definition computes in: float64, int64 or uint64, or bool."""
     if name in FLOATING:
         return "float64"
@@ -73,7 +77,7 @@ def wide(name):
     return "bool" if name == "bool" else "int64"
 
 
-def promote(*names):
+def promote(*names: str) -> str:
     """The dtype that values of these dtypes combine to, as in Keras 3.
 
     Floating beats integer beats bool; the wider of two of a kind wins; float16 with bfloat16 gives float32; a signed and
@@ -85,7 +89,7 @@ def promote(*names):
     return result
 
 
-def _promote_two(a, b):
+def _promote_two(a: str, b: str) -> str:
     if a == b:
         return a
     if a in FLOATING and b in FLOATING:

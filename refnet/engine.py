@@ -6,18 +6,27 @@ The reference engine interprets the definitions: every loop in plain Python, eve
 
 import os
 import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, Protocol
 
 import numpy as np
 
 from refnet import dtypes
-from refnet.definition import Spec, View
+from refnet.annotations import Array, Shape, Tasks, TensorLike
+from refnet.definition import Op, Spec, View
 from refnet.errors import DtypeError, EngineError, did_you_mean
-from refnet.graph import Constant, Variable
-from refnet.program import Instruction, check_range, check_ranges, specialize
-
+from refnet.graph import Constant, Tensor, Variable
+from refnet.program import Concrete, Instruction, Program, check_range, check_ranges, specialize
 
 SLICE = 0.1  # seconds after which run_batches returns, so that progress is shown and Ctrl-C heard
+
+
+class Running(Protocol):
+    """A concrete program on an engine."""
+
+    def run(self, feeds: Sequence[Array]) -> list[Array]:
+        """Runs once and commits. The outputs are new arrays."""
 
 
 class Engine:
@@ -29,15 +38,15 @@ class Engine:
 
     name = "engine"
 
-    def compute(self, op, arrays, attributes):
+    def compute(self, op: Op, arrays: Sequence[Array], attributes: dict[str, Any]) -> list[Array]:
         """The results of one call of an op on arrays: a list of new arrays."""
         raise NotImplementedError
 
-    def build(self, concrete):
+    def build(self, concrete: Concrete) -> Running:
         """An object with `run(feeds) -> list of arrays`, which commits, for a Concrete program."""
         raise NotImplementedError
 
-    def prepare(self, program):
+    def prepare(self, program: Program) -> "Executable":
         """An Executable for a program."""
         return Executable(self, program)
 
@@ -45,17 +54,18 @@ class Engine:
 class Executable:
     """A program on an engine. Shapes are met when it runs; each new set of shapes is built once and kept."""
 
-    def __init__(self, engine, program):
-        self.engine, self.program, self._built = engine, program, {}
+    def __init__(self, engine: Engine, program: Program):
+        self.engine, self.program = engine, program
+        self._built: dict[tuple[Shape, ...], Running] = {}
 
-    def at(self, shapes):
+    def at(self, shapes: Iterable[Shape]) -> Running:
         """What `engine.build` made for these input shapes."""
         key = tuple(map(tuple, shapes))
         if key not in self._built:
             self._built[key] = self.engine.build(specialize(self.program, key))
         return self._built[key]
 
-    def run(self, feeds):
+    def run(self, feeds: Sequence[TensorLike]) -> list[Array]:
         """Runs once and commits.
 
         Args:
@@ -66,7 +76,15 @@ class Executable:
         arrays = [as_fed(a, x.dtype) for a, x in zip(feeds, self.program.inputs, strict=True)]
         return self.at([a.shape for a in arrays]).run(arrays)
 
-    def run_batches(self, data, order, batch_size, start, stop, outputs=None):
+    def run_batches(
+        self,
+        data: Sequence[Array],
+        order: Array | None,
+        batch_size: int,
+        start: int,
+        stop: int,
+        outputs: Sequence[Array] | None = None,
+    ) -> int:
         """Runs batches start..stop of an epoch; stops early, so that Ctrl-C is heard, where a batch takes long.
 
         Args:
@@ -91,41 +109,47 @@ class Executable:
         return stop
 
 
-def as_fed(array, dtype):
+def as_fed(array: TensorLike, dtype: str) -> Array:
     """The array as a program takes it: its dtype, row-major."""
     array = np.asarray(array)
     if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
-        raise DtypeError(f"expected an array of numbers, got dtype {array.dtype}. Turn strings or objects into numbers first.")
+        raise DtypeError(
+            f"expected an array of numbers, got dtype {array.dtype}. Turn strings or objects into numbers first."
+        )
     return np.asarray(array, dtypes.as_numpy(dtype), order="C")
 
 
 # ---- which engine
 
 
-_registered: dict = {}
-_current: list = []  # the innermost `use_engine`, last
+_registered: dict[str, Engine | Callable[[], Engine]] = {}
+_current: list[Engine] = []  # the innermost `use_engine`, last
 _default = "reference"
 
 
-def register_engine(name, make):
+def register_engine(name: str, make: Callable[[], Engine]) -> None:
     """Makes an engine known by name; `make()` is called when it is first used."""
     _registered[name] = make
 
 
-def get_engine(name):
+def get_engine(name: str | Engine) -> Engine:
     """The engine of that name. Raises EngineError if there is none, or if it cannot run here."""
     if isinstance(name, Engine):
         return name
     found = _registered.get(name) or _from_entry_points(name)
     if found is None:
-        hint = "" if "cpu" in _registered else " The engines derived, cpu, cuda and cuda-sim come with `import refnet_fast`."
+        hint = (
+            ""
+            if "cpu" in _registered
+            else " The engines derived, cpu, cuda and cuda-sim come with `import refnet_fast`."
+        )
         raise EngineError(f"unknown engine {name!r}.{did_you_mean(name, list(_registered))}{hint}")
     if not isinstance(found, Engine):
         found = _registered[name] = found()
     return found
 
 
-def _from_entry_points(name):
+def _from_entry_points(name: str) -> Engine | Callable[[], Engine] | None:
     from importlib.metadata import entry_points
 
     for entry in entry_points(group="refnet.engines"):
@@ -135,13 +159,13 @@ def _from_entry_points(name):
     return None
 
 
-def set_default_engine(name):
+def set_default_engine(name: str) -> None:
     """The engine for models when neither `use_engine` nor REFNET_ENGINE says otherwise."""
     global _default
     _default = name
 
 
-def current_engine():
+def current_engine() -> Engine:
     """The engine that models run on now: `use_engine`'s, else REFNET_ENGINE, else the default of the imported package."""
     if _current:
         return _current[-1]
@@ -156,24 +180,24 @@ class use_engine:
     'reference'
     """
 
-    def __init__(self, name):
+    def __init__(self, name: str | Engine):
         self.before = list(_current)
         self.engine = get_engine(name)
         _current.append(self.engine)
 
-    def __enter__(self):
+    def __enter__(self) -> Engine:
         return self.engine
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         _current[:] = self.before
 
 
 # Eager calls (ops on arrays): `refnet.ops` runs the definition unless inside `use_engine`; `refnet_fast.ops` the current engine.
-_eager: list = []
+_eager: list[bool] = []
 
 
 @contextmanager
-def eager_on_current():
+def eager_on_current() -> Iterator[None]:
     """Inside, ops on arrays run on the current engine even outside `use_engine`."""
     _eager.append(True)
     try:
@@ -182,7 +206,7 @@ def eager_on_current():
         _eager.pop()
 
 
-def compute(op, arrays, attributes):
+def compute(op: Op, arrays: Sequence[TensorLike], attributes: dict[str, Any]) -> list[Array]:
     """One eager call: on the reference engine, or on the current one (see above)."""
     chosen = current_engine() if _current or _eager else reference
     if op.expand is not None:
@@ -190,18 +214,18 @@ def compute(op, arrays, attributes):
     return chosen.compute(op, [np.asarray(a) for a in arrays], attributes)
 
 
-def _as_list(results):
+def _as_list(results: Array) -> list[Array]:
     return list(results) if isinstance(results, (tuple, list)) else [results]
 
 
 # ---- the reference engine
 
 
-def spec_of(array):
+def spec_of(array: Array) -> Spec:
     return Spec(array.shape, array.dtype.name)
 
 
-def seen(array, view: View):
+def seen(array: Array, view: View) -> Array:
     """The array as the loop sees it."""
     if view.strides is None:
         return array.reshape(view.shape)
@@ -210,14 +234,16 @@ def seen(array, view: View):
     return np.lib.stride_tricks.as_strided(flat, view.shape, strides, writeable=False)
 
 
-def widened(array):
+def widened(array: Array) -> Array:
     """The array with the dtype that definitions compute in; object arrays (exact numbers) stay."""
     if array.dtype == object:
         return array
     return array.astype(dtypes.as_numpy(dtypes.wide(array.dtype.name)))
 
 
-def interpret(op, arrays, attributes, outputs, tasks=None):
+def interpret(
+    op: Op, arrays: Sequence[Array], attributes: dict[str, Any], outputs: Sequence[Array], tasks: Tasks | None = None
+) -> None:
     """Runs a definition in plain Python.
 
     Args:
@@ -239,19 +265,28 @@ def interpret(op, arrays, attributes, outputs, tasks=None):
         if op.scalar is not None:
             apply_scalar(op.scalar, tasks, inputs, form.attributes, written)
         else:
-            scratch = [np.zeros(shape, object if any(x.dtype == object for x in inputs) else float) for shape in form.scratch]
+            scratch = [
+                np.zeros(shape, object if any(x.dtype == object for x in inputs) else float) for shape in form.scratch
+            ]
+            assert op.loop is not None, f"{op.name} has no definition of its own: it is written with other ops"
             op.loop(tasks, *inputs, *form.attributes, *written, *scratch)
     for y, wide in zip(outputs, stored):
         if wide is not y:
             y[...] = wide.astype(y.dtype)
 
 
-def narrow_integer(array):
+def narrow_integer(array: Array) -> bool:
     """Whether values are to wrap around when they are stored: NumPy refuses to store an integer that does not fit."""
     return array.dtype.kind in "iu" and array.itemsize < 8
 
 
-def apply_scalar(scalar, tasks, inputs, attributes, outputs):
+def apply_scalar(
+    scalar: Callable[..., Any],
+    tasks: Tasks,
+    inputs: Sequence[Array],
+    attributes: Sequence[Any],
+    outputs: Sequence[Array],
+) -> None:
     """The definition of every elementwise op: the scalar function, everywhere."""
     for task in tasks:
         results = scalar(*[x[task] for x in inputs], *attributes)
@@ -267,10 +302,10 @@ class Reference(Engine):
 
     name = "reference"
 
-    def __init__(self, trace=None):
+    def __init__(self, trace: Callable[[Instruction, list[Array], list[Array]], None] | None = None):
         self.trace = trace
 
-    def compute(self, op, arrays, attributes):
+    def compute(self, op: Op, arrays: Sequence[Array], attributes: dict[str, Any]) -> list[Array]:
         specs = [spec_of(a) for a in arrays]
         outputs = [np.empty(s.shape, dtypes.as_numpy(s.dtype)) for s in op.specs(*specs, **attributes)]
         if op.ranges is not None:
@@ -279,20 +314,20 @@ class Reference(Engine):
         interpret(op, arrays, attributes, outputs)
         return outputs
 
-    def build(self, concrete):
+    def build(self, concrete: Concrete) -> "Interpreted":
         return Interpreted(self, concrete)
 
 
 class Interpreted:
     """A concrete program, run node by node."""
 
-    def __init__(self, engine, concrete):
+    def __init__(self, engine: Reference, concrete: Concrete):
         self.engine, self.concrete = engine, concrete
 
-    def run(self, feeds):
-        values = dict(zip(self.concrete.inputs, feeds))
+    def run(self, feeds: Sequence[Array]) -> list[Array]:
+        values: dict[Tensor, Array] = dict(zip(self.concrete.inputs, feeds))
 
-        def read(x):
+        def read(x: Tensor) -> Array:
             if x in values:
                 return values[x]
             return x.value if isinstance(x, (Constant, Variable)) else np.broadcast_to(np.zeros(1, x.dtype), x.shape)

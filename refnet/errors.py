@@ -1,5 +1,7 @@
 """The errors refnet raises, each also the built-in kind that Python and Keras users expect."""
 
+from collections.abc import Sequence
+
 
 class RefnetError(Exception):
     """Base of every error that refnet raises on purpose."""
@@ -33,7 +35,7 @@ class MissingPackageError(RefnetError, ImportError):
     """A package that only some uses of refnet need, and that is not installed."""
 
 
-def did_you_mean(name, known):
+def did_you_mean(name: object, known: Sequence[str]) -> str:
     """' Did you mean ...?' with the nearest known names, or the list of all of them."""
     import difflib
 

@@ -1,9 +1,12 @@
 """Reverse mode: graph in, graph out. Each op's gradient is written with ops, so gradients can be differentiated again."""
 
+from collections.abc import Iterable, Sequence
+
+from refnet.annotations import TensorLike
 from refnet.graph import Condition, Mode, Tensor, phase, sorted_nodes
 
 
-def gradients(loss, xs):
+def gradients(loss: Tensor, xs: Tensor | Iterable[Tensor]) -> list[Tensor | None]:
     """The gradient of a loss with respect to each of xs, as new tensors.
 
     Where the phase (training or inference) is still open, both ways are differentiated by themselves and joined: a zero
@@ -22,18 +25,23 @@ def gradients(loss, xs):
     if not any(node.op is phase for node in sorted_nodes([loss])):
         return reverse([loss], seeds, xs, None)
     ways = [reverse([loss], seeds, xs, Mode(training)) for training in (True, False)]
-    zero = lambda dx, x: ops.zeros_like(x) if dx is None else dx
+
+    def flow(dx: Tensor | None, x: Tensor) -> TensorLike:
+        return ops.zeros_like(x) if dx is None else dx
+
     return [
-        None if a is None and b is None else phase(zero(a, x), zero(b, x), condition=Condition())
+        None if a is None and b is None else phase(flow(a, x), flow(b, x), condition=Condition())
         for a, b, x in zip(*ways, xs)
     ]
 
 
-def reverse(targets, seeds, xs, mode):
+def reverse(
+    targets: Sequence[Tensor], seeds: Iterable[Tensor], xs: Iterable[Tensor], mode: Mode | None
+) -> list[Tensor | None]:
     """Gradients of `targets`, weighted by `seeds`, with respect to xs; phase nodes go the way the mode says."""
     from refnet import ops
 
-    total: dict = {}
+    total: dict[Tensor, Tensor] = {}
     order = sorted_nodes(targets, mode)
     wanted = set(xs)
     for node in order:
@@ -41,7 +49,7 @@ def reverse(targets, seeds, xs, mode):
         if any(x in wanted for x in sources):
             wanted.update(node.outputs)
 
-    def receive(x, dx):
+    def receive(x: Tensor, dx: Tensor | None) -> None:
         if dx is not None and x in wanted:
             total[x] = ops.add(total[x], dx) if x in total else dx
 
@@ -52,6 +60,7 @@ def reverse(targets, seeds, xs, mode):
         if all(dy is None for dy in dys) or not any(x in wanted for x in node.inputs):
             continue
         if node.op is phase:
+            assert mode is not None, "a graph whose phase is open is differentiated by `gradients`"
             receive(mode.pick(node), dys[0])
         elif node.op.gradient is not None:
             for x, dx in zip(node.inputs, node.op.gradient(node, *dys)):

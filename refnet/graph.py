@@ -1,19 +1,34 @@
 """The graph: tensors, variables and the nodes between them, and how layers leave their mark on it.
 
-A node is one call of an op. Nodes, assignments and layer calls are numbered by one clock, so their order is the order of the
-program they were written in. Nothing is computed here.
+A node is one call of an op, numbered by the clock of `refnet.tracing`. Nothing is computed here.
 """
 
-import itertools
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from refnet import dtypes
-from refnet.definition import Op, Spec, size_of
+from refnet.annotations import Array, Shape, TensorLike
+from refnet.definition import Op, Spec, SpecLike, size_of
 from refnet.errors import ArgumentError, DtypeError, ShapeError
+from refnet.tracing import Call, Condition, Guard, Mode, clock, trace
 
-clock = itertools.count()
+if TYPE_CHECKING:
+    from refnet.layers.core import InputLayer
+
+
+def _operator(name: str, swapped: bool = False) -> Callable[["Tensor", TensorLike], TensorLike]:
+    """The method that calls a function of refnet.ops with two operands."""
+
+    def method(self: "Tensor", other: TensorLike) -> TensorLike:
+        from refnet import ops
+
+        function = getattr(ops, name)
+        return function(other, self) if swapped else function(self, other)
+
+    return method
 
 
 class Tensor:
@@ -25,94 +40,95 @@ class Tensor:
     """
 
     __array_ufunc__ = None  # NumPy leaves `array + tensor` to us
-    origin: object = None  # the InputLayer that made it, if one did
+    origin: "InputLayer | None" = None  # the InputLayer that made it, if one did
 
-    def __init__(self, shape, dtype="float32", node=None, name=""):
-        self.shape, self.dtype, self.node, self.name = tuple(shape), dtypes.standardize(dtype), node, name
+    def __init__(
+        self, shape: Iterable[int | None], dtype: DTypeLike = "float32", node: "Node | None" = None, name: str = ""
+    ):
+        self.shape: Shape = tuple(shape)
+        self.dtype, self.node, self.name = dtypes.standardize(dtype), node, name
 
     @property
-    def ndim(self):
+    def ndim(self) -> int:
         return len(self.shape)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         label = f" {self.name!r}" if self.name else ""
         made = f" by {self.node.op.name}" if self.node else ""
         return f"<{type(self).__name__}{label} shape={self.shape} dtype={self.dtype}{made}>"
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         raise DtypeError(
             f"a symbolic tensor (shape {self.shape}) has no truth value yet, so it cannot steer `if` or `while`. "
             "Use ops.where, ops.cond or a layer's `training` argument."
         )
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         raise DtypeError(
             f"a symbolic tensor (shape {self.shape}) has no values yet. Call a model's predict, or K.function, to compute it."
         )
 
-    def __len__(self):
+    def __len__(self) -> int:
         if not self.shape or self.shape[0] is None:
             raise DtypeError(f"a symbolic tensor of shape {self.shape} has no known length")
-        return self.shape[0]
+        return int(self.shape[0])
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[TensorLike]:
         return (self[i] for i in range(len(self)))
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return id(self)
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return self is other  # tensors are keys; ops.equal compares values
 
-
-def _operator(name, swapped=False):
-    def method(self, other):
+    def __neg__(self) -> TensorLike:
         from refnet import ops
 
-        function = getattr(ops, name)
-        return function(other, self) if swapped else function(self, other)
+        return ops.negative(self)
 
-    return method
-
-
-for _symbol, _name in {
-    "add": "add",
-    "sub": "subtract",
-    "mul": "multiply",
-    "truediv": "true_divide",
-    "floordiv": "floor_divide",
-    "mod": "mod",
-    "pow": "power",
-    "matmul": "matmul",
-}.items():
-    setattr(Tensor, f"__{_symbol}__", _operator(_name))
-    setattr(Tensor, f"__r{_symbol}__", _operator(_name, swapped=True))
-for _symbol, _name in {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}.items():
-    setattr(Tensor, f"__{_symbol}__", _operator(_name))
-
-
-def _unary(name):
-    def method(self, *args):
+    def __abs__(self) -> TensorLike:
         from refnet import ops
 
-        return getattr(ops, name)(self, *args)
+        return ops.abs(self)
 
-    return method
+    def __getitem__(self, key: Any) -> TensorLike:
+        from refnet import ops
 
+        return ops.get_item(self, key)
 
-Tensor.__neg__ = _unary("negative")
-Tensor.__abs__ = _unary("abs")
-Tensor.__getitem__ = _unary("get_item")
+    __add__, __radd__ = _operator("add"), _operator("add", swapped=True)
+    __sub__, __rsub__ = _operator("subtract"), _operator("subtract", swapped=True)
+    __mul__, __rmul__ = _operator("multiply"), _operator("multiply", swapped=True)
+    __truediv__, __rtruediv__ = _operator("true_divide"), _operator("true_divide", swapped=True)
+    __floordiv__, __rfloordiv__ = _operator("floor_divide"), _operator("floor_divide", swapped=True)
+    __mod__, __rmod__ = _operator("mod"), _operator("mod", swapped=True)
+    __pow__, __rpow__ = _operator("power"), _operator("power", swapped=True)
+    __matmul__, __rmatmul__ = _operator("matmul"), _operator("matmul", swapped=True)
+    __lt__ = _operator("less")
+    __le__ = _operator("less_equal")
+    __gt__ = _operator("greater")
+    __ge__ = _operator("greater_equal")
 
 
 class Constant(Tensor):
     """A value known when the graph is built."""
 
-    def __init__(self, value, dtype=None):
+    def __init__(self, value: TensorLike, dtype: DTypeLike | None = None):
         value = np.asarray(value)
         dtype = dtypes.standardize(dtype if dtype is not None else value.dtype)
         self.value = value.astype(dtypes.as_numpy(dtype))
         super().__init__(self.value.shape, dtype)
+
+
+class Residence(Protocol):
+    """Where an engine keeps variables: a device's memory."""
+
+    def fetch(self, variable: "Variable") -> None:
+        """Brings the host's memory up to date; the device keeps its hold."""
+
+    def release(self, variable: "Variable") -> None:
+        """Ends the hold; the device's value is forgotten."""
 
 
 class Variable(Tensor):
@@ -124,18 +140,26 @@ class Variable(Tensor):
 
     moves = 0  # how often any variable's memory moved: programs that hold addresses look whether theirs are among them
 
-    def __init__(self, value, dtype=None, trainable=True, name="variable", regularizer=None, constraint=None):
+    def __init__(
+        self,
+        value: TensorLike,
+        dtype: DTypeLike | None = None,
+        trainable: bool = True,
+        name: str = "variable",
+        regularizer: Callable[[TensorLike], TensorLike] | None = None,
+        constraint: Callable[[TensorLike], TensorLike] | None = None,
+    ):
         value = np.asarray(value)
         if dtype is None:
             dtype = dtypes.floatx() if value.dtype.kind == "f" else value.dtype
         dtype = dtypes.standardize(dtype)
         super().__init__(value.shape, dtype, name=name)
-        self.array = np.array(value, dtypes.as_numpy(dtype), order="C", copy=True)
+        self.array: Array = np.array(value, dtypes.as_numpy(dtype), order="C", copy=True)
         self.trainable, self.regularizer, self.constraint = trainable, regularizer, constraint
-        self.residence = None
+        self.residence: Residence | None = None
 
     @property
-    def value(self):
+    def value(self) -> Array:
         """The current value: an array that must not be written to. Use `assign`."""
         if self.residence is not None:
             self.residence.fetch(self)
@@ -143,27 +167,27 @@ class Variable(Tensor):
         view.flags.writeable = False
         return view
 
-    def numpy(self):
+    def numpy(self) -> Array:
         """A copy of the current value."""
         return np.array(self.value)
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         return np.array(self.value, dtype)
 
-    def __float__(self):
+    def __float__(self) -> float:
         return float(self.value)
 
-    def __int__(self):
+    def __int__(self) -> int:
         return int(self.value)
 
-    def place(self, array):
+    def place(self, array: Array) -> None:
         """Moves the value into `array`: an engine lays variables side by side."""
         self.come_home()
         array[...] = self.array
         self.array = array
         Variable.moves += 1
 
-    def come_home(self):
+    def come_home(self) -> None:
         """Ends a device's hold on the variable: from here on the host's memory has its value."""
         if self.residence is not None:
             self.residence.fetch(self)
@@ -171,7 +195,7 @@ class Variable(Tensor):
             self.residence = None
             Variable.moves += 1
 
-    def set(self, value):
+    def set(self, value: TensorLike) -> None:
         """Writes a new value now, in place. Raises ShapeError if the shape differs."""
         value = np.asarray(value)
         if value.shape != self.shape:
@@ -181,7 +205,13 @@ class Variable(Tensor):
             self.residence = None
         self.array[...] = value
 
-    def assign(self, value):
+    @overload
+    def assign(self, value: Tensor) -> "Assignment": ...
+
+    @overload
+    def assign(self, value: TensorLike) -> "Variable | Assignment": ...
+
+    def assign(self, value: TensorLike) -> "Variable | Assignment":
         """Sets the variable: at once outside a layer's call; inside, when the program that contains the call has run.
 
         Args:
@@ -201,44 +231,45 @@ class Variable(Tensor):
         trace.effect("assignments", record)
         return record
 
-    def assign_add(self, value):
+    def assign_add(self, value: TensorLike) -> "Variable | Assignment":
         """`assign(self + value)`."""
         return self.assign((self if self._symbolic(value) else self.value) + value)
 
-    def assign_sub(self, value):
+    def assign_sub(self, value: TensorLike) -> "Variable | Assignment":
         """`assign(self - value)`."""
         return self.assign((self if self._symbolic(value) else self.value) - value)
 
-    def _symbolic(self, value):
+    def _symbolic(self, value: TensorLike) -> bool:
         return isinstance(value, Tensor) or trace.call is not None or trace.collecting
 
 
 class Assignment:
     """A record: when its program has run, `variable` takes `value`, if the guard's conditions hold in the program's mode."""
 
-    def __init__(self, variable, value, guard, number):
+    def __init__(self, variable: Variable, value: Tensor, guard: Guard, number: int):
         self.variable, self.value, self.guard, self.number = variable, value, guard, number
 
 
 class Node:
     """One call of an op: the inputs and attributes it was given, the outputs it promises, the layer call it belongs to."""
 
-    def __init__(self, op, inputs, attributes):
+    def __init__(self, op: Op, inputs: Iterable[Tensor], attributes: dict[str, Any]):
         self.op, self.inputs, self.attributes = op, tuple(inputs), attributes
-        self.outputs = tuple(Tensor(s.shape, s.dtype, self) for s in op.specs(*inputs, **attributes))
-        self.number, self.call = next(clock), trace.call
+        self.outputs = tuple(Tensor(s.shape, s.dtype, self) for s in op.specs(*self.inputs, **attributes))
+        self.number = next(clock)
+        self.call: Call | None = trace.call
 
 
 # What a program counts its runs by. Random nodes read it; a program puts its own counter variable in its place.
 run_counter = Tensor((), "int64", name="run counter")
 
 
-def as_tensor(x, dtype=None):
+def as_tensor(x: TensorLike, dtype: DTypeLike | None = None) -> Tensor:
     """x itself if symbolic, else a Constant."""
     return x if isinstance(x, Tensor) else Constant(x, dtype)
 
 
-def call(op, inputs, attributes):
+def call(op: Op, inputs: Sequence[TensorLike], attributes: dict[str, Any]) -> TensorLike:
     """What calling an op means: a node if something symbolic goes in, else the result of the current engine, at once."""
     if any(isinstance(x, Tensor) for x in inputs) or (op.random and trace.call is not None):
         return node_of(op, tuple(as_tensor(x) for x in inputs), attributes)
@@ -248,14 +279,20 @@ def call(op, inputs, attributes):
     return results[0] if len(results) == 1 else tuple(results)
 
 
-def node_of(op, inputs, attributes):
+def node_of(op: Op, inputs: Sequence[Tensor], attributes: dict[str, Any]) -> Tensor | tuple[Tensor, ...]:
     """A node's outputs, or something simpler where the shapes already decide."""
     if op.takes_shape:
         inputs, attributes = with_known_dimensions(inputs, attributes)
     read = [x for i, x in enumerate(inputs) if i not in op.shape_only]
     if op.expand is not None and all(None not in x.shape for x in inputs):
-        return op.expand(*inputs, **attributes)
-    if read and all(isinstance(x, Constant) and x.dtype in FOLDED for x in read) and op.primitive and small(op, inputs, attributes):
+        expanded: Tensor | tuple[Tensor, ...] = op.expand(*inputs, **attributes)
+        return expanded
+    if (
+        read
+        and all(isinstance(x, Constant) and x.dtype in FOLDED for x in read)
+        and op.primitive
+        and small(op, inputs, attributes)
+    ):
         from refnet import engine
 
         arrays = [x.value for x in inputs if isinstance(x, Constant)]
@@ -266,16 +303,18 @@ def node_of(op, inputs, attributes):
     return outputs[0] if len(outputs) == 1 else outputs
 
 
-def small(op, inputs, attributes):
+def small(op: Op, inputs: Sequence[Tensor], attributes: dict[str, Any]) -> bool:
     """Whether what goes in and what comes out is at most as long as a shape."""
-    specs = (*inputs, *op.specs(*inputs, **attributes))
+    specs: tuple[SpecLike, ...] = (*inputs, *op.specs(*inputs, **attributes))
     return all(None not in s.shape and size_of(s.shape) <= 16 for s in specs)
 
 
 FOLDED = dtypes.SIGNED + dtypes.UNSIGNED + dtypes.BOOLEAN  # small integer arithmetic on shapes is done while planning
 
 
-def with_known_dimensions(inputs, attributes):
+def with_known_dimensions(
+    inputs: Sequence[Tensor], attributes: dict[str, Any]
+) -> tuple[tuple[Tensor, ...], dict[str, Any]]:
     """Constant dimension inputs go into the `shape` attribute; those still unknown stay inputs."""
     open_axes = [axis for axis, extent in enumerate(attributes["shape"]) if extent is None]
     first = len(inputs) - len(open_axes)
@@ -288,7 +327,7 @@ def with_known_dimensions(inputs, attributes):
     return tuple(kept), {**attributes, "shape": tuple(shape)}
 
 
-def call_with_shape(op, inputs, shape, **attributes):
+def call_with_shape(op: Op, inputs: Sequence[TensorLike], shape: Any, **attributes: Any) -> TensorLike:
     """Calls an op that takes a shape, some of whose entries may be tensors (from `ops.shape`)."""
     if isinstance(shape, (int, np.integer, Tensor)):
         shape = (shape,)
@@ -298,43 +337,19 @@ def call_with_shape(op, inputs, shape, **attributes):
     return op(*inputs, *dims, shape=static, **attributes)
 
 
-def dimension_argument(op, d):
+def dimension_argument(op: Op, d: Any) -> int:
     try:
         return int(d.__index__())
     except (AttributeError, TypeError):
-        raise ArgumentError(f"{op.name}: a shape is made of integers; got {d!r}. For an open dimension use ops.shape(x)[i].") from None
+        raise ArgumentError(
+            f"{op.name}: a shape is made of integers; got {d!r}. For an open dimension use ops.shape(x)[i]."
+        ) from None
 
 
-# ---- phase: which of two ways runs is decided by a Mode, when a program is made
+# ---- phase: a Mode decides which of two ways runs when a program is made
 
 
-class Condition:
-    """True in training (or as given), and, with an owner, only while the owner was trainable at compile."""
-
-    def __init__(self, training=None, owner=None):
-        self.training, self.owner = training, owner
-
-
-class Mode:
-    """What a program is made for: training or not, and which layers were trainable when the model was compiled."""
-
-    def __init__(self, training, trainable=None):
-        self.training, self.trainable = training, trainable or {}
-
-    def true(self, condition):
-        training = self.training if condition.training is None else condition.training
-        owner = condition.owner
-        return bool(training and (owner is None or self.trainable.get(owner, owner.trainable)))
-
-    def holds(self, guard):
-        return all(self.true(condition) == branch for condition, branch in guard)
-
-    def pick(self, node):
-        """The input of a phase node that this mode follows."""
-        return node.inputs[0 if self.true(node.attributes["condition"]) else 1]
-
-
-def _phase_rule(a, b, *, condition):
+def _phase_rule(a: Spec, b: Spec, *, condition: Condition) -> Spec:
     if len(a.shape) != len(b.shape) or a.dtype != b.dtype:
         raise ShapeError(
             f"a layer's call must return the same rank and dtype with training=True and training=False; "
@@ -346,49 +361,13 @@ def _phase_rule(a, b, *, condition):
 phase = Op("phase", _phase_rule)
 
 
-# ---- where in the layers we are while the graph is being built
-
-
-class Call:
-    """One call of a layer. Beside the nodes it made (node.call is the innermost) it holds their losses and assignments."""
-
-    def __init__(self, layer, inputs, arguments, parent):
-        self.layer, self.inputs, self.arguments, self.parent = layer, inputs, arguments, parent
-        self.number = next(clock)
-        self.outputs, self.losses, self.assignments = None, [], []
-
-
-class Trace:
-    """The innermost layer call, the training mode handed down, the guard of the branch being traced."""
-
-    call, training, guard, pure, collecting = None, None, (), False, False
-
-    @contextmanager
-    def inside(self, **changes):
-        before = {name: getattr(self, name) for name in changes}
-        vars(self).update(changes)
-        try:
-            yield
-        finally:
-            vars(self).update(before)
-
-    def effect(self, kind, record):
-        """Books a loss or an assignment to the current call."""
-        if self.pure:
-            raise ArgumentError("a cell inside scan cannot assign variables or add losses: return them as states or outputs.")
-        if self.call is not None:
-            getattr(self.call, kind).append(record)
-
-
-trace = Trace()
-
-
-def sorted_nodes(targets, mode=None, stop=()):
+def sorted_nodes(targets: Iterable[Tensor], mode: Mode | None = None, stop: Collection[Tensor] = ()) -> list[Node]:
     """Every node the targets need, each after what it reads; with a mode only the branch that runs, else both.
 
     Iterative: a thousand chained layers must not overflow the stack.
     """
-    order, state = [], {}
+    order: list[Node] = []
+    state: dict[Node, str] = {}
     stack = [t.node for t in reversed(list(targets)) if t.node is not None and t not in stop]
     while stack:
         node = stack[-1]

@@ -5,11 +5,13 @@ and the place of every random node. `specialize` then fixes the shapes, which fo
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Container, Iterable, Sequence
+from typing import Any, NamedTuple
 
+from refnet.annotations import Array, Shape
 from refnet.definition import Op
 from refnet.errors import ArgumentError, DataError, ShapeError
-from refnet.graph import Constant, Mode, Node, Tensor, Variable, node_of, phase, run_counter, trace
+from refnet.graph import Assignment, Constant, Mode, Node, Tensor, Variable, node_of, phase, run_counter, trace
 
 LATEST = math.inf
 
@@ -18,9 +20,9 @@ class Instruction(NamedTuple):
     """One op to run: its inputs already resolved (the branch that runs, the assignment that is seen)."""
 
     op: Op
-    inputs: tuple
-    attributes: dict
-    outputs: tuple
+    inputs: tuple[Tensor, ...]
+    attributes: dict[str, Any]
+    outputs: tuple[Tensor, ...]
     node: Node | None = None  # where it came from, for error messages and traces
 
 
@@ -39,19 +41,27 @@ class Program:
         commits: {variable: the tensor it takes}.
     """
 
-    def __init__(self, inputs, outputs, assignments=(), mode=None, counter=None):
+    def __init__(
+        self,
+        inputs: Iterable[Tensor],
+        outputs: Iterable[Tensor],
+        assignments: Iterable[Assignment] = (),
+        mode: Mode | None = None,
+        counter: Variable | None = None,
+    ):
         self.inputs, self.mode = list(inputs), mode or Mode(False)
         self.counter = counter if counter is not None else Variable(0, "int64", trainable=False, name="run_counter")
         held = sorted((a for a in assignments if self.mode.holds(a.guard)), key=lambda a: a.number)
-        self._held: dict = {}
+        self._held: dict[Tensor, list[Assignment]] = {}
         for record in held:
             self._held.setdefault(record.variable, []).append(record)
         self._fed = set(self.inputs)
         self.instructions: list[Instruction] = []
+        outputs = list(outputs)
         roots = [(y, LATEST) for y in outputs] + [(a.value, a.number) for a in held]
         self._gather(roots)
         self.outputs = [self._source(y, LATEST) for y in outputs]
-        self.commits = {a.variable: self._source(a.value, a.number) for a in held}
+        self.commits: dict[Variable, Tensor] = {a.variable: self._source(a.value, a.number) for a in held}
         if any(i.op.random for i in self.instructions) and self.counter not in self.commits:
             from refnet import ops
 
@@ -61,16 +71,17 @@ class Program:
             self.commits[self.counter] = following
 
     @property
-    def variables(self):
+    def variables(self) -> list[Variable]:
         """Every variable that is read or written."""
         read = [x for i in self.instructions for x in i.inputs] + self.outputs + list(self.commits.values())
         return list(dict.fromkeys([x for x in read if isinstance(x, Variable)] + list(self.commits)))
 
-    def _source(self, tensor, at):
+    def _source(self, tensor: Tensor, at: float) -> Tensor:
         """What a read at time `at` sees."""
         while tensor not in self._fed:
-            if tensor.node is not None and tensor.node.op is phase:
-                tensor, at = self.mode.pick(tensor.node), tensor.node.number
+            node = tensor.node
+            if node is not None and node.op is phase:
+                tensor, at = self.mode.pick(node), node.number
                 continue
             if tensor is run_counter:
                 return self.counter
@@ -80,9 +91,9 @@ class Program:
             tensor, at = earlier[-1].value, earlier[-1].number
         return tensor
 
-    def _gather(self, roots):
+    def _gather(self, roots: Sequence[tuple[Tensor, float]]) -> None:
         """Appends every instruction the roots need, each after what it reads. Iterative, for deep graphs."""
-        state: dict = {}
+        state: dict[Node, str] = {}
         places = 0
         stack = [self._source(t, at) for t, at in reversed(roots)]
         while stack:
@@ -108,8 +119,10 @@ class Program:
             stack.pop()
 
 
-def _instruction(node, inputs, attributes=None):
-    return Instruction(node.op, tuple(inputs), node.attributes if attributes is None else attributes, node.outputs, node)
+def _instruction(node: Node, inputs: Iterable[Tensor], attributes: dict[str, Any] | None = None) -> Instruction:
+    return Instruction(
+        node.op, tuple(inputs), node.attributes if attributes is None else attributes, node.outputs, node
+    )
 
 
 class Concrete:
@@ -121,12 +134,19 @@ class Concrete:
         program: where it came from.
     """
 
-    def __init__(self, program, inputs, outputs, instructions, commits):
+    def __init__(
+        self,
+        program: Program,
+        inputs: list[Tensor],
+        outputs: list[Tensor],
+        instructions: list[Instruction],
+        commits: dict[Variable, Tensor],
+    ):
         self.program, self.inputs, self.outputs = program, inputs, outputs
         self.instructions, self.commits = instructions, commits
 
 
-def check_feeds(program, shapes):
+def check_feeds(program: Program, shapes: Sequence[Shape]) -> None:
     """Raises ShapeError unless the shapes fit the program's inputs."""
     if len(shapes) != len(program.inputs):
         raise ArgumentError(f"expected {len(program.inputs)} arrays, one per input; got {len(shapes)}.")
@@ -135,12 +155,12 @@ def check_feeds(program, shapes):
             raise ShapeError(f"input {x.name or ''} expects shape {x.shape}, got {tuple(shape)}.".replace("  ", " "))
 
 
-def specialize(program, shapes):
+def specialize(program: Program, shapes: Sequence[Shape]) -> Concrete:
     """The program at these input shapes: the graph is written once more, and what the shapes decide is folded."""
     check_feeds(program, shapes)
     inputs = [Tensor(shape, x.dtype, name=x.name) for x, shape in zip(program.inputs, shapes)]
-    new = dict(zip(program.inputs, inputs))
-    made: dict = {}
+    new: dict[Tensor, Tensor] = dict(zip(program.inputs, inputs))
+    made: dict[Node | None, Node | None] = {}
     with trace.inside(call=None, guard=(), collecting=True):
         for instruction in program.instructions:
             arguments = tuple(new.get(x, x) for x in instruction.inputs)
@@ -155,9 +175,12 @@ def specialize(program, shapes):
     return Concrete(program, inputs, outputs, instructions, commits)
 
 
-def _ordered(targets, fed, origins):
+def _ordered(
+    targets: Iterable[Tensor], fed: Container[Tensor], origins: dict[Node | None, Node | None]
+) -> list[Instruction]:
     """The instructions the targets need, in the order in which they were written."""
-    found, todo = set(), list(targets)
+    found: set[Node] = set()
+    todo = list(targets)
     while todo:
         x = todo.pop()
         if x.node is None or x in fed or x.node in found:
@@ -168,18 +191,18 @@ def _ordered(targets, fed, origins):
     return [Instruction(n.op, n.inputs, n.attributes, n.outputs, origins.get(n) or n) for n in order]
 
 
-def constant_like(x):
+def constant_like(x: Tensor) -> bool:
     """Whether a tensor's value is known before any run."""
     return isinstance(x, Constant)
 
 
-def place_of(instruction):
+def place_of(instruction: Instruction) -> str:
     """'dense_1: matmul' where the layer is known, else the op's name: for messages."""
     call = instruction.node.call if instruction.node is not None else None
     return f"{call.layer.name}: {instruction.op.name}" if call is not None else instruction.op.name
 
 
-def check_ranges(instruction, arrays):
+def check_ranges(instruction: Instruction, arrays: Sequence[Array]) -> None:
     """Raises DataError if an integer input leaves the range that the op allows."""
     op = instruction.op
     if op.ranges is None:
@@ -188,7 +211,7 @@ def check_ranges(instruction, arrays):
         check_range(place_of(instruction), arrays[position], low, high)
 
 
-def check_range(what, array, low, high):
+def check_range(what: str, array: Array, low: int, high: int) -> None:
     import numpy as np
 
     outside = np.argwhere((array < low) | (array >= high))

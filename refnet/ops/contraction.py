@@ -1,12 +1,14 @@
 """Contractions: products summed over shared axes."""
 
-from refnet.definition import Form, Op, Spec, View, broadcast_strides, broadcast_shapes, join_axes, size_of
+from refnet.annotations import Array, Tasks, TensorLike
+from refnet.definition import Form, Op, Spec, View, broadcast_shapes, broadcast_strides, join_axes, size_of
 from refnet.errors import ShapeError
+from refnet.graph import Node
 from refnet.ops.arguments import promoted, shape_of
 from refnet.ops.elementwise import sum_like
 
 
-def matmul(x1, x2):
+def matmul(x1: TensorLike, x2: TensorLike) -> Array:
     """The matrix product of the last two axes; leading axes broadcast.
 
         y[n, i, j] = sum over k of  x1[n, i, k] * x2[n, k, j]
@@ -31,7 +33,9 @@ def matmul(x1, x2):
     x1, x2 = promoted("matmul", x1, x2)
     rank1, rank2 = len(shape_of(x1)), len(shape_of(x2))
     if rank1 == 0 or rank2 == 0:
-        raise ShapeError(f"matmul needs arrays with axes; got shapes {shape_of(x1)} and {shape_of(x2)}. Use multiply for numbers.")
+        raise ShapeError(
+            f"matmul needs arrays with axes; got shapes {shape_of(x1)} and {shape_of(x2)}. Use multiply for numbers."
+        )
     a = shapes.expand_dims(x1, 0) if rank1 == 1 else x1
     b = shapes.expand_dims(x2, 1) if rank2 == 1 else x2
     y = _batched(a, b)
@@ -40,7 +44,7 @@ def matmul(x1, x2):
     return shapes.squeeze(y, -1) if rank2 == 1 else y
 
 
-def _batched(a, b):
+def _batched(a: TensorLike, b: TensorLike) -> TensorLike:
     """matmul_op after the leading axes have been made one, or equal."""
     from refnet.ops import shapes
 
@@ -57,7 +61,7 @@ def _batched(a, b):
     return matmul_op(a, b, transpose1=False, transpose2=False)
 
 
-def matmul_rule(a, b, *, transpose1, transpose2):
+def matmul_rule(a: Spec, b: Spec, *, transpose1: bool, transpose2: bool) -> Spec:
     rows, inner1 = (a.shape[-1], a.shape[-2]) if transpose1 else (a.shape[-2], a.shape[-1])
     inner2, columns = (b.shape[-1], b.shape[-2]) if transpose2 else (b.shape[-2], b.shape[-1])
     if inner1 is not None and inner2 is not None and inner1 != inner2:
@@ -68,7 +72,7 @@ def matmul_rule(a, b, *, transpose1, transpose2):
     return Spec(broadcast_shapes("matmul", a.shape[:-2], b.shape[:-2]) + (rows, columns), a.dtype)
 
 
-def matmul_form(a, b, *, transpose1, transpose2):
+def matmul_form(a: Spec, b: Spec, *, transpose1: bool, transpose2: bool) -> Form:
     """Three axes each, the matrices seen transposed where asked; leading axes that both have are joined."""
     lead = broadcast_shapes("matmul", a.shape[:-2], b.shape[:-2])
     rows, inner = a.shape[-2:][::-1] if transpose1 else a.shape[-2:]
@@ -82,7 +86,7 @@ def matmul_form(a, b, *, transpose1, transpose2):
     return Form(views, (), (y,), y.shape, cost=inner)
 
 
-def matmul_loop(tasks, a, b, y):
+def matmul_loop(tasks: Tasks, a: Array, b: Array, y: Array) -> None:
     for n, i, j in tasks:
         total = 0
         for k in range(a.shape[2]):
@@ -90,7 +94,7 @@ def matmul_loop(tasks, a, b, y):
         y[n, i, j] = total
 
 
-def matmul_gradient(node, dy):
+def matmul_gradient(node: Node, dy: TensorLike) -> list[TensorLike]:
     a, b = node.inputs
     t1, t2 = node.attributes["transpose1"], node.attributes["transpose2"]
     da = (

@@ -9,17 +9,19 @@ import math
 
 import numpy as np
 
+from refnet.annotations import Array, Number
+
 INF = math.inf
 NAN = math.nan
 _PLAIN = (float, int, np.floating, np.integer, np.bool_)
 
 
-def plain(x):
+def plain(x: Number) -> bool:
     """Whether x is an ordinary machine number."""
     return isinstance(x, _PLAIN)
 
 
-def exp(x):
+def exp(x: Number) -> Number:
     """e**x; inf where it overflows."""
     if not plain(x):
         return x.exp()
@@ -29,7 +31,7 @@ def exp(x):
         return np.float64(INF)
 
 
-def expm1(x):
+def expm1(x: Number) -> Number:
     """e**x - 1, accurate near 0."""
     if not plain(x):
         return x.expm1()
@@ -39,7 +41,7 @@ def expm1(x):
         return np.float64(INF)
 
 
-def log(x):
+def log(x: Number) -> Number:
     """The natural logarithm; -inf at 0, NaN below."""
     if not plain(x):
         return x.log()
@@ -48,7 +50,7 @@ def log(x):
     return np.float64(math.log(x) if x > 0 else NAN)
 
 
-def log1p(x):
+def log1p(x: Number) -> Number:
     """log(1 + x), accurate near 0; -inf at -1, NaN below."""
     if not plain(x):
         return x.log1p()
@@ -57,24 +59,24 @@ def log1p(x):
     return np.float64(math.log1p(x) if x > -1 else NAN)
 
 
-def sqrt(x):
+def sqrt(x: Number) -> Number:
     """The square root, correctly rounded; NaN below 0."""
     if not plain(x):
         return x.sqrt()
     return np.float64(math.sqrt(x) if x >= 0 else NAN)
 
 
-def tanh(x):
+def tanh(x: Number) -> Number:
     """The hyperbolic tangent."""
     return np.float64(math.tanh(x)) if plain(x) else x.tanh()
 
 
-def erf(x):
+def erf(x: Number) -> Number:
     """The error function: the chance, times two less one, that a normal number of variance 1/2 lies below x."""
     return np.float64(math.erf(x)) if plain(x) else x.erf()
 
 
-def divide(x, y):
+def divide(x: Number, y: Number) -> Number:
     """x / y with IEEE 754's answers for a zero divisor: inf, -inf or NaN."""
     if not plain(x):
         return x / y
@@ -83,7 +85,7 @@ def divide(x, y):
     return np.float64(x) / np.float64(y)
 
 
-def power(x, y):
+def power(x: Number, y: Number) -> Number:
     """x**y as C's pow defines it: 0**-1 is inf, a negative x with a fractional y is NaN."""
     if not plain(x):
         return x.power(y)
@@ -92,38 +94,38 @@ def power(x, y):
     return np.float64(np.float64(x) ** np.float64(y))
 
 
-def floor(x):
+def floor(x: Number) -> Number:
     """The largest whole number not above x; infinities and NaN stay."""
     if not plain(x):
         return x.floor()
     return np.float64(math.floor(x)) if math.isfinite(x) else np.float64(x)
 
 
-def floor_divide(x, y):
+def floor_divide(x: Number, y: Number) -> Number:
     """x // y, rounded down. A zero divisor gives 0 for integers, inf, -inf or NaN for floats."""
     if not plain(x) or not plain(y):
         return x // y
     return np.floor_divide(x, y)
 
 
-def remainder(x, y):
+def remainder(x: Number, y: Number) -> Number:
     """x - y * (x // y), with the sign of y. A zero divisor gives 0 for integers, NaN for floats."""
     if not plain(x) or not plain(y):
         return x % y
     return np.remainder(x, y)
 
 
-def truncate(x):
+def truncate(x: Number) -> Number:
     """The whole part of a float that fits int64, as an integer: towards zero."""
     return int(x) if plain(x) else x.truncate()
 
 
-def isnan(x):
+def isnan(x: Number) -> Number:
     """Whether x is not a number."""
     return x != x
 
 
-def lowest(x):
+def lowest(x: Array) -> Number:
     """The least value of array x's dtype: -inf for floats, the smallest integer, False for bool."""
     kind = x.dtype.kind
     if kind == "b":

@@ -1,0 +1,89 @@
+"""Where in the layers we are while a graph is being built, and which of two ways is being traced.
+
+Nodes, assignments and layer calls are numbered by one clock, so their order is the order of the program they were written in.
+"""
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from refnet.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from refnet.graph import Assignment, Node, Tensor
+    from refnet.layers.base import Layer
+    from refnet.metrics import Metric
+
+clock = itertools.count()
+
+
+class Condition:
+    """True in training (or as given), and, with an owner, only while the owner was trainable at compile."""
+
+    def __init__(self, training: bool | None = None, owner: "Layer | None" = None):
+        self.training, self.owner = training, owner
+
+
+Guard: TypeAlias = tuple[tuple[Condition, bool], ...]  # conditions, and what each must be
+
+
+class Mode:
+    """What a program is made for: training or not, and which layers were trainable when the model was compiled."""
+
+    def __init__(self, training: bool, trainable: "dict[Layer, bool] | None" = None):
+        self.training, self.trainable = training, trainable or {}
+
+    def true(self, condition: Condition) -> bool:
+        training = self.training if condition.training is None else condition.training
+        owner = condition.owner
+        return bool(training and (owner is None or self.trainable.get(owner, owner.trainable)))
+
+    def holds(self, guard: Guard) -> bool:
+        return all(self.true(condition) == branch for condition, branch in guard)
+
+    def pick(self, node: "Node") -> "Tensor":
+        """The input of a phase node that this mode follows."""
+        return node.inputs[0 if self.true(node.attributes["condition"]) else 1]
+
+
+class Call:
+    """One call of a layer. Beside the nodes it made (node.call is the innermost) it holds their losses and assignments."""
+
+    def __init__(self, layer: "Layer | Metric", inputs: Any, arguments: dict[str, Any], parent: "Call | None"):
+        self.layer, self.inputs, self.arguments, self.parent = layer, inputs, arguments, parent
+        self.number = next(clock)
+        self.outputs: Any = None
+        self.losses: list[tuple[Tensor, Guard]] = []
+        self.assignments: list[Assignment] = []
+
+
+class Trace:
+    """The innermost layer call, the training mode handed down, the guard of the branch being traced."""
+
+    call: Call | None = None
+    training: bool | None = None
+    guard: Guard = ()
+    pure = False  # inside a cell that must not leave a mark
+    collecting = False  # assignments are records even outside a call
+
+    @contextmanager
+    def inside(self, **changes: Any) -> Iterator[None]:
+        before = {name: getattr(self, name) for name in changes}
+        vars(self).update(changes)
+        try:
+            yield
+        finally:
+            vars(self).update(before)
+
+    def effect(self, kind: str, record: Any) -> None:
+        """Books a loss or an assignment to the current call."""
+        if self.pure:
+            raise ArgumentError(
+                "a cell inside scan cannot assign variables or add losses: return them as states or outputs."
+            )
+        if self.call is not None:
+            getattr(self.call, kind).append(record)
+
+
+trace = Trace()
