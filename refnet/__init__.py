@@ -18,6 +18,7 @@ _MODULES = (
     *(
         "activations",
         "callbacks",
+        "datasets",
         "dtypes",
         "engine",
         "errors",

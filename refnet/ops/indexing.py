@@ -96,6 +96,9 @@ def take_x_gradient(dy: TensorLike, indices: TensorLike, like: TensorLike, axis:
         axis: as in take, counted from the front.
     Returns:
         like's shape, dy's dtype; 0 where nothing was picked.
+
+    >>> take_x_gradient(np.array([1.0, 2.0, 3.0]), np.array([0, 2, 0]), like=np.zeros(4), axis=0)
+    array([4., 0., 2., 0.])
     """
     length = shape_of(like)[axis]
     if length is None:

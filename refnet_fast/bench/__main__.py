@@ -129,7 +129,9 @@ def machine() -> dict[str, Any]:
     name = platform.processor() or platform.machine()
     cpuinfo = pathlib.Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        names = [
+            line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")
+        ]
         name = names[0] if names else name
     return {
         "processor": name,
@@ -156,9 +158,11 @@ def show(report: dict[str, Any]) -> None:
             table.add_row(name + mark, f"{result['median']:.1f}", f"{result['best']:.1f}", ratio)
         console.print(table)
     hardware = report["machine"]
-    console.print(f"{hardware['processor']}, {hardware['processors']} processors, Python {hardware['python']}, {report['date']}")
+    console.print(
+        f"{hardware['processor']}, {hardware['processors']} processors, Python {hardware['python']}, {report['date']}"
+    )
     for name in report["not_installed"]:
-        console.print(f"not installed, so not measured: {name}   (pip install \"refnet[peers]\")")
+        console.print(f'not installed, so not measured: {name}   (pip install "refnet[peers]")')
 
 
 def main() -> None:

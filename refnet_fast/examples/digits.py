@@ -97,9 +97,7 @@ def confusion_table(truth: np.ndarray, read: np.ndarray) -> Any:
         table.add_column(str(digit), justify="right")
     table.add_column("right", justify="right")
     for digit, row in enumerate(counts):
-        cells = [
-            f"[green]{n}" if n and k == digit else f"[bold red]{n}" if n else "[dim]·" for k, n in enumerate(row)
-        ]
+        cells = [f"[green]{n}" if n and k == digit else f"[bold red]{n}" if n else "[dim]·" for k, n in enumerate(row)]
         table.add_row(str(digit), *cells, f"{row[digit] / max(row.sum(), 1):.1%}")
     return table
 
@@ -186,9 +184,11 @@ def main() -> None:
     book = given.data == "mnist"
     data = load_mnist() if book else load_digits(given.seed)
     model = book_network() if book else small_network()
-    epochs = given.epochs or (5 if book else 60)
+    epochs = given.epochs if given.epochs is not None else (5 if book else 60)
     engine = current_engine().name
-    console.print(f"{given.data}: {len(data.x)} to train on, {len(data.y_test)} to test; engine {engine}, seed {given.seed}")
+    console.print(
+        f"{given.data}: {len(data.x)} to train on, {len(data.y_test)} to test; engine {engine}, seed {given.seed}"
+    )
 
     validation = None if book else (data.x_validation, data.y_validation)
     trained = time.perf_counter()
@@ -201,10 +201,14 @@ def main() -> None:
     read = chances.argmax(1)
     accuracy = float(np.mean(read == data.y_test))
     console.print(confusion_table(data.y_test, read))
-    console.print(f"test accuracy {accuracy:.2%}: {np.sum(read != data.y_test)} of {len(read)} misread; trained in {trained:.2f} s")
+    console.print(
+        f"test accuracy {accuracy:.2%}: {np.sum(read != data.y_test)} of {len(read)} misread; trained in {trained:.2f} s"
+    )
 
     path = output_file("digits.png")
-    draw(path, history, data, chances, f"{given.data}, seed {given.seed}: {accuracy:.1%} of {len(read)} test digits read")
+    draw(
+        path, history, data, chances, f"{given.data}, seed {given.seed}: {accuracy:.1%} of {len(read)} test digits read"
+    )
     console.print(f"picture: {path}")
 
     proof = replay_step(model, data.x[:REPLAYED], data.y[:REPLAYED], tasks=CERTIFIED)

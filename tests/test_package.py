@@ -1,0 +1,130 @@
+"""The package as a whole: what importing it loads, how it is laid out, that its documentation runs."""
+
+import doctest
+import importlib
+import json
+import pathlib
+import pkgutil
+import subprocess
+import sys
+import tomllib
+
+import numpy as np
+import pytest
+
+import refnet
+import refnet.ops
+import refnet_fast
+from refnet.definition import Op
+from refnet_fast import kernels
+
+ROOT = pathlib.Path(__file__).parent.parent
+ALLOWED = {
+    *("pyproject.toml", "README.md", "LICENSE", ".gitignore", ".gitattributes", ".pre-commit-config.yaml"),
+    *("refnet", "refnet_fast", "tests", "property_tests", ".ci", ".github"),
+}
+HEAVY = {
+    "matplotlib",
+    "h5py",
+    "pandas",
+    "scipy",
+    "PIL",
+    "rich",
+    "sklearn",
+    "torch",
+    "keras",
+    "jax",
+    "mpmath",
+    "hypothesis",
+}
+MODULES = sorted(m.name for m in pkgutil.walk_packages(refnet.__path__, "refnet.") if not m.name.endswith("__main__"))
+
+
+def imported(statement):
+    """In a new process: the modules that a statement loads, and the seconds it takes after NumPy, which it needs anyway."""
+    program = (
+        f"import json, sys, time; start = time.perf_counter(); {statement}; seconds = time.perf_counter() - start;"
+        "print(json.dumps([seconds, sorted(sys.modules)]))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
+    seconds, modules = json.loads(done.stdout)
+    return seconds, set(modules)
+
+
+def test_importing_refnet_loads_no_compiler_and_nothing_heavy():
+    _, modules = imported("import refnet, refnet.ops, refnet.layers, refnet.models, refnet.datasets, refnet.random")
+    assert sorted(modules & (HEAVY | {"numba", "llvmlite", "refnet_fast"})) == []
+
+
+def test_importing_refnet_fast_loads_nothing_that_training_does_not_need():
+    _, modules = imported("import refnet_fast")
+    assert sorted(modules & (HEAVY | {"numba.cuda", "numba_cuda", "cuda.bindings"})) == []
+
+
+@pytest.mark.parametrize("package, limit", [("refnet", 0.3), ("refnet_fast", 0.8)])
+def test_importing_is_quick(package, limit):
+    assert min(imported(f"import {package}")[0] for _ in range(5)) < limit
+
+
+def test_the_top_level_holds_only_what_the_layout_knows():
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
+    assert {path.split("/")[0] for path in tracked if path} <= ALLOWED
+
+
+def test_one_version():
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == refnet.__version__
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings_run(name):
+    module = importlib.import_module(name)
+    scope = {**vars(refnet.ops), **vars(module), "np": np}
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    for case in doctest.DocTestFinder(exclude_empty=True).find(module, name, globs=scope):
+        runner.run(case)
+    assert runner.failures == 0, f"{runner.failures} of {runner.tries} examples failed; see the output above"
+
+
+def public_ops():
+    return [f for _, f in sorted(vars(refnet.ops).items()) if getattr(f, "__module__", "").startswith("refnet.ops.")]
+
+
+@pytest.mark.parametrize("function", public_ops(), ids=lambda f: f.__name__)
+def test_every_public_op_has_an_example(function):
+    assert ">>>" in (function.__doc__ or ""), f"{function.__module__}.{function.__name__} shows no example"
+
+
+# ---- the mirror: refnet_fast/cpu/x.py and refnet_fast/cuda/x.py serve the ops of refnet/ops/x.py
+
+
+def family(module):
+    return module.rpartition(".")[2]
+
+
+def declared_kernels():
+    kernels.load()
+    return [(name, kernel) for name, found in sorted(kernels.tuned.items()) for kernel in found]
+
+
+@pytest.mark.parametrize("name, kernel", declared_kernels(), ids=lambda x: getattr(x, "name", x))
+def test_every_kernel_serves_an_op_of_the_file_it_mirrors(name, kernel):
+    assert name in Op.named, f"{kernel.name} is declared for {name!r}, which is no op"
+    op = Op.named[name]
+    definition = op.loop or op.scalar
+    assert family(kernel.function.py_func.__module__) == family(definition.__module__)
+
+
+def test_every_file_with_kernels_is_loaded():
+    """A file with a kernel that `load` does not know would be a kernel that never runs."""
+    for path in (ROOT / "refnet_fast" / "cpu").glob("*.py"):
+        if "\n@kernel(" in path.read_text():
+            assert path.stem in kernels.FAMILIES
+            assert (ROOT / "refnet" / "ops" / path.name).exists() or (ROOT / "refnet" / path.name).exists()
+
+
+def test_refnet_fast_offers_every_name_of_refnet():
+    assert refnet_fast.layers is refnet.layers
+    assert refnet_fast.Sequential is refnet.Sequential
+    assert {name for name in dir(refnet) if not name.startswith("_")} <= set(dir(refnet_fast))
