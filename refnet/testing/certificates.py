@@ -142,16 +142,17 @@ def fits(value: Any, storage: Storage) -> bool:
 def _merge(total: Array, more: Array) -> None:
     """Widens a certificate by what another way of evaluation allows."""
     for index in np.ndindex(*total.shape):
-        p, q = total[index], more[index]
-        if q is None:
-            continue
-        if p is None:
-            total[index] = q
-        elif isinstance(p, Limits):
-            special = not (mp.isfinite(p.value) and mp.isfinite(q.value)) and not p.value == q.value
-            total[index] = Limits(p.value, min(p.low, q.low), max(p.high, q.high), p.free or q.free or special)
-        else:
-            total[index] = p | q
+        total[index] = either(total[index], more[index])
+
+
+def either(p: Any, q: Any) -> Any:
+    """What an element may be that either of two certificates allows; None allows nothing."""
+    if p is None or q is None:
+        return q if p is None else p
+    if isinstance(p, Limits):
+        special = not (mp.isfinite(p.value) and mp.isfinite(q.value)) and p.value != q.value
+        return Limits(p.value, min(p.low, q.low), max(p.high, q.high), p.free or q.free or special)
+    return p | q
 
 
 # ---- holding results to a certificate
@@ -175,49 +176,69 @@ def check(
 
 
 def hold(
-    op: Op,
-    engine: Engine,
-    arrays: Sequence[Array],
-    attributes: dict[str, Any],
-    results: Sequence[Array],
-    tasks: Tasks | None = None,
-    expected: Sequence[Array] | None = None,
+    op: Op, engine: Engine, arrays: Sequence[Array], attributes: dict[str, Any], results: Sequence[Array], tasks: Tasks | None = None
 ) -> float:
-    """`check` for results that the engine has already given; `expected` is the certificate, where it is known already."""
+    """`check` for results that the engine has already given."""
     specs = specs_of(op, arrays, attributes)
-
-    def refuse(what: str) -> AssertionError:
-        return AssertionError(f"{op.name} on {engine.name}: {what}\n{reproduction(op, engine, arrays, attributes)}")
-
     if len(results) != len(specs):
-        raise refuse(f"{len(results)} results; {len(specs)} are due.")
-    if expected is None:
-        expected = certificate(op, arrays, attributes, tasks, engine)
+        raise AssertionError(f"{op.name} on {engine.name}: {len(results)} results; {len(specs)} are due.")
     worst = 0.0
-    for number, (got, spec, allowed) in enumerate(zip(results, specs, expected)):
-        if got.shape != tuple(spec.shape) or got.dtype.name != spec.dtype:
-            raise refuse(f"result {number} is {got.dtype.name} {got.shape}; {spec.dtype} {tuple(spec.shape)} is due.")
-        for index in np.ndindex(*got.shape):
-            limits = allowed[index]
-            if limits is None:
-                if tasks is None:
-                    raise refuse(f"the definition leaves y[{number}]{list(index)} unwritten.")
-                continue
-            place = f"y{number if len(specs) > 1 else ''}{list(index)}"
-            if isinstance(limits, Limits):
-                ratio = error_over_bound(got[index], limits)
-                if ratio > 1:
-                    raise refuse(
-                        f"{place} is {float(got[index])!r}; exactly {mp.nstr(limits.value, 17)}, allowed "
-                        f"{mp.nstr(limits.low, 17)} .. {mp.nstr(limits.high, 17)}; error / bound = {mp.nstr(ratio, 4)}."
-                    )
-                worst = max(worst, float(ratio))
-            elif isinstance(limits, set):
-                if got[index].item() not in limits:
-                    raise refuse(f"{place} is {got[index]}; it must be {' or '.join(map(str, limits))}.")
-            elif not same(got[index], limits, spec.dtype):
-                raise refuse(f"{place} is {got[index]}; it must be exactly {limits}.")
+    for number, (got, spec, limits) in enumerate(zip(results, specs, certificate(op, arrays, attributes, tasks, engine))):
+        verdict = judge(got, limits, tuple(spec.shape), spec.dtype, f"y{number if len(specs) > 1 else ''}", tasks is None)
+        if verdict.refusal:
+            code = reproduction(op, engine, arrays, attributes)
+            raise AssertionError(f"{op.name} on {engine.name}: {verdict.refusal}\n{code}")
+        worst = max(worst, verdict.worst)
     return worst
+
+
+class Verdict(NamedTuple):
+    """How a result compares with its certificate: the worst error / bound, the worst error in ULP, what is wrong ('': nothing)."""
+
+    worst: float
+    ulp: float
+    refusal: str
+
+
+def judge(got: Array, expected: Array, shape: tuple[int, ...], dtype: str, name: str, complete: bool = True) -> Verdict:
+    """Compares one result with its certificate (what `certificate` gave), element by element.
+
+    Args:
+        complete: whether every element must have been written.
+    """
+    if got.shape != shape or got.dtype.name != dtype:
+        return Verdict(float("inf"), float("inf"), f"{name} is {got.dtype.name} {got.shape}; {dtype} {shape} is due.")
+    worst, worst_ulp, refusal = 0.0, 0.0, ""
+    for index in np.ndindex(*shape):
+        limits, place, x = expected[index], f"{name}{list(index)}", got[index]
+        if limits is None:
+            if complete:
+                refusal = refusal or f"the definition leaves {place} unwritten."
+        elif isinstance(limits, Limits):
+            ratio = error_over_bound(x, limits)
+            worst, worst_ulp = max(worst, float(ratio)), max(worst_ulp, error_in_ulp(x, limits, dtype))
+            if ratio > 1 and not refusal:
+                refusal = (
+                    f"{place} is {float(x)!r}; exactly {mp.nstr(limits.value, 17)}, allowed "
+                    f"{mp.nstr(limits.low, 17)} .. {mp.nstr(limits.high, 17)}; error / bound = {mp.nstr(ratio, 4)}."
+                )
+        else:
+            right = x.item() in limits if isinstance(limits, set) else same(x, limits, dtype)
+            if not right:
+                worst = worst_ulp = float("inf")
+                due = " or ".join(map(str, limits)) if isinstance(limits, set) else f"exactly {limits}"
+                refusal = refusal or f"{place} is {x}; it must be {due}."
+    return Verdict(worst, worst_ulp, refusal)
+
+
+def error_in_ulp(got: Any, limits: Limits, dtype: str) -> float:
+    """The error in units of the last place of the exact value; 0 where either is not finite."""
+    x = mp.mpf(float(got))
+    if not (mp.isfinite(x) and mp.isfinite(limits.value)):
+        return 0.0
+    storage = STORAGE[dtype]
+    unit = storage.eta if limits.value == 0 else max(mp.ldexp(2 * storage.u, int(mp.mag(limits.value)) - 1), storage.eta)
+    return float(abs(x - limits.value) / unit)
 
 
 def error_over_bound(got: Any, limits: Limits) -> Any:

@@ -51,12 +51,16 @@ def check_gradient(case: Case, seed: int = 0) -> None:
             product = sum((w * (y - c) for w, y, c in zip(weights, value, constant)), exactly(0))
             back = inner([numbers(arrays[i], exactly)], [exact[i]]) if exact[i] is not None else 0
             if product != back:
-                raise AssertionError(refused(case, f"argument {i}", "<dy, f(x) - f(0)>", product, "<gradient(dy), x>", back))
+                raise AssertionError(
+                    refused(case, f"argument {i}", "<dy, f(x) - f(0)>", product, "<gradient(dy), x>", back)
+                )
     if len(linear) < len(slots):
         check_by_duals(case, arrays, slots, dys, rng)
 
 
-def check_by_duals(case: Case, arrays: list[Array], slots: list[int], dys: list[Array], rng: np.random.Generator) -> None:
+def check_by_duals(
+    case: Case, arrays: list[Array], slots: list[int], dys: list[Array], rng: np.random.Generator
+) -> None:
     """The derivative along one random direction for every argument by itself."""
     gradients = gradient_graph(case, arrays, dys, Dual.of)
     for i in slots:
@@ -102,7 +106,9 @@ def floating_results(case: Case, arrays: Sequence[Array], read: Callable[[Any], 
     return [y for y, s in zip(outputs, specs) if dtypes.is_floating(s.dtype)]
 
 
-def gradient_graph(case: Case, arrays: Sequence[Array], dys: Sequence[Array], read: Callable[[Any], Number]) -> list[Array | None]:
+def gradient_graph(
+    case: Case, arrays: Sequence[Array], dys: Sequence[Array], read: Callable[[Any], Number]
+) -> list[Array | None]:
     """What the gradient, as it is written with ops, gives for each argument; None where nothing flows."""
     inputs = [Tensor(a.shape, a.dtype.name) for a in arrays]
     result = case.op(*inputs, **case.attributes)
@@ -110,13 +116,14 @@ def gradient_graph(case: Case, arrays: Sequence[Array], dys: Sequence[Array], re
     targets = [y for y in outputs if dtypes.is_floating(y.dtype)]
     seeds = [Tensor(y.shape, y.dtype) for y in targets]
     xs = [x for x in inputs if dtypes.is_floating(x.dtype)]
-    given = dict(zip(xs, reverse(targets, seeds, xs, None)))
-    wanted = [x for x in xs if given[x] is not None]
-    for x in wanted:
-        if given[x].shape != x.shape:
-            raise AssertionError(refused(case, f"argument {inputs.index(x)}", "its shape", x.shape, "its gradient's", given[x].shape))
-    values = run_program(Program([*inputs, *seeds], [given[x] for x in wanted]), [*arrays, *dys], read)
-    found = dict(zip(wanted, values))
+    given = {x: dx for x, dx in zip(xs, reverse(targets, seeds, xs, None)) if dx is not None}
+    for x, dx in given.items():
+        if dx.shape != x.shape:
+            raise AssertionError(
+                refused(case, f"argument {inputs.index(x)}", "its shape", x.shape, "its gradient's", dx.shape)
+            )
+    values = run_program(Program([*inputs, *seeds], given.values()), [*arrays, *dys], read)
+    found = dict(zip(given, values))
     return [found.get(x) for x in inputs]
 
 
@@ -158,4 +165,6 @@ def inner(a: Sequence[Array], b: Sequence[Array]) -> Any:
 
 def refused(case: Case, where: str, left: str, a: Any, right: str, b: Any) -> str:
     arrays = ", ".join(f"{x.dtype.name}{list(x.shape)}" for x in case.arrays)
-    return f"the gradient of {case.op.name}({arrays}, {case.attributes}) is wrong for {where}: {left} = {a}, {right} = {b}"
+    return (
+        f"the gradient of {case.op.name}({arrays}, {case.attributes}) is wrong for {where}: {left} = {a}, {right} = {b}"
+    )

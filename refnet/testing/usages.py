@@ -1,11 +1,12 @@
 """Public functions as wholes: found by name, and certified node by node."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from refnet.annotations import Array
+from refnet.definition import Op
 from refnet.engine import Engine
 from refnet.graph import Constant, Variable
 from refnet.program import Program, specialize
@@ -23,22 +24,30 @@ def function_named(name: str, package: Any = None) -> Callable[..., Any]:
     return getattr(module, name.removeprefix("random."))  # type: ignore[no-any-return]
 
 
-def hold_nodes(program: Program, feeds: Sequence[Array], engine: Engine) -> float:
-    """Certifies every node of a program, each on what the engine itself gave for the nodes before it.
+class NodeRun(NamedTuple):
+    """One primitive of a program, as an engine ran it."""
 
-    Returns:
-        The worst error as a fraction of its bound.
-    """
+    op: Op
+    arrays: list[Array]
+    attributes: dict[str, Any]
+    results: list[Array]
+
+
+def node_runs(program: Program, feeds: Sequence[Array], engine: Engine) -> Iterator[NodeRun]:
+    """Every node of a program, run one by one, each on what the engine itself gave for the nodes before it."""
     concrete = specialize(program, [np.shape(a) for a in feeds])
     values = dict(zip(concrete.inputs, (np.asarray(a) for a in feeds)))
-    worst = 0.0
     for instruction in concrete.instructions:
-        arrays = []
         for x in instruction.inputs:
             if x not in values:
-                values[x] = x.value if isinstance(x, (Constant, Variable)) else np.broadcast_to(np.zeros(1, x.dtype), x.shape)
-            arrays.append(np.asarray(values[x]))
+                known = isinstance(x, (Constant, Variable))
+                values[x] = np.asarray(x.value) if known else np.broadcast_to(np.zeros(1, x.dtype), x.shape)
+        arrays = [values[x] for x in instruction.inputs]
         results = engine.compute(instruction.op, arrays, instruction.attributes)
-        worst = max(worst, hold(instruction.op, engine, arrays, instruction.attributes, results))
+        yield NodeRun(instruction.op, arrays, instruction.attributes, results)
         values.update(zip(instruction.outputs, results))
-    return worst
+
+
+def hold_nodes(program: Program, feeds: Sequence[Array], engine: Engine) -> float:
+    """Certifies every node of a program. Returns the worst error as a fraction of its bound."""
+    return max((hold(run.op, engine, run.arrays, run.attributes, run.results) for run in node_runs(program, feeds, engine)), default=0.0)

@@ -21,7 +21,7 @@ def sum_calls(draw: Draw) -> Any:
     return neighbours(draw, draw.real() if draw.flag() else draw.floating())
 
 
-@usage("sum", "mean", "max", "min")
+@usage("sum", "mean", "max", "min", "prod")
 def reduction_usages(draw: Draw) -> Any:
     shape = draw.shape(1, 3, 1)
     axis = draw.choice((None, 0, -1, (0, len(shape) - 1) if len(shape) > 1 else (0,)))
@@ -60,3 +60,9 @@ def back_calls(draw: Draw) -> Any:
 def others_calls(draw: Draw) -> Any:
     shape = draw.shape(1, 3, 1)
     return [draw.array(shape, draw.real())], {"start": draw.integer(0, len(shape) - 1), "count": 1, "fill": draw.choice((0, 1))}
+
+
+@usage("argmax", "argmin")
+def argument_usages(draw: Draw) -> Any:
+    shape = draw.shape(1, 3, 1)
+    return (draw.array(shape, draw.floating()),), {"axis": draw.choice((None, 0, -1))}
