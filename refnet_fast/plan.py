@@ -70,6 +70,7 @@ class Plan:
             self.instructions = self._simplified()
         self.outputs = [self.now(y) for y in concrete.outputs]
         self.commits = {v: self.now(x) for v, x in concrete.commits.items() if self.now(x) is not v}
+        self._keep_what_is_overwritten()
         self.instructions = self._alive()
         self.readers = self._readers()
         units = self._units()
@@ -194,6 +195,15 @@ class Plan:
         self.replaced.update(zip(instruction.outputs, made.outputs))
         return made
 
+    def _keep_what_is_overwritten(self):
+        """An output that is a variable's value from before the commits is copied before them."""
+        for place, y in enumerate(self.outputs):
+            if self.base(y) in self.commits:
+                with trace.inside(call=None, collecting=True):
+                    kept = node_of(Op.named["identity"], (y,), {})
+                self.instructions.append(Instruction(Op.named["identity"], (y,), {}, (kept,), kept.node))
+                self.outputs[place] = kept
+
     def _alive(self):
         """The instructions that outputs or commits need."""
         needed, result = {self.base(x) for x in [*self.outputs, *self.commits.values()]}, []
@@ -316,12 +326,14 @@ class Plan:
             unit.stored = [y for y in made if y in needed or y in unit.commits] if unit.fused else made
 
     def _may_write_in_place(self, unit, direct):
-        """Every output that matters commits, and no other unit that writes variables reads what this one writes."""
+        """Every output that matters commits, and nothing that runs as late reads what this unit writes."""
         made = {y for node in unit.nodes for y in node.outputs}
         outputs = {self.base(y) for y in self.outputs}
         if any(y not in unit.commits and (y in self.readers or y in outputs) for y in made):
             return False
         mine = set(unit.commits.values())
+        if any(self.base(x) in mine for x, _ in self.copies):
+            return False
         return not any(x in mine for other in direct if other is not unit for x in map(self.base, other.reads()))
 
     def _merged(self, direct):
