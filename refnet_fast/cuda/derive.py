@@ -63,7 +63,9 @@ class Launch:
             block = min(THREADS, self.threads)
             kernel, grid = dispatcher(self.text), (-(-self.threads // block), block)
             arguments = [on_device(a) for a in self.arguments]
-            self._ready = lambda: kernel[grid](*arguments)  # configured each time: the simulator keeps one configuration
+            self._ready = lambda: kernel[grid](
+                *arguments
+            )  # configured each time: the simulator keeps one configuration
             with contextlib.nullcontext() if target.simulated() else target.compiling():
                 self._ready()
             return
@@ -137,7 +139,9 @@ class Kernel:
 
     def add(self, argument):
         """The name of an argument in the body. What is empty or absent is written out, as it has no type."""
-        if isinstance(argument, (tuple, list)) and (not argument or any(isinstance(a, (tuple, list)) for a in argument)):
+        if isinstance(argument, (tuple, list)) and (
+            not argument or any(isinstance(a, (tuple, list)) for a in argument)
+        ):
             return "(" + "".join(self.add(part) + ", " for part in argument) + ")"
         if argument is None:
             return "None"
@@ -147,7 +151,9 @@ class Kernel:
     def function(self, definition):
         """The name of a definition, compiled for the device."""
         name = f"{definition.__name__}_on_device"
-        self.imports[name] = f"from {definition.__module__} import {definition.__name__}\n{name} = device({definition.__name__})"
+        self.imports[name] = (
+            f"from {definition.__module__} import {definition.__name__}\n{name} = device({definition.__name__})"
+        )
         return name
 
     @property
@@ -244,12 +250,16 @@ def fuse(nodes, operand_of, joined, guard=None):
     names: dict = {}
     for operand in operand_of.values():
         if operand.key not in names:
-            names[operand.key] = kernel.add(Placed(operand.address, View(tuple(joined), operand.strides), operand.dtype))
+            names[operand.key] = kernel.add(
+                Placed(operand.address, View(tuple(joined), operand.strides), operand.dtype)
+            )
     place = {t: f"{names[operand.key]}[{kernel.task}]" for t, operand in operand_of.items()}
     value = {t: text for t, text in place.items() if t not in made}
     emitted, numbers_read, body = Emitted(kernel), [], []
     for node in nodes:
         body += node_lines(node, value, emitted, numbers_read)
         body += [f"{place[y]} = {value[y]}" for y in node.outputs if y in place]
-    body = [f"n{k} = {kernel.add(float(n) if isinstance(n, float) else int(n))}" for k, n in enumerate(numbers_read)] + body
+    body = [
+        f"n{k} = {kernel.add(float(n) if isinstance(n, float) else int(n))}" for k, n in enumerate(numbers_read)
+    ] + body
     return kernel.launch(body)

@@ -72,7 +72,9 @@ class CudaRunning:
         units = self.plan.units
         launches = [self._unit(unit, None) for unit in units[: self.plan.computing]]
         for number, (instruction, position, low, high) in enumerate(self.checks):
-            launches.append(services.check_range(self._flat(instruction.inputs[position]), low, high, number, self.flag))
+            launches.append(
+                services.check_range(self._flat(instruction.inputs[position]), low, high, number, self.flag)
+            )
         launches += [self._unit(unit, self.guard) for unit in units[self.plan.computing :]]
         early, late = [], []
         for value, variable in self.plan.copies:

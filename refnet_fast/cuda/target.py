@@ -15,14 +15,14 @@ def check(name):
     if importlib.util.find_spec("numba_cuda") is None:
         raise EngineError(
             f"engine {name!r} needs the package numba-cuda, which is not installed. "
-            "Install it with the CUDA toolkit's compiler: pip install 'numba-cuda[cu12]'."
+            "Install it: pip install 'refnet[cuda]' (CUDA 12)."
         )
     try:
         from numba import cuda
     except ImportError as error:
         raise EngineError(
             f"engine {name!r} needs numba-cuda with NVIDIA's CUDA bindings; importing it failed: {error} "
-            "Install them with: pip install 'numba-cuda[cu12]'."
+            "Install them: pip install 'refnet[cuda]' (CUDA 12)."
         ) from error
     if name == "cuda-sim":
         if not simulated():
