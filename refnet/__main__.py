@@ -7,7 +7,9 @@ import sys
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m refnet", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m refnet", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     ops = commands.add_parser("ops", help="the table of ops, measured now on fixed calls")
     ops.add_argument("names", nargs="*", help="only these ops")
@@ -38,12 +40,22 @@ def show(rows: list[dict]) -> None:  # type: ignore[type-arg]
 
     lines = []
     for row in rows:
-        cells = [row["name"], "primitive" if row["primitive"] else "composite", "yes" if row["differentiable"] else "no"]
+        cells = [
+            row["name"],
+            "primitive" if row["primitive"] else "composite",
+            "yes" if row["differentiable"] else "no",
+        ]
         for engine in ENGINES:
             result = row["engines"][engine]
-            cells.append("not run" if result is None else f"{result['kind']} {number(result['worst_error_over_bound'])} ({number(result['ulp'])} ULP)")
+            cells.append(
+                "not run"
+                if result is None
+                else f"{result['kind']} {number(result['worst_error_over_bound'])} ({number(result['ulp'])} ULP)"
+            )
         lines.append(cells)
-    print_table("ops: kind of kernel, worst error / bound (worst error in ULP)", ["op", "", "gradient", *ENGINES], lines)
+    print_table(
+        "ops: kind of kernel, worst error / bound (worst error in ULP)", ["op", "", "gradient", *ENGINES], lines
+    )
 
 
 if __name__ == "__main__":

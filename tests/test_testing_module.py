@@ -31,7 +31,9 @@ def test_a_wrong_function_is_named_and_a_right_one_is_not(tmp_path):
     path.write_text(SOMEBODYS_OPS)
     report = examine(path)
     assert report.returncode == 1, report.stdout + report.stderr
-    lines = {line.split("|")[0].strip(" │").split()[0]: line for line in report.stdout.splitlines() if "softmax" in line}
+    lines = {
+        line.split("|")[0].strip(" │").split()[0]: line for line in report.stdout.splitlines() if "softmax" in line
+    }
     assert "within" in lines["softmax"]
     assert "REFUSED" in lines["log_softmax"]
     assert "error / bound" in report.stdout and "log_softmax(array(" in report.stdout
@@ -44,12 +46,12 @@ def test_right_functions_alone_pass(tmp_path):
     assert report.returncode == 0, report.stdout + report.stderr
 
 
-SHIFTED = '''
+SHIFTED = """
 
 def shifted(x, axis):
     x = x - x.max(axis=axis, keepdims=True, initial=-np.inf)
     return x - np.log(np.exp(x).sum(axis=axis, keepdims=True))
-'''
+"""
 
 
 def test_a_module_without_known_names_fails(tmp_path):

@@ -18,7 +18,9 @@ from refnet.testing.report import number, print_table
 def main(arguments: list[str] | None = None) -> int:
     from refnet.testing.conformance import examine, known_names
 
-    parser = argparse.ArgumentParser(prog="python -m refnet.testing", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m refnet.testing", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("module", help="a module's name, or a path to a .py file")
     parser.add_argument("names", nargs="*", help="only these functions")
     parser.add_argument("--examples", type=int, default=40, help="calls of each function (40)")
@@ -29,7 +31,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{given.module} has no function that refnet defines; known: {', '.join(known_names())}")
         return 1
     reports = [examine(name, getattr(module, name), given.examples) for name in names]
-    rows = [[r.name, str(r.calls), number(r.worst), number(r.ulp), "within" if not r.refusal else "REFUSED"] for r in reports]
+    rows = [
+        [r.name, str(r.calls), number(r.worst), number(r.ulp), "within" if not r.refusal else "REFUSED"]
+        for r in reports
+    ]
     print_table(f"{given.module} against refnet", ["function", "calls", "error / bound", "ULP", "certificate"], rows)
     for r in reports:
         if r.refusal:

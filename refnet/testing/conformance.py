@@ -8,12 +8,14 @@ import numpy as np
 from refnet import dtypes
 from refnet.annotations import Array
 from refnet.program import Program, specialize
-from refnet.scalars.bound import Bound, arithmetic, every_choice
+from refnet.scalars.bound import Bound
+from refnet.scalars.choices import every_choice
+from refnet.scalars.rounding import arithmetic
 from refnet.testing.certificates import arithmetic_of, either, judge, stored
 from refnet.testing.draw import Seeded
 from refnet.testing.evaluate import program_of, run_program
 from refnet.testing.reproduce import array_text
-from refnet.testing.strategies import Usage, load, use, usages
+from refnet.testing.strategies import Usage, load, usages, use
 from refnet.testing.usages import function_named
 
 
@@ -44,10 +46,18 @@ def examine(name: str, function: Callable[..., Any], examples: int = 40) -> Repo
             with np.errstate(all="ignore"):
                 given = function(*usage.arguments, **usage.keywords)
         except Exception as error:  # somebody else's code: whatever it raises is what the report has to say
-            return Report(name, number + 1, float("inf"), float("inf"), f"{type(error).__name__}: {error}\n    {call_text(usage)}")
+            return Report(
+                name, number + 1, float("inf"), float("inf"), f"{type(error).__name__}: {error}\n    {call_text(usage)}"
+            )
         results = list(given) if isinstance(given, (tuple, list)) else [given]
         if len(results) != len(certificates):
-            return Report(name, number + 1, worst, ulp, f"{len(results)} results; {len(certificates)} are due.\n    {call_text(usage)}")
+            return Report(
+                name,
+                number + 1,
+                worst,
+                ulp,
+                f"{len(results)} results; {len(certificates)} are due.\n    {call_text(usage)}",
+            )
         for got, (limits, dtype) in zip(results, certificates):
             verdict = judge(np.asarray(got), limits, limits.shape, dtype, "y")
             worst, ulp = max(worst, verdict.worst), max(ulp, verdict.ulp)

@@ -1,5 +1,6 @@
 """How accurate each op is on each engine, measured on fixed calls: the table of `python -m refnet ops`."""
 
+import importlib
 import inspect
 from collections.abc import Iterable
 from typing import Any
@@ -13,7 +14,7 @@ from refnet.errors import EngineError
 from refnet.testing.certificates import certificate, judge
 from refnet.testing.draw import Seeded
 from refnet.testing.evaluate import program_of, specs_of
-from refnet.testing.strategies import case, load, use, usages
+from refnet.testing.strategies import case, load, usages, use
 from refnet.testing.usages import NodeRun, function_named, node_runs
 
 ENGINES = ("cpu", "derived", "cuda")
@@ -22,8 +23,7 @@ CALLS = 4  # a kind of op, fixed by their seeds
 
 def engines_here() -> dict[str, Engine | None]:
     """The engines of the table that can run in this process; None for those that cannot (no device)."""
-    import refnet_fast  # registers them
-
+    importlib.import_module("refnet_fast")  # registers them
     found: dict[str, Engine | None] = {}
     for name in ENGINES:
         try:

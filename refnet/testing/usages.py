@@ -40,8 +40,10 @@ def node_runs(program: Program, feeds: Sequence[Array], engine: Engine) -> Itera
     for instruction in concrete.instructions:
         for x in instruction.inputs:
             if x not in values:
-                known = isinstance(x, (Constant, Variable))
-                values[x] = np.asarray(x.value) if known else np.broadcast_to(np.zeros(1, x.dtype), x.shape)
+                if isinstance(x, (Constant, Variable)):
+                    values[x] = np.asarray(x.value)
+                else:
+                    values[x] = np.broadcast_to(np.zeros(1, x.dtype), x.shape)  # read for its shape only
         arrays = [values[x] for x in instruction.inputs]
         results = engine.compute(instruction.op, arrays, instruction.attributes)
         yield NodeRun(instruction.op, arrays, instruction.attributes, results)
@@ -50,4 +52,7 @@ def node_runs(program: Program, feeds: Sequence[Array], engine: Engine) -> Itera
 
 def hold_nodes(program: Program, feeds: Sequence[Array], engine: Engine) -> float:
     """Certifies every node of a program. Returns the worst error as a fraction of its bound."""
-    return max((hold(run.op, engine, run.arrays, run.attributes, run.results) for run in node_runs(program, feeds, engine)), default=0.0)
+    return max(
+        (hold(run.op, engine, run.arrays, run.attributes, run.results) for run in node_runs(program, feeds, engine)),
+        default=0.0,
+    )

@@ -6,7 +6,14 @@ from refnet.definition import Op
 from refnet.testing.draw import Draw
 from refnet.testing.strategies import strategy
 
-RATES = {"momentum": (0.0, 0.9), "rho": (0.9, 0.5), "beta_1": (0.9, 0.5), "beta_2": (0.999, 0.9), "epsilon": (1e-7, 1e-3), "nesterov": (False, True)}
+RATES = {
+    "momentum": (0.0, 0.9),
+    "rho": (0.9, 0.5),
+    "beta_1": (0.9, 0.5),
+    "beta_2": (0.999, 0.9),
+    "epsilon": (1e-7, 1e-3),
+    "nesterov": (False, True),
+}
 
 
 def settings(draw: Draw, name: str) -> dict[str, Any]:

@@ -59,7 +59,11 @@ def back_calls(draw: Draw) -> Any:
 @strategy("others")
 def others_calls(draw: Draw) -> Any:
     shape = draw.shape(1, 3, 1)
-    return [draw.array(shape, draw.real())], {"start": draw.integer(0, len(shape) - 1), "count": 1, "fill": draw.choice((0, 1))}
+    return [draw.array(shape, draw.real())], {
+        "start": draw.integer(0, len(shape) - 1),
+        "count": 1,
+        "fill": draw.choice((0, 1)),
+    }
 
 
 @usage("argmax", "argmin")
