@@ -5,6 +5,7 @@ import importlib
 import json
 import pathlib
 import pkgutil
+import re
 import subprocess
 import sys
 import tomllib
@@ -128,3 +129,28 @@ def test_refnet_fast_offers_every_name_of_refnet():
     assert refnet_fast.layers is refnet.layers
     assert refnet_fast.Sequential is refnet.Sequential
     assert {name for name in dir(refnet) if not name.startswith("_")} <= set(dir(refnet_fast))
+
+
+def programs_in(readme):
+    """The Python programs of a README."""
+    return re.findall(r"```python\n(.*?)```", (ROOT / readme).read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("readme", ["README.md", "refnet/README.md", "refnet_fast/README.md"])
+def test_the_programs_of_the_readmes_run(readme, capsys):
+    for program in programs_in(readme):
+        exec(compile(program, readme, "exec"), {})
+    if readme == "README.md":
+        accuracy, ratio = capsys.readouterr().out.splitlines()
+        assert float(accuracy) > 0.85
+        assert 0 <= float(ratio.split()[2]) <= 1
+
+
+def test_the_readmes_name_files_that_exist():
+    for readme, folder in (
+        ("README.md", ROOT),
+        ("refnet/README.md", ROOT / "refnet"),
+        ("refnet_fast/README.md", ROOT / "refnet_fast"),
+    ):
+        for name in re.findall(r"`([a-z_0-9]+(?:/[a-z_0-9]+)*(?:\.py|/))`", (ROOT / readme).read_text()):
+            assert (folder / name).exists() or (ROOT / name).exists(), f"{readme} names {name}"
