@@ -12,7 +12,6 @@ import types as python_types
 
 from refnet import scalars
 from refnet.definition import broadcast_strides, join_axes, size_of
-from refnet_fast.build import build
 from refnet_fast.derive import HEADER, itemsize, numba_dtype, words
 
 NARROW, WIDE = "float32", "wide"
@@ -171,7 +170,7 @@ def unit_shape(shape, sources):
 
 
 def fuse(nodes, operand_of, joined, width=1):
-    """(address, frame, tasks, per_task) of the kernel of a unit.
+    """(text, frame, tasks, per_task) of the kernel of a unit.
 
     Args:
         nodes: Instructions of elementwise ops, each after what it reads.
@@ -211,7 +210,7 @@ def fuse(nodes, operand_of, joined, width=1):
         lines, frame = row_lines(names, operands, numbers, call, joined)
         tasks, per_task = size_of(joined[:-1]), joined[-1]
     kernel = '\n\n@cfunc(ABI, cache=True, error_model="numpy")\ndef kernel(frame, lo, hi):\n' + textwrap.indent(lines, "    ")
-    return build(HEADER + text + kernel + "\n"), frame, tasks, per_task
+    return HEADER + text + kernel + "\n", frame, tasks, per_task
 
 
 def node_lines(node, value, emitted, numbers):

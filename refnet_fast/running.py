@@ -10,7 +10,7 @@ from refnet.graph import Variable
 from refnet_fast import kernels, vm
 from refnet_fast.cpu import batches
 from refnet_fast.derive import Placed, derive, frame_of, itemsize, kernel_text
-from refnet_fast.build import build
+from refnet_fast.build import build_all
 from refnet_fast.fuse import Operand, fuse, unit_shape
 from refnet_fast.kernels import KernelCall
 from refnet_fast.memory import Memory, bytes_of, merged_size
@@ -23,7 +23,7 @@ class Row:
     """One row before it has an address: its kernel and frame, and what decides how it is run.
 
     Args:
-        kernel, frame: address, and words.
+        kernel, frame: the kernel's text, and words.
         tasks, quantum: how many tasks, and of how many a thread's share is a multiple.
         ns: nanoseconds for all tasks on one thread, roughly.
         reads, writes: intervals of memory.
@@ -268,7 +268,7 @@ def plain_row(function, arguments, tasks, ns, reads, writes):
     name = function.__name__
     names = "".join(f"a{number}, " for number in range(len(arguments)))
     text = kernel_text(f"from refnet_fast.cpu.batches import {name}\n", arguments, [f"{name}({names}lo, hi)"])
-    row = Row(build(text), frame_of(arguments), tasks, ns, reads, writes, 64 if name.startswith("copy") else 1)
+    row = Row(text, frame_of(arguments), tasks, ns, reads, writes, 64 if name.startswith("copy") else 1)
     row.what, row.kind = name, "machine"
     return row
 
@@ -285,6 +285,7 @@ def assemble(groups, control, first_commit_group):
     rows = [row for group in groups for row in group]
     table = np.zeros((len(rows), vm.COLUMNS), np.int64)
     frames = np.array([word for row in rows for word in row.frame] or [0], np.int64)
+    kernels = build_all([row.kernel for row in rows])
     at, base, parallel, number = 0, address_of(frames), False, 0
     since = Accesses()
     first_commit, total = -1, 0
@@ -304,7 +305,7 @@ def assemble(groups, control, first_commit_group):
             since = Accesses()
         since.add(group, spread)
         for row in group:
-            table[number, vm.KERNEL], table[number, vm.FRAME] = row.kernel, base + 8 * at
+            table[number, vm.KERNEL], table[number, vm.FRAME] = kernels[row.kernel], base + 8 * at
             table[number, vm.TASKS], table[number, vm.QUANTUM] = row.tasks, head.quantum
             at += len(row.frame)
             number += 1
