@@ -3,7 +3,7 @@
 `certificate` runs the definition on numbers that carry their error bound. `check` holds an engine to it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,10 +79,15 @@ def certificate(
         domain = op.form(*[spec_of(a) for a in arrays], **attributes).domain
         result = [np.full(s.shape, None, object) for s in specs]
         for task in np.ndindex(*domain) if tasks is None else tasks:
-            for ways in every_choice(lambda task=task: evaluate(op, arrays, attributes, Bound.read, [task])):
+            for ways in _ways(op, arrays, attributes, task):
                 for total, y, s in zip(result, ways, specs):
                     _merge(total, _limited(y, s.dtype))
         return result
+
+
+def _ways(op: Op, arrays: Sequence[Array], attributes: dict[str, Any], task: tuple[int, ...]) -> Iterator[list[Array]]:
+    """One task's results under every answer to its undecided comparisons."""
+    return every_choice(lambda: evaluate(op, arrays, attributes, Bound.read, [task]))
 
 
 def must_be_equal(op: Op, specs: Sequence[Any]) -> bool:
