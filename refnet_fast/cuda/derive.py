@@ -46,12 +46,16 @@ class Launch:
     Args:
         text: the source; it defines `kernel`.
         arguments: a Placed for each array; ints, floats, bools and tuples of them.
-        threads: how many threads it needs.
+        threads: how many threads it needs, in blocks of THREADS, or
+        shape: (blocks along x, y, z; threads of a block along x, y).
         contract: whether the compiler may fuse multiplications and additions.
     """
 
-    def __init__(self, text, arguments, threads, contract=False):
-        self.text, self.arguments, self.threads = text, arguments, threads
+    def __init__(self, text, arguments, threads=0, shape=None, contract=False):
+        self.text, self.arguments, self.contract = text, arguments, contract
+        block = max(1, min(THREADS, threads))
+        self.grid, self.block = shape or ((-(-threads // block),), (block,))
+        self.threads = threads if shape is None else size_of(self.grid) * size_of(self.block)
         self.what = ""
         self._ready = None
 
@@ -60,13 +64,10 @@ class Launch:
         if self.threads == 0:
             return
         if self._ready is None:
-            block = min(THREADS, self.threads)
-            kernel, grid = dispatcher(self.text), (-(-self.threads // block), block)
-            arguments = [on_device(a) for a in self.arguments]
-            self._ready = lambda: kernel[grid](
-                *arguments
-            )  # configured each time: the simulator keeps one configuration
-            with contextlib.nullcontext() if target.simulated() else target.compiling():
+            kernel, arguments = dispatcher(self.text), [on_device(a) for a in self.arguments]
+            # Configured each time: the simulator keeps one configuration for all.
+            self._ready = lambda: kernel[self.grid, self.block](*arguments)
+            with contextlib.nullcontext() if target.simulated() else target.compiling(contract=self.contract):
                 self._ready()
             return
         self._ready()
@@ -75,7 +76,7 @@ class Launch:
         """The kernel as PTX for a compute capability, (9, 0) for example; no device is needed."""
         from numba import cuda
 
-        with target.compiling(capability):
+        with target.compiling(capability, self.contract):
             text, _ = cuda.compile_ptx(load(self.text).kernel, tuple(map(type_of, self.arguments)), cc=capability)
         return text
 
@@ -182,7 +183,7 @@ class Kernel:
         return Launch(text, [count, *self.domain, *self.arguments], count)
 
 
-def derive(op, form, inputs, outputs, scratch=(), guard=None):
+def derive(op, form, inputs, outputs, scratch=()):
     """The Launch of a kernel made from the op's own definition, one thread for each index of the form's domain.
 
     Args:
@@ -190,9 +191,8 @@ def derive(op, form, inputs, outputs, scratch=(), guard=None):
         form: its call in canonical form.
         inputs, outputs: a Placed for each array of the form.
         scratch: a Placed for each scratch array, with the threads as its first axis.
-        guard: a Placed flag, see Kernel.
     """
-    kernel = Kernel(form.domain, guard)
+    kernel = Kernel(form.domain)
     if op.variadic:
         inputs = [tuple(Strided(x) for x in inputs)]
     reads, writes = [kernel.add(x) for x in inputs], [kernel.add(y) for y in outputs]

@@ -58,14 +58,15 @@ def simulated():
 
 
 @contextlib.contextmanager
-def compiling(capability=None):
-    """Inside, the CUDA compiler keeps every product and every sum rounded by itself.
+def compiling(capability=None, contract=False):
+    """Inside, the CUDA compiler keeps every product and every sum rounded by itself, unless it may contract them.
 
     Contracted to fused multiply-adds, normal draws would differ in their last bits from those of the other engines. Numba has
     no argument for it, so NVVM's option is added where Numba calls NVVM.
 
     Args:
         capability: compile for this compute capability, (8, 0) for example, whether or not there is a device.
+        contract: whether products and sums may be fused.
     """
     import numba.cuda.dispatcher as dispatcher
     from numba.cuda.cudadrv import nvvm
@@ -73,7 +74,7 @@ def compiling(capability=None):
     compile_ir, device = nvvm.compile_ir, dispatcher.get_current_device
 
     def uncontracted(ir, **options):
-        return compile_ir(ir, **{**options, "fma": False})
+        return compile_ir(ir, **{**options, "fma": contract})
 
     nvvm.compile_ir = uncontracted
     if capability is not None:

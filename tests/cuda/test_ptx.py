@@ -47,6 +47,17 @@ def test_no_product_is_contracted(name):
     assert "fma" not in text and not re.search(r"(mul|add|sub)\.f64", text)  # without .rn the assembler may contract
 
 
+def test_tiles_stay_in_registers():
+    from refnet_fast.cuda.ptx import compile_ptx_of_tuned  # it imports numba.cuda
+
+    attributes = {"transpose1": True, "transpose2": False}
+    specs = [Spec((784, 128), "float32"), Spec((784, 512), "float32")]
+    text = compile_ptx_of_tuned(Op.named["matmul"], specs, attributes, (9, 0))
+    assert text.count("fma.rn.f32") == 16 and ".local" not in text and text.count("bar.sync") == 2
+    text = compile_ptx_of_tuned(Op.named["softmax"], [Spec((8, 1000), "float32")], {"axis": 1}, (9, 0))
+    assert ".shared" in text and ".local" not in text
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "int8", "uint64", "bool"])
 @pytest.mark.parametrize(
     "name, attributes", [("max", {"start": 0, "count": 1, "keepdims": False}), ("transpose", {"axes": (1, 0)})]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-import refnet_fast  # noqa: F401  (registers the engines)
+import refnet_fast
 from refnet import graph, ops
 from refnet.definition import size_of
 from refnet.engine import get_engine, use_engine
