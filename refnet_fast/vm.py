@@ -31,7 +31,8 @@ MEET, STEP, FLAG, CONTROL_WORDS = 0, 8, 16, 24
 def run_rows(rows, control, first_commit, thread, threads, start, stop):
     """Steps start..stop of a program, as one of `threads` threads; returns the number of the step it did not commit, or stop.
 
-    Before row `first_commit` the flag is looked at: a step that met bad data writes nothing.
+    Before row `first_commit` (after the last row, if that is its number) the flag is looked at: a step that met bad data writes
+    nothing.
     """
     meet = control.ctypes.data
     for step in range(start, stop):
@@ -67,6 +68,11 @@ def run_rows(rows, control, first_commit, thread, threads, start, stop):
                         call(rows[member, KERNEL], rows[member, FRAME], lo, end)
                     lo = end
             row += members
+        if first_commit == rows.shape[0]:  # nothing to commit, but something to refuse
+            if threads > 1:
+                barrier(meet, threads)
+            if atomic_load(meet + 8 * FLAG) >= 0:
+                return step
     return stop
 
 
