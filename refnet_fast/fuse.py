@@ -185,9 +185,9 @@ def fuse(nodes, operand_of, joined, width=1):
     name_of = {t: arrays[o.key][0] for t, o in operand_of.items()}
     scalar_reads = {name for name, o in arrays.values() if o.strides[-1] == 0}
     emitted, body, numbers = Emitted(), [], []
-    value = {
-        t: name_of[t] if name_of[t] in scalar_reads else f"{name_of[t]}[i]" for t in operand_of if t not in made
-    }
+    value = {t: name_of[t] if name_of[t] in scalar_reads else f"{name_of[t]}_i" for t in operand_of if t not in made}
+    # All reads come first: a result may take the place of an operand that a later node still needs.
+    body += [f"{name}_i = {name}[i]" for name in dict.fromkeys(name_of[t] for t in value) if name not in scalar_reads]
     for node in nodes:
         body += node_lines(node, value, emitted, numbers)
         body += [f"{name_of[y]}[i] = {value[y]}" for y in node.outputs if y in operand_of]

@@ -11,7 +11,8 @@ import textwrap
 
 import numpy as np
 
-from refnet.definition import View, size_of
+from refnet import dtypes
+from refnet.definition import View, row_major, size_of
 from refnet_fast.build import load
 from refnet_fast.cuda import numbers, target
 from refnet_fast.cuda.device import array_at
@@ -85,9 +86,13 @@ class Launch:
 def dispatcher(text):
     """The kernel of that text, compiled for whatever it will be called with, and kept on disk."""
     from numba import cuda
+    from numba.cuda import config
 
     kernel = load(text).kernel
-    return cuda.jit(kernel) if target.simulated() else cuda.jit(cache=True, lto=False)(kernel)
+    if target.simulated():
+        return cuda.jit(kernel)
+    config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # a small tensor makes a small launch; nobody can do anything about it
+    return cuda.jit(cache=True, lto=False)(kernel)
 
 
 def on_device(argument):
@@ -110,8 +115,6 @@ def type_of(argument):
     """The Numba type of an argument."""
     from numba.cuda import types
     from numba.cuda.np.numpy_support import from_dtype
-
-    from refnet import dtypes
 
     if isinstance(argument, Placed):
         layout = "C" if argument.contiguous else "A"
@@ -213,8 +216,6 @@ class Strided(Placed):
     contiguous = False
 
     def __init__(self, placed):
-        from refnet.definition import row_major
-
         view = placed.view
         strides = row_major(view.shape) if view.strides is None else view.strides
         super().__init__(placed.address, View(view.shape, tuple(strides)), placed.dtype)
@@ -254,8 +255,10 @@ def fuse(nodes, operand_of, joined, guard=None):
                 Placed(operand.address, View(tuple(joined), operand.strides), operand.dtype)
             )
     place = {t: f"{names[operand.key]}[{kernel.task}]" for t, operand in operand_of.items()}
-    value = {t: text for t, text in place.items() if t not in made}
-    emitted, numbers_read, body = Emitted(kernel), [], []
+    value = {t: f"{names[operand.key]}_i" for t, operand in operand_of.items() if t not in made}
+    # All reads come first: a result may take the place of an operand that a later node still needs.
+    body = list(dict.fromkeys(f"{value[t]} = {place[t]}" for t in value))
+    emitted, numbers_read = Emitted(kernel), []
     for node in nodes:
         body += node_lines(node, value, emitted, numbers_read)
         body += [f"{place[y]} = {value[y]}" for y in node.outputs if y in place]
