@@ -21,7 +21,7 @@ def sum_calls(draw: Draw) -> Any:
     return neighbours(draw, draw.real() if draw.flag() else draw.floating())
 
 
-@usage("sum", "mean", "max", "min", "prod")
+@usage("sum", "mean", "max", "min", "prod", "var", "std", "logsumexp")
 def reduction_usages(draw: Draw) -> Any:
     shape = draw.shape(1, 3, 1)
     axis = draw.choice((None, 0, -1, (0, len(shape) - 1) if len(shape) > 1 else (0,)))
