@@ -21,6 +21,7 @@ from refnet.ops.activation import (
     softplus,
     softsign,
 )
+from refnet.ops.bits import bitwise_and, bitwise_or, bitwise_xor, left_shift, right_shift
 from refnet.ops.comparison import (
     clip,
     equal,
@@ -34,11 +35,12 @@ from refnet.ops.comparison import (
     logical_and,
     logical_not,
     logical_or,
+    logical_xor,
     not_equal,
     where,
 )
 from refnet.ops.contraction import matmul
-from refnet.ops.division import divide, floor_divide, mod, power, reciprocal, true_divide
+from refnet.ops.division import divide, divide_no_nan, floor_divide, fmod, mod, power, reciprocal, true_divide
 from refnet.ops.elementwise import abs, absolute, add, maximum, minimum, multiply, negative, sign, square, subtract
 from refnet.ops.extremum import argmax, argmin, max, min
 from refnet.ops.filling import arange, eye, full, full_like, ones, ones_like, zeros, zeros_like
@@ -52,3 +54,20 @@ from refnet.ops.shapes import broadcast_to, expand_dims, moveaxis, ravel, reshap
 from refnet.ops.slicing import flip, get_item, slice, slice_inputs_gradient, split
 from refnet.ops.statistics import logsumexp, mean, std, var
 from refnet.ops.unary import cast, erf, exp, expm1, identity, log, log1p, rsqrt, sqrt, stop_gradient, tanh
+from refnet.ops.rounding import ceil, floor, nan_to_num, round, trunc
+from refnet.ops.special import cbrt, erfc, erfinv, exp2, log2, log10, logaddexp
+from refnet.ops.trigonometry import (
+    arccos,
+    arccosh,
+    arcsin,
+    arcsinh,
+    arctan,
+    arctan2,
+    arctanh,
+    cos,
+    cosh,
+    sin,
+    sinc,
+    sinh,
+    tan,
+)

@@ -171,6 +171,45 @@ MUTANTS = [
         "return ieee_divide(x1, x2)",
         "return x1 * ieee_divide(1, x2)",
     ),
+    Mutant(
+        "halves go up instead of to the even",
+        "ops.rounding",
+        "round",
+        "return nearest(x)",
+        "return ieee_floor(x + 0.5)",
+    ),
+    Mutant("ceil is floor plus one", "ops.rounding", "ceil", "return ieee_ceil(x)", "return ieee_floor(x) + 1"),
+    Mutant(
+        "the angle's arguments are exchanged",
+        "ops.trigonometry",
+        "arctan2",
+        "return ieee_arctan2(x1, x2)",
+        "return ieee_arctan2(x2, x1)",
+    ),
+    Mutant(
+        "the wrong sign in cosine's gradient",
+        "ops.trigonometry",
+        "cos",
+        "ops.negative(ops.multiply(dy, sin(x)))",
+        "ops.multiply(dy, sin(x))",
+        "gradient",
+    ),
+    Mutant(
+        "a sum of logarithms that overflows",
+        "ops.special",
+        "logaddexp",
+        "return large + ieee_log1p(ieee_exp(small - large))",
+        "return ieee_log(ieee_exp(large) + ieee_exp(small))",
+    ),
+    Mutant("erfc by subtraction", "ops.special", "erfc", "return ieee_erfc(x)", "return 1 - __import__('math').erf(x)"),
+    Mutant(
+        "a shift that takes the sign for a digit",
+        "ops.bits",
+        "right_shift",
+        "return x1 >> x2",
+        "return (x1 & 0xFFFFFFFF) >> x2",
+    ),
+    Mutant("exclusive or includes both", "ops.bits", "bitwise_xor", "return x1 ^ x2", "return x1 | x2"),
 ]
 
 
