@@ -49,12 +49,15 @@ from refnet.ops.joining import concatenate, stack
 from refnet.ops.loss import binary_crossentropy, categorical_crossentropy, sparse_categorical_crossentropy
 from refnet.ops.optimizer import adam_rate, adam_update, rmsprop_update, sgd_momentum_update, sgd_update
 from refnet.ops.padding import pad
+from refnet.ops.piecewise import hard_shrink, hard_silu, hard_swish, hard_tanh, soft_shrink, threshold
 from refnet.ops.reduction import all, any, count_nonzero, prod, sum
 from refnet.ops.shapes import broadcast_to, expand_dims, moveaxis, ravel, reshape, shape, squeeze, swapaxes, transpose
 from refnet.ops.slicing import flip, get_item, slice, slice_inputs_gradient, split
 from refnet.ops.statistics import logsumexp, mean, std, var
 from refnet.ops.unary import cast, erf, exp, expm1, identity, log, log1p, rsqrt, sqrt, stop_gradient, tanh
 from refnet.ops.rounding import ceil, floor, nan_to_num, round, trunc
+from refnet.ops.smooth import celu, glu, log_sigmoid, mish, squareplus, tanh_shrink
+from refnet.ops.sparsemax import sparsemax
 from refnet.ops.special import cbrt, erfc, erfinv, exp2, log2, log10, logaddexp
 from refnet.ops.trigonometry import (
     arccos,

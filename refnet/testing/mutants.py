@@ -210,6 +210,17 @@ MUTANTS = [
         "return (x1 & 0xFFFFFFFF) >> x2",
     ),
     Mutant("exclusive or includes both", "ops.bits", "bitwise_xor", "return x1 ^ x2", "return x1 | x2"),
+    Mutant(
+        "the support reaches too far",
+        "ops.sparsemax",
+        "sparsemax",
+        "if 1 + k * x[o, r, i] > upper",
+        "if 2 + k * x[o, r, i] > upper",
+    ),
+    Mutant("shares below zero", "ops.sparsemax", "sparsemax", "return 0 if rest <= 0 else rest", "return rest"),
+    Mutant(
+        "sparsemax's gradient keeps the mean", "ops.sparsemax", "sparsemax", "ops.subtract(dy, mean)", "dy", "gradient"
+    ),
 ]
 
 

@@ -58,7 +58,7 @@ def test_functions_are_numpys_and_scipys(name):
         expected = THEIRS[name](EVERYWHERE)
         result = getattr(ops, name)(EVERYWHERE)
     np.testing.assert_allclose(result, expected, rtol=2e-14)
-    numbers = ~np.isnan(expected)
+    numbers = ~np.isnan(expected) & ((expected != 0) | (name != "erfinv"))  # SciPy forgets the sign of -0.0
     np.testing.assert_array_equal(np.signbit(result)[numbers], np.signbit(expected)[numbers])
 
 
@@ -70,7 +70,7 @@ def test_functions_of_two_are_numpys(name):
         result = getattr(ops, name)(x1, x2)
     np.testing.assert_allclose(result, expected, rtol=1e-14, atol=1e-300)
     if name != "logaddexp":
-        numbers = ~np.isnan(expected) & ((expected != 0) | (name != "erfinv"))  # SciPy forgets the sign of -0.0
+        numbers = ~np.isnan(expected)
         np.testing.assert_array_equal(np.signbit(result)[numbers], np.signbit(expected)[numbers])
 
 
