@@ -106,6 +106,24 @@ def test_relu_and_its_mirror_make_the_absolute_value(engine, data):
         assert np.array_equal(ops.relu(x) + ops.relu(-x), ops.abs(x), equal_nan=True)
 
 
+@given(data=st.data())
+def test_rolling_back_undoes_rolling(engine, data):
+    draw = Drawn(data)
+    x = draw.array(draw.shape(1, 3), draw.real())
+    axis, shift = draw.integer(0, x.ndim - 1), draw.integer(-9, 9)
+    with use_engine(engine):
+        assert same_bits(ops.roll(ops.roll(x, shift, axis), -shift, axis), np.ascontiguousarray(x))
+
+
+@given(data=st.data())
+def test_two_triangles_make_the_matrix(engine, data):
+    draw = Drawn(data)
+    x = draw.array(draw.shape(2, 3), "int32")
+    k = draw.integer(-3, 3)
+    with use_engine(engine):
+        assert same_bits(ops.add(ops.tril(x, k), ops.triu(x, k + 1)), np.ascontiguousarray(x))
+
+
 @pytest.mark.parametrize("size", [1, 1000, 2**17 + 3])
 def test_sum_of_ones_counts(engine, size):
     with use_engine(engine):

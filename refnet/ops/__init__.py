@@ -44,6 +44,7 @@ from refnet.ops.division import divide, divide_no_nan, floor_divide, fmod, mod, 
 from refnet.ops.elementwise import abs, absolute, add, maximum, minimum, multiply, negative, sign, square, subtract
 from refnet.ops.extremum import argmax, argmin, max, min
 from refnet.ops.filling import arange, eye, full, full_like, ones, ones_like, zeros, zeros_like
+from refnet.ops.grids import diag, linspace, logspace, meshgrid, tri, tril, triu
 from refnet.ops.indexing import one_hot, take, take_along_axis, take_x_gradient
 from refnet.ops.joining import concatenate, stack
 from refnet.ops.loss import binary_crossentropy, categorical_crossentropy, sparse_categorical_crossentropy
@@ -51,14 +52,14 @@ from refnet.ops.optimizer import adam_rate, adam_update, rmsprop_update, sgd_mom
 from refnet.ops.padding import pad
 from refnet.ops.piecewise import hard_shrink, hard_silu, hard_swish, hard_tanh, soft_shrink, threshold
 from refnet.ops.reduction import all, any, count_nonzero, prod, sum
+from refnet.ops.repeating import repeat, roll, tile, unstack
+from refnet.ops.rounding import ceil, floor, nan_to_num, round, trunc
 from refnet.ops.shapes import broadcast_to, expand_dims, moveaxis, ravel, reshape, shape, squeeze, swapaxes, transpose
 from refnet.ops.slicing import flip, get_item, slice, slice_inputs_gradient, split
-from refnet.ops.statistics import logsumexp, mean, std, var
-from refnet.ops.unary import cast, erf, exp, expm1, identity, log, log1p, rsqrt, sqrt, stop_gradient, tanh
-from refnet.ops.rounding import ceil, floor, nan_to_num, round, trunc
 from refnet.ops.smooth import celu, glu, log_sigmoid, mish, squareplus, tanh_shrink
 from refnet.ops.sparsemax import sparsemax
 from refnet.ops.special import cbrt, erfc, erfinv, exp2, log2, log10, logaddexp
+from refnet.ops.statistics import logsumexp, mean, std, var
 from refnet.ops.trigonometry import (
     arccos,
     arccosh,
@@ -74,3 +75,4 @@ from refnet.ops.trigonometry import (
     sinh,
     tan,
 )
+from refnet.ops.unary import cast, erf, exp, expm1, identity, log, log1p, rsqrt, sqrt, stop_gradient, tanh
