@@ -54,9 +54,12 @@ from refnet.ops.piecewise import hard_shrink, hard_silu, hard_swish, hard_tanh, 
 from refnet.ops.reduction import all, any, count_nonzero, prod, sum
 from refnet.ops.repeating import repeat, roll, tile, unstack
 from refnet.ops.rounding import ceil, floor, nan_to_num, round, trunc
+from refnet.ops.scattering import scatter, scatter_update, slice_update
+from refnet.ops.segments import bincount, multi_hot, segment_max, segment_sum
 from refnet.ops.shapes import broadcast_to, expand_dims, moveaxis, ravel, reshape, shape, squeeze, swapaxes, transpose
 from refnet.ops.slicing import flip, get_item, slice, slice_inputs_gradient, split
 from refnet.ops.smooth import celu, glu, log_sigmoid, mish, squareplus, tanh_shrink
+from refnet.ops.sorting import argsort, digitize, in_top_k, nonzero, searchsorted, sort, top_k, unique
 from refnet.ops.sparsemax import sparsemax
 from refnet.ops.special import cbrt, erfc, erfinv, exp2, log2, log10, logaddexp
 from refnet.ops.statistics import logsumexp, mean, std, var

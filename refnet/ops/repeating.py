@@ -161,6 +161,6 @@ def unstack(x: TensorLike, num: int | None = None, axis: int = 0) -> list[Tensor
         raise ArgumentError(f"unstack: the length of axis {axis} is open; say it with num.")
     if None not in (length, num) and length != num:
         raise ShapeError(f"unstack: axis {axis} of shape {tuple(shape_of(x))} has not the length num = {num}.")
-    places: int = num if length is None else length
+    places: Any = num if length is None else length
     before = [slice(None)] * axis
     return [ops.get_item(x, (*before, k)) for k in range(places)]

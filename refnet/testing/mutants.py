@@ -221,6 +221,58 @@ MUTANTS = [
     Mutant(
         "sparsemax's gradient keeps the mean", "ops.sparsemax", "sparsemax", "ops.subtract(dy, mean)", "dy", "gradient"
     ),
+    Mutant(
+        "a sort that is not stable",
+        "ops.sorting",
+        "argsort",
+        "from_left = not (descends(b, a) if descending else ascends(b, a))",
+        "from_left = descends(a, b) if descending else ascends(a, b)",
+    ),
+    Mutant("the last run is not merged", "ops.sorting", "argsort", "while width < n:", "while 2 * width < n:"),
+    Mutant(
+        "left and right are one",
+        "ops.sorting",
+        "searchsorted",
+        "not ascends(x[i], row[middle]) if right",
+        "ascends(row[middle], x[i]) if right",
+    ),
+    Mutant(
+        "each axis takes the next one's length",
+        "ops.scattering",
+        "flat_index",
+        "place = place * extents[k] + row_of",
+        "place = place * extents[k - 1] + row_of",
+    ),
+    Mutant(
+        "the first of several updates stays",
+        "ops.scattering",
+        "scatter_update",
+        "return new\n\n\ndef scatter_update_form",
+        "return old\n\n\ndef scatter_update_form",
+    ),
+    Mutant(
+        "sums of the column before",
+        "ops.segments",
+        "segment_sum",
+        "            total[s] = 0",
+        "            total[s] = total[s] * 1",
+        within="segment_sum_loop",
+    ),
+    Mutant(
+        "the last largest row gets the gradient",
+        "ops.segments",
+        "segment_max_gradient",
+        "return a > b or (a != a and b == b)",
+        "return a >= b or (a != a and b == b)",
+    ),
+    Mutant(
+        "rows that are left out count for the last segment",
+        "ops.segments",
+        "segment_sum_integers",
+        "if 0 <= ids[j] < y.shape[0]:",
+        "if ids[j] < y.shape[0]:",
+        within="segment_sum_integers_loop",
+    ),
 ]
 
 
