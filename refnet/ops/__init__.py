@@ -21,7 +21,19 @@ from refnet.ops.activation import (
     softplus,
     softsign,
 )
+from refnet.ops.adaptive import (
+    adadelta_update,
+    adagrad_update,
+    adamax_rate,
+    adamax_update,
+    adamw_update,
+    ftrl_update,
+    lion_update,
+    nadam_rates,
+    nadam_update,
+)
 from refnet.ops.bits import bitwise_and, bitwise_or, bitwise_xor, left_shift, right_shift
+from refnet.ops.clipping import clip_by_global_norm, clip_by_norm, clip_by_value, global_norm
 from refnet.ops.comparison import (
     clip,
     equal,

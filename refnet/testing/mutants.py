@@ -273,6 +273,36 @@ MUTANTS = [
         "if ids[j] < y.shape[0]:",
         within="segment_sum_integers_loop",
     ),
+    Mutant(
+        "epsilon outside the root of adagrad",
+        "ops.adaptive",
+        "adagrad_update",
+        "sqrt(a + epsilon)), a",
+        "sqrt(a) + epsilon), a",
+    ),
+    Mutant(
+        "the smaller norm is kept",
+        "ops.adaptive",
+        "adamax_update",
+        "if size > u or size != size:",
+        "if size < u or size != size:",
+    ),
+    Mutant(
+        "the momentum of this step twice over",
+        "ops.adaptive",
+        "nadam_rates",
+        "power(0.96, step + 1)",
+        "power(0.96, step)",
+    ),
+    Mutant("a threshold that is added", "ops.adaptive", "ftrl_update", "over = l1 - z", "over = l1 + z"),
+    Mutant(
+        "lion's two betas are one",
+        "ops.adaptive",
+        "lion_update",
+        "beta_2 * momentum + (1 - beta_2) * gradient",
+        "beta_1 * momentum + (1 - beta_1) * gradient",
+        within="lion_update_scalar",
+    ),
 ]
 
 
