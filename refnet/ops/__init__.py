@@ -5,6 +5,7 @@ of Keras 3's `keras.ops`.
 """
 
 from refnet.gradients import gradients
+from refnet.ops import image
 from refnet.ops.activation import (
     elu,
     gelu,
@@ -57,6 +58,7 @@ from refnet.ops.elementwise import abs, absolute, add, maximum, minimum, multipl
 from refnet.ops.extremum import argmax, argmin, max, min
 from refnet.ops.filling import arange, eye, full, full_like, ones, ones_like, zeros, zeros_like
 from refnet.ops.grids import diag, linspace, logspace, meshgrid, tri, tril, triu
+from refnet.ops.image import crop_images, extract_patches, hsv_to_rgb, pad_images, rgb_to_grayscale, rgb_to_hsv
 from refnet.ops.indexing import one_hot, take, take_along_axis, take_x_gradient
 from refnet.ops.joining import concatenate, stack
 from refnet.ops.loss import binary_crossentropy, categorical_crossentropy, sparse_categorical_crossentropy
@@ -65,6 +67,7 @@ from refnet.ops.padding import pad
 from refnet.ops.piecewise import hard_shrink, hard_silu, hard_swish, hard_tanh, soft_shrink, threshold
 from refnet.ops.reduction import all, any, count_nonzero, prod, sum
 from refnet.ops.repeating import repeat, roll, tile, unstack
+from refnet.ops.resizing import resize
 from refnet.ops.rounding import ceil, floor, nan_to_num, round, trunc
 from refnet.ops.scattering import scatter, scatter_update, slice_update
 from refnet.ops.segments import bincount, multi_hot, segment_max, segment_sum

@@ -303,6 +303,25 @@ MUTANTS = [
         "beta_1 * momentum + (1 - beta_1) * gradient",
         within="lion_update_scalar",
     ),
+    Mutant("corners in the place of centres", "ops.resizing", "resize_axis", "(j + 0.5) * n / m - 0.5", "j * n / m"),
+    Mutant(
+        "another cubic", "ops.resizing", "resize_axis", "(1.5 * t - 2.5) * t * t + 1", "(1.25 * t - 2.25) * t * t + 1"
+    ),
+    Mutant(
+        "weights that do not add up at the edge",
+        "ops.resizing",
+        "resize_axis_gradient",
+        "weight / total_weight(p, n, cubic) * dy",
+        "weight * dy",
+    ),
+    Mutant(
+        "a class may begin above the draw",
+        "ops.sampling",
+        "share_at",
+        "shares[n, c] > 0 and before <= u[n, s] * total",
+        "shares[n, c] > 0 and before <= u[n, s] * total + 0.25",
+    ),
+    Mutant("beta's two draws are one", "ops.sampling", "random_beta", "int(run[0]), 2 * i + 1)", "int(run[0]), 2 * i)"),
 ]
 
 
