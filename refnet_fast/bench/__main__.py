@@ -147,9 +147,9 @@ def show(report: dict[str, Any]) -> None:
 
     console = Console(highlight=False)
     for work in report["works"]:
-        table = Table(title=work["name"], title_justify="left")
+        table = Table(title=f"{work['name']}, {work['unit']}", title_justify="left")
         table.add_column("program")
-        for column in ("median, us a step", "best", "refnet / it", "rounds", "disturbed"):
+        for column in ("median", "best", "refnet / it", "rounds", "disturbed"):
             table.add_column(column, justify="right")
         ours = work["programs"][OURS]["median"]
         for name, result in work["programs"].items():
