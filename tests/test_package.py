@@ -42,9 +42,11 @@ MODULES = sorted(m.name for m in pkgutil.walk_packages(refnet.__path__, "refnet.
 
 
 def imported(statement):
-    """In a new process: the modules that a statement loads, and the seconds it takes after NumPy, which it needs anyway."""
+    """In a new process: the processor seconds that a statement takes, and the modules that are loaded after it.
+
+    Processor time, not the clock: what else runs on the machine must not decide."""
     program = (
-        f"import json, sys, time; start = time.perf_counter(); {statement}; seconds = time.perf_counter() - start;"
+        f"import json, sys, time; start = time.process_time(); {statement}; seconds = time.process_time() - start;"
         "print(json.dumps([seconds, sorted(sys.modules)]))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
