@@ -320,7 +320,11 @@ class Plan:
         direct = self._merged(direct)
         computing = [u for u in units if not u.commits and not any(u.nodes[0] in d.nodes for d in direct)]
         self.units, self.computing = computing + direct, len(computing)
-        needed = outputs | {self.base(x) for unit in self.units for x in unit.reads()} | {self.base(x) for x, _ in self.copies}
+        needed = (
+            outputs
+            | {self.base(x) for unit in self.units for x in unit.reads()}
+            | {self.base(x) for x, _ in self.copies}
+        )
         for unit in self.units:
             made = [y for node in unit.nodes for y in node.outputs]
             unit.stored = [y for y in made if y in needed or y in unit.commits] if unit.fused else made
@@ -363,7 +367,11 @@ class Plan:
             return None
         shared = []
         for x in node.inputs:
-            if x.shape == shape and isinstance(self.base(x), (Variable, Tensor)) and not isinstance(self.base(x), Constant):
+            if (
+                x.shape == shape
+                and isinstance(self.base(x), (Variable, Tensor))
+                and not isinstance(self.base(x), Constant)
+            ):
                 if shape == () and not (isinstance(x, Variable) and x in unit.commits.values()):
                     return None
                 shared.append(None)
