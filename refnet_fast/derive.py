@@ -9,8 +9,7 @@ import types as python_types
 import numpy as np
 from numba import njit
 
-from refnet import dtypes
-from refnet import scalars
+from refnet import dtypes, scalars
 from refnet.definition import View, row_major, size_of
 from refnet.errors import EngineError
 from refnet_fast import native, scalar_functions

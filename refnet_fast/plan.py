@@ -138,7 +138,7 @@ class Plan:
             if instruction.op.scalar is not None:
                 instruction = instruction._replace(inputs=tuple(self._before_repeat(x) for x in inputs))
             result.append(instruction)
-            self.maker.update({y: instruction for y in instruction.outputs})
+            self.maker.update(dict.fromkeys(instruction.outputs, instruction))
         return result
 
     def _before_repeat(self, x):
@@ -249,7 +249,7 @@ class Plan:
                         ancestors[number] |= before
             units[place].nodes.append(instruction)
             ancestors[place] |= before
-            home.update({y: place for y in instruction.outputs})
+            home.update(dict.fromkeys(instruction.outputs, place))
         return self._sorted(units, ancestors)
 
     def _joinable(self, instruction, units, ancestors, home, sources):

@@ -4,13 +4,12 @@ import time
 
 import numpy as np
 
-from refnet import dtypes
 from refnet.definition import View, size_of
 from refnet.graph import Variable
 from refnet_fast import kernels, vm
+from refnet_fast.build import build_all
 from refnet_fast.cpu import batches
 from refnet_fast.derive import Placed, derive, frame_of, itemsize, kernel_text
-from refnet_fast.build import build_all
 from refnet_fast.fuse import Operand, fuse, unit_shape
 from refnet_fast.kernels import KernelCall
 from refnet_fast.memory import Memory, bytes_of, merged_size
