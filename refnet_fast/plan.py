@@ -10,9 +10,8 @@ import heapq
 import numpy as np
 
 from refnet.definition import Op, size_of
-from refnet.errors import DataError
 from refnet.graph import Constant, Tensor, Variable, node_of, trace
-from refnet.program import Instruction, place_of
+from refnet.program import Instruction, out_of_range, place_of
 
 
 class Unit:
@@ -107,10 +106,7 @@ class Plan:
         instruction, position, low, high = self.checked()[flag >> 40]
         indices = array_of(instruction.inputs[position])
         index = np.unravel_index(flag & (2**40 - 1), indices.shape)
-        return DataError(
-            f"{place_of(instruction)}: indices must lie in {low}..{high - 1}; "
-            f"the one at {[int(i) for i in index]}{where} is {int(indices[index])}."
-        )
+        return out_of_range(place_of(instruction), [int(i) for i in index], int(indices[index]), low, high, where)
 
     # ---- simplification
 
