@@ -6,14 +6,15 @@ definition's derived kernel always exists; a tuned one only adds a faster way, u
 """
 
 import importlib
-from typing import Callable, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 from numba import njit
 
 from refnet.definition import Form, View
 from refnet_fast.derive import Placed, frame_of, kernel_text
 
-FAMILIES = ("contraction", "activation", "loss", "reduction", "shapes", "indexing", "random")
+FAMILIES = ("contraction", "activation", "loss", "reduction", "shapes", "indexing", "random", "unary")
 
 
 class KernelCall(NamedTuple):

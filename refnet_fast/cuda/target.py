@@ -47,6 +47,21 @@ def check(name):
             "engine 'cuda' found NVIDIA's driver but no device. Check that nvidia-smi lists a GPU and that "
             "CUDA_VISIBLE_DEVICES does not hide it, or use the engine 'cpu'."
         )
+    if not toolkit():
+        raise EngineError(
+            "engine 'cuda' found a device but not the CUDA toolkit's compiler (NVVM, NVRTC). "
+            "Install it: pip install 'refnet[cuda]' (CUDA 12), or use the engine 'cpu'."
+        )
+
+
+def toolkit():
+    """Whether the CUDA toolkit's compiler libraries are here; they are all that PTX needs."""
+    from cuda.pathfinder import DynamicLibNotFoundError, load_nvidia_dynamic_lib
+
+    try:
+        return all(load_nvidia_dynamic_lib(name) for name in ("nvvm", "nvrtc"))
+    except DynamicLibNotFoundError:
+        return False
 
 
 @functools.cache

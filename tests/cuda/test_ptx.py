@@ -14,9 +14,10 @@ from refnet.graph import Tensor
 from refnet.program import Instruction
 from refnet.testing.draw import Seeded
 from refnet.testing.strategies import case, primitives
+from refnet_fast.cuda import target
 
 pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("numba_cuda") is None or importlib.util.find_spec("nvidia.cuda_nvcc") is None,
+    importlib.util.find_spec("numba_cuda") is None or not target.toolkit(),
     reason="PTX not compiled: the CUDA toolkit's wheels are not installed (pip install 'refnet[cuda]')",
 )
 CAPABILITIES = [(8, 0), (9, 0)]
