@@ -48,7 +48,8 @@ def scatter_update_usages(draw: Draw) -> Any:
     named, count, depth = places_in(draw, shape)
     dtype = draw.real()
     values = draw.array(shape, dtype), named, draw.array((count, *shape[depth:]), dtype)
-    return values, {"reduction": draw.choice((None, "add", "max", "min", "mul"))}
+    more = () if draw.calm else ("mul",)  # which has no gradient
+    return values, {"reduction": draw.choice((None, "add", "max", "min", *more))}
 
 
 @usage("slice_update")
