@@ -114,7 +114,9 @@ def test_a_comparison_that_rounding_decides_needs_a_decision():
         assert third > Bound.read(np.float32(1 / 3))
 
 
-@pytest.mark.parametrize("name", ["exp", "expm1", "log", "log1p", "sqrt", "tanh", "erf"])
+@pytest.mark.parametrize(
+    "name", ["exp", "expm1", "log", "log1p", "sqrt", "tanh", "erf", "erfc", "sin", "cos", "tan", "sinh", "cosh"]
+)
 def test_duals_differentiate_elementary_functions(name):
     """Against mpmath's own numerical derivative, which shares no code with ours."""
     x = mp.mpf("0.7")

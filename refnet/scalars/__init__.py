@@ -96,7 +96,7 @@ def power(x: Number, y: Number) -> Number:
     return np.float64(np.float64(x) ** np.float64(y))
 
 
-def within(function: Callable[[float], float], x: Number, least: float = -INF, greatest: float = INF) -> Number:
+def _within(function: Callable[[float], float], x: Number, least: float = -INF, greatest: float = INF) -> Number:
     """A function of Python's math module for arguments in least..greatest; NaN outside, and for NaN."""
     return np.float64(function(x) if least <= x <= greatest else NAN)
 
@@ -122,27 +122,27 @@ def cbrt(x: Number) -> Number:
 
 def sin(x: Number) -> Number:
     """The sine of an angle in radians; NaN at the infinities."""
-    return within(math.sin, x, -LARGEST, LARGEST) if plain(x) else x.sin()
+    return _within(math.sin, x, -LARGEST, LARGEST) if plain(x) else x.sin()
 
 
 def cos(x: Number) -> Number:
     """The cosine of an angle in radians; NaN at the infinities."""
-    return within(math.cos, x, -LARGEST, LARGEST) if plain(x) else x.cos()
+    return _within(math.cos, x, -LARGEST, LARGEST) if plain(x) else x.cos()
 
 
 def tan(x: Number) -> Number:
     """The tangent of an angle in radians; NaN at the infinities."""
-    return within(math.tan, x, -LARGEST, LARGEST) if plain(x) else x.tan()
+    return _within(math.tan, x, -LARGEST, LARGEST) if plain(x) else x.tan()
 
 
 def arcsin(x: Number) -> Number:
     """The angle in -pi/2..pi/2 with that sine; NaN outside -1..1."""
-    return within(math.asin, x, -1, 1) if plain(x) else x.arcsin()
+    return _within(math.asin, x, -1, 1) if plain(x) else x.arcsin()
 
 
 def arccos(x: Number) -> Number:
     """The angle in 0..pi with that cosine; NaN outside -1..1."""
-    return within(math.acos, x, -1, 1) if plain(x) else x.arccos()
+    return _within(math.acos, x, -1, 1) if plain(x) else x.arccos()
 
 
 def arctan(x: Number) -> Number:
@@ -176,7 +176,7 @@ def arcsinh(x: Number) -> Number:
 
 def arccosh(x: Number) -> Number:
     """The number from 0 on with that hyperbolic cosine; NaN below 1."""
-    return within(math.acosh, x, 1) if plain(x) else x.arccosh()
+    return _within(math.acosh, x, 1) if plain(x) else x.arccosh()
 
 
 def arctanh(x: Number) -> Number:

@@ -52,9 +52,18 @@ def test_limits_do_not_overflow():
 
 
 def test_every_activation_has_its_name():
-    for (
-        name
-    ) in ["celu", "hard_silu", "hard_swish", "hard_tanh", "log_sigmoid", "mish", "soft_shrink", "sparsemax", "squareplus", "tanh_shrink"]:
+    for name in [
+        "celu",
+        "hard_silu",
+        "hard_swish",
+        "hard_tanh",
+        "log_sigmoid",
+        "mish",
+        "soft_shrink",
+        "sparsemax",
+        "squareplus",
+        "tanh_shrink",
+    ]:
         assert activations.get(name) is getattr(ops, name)
 
 
