@@ -5,16 +5,18 @@ from typing import Any
 import numpy as np
 
 from refnet import callbacks as callback_module
-from refnet import dtypes, engine, random
+from refnet import dtypes
 from refnet.annotations import Array
 from refnet.errors import ArgumentError
 from refnet.models import data as checks
-from refnet.models.compiling import Batches, Compilable
+from refnet.models.compiling import Batches
+from refnet.models.sources import is_source
+from refnet.models.streaming import Streaming, checked_steps, refuse
 from refnet.program import specialize
 from refnet.structure import packed
 
 
-class Trainer(Compilable):
+class Trainer(Streaming):
     """What Model adds to Layer for training."""
 
     # ---- fit
@@ -37,22 +39,27 @@ class Trainer(Compilable):
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: int = 1,
+        *,
+        nb_epoch: int | None = None,
     ) -> "callback_module.History":
-        """Trains on arrays for a number of epochs.
+        """Trains for a number of epochs.
 
         Args:
-            x, y: an array each, or a list or dict of arrays for several inputs or outputs; all samples first.
-            batch_size: samples per step, 32 if None; an epoch's last batch may be smaller.
+            x, y: an array each, or a list or dict of arrays for several inputs or outputs; all samples first. Or x alone: a
+                generator, a PyDataset, or what else gives batches (x, y) or (x, y, sample_weight) when iterated.
+            batch_size: samples per step, 32 if None; an epoch's last batch may be smaller. Not read where x gives batches.
             epochs: the number of the last epoch; training starts after `initial_epoch`.
             verbose: 0 silent, 1 a live bar, 2 a line per epoch; "auto" is 1 in a terminal or notebook and 0 elsewhere.
             callbacks: a list of callbacks.
             validation_split: the share of samples, taken from the end before shuffling, that is only evaluated.
-            validation_data: (x, y) or (x, y, sample_weight), evaluated after each epoch.
-            shuffle: whether each epoch takes the samples in a new order.
+            validation_data: (x, y) or (x, y, sample_weight), or what gives batches; evaluated after each epoch.
+            shuffle: whether each epoch takes the samples (of a PyDataset the batches) in a new order.
             class_weight: a weight for each class, by number.  sample_weight: a weight for each sample.
             validation_batch_size: batch_size if None.  validation_steps: evaluate only so many batches.
             validation_freq: evaluate after every so many epochs.
-            steps_per_epoch: of endless data; arrays have an end, so it must be None.
+            steps_per_epoch: batches in an epoch where x gives batches; needed if it has no end, and if a generator is to serve
+                several epochs. What can be begun again is begun again where it ends. With arrays it must be None.
+            nb_epoch: the oldest name of epochs.
         Returns:
             A History: `history.history` has a list of values for each metric, one per epoch.
         Raises:
@@ -61,7 +68,8 @@ class Trainer(Compilable):
         self._must_be_compiled("fit")
         batch_size = _batch_size("fit", batch_size)
         callback_module.checked(callbacks, verbose)
-        if steps_per_epoch is not None:
+        epochs = epochs if nb_epoch is None else nb_epoch
+        if steps_per_epoch is not None and not is_source(x):
             raise ArgumentError(
                 "fit: steps_per_epoch belongs to endless data; arrays give ceil(samples / batch_size) steps."
             )
@@ -76,9 +84,23 @@ class Trainer(Compilable):
             raise ArgumentError(
                 f"fit: validation_split is a share of the samples, at least 0 and below 1; got {validation_split!r}."
             )
+        validation_steps = checked_steps("fit", "validation_steps", validation_steps)
+        if is_source(x):
+            refuse(
+                "fit", f"x ({type(x).__name__})", y=y, sample_weight=sample_weight, validation_split=validation_split
+            )
+            validate = self._validation_of(validation_data, validation_batch_size or batch_size, validation_steps)
+            steps = checked_steps("fit", "steps_per_epoch", steps_per_epoch)
+            wanted = range(initial_epoch, epochs)
+            return self._fit_source(
+                x, wanted, callbacks, verbose, validate, validation_freq, bool(shuffle), class_weight, steps
+            )
         parts = self._checked("fit", x, y, sample_weight, warn=False)
         held, shown = None, {**parts[0], **parts[1]}
-        if validation_data is not None:
+        stream = None
+        if is_source(validation_data):
+            stream = validation_data
+        elif validation_data is not None:
             held = self._checked("fit (validation_data)", *_unpacked(validation_data), warn=False)
             shown.update({f"validation {label}": array for label, array in {**held[0], **held[1]}.items()})
         elif validation_split:
@@ -92,6 +114,7 @@ class Trainer(Compilable):
             step = self._executable("train", batches)
             if validation is not None:
                 self._executable("test", validation)
+            streamed = None if stream is None else self._validating(stream, validation_steps)
         steps = -(-len(batches) // batch_size)
         listed = callback_module.CallbackList(
             callbacks, self, verbose, epochs=epochs, steps=steps, history=True, batch_size=batch_size
@@ -103,22 +126,36 @@ class Trainer(Compilable):
                 listed.on_epoch_begin(epoch)
                 self._run(step, batches, self._order(bool(shuffle), len(batches)), batch_size, steps, listed, "train")
                 logs = self._results()
-                if validation is not None and (epoch + 1) % validation_freq == 0:
+                if (validation is not None or streamed is not None) and (epoch + 1) % validation_freq == 0:
                     size = _batch_size("fit", validation_batch_size or batch_size)
-                    self._evaluate(validation, size, validation_steps, listed)
+                    if streamed is not None:
+                        streamed(listed)
+                    elif validation is not None:
+                        self._evaluate(validation, size, validation_steps, listed)
                     logs.update(self._results("val_"))
                 listed.on_epoch_end(epoch, dict(sorted(logs.items())))
                 if self.stop_training:
                     break
         return listed.history
 
+    def _validation_of(self, data: Any, size: int, steps: int | None) -> Any:
+        """Makes, once the model is built, what evaluates on validation_data: a function of the callbacks, or None."""
+        if data is None:
+            return lambda: None
+        if is_source(data):
+            return lambda: self._validating(data, steps)
+        held = self._checked("fit (validation_data)", *_unpacked(data))
+        size = _batch_size("fit", size)
+
+        def made() -> Any:
+            batches = self._fed("fit (validation)", *held)
+            self._executable("test", batches)
+            return lambda listed: self._evaluate(batches, size, steps, listed)
+
+        return made
+
     def _order(self, shuffle: bool, samples: int) -> Array | None:
-        if not shuffle:
-            return None
-        if self._shuffler is None:
-            self._shuffler = random.SeedGenerator()
-        with engine.eager_on_current():
-            return np.asarray(random.permutation(samples, seed=self._shuffler), np.int64)
+        return self._shuffled(samples) if shuffle else None
 
     def _run(
         self,
@@ -145,18 +182,6 @@ class Trainer(Compilable):
             if self.stop_training and kind == "train":
                 break
 
-    def _class_weighted(self, method: str, parts: Any, class_weight: Any) -> Any:
-        """Checked arrays with a sample weight from each sample's class; data that are only evaluated are not weighted so."""
-        if class_weight is None:
-            return parts
-        inputs, targets, weights = parts
-        if weights:
-            raise ArgumentError(f"{method}: give sample_weight or class_weight, not both.")
-        if len(targets) != 1:
-            raise ArgumentError(f"{method}: class_weight is for models with one output; use sample_weight.")
-        (target,) = targets.values()
-        return inputs, targets, {"class_weight": checks.class_weights(class_weight, target, method)}
-
     # ---- evaluate
 
     def evaluate(
@@ -170,11 +195,11 @@ class Trainer(Compilable):
         callbacks: Any = None,
         return_dict: bool = False,
     ) -> Any:
-        """The loss and the metrics on arrays.
+        """The loss and the metrics.
 
         Args:
             x, y, batch_size, verbose, sample_weight, callbacks: as in fit.
-            steps: evaluate only so many batches.
+            steps: evaluate only so many batches; needed where x gives batches without end.
             return_dict: whether the values come as a dict by name.
         Returns:
             The loss, or a list of the loss and the metrics, or a dict.
@@ -182,6 +207,11 @@ class Trainer(Compilable):
         self._must_be_compiled("evaluate")
         batch_size = _batch_size("evaluate", batch_size)
         callback_module.checked(callbacks, verbose)
+        steps = checked_steps("evaluate", "steps", steps)
+        if is_source(x):
+            refuse("evaluate", f"x ({type(x).__name__})", y=y, sample_weight=sample_weight)
+            self._evaluate_source(x, steps, verbose, callbacks)
+            return _returned(self._results(), return_dict)
         parts = self._checked("evaluate", x, y, sample_weight)
         with self._unbuilt_on_error():
             batches = self._fed("evaluate", *parts)
@@ -208,14 +238,17 @@ class Trainer(Compilable):
         steps: int | None = None,
         callbacks: Any = None,
     ) -> Any:
-        """The model's outputs for arrays, as new arrays that may be written to.
+        """The model's outputs, as new arrays that may be written to.
 
         Args:
-            x, batch_size, verbose, callbacks: as in fit.
-            steps: predict only so many batches.
+            x, batch_size, verbose, callbacks: as in fit; of what gives batches (x, y) the x is taken.
+            steps: predict only so many batches; needed where x gives batches without end.
         """
         batch_size = _batch_size("predict", batch_size)
         callback_module.checked(callbacks, verbose)
+        steps = checked_steps("predict", "steps", steps)
+        if is_source(x):
+            return self._predict_source(x, steps, verbose, callbacks)
         parts = self._checked("predict", x)
         with self._unbuilt_on_error():
             batches = self._fed("predict", parts[0])
@@ -250,6 +283,20 @@ class Trainer(Compilable):
         parts = [step.run([a[i * size : (i + 1) * size] for a in batches.arrays]) for i in range(count)]
         return [np.concatenate([np.atleast_1d(p) for p in group]) for group in zip(*parts)]
 
+    # ---- the first edition's names
+
+    def fit_generator(self, generator: Any, steps_per_epoch: int | None = None, epochs: int = 1, **more: Any) -> Any:
+        """`fit(generator, ...)`; `max_queue_size`, `workers` and `use_multiprocessing` are not read."""
+        return self.fit(generator, steps_per_epoch=steps_per_epoch, epochs=epochs, **_without_queue(more))
+
+    def evaluate_generator(self, generator: Any, steps: int | None = None, **more: Any) -> Any:
+        """`evaluate(generator, steps=steps)`."""
+        return self.evaluate(generator, steps=steps, **_without_queue(more))
+
+    def predict_generator(self, generator: Any, steps: int | None = None, **more: Any) -> Any:
+        """`predict(generator, steps=steps)`."""
+        return self.predict(generator, steps=steps, **_without_queue(more))
+
     # ---- single batches
 
     def train_on_batch(
@@ -282,6 +329,12 @@ class Trainer(Compilable):
         self.reset_metrics()
         step.run(batches.arrays)
         return _returned(self._results(), return_dict)
+
+
+def _without_queue(more: dict[str, Any]) -> dict[str, Any]:
+    return {
+        k: v for k, v in more.items() if k not in ("max_queue_size", "max_q_size", "workers", "use_multiprocessing")
+    }
 
 
 def _batch_size(method: str, value: Any) -> int:
