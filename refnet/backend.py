@@ -16,6 +16,7 @@ from refnet.layers.core import Input
 from refnet.program import Program
 from refnet.structure import flatten as _leaves
 from refnet.structure import packed
+from refnet.tracing import building
 
 abs, square, sqrt, exp, log, sign = ops.abs, ops.square, ops.sqrt, ops.exp, ops.log, ops.sign
 pow, maximum, minimum, clip = ops.power, ops.maximum, ops.minimum, ops.clip
@@ -60,7 +61,7 @@ def set_learning_phase(value: Any) -> None:
     """
     if value not in (0, 1):
         raise ArgumentError(f"set_learning_phase takes 0 (inference) or 1 (training); got {value!r}.")
-    trace.learning_phase = bool(value)
+    type(trace).learning_phase = bool(value)  # of the class: for every thread
 
 
 def in_train_phase(x: Any, alt: Any, training: Any = None) -> Any:
@@ -377,11 +378,12 @@ class Function:
             if isinstance(x, Tensor):
                 feeds.append(array)
         mode = bool(training)
-        if mode not in self._programs:
-            self._programs[mode] = self._program(mode)
-        engine = current_engine()
-        if (engine, mode) not in self._executables:
-            self._executables[engine, mode] = engine.prepare(self._programs[mode])
+        with building:
+            if mode not in self._programs:
+                self._programs[mode] = self._program(mode)
+            engine = current_engine()
+            if (engine, mode) not in self._executables:
+                self._executables[engine, mode] = engine.prepare(self._programs[mode])
         return packed(self.outputs, self._executables[engine, mode].run(feeds))
 
 

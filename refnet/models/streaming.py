@@ -9,7 +9,7 @@ import numpy as np
 from refnet import callbacks as callback_module
 from refnet import engine, random
 from refnet.annotations import Array
-from refnet.errors import ArgumentError
+from refnet.errors import ArgumentError, shown
 from refnet.models import data as checks
 from refnet.models.compiling import Batches, Compilable
 from refnet.models.sources import Source
@@ -69,8 +69,10 @@ class Streaming(Compilable):
         for given in source.batches(steps):
             if single:
                 listed.on_batch_begin(kind, done)
-            batches = self._batch(kind, source, given, class_weight)
-            results = self._executable(kind, batches).run(batches.arrays)
+            with self._preparing():
+                batches = self._batch(kind, source, given, class_weight)
+                step = self._executable(kind, batches)
+            results = step.run(batches.arrays)
             if keep is not None:
                 keep(results)
             done += 1
@@ -109,13 +111,13 @@ class Streaming(Compilable):
         steps: int | None,
     ) -> "callback_module.History":
         source = self._source(data, "x", "fit", shuffle)
-        with self._unbuilt_on_error():
+        with self._preparing():
             self._prepared("train", source, class_weight)
             validation = validate()
         steps = source.length if steps is None else steps
         listed = callback_module.CallbackList(callbacks, self, verbose, epochs=epochs.stop, steps=steps, history=True)
-        self.history, self.stop_training = listed.history, False
-        with listed.running("train"):
+        with self._alone("fit"), listed.running("train"):
+            self.history, self.stop_training = listed.history, False
             for epoch in epochs:
                 if source.ended():
                     _ran_out(0, epoch)
@@ -137,19 +139,20 @@ class Streaming(Compilable):
                     break
         return listed.history
 
-    def _evaluate_source(self, data: Any, steps: int | None, verbose: Any, callbacks: Any) -> None:
+    def _evaluate_source(self, data: Any, steps: int | None, verbose: Any, callbacks: Any) -> dict[str, Any]:
         source = self._source(data, "x", "evaluate")
-        with self._unbuilt_on_error():
+        with self._preparing():
             self._prepared("test", source)
         steps = source.length if steps is None else steps
         listed = callback_module.CallbackList(callbacks, self, verbose, epochs=1, steps=steps)
-        self.reset_metrics()
-        with listed.running("test"):
+        with self._alone("evaluate"), listed.running("test"):
+            self.reset_metrics()
             self._stream("test", source, steps, listed)
+            return self._results()
 
     def _predict_source(self, data: Any, steps: int | None, verbose: Any, callbacks: Any) -> Any:
         source = self._source(data, "x", "predict")
-        with self._unbuilt_on_error():
+        with self._preparing():
             first = self._prepared("predict", source)
         steps = source.length if steps is None else steps
         listed = callback_module.CallbackList(callbacks, self, verbose, epochs=1, steps=steps)
@@ -160,11 +163,13 @@ class Streaming(Compilable):
         return packed(self.output_structure(first.inputs), joined)
 
 
-def checked_steps(method: str, word: str, value: Any) -> int | None:
-    """A number of steps, or None."""
-    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1):
-        raise ArgumentError(f"{method}: {word} must be an integer of at least 1; got {value!r}.")
-    return None if value is None else int(value)
+def count_of(method: str, word: str, value: Any, least: int, none: int | None = None) -> int:
+    """An argument that counts something; `none` where it may be None."""
+    if value is None and none is not None:
+        return none
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ArgumentError(f"{method}: {word} must be an integer of at least {least}; got {shown(value)}.")
+    return int(value)
 
 
 def refuse(method: str, kind: str, **given: Any) -> None:

@@ -11,7 +11,7 @@ from refnet.errors import ArgumentError
 from refnet.models import data as checks
 from refnet.models.compiling import Batches
 from refnet.models.sources import is_source
-from refnet.models.streaming import Streaming, checked_steps, refuse
+from refnet.models.streaming import Streaming, count_of, refuse
 from refnet.program import specialize
 from refnet.structure import packed
 
@@ -66,49 +66,36 @@ class Trainer(Streaming):
             ArgumentError, ShapeError, DtypeError, DataError: before any weight, metric or optimizer state is changed.
         """
         self._must_be_compiled("fit")
-        batch_size = _batch_size("fit", batch_size)
-        callback_module.checked(callbacks, verbose)
         epochs = epochs if nb_epoch is None else nb_epoch
-        if steps_per_epoch is not None and not is_source(x):
-            raise ArgumentError(
-                "fit: steps_per_epoch belongs to endless data; arrays give ceil(samples / batch_size) steps."
-            )
+        batch_size = count_of("fit", "batch_size", batch_size, 1, none=32)
+        validation_size = count_of("fit", "validation_batch_size", validation_batch_size, 1, none=batch_size)
+        count_of("fit", "validation_steps", validation_steps, 1, none=1)
         for word, value, least in (
             ("epochs", epochs, 0),
             ("initial_epoch", initial_epoch, 0),
             ("validation_freq", validation_freq, 1),
         ):
-            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-                raise ArgumentError(f"fit: {word} must be an integer of at least {least}; got {value!r}.")
-        if not isinstance(validation_split, (int, float, np.number)) or not 0 <= validation_split < 1:
+            count_of("fit", word, value, least)
+        if steps_per_epoch is not None and not is_source(x):
             raise ArgumentError(
-                f"fit: validation_split is a share of the samples, at least 0 and below 1; got {validation_split!r}."
+                "fit: steps_per_epoch belongs to endless data; arrays give ceil(samples / batch_size) steps."
             )
-        validation_steps = checked_steps("fit", "validation_steps", validation_steps)
+        callback_module.checked(callbacks, verbose)
         if is_source(x):
-            refuse(
-                "fit", f"x ({type(x).__name__})", y=y, sample_weight=sample_weight, validation_split=validation_split
-            )
-            validate = self._validation_of(validation_data, validation_batch_size or batch_size, validation_steps)
-            steps = checked_steps("fit", "steps_per_epoch", steps_per_epoch)
+            kind = f"x ({type(x).__name__})"
+            refuse("fit", kind, y=y, sample_weight=sample_weight, validation_split=validation_split)
+            if steps_per_epoch is not None:
+                count_of("fit", "steps_per_epoch", steps_per_epoch, 1)
+            validate = self._validation_of(validation_data, validation_size, validation_steps)
             wanted = range(initial_epoch, epochs)
             return self._fit_source(
-                x, wanted, callbacks, verbose, validate, validation_freq, bool(shuffle), class_weight, steps
+                x, wanted, callbacks, verbose, validate, validation_freq, bool(shuffle), class_weight, steps_per_epoch
             )
-        parts = self._checked("fit", x, y, sample_weight, warn=False)
-        held, shown = None, {**parts[0], **parts[1]}
-        stream = None
-        if is_source(validation_data):
-            stream = validation_data
-        elif validation_data is not None:
-            held = self._checked("fit (validation_data)", *_unpacked(validation_data), warn=False)
-            shown.update({f"validation {label}": array for label, array in {**held[0], **held[1]}.items()})
-        elif validation_split:
-            pairs = [checks.split(part, validation_split, "fit") if part else ({}, {}) for part in parts]
-            parts, held = tuple(a for a, _ in pairs), tuple(b for _, b in pairs)
-        checks.warn_of_strange_numbers(shown, "fit", depth=3)
+        stream = validation_data if is_source(validation_data) else None
+        arrays = None if stream is not None else validation_data
+        parts, held = self._held_out(x, y, sample_weight, arrays, 0.0 if stream is not None else validation_split)
         parts = self._class_weighted("fit", parts, class_weight)
-        with self._unbuilt_on_error():
+        with self._preparing():
             batches = self._fed("fit", *parts)
             validation = None if held is None else self._fed("fit (validation)", *held)
             step = self._executable("train", batches)
@@ -119,19 +106,18 @@ class Trainer(Streaming):
         listed = callback_module.CallbackList(
             callbacks, self, verbose, epochs=epochs, steps=steps, history=True, batch_size=batch_size
         )
-        self.history, self.stop_training = listed.history, False
-        with listed.running("train"):
+        with self._alone("fit"), listed.running("train"):
+            self.history, self.stop_training = listed.history, False
             for epoch in range(initial_epoch, epochs):
                 self.reset_metrics()
                 listed.on_epoch_begin(epoch)
                 self._run(step, batches, self._order(bool(shuffle), len(batches)), batch_size, steps, listed, "train")
                 logs = self._results()
                 if (validation is not None or streamed is not None) and (epoch + 1) % validation_freq == 0:
-                    size = _batch_size("fit", validation_batch_size or batch_size)
                     if streamed is not None:
                         streamed(listed)
                     elif validation is not None:
-                        self._evaluate(validation, size, validation_steps, listed)
+                        self._evaluate(validation, validation_size, validation_steps, listed)
                     logs.update(self._results("val_"))
                 listed.on_epoch_end(epoch, dict(sorted(logs.items())))
                 if self.stop_training:
@@ -144,8 +130,7 @@ class Trainer(Streaming):
             return lambda: None
         if is_source(data):
             return lambda: self._validating(data, steps)
-        held = self._checked("fit (validation_data)", *_unpacked(data))
-        size = _batch_size("fit", size)
+        held = self._checked("fit (validation)", *_unpacked(data))
 
         def made() -> Any:
             batches = self._fed("fit (validation)", *held)
@@ -153,6 +138,23 @@ class Trainer(Streaming):
             return lambda listed: self._evaluate(batches, size, steps, listed)
 
         return made
+
+    def _held_out(self, x: Any, y: Any, sample_weight: Any, validation_data: Any, validation_split: Any) -> Any:
+        """The checked arrays to train on, and those to evaluate on (or None)."""
+        if not isinstance(validation_split, (int, float, np.number)) or not 0 <= validation_split < 1:
+            raise ArgumentError(
+                f"fit: validation_split is a share of the samples, at least 0 and below 1; got {validation_split!r}."
+            )
+        parts = self._checked("fit", x, y, sample_weight, warn=False)
+        held, looked_at = None, {**parts[0], **parts[1]}
+        if validation_data is not None:
+            held = self._checked("fit (validation)", *_unpacked(validation_data), warn=False)
+            looked_at.update({f"validation {label}": array for label, array in {**held[0], **held[1]}.items()})
+        elif validation_split:
+            pairs = [checks.split(part, float(validation_split), "fit") if part else ({}, {}) for part in parts]
+            parts, held = tuple(a for a, _ in pairs), tuple(b for _, b in pairs)
+        checks.warn_of_strange_numbers(looked_at, "fit", depth=4)
+        return parts, held
 
     def _order(self, shuffle: bool, samples: int) -> Array | None:
         return self._shuffled(samples) if shuffle else None
@@ -205,22 +207,21 @@ class Trainer(Streaming):
             The loss, or a list of the loss and the metrics, or a dict.
         """
         self._must_be_compiled("evaluate")
-        batch_size = _batch_size("evaluate", batch_size)
+        batch_size = count_of("evaluate", "batch_size", batch_size, 1, none=32)
+        count_of("evaluate", "steps", steps, 1, none=1)
         callback_module.checked(callbacks, verbose)
-        steps = checked_steps("evaluate", "steps", steps)
         if is_source(x):
             refuse("evaluate", f"x ({type(x).__name__})", y=y, sample_weight=sample_weight)
-            self._evaluate_source(x, steps, verbose, callbacks)
-            return _returned(self._results(), return_dict)
+            return _returned(self._evaluate_source(x, steps, verbose, callbacks), return_dict)
         parts = self._checked("evaluate", x, y, sample_weight)
-        with self._unbuilt_on_error():
+        with self._preparing():
             batches = self._fed("evaluate", *parts)
             self._executable("test", batches)
         count = _steps(len(batches), batch_size, steps)
         listed = callback_module.CallbackList(callbacks, self, verbose, epochs=1, steps=count)
-        with listed.running("test"):
+        with self._alone("evaluate"), listed.running("test"):
             self._evaluate(batches, batch_size, steps, listed)
-        return _returned(self._results(), return_dict)
+            return _returned(self._results(), return_dict)
 
     def _evaluate(self, batches: Batches, size: int, steps: int | None, listed: Any) -> None:
         self.reset_metrics()
@@ -244,13 +245,13 @@ class Trainer(Streaming):
             x, batch_size, verbose, callbacks: as in fit; of what gives batches (x, y) the x is taken.
             steps: predict only so many batches; needed where x gives batches without end.
         """
-        batch_size = _batch_size("predict", batch_size)
+        batch_size = count_of("predict", "batch_size", batch_size, 1, none=32)
+        count_of("predict", "steps", steps, 1, none=1)
         callback_module.checked(callbacks, verbose)
-        steps = checked_steps("predict", "steps", steps)
         if is_source(x):
             return self._predict_source(x, steps, verbose, callbacks)
         parts = self._checked("predict", x)
-        with self._unbuilt_on_error():
+        with self._preparing():
             batches = self._fed("predict", parts[0])
             step = self._executable("predict", batches)
         count = _steps(len(batches), batch_size, steps)
@@ -314,7 +315,7 @@ class Trainer(Streaming):
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch."""
         parts = self._checked("predict_on_batch", x)
-        with self._unbuilt_on_error():
+        with self._preparing():
             batches = self._fed("predict_on_batch", parts[0])
             step = self._executable("predict", batches)
         return packed(self.output_structure(batches.inputs), step.run(batches.arrays))
@@ -323,26 +324,19 @@ class Trainer(Streaming):
         self, kind: str, method: str, x: Any, y: Any, weights: Any, return_dict: bool, class_weight: Any = None
     ) -> Any:
         parts = self._class_weighted(method, self._checked(method, x, y, weights), class_weight)
-        with self._unbuilt_on_error():
+        with self._preparing():
             batches = self._fed(method, *parts)
             step = self._executable(kind, batches)
-        self.reset_metrics()
-        step.run(batches.arrays)
-        return _returned(self._results(), return_dict)
+        with self._alone(method):
+            self.reset_metrics()
+            step.run(batches.arrays)
+            return _returned(self._results(), return_dict)
 
 
 def _without_queue(more: dict[str, Any]) -> dict[str, Any]:
     return {
         k: v for k, v in more.items() if k not in ("max_queue_size", "max_q_size", "workers", "use_multiprocessing")
     }
-
-
-def _batch_size(method: str, value: Any) -> int:
-    if value is None:
-        return 32
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ArgumentError(f"{method}: batch_size must be an integer of at least 1; got {value!r}.")
-    return int(value)
 
 
 def _steps(samples: int, size: int, limit: int | None) -> int:
