@@ -52,3 +52,5 @@ from refnet.ops.shapes import broadcast_to, expand_dims, moveaxis, ravel, reshap
 from refnet.ops.slicing import flip, get_item, slice, slice_inputs_gradient, split
 from refnet.ops.statistics import logsumexp, mean, std, var
 from refnet.ops.unary import cast, erf, exp, expm1, identity, log, log1p, rsqrt, sqrt, stop_gradient, tanh
+from refnet.ops.grouping import group_normalization, instance_normalization, normalize, rms_normalization
+from refnet.ops.normalization import batch_normalization, batch_normalization_training, layer_normalization

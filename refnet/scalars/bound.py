@@ -83,6 +83,8 @@ class Bound:
         """How far a computed value may be from `value`, overflow aside."""
         if self.exact or not finite(self.value):
             return ZERO
+        if self.error == INF:
+            return INF
         if self.terms == 2 and self.depth == 0:  # one addition of exact numbers is rounded once
             return rounding.current.u * abs(self.value) + self.error
         return gamma(self.roundings) * (self.magnitude + self.error) + self.error

@@ -1,0 +1,499 @@
+"""Normalization: values brought to mean 0 and variance 1, per channel over a batch or per row over its features."""
+
+from collections.abc import Sequence
+
+from refnet import ops
+from refnet.annotations import Array, Number, Tasks, TensorLike
+from refnet.definition import Form, Op, Spec, SpecLike, View, size_of
+from refnet.errors import ArgumentError, ShapeError
+from refnet.gradients import differentiated
+from refnet.graph import Node
+from refnet.ops.arguments import as_dtype, checked_axes, checked_axis, converted, dtype_of, floating, shape_of
+from refnet.ops.loss import EPSILON, compatible, joined
+from refnet.ops.statistics import number_of_elements, wide_enough
+from refnet.scalars import divide, sqrt
+
+# ---- batch normalization: (outer, channel, inner)
+
+
+def batch_normalization(
+    x: TensorLike,
+    mean: TensorLike,
+    variance: TensorLike,
+    axis: int,
+    offset: TensorLike = None,
+    scale: TensorLike = None,
+    epsilon: float = 1e-3,
+) -> Array:
+    """x normalized per channel by a given mean and variance, as batch normalization does outside training.
+
+        y[o, c, i] = (x[o, c, i] - mean[c]) / sqrt(variance[c] + epsilon) * scale[c] + offset[c]
+
+    Args:
+        x: an array or tensor with axes; integers and bools take the default floating dtype.
+        mean, variance: one number for each channel; the gradient reaches them too.
+        axis: where the channels are.
+        offset, scale: one number for each channel; None for 0 and 1.
+        epsilon: keeps the root away from 0; at least 0.
+    Returns:
+        x's shape and dtype; the others are cast to it. float16 and bfloat16 are computed in float32.
+    NaN: stays; so for a variance below -epsilon, and for 0 / 0. Empty: an empty result.
+    Raises:
+        ArgumentError: an axis that x does not have, epsilon below 0.  ShapeError: not one number for each channel.
+    Source: Ioffe and Szegedy 2015; Keras 3 `ops.batch_normalization`.
+
+    >>> batch_normalization([[1.0, 2.0]], mean=[0.0, 2.0], variance=[4.0, 1.0], axis=-1, scale=[6.0, 1.0], epsilon=0.0)
+    array([[3., 0.]], dtype=float32)
+    """
+    name = "batch_normalization"
+    x, axis, wide = channelled(name, x, axis, epsilon)
+    mean, variance = (parameter(name, v, wide, n) for v, n in ((mean, "mean"), (variance, "variance")))
+    offset = ops.zeros_like(mean) if offset is None else parameter(name, offset, wide, "offset")
+    scale = ops.ones_like(mean) if scale is None else parameter(name, scale, wide, "scale")
+    y = batch_normalization_op(wide, mean, variance, offset, scale, axis=axis, epsilon=float(epsilon))
+    return as_dtype(y, dtype_of(x))
+
+
+def batch_normalization_training(
+    x: TensorLike, axis: int, offset: TensorLike = None, scale: TensorLike = None, epsilon: float = 1e-3
+) -> tuple[Array, Array, Array]:
+    """x normalized per channel by its own mean and variance, as batch normalization does in training; and those two.
+
+        mean[c]     = sum over o, i of  x[o, c, i] / n,   n = the number of pairs o, i
+        variance[c] = sum over o, i of  (x[o, c, i] - mean[c])**2 / n
+        y[o, c, i]  = (x[o, c, i] - mean[c]) / sqrt(variance[c] + epsilon) * scale[c] + offset[c]
+
+    Args:
+        x: an array or tensor with axes; integers and bools take the default floating dtype.
+        axis: where the channels are; everything else is the batch.
+        offset, scale: one number for each channel; None for 0 and 1.
+        epsilon: keeps the root away from 0; at least 0.
+    Returns:
+        (y, mean, variance): y in x's shape and dtype; the others one number for each channel, in float32 where x has 16 bits.
+        All three have gradients.
+    NaN: a channel with NaN or an infinity is all NaN. Empty: an empty y, and NaN for mean and variance.
+    Raises:
+        ArgumentError: an axis that x does not have, epsilon below 0.  ShapeError: not one number for each channel.
+    Source: Ioffe and Szegedy 2015; the variance is the biased one, as in Keras 3 `BatchNormalization`.
+
+    >>> y, mean, variance = batch_normalization_training([[1.0], [3.0]], axis=-1, epsilon=0.0)
+    >>> y, mean, variance
+    (array([[-1.],
+           [ 1.]], dtype=float32), array([2.], dtype=float32), array([1.], dtype=float32))
+    """
+    name = "batch_normalization_training"
+    x, axis, wide = channelled(name, x, axis, epsilon)
+    channels = (ops.shape(x)[axis],)
+    offset = ops.zeros(channels, dtype_of(wide)) if offset is None else parameter(name, offset, wide, "offset")
+    scale = ops.ones(channels, dtype_of(wide)) if scale is None else parameter(name, scale, wide, "scale")
+    y, mean, variance = batch_normalization_training_op(wide, offset, scale, axis=axis, epsilon=float(epsilon))
+    return as_dtype(y, dtype_of(x)), mean, variance
+
+
+def channelled(name: str, x: TensorLike, axis: int, epsilon: float) -> tuple[TensorLike, int, TensorLike]:
+    """x as floats, its channel axis counted from the front, and x in the dtype that is computed in."""
+    x = floating(name, x)
+    checked_epsilon(name, epsilon)
+    return x, checked_axis(name, axis, len(shape_of(x))), wide_enough(x)
+
+
+def checked_epsilon(name: str, epsilon: float) -> None:
+    if not epsilon >= 0:
+        raise ArgumentError(f"{name}: epsilon must be at least 0; got {epsilon}.")
+
+
+def parameter(name: str, v: TensorLike, x: TensorLike, argument: str) -> TensorLike:
+    """v in x's dtype."""
+    return as_dtype(converted(name, v, argument), dtype_of(x))
+
+
+def per_channel(name: str, x: SpecLike, axis: int, **vectors: SpecLike) -> None:
+    """Raises ShapeError unless each vector has one number for each channel of x."""
+    for argument, v in vectors.items():
+        if not compatible(v.shape, (x.shape[axis],)):
+            raise ShapeError(
+                f"{name} needs one number of {argument} for each of the {x.shape[axis]} channels "
+                f"(axis {axis} of x, which has shape {tuple(x.shape)}); got {argument} of shape {tuple(v.shape)}."
+            )
+
+
+def batch_normalization_rule(
+    x: Spec, mean: Spec, variance: Spec, offset: Spec, scale: Spec, *, axis: int, epsilon: float
+) -> Spec:
+    per_channel("batch_normalization", x, axis, mean=mean, variance=variance, offset=offset, scale=scale)
+    return Spec(tuple(x.shape), x.dtype)
+
+
+def channel_views(x: SpecLike, axis: int) -> tuple[View, View]:
+    """x as (outer, channel, inner), and a vector of channels."""
+    return View((size_of(x.shape[:axis]), x.shape[axis], size_of(x.shape[axis + 1 :]))), View((x.shape[axis],))
+
+
+def batch_normalization_form(x: Spec, *vectors: Spec, axis: int, epsilon: float) -> Form:
+    """One task for each outer place and channel."""
+    whole, vector = channel_views(x, axis)
+    return Form((whole, *[vector] * 4), (epsilon,), (whole,), whole.shape[:2], cost=4 * whole.shape[2] + 8)
+
+
+def batch_normalization_loop(
+    tasks: Tasks,
+    x: Array,
+    mean: Array,
+    variance: Array,
+    offset: Array,
+    scale: Array,
+    epsilon: float,
+    y: Array,
+) -> None:
+    for o, c in tasks:
+        root = sqrt(variance[c] + epsilon)
+        for i in range(x.shape[2]):
+            y[o, c, i] = divide(x[o, c, i] - mean[c], root) * scale[c] + offset[c]
+
+
+def batch_normalization_gradient(node: Node, dy: TensorLike) -> list[TensorLike]:
+    (x, mean, variance, _, scale), axis, epsilon = node.inputs, node.attributes["axis"], node.attributes["epsilon"]
+    axes = other_axes(x, axis)
+    root = ops.sqrt(ops.add(variance, epsilon))
+    slope = ops.divide(scale, root)
+    doffset = ops.sum(dy, axes)
+    dscale = ops.sum(ops.multiply(dy, standardized(x, mean, root, axis)), axes)
+    dvariance = ops.divide(ops.multiply(ops.multiply(-0.5, dscale), slope), root)
+    dx = ops.multiply(dy, spread(slope, x, axis))
+    return [dx, ops.negative(ops.multiply(doffset, slope)), dvariance, doffset, dscale]
+
+
+def other_axes(x: TensorLike, axis: int) -> tuple[int, ...]:
+    return tuple(a for a in range(len(shape_of(x))) if a != axis)
+
+
+def spread(v: TensorLike, x: TensorLike, axis: int) -> TensorLike:
+    """A vector of channels, broadcast to x's rank."""
+    return ops.expand_dims(v, other_axes(x, axis))
+
+
+def standardized(x: TensorLike, mean: TensorLike, root: TensorLike, axis: int) -> TensorLike:
+    return ops.divide(ops.subtract(x, spread(mean, x, axis)), spread(root, x, axis))
+
+
+batch_normalization_op = Op(
+    "batch_normalization",
+    batch_normalization_rule,
+    loop=batch_normalization_loop,
+    form=batch_normalization_form,
+    gradient=batch_normalization_gradient,
+)
+
+
+# ---- batch normalization in training: one task for each channel, which goes over the batch twice for mean and variance
+
+
+def channel_mean(x: Array, c: int) -> Number:
+    total = 0
+    for o in range(x.shape[0]):
+        for i in range(x.shape[2]):
+            total += x[o, c, i]
+    return divide(total, x.shape[0] * x.shape[2])
+
+
+def channel_variance(x: Array, c: int, mean: Number) -> Number:
+    total = 0
+    for o in range(x.shape[0]):
+        for i in range(x.shape[2]):
+            distance = x[o, c, i] - mean
+            total += distance * distance
+    return divide(total, x.shape[0] * x.shape[2])
+
+
+def batch_normalization_training_loop(
+    tasks: Tasks, x: Array, offset: Array, scale: Array, epsilon: float, y: Array, mean: Array, variance: Array
+) -> None:
+    for (c,) in tasks:
+        center = channel_mean(x, c)
+        square = channel_variance(x, c, center)
+        root = sqrt(square + epsilon)
+        for o in range(x.shape[0]):
+            for i in range(x.shape[2]):
+                y[o, c, i] = divide(x[o, c, i] - center, root) * scale[c] + offset[c]
+        mean[c] = center
+        variance[c] = square
+
+
+def batch_normalization_training_gradient_loop(
+    tasks: Tasks,
+    dy: Array,
+    x: Array,
+    mean: Array,
+    variance: Array,
+    scale: Array,
+    epsilon: float,
+    dx: Array,
+    doffset: Array,
+    dscale: Array,
+) -> None:
+    # Every element moves the mean and the variance too: what flows back through those is the same for the whole channel.
+    count = x.shape[0] * x.shape[2]
+    for (c,) in tasks:
+        root = sqrt(variance[c] + epsilon)
+        total = 0
+        product = 0
+        for o in range(x.shape[0]):
+            for i in range(x.shape[2]):
+                total += dy[o, c, i]
+                product += dy[o, c, i] * divide(x[o, c, i] - mean[c], root)
+        for o in range(x.shape[0]):
+            for i in range(x.shape[2]):
+                normal = divide(x[o, c, i] - mean[c], root)
+                through = dy[o, c, i] - divide(total, count) - normal * divide(product, count)
+                dx[o, c, i] = through * divide(scale[c], root)
+        doffset[c] = total
+        dscale[c] = product
+
+
+def batch_normalization_training_rule(
+    x: Spec, offset: Spec, scale: Spec, *, axis: int, epsilon: float
+) -> tuple[Spec, ...]:
+    per_channel("batch_normalization_training", x, axis, offset=offset, scale=scale)
+    vector = Spec((x.shape[axis],), x.dtype)
+    return Spec(tuple(x.shape), x.dtype), vector, vector
+
+
+def batch_normalization_training_form(x: Spec, offset: Spec, scale: Spec, *, axis: int, epsilon: float) -> Form:
+    whole, vector = channel_views(x, axis)
+    cost = 8 * whole.shape[0] * whole.shape[2] + 8
+    return Form((whole, vector, vector), (epsilon,), (whole, vector, vector), vector.shape, cost)
+
+
+def batch_normalization_training_gradient_form(dy: Spec, x: Spec, *vectors: Spec, axis: int, epsilon: float) -> Form:
+    whole, vector = channel_views(x, axis)
+    cost = 10 * whole.shape[0] * whole.shape[2] + 8
+    return Form((whole, whole, *[vector] * 3), (epsilon,), (whole, vector, vector), vector.shape, cost)
+
+
+def batch_normalization_training_gradient(
+    node: Node, dy: TensorLike, dmean: TensorLike, dvariance: TensorLike
+) -> list[TensorLike]:
+    (x, _, scale), (_, mean, variance), axis = node.inputs, node.outputs, node.attributes["axis"]
+    dx = doffset = dscale = None
+    if dy is not None:
+        dx, doffset, dscale = batch_normalization_training_gradient_op(dy, x, mean, variance, scale, **node.attributes)
+    axes = other_axes(x, axis)
+    dx = joined(dx, through_moments(x, spread(mean, x, axis), axes, dmean, dvariance))
+    return [dx, doffset, dscale]
+
+
+def through_moments(
+    x: TensorLike, mean: TensorLike, axes: Sequence[int], dmean: TensorLike, dvariance: TensorLike
+) -> TensorLike:
+    """x's gradient from those of its mean and variance along axes; None if there are none."""
+    dx, count = None, number_of_elements(x, tuple(axes))
+    if dmean is not None:
+        dx = ops.multiply(ops.expand_dims(ops.divide(dmean, count), axes), ops.ones_like(x))
+    if dvariance is not None:
+        slope = ops.expand_dims(ops.divide(ops.multiply(2, dvariance), count), axes)
+        dx = joined(dx, ops.multiply(slope, ops.subtract(x, mean)))
+    return dx
+
+
+def batch_normalization_training_gradient_composite(
+    dy: TensorLike, x: TensorLike, mean: TensorLike, variance: TensorLike, scale: TensorLike, axis: int, epsilon: float
+) -> list[TensorLike]:
+    """What the gradient's loop computes, written with ops: to be differentiated."""
+    axes = other_axes(x, axis)
+    count = number_of_elements(x, axes)
+    root = ops.sqrt(ops.add(variance, epsilon))
+    normal = standardized(x, mean, root, axis)
+    doffset, dscale = ops.sum(dy, axes), ops.sum(ops.multiply(dy, normal), axes)
+    common = ops.add(spread(doffset, x, axis), ops.multiply(normal, spread(dscale, x, axis)))
+    through = ops.subtract(dy, ops.divide(common, count))
+    return [ops.multiply(through, spread(ops.divide(scale, root), x, axis)), doffset, dscale]
+
+
+batch_normalization_training_gradient_op = Op(
+    "batch_normalization_training_gradient",
+    lambda dy, x, mean, variance, scale, *, axis, epsilon: batch_normalization_training_rule(
+        x, mean, scale, axis=axis, epsilon=epsilon
+    ),
+    loop=batch_normalization_training_gradient_loop,
+    form=batch_normalization_training_gradient_form,
+    gradient=lambda node, *ds: differentiated(batch_normalization_training_gradient_composite, node, ds),
+)
+batch_normalization_training_op = Op(
+    "batch_normalization_training",
+    batch_normalization_training_rule,
+    loop=batch_normalization_training_loop,
+    form=batch_normalization_training_form,
+    gradient=batch_normalization_training_gradient,
+)
+
+
+# ---- layer normalization: (row, feature)
+
+
+def layer_normalization(
+    x: TensorLike,
+    gamma: TensorLike = None,
+    beta: TensorLike = None,
+    axis: int | Sequence[int] = -1,
+    epsilon: float | None = None,
+) -> Array:
+    """Each row of x normalized by its own mean and variance.
+
+        mean[n]     = sum over f of  x[n, f] / F
+        variance[n] = sum over f of  (x[n, f] - mean[n])**2 / F
+        y[n, f]     = (x[n, f] - mean[n]) / sqrt(variance[n] + epsilon) * gamma[f] + beta[f]
+
+    Args:
+        x: an array or tensor with axes; integers and bools take the default floating dtype.
+        gamma, beta: one number for each feature, in the shape of the axes; None for 1 and 0.
+        axis: the axis of the features, or several, which together are a row.
+        epsilon: keeps the root away from 0; at least 0; 1e-7 if None.
+    Returns:
+        x's shape and dtype. float16 and bfloat16 are computed in float32.
+    NaN: a row with NaN or an infinity is all NaN. Empty: an empty result.
+    Raises:
+        ArgumentError: an axis that x does not have, or twice; epsilon below 0.  ShapeError: not one number for each feature.
+    Source: Ba et al. 2016; Keras 3 `ops.layer_normalization`, without its deprecated `rms_scaling`.
+
+    >>> layer_normalization([[1.0, 3.0], [8.0, 4.0]], gamma=[1.0, 2.0], beta=[0.0, 10.0], epsilon=0.0)
+    array([[-1., 12.],
+           [ 1.,  8.]], dtype=float32)
+    """
+    name = "layer_normalization"
+    x = floating(name, x)
+    epsilon = EPSILON if epsilon is None else epsilon
+    checked_epsilon(name, epsilon)
+    wide, rank = wide_enough(x), len(shape_of(x))
+    axes = checked_axes(name, axis, rank)
+    if not axes:
+        raise ArgumentError(f"{name} needs at least one axis of features; got axis {axis} for shape {shape_of(x)}.")
+    order = [a for a in range(rank) if a not in axes] + list(axes)
+    moved = wide if order == list(range(rank)) else ops.transpose(wide, order)
+    features = ops.shape(moved)[rank - len(axes) :]
+    gamma = ops.ones(features, dtype_of(wide)) if gamma is None else parameter(name, gamma, wide, "gamma")
+    beta = ops.zeros(features, dtype_of(wide)) if beta is None else parameter(name, beta, wide, "beta")
+    y = layer_normalization_op(moved, gamma, beta, count=len(axes), epsilon=float(epsilon))[0]
+    if moved is not wide:
+        y = ops.transpose(y, [order.index(a) for a in range(rank)])
+    return as_dtype(y, dtype_of(x))
+
+
+def layer_normalization_rule(x: Spec, gamma: Spec, beta: Spec, *, count: int, epsilon: float) -> tuple[Spec, ...]:
+    features = tuple(x.shape[len(x.shape) - count :])
+    for argument, v in (("gamma", gamma), ("beta", beta)):
+        if not compatible(v.shape, features):
+            raise ShapeError(
+                f"layer_normalization needs one number of {argument} for each feature; for rows of shape {features} "
+                f"that is shape {features}; got {argument} of shape {tuple(v.shape)}."
+            )
+    row = Spec(tuple(x.shape[: len(x.shape) - count]), x.dtype)
+    return Spec(tuple(x.shape), x.dtype), row, row
+
+
+def row_views(x: SpecLike, count: int) -> tuple[View, View, View]:
+    """x as (row, feature), a vector of rows and one of features."""
+    cut = len(x.shape) - count
+    rows, features = size_of(x.shape[:cut]), size_of(x.shape[cut:])
+    return View((rows, features)), View((rows,)), View((features,))
+
+
+def layer_normalization_form(x: Spec, gamma: Spec, beta: Spec, *, count: int, epsilon: float) -> Form:
+    whole, rows, features = row_views(x, count)
+    cost = 8 * whole.shape[1] + 8
+    return Form((whole, features, features), (epsilon,), (whole, rows, rows), rows.shape, cost)
+
+
+def layer_normalization_gradient_form(dy: Spec, x: Spec, *others: Spec, count: int, epsilon: float) -> Form:
+    whole, rows, features = row_views(x, count)
+    cost = 10 * whole.shape[1] + 8
+    return Form((whole, whole, rows, rows, features), (epsilon,), (whole,), rows.shape, cost)
+
+
+def row_mean(x: Array, n: int) -> Number:
+    total = 0
+    for f in range(x.shape[1]):
+        total += x[n, f]
+    return divide(total, x.shape[1])
+
+
+def row_variance(x: Array, n: int, mean: Number) -> Number:
+    total = 0
+    for f in range(x.shape[1]):
+        distance = x[n, f] - mean
+        total += distance * distance
+    return divide(total, x.shape[1])
+
+
+def layer_normalization_loop(
+    tasks: Tasks, x: Array, gamma: Array, beta: Array, epsilon: float, y: Array, mean: Array, variance: Array
+) -> None:
+    for (n,) in tasks:
+        center = row_mean(x, n)
+        square = row_variance(x, n, center)
+        root = sqrt(square + epsilon)
+        for f in range(x.shape[1]):
+            y[n, f] = divide(x[n, f] - center, root) * gamma[f] + beta[f]
+        mean[n] = center
+        variance[n] = square
+
+
+def layer_normalization_gradient_loop(
+    tasks: Tasks, dy: Array, x: Array, mean: Array, variance: Array, gamma: Array, epsilon: float, dx: Array
+) -> None:
+    count = x.shape[1]
+    for (n,) in tasks:
+        root = sqrt(variance[n] + epsilon)
+        total = 0
+        product = 0
+        for f in range(x.shape[1]):
+            total += dy[n, f] * gamma[f]
+            product += dy[n, f] * gamma[f] * divide(x[n, f] - mean[n], root)
+        for f in range(x.shape[1]):
+            normal = divide(x[n, f] - mean[n], root)
+            through = dy[n, f] * gamma[f] - divide(total, count) - normal * divide(product, count)
+            dx[n, f] = divide(through, root)
+
+
+def layer_normalization_gradient(
+    node: Node, dy: TensorLike, dmean: TensorLike, dvariance: TensorLike
+) -> list[TensorLike]:
+    (x, gamma, _), (_, mean, variance), count = node.inputs, node.outputs, node.attributes["count"]
+    rank = len(shape_of(x))
+    rows, features = tuple(range(rank - count)), tuple(range(rank - count, rank))
+    dx = dgamma = dbeta = None
+    if dy is not None:
+        dx = layer_normalization_gradient_op(dy, x, mean, variance, gamma, **node.attributes)
+        root = ops.sqrt(ops.add(ops.expand_dims(variance, features), node.attributes["epsilon"]))
+        normal = ops.divide(ops.subtract(x, ops.expand_dims(mean, features)), root)
+        dgamma, dbeta = ops.sum(ops.multiply(dy, normal), rows), ops.sum(dy, rows)
+    through = through_moments(x, ops.expand_dims(mean, features), features, dmean, dvariance)
+    return [joined(dx, through), dgamma, dbeta]
+
+
+def layer_normalization_gradient_composite(
+    dy: TensorLike, x: TensorLike, mean: TensorLike, variance: TensorLike, gamma: TensorLike, count: int, epsilon: float
+) -> list[TensorLike]:
+    """What the gradient's loop computes, written with ops: to be differentiated."""
+    features = tuple(range(len(shape_of(x)) - count, len(shape_of(x))))
+    root = ops.sqrt(ops.add(ops.expand_dims(variance, features), epsilon))
+    normal = ops.divide(ops.subtract(x, ops.expand_dims(mean, features)), root)
+    above = ops.multiply(dy, gamma)
+    product = ops.mean(ops.multiply(above, normal), features, keepdims=True)
+    common = ops.add(ops.mean(above, features, keepdims=True), ops.multiply(normal, product))
+    return [ops.divide(ops.subtract(above, common), root)]
+
+
+layer_normalization_gradient_op = Op(
+    "layer_normalization_gradient",
+    lambda dy, x, mean, variance, gamma, *, count, epsilon: Spec(tuple(x.shape), x.dtype),
+    loop=layer_normalization_gradient_loop,
+    form=layer_normalization_gradient_form,
+    gradient=lambda node, *ds: differentiated(layer_normalization_gradient_composite, node, ds),
+)
+layer_normalization_op = Op(
+    "layer_normalization",
+    layer_normalization_rule,
+    loop=layer_normalization_loop,
+    form=layer_normalization_form,
+    gradient=layer_normalization_gradient,
+)
