@@ -50,7 +50,8 @@ from refnet.ops.padding import pad
 from refnet.ops.reduction import all, any, count_nonzero, prod, sum
 from refnet.ops.shapes import broadcast_to, expand_dims, moveaxis, ravel, reshape, shape, squeeze, swapaxes, transpose
 from refnet.ops.slicing import flip, get_item, slice, slice_inputs_gradient, split
-from refnet.ops.statistics import logsumexp, mean, std, var
+from refnet.ops.statistics import average, logsumexp, mean, moments, norm, std, var
 from refnet.ops.unary import cast, erf, exp, expm1, identity, log, log1p, rsqrt, sqrt, stop_gradient, tanh
 from refnet.ops.grouping import group_normalization, instance_normalization, normalize, rms_normalization
 from refnet.ops.normalization import batch_normalization, batch_normalization_training, layer_normalization
+from refnet.ops.accumulation import cumprod, cumsum
