@@ -55,3 +55,4 @@ from refnet.ops.unary import cast, erf, exp, expm1, identity, log, log1p, rsqrt,
 from refnet.ops.grouping import group_normalization, instance_normalization, normalize, rms_normalization
 from refnet.ops.normalization import batch_normalization, batch_normalization_training, layer_normalization
 from refnet.ops.accumulation import cumprod, cumsum
+from refnet.ops.einsum import dot, einsum, inner, outer, tensordot, vdot
