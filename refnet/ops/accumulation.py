@@ -93,15 +93,12 @@ def cumsum_loop(tasks: Tasks, x: Array, reverse: bool, y: Array) -> None:
             y[o, r, i] = total
 
 
-cumsum_op = Op(
-    "cumsum",
-    same_rule,
-    loop=cumsum_loop,
-    form=cumsum_form,
-    gradient=lambda node, dy: [
-        cumsum_op(dy, axis=node.attributes["axis"], reverse=not node.attributes["reverse"]),
-    ],
-)
+def cumsum_gradient(node: Node, dy: TensorLike) -> list[TensorLike]:
+    """Each element is in the totals from its own place on: totals the other way."""
+    return [cumsum_op(dy, axis=node.attributes["axis"], reverse=not node.attributes["reverse"])]
+
+
+cumsum_op = Op("cumsum", same_rule, loop=cumsum_loop, form=cumsum_form, gradient=cumsum_gradient)
 
 
 # ---- products

@@ -7,7 +7,8 @@ from refnet.annotations import Array, TensorLike
 from refnet.errors import ArgumentError, ShapeError
 from refnet.ops.arguments import as_dtype, checked_axis, dtype_of, floating, shape_of
 from refnet.ops.loss import EPSILON
-from refnet.ops.normalization import checked_epsilon, layer_normalization_op, parameter, per_channel, spread
+from refnet.ops.normalization import checked_epsilon, parameter, per_channel, spread
+from refnet.ops.row_normalization import layer_normalization_op
 from refnet.ops.statistics import wide_enough
 
 
@@ -127,9 +128,7 @@ def rms_normalization(
     return as_dtype(y, dtype_of(x))
 
 
-def normalize(
-    x: TensorLike, axis: int | Sequence[int] = -1, order: int = 2, epsilon: float | None = None
-) -> Array:
+def normalize(x: TensorLike, axis: int | Sequence[int] = -1, order: int = 2, epsilon: float | None = None) -> Array:
     """x divided by its norm along axes.
 
         y[n, f] = x[n, f] / max((sum over k of  |x[n, k]|**order)**(1 / order), epsilon)

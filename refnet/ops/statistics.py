@@ -93,9 +93,7 @@ def std(x: TensorLike, axis: TensorLike = None, keepdims: bool = False) -> Array
     return ops.cast(ops.sqrt(variance(x, axis, keepdims)), dtype)
 
 
-def moments(
-    x: TensorLike, axes: TensorLike, keepdims: bool = False, synchronized: bool = False
-) -> tuple[Array, Array]:
+def moments(x: TensorLike, axes: TensorLike, keepdims: bool = False, synchronized: bool = False) -> tuple[Array, Array]:
     """The mean and the variance of the elements along axes (see `mean` and `var`).
 
     Args:
@@ -182,7 +180,14 @@ def norm(x: TensorLike, ord: TensorLike = None, axis: TensorLike = None, keepdim
     rank = len(shape_of(x))
     axes = checked_axes("norm", axis, rank)
     wide, size = wide_enough(x), ops.abs(wide_enough(x))
-    if ord is None and (axis is None or len(axes) <= 2) or ord == "fro" and len(axes) == 2 or ord == 2 and len(axes) == 1:
+    if (
+        ord is None
+        and (axis is None or len(axes) <= 2)
+        or ord == "fro"
+        and len(axes) == 2
+        or ord == 2
+        and len(axes) == 1
+    ):
         y = ops.sqrt(ops.sum(ops.square(wide), axes, keepdims))
     elif len(axes) == 1 and not isinstance(ord, str):
         y = vector_norm(size, ord, axes, keepdims)

@@ -120,6 +120,15 @@ def truncate(x: Number) -> Number:
     return int(x) if plain(x) else x.truncate()
 
 
+def larger(x: Number, y: Number) -> Number:
+    """The larger of two computed numbers; NaN if either is. (An `if` between computed numbers may be decided by rounding.)"""
+    if not plain(x):
+        return x.larger(y)
+    if not plain(y):
+        return y.larger(x)
+    return x if x > y or x != x else y
+
+
 def isnan(x: Number) -> Number:
     """Whether x is not a number."""
     return x != x

@@ -16,7 +16,9 @@ def epsilon(draw: Draw) -> float:
 
 def variances(draw: Draw, shape: tuple[int, ...], dtype: str) -> Array:
     """Mostly what a variance can be; any values at times."""
-    return draw.array(shape, dtype, calm=(0.1, 2)) if draw.calm or draw.flag() else draw.array(shape, dtype, low=0, high=4)
+    return (
+        draw.array(shape, dtype, calm=(0.1, 2)) if draw.calm or draw.flag() else draw.array(shape, dtype, low=0, high=4)
+    )
 
 
 def channels(draw: Draw) -> tuple[tuple[int, ...], str, dict[str, Any]]:
@@ -27,7 +29,7 @@ def channels(draw: Draw) -> tuple[tuple[int, ...], str, dict[str, Any]]:
 @strategy("batch_normalization")
 def batch_normalization_calls(draw: Draw) -> Any:
     shape, dtype, attributes = channels(draw)
-    vector = shape[attributes["axis"]],
+    vector = (shape[attributes["axis"]],)
     mean, offset, scale = (draw.array(vector, dtype) for _ in range(3))
     return [draw.array(shape, dtype), mean, variances(draw, vector, dtype), offset, scale], attributes
 
@@ -35,14 +37,14 @@ def batch_normalization_calls(draw: Draw) -> Any:
 @strategy("batch_normalization_training")
 def batch_normalization_training_calls(draw: Draw) -> Any:
     shape, dtype, attributes = channels(draw)
-    vector = shape[attributes["axis"]],
+    vector = (shape[attributes["axis"]],)
     return [draw.array(shape, dtype), draw.array(vector, dtype), draw.array(vector, dtype)], attributes
 
 
 @strategy("batch_normalization_training_gradient")
 def batch_normalization_training_gradient_calls(draw: Draw) -> Any:
     shape, dtype, attributes = channels(draw)
-    vector = shape[attributes["axis"]],
+    vector = (shape[attributes["axis"]],)
     arrays = [draw.array(shape, dtype), draw.array(shape, dtype), draw.array(vector, dtype)]
     return [*arrays, variances(draw, vector, dtype), draw.array(vector, dtype)], attributes
 
@@ -55,14 +57,23 @@ def rows(draw: Draw) -> tuple[tuple[int, ...], tuple[int, ...], str, dict[str, A
 @strategy("layer_normalization")
 def layer_normalization_calls(draw: Draw) -> Any:
     leading, features, dtype, attributes = rows(draw)
-    return [draw.array((*leading, *features), dtype), draw.array(features, dtype), draw.array(features, dtype)], attributes
+    return [
+        draw.array((*leading, *features), dtype),
+        draw.array(features, dtype),
+        draw.array(features, dtype),
+    ], attributes
 
 
 @strategy("layer_normalization_gradient")
 def layer_normalization_gradient_calls(draw: Draw) -> Any:
     leading, features, dtype, attributes = rows(draw)
     arrays = [draw.array((*leading, *features), dtype) for _ in range(2)]
-    return [*arrays, draw.array(leading, dtype), variances(draw, leading, dtype), draw.array(features, dtype)], attributes
+    return [
+        *arrays,
+        draw.array(leading, dtype),
+        variances(draw, leading, dtype),
+        draw.array(features, dtype),
+    ], attributes
 
 
 @usage("layer_normalization")
@@ -98,13 +109,33 @@ def rms_normalization_usages(draw: Draw) -> Any:
 
 @usage("normalize")
 def normalize_usages(draw: Draw) -> Any:
-    return (draw.array(draw.shape(1, 3, 1), draw.floating()),), {"axis": draw.choice((-1, 0)), "order": draw.integer(1, 3)}
+    return (draw.array(draw.shape(1, 3, 1), draw.floating()),), {
+        "axis": draw.choice((-1, 0)),
+        "order": draw.integer(1, 3),
+    }
 
 
 _x, _four = np.zeros((2, 3), "float32"), np.zeros(4, "float32")
-refuse("batch_normalization", _x, np.zeros(2), np.zeros(3), 1, error=ShapeError, words="one number of mean for each of the 3 channels")
+refuse(
+    "batch_normalization",
+    _x,
+    np.zeros(2),
+    np.zeros(3),
+    1,
+    error=ShapeError,
+    words="one number of mean for each of the 3 channels",
+)
 refuse("batch_normalization", _x, np.zeros(3), np.zeros(3), 2, error=ArgumentError, words="axis 2")
-refuse("batch_normalization", _x, np.zeros(3), np.zeros(3), 1, epsilon=-1.0, error=ArgumentError, words="epsilon must be at least 0")
+refuse(
+    "batch_normalization",
+    _x,
+    np.zeros(3),
+    np.zeros(3),
+    1,
+    epsilon=-1.0,
+    error=ArgumentError,
+    words="epsilon must be at least 0",
+)
 refuse("batch_normalization_training", _x, 1, _four, error=ShapeError, words="one number of offset")
 refuse("batch_normalization_training", _x, -3, error=ArgumentError, words="axis -3")
 refuse("layer_normalization", _x, _four, error=ShapeError, words="one number of gamma for each feature")

@@ -6,11 +6,13 @@ from typing import Any
 from refnet import ops
 from refnet.annotations import Array, TensorLike
 from refnet.errors import ArgumentError, ShapeError
-from refnet.ops.arguments import checked_axis, converted, promoted, shape_of
+from refnet.ops.arguments import checked_axis, promoted, shape_of
 from refnet.ops.contraction import matmul_op, summable
 from refnet.ops.reduction import reduce, sum_op
 
-Labels = tuple[Hashable, ...]  # a name for each axis of an operand: a letter, or a number for an axis within an ellipsis
+Labels = tuple[
+    Hashable, ...
+]  # a name for each axis of an operand: a letter, or a number for an axis within an ellipsis
 
 # ---- by letters
 
@@ -113,7 +115,9 @@ def check_extents(subscripts: str, xs: Sequence[TensorLike], terms: Sequence[Lab
             if differs:
                 shapes = " and ".join(str(tuple(shape_of(x))) for x in xs)
                 name = f"axis {label!r}" if isinstance(label, str) else "an axis within '...'"
-                raise ShapeError(f"einsum {subscripts!r} needs {name} to be equal wherever it stands; got shapes {shapes}.")
+                raise ShapeError(
+                    f"einsum {subscripts!r} needs {name} to be equal wherever it stands; got shapes {shapes}."
+                )
 
 
 # ---- by labels
@@ -143,7 +147,9 @@ def diagonal(x: TensorLike, labels: Labels) -> tuple[TensorLike, Labels]:
     rest = [axis for axis in range(len(labels)) if axis not in (first, second)]
     extent = shape_of(x)[first] if shape_of(x)[first] is not None else shape_of(x)[second]
     if extent is None:
-        raise ShapeError(f"einsum needs to know the length of a diagonal; axis {label!r} of shape {shape_of(x)} is open.")
+        raise ShapeError(
+            f"einsum needs to know the length of a diagonal; axis {label!r} of shape {shape_of(x)} is open."
+        )
     moved = ops.transpose(x, [*rest, first, second])
     flat = ops.reshape(moved, (*ops.shape(moved)[:-2], extent * extent))
     return ops.get_item(flat, (..., slice(None, None, extent + 1))), (*(labels[axis] for axis in rest), label)
@@ -167,7 +173,10 @@ def product(a: TensorLike, labels_a: Labels, b: TensorLike, labels_b: Labels, ou
         b = ops.reshape(b, (*lead, size_over(depth), size_over(columns)))
         y = ops.reshape(matmul_op(a, b, transpose1=False, transpose2=False), (*lead, *rows, *columns))
     else:
-        y = ops.multiply(ops.expand_dims(a, tuple(range(-len(right), 0))) if right else a, ops.reshape(b, (*lead, *[1] * len(left), *columns)))
+        y = ops.multiply(
+            ops.expand_dims(a, tuple(range(-len(right), 0))) if right else a,
+            ops.reshape(b, (*lead, *[1] * len(left), *columns)),
+        )
     return ordered(y, [*batch, *left, *right], out)
 
 
@@ -236,7 +245,9 @@ def tensordot(x1: TensorLike, x2: TensorLike, axes: Any = 2) -> Array:
     if isinstance(axes, int):
         ranks = len(shape_of(x1)), len(shape_of(x2))
         if not 0 <= axes <= min(ranks):
-            raise ArgumentError(f"tensordot: axes must lie in 0..{min(ranks)} for operands with {ranks} axes; got {axes}.")
+            raise ArgumentError(
+                f"tensordot: axes must lie in 0..{min(ranks)} for operands with {ranks} axes; got {axes}."
+            )
         return over("tensordot", x1, list(range(ranks[0] - axes, ranks[0])), x2, list(range(axes)))
     if len(axes) != 2:
         raise ArgumentError(f"tensordot: axes must be a number or a pair, for x1 and for x2; got {axes!r}.")
