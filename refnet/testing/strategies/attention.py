@@ -15,14 +15,15 @@ Extents = tuple[int, int, int, int, int, int, int]
 def extents(draw: Draw) -> Extents:
     """batch, queries, keys, heads of the key, heads that share one, features, features of the values."""
     batch, queries, keys, shared, group, h, w = (draw.integer(1, 2) for _ in range(7))
-    return draw.choice((batch, batch, batch, 0)) if not draw.calm else batch, queries + 1, keys + 1, shared, group, h, w
+    batch = 0 if draw.exotic and draw.integer(0, 7) == 0 else batch
+    return batch, queries + 1, keys + 1, shared, group, h, w
 
 
 def operands(draw: Draw, sizes: Extents, dtype: str) -> list[Array]:
     """query, key, value, bias, mask. In float64 bias and mask are whole: each mixture of dtype and layout is a kernel to compile."""
     b, t, s, shared, group, h, w = sizes
     heads = shared * group
-    small = draw.choice(((t, s), (1, heads, 1, s), ()))
+    small = draw.choice(((b, 1, 1, s), (1, heads, 1, s), ()))
     logits = (b, heads, t, s) if dtype == "float64" and not draw.calm else small
     mask = draw.array(logits, "bool") if draw.flag() else np.ones(logits, bool)
     shapes = (b, t, heads, h), (b, s, shared, h), (b, s, shared, w)
