@@ -4,6 +4,7 @@
 import argparse
 import json
 import sys
+from typing import Any
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def show(rows: list[dict]) -> None:  # type: ignore[type-arg]
+def show(rows: list[dict[str, Any]]) -> None:
     from refnet.testing.measure import ENGINES
     from refnet.testing.report import number, print_table
 

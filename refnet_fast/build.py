@@ -21,7 +21,15 @@ import llvmlite.binding as llvm
 import numba
 
 # Modules whose text decides what a kernel computes. Planner, graph and library are not among them.
-MEANING = ("refnet.ops", "refnet.scalars", "refnet.random", "refnet.philox", "refnet_fast.cpu", "refnet_fast.cuda")
+MEANING = (
+    "refnet.ops",
+    "refnet.scalars",
+    "refnet.random",
+    "refnet.philox",
+    "refnet_fast.cpu",
+    "refnet_fast.cuda",
+    "refnet_fast.vm",
+)
 ALWAYS = ("refnet_fast.native", "refnet_fast.build", "refnet_fast.derive")
 
 ENOUGH_FOR_TWO = 8  # missing kernels for which a second compiling process pays: it takes a second to start
@@ -47,7 +55,9 @@ def cache_folder():
 def machine():
     """What besides source text decides machine code."""
     features = llvm.get_host_cpu_features().flatten()
-    return f"numba {numba.__version__} llvmlite {llvmlite.__version__} {llvm.get_host_cpu_name()} {features} {sys.version}"
+    return (
+        f"numba {numba.__version__} llvmlite {llvmlite.__version__} {llvm.get_host_cpu_name()} {features} {sys.version}"
+    )
 
 
 @functools.cache
@@ -69,7 +79,11 @@ def meaning_of(name):
         for node in ast.parse(seen[module]).body:
             if isinstance(node, ast.ImportFrom) and node.module:
                 todo.append(node.module)
-                todo += [f"{node.module}.{alias.name}" for alias in node.names if node.module in ("refnet.ops", "refnet_fast.cpu", "refnet_fast.cuda")]
+                todo += [
+                    f"{node.module}.{alias.name}"
+                    for alias in node.names
+                    if node.module in ("refnet.ops", "refnet_fast.cpu", "refnet_fast.cuda", "refnet_fast.vm")
+                ]
     return "".join(f"# {m}\n{seen[m]}" for m in sorted(seen))
 
 
@@ -80,7 +94,9 @@ def common_meaning():
 
 def key_of(text):
     """The name of a kernel: a hash of all that decides its machine code."""
-    modules = sorted({n.module for n in ast.parse(text).body if isinstance(n, ast.ImportFrom) and n.module.startswith(MEANING)})
+    modules = sorted(
+        {n.module for n in ast.parse(text).body if isinstance(n, ast.ImportFrom) and n.module.startswith(MEANING)}
+    )
     sources = "".join(meaning_of(module) for module in modules)
     return hashlib.sha256((text + sources + common_meaning()).encode()).hexdigest()[:24]
 

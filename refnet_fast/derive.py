@@ -9,8 +9,7 @@ import types as python_types
 import numpy as np
 from numba import njit
 
-from refnet import dtypes
-from refnet import scalars
+from refnet import dtypes, scalars
 from refnet.definition import View, row_major, size_of
 from refnet.errors import EngineError
 from refnet_fast import native, scalar_functions
@@ -187,7 +186,9 @@ def derive(op, form, inputs, outputs):
         writes = ", ".join(f"{name}[{task}]" for name in names[end:])
         action = f"{writes} = definition({', '.join(reads + names[first:end])})"
     else:
-        given = names[1 : len(names) - len(form.scratch)] + [f"s{n}" for n in range(len(names) - len(form.scratch), len(names))]
+        given = names[1 : len(names) - len(form.scratch)] + [
+            f"s{n}" for n in range(len(names) - len(form.scratch), len(names))
+        ]
         action = f"definition(({task},), {', '.join(given)})"
     first_scratch = len(arguments) - len(form.scratch)
     body = [f"s{number} = np.zeros(a{number})" for number in range(first_scratch, len(arguments))]

@@ -6,7 +6,8 @@ definition's derived kernel always exists; a tuned one only adds a faster way, u
 """
 
 import importlib
-from typing import Callable, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 from numba import njit
 

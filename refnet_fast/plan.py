@@ -10,9 +10,8 @@ import heapq
 import numpy as np
 
 from refnet.definition import Op, size_of
-from refnet.errors import DataError
 from refnet.graph import Constant, Tensor, Variable, node_of, trace
-from refnet.program import Instruction, place_of
+from refnet.program import Instruction, out_of_range, place_of
 
 
 class Unit:
@@ -107,10 +106,7 @@ class Plan:
         instruction, position, low, high = self.checked()[flag >> 40]
         indices = array_of(instruction.inputs[position])
         index = np.unravel_index(flag & (2**40 - 1), indices.shape)
-        return DataError(
-            f"{place_of(instruction)}: indices must lie in {low}..{high - 1}; "
-            f"the one at {[int(i) for i in index]}{where} is {int(indices[index])}."
-        )
+        return out_of_range(place_of(instruction), [int(i) for i in index], int(indices[index]), low, high, where)
 
     # ---- simplification
 
@@ -138,7 +134,7 @@ class Plan:
             if instruction.op.scalar is not None:
                 instruction = instruction._replace(inputs=tuple(self._before_repeat(x) for x in inputs))
             result.append(instruction)
-            self.maker.update({y: instruction for y in instruction.outputs})
+            self.maker.update(dict.fromkeys(instruction.outputs, instruction))
         return result
 
     def _before_repeat(self, x):
@@ -249,7 +245,7 @@ class Plan:
                         ancestors[number] |= before
             units[place].nodes.append(instruction)
             ancestors[place] |= before
-            home.update({y: place for y in instruction.outputs})
+            home.update(dict.fromkeys(instruction.outputs, place))
         return self._sorted(units, ancestors)
 
     def _joinable(self, instruction, units, ancestors, home, sources):
@@ -320,7 +316,11 @@ class Plan:
         direct = self._merged(direct)
         computing = [u for u in units if not u.commits and not any(u.nodes[0] in d.nodes for d in direct)]
         self.units, self.computing = computing + direct, len(computing)
-        needed = outputs | {self.base(x) for unit in self.units for x in unit.reads()} | {self.base(x) for x, _ in self.copies}
+        needed = (
+            outputs
+            | {self.base(x) for unit in self.units for x in unit.reads()}
+            | {self.base(x) for x, _ in self.copies}
+        )
         for unit in self.units:
             made = [y for node in unit.nodes for y in node.outputs]
             unit.stored = [y for y in made if y in needed or y in unit.commits] if unit.fused else made
@@ -363,7 +363,11 @@ class Plan:
             return None
         shared = []
         for x in node.inputs:
-            if x.shape == shape and isinstance(self.base(x), (Variable, Tensor)) and not isinstance(self.base(x), Constant):
+            if (
+                x.shape == shape
+                and isinstance(self.base(x), (Variable, Tensor))
+                and not isinstance(self.base(x), Constant)
+            ):
                 if shape == () and not (isinstance(x, Variable) and x in unit.commits.values()):
                     return None
                 shared.append(None)

@@ -4,13 +4,12 @@ import time
 
 import numpy as np
 
-from refnet import dtypes
 from refnet.definition import View, size_of
 from refnet.graph import Variable
 from refnet_fast import kernels, vm
+from refnet_fast.build import build_all
 from refnet_fast.cpu import batches
 from refnet_fast.derive import Placed, derive, frame_of, itemsize, kernel_text
-from refnet_fast.build import build_all
 from refnet_fast.fuse import Operand, fuse, unit_shape
 from refnet_fast.kernels import KernelCall
 from refnet_fast.memory import Memory, bytes_of, merged_size
@@ -99,7 +98,10 @@ class Running:
 
     def _epoch_machine(self, data, order, batch_size, outputs):
         """The machine with rows that gather a batch before, and rows that keep the outputs after."""
-        key = tuple((address_of(a), a.shape, a.dtype.str) for a in [*data, *([order] if order is not None else []), *(outputs or [])])
+        key = tuple(
+            (address_of(a), a.shape, a.dtype.str)
+            for a in [*data, *([order] if order is not None else []), *(outputs or [])]
+        )
         if self._epoch[0] != key:
             before = [self._gather(x, array, order, batch_size) for x, array in zip(self.concrete.inputs, data)]
             after = [self._keep(y, array) for y, array in zip(self.plan.outputs, outputs or [])]
@@ -187,9 +189,7 @@ class Running:
     def _fused_row(self, unit, group):
         reads = unit.reads()
         joined, strides = unit_shape(unit.shape, [x.shape for x in reads + unit.stored])
-        operand_of = {
-            t: Operand(self.memory.address(t), t.dtype, s) for t, s in zip(reads + unit.stored, strides)
-        }
+        operand_of = {t: Operand(self.memory.address(t), t.dtype, s) for t, s in zip(reads + unit.stored, strides)}
         size = size_of(joined)
         width = 1
         if len(group) > 1 and len(joined) == 1:
@@ -197,7 +197,15 @@ class Running:
         kernel, frame, tasks, per_task = fuse(unit.nodes, operand_of, joined, width)
         ns = size * ELEMENT_NS * (1 + len(unit.nodes)) + (tasks * TASK_NS if len(joined) > 1 else 0)
         quantum = 16 if len(joined) == 1 and width == 1 else 1
-        row = Row(kernel, frame, tasks, ns, [self._interval(x) for x in reads], [self._interval(y) for y in unit.stored], quantum)
+        row = Row(
+            kernel,
+            frame,
+            tasks,
+            ns,
+            [self._interval(x) for x in reads],
+            [self._interval(y) for y in unit.stored],
+            quantum,
+        )
         row.kind = "fused"
         return row
 
@@ -207,7 +215,8 @@ class Running:
         operand_of = self.memory.merged_operands(unit)
         extent = {t: (total if o.strides[0] else 1) * itemsize(o.dtype) for t, o in operand_of.items()}
         reads, writes = (
-            [(operand_of[t].address, operand_of[t].address + extent[t]) for t in tensors] for tensors in (node.inputs, node.outputs)
+            [(operand_of[t].address, operand_of[t].address + extent[t]) for t in tensors]
+            for tensors in (node.inputs, node.outputs)
         )
         kernel, frame, tasks, _ = fuse([node], operand_of, (total,))
         row = Row(kernel, frame, tasks, total * 3 * ELEMENT_NS, reads, writes, 16)
@@ -393,7 +402,11 @@ def aligned(plan, unit, made, rows):
             base = plan.base(x)
             if base not in made:
                 continue
-            whole_rows = x.shape[:1] == (rows[0],) and base.shape[:1] == (rows[0],) and len(x.shape) == len(node.outputs[0].shape)
+            whole_rows = (
+                x.shape[:1] == (rows[0],)
+                and base.shape[:1] == (rows[0],)
+                and len(x.shape) == len(node.outputs[0].shape)
+            )
             if unit.fused and not whole_rows:
                 return False
             if not unit.fused and (position not in rows[1] or base.shape[:1] != (rows[0],)):

@@ -74,7 +74,11 @@ def measured_composite(name: str, engine: Engine) -> dict[str, Any] | None:
 
 def composites() -> list[str]:
     """Public functions of refnet.ops that are no primitive themselves."""
-    public = (name for name, value in vars(ops).items() if inspect.isfunction(value) and not name.startswith("_"))
+    public = (
+        name
+        for name, value in vars(ops).items()
+        if inspect.isfunction(value) and value.__module__.startswith(ops.__name__)
+    )
     return sorted(name for name in public if name not in Op.named or not Op.named[name].primitive)
 
 
