@@ -139,4 +139,4 @@ def lowest(x: Array) -> Number:
     kind = x.dtype.kind
     if kind == "b":
         return False
-    return -INF if kind in "fO" else int(np.iinfo(x.dtype).min)
+    return -INF if kind in "fOV" else int(np.iinfo(x.dtype).min)  # V: bfloat16
