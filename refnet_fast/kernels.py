@@ -25,6 +25,7 @@ FAMILIES = (
     "normalization",
     "row_normalization",
     "statistics",
+    "attention",
 )
 
 
