@@ -138,11 +138,17 @@ def batch_normalization_training_gradient_lanes(dy, x, mean, variance, scale, ep
                 out[i] = (above[i] - shift - (row[i] - mean[c]) / root * tilt) * slope
 
 
+@njit(error_model="numpy", fastmath=False)  # said, for what is not said comes from the caller
+def slanted(above, x, center, root):
+    """Apart, so that only the additions around it are reordered: above * (x - center) could overflow before it is divided."""
+    return above * ((x - center) / root)
+
+
 @njit(**SUMS)
 def row_product(above, row, center, root):
     total = row.dtype.type(0)
     for i in range(row.size):
-        total += above[i] * ((row[i] - center) / root)
+        total += slanted(above[i], row[i], center, root)
     return total
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from refnet_fast.cpu.normalization import SUMS, square_distance
+from refnet_fast.cpu.normalization import SUMS, slanted, square_distance
 from refnet_fast.cpu.reduction import row_sum
 from refnet_fast.kernels import kernel
 from refnet_fast.tables import ELEMENT_NS
@@ -61,5 +61,5 @@ def weighted_sum(above, gamma):
 def weighted_product(above, gamma, row, center, root):
     total = above.dtype.type(0)
     for f in range(above.size):
-        total += above[f] * gamma[f] * ((row[f] - center) / root)
+        total += slanted(above[f] * gamma[f], row[f], center, root)
     return total
