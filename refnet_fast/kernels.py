@@ -22,6 +22,7 @@ FAMILIES = (
     "shapes",
     "indexing",
     "random",
+    "unary",
     "normalization",
     "row_normalization",
     "statistics",
