@@ -106,6 +106,73 @@ def test_relu_and_its_mirror_make_the_absolute_value(engine, data):
         assert np.array_equal(ops.relu(x) + ops.relu(-x), ops.abs(x), equal_nan=True)
 
 
+@given(data=st.data())
+def test_rolling_back_undoes_rolling(engine, data):
+    draw = Drawn(data)
+    x = draw.array(draw.shape(1, 3), draw.real())
+    axis, shift = draw.integer(0, x.ndim - 1), draw.integer(-9, 9)
+    with use_engine(engine):
+        assert same_bits(ops.roll(ops.roll(x, shift, axis), -shift, axis), np.ascontiguousarray(x))
+
+
+@given(data=st.data())
+def test_two_triangles_make_the_matrix(engine, data):
+    draw = Drawn(data)
+    x = draw.array(draw.shape(2, 3), "int32")
+    k = draw.integer(-3, 3)
+    with use_engine(engine):
+        assert same_bits(ops.add(ops.tril(x, k), ops.triu(x, k + 1)), np.ascontiguousarray(x))
+
+
+@given(data=st.data())
+def test_sort_is_a_permutation_and_ordered(engine, data):
+    draw = Drawn(data)
+    x = draw.array((draw.integer(1, 4), draw.integer(1, 40)), draw.choice(("float32", "int32")))
+    with use_engine(engine):
+        y, order = ops.sort(x), ops.argsort(x)
+    assert np.array_equal(np.sort(order), np.broadcast_to(np.arange(x.shape[1]), x.shape))
+    assert same_bits(y, np.take_along_axis(x, order, 1))
+    pairs = y[:, :-1], y[:, 1:]
+    assert np.all((pairs[0] <= pairs[1]) | (pairs[1] != pairs[1]))
+    equal = (pairs[0] == pairs[1]) | (pairs[0] != pairs[0])
+    assert np.all((order[:, :-1] < order[:, 1:]) | ~equal)
+
+
+@given(data=st.data())
+def test_scatter_undoes_gather(engine, data):
+    """What was taken from different rows goes back where it was."""
+    draw = Drawn(data)
+    x = draw.array((draw.integer(1, 6), draw.integer(1, 4)), "int32")
+    order = np.random.default_rng(draw.integer(0, 99)).permutation(len(x))[: draw.integer(0, len(x))]
+    with use_engine(engine):
+        rows = ops.take(x, order, axis=0)
+        assert same_bits(ops.scatter_update(x, order[:, None], rows), np.ascontiguousarray(x))
+        back = ops.scatter(order[:, None], rows, x.shape)
+    kept = np.isin(np.arange(len(x)), order)[:, None]
+    assert np.array_equal(back, np.where(kept, x, 0))
+
+
+@given(data=st.data())
+def test_searchsorted_says_where_a_value_belongs(engine, data):
+    draw = Drawn(data)
+    row = np.sort(draw.array((draw.integer(0, 9),), "int32"))
+    x = draw.array((5,), "int32")
+    with use_engine(engine):
+        left, right = ops.searchsorted(row, x), ops.searchsorted(row, x, side="right")
+    assert np.array_equal(left, (row[None] < x[:, None]).sum(1))
+    assert np.array_equal(right, (row[None] <= x[:, None]).sum(1))
+
+
+@given(data=st.data())
+def test_counts_add_up(engine, data):
+    draw = Drawn(data)
+    x = draw.array((draw.integer(0, 30),), "int32", low=0, high=6)
+    with use_engine(engine):
+        counts = ops.bincount(x, minlength=7)
+        assert counts.sum() == len(x)
+        assert same_bits(counts, ops.segment_sum(np.ones(len(x), "int32"), x, 7))
+
+
 @pytest.mark.parametrize("size", [1, 1000, 2**17 + 3])
 def test_sum_of_ones_counts(engine, size):
     with use_engine(engine):

@@ -100,6 +100,16 @@ def normal_quantile(p: Number) -> Number:
     return -z if q < 0.0 else z
 
 
+def inverse_error_function(x: Number) -> Number:
+    """The y with erf(y) = x, for -1 < x < 1: the quantile of (1 + x) / 2 over sqrt(2), from x itself so that no digit is lost."""
+    q = 0.5 * x
+    if -0.425 <= q <= 0.425:
+        return q * central(0.180625 - q * q) / 1.4142135623730951
+    r = sqrt(-log_below_one(0.5 + q if q < 0.0 else 0.5 - q))
+    z = middle(r - 1.6) if r <= 5.0 else far(r - 5.0)
+    return (-z if q < 0.0 else z) / 1.4142135623730951
+
+
 def central(r: Number) -> Number:
     top = 2.5090809287301226727e3
     top = top * r + 3.3430575583588128105e4

@@ -9,7 +9,7 @@ import types as python_types
 import numpy as np
 from numba import njit
 
-from refnet import dtypes, scalars
+from refnet import dtypes, philox, scalars
 from refnet.definition import View, row_major, size_of
 from refnet.errors import EngineError
 from refnet_fast import native, scalar_functions
@@ -96,6 +96,7 @@ class Translator:
 
 
 compiled = Translator(native.wide, scalar_functions.FUNCTIONS, njit(error_model="numpy"))
+scalar_functions.FUNCTIONS["erfinv"] = scalar_functions.inverse(compiled(philox.inverse_error_function))
 
 
 # ---- frames: how arguments travel

@@ -112,6 +112,44 @@ def floor(x):
     return np.floor(np.float64(x))
 
 
+@njit(**_OPTIONS)
+def cbrt(x):
+    # Numba knows none: a power, and one step of Newton's method against the error of 1/3.
+    x = np.float64(x)
+    if x == 0 or x != x or abs(x) == np.inf:
+        return x
+    y = math.copysign(abs(x) ** (1 / 3), x)
+    return y + (x / (y * y) - y) / 3
+
+
+@njit(**_OPTIONS)
+def arctan2(y, x):
+    return math.atan2(np.float64(y), np.float64(x))
+
+
+def _within(function, least, greatest):
+    # Out of its domain the C library's answer is NaN, but LLVM is free to fold a constant call into anything.
+    @njit(**_OPTIONS)
+    def wrapped(x):
+        y = np.float64(x)
+        return function(y) if least <= y <= greatest else np.nan
+
+    return wrapped
+
+
+def inverse(inside):
+    """erfinv from its definition for -1 < x < 1, which is plain arithmetic; `derive` compiles and adds it."""
+
+    @njit(**_OPTIONS)
+    def erfinv(x):
+        y = np.float64(x)
+        if abs(y) < 1:
+            return inside(y)
+        return y * np.inf if abs(y) == 1 else np.nan
+
+    return erfinv
+
+
 FUNCTIONS = {
     "lowest": njit(**_OPTIONS)(lambda x: lowest(x)),
     "power": power,
@@ -122,6 +160,17 @@ FUNCTIONS = {
     "larger": larger,
     "isnan": isnan,
     "floor": floor,
+    "ceil": _libm(np.ceil),
+    "nearest": _libm(np.rint),
+    "trunc": _libm(np.trunc),
+    "cbrt": cbrt,
+    "arctan2": arctan2,
+    "arcsin": _within(math.asin, -1.0, 1.0),
+    "arccos": _within(math.acos, -1.0, 1.0),
+    "arctan": _libm(math.atan),
+    "arcsinh": _libm(math.asinh),
+    "arccosh": _within(math.acosh, 1.0, np.inf),
+    "arctanh": _within(math.atanh, -1.0, 1.0),
     **{
         name: _libm(getattr(math, name))
         for name in ("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sin", "cos", "tan", "erf", "erfc", "sinh", "cosh")

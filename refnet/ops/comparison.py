@@ -203,6 +203,15 @@ def logical_or_scalar(x1: Number, x2: Number) -> Number:
     return x1 or x2
 
 
+def logical_xor(x1: TensorLike, x2: TensorLike) -> Array:
+    """Whether exactly one element is true, with broadcasting. See `logical_and`.
+
+    >>> logical_xor([True, True, False], [True, False, False])
+    array([False,  True, False])
+    """
+    return not_equal(truth("logical_xor", x1), truth("logical_xor", x2))
+
+
 def logical_not(x: TensorLike) -> Array:
     """Whether the element is false. See `logical_and`.
 

@@ -116,6 +116,55 @@ mod_op = elementwise(
 )
 
 
+def fmod(x1: TensorLike, x2: TensorLike) -> Array:
+    """What the division rounded towards zero leaves, as C's fmod: it has the sign of x1.
+
+        y[i] = x1[i] - x2[i] * trunc(x1[i] / x2[i]), with broadcasting, exact
+
+    Args:
+        x1, x2: arrays, tensors or numbers; shapes that broadcast.
+    Returns:
+        The common shape, in the promoted dtype; bool gives int32. A zero divisor gives 0 for integers. -0.0 where x1 is
+        negative and nothing is left.
+    NaN: if either is NaN, x1 infinite, or x2 zero. Empty: an empty result.
+    Raises:
+        ShapeError: shapes that do not broadcast.
+    Source: Keras 3 `ops.fmod`; C's fmod.
+
+    >>> fmod([7, -7], 3)
+    array([ 1, -1])
+    """
+    x1, x2 = numeric("fmod", x1, x2)
+    if dtypes.is_floating(dtype_of(x1)):
+        return multiply(ops.sign(x1), mod(ops.abs(x1), ops.abs(x2)))
+    left = mod(x1, x2)
+    turned = ops.logical_and(ops.not_equal(left, 0), ops.not_equal(ops.less(x1, 0), ops.less(x2, 0)))
+    return ops.where(turned, subtract(left, x2), left)
+
+
+def divide_no_nan(x1: TensorLike, x2: TensorLike) -> Array:
+    """The quotient, and 0 where the divisor is 0.
+
+        y[i] = 0 if x2[i] == 0 else x1[i] / x2[i], with broadcasting
+
+    Args:
+        x1, x2: arrays, tensors or numbers of any dtype; shapes that broadcast.
+    Returns:
+        The common shape, in the promoted dtype; integers and bools give the default floating dtype. No gradient flows where the
+        divisor is 0.
+    NaN: if x2 is NaN; if x1 is and x2 is not 0. Empty: an empty result.
+    Raises:
+        ShapeError: shapes that do not broadcast.
+    Source: Keras 3 `ops.divide_no_nan`.
+
+    >>> divide_no_nan([1.0, 3.0], [0.0, 2.0])
+    array([0. , 1.5], dtype=float32)
+    """
+    x1, x2 = promoted("divide_no_nan", x1, x2)
+    nothing = ops.equal(x2, 0)
+    return ops.where(nothing, 0, divide(x1, ops.where(nothing, 1, x2)))
+
+
 # ---- powers
 
 

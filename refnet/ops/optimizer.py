@@ -17,18 +17,19 @@ from refnet.ops.arguments import as_dtype, converted, dtype_of, floating
 from refnet.scalars import divide, power, sqrt
 
 
-def update(name: str, scalar: Callable[..., Any], states: int, attributes: tuple[str, ...]) -> Op:
-    """An update op: inputs variable, states, gradient, learning rate; outputs variable, states."""
+def update(name: str, scalar: Callable[..., Any], states: int, attributes: tuple[str, ...], rates: int = 1) -> Op:
+    """An update op: inputs variable, states, gradient, so many rates (the learning rate); outputs variable, states."""
 
     def rule(variable: Spec, *others: Spec, **_: Number) -> tuple[Spec, ...]:
         shape = tuple(variable.shape)
-        for x in others[:-1]:
+        for x in others[:-rates]:
             if len(x.shape) != len(shape) or any(d not in (None, n) for d, n in zip(x.shape, shape)):
                 raise ShapeError(
                     f"{name}: the variable has shape {shape}; state and gradient must have it too, got {tuple(x.shape)}."
                 )
-        if len(others[-1].shape):
-            raise ShapeError(f"{name}: the learning rate must be one number; got shape {tuple(others[-1].shape)}.")
+        for x in others[-rates:]:
+            if len(x.shape):
+                raise ShapeError(f"{name}: the learning rate must be one number; got shape {tuple(x.shape)}.")
         return (Spec(shape, variable.dtype),) * (1 + states)
 
     return Op(name, rule, scalar=scalar, attributes=attributes)

@@ -9,26 +9,27 @@ from refnet.definition import Op, Spec
 from refnet.errors import ArgumentError, ShapeError
 from refnet.ops.arguments import converted, dtype_of, shape_of
 from refnet.ops.joining import concatenate
+from refnet.ops.repeating import repeat
 from refnet.ops.slicing import WHOLE, item_op, spread_op
 
 
 def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> TensorLike:
     """x with more elements before and after it, along each axis.
 
-        y[i] = x[i - before] where that exists, else the constant ("constant"), or x mirrored at its first and last element,
-        which are not repeated ("reflect") or are ("symmetric")
+        y[i] = x[i - before] where that exists, else the constant ("constant"), the nearest element ("edge"), or x mirrored at
+        its first and last element, which are not repeated ("reflect") or are ("symmetric")
 
     Args:
         x: an array or tensor of any dtype.
         pad_width: ((before, after), ...) for each axis; (before, after) or an integer for all.
-        mode: "constant", "reflect" or "symmetric". A mirrored axis must have a known length.
+        mode: "constant", "reflect", "symmetric" or "edge". A mirrored axis must have a known length.
         constant_values: the constant; 0 if None.
     Returns:
         x's dtype, each axis longer by before + after.
     NaN: copied. Empty: a constant may surround nothing.
     Raises:
         ArgumentError: negative or ill-formed widths, an unknown mode, a constant in another mode.
-        ShapeError: mirrored elements that do not exist.
+        ShapeError: elements to be mirrored or repeated that do not exist.
     Source: Keras 3 `ops.pad`; NumPy's `pad`.
 
     >>> pad([1, 2, 3], ((1, 2),), constant_values=9)
@@ -38,15 +39,17 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
     """
     x = converted("pad", x)
     widths = _checked_widths(pad_width, len(shape_of(x)))
-    if mode not in ("constant", "reflect", "symmetric"):
-        raise ArgumentError(f"pad: mode must be 'constant', 'reflect' or 'symmetric'; got {mode!r}.")
+    if mode not in ("constant", "reflect", "symmetric", "edge"):
+        raise ArgumentError(f"pad: mode must be 'constant', 'reflect', 'symmetric' or 'edge'; got {mode!r}.")
     if mode == "constant":
         value = np.asarray(0 if constant_values is None else constant_values).astype(dtype_of(x)).item()
         return pad_op(x, widths=widths, value=value) if any(w != (0, 0) for w in widths) else x
     if constant_values is not None:
         raise ArgumentError(f"pad: constant_values belongs to mode 'constant', not {mode!r}.")
     for axis, (before, after) in enumerate(widths):
-        if before or after:
+        if (before or after) and mode == "edge":
+            x = _extended(x, axis, before, after)
+        elif before or after:
             x = _mirrored(x, axis, before, after, 1 if mode == "reflect" else 0)
     return x
 
@@ -75,6 +78,19 @@ def _mirrored(x: TensorLike, axis: int, before: int, after: int, skip: int) -> T
     for wanted, given in ((before, ahead), (n, WHOLE), (after, behind)):
         if wanted:
             parts.append(item_op(x, ranges=tuple(given if i == axis else WHOLE for i in range(len(shape_of(x))))))
+    return concatenate(parts, axis)
+
+
+def _extended(x: TensorLike, axis: int, before: int, after: int) -> TensorLike:
+    """The first slice so many times before x, the last one after it."""
+    if shape_of(x)[axis] == 0:
+        raise ShapeError(f"pad: axis {axis} is empty; there is no edge to repeat.")
+    parts = [x]
+    for wanted, place in ((before, 0), (after, -1)):
+        if wanted:
+            ranges = tuple((place, None, 0) if i == axis else WHOLE for i in range(len(shape_of(x))))
+            edge = repeat(item_op(x, ranges=ranges), wanted, axis)
+            parts = [edge, *parts] if place == 0 else [*parts, edge]
     return concatenate(parts, axis)
 
 

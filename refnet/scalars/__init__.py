@@ -6,6 +6,7 @@ compilers the same names (`refnet_fast.derive`), so one text serves all.
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from refnet.annotations import Array, Number
 
 INF = math.inf
 NAN = math.nan
+LARGEST = float(np.finfo(np.float64).max)
 _PLAIN = (float, int, np.floating, np.integer, np.bool_)
 
 
@@ -94,11 +96,112 @@ def power(x: Number, y: Number) -> Number:
     return np.float64(np.float64(x) ** np.float64(y))
 
 
-def floor(x: Number) -> Number:
-    """The largest whole number not above x; infinities and NaN stay."""
+def within(function: Callable[[float], float], x: Number, least: float = -INF, greatest: float = INF) -> Number:
+    """A function of Python's math module for arguments in least..greatest; NaN outside, and for NaN."""
+    return np.float64(function(x) if least <= x <= greatest else NAN)
+
+
+def erfc(x: Number) -> Number:
+    """1 - erf(x), accurate where erf is near 1."""
+    return np.float64(math.erfc(x)) if plain(x) else x.erfc()
+
+
+def erfinv(x: Number) -> Number:
+    """The y with erf(y) = x; -inf and inf at -1 and 1, NaN outside."""
     if not plain(x):
-        return x.floor()
-    return np.float64(math.floor(x)) if math.isfinite(x) else np.float64(x)
+        return x.erfinv()
+    from refnet.philox import inverse_error_function
+
+    return np.float64(inverse_error_function(x) if -1 < x < 1 else x * INF if x in (-1, 1) else NAN)
+
+
+def cbrt(x: Number) -> Number:
+    """The cube root, of negative numbers too."""
+    return np.float64(math.cbrt(x)) if plain(x) else x.cbrt()
+
+
+def sin(x: Number) -> Number:
+    """The sine of an angle in radians; NaN at the infinities."""
+    return within(math.sin, x, -LARGEST, LARGEST) if plain(x) else x.sin()
+
+
+def cos(x: Number) -> Number:
+    """The cosine of an angle in radians; NaN at the infinities."""
+    return within(math.cos, x, -LARGEST, LARGEST) if plain(x) else x.cos()
+
+
+def tan(x: Number) -> Number:
+    """The tangent of an angle in radians; NaN at the infinities."""
+    return within(math.tan, x, -LARGEST, LARGEST) if plain(x) else x.tan()
+
+
+def arcsin(x: Number) -> Number:
+    """The angle in -pi/2..pi/2 with that sine; NaN outside -1..1."""
+    return within(math.asin, x, -1, 1) if plain(x) else x.arcsin()
+
+
+def arccos(x: Number) -> Number:
+    """The angle in 0..pi with that cosine; NaN outside -1..1."""
+    return within(math.acos, x, -1, 1) if plain(x) else x.arccos()
+
+
+def arctan(x: Number) -> Number:
+    """The angle in -pi/2..pi/2 with that tangent."""
+    return np.float64(math.atan(x)) if plain(x) else x.arctan()
+
+
+def arctan2(y: Number, x: Number) -> Number:
+    """The angle of the point (x, y) in -pi..pi, as C's atan2: the signs of zeros count."""
+    if not plain(y):
+        return y.arctan2(x)
+    if not plain(x):
+        return x.rarctan2(y)
+    return np.float64(math.atan2(y, x))
+
+
+def sinh(x: Number) -> Number:
+    """The hyperbolic sine; -inf and inf where it overflows."""
+    return np.sinh(np.float64(x)) if plain(x) else x.sinh()
+
+
+def cosh(x: Number) -> Number:
+    """The hyperbolic cosine; inf where it overflows."""
+    return np.cosh(np.float64(x)) if plain(x) else x.cosh()
+
+
+def arcsinh(x: Number) -> Number:
+    """The number with that hyperbolic sine."""
+    return np.float64(math.asinh(x)) if plain(x) else x.arcsinh()
+
+
+def arccosh(x: Number) -> Number:
+    """The number from 0 on with that hyperbolic cosine; NaN below 1."""
+    return within(math.acosh, x, 1) if plain(x) else x.arccosh()
+
+
+def arctanh(x: Number) -> Number:
+    """The number with that hyperbolic tangent; -inf and inf at -1 and 1, NaN outside."""
+    return np.arctanh(np.float64(x)) if plain(x) else x.arctanh()
+
+
+def floor(x: Number) -> Number:
+    """The largest whole number not above x; infinities, NaN and signed zeros stay."""
+    return np.floor(np.float64(x)) if plain(x) else x.floor()
+
+
+def ceil(x: Number) -> Number:
+    """The smallest whole number not below x; infinities, NaN and signed zeros stay, -0.5 gives -0.0."""
+    return np.ceil(np.float64(x)) if plain(x) else x.ceil()
+
+
+def nearest(x: Number) -> Number:
+    """The nearest whole number, the even one of two; infinities, NaN and signed zeros stay, -0.5 gives -0.0."""
+    return np.rint(np.float64(x)) if plain(x) else x.nearest()
+
+
+def trunc(x: Number) -> Number:
+    """The whole number next to x towards zero; infinities, NaN and signed zeros stay, -0.5 gives -0.0."""
+    return np.trunc(np.float64(x)) if plain(x) else x.trunc()
 
 
 def floor_divide(x: Number, y: Number) -> Number:

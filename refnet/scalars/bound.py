@@ -254,9 +254,6 @@ class Bound:
     def floor(self) -> "Bound":
         return stepped(self, mp.floor)
 
-    def ceil(self) -> "Bound":
-        return stepped(self, mp.ceil)
-
     def truncate(self) -> int:
         if not self.exact:
             raise TypeError("a computed value has no certain whole part")
@@ -497,3 +494,6 @@ def _log(x: Any) -> Any:
 
 def _log1p(x: Any) -> Any:
     return -INF if x == -1 else (INF if x == INF else mp.log1p(x))
+
+
+from refnet.scalars import bound_functions as _  # noqa: E402, F401  (adds the methods of the other elementary functions)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from refnet.scalars.exact import mp
+from refnet.scalars.real import FUNCTIONS, STEPS, Real, angle
 
 ZERO, INF, NAN = mp.mpf(0), mp.mpf("inf"), mp.mpf("nan")
 
@@ -118,9 +119,6 @@ class Dual:
     def floor(self) -> "Dual":
         return Dual(mp.floor(self.value))
 
-    def ceil(self) -> "Dual":
-        return Dual(mp.ceil(self.value))
-
     def truncate(self) -> int:
         return int(self.value)
 
@@ -145,6 +143,15 @@ class Dual:
 
     def rpower(self, base: Any) -> "Dual":
         return Dual.of(base).power(self)
+
+    def arctan2(self, other: Any) -> "Dual":
+        y, x = self, Dual.of(other)
+        value = angle(y.value, x.value, bool(y.value < 0), bool(x.value < 0))
+        square = x.value * x.value + y.value * y.value
+        return Dual(value, (x.value * y.change - y.value * x.change) / square if square != 0 else NAN)
+
+    def rarctan2(self, other: Any) -> "Dual":
+        return Dual.of(other).arctan2(self)
 
     # -- comparisons look at the value
 
@@ -171,3 +178,17 @@ class Dual:
 
     def __float__(self) -> float:
         return float(self.value)
+
+
+def _elementary(real: Real) -> Callable[[Dual], Dual]:
+    return lambda self: self._chain(real.at, real.slope)
+
+
+def _step(f: Callable[[Any], Any]) -> Callable[[Dual], Dual]:
+    return lambda self: Dual(f(self.value))
+
+
+for _name, _real in FUNCTIONS.items():
+    setattr(Dual, _name, _elementary(_real))
+for _name, _f in STEPS.items():
+    setattr(Dual, _name, _step(_f))

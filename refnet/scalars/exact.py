@@ -38,6 +38,20 @@ class Exact(Fraction):
     def floor(self) -> "Exact":
         return Exact(self.__floor__())
 
+    def ceil(self) -> "Exact":
+        return Exact(self.__ceil__())
+
+    def nearest(self) -> "Exact":
+        return Exact(round(Fraction(self)))
+
+    def trunc(self) -> "Exact":
+        return Exact(self.__trunc__())
+
+    def arctan2(self, other: Any) -> "Exact":
+        raise irrational("arctan2", self)
+
+    rarctan2 = arctan2
+
 
 class Irrational(TypeError):
     """A function whose value is no fraction."""
@@ -56,7 +70,8 @@ def _refused(name: str) -> Any:
     return method
 
 
-for _name in ("exp", "expm1", "log", "log1p", "sqrt", "tanh", "erf"):
+_IRRATIONAL = "exp expm1 log log1p sqrt cbrt tanh erf erfc erfinv sin cos tan arcsin arccos arctan sinh cosh"
+for _name in f"{_IRRATIONAL} arcsinh arccosh arctanh".split():
     setattr(Exact, _name, _refused(_name))
 
 

@@ -84,6 +84,13 @@ class Recording:
 
     __pow__, __rpow__ = power, rpower
 
+    def arctan2(self, other: Any) -> "Recording":
+        x = recorded(other)
+        return Recording(scalars.arctan2(self.value, x.value), f"arctan2({self.text}, {x.text})")
+
+    def rarctan2(self, other: Any) -> "Recording":
+        return recorded(other).arctan2(self)
+
 
 def machine(x: Any) -> Any:
     return x.value if isinstance(x, Recording) else x
@@ -126,5 +133,6 @@ def _function(name: str) -> None:
     setattr(Recording, name, lambda self: Recording(compute(self.value), f"{name}({self.text})"))
 
 
-for _name in ("exp", "expm1", "log", "log1p", "sqrt", "tanh", "erf", "floor"):
+_ONE_ARGUMENT = "exp expm1 log log1p sqrt cbrt tanh erf erfc erfinv sin cos tan arcsin arccos arctan sinh cosh"
+for _name in f"{_ONE_ARGUMENT} arcsinh arccosh arctanh floor ceil nearest trunc".split():
     _function(_name)

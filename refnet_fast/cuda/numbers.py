@@ -11,6 +11,13 @@ from refnet import dtypes, scalars
 from refnet_fast.cuda.target import simulated
 
 
+# By the names of refnet.scalars.
+DEVICE = (
+    *("floor", "ceil", "nearest", "trunc", "cbrt", "erfinv"),
+    *("arcsin", "arccos", "arctan", "arcsinh", "arccosh", "arctanh"),
+)
+
+
 def wide(x):
     """A number as the definitions compute with it; anything else as it is."""
     return dtypes.as_numpy(dtypes.wide(x.dtype.name)).type(x) if isinstance(x, np.generic) else x
@@ -104,9 +111,12 @@ def _on_device():
         return cuda.jit(device=True)(lambda x: function(np.float64(x)))
 
     names = ("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sin", "cos", "tan", "sinh", "cosh", "erf", "erfc")
+    inverses = {"arcsin": "asin", "arccos": "acos", "arctan": "atan"}
+    inverses |= {"arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh", "nearest": "rint"}
     return {
         **{name: through(getattr(math, name)) for name in names},
-        "floor": through(libdevice.floor),
+        **{name: through(getattr(libdevice, inverses.get(name, name))) for name in DEVICE},
+        "arctan2": cuda.jit(device=True)(lambda y, x: libdevice.atan2(np.float64(y), np.float64(x))),
         "divide": cuda.jit(device=True)(lambda x, y: np.float64(x) / np.float64(y)),
         "power": cuda.jit(device=True)(lambda x, y: math.pow(np.float64(x), np.float64(y))),
         "larger": cuda.jit(device=True)(lambda x, y: x if x > y or x != x else y),

@@ -24,6 +24,11 @@ def logical_calls(draw: Draw) -> Any:
     return operands(draw, 2, "bool"), {}
 
 
+@usage("logical_xor")
+def xor_usages(draw: Draw) -> Any:
+    return tuple(operands(draw, 2, draw.real())), {}
+
+
 @strategy("logical_not")
 def not_calls(draw: Draw) -> Any:
     return operands(draw, 1, "bool"), {}

@@ -27,3 +27,8 @@ def power_calls(draw: Draw) -> Any:
 @strategy("integer_power")
 def integer_power_calls(draw: Draw) -> Any:
     return operands(draw, 2, "int32"), {}
+
+
+@usage("fmod", "divide_no_nan")
+def fmod_usages(draw: Draw) -> Any:
+    return tuple(operands(draw, 2, draw.choice(("float32", "int32")))), {}

@@ -1,0 +1,226 @@
+"""Resizing: images read at evenly spaced points between their pixels, one axis after the other."""
+
+from typing import Any
+
+import numpy as np
+
+from refnet import dtypes, ops
+from refnet.annotations import Array, Tasks, TensorLike
+from refnet.definition import Form, Op, Spec, View, size_of
+from refnet.errors import ArgumentError, ShapeError
+from refnet.ops.arguments import as_dtype, converted, dtype_of, shape_of
+from refnet.scalars import floor, truncate
+
+METHODS = ("nearest", "bilinear", "bicubic")
+
+
+def channels_last(op: str, data_format: str | None) -> bool:
+    """Whether the data format is "channels_last" (or None). Raises ArgumentError for an unknown one."""
+    if data_format not in (None, "channels_last", "channels_first"):
+        raise ArgumentError(f"{op}: data_format must be 'channels_last' or 'channels_first'; got {data_format!r}.")
+    return data_format != "channels_first"
+
+
+def image_axes(op: str, images: TensorLike, data_format: str | None) -> tuple[int, int, int]:
+    """The axes of height, width and channels. Raises ShapeError unless there are three or four axes."""
+    rank = len(shape_of(images))
+    if rank not in (3, 4):
+        raise ShapeError(
+            f"{op} takes one image (three axes) or a batch of them (four); got shape {tuple(shape_of(images))}."
+        )
+    first = rank - 3
+    return (first, first + 1, first + 2) if channels_last(op, data_format) else (first + 1, first + 2, first)
+
+
+def resize(
+    images: TensorLike,
+    size: Any,
+    interpolation: str = "bilinear",
+    antialias: bool = False,
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    fill_mode: str = "constant",
+    fill_value: float = 0.0,
+    data_format: str | None = None,
+) -> TensorLike:
+    """Images of another size.
+
+        y[j] = sum over r of  k(p_j - r) * x[r] / sum over r of  k(p_j - r),   p_j = (j + 1/2) * n / m - 1/2
+
+    along height, then width, from n to m pixels. k(t) is max(1 - |t|, 0) (bilinear) or Keys's cubic with a = -1/2 (bicubic);
+    "nearest" takes x[floor((j + 1/2) * n / m)]. Pixels outside the image do not take part.
+
+    Args:
+        images: one image or a batch; height and width must be known.
+        size: (height, width) of the result.
+        interpolation: "nearest", "bilinear" or "bicubic".
+        antialias: must be False.
+        crop_to_aspect_ratio: whether to cut off first what would distort the image.
+        pad_to_aspect_ratio: whether to add `fill_value` first around what would be distorted.
+        fill_mode: "constant".
+        fill_value: a number.
+        data_format: "channels_last" (also None) or "channels_first".
+    Returns:
+        The images in the new size, in their dtype; integers are rounded, halves to even, and kept in range.
+    NaN: spreads to where it takes part. Empty: an empty batch gives an empty result.
+    Raises:
+        ShapeError: another number of axes, height or width that are unknown or 0.  ArgumentError: anything else above.
+    Source: Keras 3 `ops.image.resize`; Keys 1981.
+
+    >>> resize(np.arange(4.0).reshape(1, 4, 1), (1, 2))[0, :, 0]
+    array([0.5, 2.5])
+    """
+    x = converted("resize", images, "images")
+    height, width, _ = image_axes("resize", x, data_format)
+    checked_options(interpolation, antialias, crop_to_aspect_ratio, pad_to_aspect_ratio, fill_mode)
+    target = checked_size(size)
+    given = tuple(shape_of(x))
+    if None in (given[height], given[width]) or 0 in (given[height], given[width]):
+        raise ShapeError(f"resize: height and width must be known, and not 0; got shape {given}.")
+    if crop_to_aspect_ratio or pad_to_aspect_ratio:
+        x = fitted(x, (height, width), target, crop_to_aspect_ratio, fill_value)
+    dtype = dtype_of(x)
+    if interpolation == "nearest":
+        for axis, m in zip((height, width), target):
+            n = shape_of(x)[axis]
+            x = ops.take(x, (2 * np.arange(m) + 1) * n // (2 * m), axis) if n != m else x
+        return ops.identity(x)
+    y = x if dtypes.is_floating(dtype) else as_dtype(x, dtypes.floatx())
+    for axis, m in zip((height, width), target):
+        y = resize_axis_op(y, axis=axis, length=m, cubic=interpolation == "bicubic")
+    if dtypes.is_floating(dtype):
+        return y
+    return ops.cast(ops.cast(ops.round(y), "uint8" if dtype == "bool" else dtype), dtype)
+
+
+def checked_options(interpolation: str, antialias: bool, crop: bool, pad: bool, fill_mode: str) -> None:
+    if interpolation not in METHODS:
+        raise ArgumentError(f"resize: interpolation must be one of {', '.join(METHODS)}; got {interpolation!r}.")
+    if antialias:
+        raise ArgumentError("resize: antialias=True is not supported; make images smaller by average_pool first.")
+    if crop and pad:
+        raise ArgumentError("resize: give at most one of crop_to_aspect_ratio and pad_to_aspect_ratio.")
+    if fill_mode != "constant":
+        raise ArgumentError(f"resize: fill_mode must be 'constant'; got {fill_mode!r}.")
+
+
+def checked_size(size: Any) -> tuple[int, int]:
+    whole = [
+        isinstance(n, (int, np.integer)) and n > 0
+        for n in (size if isinstance(size, (tuple, list, np.ndarray)) else ())
+    ]
+    if whole != [True, True]:
+        raise ArgumentError(f"resize: size must be (height, width), integers above 0; got {size!r}.")
+    return int(size[0]), int(size[1])
+
+
+def fitted(x: TensorLike, axes: tuple[int, int], target: tuple[int, int], crop: bool, fill_value: float) -> TensorLike:
+    """x cut, or filled up, to the target's ratio of height and width."""
+    extents = shape_of(x)[axes[0]], shape_of(x)[axes[1]]
+    wanted = int(extents[1] * target[0] / target[1]), int(extents[0] * target[1] / target[0])
+    for axis, n, m in zip(axes, extents, wanted):
+        if crop:
+            m = int(np.clip(m, 1, n))
+            start = (n - m) // 2
+            x = ops.get_item(x, (*[slice(None)] * axis, slice(start, start + m)))
+        else:
+            around = max(m - n, 0) // 2
+            widths = [(around, around) if a == axis else (0, 0) for a in range(len(shape_of(x)))]
+            x = ops.pad(x, widths, constant_values=fill_value)
+    return x
+
+
+# ---- along one axis: a primitive and its adjoint
+
+
+def position(j: int, n: int, m: int) -> float:
+    """Where pixel j of m lies among n pixels."""
+    return (j + 0.5) * n / m - 0.5
+
+
+def kernel(t: float, cubic: bool) -> float:
+    """The weight of a pixel at distance t."""
+    t = -t if t < 0 else t
+    if not cubic:
+        return 1 - t if t < 1 else 0.0
+    if t < 1:
+        return (1.5 * t - 2.5) * t * t + 1
+    return ((-0.5 * t + 2.5) * t - 4) * t + 2 if t < 2 else 0.0
+
+
+def total_weight(p: float, n: int, cubic: bool) -> float:
+    """The weights of all pixels that take part at p."""
+    first = truncate(floor(p)) - 1
+    total = 0.0
+    for r in range(first, first + 4):
+        if 0 <= r < n:
+            total += kernel(p - r, cubic)
+    return total
+
+
+def resize_axis_loop(tasks: Tasks, x: Array, cubic: bool, y: Array) -> None:
+    n = x.shape[1]
+    for o, j, i in tasks:
+        p = position(j, n, y.shape[1])
+        first = truncate(floor(p)) - 1
+        whole = total_weight(p, n, cubic)
+        total = 0
+        for r in range(first, first + 4):
+            if 0 <= r < n and kernel(p - r, cubic) != 0:
+                total += kernel(p - r, cubic) / whole * x[o, r, i]
+        y[o, j, i] = total
+
+
+def resize_axis_gradient_loop(tasks: Tasks, dy: Array, cubic: bool, dx: Array) -> None:
+    # Gathers: each pixel asks the points within two pixels of it for its weight there.
+    n, m = dx.shape[1], dy.shape[1]
+    for o, r, i in tasks:
+        low = truncate(floor((r - 1.5) * m / n - 0.5)) - 1
+        high = truncate(floor((r + 2.5) * m / n - 0.5)) + 2
+        total = 0
+        for j in range(low if low > 0 else 0, high if high < m else m):
+            p = position(j, n, m)
+            weight = kernel(p - r, cubic)
+            if weight != 0:
+                total += weight / total_weight(p, n, cubic) * dy[o, j, i]
+        dx[o, r, i] = total
+
+
+def resized(x: Spec, axis: int, length: int) -> Spec:
+    return Spec((*x.shape[:axis], length, *x.shape[axis + 1 :]), x.dtype)
+
+
+def resize_axis_form(x: Spec, *, axis: int, length: int, cubic: bool) -> Form:
+    outer, inner = size_of(x.shape[:axis]), size_of(x.shape[axis + 1 :])
+    result = (outer, length, inner)
+    return Form((View((outer, x.shape[axis], inner)),), (cubic,), (View(result),), result, cost=30)
+
+
+resize_axis_op: Op = Op(
+    "resize_axis",
+    lambda x, *, axis, length, cubic: resized(x, axis, length),
+    loop=resize_axis_loop,
+    form=resize_axis_form,
+    gradient=lambda node, dy: [
+        resize_axis_gradient_op(
+            dy,
+            axis=node.attributes["axis"],
+            length=node.inputs[0].shape[node.attributes["axis"]],
+            cubic=node.attributes["cubic"],
+        )
+    ],
+)
+resize_axis_gradient_op: Op = Op(
+    "resize_axis_gradient",
+    lambda dy, *, axis, length, cubic: resized(dy, axis, length),
+    loop=resize_axis_gradient_loop,
+    form=resize_axis_form,
+    gradient=lambda node, d: [
+        resize_axis_op(
+            d,
+            axis=node.attributes["axis"],
+            length=node.inputs[0].shape[node.attributes["axis"]],
+            cubic=node.attributes["cubic"],
+        )
+    ],
+)

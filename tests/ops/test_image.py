@@ -1,0 +1,92 @@
+"""Images: resizing by hand and against Keras's own backends, patches against conv's windows, colours there and back."""
+
+import numpy as np
+import pytest
+
+from refnet import ops
+from refnet.errors import ShapeError
+
+RNG = np.random.default_rng(3)
+IMAGES = RNG.random((2, 5, 7, 3))
+
+
+def test_names_are_keras():
+    assert ops.image.resize is ops.resize
+
+
+def test_nearest_takes_the_pixel_a_point_lies_in():
+    x = np.arange(5).reshape(1, 5, 1)
+    assert ops.resize(x, (1, 3), "nearest")[0, :, 0].tolist() == [0, 2, 4]
+    assert ops.resize(x, (2, 10), "nearest")[1, :, 0].tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+
+
+def test_bilinear_by_hand():
+    x = np.array([0.0, 1.0, 4.0]).reshape(1, 3, 1)
+    np.testing.assert_allclose(ops.resize(x, (1, 6))[0, :, 0], [0, 0.25, 0.75, 1.75, 3.25, 4])
+
+
+def test_whole_numbers_are_rounded_and_kept_in_range():
+    x = np.array([0, 255, 255, 0], "uint8").reshape(1, 4, 1)
+    y = ops.resize(x, (1, 9), "bicubic")
+    assert y.dtype == "uint8" and y.max() == 255 and y[0, 4, 0] == 255
+    half = ops.resize(np.array([1, 2], "uint8").reshape(1, 2, 1), (1, 1))
+    assert half.tolist() == [[[2]]]
+
+
+def test_ratio_is_kept_by_cutting_or_filling():
+    x = np.arange(8.0).reshape(2, 4, 1)
+    np.testing.assert_array_equal(ops.resize(x, (2, 2), crop_to_aspect_ratio=True)[..., 0], [[1, 2], [5, 6]])
+    y = ops.resize(x, (4, 4), "nearest", pad_to_aspect_ratio=True, fill_value=9.0)
+    np.testing.assert_array_equal(y[[0, 3], :, 0], np.full((2, 4), 9.0))
+
+
+def test_frames():
+    padded = ops.pad_images(IMAGES, 1, target_height=8, left_padding=2, right_padding=0)
+    assert padded.shape == (2, 8, 9, 3)
+    np.testing.assert_array_equal(ops.crop_images(padded, 1, 2, target_height=5, target_width=7), IMAGES)
+    first = np.moveaxis(IMAGES, -1, 1)
+    assert ops.crop_images(first, 0, 0, 4, 5, data_format="channels_first").shape == (2, 3, 1, 2)
+    with pytest.raises(ShapeError, match="do not go with a length of 5"):
+        ops.pad_images(IMAGES, 0, 0, target_height=3, target_width=7)
+
+
+def test_patches_are_windows():
+    y = ops.extract_patches(IMAGES, (2, 3), strides=(1, 2))
+    assert y.shape == (2, 4, 3, 18)
+    np.testing.assert_array_equal(y[1, 2, 1], IMAGES[1, 2:4, 2:5].ravel())
+    same = ops.extract_patches(IMAGES, 3, strides=2, padding="same")
+    assert same.shape == (2, 3, 4, 27) and (same[:, 0, 0, :9] == 0).all()
+    dilated = ops.extract_patches(IMAGES[0], 2, strides=1, dilation_rate=2)
+    np.testing.assert_array_equal(dilated[1, 1], IMAGES[0, 1:4:2, 1:4:2].ravel())
+
+
+def test_colours_there_and_back():
+    np.testing.assert_allclose(ops.hsv_to_rgb(ops.rgb_to_hsv(IMAGES)), IMAGES, atol=1e-14)
+    special = np.array([[[0, 0, 0], [0.5, 0.5, 0.5], [1, 0, 0], [1, 0, 1.0]]])
+    expected = [[[0, 0, 0], [0, 0, 0.5], [0, 1, 1], [5 / 6, 1, 1]]]
+    np.testing.assert_allclose(ops.rgb_to_hsv(special), expected)
+
+
+@pytest.mark.peers
+def test_against_keras(monkeypatch):
+    keras = pytest.importorskip("keras")
+    from keras.src.backend.numpy import image as theirs
+
+    x = IMAGES.astype("float32")
+    compared = 0
+    for method in ("nearest", "bilinear", "bicubic"):
+        for size in ((3, 4), (10, 14), (9, 2), (5, 7)):
+            expected = theirs.resize(x, size, method, data_format="channels_last")
+            np.testing.assert_allclose(ops.resize(x, size, method), expected, rtol=2e-5, atol=2e-5)
+            compared += 1
+    for name in ("rgb_to_grayscale", "rgb_to_hsv", "hsv_to_rgb"):
+        expected = getattr(theirs, name)(x, data_format="channels_last")
+        np.testing.assert_allclose(getattr(ops, name)(x), expected, rtol=1e-4, atol=1e-5)
+        compared += 1
+    for padding in ("valid", "same"):
+        expected = np.asarray(
+            keras.ops.image.extract_patches(x, (2, 3), 2, padding=padding, data_format="channels_last")
+        )
+        np.testing.assert_allclose(ops.extract_patches(x, (2, 3), 2, padding=padding), expected, atol=1e-6)
+        compared += 1
+    print(f"{compared} calls compared with Keras")
