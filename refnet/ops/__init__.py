@@ -21,6 +21,7 @@ from refnet.ops.activation import (
     softplus,
     softsign,
 )
+from refnet.ops.adaptive import adaptive_average_pool, adaptive_max_pool
 from refnet.ops.comparison import (
     clip,
     equal,
@@ -38,6 +39,8 @@ from refnet.ops.comparison import (
     where,
 )
 from refnet.ops.contraction import matmul
+from refnet.ops.convolution import conv
+from refnet.ops.depthwise import depthwise_conv, separable_conv
 from refnet.ops.division import divide, floor_divide, mod, power, reciprocal, true_divide
 from refnet.ops.elementwise import abs, absolute, add, maximum, minimum, multiply, negative, sign, square, subtract
 from refnet.ops.extremum import argmax, argmin, max, min
@@ -47,8 +50,10 @@ from refnet.ops.joining import concatenate, stack
 from refnet.ops.loss import binary_crossentropy, categorical_crossentropy, sparse_categorical_crossentropy
 from refnet.ops.optimizer import adam_rate, adam_update, rmsprop_update, sgd_momentum_update, sgd_update
 from refnet.ops.padding import pad
+from refnet.ops.pooling import average_pool, max_pool
 from refnet.ops.reduction import all, any, count_nonzero, prod, sum
 from refnet.ops.shapes import broadcast_to, expand_dims, moveaxis, ravel, reshape, shape, squeeze, swapaxes, transpose
 from refnet.ops.slicing import flip, get_item, slice, slice_inputs_gradient, split
 from refnet.ops.statistics import logsumexp, mean, std, var
+from refnet.ops.transposed import conv_transpose
 from refnet.ops.unary import cast, erf, exp, expm1, identity, log, log1p, rsqrt, sqrt, stop_gradient, tanh
