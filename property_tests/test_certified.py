@@ -49,6 +49,22 @@ def test_sampled_tasks_of_a_large_product(engine):
     assert 0 < ratio <= 1
 
 
+@pytest.mark.parametrize("name", ["conv2d", "conv2d_inputs_gradient", "conv2d_kernel_gradient"])
+def test_sampled_tasks_of_a_large_convolution(engine, name):
+    """3x3 on 56x56x64 to 64 channels, 116 million multiply-adds an image, held at 8 elements."""
+    rng = np.random.default_rng(0)
+    image, kernel = (1, 56, 56, 64), (3, 3, 64, 64)
+    shapes = {"conv2d": (image, kernel, image), "conv2d_inputs_gradient": (image, kernel, image)}
+    a, b, result = shapes.get(name, (image, image, kernel))
+    arrays = [rng.standard_normal(shape).astype("float32") for shape in (a, b)]
+    attributes = {"groups": 1, "strides": (1, 1), "dilation": (1, 1), "padding": (1, 1), "extents": (56, 56)}
+    if name == "conv2d_kernel_gradient":
+        attributes["extents"] = (3, 3)
+    tasks = [tuple(int(i) for i in rng.integers(0, result)) for _ in range(8)]
+    ratio = check(name, engine, arrays, attributes, tasks)
+    assert 0 < ratio <= 1
+
+
 def test_sums_that_cancel(engine):
     """Fixed ULP limits fail here: the exact sum is tiny beside its terms."""
     x = np.concatenate([np.full(500, 1e4), [1e-3], np.full(500, -1e4)]).astype("float32")
