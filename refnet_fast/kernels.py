@@ -14,7 +14,7 @@ from refnet.definition import Form, View
 from refnet_fast.build import build
 from refnet_fast.derive import Placed, frame_of, kernel_text
 
-FAMILIES = ("contraction", "activation", "loss", "reduction", "shapes", "indexing", "random")
+FAMILIES = ("contraction", "convolution", "pooling", "activation", "loss", "reduction", "shapes", "indexing", "random")
 
 
 class KernelCall(NamedTuple):
