@@ -19,6 +19,8 @@ settings.register_profile(
     "default", max_examples=10, derandomize=True, database=None, deadline=None, suppress_health_check=QUIET
 )
 settings.register_profile("deep", max_examples=300, deadline=None, suppress_health_check=QUIET)
+# Numba's simulator is slow: few examples.
+settings.register_profile("simulator", settings.get_profile("default"), max_examples=3)
 settings.load_profile(os.environ.get("REFNET_PROFILE", "default"))
 
 
@@ -48,3 +50,11 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize(
             "native_engine", [e for e in engines_under_test(metafunc.config) if e in ("derived", "cpu")]
         )
+
+
+def pytest_ignore_collect(collection_path, config):
+    """test_simulator.py starts the process for cuda-sim: not from within it, and not when engines are named."""
+    simulating = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
+    if collection_path.name == "test_simulator.py" and (simulating or config.getoption("--engine")):
+        return True
+    return None

@@ -332,8 +332,6 @@ class Bound:
     def __bool__(self) -> bool:
         return self != 0
 
-    __hash__ = None  # type: ignore[assignment]
-
     def __float__(self) -> float:
         return float(self.value)
 

@@ -3,7 +3,8 @@
 `certificate` runs the definition on numbers that carry their error bound. `check` holds an engine to it.
 """
 
-from collections.abc import Sequence
+import importlib
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from refnet import dtypes
 from refnet.annotations import Array, Tasks
 from refnet.definition import Op
 from refnet.engine import Engine, get_engine, spec_of
+from refnet.naming import found
 from refnet.scalars import rounding
 from refnet.scalars.bound import Bound
 from refnet.scalars.choices import Choices, answering, every_choice
@@ -79,10 +81,15 @@ def certificate(
         domain = op.form(*[spec_of(a) for a in arrays], **attributes).domain
         result = [np.full(s.shape, None, object) for s in specs]
         for task in np.ndindex(*domain) if tasks is None else tasks:
-            for ways in every_choice(lambda task=task: evaluate(op, arrays, attributes, Bound.read, [task])):
+            for ways in _ways(op, arrays, attributes, task):
                 for total, y, s in zip(result, ways, specs):
                     _merge(total, _limited(y, s.dtype))
         return result
+
+
+def _ways(op: Op, arrays: Sequence[Array], attributes: dict[str, Any], task: tuple[int, ...]) -> Iterator[list[Array]]:
+    """One task's results under every answer to its undecided comparisons."""
+    return every_choice(lambda: evaluate(op, arrays, attributes, Bound.read, [task]))
 
 
 def must_be_equal(op: Op, specs: Sequence[Any]) -> bool:
@@ -174,11 +181,19 @@ def check(
     Raises:
         AssertionError: naming op, element, what came, what is exact, what was allowed, and the call as code.
     """
-    op = Op.named[op] if isinstance(op, str) else op
+    op = named(op) if isinstance(op, str) else op
     engine = get_engine(engine)
     arrays = [np.asarray(a) for a in arrays]
     results = engine.compute(op, arrays, attributes)
     return hold(op, engine, arrays, attributes, results, tasks)
+
+
+def named(name: str) -> Op:
+    """The op of that name. Raises ArgumentError with near names if there is none."""
+    for module in ("refnet.ops", "refnet.random"):  # they declare the ops
+        importlib.import_module(module)
+    op: Op = found("op", name, Op.named)
+    return op
 
 
 def hold(

@@ -19,12 +19,13 @@ from refnet.graph import Tensor
 from refnet.program import Program
 from refnet.scalars.dual import Dual
 from refnet.scalars.exact import Irrational, exactly, mp
-from refnet.testing.evaluate import evaluate, is_floating, numbers, run_program, specs_of
-from refnet.testing.strategies import Case
+from refnet.testing.evaluate import evaluate, is_floating, numbers, program_of, run_program, specs_of
+from refnet.testing.strategies import Case, Usage
+from refnet.testing.usages import function_named
 
 CLOSE = mp.mpf(10) ** -25
 # Gradients that hold an irrational constant know it to the 53 bits of a Python float.
-CONSTANTS = {"erf": mp.mpf(2) ** -52}
+CONSTANTS = {"erf": mp.mpf(2) ** -52, "gelu": mp.mpf(2) ** -50}
 
 
 def differentiable() -> list[str]:
@@ -72,6 +73,33 @@ def check_by_duals(
         size = 1 + abs(forward.value) + abs(back.value)
         if not abs(forward.value - back.value) <= CONSTANTS.get(case.op.name, CLOSE) * size:
             raise AssertionError(refused(case, f"argument {i}", "<dy, f'(x) v>", forward, "<gradient(dy), v>", back))
+
+
+def check_function(usage: Usage, seed: int = 0) -> None:
+    """Holds the gradients of a public function's whole graph to its derivative along random directions, by dual numbers."""
+    rng = np.random.default_rng(seed)
+    program, feeds = program_of(function_named(usage.name), usage.arguments, usage.keywords)
+    targets = [y for y in program.outputs if dtypes.is_floating(y.dtype) and y.node is not None]
+    if not targets:
+        return  # whole numbers and bools: there is nothing to differentiate
+    slots = [i for i, a in enumerate(feeds) if is_floating(a)]
+    seeds = [Tensor(y.shape, y.dtype) for y in targets]
+    dys = [small(rng, y.shape) for y in targets]
+    found = reverse(targets, seeds, [program.inputs[i] for i in slots], None)
+    wanted = [dx for dx in found if dx is not None]
+    results = iter(run_program(Program([*program.inputs, *seeds], wanted), [*feeds, *dys], Dual.of))
+    gradients = [None if dx is None else next(results) for dx in found]
+    weights = [numbers(dy, Dual.of) for dy in dys]
+    for i, gradient in zip(slots, gradients):
+        v = small(rng, feeds[i].shape)
+        moved = run_program(Program(program.inputs, targets), moving(feeds, i, v), Dual.of)
+        changes = [numbers_of(np.array([y.change for y in r.reshape(-1)], object)) for r in moved]
+        forward = Dual.of(0) + inner(weights, changes)
+        back = inner([gradient], [numbers(v, Dual.of)]) if gradient is not None else Dual.of(0)
+        size = 1 + abs(forward.value) + abs(back.value)
+        if not abs(forward.value - back.value) <= CONSTANTS.get(usage.name, CLOSE) * size:
+            call = f"{usage.name}({', '.join(str(a.shape) for a in feeds)}, {usage.keywords})"
+            raise AssertionError(f"the gradient of {call} is wrong for array {i}: forwards {forward}, backwards {back}")
 
 
 def moving(arrays: Sequence[Array], slot: int, v: Array) -> list[Array]:

@@ -15,13 +15,13 @@ from refnet.testing.certificates import hold
 
 def function_named(name: str, package: Any = None) -> Callable[..., Any]:
     """`refnet.ops.name`, or `refnet.random.name` for names with that prefix."""
-    if package is not None:
-        return getattr(package, name)  # type: ignore[no-any-return]
     import refnet.ops
     import refnet.random
 
-    module = refnet.random if name.startswith("random.") else refnet.ops
-    return getattr(module, name.removeprefix("random."))  # type: ignore[no-any-return]
+    if package is None:
+        package, name = refnet.random if name.startswith("random.") else refnet.ops, name.removeprefix("random.")
+    function: Callable[..., Any] = getattr(package, name)
+    return function
 
 
 class NodeRun(NamedTuple):

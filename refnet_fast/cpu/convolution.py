@@ -12,14 +12,16 @@ from refnet.definition import View
 from refnet_fast.cpu.tile import WIDE, WIDE_VECTORS, lanes, tile_of_runs
 from refnet_fast.derive import Placed, itemsize
 from refnet_fast.kernels import kernel
+from refnet_fast.native import named
 
+BLOCKS = 512  # of an output gradient, whose sums are added one after the other
+CHAIN = 2048  # additions in a row, at most, before the sum becomes one term of another: no long sum is one chain
 SECOND_LEVEL = 64 * 1024  # bytes of an output gradient that the kernel's gradient works on at a time
 
 
 def _strip(size, vectors, tall, middle, few):
     """Any number of pixels by up to `vectors` vectors of filters, in tiles of as many rows as the registers allow."""
 
-    @njit(error_model="numpy")
     def strip(pixels, runs, steps, a, a_row, a_step, a_run, b, b_row, b_run, c, c_row, columns, add):
         i = 0
         while i + tall <= pixels:
@@ -47,7 +49,7 @@ def _strip(size, vectors, tall, middle, few):
             )
             i += 1
 
-    return strip
+    return njit(error_model="numpy")(named(strip, f"strip_of_{vectors}_vectors_of_{size}_bytes"))
 
 
 def _strips(size):
@@ -58,14 +60,12 @@ def _strips(size):
     narrow = _strip(size, 1, 16, 8, 4) if WIDE_VECTORS else _strip(size, 1, 12, 6, 3)
     least_wide, least_half = (WIDE - 1) * vector, vector
 
-    @njit(error_model="numpy")
     def width_of_panel(left):
         """How many of the filters that are left the next strip takes."""
         if left > least_wide:
             return min(left, WIDE * vector)
         return min(left, 2 * vector) if left > least_half else left
 
-    @njit(error_model="numpy")
     def strip(pixels, runs, steps, a, a_row, a_step, a_run, b, b_row, b_run, c, c_row, columns, add):
         if columns > least_wide:
             wide(pixels, runs, steps, a, a_row, a_step, a_run, b, b_row, b_run, c, c_row, columns, add)
@@ -74,7 +74,14 @@ def _strips(size):
         else:
             narrow(pixels, runs, steps, a, a_row, a_step, a_run, b, b_row, b_run, c, c_row, columns, add)
 
-    return width_of_panel, strip
+    compiled = njit(error_model="numpy")
+    return (
+        compiled(named(width_of_panel, f"width_of_panel_of_{size}_bytes")),
+        compiled(named(strip, f"strip_of_{size}_bytes")),
+    )
+
+
+STRIPS = {4: _strips(4), 8: _strips(8)}
 
 
 @njit(error_model="numpy")
@@ -93,9 +100,8 @@ def complete(before, extent, size, stride, dilation, count):
 
 def _convolution(size):
     """Output rows lo..hi for elements of `size` bytes."""
-    width_of_panel, strip = _strips(size)
+    width_of_panel, strip = STRIPS[size]
 
-    @njit(error_model="numpy")
     def convolve(x, k, y, image, kernel, result, strides, dilation, padding, lo, hi):
         height, width, channels = image
         p_count, q_count, filters = kernel
@@ -126,31 +132,36 @@ def _convolution(size):
                     a_run, b_run = dw * channels, channels * filters
                     if p1 == p0:
                         runs = 0
+                at_once = max(1, CHAIN // max(1, runs))
                 for p in range(p0, p0 + times):
-                    at = x + size * (place + p * a_row + q0 * dw * channels)
-                    taps = k + size * (p * b_row + q0 * channels * filters + f)
-                    strip(
-                        pixels,
-                        runs,
-                        steps,
-                        at,
-                        sw * channels,
-                        1,
-                        a_run,
-                        taps,
-                        filters,
-                        b_run,
-                        to,
-                        filters,
-                        panel,
-                        p - p0,
-                    )
+                    done = 0
+                    while done < steps or done == 0:
+                        at = x + size * (place + p * a_row + q0 * dw * channels + done)
+                        taps = k + size * (p * b_row + (q0 * channels + done) * filters + f)
+                        count, add = min(at_once, steps - done), p - p0 + done
+                        strip(
+                            pixels,
+                            runs,
+                            count,
+                            at,
+                            sw * channels,
+                            1,
+                            a_run,
+                            taps,
+                            filters,
+                            b_run,
+                            to,
+                            filters,
+                            panel,
+                            add,
+                        )
+                        done += max(count, 1)
                 j += pixels
                 if j >= columns:
                     task, j = task + (j // columns), 0
             f += panel
 
-    return convolve
+    return njit(error_model="numpy")(named(convolve, f"convolve_{size}_bytes"))
 
 
 CONVOLVE32, CONVOLVE64 = _convolution(4), _convolution(8)
@@ -260,32 +271,34 @@ def conv2d_inputs_gradient_float64(dy, k, dx, image, window, result, dilation, p
 
 def _kernel_gradient(size):
     """Rows lo..hi of the gradient as a matrix of (kernel row, column, channel) by filters."""
-    width_of_panel, strip = _strips(size)
+    width_of_panel, strip = STRIPS[size]
     widest = WIDE * lanes(size)
 
-    @njit(error_model="numpy")
-    def accumulate(x, dy, dkernel, batch, image, kernel, result, strides, dilation, padding, lo, hi):
-        """Adds to what is there. A row's terms come in one order, whatever lo and hi are: that of the images, of blocks of
-        output rows, then the columns that all taps have, then those on its own left and right.
+    def accumulate(x, dy, dkernel, batch, image, kernel, result, strides, dilation, padding, lo, hi, first_block):
+        """Adds the next BLOCKS blocks to what is there, and gives the number of the block after them, 0 after the last.
+
+        A row's terms come in one order, whatever lo and hi are: by images, by blocks of the output, then the columns that all
+        taps have, then those on its own left and right.
         """
         height, width, channels = image
         p_count, q_count, filters = kernel
         rows, columns = result
         (sh, sw), (dh, dw), (top, left) = strides, dilation, padding
-        lane = q_count * channels
+        lane, last_block = q_count * channels, first_block + BLOCKS
         j0, j1 = complete(left, width, q_count, sw, dw, columns)
         if dw > 1 or j0 >= j1:  # every tap by itself
             j0 = j1 = columns
-        at_once = max(1, SECOND_LEVEL // max(1, size * columns * min(filters, widest)))
+        wide = max(1, min(columns, CHAIN))  # a block: so many columns of so many rows
+        high = max(1, min(CHAIN // wide, SECOND_LEVEL // max(1, size * wide * min(filters, widest))))
+        across, down = (columns + wide - 1) // wide, (rows + high - 1) // high
         f = 0
         while f < filters:
             panel = width_of_panel(filters - f)
-            for block in range(batch * ((rows + at_once - 1) // at_once)):
-                blocks = (rows + at_once - 1) // at_once
-                n, start = block // blocks, block % blocks * at_once
+            for block in range(first_block, min(last_block, batch * down * across)):
+                n, start, left_edge = block // (down * across), block // across % down * high, block % across * wide
                 for p in range(lo // lane, (hi + lane - 1) // lane):
                     i0, i1 = taking(top - p * dh, height, sh, rows)
-                    i0, i1 = max(i0, start), min(i1, start + at_once)
+                    i0, i1 = max(i0, start), min(i1, start + high)
                     for part in range(-1, 2 * q_count):
                         q = max(part, 0) // 2
                         first, end, a, b = q * channels, (q + 1) * channels, j0, j1
@@ -295,10 +308,11 @@ def _kernel_gradient(size):
                             own0, own1 = taking(left - q * dw, width, sw, columns)
                             a, b = (own0, min(own1, j0)) if part % 2 == 0 else (max(own0, j1), own1)
                         first, end = max(first, lo - p * lane), min(end, hi - p * lane)
+                        a, b = max(a, left_edge), min(b, left_edge + wide)
                         if a < b and i0 < i1 and first < end:
                             place = ((n * height + i0 * sh + p * dh - top) * width + a * sw - left) * channels
                             place += first if part < 0 else q * dw * channels + first - q * channels
-                            to = dkernel + size * ((p * lane + first) * filters + f)
+                            to = dkernel + size * ((p * lane + first - lo) * filters + f)
                             given = dy + size * (((n * rows + i0) * columns + a) * filters + f)
                             step, run, source = sw * channels, sh * width * channels, x + size * place
                             given_run, taps = columns * filters, end - first
@@ -319,8 +333,9 @@ def _kernel_gradient(size):
                                 1,
                             )
             f += panel
+        return last_block if last_block < batch * down * across else 0
 
-    return accumulate
+    return njit(error_model="numpy")(named(accumulate, f"accumulate_{size}_bytes"))
 
 
 @njit(error_model="numpy")
@@ -339,7 +354,7 @@ def _geometry_of_kernel(call, inputs, outputs):
     (placed,) = outputs
     matrix = Placed(placed.address, View((p_count * q_count * channels, filters)), placed.dtype)
     image, window, result = tuple(x.shape[1:]), (p_count, q_count, filters), tuple(dy.shape[1:3])
-    addresses = [array.address for array in (*inputs, *outputs)]
+    addresses = [array.address for array in inputs]
     geometry = [image, window, result, a["strides"], a["dilation"], a["padding"]]
     return [*addresses, matrix, x.shape[0], *geometry]
 
@@ -353,21 +368,31 @@ KERNEL_ROWS = {
 
 
 @kernel("conv2d_kernel_gradient", when=_float(4), **KERNEL_ROWS)
-def conv2d_kernel_gradient_float32(
-    x, dy, dkernel, matrix, batch, image, window, result, strides, dilation, padding, lo, hi
-):
+def conv2d_kernel_gradient_float32(x, dy, matrix, batch, image, window, result, strides, dilation, padding, lo, hi):
     """Rows lo..hi, (kernel row, column, channel), by filters: products of columns of the image with the output's gradient.
 
     The tile holds 6 rows by 64 filters (with AVX-512) while a few output rows, which stay in the cache, go by.
     """
     matrix[lo:hi] = 0
-    ACCUMULATE32(x, dy, dkernel, batch, image, window, result, strides, dilation, padding, lo, hi)
+    part, block = np.empty((hi - lo, matrix.shape[1]), matrix.dtype), 0
+    while True:
+        part[:] = 0
+        to = part.ctypes.data
+        block = ACCUMULATE32(x, dy, to, batch, image, window, result, strides, dilation, padding, lo, hi, block)
+        matrix[lo:hi] += part
+        if block == 0:
+            return
 
 
 @kernel("conv2d_kernel_gradient", when=_float(8), **KERNEL_ROWS)
-def conv2d_kernel_gradient_float64(
-    x, dy, dkernel, matrix, batch, image, window, result, strides, dilation, padding, lo, hi
-):
+def conv2d_kernel_gradient_float64(x, dy, matrix, batch, image, window, result, strides, dilation, padding, lo, hi):
     """As conv2d_kernel_gradient_float32."""
     matrix[lo:hi] = 0
-    ACCUMULATE64(x, dy, dkernel, batch, image, window, result, strides, dilation, padding, lo, hi)
+    part, block = np.empty((hi - lo, matrix.shape[1]), matrix.dtype), 0
+    while True:
+        part[:] = 0
+        to = part.ctypes.data
+        block = ACCUMULATE64(x, dy, to, batch, image, window, result, strides, dilation, padding, lo, hi, block)
+        matrix[lo:hi] += part
+        if block == 0:
+            return

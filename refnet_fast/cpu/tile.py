@@ -33,7 +33,7 @@ def _splat(builder, scalar, count):
 
 @intrinsic(prefer_literal=True)
 def tile(typing, size, rows, vectors, steps, a, a_row, a_step, b, b_row, c, c_row, columns, add):
-    """c[rows, vectors] = sum over steps of a * b (or c += it, if `add`); only `columns` of its columns exist.
+    """c[rows, vectors] = sum over steps of a * b, or with `add` c += that sum; only `columns` of its columns exist.
 
     size (bytes of an element: 4 or 8), rows and vectors are literals. a, b and c are addresses; strides count elements.
     """
@@ -63,7 +63,7 @@ def tile_of_runs(
         name = "tile_of_runs_{}_{}_{}".format(*kind)
         function = cgutils.get_or_insert_function(builder.module, shape, name)
         if function.is_declaration:
-            function.linkage = "linkonce_odr"
+            function.linkage = "internal"
             function.attributes.add("noinline")
             body = ir.IRBuilder(function.append_basic_block())
             runs, steps, a, a_row, a_step, a_run, b, b_row, b_run, c, c_row, columns, add = function.args
@@ -108,10 +108,6 @@ def block(builder, kind, runs, steps, left, right, result, columns, add):
     masks = [ir.Constant(bits, [1] * count)] * (nv - 1) + [exists]
     total = [[cgutils.alloca_once_value(builder, zero) for _ in range(nv)] for _ in range(mr)]
     place = lambda i, v: at(c, builder.add(builder.mul(number(i), c_row), number(count * v)), vector)
-    with builder.if_then(builder.icmp_signed("!=", add, number(0))):
-        for i in range(mr):
-            for v in range(nv):
-                builder.store(builder.call(load, [place(i, v), aligned, masks[v], zero]), total[i][v])
     with cgutils.for_range(builder, runs) as outer:
         a0 = builder.mul(outer.index, a_run)
         b0 = builder.mul(outer.index, b_run)
@@ -127,6 +123,11 @@ def block(builder, kind, runs, steps, left, right, result, columns, add):
                 value = _splat(builder, builder.load(at(a, place_a, element)), count)
                 for v in range(nv):
                     builder.store(builder.call(fma, [value, values[v], builder.load(total[i][v])]), total[i][v])
+    with builder.if_then(builder.icmp_signed("!=", add, number(0))):
+        for i in range(mr):
+            for v in range(nv):
+                before = builder.call(load, [place(i, v), aligned, masks[v], zero])
+                builder.store(builder.fadd(before, builder.load(total[i][v])), total[i][v])
     for i in range(mr):
         for v in range(nv):
             builder.call(store, [builder.load(total[i][v]), place(i, v), aligned, masks[v]])

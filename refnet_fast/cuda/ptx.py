@@ -1,9 +1,10 @@
 """Kernels as PTX, for reading and for proof that they compile: no device is needed, the CUDA toolkit's wheels are."""
 
-from refnet_fast.cuda import derive
+from refnet.definition import View, size_of
+from refnet_fast.cuda import derive, kernels
 from refnet_fast.derive import Placed
 from refnet_fast.fuse import Operand, unit_shape
-from refnet.definition import View, size_of
+from refnet_fast.kernels import KernelCall
 
 
 def compile_ptx(op, specs, attributes, capability):
@@ -19,6 +20,15 @@ def compile_ptx(op, specs, attributes, capability):
     outputs = [Placed(0, view, spec.dtype) for view, spec in zip(form.outputs, results)]
     scratch = [Placed(0, View((size_of(form.domain), *shape)), "float64") for shape in form.scratch]
     return derive.derive(op, form, inputs, outputs, scratch).ptx(capability)
+
+
+def compile_ptx_of_tuned(op, specs, attributes, capability):
+    """The tuned kernel that serves a call, as PTX; see `compile_ptx`."""
+    form, results = op.form(*specs, **attributes), op.specs(*specs, **attributes)
+    call = KernelCall(op, form, tuple(specs), results, attributes)
+    inputs = [Placed(0, view, spec.dtype) for view, spec in zip(form.inputs, specs)]
+    outputs = [Placed(0, view, spec.dtype) for view, spec in zip(form.outputs, results)]
+    return kernels.find(call).launch(call, inputs, outputs).ptx(capability)
 
 
 def compile_ptx_of_unit(nodes, capability):

@@ -46,3 +46,7 @@ def test_without_driver_or_device(monkeypatch):
     monkeypatch.setattr(cuda, "gpus", [])
     with pytest.raises(EngineError, match="no device.*CUDA_VISIBLE_DEVICES"):
         target.check("cuda")
+    monkeypatch.setattr(cuda, "gpus", [0])
+    monkeypatch.setattr(target, "toolkit", lambda: False)
+    with pytest.raises(EngineError, match=r"compiler \(NVVM, NVRTC\).*pip install 'refnet\[cuda\]'"):
+        target.check("cuda")

@@ -14,9 +14,10 @@ from refnet.graph import Tensor
 from refnet.program import Instruction
 from refnet.testing.draw import Seeded
 from refnet.testing.strategies import case, primitives
+from refnet_fast.cuda import target
 
 pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("numba_cuda") is None or importlib.util.find_spec("nvidia.cuda_nvcc") is None,
+    importlib.util.find_spec("numba_cuda") is None or not target.toolkit(),
     reason="PTX not compiled: the CUDA toolkit's wheels are not installed (pip install 'refnet[cuda]')",
 )
 CAPABILITIES = [(8, 0), (9, 0)]
@@ -45,6 +46,17 @@ def test_no_product_is_contracted(name):
     call = case(name, Seeded((name, "contraction"), calm=True))
     text = compiled(call.op, [spec_of(np.asarray(a)) for a in call.arrays], call.attributes, (9, 0))
     assert "fma" not in text and not re.search(r"(mul|add|sub)\.f64", text)  # without .rn the assembler may contract
+
+
+def test_tiles_stay_in_registers():
+    from refnet_fast.cuda.ptx import compile_ptx_of_tuned  # it imports numba.cuda
+
+    attributes = {"transpose1": True, "transpose2": False}
+    specs = [Spec((784, 128), "float32"), Spec((784, 512), "float32")]
+    text = compile_ptx_of_tuned(Op.named["matmul"], specs, attributes, (9, 0))
+    assert text.count("fma.rn.f32") == 16 and ".local" not in text and text.count("bar.sync") == 2
+    text = compile_ptx_of_tuned(Op.named["softmax"], [Spec((8, 1000), "float32")], {"axis": 1}, (9, 0))
+    assert ".shared" in text and ".local" not in text
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "int8", "uint64", "bool"])

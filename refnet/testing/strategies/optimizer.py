@@ -29,8 +29,8 @@ def update_strategy(name: str, states: int, squares: tuple[int, ...] = ()) -> No
         signed = draw.integer(0, 7) == 0  # at times a state that no training makes
         arrays = [draw.array(shape, dtype)]
         for state in range(states):
-            positive = {"low": 0, "high": 4} if state in squares and not signed else {}
-            arrays.append(draw.array(shape, dtype, **positive))  # type: ignore[arg-type]
+            low, high = (0, 4) if state in squares and not signed else (None, None)
+            arrays.append(draw.array(shape, dtype, low=low, high=high))
         return [*arrays, draw.array(shape, dtype), draw.array((), dtype, low=0, high=1)], settings(draw, name)
 
 

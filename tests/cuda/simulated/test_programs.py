@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-import refnet_fast  # noqa: F401  (registers the engines)
+import refnet_fast
 from refnet import graph, ops
 from refnet.definition import size_of
 from refnet.engine import get_engine, use_engine
@@ -66,6 +66,15 @@ def test_what_is_overwritten_is_kept_for_who_reads_it(engine):
     np.testing.assert_array_equal([a.numpy(), b.numpy()], [[3, 4], [1, 2]])
     (before,) = get_engine(engine).prepare(Program([], [a], shift)).run([])
     np.testing.assert_array_equal([before, a.numpy(), b.numpy()], [[3, 4], [4, 5], [3, 4]])
+
+
+@pytest.mark.parametrize("engine", ["derived", "cpu", "cuda-sim"])
+def test_an_operand_is_read_before_a_result_takes_its_place(engine):
+    x = Tensor((6, 4))
+    turned = ops.transpose(x)
+    positive = ops.relu(turned)
+    results = get_engine(engine).prepare(Program([x], [positive, ops.add(positive, turned)])).run([X])
+    np.testing.assert_array_equal(results, [np.maximum(X.T, 0), np.maximum(X.T, 0) + X.T])
 
 
 def test_bad_indices_commit_nothing_and_are_named():
