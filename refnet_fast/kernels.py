@@ -16,6 +16,8 @@ from refnet_fast.derive import Placed, frame_of, kernel_text
 
 FAMILIES = (
     "contraction",
+    "convolution",
+    "pooling",
     "activation",
     "loss",
     "reduction",

@@ -23,6 +23,7 @@ from refnet.ops.activation import (
     softplus,
     softsign,
 )
+from refnet.ops.adaptive import adaptive_average_pool, adaptive_max_pool
 from refnet.ops.attention import dot_product_attention
 from refnet.ops.bits import bitwise_and, bitwise_or, bitwise_xor, left_shift, right_shift
 from refnet.ops.clipping import clip_by_global_norm, clip_by_norm, clip_by_value, global_norm
@@ -44,6 +45,8 @@ from refnet.ops.comparison import (
     where,
 )
 from refnet.ops.contraction import matmul
+from refnet.ops.convolution import conv
+from refnet.ops.depthwise import depthwise_conv, separable_conv
 from refnet.ops.division import divide, divide_no_nan, floor_divide, fmod, mod, power, reciprocal, true_divide
 from refnet.ops.elementwise import abs, absolute, add, maximum, minimum, multiply, negative, sign, square, subtract
 from refnet.ops.extremum import argmax, argmin, max, min
@@ -69,6 +72,7 @@ from refnet.ops.optimizer_adaptive import (
 )
 from refnet.ops.padding import pad
 from refnet.ops.piecewise import hard_shrink, hard_silu, hard_swish, hard_tanh, soft_shrink, threshold
+from refnet.ops.pooling import average_pool, max_pool
 from refnet.ops.reduction import all, any, count_nonzero, prod, sum
 from refnet.ops.repeating import repeat, roll, tile, unstack
 from refnet.ops.resizing import resize
@@ -84,6 +88,7 @@ from refnet.ops.sparsemax import sparsemax
 from refnet.ops.special import cbrt, erfc, erfinv, exp2, log2, log10, logaddexp
 from refnet.ops.statistics import average, logsumexp, mean, moments, norm, std, var
 from refnet.ops.tensor_products import dot, einsum, inner, outer, tensordot, vdot
+from refnet.ops.transposed import conv_transpose
 from refnet.ops.trigonometry import (
     arccos,
     arccosh,

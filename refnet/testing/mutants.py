@@ -22,6 +22,7 @@ from refnet.testing.draw import Seeded
 from refnet.testing.evaluate import specs_of
 from refnet.testing.gradients import check_gradient
 from refnet.testing.strategies import Case, case
+from refnet.testing.window_mutants import WINDOW_MUTANTS
 
 
 class Mutant(NamedTuple):
@@ -330,6 +331,7 @@ MUTANTS = [
         "shares[n, c] > 0 and before <= u[n, s] * total + 0.25",
     ),
     Mutant("beta's two draws are one", "ops.sampling", "random_beta", "int(run[0]), 2 * i + 1)", "int(run[0]), 2 * i)"),
+    *map(of_row, WINDOW_MUTANTS),
 ]
 
 

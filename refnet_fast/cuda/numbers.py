@@ -10,7 +10,6 @@ import numpy as np
 from refnet import dtypes, scalars
 from refnet_fast.cuda.target import simulated
 
-
 # By the names of refnet.scalars.
 DEVICE = (
     *("floor", "ceil", "nearest", "trunc", "cbrt", "erfinv"),
