@@ -49,6 +49,47 @@ def test_sampled_tasks_of_a_large_product(engine):
     assert 0 < ratio <= 1
 
 
+@pytest.mark.parametrize("name", ["conv2d", "conv2d_inputs_gradient", "conv2d_kernel_gradient"])
+def test_sampled_tasks_of_a_large_convolution(engine, name):
+    """3x3 on 56x56x64 to 64 channels, 116 million multiply-adds an image, held at 8 elements."""
+    rng = np.random.default_rng(0)
+    image, kernel = (1, 56, 56, 64), (3, 3, 64, 64)
+    shapes = {"conv2d": (image, kernel, image), "conv2d_inputs_gradient": (image, kernel, image)}
+    a, b, result = shapes.get(name, (image, image, kernel))
+    arrays = [rng.standard_normal(shape).astype("float32") for shape in (a, b)]
+    attributes = {"groups": 1, "strides": (1, 1), "dilation": (1, 1), "padding": (1, 1), "extents": (56, 56)}
+    if name == "conv2d_kernel_gradient":
+        attributes["extents"] = (3, 3)
+    tasks = [tuple(int(i) for i in rng.integers(0, result)) for _ in range(8)]
+    ratio = check(name, engine, arrays, attributes, tasks)
+    assert 0 < ratio <= 1
+
+
+@pytest.mark.parametrize("name", ["conv2d", "conv2d_inputs_gradient", "conv2d_kernel_gradient"])
+@given(data=st.data())
+def test_sampled_tasks_of_convolutions_of_many_widths(engine, name, data):
+    """Rows of pixels and panels of filters of every length: a tuned kernel cuts them into tiles of several kinds."""
+    draw = Drawn(data)
+    rng = np.random.default_rng(draw.integer(0, 2**16))
+    sizes, strides, dilation = draw.several(2, 4), draw.several(2, 2), draw.several(2, 2)
+    padding = tuple(draw.integer(0, (size - 1) * step) for size, step in zip(sizes, dilation))
+    image = (2, draw.integer(7, 9), draw.integer(7, 30), draw.integer(1, 9))
+    spans = [(size - 1) * step + 1 for size, step in zip(sizes, dilation)]
+    reach = zip(image[1:3], padding, spans, strides)
+    windows = tuple((n + 2 * before - span) // step + 1 for n, before, span, step in reach)
+    kernel = (*sizes, image[-1], draw.integer(1, 140))
+    result = (2, *windows, kernel[-1])
+    a, b, y, extents = {
+        "conv2d": (image, kernel, result, windows),
+        "conv2d_inputs_gradient": (result, kernel, image, image[1:3]),
+        "conv2d_kernel_gradient": (image, result, kernel, sizes),
+    }[name]
+    dtype = draw.choice(("float32", "float64"))
+    arrays = [rng.standard_normal(shape).astype(dtype) for shape in (a, b)]
+    attributes = {"groups": 1, "strides": strides, "dilation": dilation, "padding": padding, "extents": extents}
+    check(name, engine, arrays, attributes, [tuple(int(i) for i in rng.integers(0, y)) for _ in range(2)])
+
+
 def test_sums_that_cancel(engine):
     """Fixed ULP limits fail here: the exact sum is tiny beside its terms."""
     x = np.concatenate([np.full(500, 1e4), [1e-3], np.full(500, -1e4)]).astype("float32")

@@ -177,3 +177,104 @@ def test_counts_add_up(engine, data):
 def test_sum_of_ones_counts(engine, size):
     with use_engine(engine):
         assert float(ops.sum(np.ones(size, "float32"))) == size
+
+
+# ---- convolution and pooling, on whole numbers, which do not round
+
+
+def whole(draw, shape, reach=3):
+    return draw.array(shape, "int32", low=-reach, high=reach).astype("float32")
+
+
+def slid(draw):
+    """An image, a kernel, and how one slides over the other."""
+    rank = draw.choice((1, 2, 2, 3))
+    channels, sizes = draw.integer(1, 3), draw.several(rank, 3)
+    padding = draw.choice(("valid", "same"))
+    extents = [draw.integer(size, 6) for size in sizes]
+    x = whole(draw, (draw.integer(1, 2), *extents, channels))
+    return (
+        x,
+        whole(draw, (*sizes, channels, draw.integer(1, 3))),
+        {"strides": draw.several(rank, 3), "padding": padding},
+    )
+
+
+@given(data=st.data())
+def test_convolution_is_linear_in_inputs_and_in_kernel(engine, data):
+    draw = Drawn(data)
+    x, k, a = slid(draw)
+    with use_engine(engine):
+        y = ops.conv(x, k, **a)
+        more = whole(draw, x.shape)
+        assert np.array_equal(ops.conv(x + 2 * more, k, **a), y + 2 * ops.conv(more, k, **a))
+        more = whole(draw, k.shape)
+        assert np.array_equal(ops.conv(x, k - 3 * more, **a), y - 3 * ops.conv(x, more, **a))
+
+
+@given(data=st.data())
+def test_convolution_of_a_shifted_image_is_the_shifted_convolution(engine, data):
+    draw = Drawn(data)
+    x, k, a = slid(draw)
+    moved = [step * draw.integer(0, 2) for step in a["strides"]]  # whole windows
+    shifted = np.pad(x, [(0, 0), *[(n, 0) for n in moved], (0, 0)])
+    rows = tuple(slice(n // step, None) for n, step in zip(moved, a["strides"]))
+    with use_engine(engine):
+        y = ops.conv(x, k, a["strides"])
+        assert np.array_equal(ops.conv(shifted, k, a["strides"])[(slice(None), *rows)], y)
+
+
+@given(data=st.data())
+def test_transposed_convolution_is_the_adjoint(engine, data):
+    """<conv(x), dy> == <x, conv_transpose(dy)>, where the windows reach the end of the image."""
+    draw = Drawn(data)
+    x, k, a = slid(draw)
+    reached = [n - (n - size) % step for n, size, step in zip(x.shape[1:], k.shape, a["strides"])]
+    x = x[(slice(None), *map(slice, reached))]
+    with use_engine(engine):
+        y = ops.conv(x, k, a["strides"])
+        dy = whole(draw, y.shape)
+        back = ops.conv_transpose(dy, k, a["strides"], output_padding=0)
+    assert back.shape == x.shape
+    assert float((y * dy).sum(dtype="float64")) == float((x * back).sum(dtype="float64"))
+
+
+@given(data=st.data())
+def test_separable_is_depthwise_then_a_product_of_channels(engine, data):
+    draw = Drawn(data)
+    x, k, a = slid(draw)
+    each, rank = k.shape[-1], x.ndim - 2
+    mixture = whole(draw, (*[1] * rank, x.shape[-1] * each, 2))
+    with use_engine(engine):
+        alone = ops.depthwise_conv(x, k, **a)
+        for c in range(x.shape[-1]):  # each channel is a convolution of its own
+            lane = ops.conv(x[..., c : c + 1], k[..., c : c + 1, :], **a)
+            assert np.array_equal(alone[..., c * each : (c + 1) * each], lane)
+        expected = ops.matmul(alone, mixture.reshape(-1, 2))
+        assert np.array_equal(ops.separable_conv(x, k, mixture, **a), expected)
+
+
+@given(data=st.data())
+def test_pooling_over_the_whole_window_is_a_reduction(engine, data):
+    draw = Drawn(data)
+    rank = draw.integer(1, 3)
+    extents, axes = draw.several(rank, 4), tuple(range(1, rank + 1))
+    x = whole(draw, (2, *extents, 3))
+    count = np.float32(np.prod(extents))
+    with use_engine(engine):
+        for largest in (ops.max_pool(x, extents), ops.adaptive_max_pool(x, 1)):
+            assert np.array_equal(largest, ops.max(x, axes, keepdims=True))
+        total = ops.sum(x, axes, keepdims=True)
+        for mean in (ops.average_pool(x, extents), ops.adaptive_average_pool(x, 1)):
+            # each of `rank` means is rounded once or twice, relative to a mean of at most 3
+            assert np.all(np.abs(mean * count - total) <= 8 * rank * U * 3 * count)
+
+
+@given(data=st.data())
+def test_max_pool_is_average_pool_where_all_are_equal(engine, data):
+    draw = Drawn(data)
+    extents, value = draw.several(2, 6), whole(draw, (2, 1, 1, 2))
+    x = np.broadcast_to(value, (2, *extents, 2)).copy()
+    a = {"pool_size": draw.several(2, 3), "strides": draw.several(2, 3), "padding": "same"}
+    with use_engine(engine):
+        assert np.array_equal(ops.max_pool(x, **a), ops.average_pool(x, **a))

@@ -14,7 +14,22 @@ from numba import njit
 from refnet.definition import Form, View
 from refnet_fast.derive import Placed, frame_of, kernel_text
 
-FAMILIES = ("contraction", "activation", "loss", "reduction", "shapes", "indexing", "random", "unary")
+FAMILIES = (
+    "contraction",
+    "convolution",
+    "pooling",
+    "activation",
+    "loss",
+    "reduction",
+    "shapes",
+    "indexing",
+    "random",
+    "unary",
+    "normalization",
+    "row_normalization",
+    "statistics",
+    "attention",
+)
 
 
 class KernelCall(NamedTuple):

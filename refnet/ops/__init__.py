@@ -6,6 +6,7 @@ of Keras 3's `keras.ops`.
 
 from refnet.gradients import gradients
 from refnet.ops import image
+from refnet.ops.accumulation import cumprod, cumsum
 from refnet.ops.activation import (
     elu,
     gelu,
@@ -22,17 +23,8 @@ from refnet.ops.activation import (
     softplus,
     softsign,
 )
-from refnet.ops.adaptive import (
-    adadelta_update,
-    adagrad_update,
-    adamax_rate,
-    adamax_update,
-    adamw_update,
-    ftrl_update,
-    lion_update,
-    nadam_rates,
-    nadam_update,
-)
+from refnet.ops.adaptive import adaptive_average_pool, adaptive_max_pool
+from refnet.ops.attention import dot_product_attention
 from refnet.ops.bits import bitwise_and, bitwise_or, bitwise_xor, left_shift, right_shift
 from refnet.ops.clipping import clip_by_global_norm, clip_by_norm, clip_by_value, global_norm
 from refnet.ops.comparison import (
@@ -53,22 +45,39 @@ from refnet.ops.comparison import (
     where,
 )
 from refnet.ops.contraction import matmul
+from refnet.ops.convolution import conv
+from refnet.ops.depthwise import depthwise_conv, separable_conv
 from refnet.ops.division import divide, divide_no_nan, floor_divide, fmod, mod, power, reciprocal, true_divide
 from refnet.ops.elementwise import abs, absolute, add, maximum, minimum, multiply, negative, sign, square, subtract
 from refnet.ops.extremum import argmax, argmin, max, min
 from refnet.ops.filling import arange, eye, full, full_like, ones, ones_like, zeros, zeros_like
 from refnet.ops.grids import diag, linspace, logspace, meshgrid, tri, tril, triu
+from refnet.ops.grouping import group_normalization, instance_normalization, normalize, rms_normalization
 from refnet.ops.image import crop_images, extract_patches, hsv_to_rgb, pad_images, rgb_to_grayscale, rgb_to_hsv
 from refnet.ops.indexing import one_hot, take, take_along_axis, take_x_gradient
 from refnet.ops.joining import concatenate, stack
 from refnet.ops.loss import binary_crossentropy, categorical_crossentropy, sparse_categorical_crossentropy
+from refnet.ops.normalization import batch_normalization, batch_normalization_training
 from refnet.ops.optimizer import adam_rate, adam_update, rmsprop_update, sgd_momentum_update, sgd_update
+from refnet.ops.optimizer_adaptive import (
+    adadelta_update,
+    adagrad_update,
+    adamax_rate,
+    adamax_update,
+    adamw_update,
+    ftrl_update,
+    lion_update,
+    nadam_rates,
+    nadam_update,
+)
 from refnet.ops.padding import pad
 from refnet.ops.piecewise import hard_shrink, hard_silu, hard_swish, hard_tanh, soft_shrink, threshold
+from refnet.ops.pooling import average_pool, max_pool
 from refnet.ops.reduction import all, any, count_nonzero, prod, sum
 from refnet.ops.repeating import repeat, roll, tile, unstack
 from refnet.ops.resizing import resize
 from refnet.ops.rounding import ceil, floor, nan_to_num, round, trunc
+from refnet.ops.row_normalization import layer_normalization
 from refnet.ops.scattering import scatter, scatter_update, slice_update
 from refnet.ops.segments import bincount, multi_hot, segment_max, segment_sum
 from refnet.ops.shapes import broadcast_to, expand_dims, moveaxis, ravel, reshape, shape, squeeze, swapaxes, transpose
@@ -77,7 +86,9 @@ from refnet.ops.smooth import celu, glu, log_sigmoid, mish, squareplus, tanh_shr
 from refnet.ops.sorting import argsort, digitize, in_top_k, nonzero, searchsorted, sort, top_k, unique
 from refnet.ops.sparsemax import sparsemax
 from refnet.ops.special import cbrt, erfc, erfinv, exp2, log2, log10, logaddexp
-from refnet.ops.statistics import logsumexp, mean, std, var
+from refnet.ops.statistics import average, logsumexp, mean, moments, norm, std, var
+from refnet.ops.tensor_products import dot, einsum, inner, outer, tensordot, vdot
+from refnet.ops.transposed import conv_transpose
 from refnet.ops.trigonometry import (
     arccos,
     arccosh,

@@ -77,6 +77,10 @@ class Draw:
         """A shape of rank lowest..highest with unequal extents."""
         return tuple(self.extent(least, longest) for _ in range(self.integer(lowest, highest)))
 
+    def several(self, count: int, longest: int, least: int = 1) -> tuple[int, ...]:
+        """That many whole numbers in least..longest, each by itself."""
+        return tuple(self.integer(least, longest) for _ in range(count))
+
     def array(
         self,
         shape: Sequence[int],

@@ -16,11 +16,13 @@ from refnet.annotations import Array
 from refnet.definition import Op
 from refnet.engine import Engine, interpret
 from refnet.errors import ShapeError
+from refnet.testing.average_mutants import AVERAGE_MUTANTS
 from refnet.testing.certificates import check
 from refnet.testing.draw import Seeded
 from refnet.testing.evaluate import specs_of
 from refnet.testing.gradients import check_gradient
 from refnet.testing.strategies import Case, case
+from refnet.testing.window_mutants import WINDOW_MUTANTS
 
 
 class Mutant(NamedTuple):
@@ -47,6 +49,12 @@ def a_million_terms() -> Sequence[tuple[list[Array], dict[str, Any], Any]]:
     x = np.ones(1_000_001, "float32")
     x[0] = 2**24
     return [([x], {"start": 0, "count": 1, "keepdims": False}, [(0, 0)])]
+
+
+def of_row(row: tuple[str, ...]) -> Mutant:
+    """A mutant from its texts, in the order of its fields."""
+    fields: dict[str, Any] = dict(zip(Mutant._fields, row))
+    return Mutant(**fields)
 
 
 MUTANTS = [
@@ -171,6 +179,7 @@ MUTANTS = [
         "return ieee_divide(x1, x2)",
         "return x1 * ieee_divide(1, x2)",
     ),
+    *map(of_row, AVERAGE_MUTANTS),
     Mutant(
         "halves go up instead of to the even",
         "ops.rounding",
@@ -275,29 +284,29 @@ MUTANTS = [
     ),
     Mutant(
         "epsilon outside the root of adagrad",
-        "ops.adaptive",
+        "ops.optimizer_adaptive",
         "adagrad_update",
         "sqrt(a + epsilon)), a",
         "sqrt(a) + epsilon), a",
     ),
     Mutant(
         "the smaller norm is kept",
-        "ops.adaptive",
+        "ops.optimizer_adaptive",
         "adamax_update",
         "if size > u or size != size:",
         "if size < u or size != size:",
     ),
     Mutant(
         "the momentum of this step twice over",
-        "ops.adaptive",
+        "ops.optimizer_adaptive",
         "nadam_rates",
         "power(0.96, step + 1)",
         "power(0.96, step)",
     ),
-    Mutant("a threshold that is added", "ops.adaptive", "ftrl_update", "over = l1 - z", "over = l1 + z"),
+    Mutant("a threshold that is added", "ops.optimizer_adaptive", "ftrl_update", "over = l1 - z", "over = l1 + z"),
     Mutant(
         "lion's two betas are one",
-        "ops.adaptive",
+        "ops.optimizer_adaptive",
         "lion_update",
         "beta_2 * momentum + (1 - beta_2) * gradient",
         "beta_1 * momentum + (1 - beta_1) * gradient",
@@ -322,6 +331,7 @@ MUTANTS = [
         "shares[n, c] > 0 and before <= u[n, s] * total + 0.25",
     ),
     Mutant("beta's two draws are one", "ops.sampling", "random_beta", "int(run[0]), 2 * i + 1)", "int(run[0]), 2 * i)"),
+    *map(of_row, WINDOW_MUTANTS),
 ]
 
 

@@ -37,56 +37,97 @@ def tile(typing, size, rows, vectors, steps, a, a_row, a_step, b, b_row, c, c_ro
 
     size (bytes of an element: 4 or 8), rows and vectors are literals. a, b and c are addresses; strides count elements.
     """
-    width, mr, nv = size.literal_value, rows.literal_value, vectors.literal_value
+
+    def emit(context, builder, signature, args):
+        steps, a, a_row, a_step, b, b_row, c, c_row, columns, add = args[3:]
+        one, zero = ir.Constant(I64, 1), ir.Constant(I64, 0)
+        left, right = (a, a_row, a_step, zero), (b, b_row, zero)
+        block(builder, literals(size, rows, vectors), one, steps, left, right, (c, c_row), columns, add)
+        return context.get_dummy_value()
+
+    return types.void(size, rows, vectors, *[types.int64] * 10), emit
+
+
+@intrinsic(prefer_literal=True)
+def tile_of_runs(
+    typing, size, rows, vectors, runs, steps, a, a_row, a_step, a_run, b, b_row, b_run, c, c_row, columns, add
+):
+    """`tile` over several runs of steps, which begin a_run and b_run elements apart: c stays in registers for all of them.
+
+    Each kind of tile is one function of its own, however often it is called: that is quick to compile.
+    """
+
+    def emit(context, builder, signature, args):
+        kind = literals(size, rows, vectors)
+        shape = ir.FunctionType(ir.VoidType(), [I64] * 13)
+        name = "tile_of_runs_{}_{}_{}".format(*kind)
+        function = cgutils.get_or_insert_function(builder.module, shape, name)
+        if function.is_declaration:
+            function.linkage = "internal"
+            function.attributes.add("noinline")
+            body = ir.IRBuilder(function.append_basic_block())
+            runs, steps, a, a_row, a_step, a_run, b, b_row, b_run, c, c_row, columns, add = function.args
+            left, right = (a, a_row, a_step, a_run), (b, b_row, b_run)
+            block(body, kind, runs, steps, left, right, (c, c_row), columns, add)
+            body.ret_void()
+        builder.call(function, args[3:])
+        return context.get_dummy_value()
+
+    return types.void(size, rows, vectors, *[types.int64] * 13), emit
+
+
+def literals(size, rows, vectors):
+    return size.literal_value, rows.literal_value, vectors.literal_value
+
+
+def block(builder, kind, runs, steps, left, right, result, columns, add):
+    """The code of a tile."""
+    width, mr, nv = kind
+    (a, a_row, a_step, a_run), (b, b_row, b_run), (c, c_row) = left, right, result
     element = ir.FloatType() if width == 4 else ir.DoubleType()
     count, letter = lanes(width), "f32" if width == 4 else "f64"
     vector = ir.VectorType(element, count)
     bits = ir.VectorType(ir.IntType(1), count)
+    suffix = f"v{count}{letter}"
 
-    def declare(builder, name, result, arguments):
+    def declare(name, result, arguments):
         return cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, arguments), name)
 
-    def emit(context, builder, signature, args):
-        steps, a, a_row, a_step, b, b_row, c, c_row, columns, add = args[3:]
-        suffix = f"v{count}{letter}"
-        fma = declare(builder, f"llvm.fma.{suffix}", vector, [vector] * 3)
-        load = declare(
-            builder, f"llvm.masked.load.{suffix}.p0{suffix}", vector, [vector.as_pointer(), I32, bits, vector]
-        )
-        store = declare(
-            builder, f"llvm.masked.store.{suffix}.p0{suffix}", ir.VoidType(), [vector, vector.as_pointer(), I32, bits]
-        )
-        number = lambda value: ir.Constant(I64, value)
-        aligned, zero = ir.Constant(I32, width), ir.Constant(vector, [0.0] * count)
-        at = lambda base, offset, kind: builder.inttoptr(
-            builder.add(base, builder.mul(offset, number(width))), kind.as_pointer()
-        )
-        left = builder.trunc(builder.sub(columns, number(count * (nv - 1))), I32)
-        exists = builder.icmp_signed(
-            "<", ir.Constant(ir.VectorType(I32, count), list(range(count))), _splat(builder, left, count)
-        )
-        masks = [ir.Constant(bits, [1] * count)] * (nv - 1) + [exists]
-        total = [[cgutils.alloca_once_value(builder, zero) for _ in range(nv)] for _ in range(mr)]
-        place = lambda i, v: at(c, builder.add(builder.mul(number(i), c_row), number(count * v)), vector)
+    fma = declare(f"llvm.fma.{suffix}", vector, [vector] * 3)
+    load = declare(f"llvm.masked.load.{suffix}.p0{suffix}", vector, [vector.as_pointer(), I32, bits, vector])
+    store = declare(f"llvm.masked.store.{suffix}.p0{suffix}", ir.VoidType(), [vector, vector.as_pointer(), I32, bits])
+    number = lambda value: ir.Constant(I64, value)
+    aligned, zero = ir.Constant(I32, width), ir.Constant(vector, [0.0] * count)
+    at = lambda base, offset, kind: builder.inttoptr(
+        builder.add(base, builder.mul(offset, number(width))), kind.as_pointer()
+    )
+    existing = builder.trunc(builder.sub(columns, number(count * (nv - 1))), I32)
+    exists = builder.icmp_signed(
+        "<", ir.Constant(ir.VectorType(I32, count), list(range(count))), _splat(builder, existing, count)
+    )
+    masks = [ir.Constant(bits, [1] * count)] * (nv - 1) + [exists]
+    total = [[cgutils.alloca_once_value(builder, zero) for _ in range(nv)] for _ in range(mr)]
+    place = lambda i, v: at(c, builder.add(builder.mul(number(i), c_row), number(count * v)), vector)
+    with cgutils.for_range(builder, runs) as outer:
+        a0 = builder.mul(outer.index, a_run)
+        b0 = builder.mul(outer.index, b_run)
         with cgutils.for_range(builder, steps) as loop:
-            row = builder.mul(loop.index, b_row)
-            right = [
+            row = builder.add(b0, builder.mul(loop.index, b_row))
+            values = [
                 builder.call(load, [at(b, builder.add(row, number(count * v)), vector), aligned, masks[v], zero])
                 for v in range(nv)
             ]
+            step = builder.add(a0, builder.mul(loop.index, a_step))
             for i in range(mr):
-                place_a = builder.add(builder.mul(number(i), a_row), builder.mul(loop.index, a_step))
+                place_a = builder.add(builder.mul(number(i), a_row), step)
                 value = _splat(builder, builder.load(at(a, place_a, element)), count)
                 for v in range(nv):
-                    builder.store(builder.call(fma, [value, right[v], builder.load(total[i][v])]), total[i][v])
-        with builder.if_then(builder.icmp_signed("!=", add, number(0))):
-            for i in range(mr):
-                for v in range(nv):
-                    before = builder.call(load, [place(i, v), aligned, masks[v], zero])
-                    builder.store(builder.fadd(before, builder.load(total[i][v])), total[i][v])
+                    builder.store(builder.call(fma, [value, values[v], builder.load(total[i][v])]), total[i][v])
+    with builder.if_then(builder.icmp_signed("!=", add, number(0))):
         for i in range(mr):
             for v in range(nv):
-                builder.call(store, [builder.load(total[i][v]), place(i, v), aligned, masks[v]])
-        return context.get_dummy_value()
-
-    return types.void(size, rows, vectors, *[types.int64] * 10), emit
+                before = builder.call(load, [place(i, v), aligned, masks[v], zero])
+                builder.store(builder.fadd(before, builder.load(total[i][v])), total[i][v])
+    for i in range(mr):
+        for v in range(nv):
+            builder.call(store, [builder.load(total[i][v]), place(i, v), aligned, masks[v]])

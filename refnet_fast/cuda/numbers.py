@@ -118,6 +118,7 @@ def _on_device():
         "arctan2": cuda.jit(device=True)(lambda y, x: libdevice.atan2(np.float64(y), np.float64(x))),
         "divide": cuda.jit(device=True)(lambda x, y: np.float64(x) / np.float64(y)),
         "power": cuda.jit(device=True)(lambda x, y: math.pow(np.float64(x), np.float64(y))),
+        "larger": cuda.jit(device=True)(lambda x, y: x if x > y or x != x else y),
         "isnan": cuda.jit(device=True)(lambda x: x != x),
         "truncate": cuda.jit(device=True)(lambda x: np.int64(x)),
         "lowest": lowest,

@@ -1,46 +1,41 @@
-"""Calls of the further optimizer updates."""
+"""Calls of adaptive pooling: fewer windows than places, more, and as many."""
 
 from typing import Any
 
+import numpy as np
+
+from refnet.errors import ArgumentError, ShapeError
 from refnet.testing.draw import Draw
-from refnet.testing.strategies import strategy
-from refnet.testing.strategies.optimizer import RATES, settings, update_strategy
-
-RATES.update(
-    learning_rate_power=(-0.5, -0.25),
-    l1=(0.0, 0.25),
-    l2=(0.0, 0.5),
-    shrinkage=(0.0, 0.125),
-    beta=(0.0, 0.5),
-)
-
-update_strategy("adagrad_update", 1, squares=(0,))
-update_strategy("adadelta_update", 2, squares=(0, 1))
-update_strategy("adamax_update", 2, squares=(1,))
-update_strategy("lion_update", 1)
-update_strategy("ftrl_update", 2, squares=(0,))
+from refnet.testing.strategies import refuse, strategy, usage
 
 
-@strategy("nadam_update")
-def nadam_update_calls(draw: Draw) -> Any:
-    shape, dtype = draw.shape(0, 2), draw.floating()
-    arrays = [draw.array(shape, dtype), draw.array(shape, dtype), draw.array(shape, dtype, low=0, high=4)]
-    rates = [draw.array((), dtype, low=0, high=high) for high in (1, 1, 8)]
-    return [*arrays, draw.array(shape, dtype), *rates], settings(draw, "nadam_update")
+def along(draw: Draw, dtype: str) -> Any:
+    shape = draw.shape(1, 3, 1, 7)
+    return [draw.array(shape, dtype)], {"axis": draw.integer(0, len(shape) - 1), "length": draw.integer(1, 7)}
 
 
-def step_of(draw: Draw, dtype: str) -> Any:
-    return draw.array((), "int32", low=1, high=1000).astype(dtype)
+@strategy("adaptive_argmax")
+def adaptive_argmax_calls(draw: Draw) -> Any:
+    return along(draw, draw.real())
 
 
-@strategy("adamax_rate")
-def adamax_rate_calls(draw: Draw) -> Any:
-    dtype = draw.choice(("float32", "float64"))
-    return [draw.array((), dtype, low=0, high=1), step_of(draw, dtype)], settings(draw, "adamax_rate")
+@strategy("adaptive_mean", "adaptive_mean_gradient")
+def adaptive_mean_calls(draw: Draw) -> Any:
+    return along(draw, draw.floating())
 
 
-@strategy("nadam_rates")
-def nadam_rates_calls(draw: Draw) -> Any:
-    dtype = draw.choice(("float32", "float64"))
-    product = draw.array((), dtype, low=0, high=1)
-    return [draw.array((), dtype, low=0, high=1), step_of(draw, dtype), product], settings(draw, "nadam_rates")
+@usage("adaptive_max_pool", "adaptive_average_pool")
+def adaptive_usages(draw: Draw) -> Any:
+    rank = draw.choice((1, 2, 3))
+    shape = (draw.extent(longest=2), *draw.several(rank, 4), draw.extent(1, 3))
+    size = draw.choice((1, 2, draw.several(rank, 5)))
+    if draw.flag():
+        return (draw.array(shape, "float32"), size), {}
+    return (draw.array((shape[0], shape[-1], *shape[1:-1]), "float32"), size), {"data_format": "channels_first"}
+
+
+for _name in ("adaptive_max_pool", "adaptive_average_pool"):
+    refuse(_name, np.zeros((2, 3)), 2, error=ShapeError, words="1 to 3 spatial axes")
+    refuse(_name, np.zeros((2, 0, 4, 1)), 2, error=ShapeError, words="needs an element along each spatial axis")
+    refuse(_name, np.zeros((2, 5, 5, 1)), (2, 0), error=ArgumentError, words="output_size must be at least 1")
+    refuse(_name, np.zeros((2, 5, 5, 1)), 2, data_format="last", error=ArgumentError, words="data_format")

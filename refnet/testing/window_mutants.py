@@ -1,0 +1,165 @@
+"""Mutants of convolution and pooling: rows of `refnet.testing.mutants.Mutant`."""
+
+ROW = "row = i * strides[0] + p * dilation[0] - padding[0]"
+COLUMN = "col = j * strides[1] + q * dilation[1] - padding[1]"
+TO_INPUTS = "to_inputs(dy, kernel, extents=x.shape[1:-1], **a)"
+
+CONV, POOL = "ops.convolution", "ops.pooling"
+KERNEL = "conv2d_kernel_gradient"
+INPUTS = "conv2d_inputs_gradient"
+CERTIFICATE = "certificate"
+
+# (name, module, op, old text, new text, law, the function that holds it)
+WINDOW_MUTANTS: list[tuple[str, ...]] = [
+    ("conv: padding off by one", CONV, "conv2d", ROW, ROW + " + 1", CERTIFICATE, "conv2d_loop"),
+    (
+        "conv: strides swapped",
+        CONV,
+        "conv2d",
+        COLUMN,
+        COLUMN.replace("strides[1]", "strides[0]"),
+        CERTIFICATE,
+        "conv2d_loop",
+    ),
+    ("conv: dilation ignored", CONV, KERNEL, ROW, ROW.replace(" * dilation[0]", ""), CERTIFICATE, KERNEL + "_loop"),
+    (
+        "conv: channels are dealt to the groups in turn",
+        CONV,
+        INPUTS,
+        "member // (members // groups)",
+        "member % groups",
+    ),
+    (
+        "conv: every filter sees the first group",
+        CONV,
+        "conv2d",
+        "x[n, row, col, first + c]",
+        "x[n, row, col, c]",
+        CERTIFICATE,
+        "conv2d_loop",
+    ),
+    (
+        "conv: the last channel is forgotten",
+        CONV,
+        "conv2d",
+        "for c in range(kernel.shape[2]):",
+        "for c in range(kernel.shape[2] - 1):",
+        CERTIFICATE,
+        "conv2d_loop",
+    ),
+    (
+        "conv: the kernel is flipped",
+        CONV,
+        "conv2d",
+        "* kernel[p, q, c, f]",
+        "* kernel[kernel.shape[0] - 1 - p, q, c, f]",
+        CERTIFICATE,
+        "conv2d_loop",
+    ),
+    (
+        "conv: a border row wraps around",
+        CONV,
+        "conv2d",
+        "if 0 <= row < x.shape[1] and",
+        "if row < x.shape[1] and",
+        CERTIFICATE,
+        "conv2d_loop",
+    ),
+    (
+        "conv: a stride that does not divide is rounded",
+        CONV,
+        INPUTS,
+        "met = met and j * strides[1] + q * dilation[1] == col + padding[1]",
+        "met = met and j >= 0",
+        CERTIFICATE,
+        INPUTS + "_loop",
+    ),
+    (
+        "conv: every sample takes the first one's share",
+        CONV,
+        KERNEL,
+        "* dy[n, i, j, f]",
+        "* dy[0, i, j, f]",
+        CERTIFICATE,
+        KERNEL + "_loop",
+    ),
+    (
+        "conv: a gradient forgets the padding",
+        CONV,
+        "conv2d",
+        TO_INPUTS,
+        TO_INPUTS.replace("**a", "**{**a, 'padding': (0, 0)}"),
+        "gradient",
+    ),
+    (
+        "conv: a gradient of a gradient forgets the dilation",
+        CONV,
+        KERNEL,
+        "to_inputs(dy, d, extents=x.shape[1:-1], **a)",
+        "to_inputs(dy, d, extents=x.shape[1:-1], **{**a, 'dilation': (1, 1)})",
+        "gradient",
+    ),
+    (
+        "conv3d: layers and rows exchange their padding",
+        "ops.convolution3d",
+        "conv3d",
+        "o * dilation[0] - padding[0]",
+        "o * dilation[0] - padding[1]",
+        CERTIFICATE,
+        "conv3d_loop",
+    ),
+    ("pool: the last of equals wins", POOL, "max_pool2d_inputs_gradient", "value > largest or", "value >= largest or"),
+    (
+        "pool: a later NaN wins",
+        POOL,
+        "max_pool2d_inputs_gradient",
+        "value != value and largest == largest",
+        "value != value",
+    ),
+    (
+        "pool: NaN is passed over",
+        POOL,
+        "max_pool2d",
+        "value > largest or (value != value and largest == largest)",
+        "value > largest",
+    ),
+    (
+        "pool: padding counts in the average",
+        POOL,
+        "average_pool2d",
+        "= total / count",
+        "= total / (pool[0] * pool[1])",
+    ),
+    (
+        "pool: padding counts in the average's gradient",
+        POOL,
+        "average_pool2d_inputs_gradient",
+        "terms(j * strides[1] - padding[1], pool[1], dx.shape[2])",
+        "pool[1]",
+    ),
+    (
+        "pool: the window ends one row early",
+        POOL,
+        "max_pool2d",
+        "for p in range(pool[0]):",
+        "for p in range(max(pool[0] - 1, 1)):",
+        CERTIFICATE,
+        "winner",
+    ),
+    (
+        "pool: of overlapping windows only the last counts",
+        POOL,
+        "max_pool2d_inputs_gradient",
+        "total += dy[n, i, j, c]",
+        "total = dy[n, i, j, c]",
+        CERTIFICATE,
+        "max_pool2d_inputs_gradient_loop",
+    ),
+    (
+        "pool: adaptive windows do not overlap",
+        "ops.adaptive",
+        "adaptive_mean",
+        "((k + 1) * extent + count - 1) // count",
+        "max((k + 1) * extent // count, k * extent // count + 1)",
+    ),
+]

@@ -1,0 +1,88 @@
+"""Pooling of images, all channels of a window at a time: they lie side by side, so comparisons run in vectors."""
+
+import numpy as np
+from numba import njit
+
+from refnet_fast.cpu.intrinsics import select
+from refnet_fast.kernels import kernel
+
+
+def _float(call):
+    return call.dtypes in ({"float32"}, {"float64"})
+
+
+def _rows(call):
+    shape = call.outputs[0].shape
+    return shape[0] * shape[1]
+
+
+def _row_ns(call):
+    shape = call.outputs[0].shape
+    return shape[2] * shape[3] * call.form.cost * 0.2 + 20
+
+
+@njit(error_model="numpy")
+def inside(start, size, extent):
+    """The part of a window of `size` places from `start` on that lies inside 0..extent-1."""
+    return max(start, 0), min(start + size, extent)
+
+
+@njit(error_model="numpy")
+def keep_larger(values, best):
+    """A NaN that is there stays; a NaN that comes takes its place."""
+    for c in range(best.size):
+        best[c] = select((values[c] > best[c]) | (values[c] != values[c]), values[c], best[c])
+
+
+@kernel("max_pool2d", when=_float, tasks=_rows, cost=_row_ns)
+def max_pool2d_rows(x, pool, strides, padding, y, lo, hi):
+    """Rows lo..hi of the output of all images."""
+    for task in range(lo, hi):
+        n, i = task // y.shape[1], task % y.shape[1]
+        row0, row1 = inside(i * strides[0] - padding[0], pool[0], x.shape[1])
+        for j in range(y.shape[2]):
+            col0, col1 = inside(j * strides[1] - padding[1], pool[1], x.shape[2])
+            best = y[n, i, j]
+            best[:] = x[n, row0, col0]
+            for row in range(row0, row1):
+                for col in range(col0, col1):
+                    keep_larger(x[n, row, col], best)
+
+
+@njit(error_model="numpy")
+def note_larger(values, best, place, here):
+    """As keep_larger, and notes where the first of the largest, or the first NaN, stands."""
+    for c in range(best.size):
+        value, largest = values[c], best[c]
+        better = (value > largest) | ((value != value) & (largest == largest))
+        best[c] = select(better, value, largest)
+        place[c] = here if better else place[c]
+
+
+@kernel(
+    "max_pool2d_inputs_gradient",
+    when=_float,
+    tasks=lambda call: call.outputs[0].shape[0],
+    cost=lambda call: _row_ns(call) * call.outputs[0].shape[1],
+)
+def max_pool2d_inputs_gradient_images(dy, x, pool, strides, padding, dx, lo, hi):
+    """Images lo..hi: each window finds its winners once and gives them what is theirs.
+
+    Windows come in row-major order, the definition's elements ask them in the reverse one: sums of several windows may round
+    differently, within the certificate, and always alike.
+    """
+    channels = x.shape[3]
+    best, place = np.empty(channels, x.dtype), np.empty(channels, np.int64)
+    for n in range(lo, hi):
+        dx[n] = 0
+        for i in range(dy.shape[1]):
+            row0, row1 = inside(i * strides[0] - padding[0], pool[0], x.shape[1])
+            for j in range(dy.shape[2]):
+                col0, col1 = inside(j * strides[1] - padding[1], pool[1], x.shape[2])
+                best[:] = x[n, row0, col0]
+                place[:] = row0 * x.shape[2] + col0
+                for row in range(row0, row1):
+                    for col in range(col0, col1):
+                        note_larger(x[n, row, col], best, place, row * x.shape[2] + col)
+                for c in range(channels):
+                    dx[n, place[c] // x.shape[2], place[c] % x.shape[2], c] += dy[n, i, j, c]
