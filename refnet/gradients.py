@@ -1,9 +1,11 @@
 """Reverse mode: graph in, graph out. Each op's gradient is written with ops, so gradients can be differentiated again."""
 
 from collections.abc import Iterable, Sequence
+from typing import NoReturn
 
 from refnet.annotations import TensorLike
-from refnet.graph import Condition, Mode, Tensor, phase, sorted_nodes
+from refnet.errors import ArgumentError
+from refnet.graph import Condition, Mode, Node, Tensor, phase, sorted_nodes
 
 
 def gradients(loss: Tensor, xs: Tensor | Iterable[Tensor]) -> list[Tensor | None]:
@@ -66,3 +68,13 @@ def reverse(
             for x, dx in zip(node.inputs, node.op.gradient(node, *dys)):
                 receive(x, dx)
     return [total.get(x) for x in xs]
+
+
+class Undifferentiable:
+    """The gradient of an op that has none, although something real flows through it: asking for it raises, in these words."""
+
+    def __init__(self, words: str):
+        self.words = words
+
+    def __call__(self, node: Node, *dys: Tensor | None) -> NoReturn:
+        raise ArgumentError(f"{node.op.name}: {self.words}")

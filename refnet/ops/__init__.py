@@ -51,4 +51,8 @@ from refnet.ops.padding import pad
 from refnet.ops.indexing import one_hot, take, take_along_axis, take_x_gradient
 from refnet.ops.optimizer import adam_rate, adam_update, rmsprop_update, sgd_momentum_update, sgd_update
 from refnet.ops.statistics import logsumexp, mean, std, var
+from refnet.ops.ctc import ctc_decode, ctc_loss
+from refnet.ops.recurrent_simple import simple_rnn
+from refnet.ops.recurrent_lstm import lstm
+from refnet.ops.recurrent_gru import gru
 from refnet.ops.unary import cast, erf, exp, expm1, identity, log, log1p, rsqrt, sqrt, stop_gradient, tanh

@@ -23,6 +23,7 @@ import numpy as np
 from refnet.scalars.exact import mp
 
 ZERO, INF, NAN = mp.mpf(0), mp.mpf("inf"), mp.mpf("nan")
+UNSEEN = mp.mpf(2) ** 200  # beside this, 1 is lost in the working precision, or nearly
 SLACK = 1 + mp.mpf(2) ** -18  # covers second-order terms and an engine that computes wide and rounds once
 
 
@@ -203,6 +204,8 @@ class Bound:
         """How far a computed value may be from `value`, overflow aside."""
         if self.exact or not finite(self.value):
             return ZERO
+        if not finite(self.error):
+            return INF
         if self.terms == 2 and self.depth == 0:  # one addition of exact numbers is rounded once
             return _arithmetic.u * abs(self.value) + self.error
         return gamma(self.roundings) * (self.magnitude + self.error) + self.error
@@ -222,7 +225,10 @@ class Bound:
     def overflows(self) -> bool:
         """Whether a part of the sum may be infinite with either sign, so that NaN may come out."""
         one_rounding = self.terms == 2 and self.depth == 0
-        return self.terms > 1 and not one_rounding and self.magnitude * SLACK > _arithmetic.largest and self.magnitude > abs(self.value)
+        if self.terms == 1 or one_rounding or self.magnitude * SLACK <= _arithmetic.largest:
+            return False
+        # A term of the other sign may be too small beside the rest to show in 72 digits, and still overflow by itself.
+        return bool(self.magnitude > abs(self.value) or self.magnitude > _arithmetic.largest * UNSEEN)
 
     def settled(self) -> "Bound":
         """This sum as one term of something else: its order of evaluation ends here."""
