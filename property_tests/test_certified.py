@@ -13,7 +13,7 @@ from refnet.engine import get_engine
 from refnet.testing import check, hold
 from refnet.testing.draw import Seeded
 from refnet.testing.evaluate import program_of
-from refnet.testing.strategies import case, primitives, strategies, use, usages
+from refnet.testing.strategies import case, primitives, strategies, usages, use
 from refnet.testing.usages import function_named, hold_nodes
 
 EXOTIC = os.environ.get("REFNET_PROFILE") == "deep"
@@ -40,10 +40,11 @@ def test_public_functions_node_by_node(engine, name, data):
 
 
 def test_sampled_tasks_of_a_large_product(engine):
-    """A matrix product of 50 million multiply-adds, held at 20 elements."""
+    """A matrix product of 50 million multiply-adds, held at 20 elements; a small one in the simulator."""
+    rows, inner, columns = (300, 700, 250) if engine != "cuda-sim" else (7, 40, 5)
     rng = np.random.default_rng(0)
-    a, b = rng.standard_normal((300, 700)).astype("float32"), rng.standard_normal((700, 250)).astype("float32")
-    tasks = [(0, int(i), int(j)) for i, j in rng.integers(0, 250, (20, 2))]
+    a, b = rng.standard_normal((rows, inner)).astype("float32"), rng.standard_normal((inner, columns)).astype("float32")
+    tasks = list(zip([0] * 20, rng.integers(0, rows, 20).tolist(), rng.integers(0, columns, 20).tolist()))
     ratio = check("matmul", engine, [a, b], {"transpose1": False, "transpose2": False}, tasks)
     assert 0 < ratio <= 1
 

@@ -29,5 +29,3 @@ def test_the_same_text_unbroken_is_accepted(mutant):
 def test_a_mutant_that_lost_its_line_says_so():
     with pytest.raises(LookupError, match="bring it up to date"):
         broken(Mutant("gone", "ops.contraction", "matmul", "no such line", ""))
-
-

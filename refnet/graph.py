@@ -233,11 +233,13 @@ class Variable(Tensor):
 
     def assign_add(self, value: TensorLike) -> "Variable | Assignment":
         """`assign(self + value)`."""
-        return self.assign((self if self._symbolic(value) else self.value) + value)
+        done: Variable | Assignment = self.assign((self if self._symbolic(value) else self.value) + value)
+        return done
 
     def assign_sub(self, value: TensorLike) -> "Variable | Assignment":
         """`assign(self - value)`."""
-        return self.assign((self if self._symbolic(value) else self.value) - value)
+        done: Variable | Assignment = self.assign((self if self._symbolic(value) else self.value) - value)
+        return done
 
     def _symbolic(self, value: TensorLike) -> bool:
         return isinstance(value, Tensor) or trace.call is not None or trace.collecting
@@ -248,6 +250,13 @@ class Assignment:
 
     def __init__(self, variable: Variable, value: Tensor, guard: Guard, number: int):
         self.variable, self.value, self.guard, self.number = variable, value, guard, number
+
+
+def assignment(variable: Variable, value: Tensor) -> Assignment:
+    """The record of an assignment, for a program: what `variable.assign` of a symbolic value gives."""
+    record = variable.assign(value)
+    assert isinstance(record, Assignment)
+    return record
 
 
 class Node:

@@ -296,14 +296,14 @@ def get(identifier: Any) -> Any:
 def as_metric(identifier: Any, target_shape: Array, output_shape: Array) -> Metric:
     """Whatever names a metric, as a Metric object; "accuracy" is the one that fits the shapes."""
     if identifier in ("accuracy", "acc"):
-        return _fitting_accuracy(target_shape, output_shape)(name=identifier)
+        fitting: Metric = _fitting_accuracy(target_shape, output_shape)(name=identifier)
+        return fitting
     found = get(identifier)
-    if not isinstance(found, Metric):
-        name = getattr(found, "name", None) or getattr(found, "__name__", type(found).__name__)
-        found = MeanMetricWrapper(found, name=name)
+    name = getattr(found, "name", None) or getattr(found, "__name__", type(found).__name__)
+    metric = found if isinstance(found, Metric) else MeanMetricWrapper(found, name=name)
     if isinstance(identifier, str):
-        found.name = identifier
-    return found
+        metric.name = identifier
+    return metric
 
 
 def _fitting_accuracy(target_shape: Array, output_shape: Array) -> type[Any]:

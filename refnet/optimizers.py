@@ -8,7 +8,7 @@ import numpy as np
 from refnet import ops
 from refnet.annotations import TensorLike
 from refnet.errors import ArgumentError
-from refnet.graph import Assignment, Tensor, Variable
+from refnet.graph import Assignment, Tensor, Variable, assignment
 from refnet.naming import resolved
 
 
@@ -95,9 +95,9 @@ class Optimizer:
             if self.weight_decay:
                 start = ops.subtract(weight, ops.multiply(ops.multiply(weight, self.weight_decay), rate))
             new, slots = self.step(weight, start, slope, shared)
-            records.append(weight.assign(new if weight.constraint is None else weight.constraint(new)))
-            records += [self.slot(weight, name).assign(value) for name, value in slots.items()]
-        records.append(self.iterations.assign(ops.add(self.iterations, 1)))
+            records.append(assignment(weight, new if weight.constraint is None else weight.constraint(new)))
+            records += [assignment(self.slot(weight, name), value) for name, value in slots.items()]
+        records.append(assignment(self.iterations, ops.add(self.iterations, 1)))
         return records
 
     def shared(self, rate: TensorLike) -> TensorLike:

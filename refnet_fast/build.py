@@ -9,8 +9,10 @@ import ast
 import functools
 import hashlib
 import importlib.util
+import json
 import os
 import pathlib
+import subprocess
 import sys
 import tempfile
 
@@ -19,8 +21,18 @@ import llvmlite.binding as llvm
 import numba
 
 # Modules whose text decides what a kernel computes. Planner, graph and library are not among them.
-MEANING = ("refnet.ops", "refnet.scalars", "refnet.random", "refnet.philox", "refnet_fast.cpu", "refnet_fast.cuda")
+MEANING = (
+    "refnet.ops",
+    "refnet.scalars",
+    "refnet.random",
+    "refnet.philox",
+    "refnet_fast.cpu",
+    "refnet_fast.cuda",
+    "refnet_fast.vm",
+)
 ALWAYS = ("refnet_fast.native", "refnet_fast.build", "refnet_fast.derive")
+
+ENOUGH_FOR_TWO = 8  # missing kernels for which a second compiling process pays: it takes a second to start
 
 addresses: dict[str, int] = {}
 _kept: list = []  # compiled kernels must not be collected while their addresses are in use
@@ -43,7 +55,9 @@ def cache_folder():
 def machine():
     """What besides source text decides machine code."""
     features = llvm.get_host_cpu_features().flatten()
-    return f"numba {numba.__version__} llvmlite {llvmlite.__version__} {llvm.get_host_cpu_name()} {features} {sys.version}"
+    return (
+        f"numba {numba.__version__} llvmlite {llvmlite.__version__} {llvm.get_host_cpu_name()} {features} {sys.version}"
+    )
 
 
 @functools.cache
@@ -65,7 +79,11 @@ def meaning_of(name):
         for node in ast.parse(seen[module]).body:
             if isinstance(node, ast.ImportFrom) and node.module:
                 todo.append(node.module)
-                todo += [f"{node.module}.{alias.name}" for alias in node.names if node.module in ("refnet.ops", "refnet_fast.cpu", "refnet_fast.cuda")]
+                todo += [
+                    f"{node.module}.{alias.name}"
+                    for alias in node.names
+                    if node.module in ("refnet.ops", "refnet_fast.cpu", "refnet_fast.cuda", "refnet_fast.vm")
+                ]
     return "".join(f"# {m}\n{seen[m]}" for m in sorted(seen))
 
 
@@ -76,15 +94,22 @@ def common_meaning():
 
 def key_of(text):
     """The name of a kernel: a hash of all that decides its machine code."""
-    modules = sorted({n.module for n in ast.parse(text).body if isinstance(n, ast.ImportFrom) and n.module.startswith(MEANING)})
+    modules = sorted(
+        {n.module for n in ast.parse(text).body if isinstance(n, ast.ImportFrom) and n.module.startswith(MEANING)}
+    )
     sources = "".join(meaning_of(module) for module in modules)
     return hashlib.sha256((text + sources + common_meaning()).encode()).hexdigest()[:24]
 
 
+def file_of(text):
+    """Where a text lies in the disk cache, once it has been compiled."""
+    return cache_folder() / f"kernel_{key_of(text)}.py"
+
+
 def load(text):
     """The module of that text, from a file in the disk cache whose name is the text's key."""
-    name = f"kernel_{key_of(text)}"
-    path = cache_folder() / f"{name}.py"
+    path = file_of(text)
+    name = path.stem
     if not path.exists():
         part = path.with_suffix(f".{os.getpid()}")
         part.write_text(text)
@@ -97,8 +122,32 @@ def load(text):
     return module
 
 
-def build(text):
-    """The address of the kernel whose text defines `kernel(frame, lo, hi)`; compiled, or loaded from the disk cache."""
-    if text not in addresses:
-        addresses[text] = load(text).kernel.address
-    return addresses[text]
+def build_all(texts):
+    """{text: address} of kernels whose text defines `kernel(frame, lo, hi)`; compiled, or loaded from the disk cache.
+
+    Where many are missing from the cache, a second process compiles half of them: the compiler of one process runs on one core.
+    """
+    wanted = [text for text in dict.fromkeys(texts) if text not in addresses]
+    missing = [text for text in wanted if not file_of(text).exists()]
+    helped = missing[1::2] if len(missing) >= ENOUGH_FOR_TWO and processors() > 1 else []
+    if helped:
+        helper = subprocess.Popen([sys.executable, "-m", "refnet_fast.build"], stdin=subprocess.PIPE, text=True)
+        helper.stdin.write(json.dumps(helped))
+        helper.stdin.close()
+        for text in wanted:
+            if text not in helped:
+                addresses[text] = load(text).kernel.address
+        helper.wait()  # what it could not compile fails below, where the error reaches the user
+    for text in wanted:
+        if text not in addresses:
+            addresses[text] = load(text).kernel.address
+    return {text: addresses[text] for text in texts}
+
+
+def processors():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+if __name__ == "__main__":
+    for asked in json.load(sys.stdin):
+        load(asked)

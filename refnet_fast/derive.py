@@ -9,12 +9,10 @@ import types as python_types
 import numpy as np
 from numba import njit
 
-from refnet import dtypes
-from refnet import scalars
+from refnet import dtypes, scalars
 from refnet.definition import View, row_major, size_of
 from refnet.errors import EngineError
 from refnet_fast import native, scalar_functions
-from refnet_fast.build import build
 
 HEADER = """import numpy as np
 from numba import carray, cfunc, njit
@@ -170,7 +168,7 @@ def kernel_text(imports, arguments, body):
 
 
 def derive(op, form, inputs, outputs):
-    """(address, frame) of a kernel made from the op's own definition; its tasks are the form's domain, in row-major order.
+    """(text, frame) of a kernel made from the op's own definition; its tasks are the form's domain, in row-major order.
 
     Args:
         op: a primitive.
@@ -188,7 +186,9 @@ def derive(op, form, inputs, outputs):
         writes = ", ".join(f"{name}[{task}]" for name in names[end:])
         action = f"{writes} = definition({', '.join(reads + names[first:end])})"
     else:
-        given = names[1 : len(names) - len(form.scratch)] + [f"s{n}" for n in range(len(names) - len(form.scratch), len(names))]
+        given = names[1 : len(names) - len(form.scratch)] + [
+            f"s{n}" for n in range(len(names) - len(form.scratch), len(names))
+        ]
         action = f"definition(({task},), {', '.join(given)})"
     first_scratch = len(arguments) - len(form.scratch)
     body = [f"s{number} = np.zeros(a{number})" for number in range(first_scratch, len(arguments))]
@@ -198,7 +198,7 @@ def derive(op, form, inputs, outputs):
     body += ["for number in range(lo, hi):"] + ["    " + line for line in [action] + next_task(len(form.domain))]
     source = op.scalar or op.loop
     imports = f"from {source.__module__} import {source.__name__}\ndefinition = compiled({source.__name__})\n"
-    return build(kernel_text(imports, arguments, body)), frame_of(arguments)
+    return kernel_text(imports, arguments, body), frame_of(arguments)
 
 
 def next_task(rank):

@@ -1,8 +1,7 @@
 """The CPU engines: `derived` runs every definition as Numba compiles it, `cpu` the planned program with tuned kernels."""
 
-from refnet.definition import Spec
 from refnet.engine import Engine, Executable, check_range, spec_of
-from refnet.graph import Tensor, node_of, trace
+from refnet.graph import Tensor, trace
 from refnet.program import Concrete, Instruction, Program
 from refnet_fast import kernels
 from refnet_fast.running import Running

@@ -12,7 +12,6 @@ import types as python_types
 
 from refnet import scalars
 from refnet.definition import broadcast_strides, join_axes, size_of
-from refnet_fast.build import build
 from refnet_fast.derive import HEADER, itemsize, numba_dtype, words
 
 NARROW, WIDE = "float32", "wide"
@@ -48,7 +47,11 @@ class Precision(ast.NodeTransformer):
         }
 
     def visit(self, node):
-        if self.mode == NARROW and isinstance(node, ast.expr) and not isinstance(node, (ast.Tuple, ast.Compare, ast.BoolOp)):
+        if (
+            self.mode == NARROW
+            and isinstance(node, ast.expr)
+            and not isinstance(node, (ast.Tuple, ast.Compare, ast.BoolOp))
+        ):
             names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
             stored = any(isinstance(part.ctx, ast.Store) for part in ast.walk(node) if isinstance(part, ast.Name))
             calls = any(isinstance(part, ast.Call) for part in ast.walk(node))
@@ -138,7 +141,9 @@ def elementary_import(function, mode, name):
     precision = "float32" if mode == NARROW else "float64"
     found = elementary.FUNCTIONS.get(function, {}).get(precision)
     if found is not None:
-        return f"from refnet_fast.cpu.elementary import FUNCTIONS as _table\n{name} = _table[{function!r}][{precision!r}]"
+        return (
+            f"from refnet_fast.cpu.elementary import FUNCTIONS as _table\n{name} = _table[{function!r}][{precision!r}]"
+        )
     wide = f"from refnet_fast.scalar_functions import FUNCTIONS as _table\n_wide_{name} = _table[{function!r}]"
     if mode != NARROW:
         return f"{wide}\n{name} = _wide_{name}"
@@ -171,7 +176,7 @@ def unit_shape(shape, sources):
 
 
 def fuse(nodes, operand_of, joined, width=1):
-    """(address, frame, tasks, per_task) of the kernel of a unit.
+    """(text, frame, tasks, per_task) of the kernel of a unit.
 
     Args:
         nodes: Instructions of elementwise ops, each after what it reads.
@@ -186,9 +191,9 @@ def fuse(nodes, operand_of, joined, width=1):
     name_of = {t: arrays[o.key][0] for t, o in operand_of.items()}
     scalar_reads = {name for name, o in arrays.values() if o.strides[-1] == 0}
     emitted, body, numbers = Emitted(), [], []
-    value = {
-        t: name_of[t] if name_of[t] in scalar_reads else f"{name_of[t]}[i]" for t in operand_of if t not in made
-    }
+    value = {t: name_of[t] if name_of[t] in scalar_reads else f"{name_of[t]}_i" for t in operand_of if t not in made}
+    # All reads come first: a result may take the place of an operand that a later node still needs.
+    body += [f"{name}_i = {name}[i]" for name in dict.fromkeys(name_of[t] for t in value) if name not in scalar_reads]
     for node in nodes:
         body += node_lines(node, value, emitted, numbers)
         body += [f"{name_of[y]}[i] = {value[y]}" for y in node.outputs if y in operand_of]
@@ -210,8 +215,10 @@ def fuse(nodes, operand_of, joined, width=1):
     else:
         lines, frame = row_lines(names, operands, numbers, call, joined)
         tasks, per_task = size_of(joined[:-1]), joined[-1]
-    kernel = '\n\n@cfunc(ABI, cache=True, error_model="numpy")\ndef kernel(frame, lo, hi):\n' + textwrap.indent(lines, "    ")
-    return build(HEADER + text + kernel + "\n"), frame, tasks, per_task
+    kernel = '\n\n@cfunc(ABI, cache=True, error_model="numpy")\ndef kernel(frame, lo, hi):\n' + textwrap.indent(
+        lines, "    "
+    )
+    return HEADER + text + kernel + "\n", frame, tasks, per_task
 
 
 def node_lines(node, value, emitted, numbers):
@@ -253,7 +260,9 @@ def flat_lines(names, operands, numbers, call, width, size):
         if operand.strides[0] == 0:
             lines.append(f"{name} = carray(pointer(frame[{at}]), (1,), {dtype})[0]")
         elif operand.strides[0] == 1:
-            lines.append(f"{name} = carray(pointer(frame[{at}] + first * {itemsize(operand.dtype)}), (count,), {dtype})")
+            lines.append(
+                f"{name} = carray(pointer(frame[{at}] + first * {itemsize(operand.dtype)}), (count,), {dtype})"
+            )
         else:
             step = f"frame[{at + 1}]"
             base = f"carray(pointer(frame[{at}] + first * {step}), (1,), {dtype})"
@@ -279,7 +288,9 @@ def row_lines(names, operands, numbers, call, joined):
     for name, operand in zip(names, operands):
         dtype, at, item = numba_dtype(operand.dtype), len(frame), itemsize(operand.dtype)
         frame += [operand.address, *(s * item for s in operand.strides)]
-        start = " + ".join([f"frame[{at}]", *(f"i{k} * frame[{at + 1 + k}]" for k in range(outer) if operand.strides[k])])
+        start = " + ".join(
+            [f"frame[{at}]", *(f"i{k} * frame[{at + 1 + k}]" for k in range(outer) if operand.strides[k])]
+        )
         if operand.strides[-1] == 0:
             inner.append(f"{name} = carray(pointer({start}), (1,), {dtype})[0]")
         elif operand.strides[-1] == 1:

@@ -6,12 +6,12 @@ definition's derived kernel always exists; a tuned one only adds a faster way, u
 """
 
 import importlib
-from typing import Callable, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 from numba import njit
 
 from refnet.definition import Form, View
-from refnet_fast.build import build
 from refnet_fast.derive import Placed, frame_of, kernel_text
 
 FAMILIES = ("contraction", "activation", "loss", "reduction", "shapes", "indexing", "random")
@@ -51,7 +51,7 @@ class Kernel:
         self.name = function.__name__
 
     def emit(self, call, inputs, outputs):
-        """(address, frame) of the kernel for this call."""
+        """(text, frame) of the kernel for this call."""
         if self.arguments is None:
             arguments = [*inputs, *call.form.attributes, *outputs]
         else:
@@ -59,7 +59,7 @@ class Kernel:
         imports = f"from {self.function.__module__} import {self.name}\n"
         names = "".join(f"a{number}, " for number in range(len(arguments)))
         text = kernel_text(imports, arguments, [f"{self.name}({names}lo, hi)"])
-        return build(text), frame_of(arguments)
+        return text, frame_of(arguments)
 
 
 def as_rows(call, inputs, outputs):

@@ -70,6 +70,7 @@ class Plan:
             self.instructions = self._simplified()
         self.outputs = [self.now(y) for y in concrete.outputs]
         self.commits = {v: self.now(x) for v, x in concrete.commits.items() if self.now(x) is not v}
+        self._keep_what_is_overwritten()
         self.instructions = self._alive()
         self.readers = self._readers()
         units = self._units()
@@ -137,7 +138,7 @@ class Plan:
             if instruction.op.scalar is not None:
                 instruction = instruction._replace(inputs=tuple(self._before_repeat(x) for x in inputs))
             result.append(instruction)
-            self.maker.update({y: instruction for y in instruction.outputs})
+            self.maker.update(dict.fromkeys(instruction.outputs, instruction))
         return result
 
     def _before_repeat(self, x):
@@ -194,6 +195,15 @@ class Plan:
         self.replaced.update(zip(instruction.outputs, made.outputs))
         return made
 
+    def _keep_what_is_overwritten(self):
+        """An output that is a variable's value from before the commits is copied before them."""
+        for place, y in enumerate(self.outputs):
+            if self.base(y) in self.commits:
+                with trace.inside(call=None, collecting=True):
+                    kept = node_of(Op.named["identity"], (y,), {})
+                self.instructions.append(Instruction(Op.named["identity"], (y,), {}, (kept,), kept.node))
+                self.outputs[place] = kept
+
     def _alive(self):
         """The instructions that outputs or commits need."""
         needed, result = {self.base(x) for x in [*self.outputs, *self.commits.values()]}, []
@@ -239,7 +249,7 @@ class Plan:
                         ancestors[number] |= before
             units[place].nodes.append(instruction)
             ancestors[place] |= before
-            home.update({y: place for y in instruction.outputs})
+            home.update(dict.fromkeys(instruction.outputs, place))
         return self._sorted(units, ancestors)
 
     def _joinable(self, instruction, units, ancestors, home, sources):
@@ -310,18 +320,24 @@ class Plan:
         direct = self._merged(direct)
         computing = [u for u in units if not u.commits and not any(u.nodes[0] in d.nodes for d in direct)]
         self.units, self.computing = computing + direct, len(computing)
-        needed = outputs | {self.base(x) for unit in self.units for x in unit.reads()} | {self.base(x) for x, _ in self.copies}
+        needed = (
+            outputs
+            | {self.base(x) for unit in self.units for x in unit.reads()}
+            | {self.base(x) for x, _ in self.copies}
+        )
         for unit in self.units:
             made = [y for node in unit.nodes for y in node.outputs]
             unit.stored = [y for y in made if y in needed or y in unit.commits] if unit.fused else made
 
     def _may_write_in_place(self, unit, direct):
-        """Every output that matters commits, and no other unit that writes variables reads what this one writes."""
+        """Every output that matters commits, and nothing that runs as late reads what this unit writes."""
         made = {y for node in unit.nodes for y in node.outputs}
         outputs = {self.base(y) for y in self.outputs}
         if any(y not in unit.commits and (y in self.readers or y in outputs) for y in made):
             return False
         mine = set(unit.commits.values())
+        if any(self.base(x) in mine for x, _ in self.copies):
+            return False
         return not any(x in mine for other in direct if other is not unit for x in map(self.base, other.reads()))
 
     def _merged(self, direct):
@@ -351,7 +367,11 @@ class Plan:
             return None
         shared = []
         for x in node.inputs:
-            if x.shape == shape and isinstance(self.base(x), (Variable, Tensor)) and not isinstance(self.base(x), Constant):
+            if (
+                x.shape == shape
+                and isinstance(self.base(x), (Variable, Tensor))
+                and not isinstance(self.base(x), Constant)
+            ):
                 if shape == () and not (isinstance(x, Variable) and x in unit.commits.values()):
                     return None
                 shared.append(None)

@@ -4,13 +4,12 @@ import time
 
 import numpy as np
 
-from refnet import dtypes
 from refnet.definition import View, size_of
 from refnet.graph import Variable
 from refnet_fast import kernels, vm
+from refnet_fast.build import build_all
 from refnet_fast.cpu import batches
 from refnet_fast.derive import Placed, derive, frame_of, itemsize, kernel_text
-from refnet_fast.build import build
 from refnet_fast.fuse import Operand, fuse, unit_shape
 from refnet_fast.kernels import KernelCall
 from refnet_fast.memory import Memory, bytes_of, merged_size
@@ -23,7 +22,7 @@ class Row:
     """One row before it has an address: its kernel and frame, and what decides how it is run.
 
     Args:
-        kernel, frame: address, and words.
+        kernel, frame: the kernel's text, and words.
         tasks, quantum: how many tasks, and of how many a thread's share is a multiple.
         ns: nanoseconds for all tasks on one thread, roughly.
         reads, writes: intervals of memory.
@@ -99,7 +98,10 @@ class Running:
 
     def _epoch_machine(self, data, order, batch_size, outputs):
         """The machine with rows that gather a batch before, and rows that keep the outputs after."""
-        key = tuple((address_of(a), a.shape, a.dtype.str) for a in [*data, *([order] if order is not None else []), *(outputs or [])])
+        key = tuple(
+            (address_of(a), a.shape, a.dtype.str)
+            for a in [*data, *([order] if order is not None else []), *(outputs or [])]
+        )
         if self._epoch[0] != key:
             before = [self._gather(x, array, order, batch_size) for x, array in zip(self.concrete.inputs, data)]
             after = [self._keep(y, array) for y, array in zip(self.plan.outputs, outputs or [])]
@@ -187,9 +189,7 @@ class Running:
     def _fused_row(self, unit, group):
         reads = unit.reads()
         joined, strides = unit_shape(unit.shape, [x.shape for x in reads + unit.stored])
-        operand_of = {
-            t: Operand(self.memory.address(t), t.dtype, s) for t, s in zip(reads + unit.stored, strides)
-        }
+        operand_of = {t: Operand(self.memory.address(t), t.dtype, s) for t, s in zip(reads + unit.stored, strides)}
         size = size_of(joined)
         width = 1
         if len(group) > 1 and len(joined) == 1:
@@ -197,7 +197,15 @@ class Running:
         kernel, frame, tasks, per_task = fuse(unit.nodes, operand_of, joined, width)
         ns = size * ELEMENT_NS * (1 + len(unit.nodes)) + (tasks * TASK_NS if len(joined) > 1 else 0)
         quantum = 16 if len(joined) == 1 and width == 1 else 1
-        row = Row(kernel, frame, tasks, ns, [self._interval(x) for x in reads], [self._interval(y) for y in unit.stored], quantum)
+        row = Row(
+            kernel,
+            frame,
+            tasks,
+            ns,
+            [self._interval(x) for x in reads],
+            [self._interval(y) for y in unit.stored],
+            quantum,
+        )
         row.kind = "fused"
         return row
 
@@ -207,7 +215,8 @@ class Running:
         operand_of = self.memory.merged_operands(unit)
         extent = {t: (total if o.strides[0] else 1) * itemsize(o.dtype) for t, o in operand_of.items()}
         reads, writes = (
-            [(operand_of[t].address, operand_of[t].address + extent[t]) for t in tensors] for tensors in (node.inputs, node.outputs)
+            [(operand_of[t].address, operand_of[t].address + extent[t]) for t in tensors]
+            for tensors in (node.inputs, node.outputs)
         )
         kernel, frame, tasks, _ = fuse([node], operand_of, (total,))
         row = Row(kernel, frame, tasks, total * 3 * ELEMENT_NS, reads, writes, 16)
@@ -268,7 +277,7 @@ def plain_row(function, arguments, tasks, ns, reads, writes):
     name = function.__name__
     names = "".join(f"a{number}, " for number in range(len(arguments)))
     text = kernel_text(f"from refnet_fast.cpu.batches import {name}\n", arguments, [f"{name}({names}lo, hi)"])
-    row = Row(build(text), frame_of(arguments), tasks, ns, reads, writes, 64 if name.startswith("copy") else 1)
+    row = Row(text, frame_of(arguments), tasks, ns, reads, writes, 64 if name.startswith("copy") else 1)
     row.what, row.kind = name, "machine"
     return row
 
@@ -285,6 +294,7 @@ def assemble(groups, control, first_commit_group):
     rows = [row for group in groups for row in group]
     table = np.zeros((len(rows), vm.COLUMNS), np.int64)
     frames = np.array([word for row in rows for word in row.frame] or [0], np.int64)
+    kernels = build_all([row.kernel for row in rows])
     at, base, parallel, number = 0, address_of(frames), False, 0
     since = Accesses()
     first_commit, total = -1, 0
@@ -304,7 +314,7 @@ def assemble(groups, control, first_commit_group):
             since = Accesses()
         since.add(group, spread)
         for row in group:
-            table[number, vm.KERNEL], table[number, vm.FRAME] = row.kernel, base + 8 * at
+            table[number, vm.KERNEL], table[number, vm.FRAME] = kernels[row.kernel], base + 8 * at
             table[number, vm.TASKS], table[number, vm.QUANTUM] = row.tasks, head.quantum
             at += len(row.frame)
             number += 1
@@ -392,7 +402,11 @@ def aligned(plan, unit, made, rows):
             base = plan.base(x)
             if base not in made:
                 continue
-            whole_rows = x.shape[:1] == (rows[0],) and base.shape[:1] == (rows[0],) and len(x.shape) == len(node.outputs[0].shape)
+            whole_rows = (
+                x.shape[:1] == (rows[0],)
+                and base.shape[:1] == (rows[0],)
+                and len(x.shape) == len(node.outputs[0].shape)
+            )
             if unit.fused and not whole_rows:
                 return False
             if not unit.fused and (position not in rows[1] or base.shape[:1] != (rows[0],)):

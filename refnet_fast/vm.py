@@ -8,12 +8,14 @@ A row is int64 words: the columns below. Consecutive rows with GROUP > 1 in the 
 block, so that what one kernel wrote is still in the cache when the next one reads it.
 """
 
+import functools
 import os
 import threading
 
 import numpy as np
-from numba import njit, types
+from numba import njit
 
+from refnet_fast.build import load
 from refnet_fast.native import address_of, aligned_zeros, atomic_load, barrier, call
 
 KERNEL, FRAME, TASKS, QUANTUM, PARALLEL, BARRIER, GROUP, BLOCK, COLUMNS = range(9)
@@ -22,16 +24,12 @@ KERNEL, FRAME, TASKS, QUANTUM, PARALLEL, BARRIER, GROUP, BLOCK, COLUMNS = range(
 MEET, STEP, FLAG, CONTROL_WORDS = 0, 8, 16, 24
 
 
-@njit(
-    types.int64(types.int64[:, ::1], types.int64[::1], types.int64, types.int64, types.int64, types.int64, types.int64),
-    nogil=True,
-    cache=True,
-    error_model="numpy",
-)
+@njit(error_model="numpy")
 def run_rows(rows, control, first_commit, thread, threads, start, stop):
     """Steps start..stop of a program, as one of `threads` threads; returns the number of the step it did not commit, or stop.
 
-    Before row `first_commit` the flag is looked at: a step that met bad data writes nothing.
+    Before row `first_commit` (after the last row, if that is its number) the flag is looked at: a step that met bad data writes
+    nothing.
     """
     meet = control.ctypes.data
     for step in range(start, stop):
@@ -67,7 +65,32 @@ def run_rows(rows, control, first_commit, thread, threads, start, stop):
                         call(rows[member, KERNEL], rows[member, FRAME], lo, end)
                     lo = end
             row += members
+        if first_commit == rows.shape[0]:  # nothing to commit, but something to refuse
+            if threads > 1:
+                barrier(meet, threads)
+            if atomic_load(meet + 8 * FLAG) >= 0:
+                return step
     return stop
+
+
+# Compiled through the kernels' cache, which knows when native.py changes; Numba's own looks at this file alone.
+MACHINE = """from numba import njit, types
+from refnet_fast.vm import run_rows
+
+
+@njit(
+    types.int64(types.int64[:, ::1], types.int64[::1], *[types.int64] * 5),
+    nogil=True, cache=True, error_model="numpy",
+)
+def run(rows, control, first_commit, thread, threads, start, stop):
+    return run_rows(rows, control, first_commit, thread, threads, start, stop)
+"""
+
+
+@functools.cache
+def compiled_run():
+    """`run_rows`, compiled or loaded from the disk cache."""
+    return load(MACHINE).run
 
 
 class Workers:
@@ -97,7 +120,7 @@ class Worker:
         while True:
             self.begin.acquire()
             rows, control, first_commit, threads, start, stop = self.work
-            run_rows(rows, control, first_commit, self.number, threads, start, stop)
+            compiled_run()(rows, control, first_commit, self.number, threads, start, stop)
             self.work = None
             self.done.release()
 
@@ -111,7 +134,11 @@ def thread_count():
     if _threads is not None:
         return _threads
     asked = os.environ.get("REFNET_THREADS")
-    return max(1, int(asked)) if asked else max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return (
+        max(1, int(asked))
+        if asked
+        else max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    )
 
 
 def set_threads(count):
@@ -136,12 +163,12 @@ class Machine:
         """Runs steps start..stop; returns stop, or the number of the step that met bad data."""
         threads = thread_count() if threads is None else threads
         if threads == 1 or not self.parallel:
-            return run_rows(self.rows, self.control, self.first_commit, 0, 1, start, stop)
+            return compiled_run()(self.rows, self.control, self.first_commit, 0, 1, start, stop)
         helpers = workers.ensure(threads - 1)
         for helper in helpers:
             helper.work = (self.rows, self.control, self.first_commit, threads, start, stop)
             helper.begin.release()
-        result = run_rows(self.rows, self.control, self.first_commit, 0, threads, start, stop)
+        result = compiled_run()(self.rows, self.control, self.first_commit, 0, threads, start, stop)
         for helper in helpers:
             helper.done.acquire()
         return result

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from refnet import dtypes
-from refnet.annotations import Array, Shape, TensorLike
+from refnet.annotations import Array, Shape
 from refnet.definition import Op, Spec
 from refnet.errors import ArgumentError, ShapeError, did_you_mean
-from refnet.graph import Call, Condition, Mode, Node, Tensor, Variable, as_tensor, phase, trace
+from refnet.graph import Call, Condition, Node, Tensor, Variable, as_tensor, phase, trace
+from refnet.layers.immediate import computed
 from refnet.naming import serialized, snake_case, unique_name
-from refnet.structure import flatten, mapped, packed
+from refnet.structure import flatten, mapped
 
 # A layer that returns one of its inputs still has to be found from what it returned: the input goes through this node.
 identity_op = Op(
@@ -63,6 +64,7 @@ class Layer:
         return layer
 
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
+    run_counter: Variable
 
     def __init__(
         self,
@@ -144,6 +146,8 @@ class Layer:
             )
         shape = tuple(int(d) for d in shape)
         dtype = self.dtype if dtype is None else dtypes.standardize(dtype)
+        if constraint is not None and not callable(constraint):
+            raise ArgumentError(f"{self.name}: the constraint of {name} must be a function; got {constraint!r}.")
         if initializer is None:
             initializer = "glorot_uniform" if dtypes.is_floating(dtype) else "zeros"
         with engine.eager_on_current():
@@ -160,6 +164,12 @@ class Layer:
         """Adds a tensor (or several), summed, to the loss of every model that holds this call. `inputs` is not read."""
         for value in flatten(loss):
             trace.effect("losses", (as_tensor(value), trace.guard))
+
+    @property
+    def losses(self) -> list[Any]:
+        """What the layer's calls and its trained weights' regularizers add to the loss."""
+        added = [loss for call in self.calls for loss, _ in call.losses]
+        return added + [v.regularizer(v) for v in self.trainable_weights if v.regularizer is not None]
 
     # ---- weights
 
@@ -285,7 +295,7 @@ class Layer:
             args = (np.asarray(args[0], dtypes.floatx()), *args[1:])
         leaves = flatten([list(args), kwargs])
         if not any(isinstance(x, Tensor) for x in leaves) and trace.call is None and not trace.collecting:
-            return self._at_once(args, kwargs)
+            return computed(self, args, kwargs)
         args = tuple(mapped(self._taken, a) for a in args)
         kwargs = {key: mapped(self._taken, a) for key, a in kwargs.items()}
         self._build_for(args)
@@ -342,44 +352,6 @@ class Layer:
         for y in outputs:
             self.add_loss(ops.divide(self.activity_regularizer(y), ops.cast(ops.shape(y)[0], y.dtype)))
 
-    def _at_once(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The result on arrays, by a program that is kept for the next call of this kind."""
-        from refnet.engine import current_engine
-
-        leaves = flatten([list(args), kwargs])
-        arrays = [np.asarray(x) for x in leaves if isinstance(x, (np.ndarray, np.generic))]
-        key = (_signature([list(args), kwargs]), tuple((x.trainable, x.built, id(x)) for x in self.all_layers()))
-        if key not in self._programs:
-            made = self._program_for(args, kwargs)
-            key = (key[0], tuple((x.trainable, x.built, id(x)) for x in self.all_layers()))
-            self._programs[key] = made
-        outputs, program, executables = self._programs[key]
-        engine = current_engine()
-        if engine not in executables:
-            executables[engine] = engine.prepare(program)
-        return packed(outputs, executables[engine].run(arrays))
-
-    def _program_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, dict[Any, Any]]:
-        from refnet.models.functional import Graph
-        from refnet.program import Program
-
-        slots: list[Tensor] = []
-
-        def slot(x: Any) -> Any:
-            if not isinstance(x, (np.ndarray, np.generic)):
-                return x
-            floating = x.dtype.kind == "f" and self.autocast
-            slots.append(Tensor((None, *x.shape[1:]) if x.ndim else (), self.dtype if floating else x.dtype))
-            return slots[-1]
-
-        with trace.inside(call=None, guard=(), training=None):
-            outputs = self(*mapped(slot, list(args)), **mapped(slot, kwargs))
-        self.calls.pop()
-        graph = Graph(slots, flatten(outputs))
-        if not hasattr(self, "run_counter"):
-            self.run_counter = Variable(0, "int64", trainable=False, name=f"{self.name}/run_counter")
-        return outputs, Program(slots, flatten(outputs), graph.assignments, Mode(False), self.run_counter), {}
-
     # ---- configs
 
     def get_config(self) -> dict[str, Any]:
@@ -430,19 +402,3 @@ def _map_shapes(function: Callable[[Shape], Any], shape: Any) -> Any:
     if all(d is None or isinstance(d, (int, np.integer)) for d in shape):
         return function(tuple(shape))
     return [_map_shapes(function, part) for part in shape]
-
-
-def _signature(structure: Any) -> Any:
-    """What a call's program depends on: the structure, arrays' shapes but for the first axis, other arguments' values."""
-    if isinstance(structure, (list, tuple)):
-        return (type(structure).__name__, *(_signature(part) for part in structure))
-    if isinstance(structure, dict):
-        return ("dict", *((key, _signature(part)) for key, part in structure.items()))
-    if isinstance(structure, (np.ndarray, np.generic)):
-        return ("array", structure.ndim, structure.shape[1:], structure.dtype.name)
-    return structure if isinstance(structure, (int, float, str, bool, type(None))) else ("object", id(structure))
-
-
-def is_data(x: TensorLike) -> bool:
-    """Whether a value is an array or a tensor."""
-    return isinstance(x, (np.ndarray, np.generic, Tensor))

@@ -76,6 +76,10 @@ class _Copy:
     def at(self, x: TensorLike) -> TensorLike:
         return self.new.get(x, x) if isinstance(x, Tensor) else x
 
+    def call_for(self, old: Call | None) -> Call | None:
+        """The copy of a call; the call being traced for what no copied call made."""
+        return self.outer if old is None else self.calls.get(old, self.outer)
+
     def outputs(self) -> list[Tensor]:
         events: list[Any] = [*self.graph.nodes, *self.graph.calls, *self.graph.assignments]
         for event in sorted(events, key=lambda e: e.number):
@@ -102,7 +106,8 @@ class _Copy:
         if node.op is phase and self.training is not None and attributes["condition"].training is None:
             attributes = {"condition": Condition(self.training, attributes["condition"].owner)}
             decided = attributes["condition"].owner is None
-        with trace.inside(call=self.calls.get(node.call, self.outer) if node.call is not None else self.outer):
+        with trace.inside(call=self.call_for(node.call)):
+            results: Tensor | tuple[Tensor, ...]
             if decided:  # an identity node, because the branch may be an outer tensor and the call must still be found
                 results = identity(inputs[0 if self.training else 1])
             else:
@@ -111,7 +116,7 @@ class _Copy:
 
     def copy_call(self, call: Call) -> None:
         arguments = mapped(self.at, call.arguments)
-        copied = Call(call.layer, mapped(self.at, call.inputs), arguments, self.calls.get(call.parent, self.outer))
+        copied = Call(call.layer, mapped(self.at, call.inputs), arguments, self.call_for(call.parent))
         self.calls[call] = copied
 
     def copy_assignment(self, record: Assignment) -> None:

@@ -175,7 +175,9 @@ class Model(Trainer):
         if self.graph is None:
             return Layer.own_layers(self)
         first = [x.origin for x in self.graph.inputs if isinstance(x.origin, InputLayer)]
-        return list(dict.fromkeys([*first, *(call.layer for call in self.graph.outer_calls())]))
+        return list(
+            dict.fromkeys([*first, *(call.layer for call in self.graph.outer_calls() if isinstance(call.layer, Layer))])
+        )
 
     def own_layers(self) -> list[Layer]:
         if self.graph is None:

@@ -6,7 +6,7 @@ from refnet import losses, metrics, ops
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, did_you_mean
 from refnet.gradients import reverse
-from refnet.graph import Assignment, Mode, Tensor, Variable, as_tensor, trace
+from refnet.graph import Assignment, Mode, Tensor, Variable, as_tensor, assignment, trace
 from refnet.layers.base import Layer, identity_op
 from refnet.models.functional import Graph
 from refnet.program import Program
@@ -164,7 +164,8 @@ def _slot(array: Array, name: str) -> Tensor:
 
 def _scalar(value: Any) -> Tensor:
     value = as_tensor(value)
-    return ops.sum(value) if value.shape else value
+    total: Tensor = ops.sum(value) if value.shape else value
+    return total
 
 
 def _sum(terms: list[Tensor], kind: str) -> Tensor:
@@ -181,8 +182,8 @@ def _sum(terms: list[Tensor], kind: str) -> Tensor:
 def mean_updates(tracker: metrics.Mean, value: Tensor, size: Tensor) -> list[Assignment]:
     """A batch's mean taken into a running mean over samples: the last batch of an epoch may be smaller."""
     return [
-        tracker.total.assign(ops.add(tracker.total, ops.multiply(ops.cast(value, tracker.dtype), size))),
-        tracker.count.assign(ops.add(tracker.count, size)),
+        assignment(tracker.total, ops.add(tracker.total, ops.multiply(ops.cast(value, tracker.dtype), size))),
+        assignment(tracker.count, ops.add(tracker.count, size)),
     ]
 
 

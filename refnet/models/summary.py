@@ -20,12 +20,11 @@ def summary_lines(model: Any, line_length: int | None = None) -> list[str]:
     for row in rows:
         lines += ["├" + "┼".join(bars) + "┤", *_cells(row, widths, right)]
     lines.append("└" + "┴".join(bars) + "┘")
-    total, trained = _count(model.weights), _count(model.trainable_weights)
-    lines += [_sum("Total params", total, model.weights), _sum("Trainable params", trained, model.trainable_weights)]
-    lines.append(_sum("Non-trainable params", total - trained, model.non_trainable_weights))
-    if model.optimizer is not None and model.optimizer.variables:
-        lines.append(_sum("Optimizer params", _count(model.optimizer.variables), model.optimizer.variables))
-    return lines
+    slots = [] if model.optimizer is None else model.optimizer.variables
+    lines.append(_sum("Total params", model.weights + slots))
+    lines.append(_sum("Trainable params", model.trainable_weights))
+    lines.append(_sum("Non-trainable params", model.non_trainable_weights))
+    return lines + [_sum("Optimizer params", slots)] * bool(slots)
 
 
 def _cells(row: list[str], widths: list[int], right: list[bool]) -> list[str]:
@@ -101,11 +100,11 @@ def _count(variables: list[Variable]) -> int:
     return total
 
 
-def _sum(word: str, count: int, variables: list[Variable]) -> str:
+def _sum(word: str, variables: list[Variable]) -> str:
     size = float(sum(v.array.nbytes for v in variables))
     unit = "B"
     for larger in ("KB", "MB", "GB"):
         if size < 1024:
             break
         size, unit = size / 1024, larger
-    return f" {word}: {count:,} ({size:.2f} {unit})"
+    return f" {word}: {_count(variables):,} ({size:.2f} {unit})"

@@ -45,7 +45,9 @@ def relu_gradient_scalar(dy: Number, y: Number) -> Number:
     return dy if y > 0 else 0
 
 
-relu_gradient_op = elementwise("relu_gradient", relu_gradient_scalar, lambda d, dx, dy, y: relu_gradient_op(d, y), None)
+relu_gradient_op: Op = elementwise(
+    "relu_gradient", relu_gradient_scalar, lambda d, dx, dy, y: relu_gradient_op(d, y), None
+)
 relu_op = elementwise("relu", relu_scalar, lambda dy, y, x: relu_gradient_op(dy, y))
 
 

@@ -184,14 +184,14 @@ def picked(op: Op, node: Node, d: TensorLike) -> list[TensorLike | None]:
     return [sum_op(ops.where(here, d, 0), **node.attributes), None]
 
 
-max_gradient_op = Op(
+max_gradient_op: Op = Op(
     "max_gradient",
     back_rule,
     loop=max_gradient_loop,
     form=back_form,
     gradient=lambda node, d: picked(max_gradient_op, node, d),
 )
-min_gradient_op = Op(
+min_gradient_op: Op = Op(
     "min_gradient",
     back_rule,
     loop=min_gradient_loop,

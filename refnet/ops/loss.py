@@ -394,7 +394,7 @@ pick_class_gradient_op = Op(
     shape_only=(1,),
     gradient=lambda node, d: [pick_class_op(d, node.inputs[2]), None, None],
 )
-pick_class_op = Op(
+pick_class_op: Op = Op(
     "pick_class",
     lambda x, labels: Spec((x.shape[0],), x.dtype),
     loop=pick_class_loop,

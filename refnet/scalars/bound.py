@@ -14,136 +14,17 @@ correct: `every_choice` runs the computation once for each.
 """
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
+from refnet.scalars import rounding
+from refnet.scalars.choices import decide
 from refnet.scalars.exact import mp
+from refnet.scalars.rounding import INF, NAN, SLACK, ZERO, finite, fits, gamma, ulp, zero
 
-ZERO, INF, NAN = mp.mpf(0), mp.mpf("inf"), mp.mpf("nan")
-UNSEEN = mp.mpf(2) ** 200  # beside this, 1 is lost in the working precision, or nearly
-SLACK = 1 + mp.mpf(2) ** -18  # covers second-order terms and an engine that computes wide and rounds once
-
-
-class Arithmetic(NamedTuple):
-    """What the arithmetic of an engine promises.
-
-    u: unit roundoff.  eta: the largest absolute error of an underflow.  smallest: inputs below it may be read as 0 (0: none).
-    largest: the largest finite number.  limits: ULP limits of elementary functions by name; `longest`: the longest chain of
-    additions that a sum may be made of: longer sums must be cut in pieces, or accumulated wider.
-    """
-
-    u: Any
-    eta: Any
-    smallest: Any
-    largest: Any
-    limits: dict[str, float] = {}
-    longest: int = 4096
-    default_limit: float = 3.0
-
-    def limit(self, function: str) -> float:
-        """The ULP limit of a function; division and square root are correctly rounded unless the engine says otherwise."""
-        return self.limits.get(function, 0.5 if function in ("divide", "sqrt") else self.default_limit)
-
-
-FLOAT32 = Arithmetic(mp.mpf(2) ** -24, mp.mpf(2) ** -149, ZERO, mp.mpf(float(np.finfo(np.float32).max)))
-FLOAT64 = Arithmetic(mp.mpf(2) ** -53, mp.mpf(2) ** -1074, ZERO, mp.mpf(float(np.finfo(np.float64).max)))
-
-_arithmetic = FLOAT32
-
-
-def finite(x: Any) -> bool:
-    """Whether a multiple-precision number is neither infinite nor NaN: those have no mantissa but an exponent."""
-    _, mantissa, exponent, _ = x._mpf_
-    return bool(mantissa) or not exponent
-
-
-@contextmanager
-def arithmetic(chosen: Arithmetic) -> Iterator[None]:
-    """Inside, Bounds follow this arithmetic."""
-    global _arithmetic
-    before, _arithmetic = _arithmetic, chosen
-    try:
-        yield
-    finally:
-        _arithmetic = before
-
-
-def zero(x: Any) -> bool:
-    _, mantissa, exponent, _ = x._mpf_
-    return not mantissa and not exponent
-
-
-def gamma(k: int) -> Any:
-    """k u / (1 - k u); infinite where k u reaches 1."""
-    ku = k * _arithmetic.u
-    return ku / (1 - ku) if ku < 1 else INF
-
-
-def ulp(x: Any) -> Any:
-    """The distance of neighbouring floats at x."""
-    x = abs(x)
-    if x == 0 or not finite(x):
-        return _arithmetic.eta if x == 0 else INF
-    return max(mp.ldexp(2 * _arithmetic.u, int(mp.mag(x)) - 1), _arithmetic.eta)
-
-
-# ---- comparisons that rounding decides
-
-
-class Choices:
-    """The answers to the undecided comparisons of one run: the given ones first, then what the exact values say."""
-
-    def __init__(self, given: tuple[bool, ...]):
-        self.given, self.made = given, []  # type: tuple[bool, ...], list[bool]
-
-    def next(self, default: bool) -> bool:
-        place = len(self.made)
-        self.made.append(self.given[place] if place < len(self.given) else default)
-        return self.made[-1]
-
-
-_choices: list[Choices] = []
-
-
-@contextmanager
-def answering(choices: Choices) -> Iterator[Choices]:
-    """Inside, undecided comparisons are answered by `choices`."""
-    _choices.append(choices)
-    try:
-        yield choices
-    finally:
-        _choices.pop()
-
-
-def every_choice(run: Callable[[], Any], limit: int = 512) -> Iterator[Any]:
-    """The results of `run` under every combination of answers to the comparisons that rounding decides.
-
-    The first follows the exact values. Raises RecursionError if there are more than `limit` combinations.
-    """
-    paths: list[tuple[bool, ...]] = [()]
-    done = 0
-    while paths:
-        given = paths.pop()
-        with answering(Choices(given)) as choices:
-            result = run()
-        yield result
-        done += 1
-        if done + len(paths) > limit:
-            raise RecursionError(f"more than {limit} ways to answer the comparisons of computed values")
-        for place in range(len(given), len(choices.made)):
-            paths.append((*choices.made[:place], not choices.made[place]))
-
-
-def decide(default: bool) -> bool:
-    if not _choices:
-        raise RuntimeError("two computed values are compared, and rounding decides: run inside every_choice")
-    return _choices[-1].next(default)
-
-
-# ---- the number
+UNSEEN = mp.mpf(2) ** 200  # beside this, 1 is nearly lost in the working precision
 
 
 class Bound:
@@ -172,7 +53,7 @@ class Bound:
         value = mp.mpf(x.item() if isinstance(x, np.generic) else x)
         if zero(value):
             return Bound(value, negative_zero=math.copysign(1, x) < 0)
-        tiny = _arithmetic.smallest is not ZERO and abs(value) < _arithmetic.smallest
+        tiny = rounding.current.smallest is not ZERO and abs(value) < rounding.current.smallest
         return Bound(value, error=abs(value) if tiny else ZERO)
 
     @staticmethod
@@ -193,7 +74,7 @@ class Bound:
 
     @property
     def roundings(self) -> int:
-        return self.depth + min(self.terms - 1, _arithmetic.longest)
+        return self.depth + min(self.terms - 1, rounding.current.longest)
 
     @property
     def exact(self) -> bool:
@@ -207,7 +88,7 @@ class Bound:
         if not finite(self.error):
             return INF
         if self.terms == 2 and self.depth == 0:  # one addition of exact numbers is rounded once
-            return _arithmetic.u * abs(self.value) + self.error
+            return rounding.current.u * abs(self.value) + self.error
         return gamma(self.roundings) * (self.magnitude + self.error) + self.error
 
     @property
@@ -217,7 +98,7 @@ class Bound:
             return -INF, INF
         if self.exact or not finite(self.value):
             return self.value, self.value
-        radius, largest = self.radius, _arithmetic.largest
+        radius, largest = self.radius, rounding.current.largest
         low, high = self.value - radius, self.value + radius
         return (-INF if low < -largest else low), (INF if high > largest else high)
 
@@ -225,10 +106,10 @@ class Bound:
     def overflows(self) -> bool:
         """Whether a part of the sum may be infinite with either sign, so that NaN may come out."""
         one_rounding = self.terms == 2 and self.depth == 0
-        if self.terms == 1 or one_rounding or self.magnitude * SLACK <= _arithmetic.largest:
+        if self.terms == 1 or one_rounding or self.magnitude * SLACK <= rounding.current.largest:
             return False
         # A term of the other sign may be too small beside the rest to show in 72 digits, and still overflow by itself.
-        return bool(self.magnitude > abs(self.value) or self.magnitude > _arithmetic.largest * UNSEEN)
+        return bool(self.magnitude > abs(self.value) or self.magnitude > rounding.current.largest * UNSEEN)
 
     def settled(self) -> "Bound":
         """This sum as one term of something else: its order of evaluation ends here."""
@@ -246,7 +127,7 @@ class Bound:
         if not isinstance(other, Bound):
             if isinstance(other, int) and other == 0:  # an accumulator's start
                 return self
-            other = Bound.of(other)
+            return self + Bound.of(other)
         value = self.value + other.value
         if not finite(value):
             return self._infinite_sum(other, value)
@@ -262,14 +143,14 @@ class Bound:
             self.magnitude + other.magnitude,
             self.terms + other.terms,
             self.depth if self.depth > other.depth else other.depth,
-            error if _arithmetic.smallest is ZERO else error + _arithmetic.smallest,
+            error if rounding.current.smallest is ZERO else error + rounding.current.smallest,
             self.free or other.free,
         )
 
     def _infinite_sum(self, other: "Bound", value: Any) -> "Bound":
         """An infinity or NaN that the inputs held; free if a finite part may have overflowed against the infinity."""
         magnitude = self.magnitude + other.magnitude
-        free = self.free or other.free or magnitude * SLACK > _arithmetic.largest
+        free = self.free or other.free or magnitude * SLACK > rounding.current.largest
         for x in (self, other):
             free = free or (finite(x.value) and x.reach == INF and not mp.isnan(value))
         return Bound(value, ZERO if mp.isnan(value) else magnitude, free=free)
@@ -305,7 +186,15 @@ class Bound:
         spread = (a.error * far_b if a.error else ZERO) + (b.error * far_a if b.error else ZERO)
         if far_a == INF or far_b == INF:
             spread = INF
-        return Bound(value, a.magnitude * b.magnitude, 1, a.depth + b.depth + 1, spread + _arithmetic.eta, free, negative_zero)
+        return Bound(
+            value,
+            a.magnitude * b.magnitude,
+            1,
+            a.depth + b.depth + 1,
+            spread + rounding.current.eta,
+            free,
+            negative_zero,
+        )
 
     __rmul__ = __mul__
 
@@ -445,20 +334,11 @@ class Bound:
     def __bool__(self) -> bool:
         return self != 0
 
-    __hash__ = None  # type: ignore[assignment]
-
     def __float__(self) -> float:
         return float(self.value)
 
 
 ANYTHING = Bound(ZERO, ZERO, 1, 1, INF, free=True)
-
-
-def fits(value: Any) -> bool:
-    """Whether the arithmetic's dtype holds the value exactly."""
-    digits = int(-mp.log(_arithmetic.u, 2))
-    mantissa = value.man
-    return bool(mantissa.bit_length() <= digits and abs(value) <= _arithmetic.largest and abs(value) >= _arithmetic.eta)
 
 
 def compared(a: Bound, b: Bound, strict: bool) -> bool:
@@ -485,9 +365,9 @@ def collapsed(value: Any, low: Any, high: Any, name: str, free: bool = False) ->
     top = max(abs(low), abs(high))
     if top == INF:
         return Bound(value, error=INF)
-    limit = _arithmetic.limit(name)
-    own = _arithmetic.u * top if limit == 0.5 else limit * ulp(top)
-    return Bound(value, error=max(high - value, value - low) + own + _arithmetic.eta)
+    limit = rounding.current.limit(name)
+    own = rounding.current.u * top if limit == 0.5 else limit * ulp(top)
+    return Bound(value, error=max(high - value, value - low) + own + rounding.current.eta)
 
 
 def rounded_once(value: Any) -> Bound:
@@ -536,8 +416,8 @@ def quotient(a: Bound, b: Bound) -> Bound:
             value = a.value / b.value
             return Bound(value, negative_zero=value == 0 and (a.below_zero != b.below_zero))
         scale = abs(b.value)
-        spread = INF if a.reach == INF else a.error / scale + _arithmetic.eta
-        more = 1 if _arithmetic.limit("divide") == 0.5 else math.ceil(2 * _arithmetic.limit("divide"))
+        spread = INF if a.reach == INF else a.error / scale + rounding.current.eta
+        more = 1 if rounding.current.limit("divide") == 0.5 else math.ceil(2 * rounding.current.limit("divide"))
         return Bound(a.value / b.value, a.magnitude / scale, 1, a.depth + more, spread)
     (a_low, a_high), (b_low, b_high) = a.interval, b.interval
     if b_low <= 0 <= b_high:
@@ -560,7 +440,14 @@ def raised(a: Bound, b: Bound) -> Bound:
     if a_low > 0 and all(map(finite, (a_low, a_high, b_low, b_high))):
         corners = [mp.power(p, q) for p in (a_low, a_high) for q in (b_low, b_high)]
         return collapsed(mp.power(a.value, b.value), min(corners), max(corners), "power")
-    if b.exact and b.value == mp.floor(b.value) and b.value > 0 and finite(b.value) and finite(a_low) and finite(a_high):
+    if (
+        b.exact
+        and b.value == mp.floor(b.value)
+        and b.value > 0
+        and finite(b.value)
+        and finite(a_low)
+        and finite(a_high)
+    ):
         corners = [mp.power(p, int(b.value)) for p in (a_low, a_high)] + ([ZERO] if a_low <= 0 <= a_high else [])
         return collapsed(mp.power(a.value, int(b.value)), min(corners), max(corners), "power")
     return ANYTHING
@@ -570,7 +457,8 @@ def power_of(a: Any, b: Any, negative_zero: bool) -> Any:
     """C's pow on exact numbers, for every special case."""
     special = a == 0 or not finite(a) or not finite(b) or b == 0 or a == 1
     if special:  # the sign of a, and whether b is odd, decide: floats know the rules
-        base = -0.0 if a == 0 and negative_zero else float(mp.sign(a) * min(max(abs(a), mp.mpf(2) ** -1000), mp.mpf(2) ** 1000)) if finite(a) else float(a)
+        near = mp.sign(a) * min(max(abs(a), mp.mpf(2) ** -1000), mp.mpf(2) ** 1000) if finite(a) else a
+        base = -0.0 if a == 0 and negative_zero else float(near)
         with np.errstate(all="ignore"):
             return mp.mpf(float(np.float64(base) ** np.float64(float(b))))
     if a < 0:

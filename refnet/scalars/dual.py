@@ -1,6 +1,6 @@
 """Dual numbers: a value and its derivative, in multiple precision. They differentiate any loop by running it.
 
-    (a + a' e) * (b + b' e)  =  a b + (a b' + a' b) e,     e * e = 0
+(a + a' e) * (b + b' e)  =  a b + (a b' + a' b) e,     e * e = 0
 """
 
 from collections.abc import Callable
@@ -82,7 +82,8 @@ class Dual:
         return Dual.of(other) // self
 
     def __mod__(self, other: Any) -> "Dual":
-        return self - (self // other) * other
+        whole: Dual = (self // other) * other
+        return self - whole
 
     def __rmod__(self, other: Any) -> "Dual":
         return Dual.of(other) % self
@@ -163,8 +164,6 @@ class Dual:
 
     def __bool__(self) -> bool:
         return bool(self.value != 0)
-
-    __hash__ = None  # type: ignore[assignment]
 
     def __float__(self) -> float:
         return float(self.value)

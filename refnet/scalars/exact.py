@@ -41,7 +41,9 @@ class Irrational(TypeError):
 
 
 def irrational(function: str, x: Fraction) -> Irrational:
-    return Irrational(f"{function}({x}) is not a fraction: this op is not linear, use dual numbers (refnet.scalars.dual) for it.")
+    return Irrational(
+        f"{function}({x}) is not a fraction: this op is not linear, use dual numbers (refnet.scalars.dual) for it."
+    )
 
 
 def _refused(name: str) -> Any:
@@ -59,7 +61,8 @@ def _closed(name: str) -> Any:
     plain = getattr(Fraction, name)
 
     def method(self: Exact, *others: Any) -> Any:
-        result = plain(self, *(Fraction(o) if isinstance(o, (float, np.number, np.bool_)) else o for o in others))
+        numbers = [o.item() if isinstance(o, np.generic) else o for o in others]
+        result = plain(self, *(Fraction(n) if isinstance(n, float) else n for n in numbers))
         return Exact(result) if isinstance(result, (Fraction, int)) else result
 
     return method

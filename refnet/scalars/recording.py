@@ -56,8 +56,6 @@ class Recording:
     def __bool__(self) -> bool:
         return bool(self.value != 0)
 
-    __hash__ = None  # type: ignore[assignment]
-
     def __float__(self) -> float:
         return float(self.value)
 

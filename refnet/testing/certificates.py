@@ -3,7 +3,7 @@
 `certificate` runs the definition on numbers that carry their error bound. `check` holds an engine to it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,9 +12,11 @@ from refnet import dtypes
 from refnet.annotations import Array, Tasks
 from refnet.definition import Op
 from refnet.engine import Engine, get_engine, spec_of
-from refnet.scalars import bound
-from refnet.scalars.bound import FLOAT32, FLOAT64, Arithmetic, Bound, Choices, answering, arithmetic, every_choice
+from refnet.scalars import rounding
+from refnet.scalars.bound import Bound
+from refnet.scalars.choices import Choices, answering, every_choice
 from refnet.scalars.exact import mp
+from refnet.scalars.rounding import FLOAT32, FLOAT64, INF, SLACK, ZERO, Arithmetic, arithmetic
 from refnet.testing.evaluate import evaluate, specs_of
 from refnet.testing.reproduce import reproduction
 
@@ -46,7 +48,11 @@ def arithmetic_of(dtype_names: Sequence[str], engine: Engine | None = None) -> A
 
 
 def certificate(
-    op: Op, arrays: Sequence[Array], attributes: dict[str, Any], tasks: Tasks | None = None, engine: Engine | None = None
+    op: Op,
+    arrays: Sequence[Array],
+    attributes: dict[str, Any],
+    tasks: Tasks | None = None,
+    engine: Engine | None = None,
 ) -> list[Array]:
     """What every element of the results may be.
 
@@ -73,10 +79,15 @@ def certificate(
         domain = op.form(*[spec_of(a) for a in arrays], **attributes).domain
         result = [np.full(s.shape, None, object) for s in specs]
         for task in np.ndindex(*domain) if tasks is None else tasks:
-            for ways in every_choice(lambda: evaluate(op, arrays, attributes, Bound.read, [task])):
+            for ways in _ways(op, arrays, attributes, task):
                 for total, y, s in zip(result, ways, specs):
                     _merge(total, _limited(y, s.dtype))
         return result
+
+
+def _ways(op: Op, arrays: Sequence[Array], attributes: dict[str, Any], task: tuple[int, ...]) -> Iterator[list[Array]]:
+    """One task's results under every answer to its undecided comparisons."""
+    return every_choice(lambda: evaluate(op, arrays, attributes, Bound.read, [task]))
 
 
 def must_be_equal(op: Op, specs: Sequence[Any]) -> bool:
@@ -112,7 +123,7 @@ STORAGE = {
 
 def stored(x: Bound, dtype: str) -> Limits:
     """The limits of a Bound that is rounded once more, to the dtype it is stored in."""
-    storage, computing = STORAGE[dtype], bound._arithmetic
+    storage, computing = STORAGE[dtype], rounding.current
     free = x.free or x.overflows
     if not mp.isfinite(x.value):
         return Limits(x.value, x.value, x.value, free)
@@ -123,11 +134,11 @@ def stored(x: Bound, dtype: str) -> Limits:
     narrow = storage.u > computing.u
 
     def widened(radius: Any) -> Any:
-        return (radius + own if narrow else max(radius, own)) * bound.SLACK
+        return (radius + own if narrow else max(radius, own)) * SLACK
 
     low, high = x.value - widened(x.value - low), x.value + widened(high - x.value)
     # What rounds past the largest number is infinite.
-    return Limits(x.value, -bound.INF if low < -storage.largest else low, bound.INF if high > storage.largest else high, free)
+    return Limits(x.value, -INF if low < -storage.largest else low, INF if high > storage.largest else high, free)
 
 
 def fits(value: Any, storage: Storage) -> bool:
@@ -142,16 +153,17 @@ def fits(value: Any, storage: Storage) -> bool:
 def _merge(total: Array, more: Array) -> None:
     """Widens a certificate by what another way of evaluation allows."""
     for index in np.ndindex(*total.shape):
-        p, q = total[index], more[index]
-        if q is None:
-            continue
-        if p is None:
-            total[index] = q
-        elif isinstance(p, Limits):
-            special = not (mp.isfinite(p.value) and mp.isfinite(q.value)) and not p.value == q.value
-            total[index] = Limits(p.value, min(p.low, q.low), max(p.high, q.high), p.free or q.free or special)
-        else:
-            total[index] = p | q
+        total[index] = either(total[index], more[index])
+
+
+def either(p: Any, q: Any) -> Any:
+    """What an element may be that either of two certificates allows; None allows nothing."""
+    if p is None or q is None:
+        return q if p is None else p
+    if isinstance(p, Limits):
+        special = not (mp.isfinite(p.value) and mp.isfinite(q.value)) and p.value != q.value
+        return Limits(p.value, min(p.low, q.low), max(p.high, q.high), p.free or q.free or special)
+    return p | q
 
 
 # ---- holding results to a certificate
@@ -185,56 +197,88 @@ def hold(
 ) -> float:
     """`check` for results that the engine has already given; `expected` is the certificate, where it is known already."""
     specs = specs_of(op, arrays, attributes)
-
-    def refuse(what: str) -> AssertionError:
-        return AssertionError(f"{op.name} on {engine.name}: {what}\n{reproduction(op, engine, arrays, attributes)}")
-
     if len(results) != len(specs):
-        raise refuse(f"{len(results)} results; {len(specs)} are due.")
+        raise AssertionError(f"{op.name} on {engine.name}: {len(results)} results; {len(specs)} are due.")
     if expected is None:
         expected = certificate(op, arrays, attributes, tasks, engine)
     worst = 0.0
-    for number, (got, spec, allowed) in enumerate(zip(results, specs, expected)):
-        if got.shape != tuple(spec.shape) or got.dtype.name != spec.dtype:
-            raise refuse(f"result {number} is {got.dtype.name} {got.shape}; {spec.dtype} {tuple(spec.shape)} is due.")
-        for index in np.ndindex(*got.shape):
-            limits = allowed[index]
-            if limits is None:
-                if tasks is None:
-                    raise refuse(f"the definition leaves y[{number}]{list(index)} unwritten.")
-                continue
-            place = f"y{number if len(specs) > 1 else ''}{list(index)}"
-            if isinstance(limits, Limits):
-                ratio = error_over_bound(got[index], limits)
-                if ratio > 1:
-                    raise refuse(
-                        f"{place} is {float(got[index])!r}; exactly {mp.nstr(limits.value, 17)}, allowed "
-                        f"{mp.nstr(limits.low, 17)} .. {mp.nstr(limits.high, 17)}; error / bound = {mp.nstr(ratio, 4)}."
-                    )
-                worst = max(worst, float(ratio))
-            elif isinstance(limits, set):
-                if got[index].item() not in limits:
-                    raise refuse(f"{place} is {got[index]}; it must be {' or '.join(map(str, limits))}.")
-            elif not same(got[index], limits, spec.dtype):
-                raise refuse(f"{place} is {got[index]}; it must be exactly {limits}.")
+    for number, (got, spec, limits) in enumerate(zip(results, specs, expected)):
+        verdict = judge(
+            got, limits, tuple(spec.shape), spec.dtype, f"y{number if len(specs) > 1 else ''}", tasks is None
+        )
+        if verdict.refusal:
+            code = reproduction(op, engine, arrays, attributes)
+            raise AssertionError(f"{op.name} on {engine.name}: {verdict.refusal}\n{code}")
+        worst = max(worst, verdict.worst)
     return worst
+
+
+class Verdict(NamedTuple):
+    """How a result compares with its certificate: the worst error / bound, the worst error in ULP, what is wrong ('': nothing)."""
+
+    worst: float
+    ulp: float
+    refusal: str
+
+
+def judge(got: Array, expected: Array, shape: tuple[int, ...], dtype: str, name: str, complete: bool = True) -> Verdict:
+    """Compares one result with its certificate (what `certificate` gave), element by element.
+
+    Args:
+        complete: whether every element must have been written.
+    """
+    if got.shape != shape or got.dtype.name != dtype:
+        return Verdict(float("inf"), float("inf"), f"{name} is {got.dtype.name} {got.shape}; {dtype} {shape} is due.")
+    worst, worst_ulp, refusal = 0.0, 0.0, ""
+    for index in np.ndindex(*shape):
+        limits, place, x = expected[index], f"{name}{list(index)}", got[index]
+        if limits is None:
+            if complete:
+                refusal = refusal or f"the definition leaves {place} unwritten."
+        elif isinstance(limits, Limits):
+            ratio = error_over_bound(x, limits)
+            worst, worst_ulp = max(worst, float(ratio)), max(worst_ulp, error_in_ulp(x, limits, dtype))
+            if ratio > 1 and not refusal:
+                refusal = (
+                    f"{place} is {float(x)!r}; exactly {mp.nstr(limits.value, 17)}, allowed "
+                    f"{mp.nstr(limits.low, 17)} .. {mp.nstr(limits.high, 17)}; error / bound = {mp.nstr(ratio, 4)}."
+                )
+        else:
+            right = x.item() in limits if isinstance(limits, set) else same(x, limits, dtype)
+            if not right:
+                worst = worst_ulp = float("inf")
+                due = " or ".join(map(str, limits)) if isinstance(limits, set) else f"exactly {limits}"
+                refusal = refusal or f"{place} is {x}; it must be {due}."
+    return Verdict(worst, worst_ulp, refusal)
+
+
+def error_in_ulp(got: Any, limits: Limits, dtype: str) -> float:
+    """The error in units of the last place of the exact value; 0 where either is not finite."""
+    x = mp.mpf(float(got))
+    if not (mp.isfinite(x) and mp.isfinite(limits.value)):
+        return 0.0
+    storage = STORAGE[dtype]
+    unit = (
+        storage.eta if limits.value == 0 else max(mp.ldexp(2 * storage.u, int(mp.mag(limits.value)) - 1), storage.eta)
+    )
+    return float(abs(x - limits.value) / unit)
 
 
 def error_over_bound(got: Any, limits: Limits) -> Any:
     """How much of what is allowed was used: 0 for the exact value, more than 1 for a wrong one."""
     x = float(got)
     if limits.free:
-        return bound.ZERO
+        return ZERO
     if x != x or limits.value != limits.value:
-        return bound.ZERO if x != x and limits.value != limits.value else bound.INF
+        return ZERO if x != x and limits.value != limits.value else INF
     computed = mp.mpf(x)
     if computed == limits.value:
-        return bound.ZERO
+        return ZERO
     if not limits.low <= computed <= limits.high:
         room = limits.high - limits.value if computed > limits.value else limits.value - limits.low
-        return abs(computed - limits.value) / room if room > 0 and mp.isfinite(computed) else bound.INF
+        return abs(computed - limits.value) / room if room > 0 and mp.isfinite(computed) else INF
     room = limits.high - limits.value if computed > limits.value else limits.value - limits.low
-    return abs(computed - limits.value) / room if mp.isfinite(room) else bound.ZERO
+    return abs(computed - limits.value) / room if mp.isfinite(room) else ZERO
 
 
 def same(got: Any, due: Any, dtype: str) -> bool:

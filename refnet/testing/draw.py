@@ -46,13 +46,15 @@ class Draw:
         """A floating dtype."""
         if self.calm:
             return "float64"
-        return self.choice(("float32", "float64", "float16", "bfloat16") if self.exotic else ("float32", "float32", "float64"))
+        return self.choice(
+            ("float32", "float64", "float16", "bfloat16") if self.exotic else ("float32", "float32", "float64")
+        )
 
     def real(self) -> str:
         """A floating dtype, or an integer one."""
         if self.calm:
             return "float64"
-        more = ("float16", "bfloat16", "int8", "uint8", "int64", "uint32") if self.exotic else ()
+        more: tuple[str, ...] = ("float16", "bfloat16", "int8", "uint8", "int64", "uint32") if self.exotic else ()
         return self.choice(("float32", "float32", "int32", *more))
 
     def anything(self) -> str:
@@ -76,7 +78,13 @@ class Draw:
         return tuple(self.extent(least, longest) for _ in range(self.integer(lowest, highest)))
 
     def array(
-        self, shape: Sequence[int], dtype: str, *, low: float | None = None, high: float | None = None, calm: tuple[float, float] = (-2, 2)
+        self,
+        shape: Sequence[int],
+        dtype: str,
+        *,
+        low: float | None = None,
+        high: float | None = None,
+        calm: tuple[float, float] = (-2, 2),
     ) -> Array:
         """An array of any values of a dtype (or within low..high), in any memory layout.
 
@@ -89,10 +97,15 @@ class Draw:
         if self.calm and dtypes.is_floating(dtype):
             low, high = calm
             grid = np.linspace(low, high, 3 * size + 1000)[1:-1] if size else np.zeros(0)
-            values = (np.floor(rng.choice(grid, size, replace=False) * 2**12) + 0.5) / 2**12 if size else grid  # never 0
+            # Halfway between whole multiples of 2**-12: never 0.
+            values = (np.floor(rng.choice(grid, size, replace=False) * 2**12) + 0.5) / 2**12 if size else grid
             return values.reshape(shape).astype(dtype)
         if low is not None and high is not None:
-            values = rng.uniform(low, high, size) if dtypes.is_floating(dtype) else rng.integers(int(low), int(high) + 1, size)
+            values = (
+                rng.uniform(low, high, size)
+                if dtypes.is_floating(dtype)
+                else rng.integers(int(low), int(high) + 1, size)
+            )
         elif dtypes.is_floating(dtype):
             values = self._floats(rng, size, dtype)
         else:
@@ -111,9 +124,13 @@ class Draw:
             return np.asarray(values * 2.0 ** rng.integers(-12, 12, size))
         if style == "extreme":
             exponents = rng.uniform(np.log2(smallest), np.log2(largest), size)
-            return np.asarray(np.copysign(np.minimum(2.0 ** np.floor(exponents) * rng.uniform(1, 2, size), largest), values))
+            return np.asarray(
+                np.copysign(np.minimum(2.0 ** np.floor(exponents) * rng.uniform(1, 2, size), largest), values)
+            )
         if style == "special":
-            odd = rng.choice([np.nan, np.nan, np.inf, -np.inf, 0.0, -0.0, smallest, -smallest, largest, -largest, 1.0], size)
+            odd = rng.choice(
+                [np.nan, np.nan, np.inf, -np.inf, 0.0, -0.0, smallest, -smallest, largest, -largest, 1.0], size
+            )
             return np.asarray(np.where(rng.random(size) < 0.5, odd, values))
         return np.asarray(values)
 

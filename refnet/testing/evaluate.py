@@ -36,7 +36,9 @@ def is_floating(array: Array) -> bool:
     return dtypes.is_floating(array.dtype.name)
 
 
-def evaluate(op: Op, arrays: Sequence[Array], attributes: dict[str, Any], read: Reader | None, tasks: Tasks | None = None) -> list[Array]:
+def evaluate(
+    op: Op, arrays: Sequence[Array], attributes: dict[str, Any], read: Reader | None, tasks: Tasks | None = None
+) -> list[Array]:
     """One definition with its floating inputs read as numbers of another kind; as machine numbers if `read` is None.
 
     Returns:
@@ -79,7 +81,9 @@ def numbers(array: Array, read: Reader) -> Array:
 # ---- graphs
 
 
-def program_of(function: Callable[..., Any], arguments: Sequence[Any], keywords: dict[str, Any] | None = None) -> tuple[Program, list[Array]]:
+def program_of(
+    function: Callable[..., Any], arguments: Sequence[Any], keywords: dict[str, Any] | None = None
+) -> tuple[Program, list[Array]]:
     """A public function's call as a program, and the arrays to feed it: every array among the arguments becomes an input."""
     feeds: list[Array] = []
     inputs: list[Tensor] = []

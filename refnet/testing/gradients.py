@@ -19,12 +19,13 @@ from refnet.graph import Tensor
 from refnet.program import Program
 from refnet.scalars.dual import Dual
 from refnet.scalars.exact import Irrational, exactly, mp
-from refnet.testing.evaluate import evaluate, is_floating, numbers, run_program, specs_of
-from refnet.testing.strategies import Case
+from refnet.testing.evaluate import evaluate, is_floating, numbers, program_of, run_program, specs_of
+from refnet.testing.strategies import Case, Usage
+from refnet.testing.usages import function_named
 
 CLOSE = mp.mpf(10) ** -25
 # Gradients that hold an irrational constant know it to the 53 bits of a Python float.
-CONSTANTS = {"erf": mp.mpf(2) ** -52}
+CONSTANTS = {"erf": mp.mpf(2) ** -52, "gelu": mp.mpf(2) ** -50}
 
 
 def differentiable() -> list[str]:
@@ -51,12 +52,16 @@ def check_gradient(case: Case, seed: int = 0) -> None:
             product = sum((w * (y - c) for w, y, c in zip(weights, value, constant)), exactly(0))
             back = inner([numbers(arrays[i], exactly)], [exact[i]]) if exact[i] is not None else 0
             if product != back:
-                raise AssertionError(refused(case, f"argument {i}", "<dy, f(x) - f(0)>", product, "<gradient(dy), x>", back))
+                raise AssertionError(
+                    refused(case, f"argument {i}", "<dy, f(x) - f(0)>", product, "<gradient(dy), x>", back)
+                )
     if len(linear) < len(slots):
         check_by_duals(case, arrays, slots, dys, rng)
 
 
-def check_by_duals(case: Case, arrays: list[Array], slots: list[int], dys: list[Array], rng: np.random.Generator) -> None:
+def check_by_duals(
+    case: Case, arrays: list[Array], slots: list[int], dys: list[Array], rng: np.random.Generator
+) -> None:
     """The derivative along one random direction for every argument by itself."""
     gradients = gradient_graph(case, arrays, dys, Dual.of)
     for i in slots:
@@ -68,6 +73,33 @@ def check_by_duals(case: Case, arrays: list[Array], slots: list[int], dys: list[
         size = 1 + abs(forward.value) + abs(back.value)
         if not abs(forward.value - back.value) <= CONSTANTS.get(case.op.name, CLOSE) * size:
             raise AssertionError(refused(case, f"argument {i}", "<dy, f'(x) v>", forward, "<gradient(dy), v>", back))
+
+
+def check_function(usage: Usage, seed: int = 0) -> None:
+    """Holds the gradients of a public function's whole graph to its derivative along random directions, by dual numbers."""
+    rng = np.random.default_rng(seed)
+    program, feeds = program_of(function_named(usage.name), usage.arguments, usage.keywords)
+    targets = [y for y in program.outputs if dtypes.is_floating(y.dtype) and y.node is not None]
+    if not targets:
+        return  # whole numbers and bools: there is nothing to differentiate
+    slots = [i for i, a in enumerate(feeds) if is_floating(a)]
+    seeds = [Tensor(y.shape, y.dtype) for y in targets]
+    dys = [small(rng, y.shape) for y in targets]
+    found = reverse(targets, seeds, [program.inputs[i] for i in slots], None)
+    wanted = [dx for dx in found if dx is not None]
+    results = iter(run_program(Program([*program.inputs, *seeds], wanted), [*feeds, *dys], Dual.of))
+    gradients = [None if dx is None else next(results) for dx in found]
+    weights = [numbers(dy, Dual.of) for dy in dys]
+    for i, gradient in zip(slots, gradients):
+        v = small(rng, feeds[i].shape)
+        moved = run_program(Program(program.inputs, targets), moving(feeds, i, v), Dual.of)
+        changes = [numbers_of(np.array([y.change for y in r.reshape(-1)], object)) for r in moved]
+        forward = Dual.of(0) + inner(weights, changes)
+        back = inner([gradient], [numbers(v, Dual.of)]) if gradient is not None else Dual.of(0)
+        size = 1 + abs(forward.value) + abs(back.value)
+        if not abs(forward.value - back.value) <= CONSTANTS.get(usage.name, CLOSE) * size:
+            call = f"{usage.name}({', '.join(str(a.shape) for a in feeds)}, {usage.keywords})"
+            raise AssertionError(f"the gradient of {call} is wrong for array {i}: forwards {forward}, backwards {back}")
 
 
 def moving(arrays: Sequence[Array], slot: int, v: Array) -> list[Array]:
@@ -102,7 +134,9 @@ def floating_results(case: Case, arrays: Sequence[Array], read: Callable[[Any], 
     return [y for y, s in zip(outputs, specs) if dtypes.is_floating(s.dtype)]
 
 
-def gradient_graph(case: Case, arrays: Sequence[Array], dys: Sequence[Array], read: Callable[[Any], Number]) -> list[Array | None]:
+def gradient_graph(
+    case: Case, arrays: Sequence[Array], dys: Sequence[Array], read: Callable[[Any], Number]
+) -> list[Array | None]:
     """What the gradient, as it is written with ops, gives for each argument; None where nothing flows."""
     inputs = [Tensor(a.shape, a.dtype.name) for a in arrays]
     result = case.op(*inputs, **case.attributes)
@@ -110,13 +144,14 @@ def gradient_graph(case: Case, arrays: Sequence[Array], dys: Sequence[Array], re
     targets = [y for y in outputs if dtypes.is_floating(y.dtype)]
     seeds = [Tensor(y.shape, y.dtype) for y in targets]
     xs = [x for x in inputs if dtypes.is_floating(x.dtype)]
-    given = dict(zip(xs, reverse(targets, seeds, xs, None)))
-    wanted = [x for x in xs if given[x] is not None]
-    for x in wanted:
-        if given[x].shape != x.shape:
-            raise AssertionError(refused(case, f"argument {inputs.index(x)}", "its shape", x.shape, "its gradient's", given[x].shape))
-    values = run_program(Program([*inputs, *seeds], [given[x] for x in wanted]), [*arrays, *dys], read)
-    found = dict(zip(wanted, values))
+    given = {x: dx for x, dx in zip(xs, reverse(targets, seeds, xs, None)) if dx is not None}
+    for x, dx in given.items():
+        if dx.shape != x.shape:
+            raise AssertionError(
+                refused(case, f"argument {inputs.index(x)}", "its shape", x.shape, "its gradient's", dx.shape)
+            )
+    values = run_program(Program([*inputs, *seeds], given.values()), [*arrays, *dys], read)
+    found = dict(zip(given, values))
     return [found.get(x) for x in inputs]
 
 
@@ -158,4 +193,6 @@ def inner(a: Sequence[Array], b: Sequence[Array]) -> Any:
 
 def refused(case: Case, where: str, left: str, a: Any, right: str, b: Any) -> str:
     arrays = ", ".join(f"{x.dtype.name}{list(x.shape)}" for x in case.arrays)
-    return f"the gradient of {case.op.name}({arrays}, {case.attributes}) is wrong for {where}: {left} = {a}, {right} = {b}"
+    return (
+        f"the gradient of {case.op.name}({arrays}, {case.attributes}) is wrong for {where}: {left} = {a}, {right} = {b}"
+    )

@@ -51,9 +51,22 @@ def a_million_terms() -> Sequence[tuple[list[Array], dict[str, Any], Any]]:
 
 MUTANTS = [
     Mutant("the last term is left out", "ops.contraction", "matmul", "range(a.shape[2]):", "range(a.shape[2] - 1):"),
-    Mutant("the last chunk of tasks is missing", "ops.contraction", "matmul", "for n, i, j in tasks:", "for n, i, j in list(tasks)[:-1]:"),
+    Mutant(
+        "the last chunk of tasks is missing",
+        "ops.contraction",
+        "matmul",
+        "for n, i, j in tasks:",
+        "for n, i, j in list(tasks)[:-1]:",
+    ),
     Mutant("swapped strides", "ops.contraction", "matmul", "else (inner, 1)", "else (1, rows)"),
-    Mutant("a gradient forgets to transpose", "ops.contraction", "matmul", "transpose2=not t2)", "transpose2=t2)", "gradient"),
+    Mutant(
+        "a gradient forgets to transpose",
+        "ops.contraction",
+        "matmul",
+        "transpose2=not t2)",
+        "transpose2=t2)",
+        "gradient",
+    ),
     Mutant("stale buffer", "ops.reduction", "sum", "y[o, i] = total", "y[o, i] += total", within="sum_loop"),
     Mutant(
         "float32 accumulation of a million terms",
@@ -64,22 +77,100 @@ MUTANTS = [
         within="sum_loop",
         calls=a_million_terms,
     ),
-    Mutant("wrong sign in a gradient", "ops.elementwise", "subtract", "x2: dy, lambda dy, y, x1, x2: negative(dy)", "x2: dy, lambda dy, y, x1, x2: dy", "gradient"),
-    Mutant("a gradient forgets a broadcast axis", "ops.elementwise", "multiply", "return dy if same else sum_like_op(dy, x)", "return dy", "gradient"),
-    Mutant("the last of equals wins", "ops.extremum", "argmax", "x[o, r, i] > x[o, best, i]", "x[o, r, i] >= x[o, best, i]"),
-    Mutant("the gradient goes to all equals", "ops.extremum", "max_gradient", "if r == best else 0", "if x[o, r, i] == x[o, best, i] else 0", within="max_gradient_loop"),
-    Mutant("unnormalised softmax", "ops.activation", "softmax", "exp(x[o, r, i] - best) / total", "exp(x[o, r, i] - best)", within="softmax_loop"),
-    Mutant("softmax that overflows", "ops.activation", "softmax", "best = largest(x, o, i)", "best = 0", within="softmax_loop"),
+    Mutant(
+        "wrong sign in a gradient",
+        "ops.elementwise",
+        "subtract",
+        "x2: dy, lambda dy, y, x1, x2: negative(dy)",
+        "x2: dy, lambda dy, y, x1, x2: dy",
+        "gradient",
+    ),
+    Mutant(
+        "a gradient forgets a broadcast axis",
+        "ops.elementwise",
+        "multiply",
+        "return dy if same else sum_like_op(dy, x)",
+        "return dy",
+        "gradient",
+    ),
+    Mutant(
+        "the last of equals wins", "ops.extremum", "argmax", "x[o, r, i] > x[o, best, i]", "x[o, r, i] >= x[o, best, i]"
+    ),
+    Mutant(
+        "the gradient goes to all equals",
+        "ops.extremum",
+        "max_gradient",
+        "if r == best else 0",
+        "if x[o, r, i] == x[o, best, i] else 0",
+        within="max_gradient_loop",
+    ),
+    Mutant(
+        "unnormalised softmax",
+        "ops.activation",
+        "softmax",
+        "exp(x[o, r, i] - best) / total",
+        "exp(x[o, r, i] - best)",
+        within="softmax_loop",
+    ),
+    Mutant(
+        "softmax that overflows",
+        "ops.activation",
+        "softmax",
+        "best = largest(x, o, i)",
+        "best = 0",
+        within="softmax_loop",
+    ),
     Mutant("NaN becomes zero", "ops.activation", "relu", "return 0 if x <= 0 else x", "return x if x > 0 else 0"),
-    Mutant("tanh's gradient without the square", "ops.unary", "tanh", "ops.subtract(1, ops.square(y))", "ops.subtract(1, y)", "gradient"),
-    Mutant("conversion rounds down instead of towards zero", "ops.unary", "cast_to_integer", "return truncate(x)", "return int(x // 1)"),
-    Mutant("epsilon outside the root", "ops.optimizer", "rmsprop_update", "sqrt(v + epsilon)", "(sqrt(v) + epsilon)", within="rmsprop_update_scalar"),
-    Mutant("the share of the new square is the old one's", "ops.optimizer", "adam_update", "(1 - beta_2) *", "beta_2 *", within="adam_update_scalar"),
+    Mutant(
+        "tanh's gradient without the square",
+        "ops.unary",
+        "tanh",
+        "ops.subtract(1, ops.square(y))",
+        "ops.subtract(1, y)",
+        "gradient",
+    ),
+    Mutant(
+        "conversion rounds down instead of towards zero",
+        "ops.unary",
+        "cast_to_integer",
+        "return truncate(x)",
+        "return int(x // 1)",
+    ),
+    Mutant(
+        "epsilon outside the root",
+        "ops.optimizer",
+        "rmsprop_update",
+        "sqrt(v + epsilon)",
+        "(sqrt(v) + epsilon)",
+        within="rmsprop_update_scalar",
+    ),
+    Mutant(
+        "the share of the new square is the old one's",
+        "ops.optimizer",
+        "adam_update",
+        "(1 - beta_2) *",
+        "beta_2 *",
+        within="adam_update_scalar",
+    ),
     Mutant("negative indices are off by one", "ops.indexing", "take", "index += extent", "index += extent - 1"),
-    Mutant("padding off by one", "ops.slicing", "spread", "j = (place - start) // step", "j = (place - start - 1) // step"),
-    Mutant("the scale of the loss reaches one class only", "ops.loss", "sparse_softmax_cross_entropy_gradient", "dloss[n] * (p[n, c] - 1)", "dloss[n] * p[n, c] - 1"),
+    Mutant(
+        "padding off by one", "ops.slicing", "spread", "j = (place - start) // step", "j = (place - start - 1) // step"
+    ),
+    Mutant(
+        "the scale of the loss reaches one class only",
+        "ops.loss",
+        "sparse_softmax_cross_entropy_gradient",
+        "dloss[n] * (p[n, c] - 1)",
+        "dloss[n] * p[n, c] - 1",
+    ),
     Mutant("biased dropout", "random", "dropout_mask", "1 / (1 - rate) if rate < 1", "1 / rate if rate > 0"),
-    Mutant("an average divided twice over", "ops.division", "divide", "return ieee_divide(x1, x2)", "return x1 * ieee_divide(1, x2)"),
+    Mutant(
+        "an average divided twice over",
+        "ops.division",
+        "divide",
+        "return ieee_divide(x1, x2)",
+        "return x1 * ieee_divide(1, x2)",
+    ),
 ]
 
 
@@ -89,7 +180,9 @@ def broken(mutant: Mutant) -> Op:
     source = inspect.getsource(module)
     place = inspect.getsource(getattr(module, mutant.within)) if mutant.within else source
     if place.count(mutant.old) != 1:
-        raise LookupError(f"mutant {mutant.name!r}: {mutant.old!r} stands {place.count(mutant.old)} times in {mutant.module}; bring it up to date.")
+        raise LookupError(
+            f"mutant {mutant.name!r}: {mutant.old!r} stands {place.count(mutant.old)} times in {mutant.module}; bring it up to date."
+        )
     text = source.replace(place, place.replace(mutant.old, mutant.new))
     named, Op.named = Op.named, {}
     try:

@@ -11,19 +11,21 @@ from refnet import dtypes
 from refnet.annotations import Array
 from refnet.definition import Form
 from refnet.engine import Engine, get_engine, interpret, reference, spec_of
-from refnet.graph import Constant, Tensor, Variable
-from refnet.program import Program, place_of, specialize
-from refnet.testing.certificates import arithmetic_of, certificate, hold
+from refnet.program import Program
+from refnet.testing.certificates import arithmetic_of, certificate, judge
+from refnet.testing.reproduce import reproduction
+from refnet.testing.usages import NodeRun, node_runs
 
 # Multiply-adds that are certified in a node: a bound-carrying number takes microseconds for each.
 WORK = 2000
 
 
 class Replay(NamedTuple):
-    """What a replay found: the worst error as a fraction of its bound, the node and the engine it was seen on."""
+    """What a replay found: the worst error as a fraction of its bound, the op and the engine it was seen on, and how much
+    was looked at."""
 
     worst: float
-    node: str
+    op: str
     engine: str
     nodes: int
     tasks: int
@@ -48,38 +50,41 @@ def replay(
         AssertionError: an element left its bound; names engine, op and element.
     """
     chosen = [get_engine(engine) for engine in engines]
-    concrete = specialize(program, [np.shape(a) for a in feeds])
-    values: dict[Tensor, Array] = {
-        x: np.ascontiguousarray(a, dtypes.as_numpy(x.dtype)) for x, a in zip(concrete.inputs, feeds)
-    }
-
-    def value_of(x: Tensor) -> Array:
-        if x in values:
-            return values[x]
-        if isinstance(x, Constant | Variable):
-            return np.asarray(x.value)
-        return np.broadcast_to(np.zeros(1, dtypes.as_numpy(x.dtype)), x.shape)  # read for its shape alone
-
-    worst = Replay(0.0, "", "", len(concrete.instructions), 0)
-    for number, (op, inputs, attributes, outputs, _) in enumerate(concrete.instructions):
-        arrays = [value_of(x) for x in inputs]
-        sample = sampled(op.form(*map(spec_of, arrays), **attributes), tasks, number)
-        worst = worst._replace(tasks=worst.tasks + len(sample))
-        results: list[Array] = []
+    worst = Replay(0.0, "", "", 0, 0)
+    arrays = [np.asarray(a, dtypes.as_numpy(x.dtype)) for a, x in zip(feeds, program.inputs)]
+    for number, run in enumerate(node_runs(program, arrays, chosen[-1])):
+        sample = sampled(run.op.form(*map(spec_of, run.arrays), **run.attributes), tasks, number)
+        worst = worst._replace(nodes=worst.nodes + 1, tasks=worst.tasks + len(sample))
         certificates: dict[str, list[Array]] = {}  # one for all engines that promise the same
         for engine in chosen:
-            if engine is reference and engine is not chosen[-1]:
-                results = [np.zeros(y.shape, dtypes.as_numpy(y.dtype)) for y in outputs]
-                interpret(op, arrays, attributes, results, sample)
-            else:
-                results = engine.compute(op, arrays, attributes)
-            promise = str(arithmetic_of([y.dtype for y in outputs], engine))
+            promise = str(arithmetic_of([y.dtype.name for y in run.results], engine))
             if promise not in certificates:
-                certificates[promise] = certificate(op, arrays, attributes, sample, engine)
-            ratio = hold(op, engine, arrays, attributes, results, sample, certificates[promise])
-            if ratio > worst.worst or not worst.node:
-                worst = worst._replace(worst=ratio, node=place_of(concrete.instructions[number]), engine=engine.name)
-        values.update(zip(outputs, results))
+                certificates[promise] = certificate(run.op, run.arrays, run.attributes, sample, engine)
+            answers = run.results if engine is chosen[-1] else answered(engine, run, sample)
+            ratio = judged(run, engine, answers, certificates[promise])
+            if ratio > worst.worst or not worst.op:
+                worst = worst._replace(worst=ratio, op=run.op.name, engine=engine.name)
+    return worst
+
+
+def answered(engine: Engine, run: NodeRun, sample: list[tuple[int, ...]]) -> list[Array]:
+    """What another engine makes of a node; the reference does the sampled tasks only."""
+    if engine is not reference:
+        return engine.compute(run.op, run.arrays, run.attributes)
+    results = [np.zeros(y.shape, y.dtype) for y in run.results]
+    interpret(run.op, run.arrays, run.attributes, results, sample)
+    return results
+
+
+def judged(run: NodeRun, engine: Engine, answers: Sequence[Array], limits: Sequence[Array]) -> float:
+    """The worst error as a fraction of its bound. Raises AssertionError where one is passed."""
+    worst = 0.0
+    for number, (got, allowed, due) in enumerate(zip(answers, limits, run.results)):
+        verdict = judge(got, allowed, due.shape, due.dtype.name, f"y{number}", False)
+        if verdict.refusal:
+            code = reproduction(run.op, engine, run.arrays, run.attributes)
+            raise AssertionError(f"{run.op.name} on {engine.name}: {verdict.refusal}\n{code}")
+        worst = max(worst, verdict.worst)
     return worst
 
 

@@ -1,11 +1,12 @@
 """Public functions as wholes: found by name, and certified node by node."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from refnet.annotations import Array
+from refnet.definition import Op
 from refnet.engine import Engine
 from refnet.graph import Constant, Variable
 from refnet.program import Program, specialize
@@ -14,31 +15,44 @@ from refnet.testing.certificates import hold
 
 def function_named(name: str, package: Any = None) -> Callable[..., Any]:
     """`refnet.ops.name`, or `refnet.random.name` for names with that prefix."""
-    if package is not None:
-        return getattr(package, name)  # type: ignore[no-any-return]
     import refnet.ops
     import refnet.random
 
-    module = refnet.random if name.startswith("random.") else refnet.ops
-    return getattr(module, name.removeprefix("random."))  # type: ignore[no-any-return]
+    if package is None:
+        package, name = refnet.random if name.startswith("random.") else refnet.ops, name.removeprefix("random.")
+    function: Callable[..., Any] = getattr(package, name)
+    return function
+
+
+class NodeRun(NamedTuple):
+    """One primitive of a program, as an engine ran it."""
+
+    op: Op
+    arrays: list[Array]
+    attributes: dict[str, Any]
+    results: list[Array]
+
+
+def node_runs(program: Program, feeds: Sequence[Array], engine: Engine) -> Iterator[NodeRun]:
+    """Every node of a program, run one by one, each on what the engine itself gave for the nodes before it."""
+    concrete = specialize(program, [np.shape(a) for a in feeds])
+    values = dict(zip(concrete.inputs, (np.asarray(a) for a in feeds)))
+    for instruction in concrete.instructions:
+        for x in instruction.inputs:
+            if x not in values:
+                if isinstance(x, (Constant, Variable)):
+                    values[x] = np.asarray(x.value)
+                else:
+                    values[x] = np.broadcast_to(np.zeros(1, x.dtype), x.shape)  # read for its shape only
+        arrays = [values[x] for x in instruction.inputs]
+        results = engine.compute(instruction.op, arrays, instruction.attributes)
+        yield NodeRun(instruction.op, arrays, instruction.attributes, results)
+        values.update(zip(instruction.outputs, results))
 
 
 def hold_nodes(program: Program, feeds: Sequence[Array], engine: Engine) -> float:
-    """Certifies every node of a program, each on what the engine itself gave for the nodes before it.
-
-    Returns:
-        The worst error as a fraction of its bound.
-    """
-    concrete = specialize(program, [np.shape(a) for a in feeds])
-    values = dict(zip(concrete.inputs, (np.asarray(a) for a in feeds)))
-    worst = 0.0
-    for instruction in concrete.instructions:
-        arrays = []
-        for x in instruction.inputs:
-            if x not in values:
-                values[x] = x.value if isinstance(x, (Constant, Variable)) else np.broadcast_to(np.zeros(1, x.dtype), x.shape)
-            arrays.append(np.asarray(values[x]))
-        results = engine.compute(instruction.op, arrays, instruction.attributes)
-        worst = max(worst, hold(instruction.op, engine, arrays, instruction.attributes, results))
-        values.update(zip(instruction.outputs, results))
-    return worst
+    """Certifies every node of a program. Returns the worst error as a fraction of its bound."""
+    return max(
+        (hold(run.op, engine, run.arrays, run.attributes, run.results) for run in node_runs(program, feeds, engine)),
+        default=0.0,
+    )

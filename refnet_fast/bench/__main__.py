@@ -147,15 +147,15 @@ def show(report: dict[str, Any]) -> None:
 
     console = Console(highlight=False)
     for work in report["works"]:
-        table = Table(title=work["name"], title_justify="left")
+        table = Table(title=f"{work['name']}, {work['unit']}", title_justify="left")
         table.add_column("program")
-        for column in ("median, us a step", "best", "refnet / it"):
+        for column in ("median", "best", "refnet / it", "rounds", "disturbed"):
             table.add_column(column, justify="right")
         ours = work["programs"][OURS]["median"]
         for name, result in work["programs"].items():
-            mark = f" [yellow]({result['disturbed']} rounds disturbed)" if result["disturbed"] else ""
             ratio = "" if name == OURS else f"{ours / result['median']:.3f}"
-            table.add_row(name + mark, f"{result['median']:.1f}", f"{result['best']:.1f}", ratio)
+            counts = str(len(result["rounds"])), str(result["disturbed"])
+            table.add_row(name, f"{result['median']:.1f}", f"{result['best']:.1f}", ratio, *counts)
         console.print(table)
     hardware = report["machine"]
     console.print(

@@ -7,7 +7,7 @@ from refnet_fast.cpu.tile import NARROW_ROWS, TALL, WIDE, lanes, tile
 from refnet_fast.derive import Placed, itemsize
 from refnet_fast.kernels import kernel
 
-STEPS = 512  # of the inner axis at a time: a panel of b then stays in the second-level cache
+STEPS = 512  # of the inner axis at a time: a panel of b stays in the second-level cache, and no long sum is one chain
 FEW_STEPS = 16  # where a is read down its columns for a narrow result: so many streams the prefetchers can follow
 
 
@@ -29,11 +29,27 @@ def _product(size):
                 if left > wide - vector:
                     while i + TALL <= hi:
                         at = a0 + size * i * a_row
-                        tile(size, TALL, WIDE, count, at, a_row, a_step, bj, b_row, cj + size * i * c_row, c_row, left, add)
+                        tile(
+                            size,
+                            TALL,
+                            WIDE,
+                            count,
+                            at,
+                            a_row,
+                            a_step,
+                            bj,
+                            b_row,
+                            cj + size * i * c_row,
+                            c_row,
+                            left,
+                            add,
+                        )
                         i += TALL
                     while i < hi:
                         at = a0 + size * i * a_row
-                        tile(size, 1, WIDE, count, at, a_row, a_step, bj, b_row, cj + size * i * c_row, c_row, left, add)
+                        tile(
+                            size, 1, WIDE, count, at, a_row, a_step, bj, b_row, cj + size * i * c_row, c_row, left, add
+                        )
                         i += 1
                     j += wide
                 else:

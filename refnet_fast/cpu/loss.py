@@ -7,7 +7,11 @@ from refnet_fast.tables import ELEMENT_NS
 
 def _float_rows(call):
     dtypes = {s.dtype for s in call.inputs if s.dtype.startswith("float")} | {s.dtype for s in call.outputs}
-    integers = all(s.dtype in ("int8", "int16", "int32", "int64", "uint8", "uint16") for s in call.inputs if not s.dtype.startswith("float"))
+    integers = all(
+        s.dtype in ("int8", "int16", "int32", "int64", "uint8", "uint16")
+        for s in call.inputs
+        if not s.dtype.startswith("float")
+    )
     return dtypes in ({"float32"}, {"float64"}) and integers
 
 

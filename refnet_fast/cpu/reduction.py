@@ -1,9 +1,12 @@
 """Reductions over (outer, reduced, inner)."""
 
+import numpy as np
 from numba import njit
 
 from refnet_fast.kernels import as_rows, kernel
 from refnet_fast.tables import ELEMENT_NS
+
+CHAIN = 1024  # additions in a row; longer sums are sums of sums, so that a million ones do not stand still at 2**24
 
 
 def _single_float(call):
@@ -35,9 +38,21 @@ def sum_columns(x, y, lo, hi):
         first, end = lo - o * inner, min(hi - o * inner, inner)
         out = y[o, first:end]
         out[:] = 0
-        for r in range(x.shape[1]):
-            add_row(x[o, r, first:end], out)
+        if x.shape[1] <= CHAIN:
+            add_rows(x[o, :, first:end], out)
+        else:
+            part = np.empty_like(out)
+            for start in range(0, x.shape[1], CHAIN):
+                part[:] = 0
+                add_rows(x[o, start : start + CHAIN, first:end], part)
+                add_row(part, out)
         lo = o * inner + end
+
+
+@njit(error_model="numpy")
+def add_rows(rows, out):
+    for r in range(rows.shape[0]):
+        add_row(rows[r], out)
 
 
 @njit(error_model="numpy")

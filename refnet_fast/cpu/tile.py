@@ -33,7 +33,7 @@ def _splat(builder, scalar, count):
 
 @intrinsic(prefer_literal=True)
 def tile(typing, size, rows, vectors, steps, a, a_row, a_step, b, b_row, c, c_row, columns, add):
-    """c[rows, vectors] = sum over steps of a * b (or c += it, if `add`); only `columns` of its columns exist.
+    """c[rows, vectors] = sum over steps of a * b, or with `add` c += that sum; only `columns` of its columns exist.
 
     size (bytes of an element: 4 or 8), rows and vectors are literals. a, b and c are addresses; strides count elements.
     """
@@ -50,7 +50,9 @@ def tile(typing, size, rows, vectors, steps, a, a_row, a_step, b, b_row, c, c_ro
         steps, a, a_row, a_step, b, b_row, c, c_row, columns, add = args[3:]
         suffix = f"v{count}{letter}"
         fma = declare(builder, f"llvm.fma.{suffix}", vector, [vector] * 3)
-        load = declare(builder, f"llvm.masked.load.{suffix}.p0{suffix}", vector, [vector.as_pointer(), I32, bits, vector])
+        load = declare(
+            builder, f"llvm.masked.load.{suffix}.p0{suffix}", vector, [vector.as_pointer(), I32, bits, vector]
+        )
         store = declare(
             builder, f"llvm.masked.store.{suffix}.p0{suffix}", ir.VoidType(), [vector, vector.as_pointer(), I32, bits]
         )
@@ -66,10 +68,6 @@ def tile(typing, size, rows, vectors, steps, a, a_row, a_step, b, b_row, c, c_ro
         masks = [ir.Constant(bits, [1] * count)] * (nv - 1) + [exists]
         total = [[cgutils.alloca_once_value(builder, zero) for _ in range(nv)] for _ in range(mr)]
         place = lambda i, v: at(c, builder.add(builder.mul(number(i), c_row), number(count * v)), vector)
-        with builder.if_then(builder.icmp_signed("!=", add, number(0))):
-            for i in range(mr):
-                for v in range(nv):
-                    builder.store(builder.call(load, [place(i, v), aligned, masks[v], zero]), total[i][v])
         with cgutils.for_range(builder, steps) as loop:
             row = builder.mul(loop.index, b_row)
             right = [
@@ -81,6 +79,11 @@ def tile(typing, size, rows, vectors, steps, a, a_row, a_step, b, b_row, c, c_ro
                 value = _splat(builder, builder.load(at(a, place_a, element)), count)
                 for v in range(nv):
                     builder.store(builder.call(fma, [value, right[v], builder.load(total[i][v])]), total[i][v])
+        with builder.if_then(builder.icmp_signed("!=", add, number(0))):
+            for i in range(mr):
+                for v in range(nv):
+                    before = builder.call(load, [place(i, v), aligned, masks[v], zero])
+                    builder.store(builder.fadd(before, builder.load(total[i][v])), total[i][v])
         for i in range(mr):
             for v in range(nv):
                 builder.call(store, [builder.load(total[i][v]), place(i, v), aligned, masks[v]])

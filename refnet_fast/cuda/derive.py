@@ -11,7 +11,8 @@ import textwrap
 
 import numpy as np
 
-from refnet.definition import View, size_of
+from refnet import dtypes
+from refnet.definition import View, row_major, size_of
 from refnet_fast.build import load
 from refnet_fast.cuda import numbers, target
 from refnet_fast.cuda.device import array_at
@@ -46,12 +47,16 @@ class Launch:
     Args:
         text: the source; it defines `kernel`.
         arguments: a Placed for each array; ints, floats, bools and tuples of them.
-        threads: how many threads it needs.
+        threads: how many threads it needs, in blocks of THREADS, or
+        shape: (blocks along x, y, z; threads of a block along x, y).
         contract: whether the compiler may fuse multiplications and additions.
     """
 
-    def __init__(self, text, arguments, threads, contract=False):
-        self.text, self.arguments, self.threads = text, arguments, threads
+    def __init__(self, text, arguments, threads=0, shape=None, contract=False):
+        self.text, self.arguments, self.contract = text, arguments, contract
+        block = max(1, min(THREADS, threads))
+        self.grid, self.block = shape or ((-(-threads // block),), (block,))
+        self.threads = threads if shape is None else size_of(self.grid) * size_of(self.block)
         self.what = ""
         self._ready = None
 
@@ -60,11 +65,10 @@ class Launch:
         if self.threads == 0:
             return
         if self._ready is None:
-            block = min(THREADS, self.threads)
-            kernel, grid = dispatcher(self.text), (-(-self.threads // block), block)
-            arguments = [on_device(a) for a in self.arguments]
-            self._ready = lambda: kernel[grid](*arguments)  # configured each time: the simulator keeps one configuration
-            with contextlib.nullcontext() if target.simulated() else target.compiling():
+            kernel, arguments = dispatcher(self.text), [on_device(a) for a in self.arguments]
+            # Configured each time: the simulator keeps one configuration for all.
+            self._ready = lambda: kernel[self.grid, self.block](*arguments)
+            with contextlib.nullcontext() if target.simulated() else target.compiling(contract=self.contract):
                 self._ready()
             return
         self._ready()
@@ -73,7 +77,7 @@ class Launch:
         """The kernel as PTX for a compute capability, (9, 0) for example; no device is needed."""
         from numba import cuda
 
-        with target.compiling(capability):
+        with target.compiling(capability, self.contract):
             text, _ = cuda.compile_ptx(load(self.text).kernel, tuple(map(type_of, self.arguments)), cc=capability)
         return text
 
@@ -82,9 +86,13 @@ class Launch:
 def dispatcher(text):
     """The kernel of that text, compiled for whatever it will be called with, and kept on disk."""
     from numba import cuda
+    from numba.cuda import config
 
     kernel = load(text).kernel
-    return cuda.jit(kernel) if target.simulated() else cuda.jit(cache=True, lto=False)(kernel)
+    if target.simulated():
+        return cuda.jit(kernel)
+    config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # a small tensor makes a small launch; nobody can do anything about it
+    return cuda.jit(cache=True, lto=False)(kernel)
 
 
 def on_device(argument):
@@ -107,8 +115,6 @@ def type_of(argument):
     """The Numba type of an argument."""
     from numba.cuda import types
     from numba.cuda.np.numpy_support import from_dtype
-
-    from refnet import dtypes
 
     if isinstance(argument, Placed):
         layout = "C" if argument.contiguous else "A"
@@ -137,7 +143,9 @@ class Kernel:
 
     def add(self, argument):
         """The name of an argument in the body. What is empty or absent is written out, as it has no type."""
-        if isinstance(argument, (tuple, list)) and (not argument or any(isinstance(a, (tuple, list)) for a in argument)):
+        if isinstance(argument, (tuple, list)) and (
+            not argument or any(isinstance(a, (tuple, list)) for a in argument)
+        ):
             return "(" + "".join(self.add(part) + ", " for part in argument) + ")"
         if argument is None:
             return "None"
@@ -147,7 +155,9 @@ class Kernel:
     def function(self, definition):
         """The name of a definition, compiled for the device."""
         name = f"{definition.__name__}_on_device"
-        self.imports[name] = f"from {definition.__module__} import {definition.__name__}\n{name} = device({definition.__name__})"
+        self.imports[name] = (
+            f"from {definition.__module__} import {definition.__name__}\n{name} = device({definition.__name__})"
+        )
         return name
 
     @property
@@ -176,7 +186,7 @@ class Kernel:
         return Launch(text, [count, *self.domain, *self.arguments], count)
 
 
-def derive(op, form, inputs, outputs, scratch=(), guard=None):
+def derive(op, form, inputs, outputs, scratch=()):
     """The Launch of a kernel made from the op's own definition, one thread for each index of the form's domain.
 
     Args:
@@ -184,9 +194,8 @@ def derive(op, form, inputs, outputs, scratch=(), guard=None):
         form: its call in canonical form.
         inputs, outputs: a Placed for each array of the form.
         scratch: a Placed for each scratch array, with the threads as its first axis.
-        guard: a Placed flag, see Kernel.
     """
-    kernel = Kernel(form.domain, guard)
+    kernel = Kernel(form.domain)
     if op.variadic:
         inputs = [tuple(Strided(x) for x in inputs)]
     reads, writes = [kernel.add(x) for x in inputs], [kernel.add(y) for y in outputs]
@@ -207,8 +216,6 @@ class Strided(Placed):
     contiguous = False
 
     def __init__(self, placed):
-        from refnet.definition import row_major
-
         view = placed.view
         strides = row_major(view.shape) if view.strides is None else view.strides
         super().__init__(placed.address, View(view.shape, tuple(strides)), placed.dtype)
@@ -244,12 +251,18 @@ def fuse(nodes, operand_of, joined, guard=None):
     names: dict = {}
     for operand in operand_of.values():
         if operand.key not in names:
-            names[operand.key] = kernel.add(Placed(operand.address, View(tuple(joined), operand.strides), operand.dtype))
+            names[operand.key] = kernel.add(
+                Placed(operand.address, View(tuple(joined), operand.strides), operand.dtype)
+            )
     place = {t: f"{names[operand.key]}[{kernel.task}]" for t, operand in operand_of.items()}
-    value = {t: text for t, text in place.items() if t not in made}
-    emitted, numbers_read, body = Emitted(kernel), [], []
+    value = {t: f"{names[operand.key]}_i" for t, operand in operand_of.items() if t not in made}
+    # All reads come first: a result may take the place of an operand that a later node still needs.
+    body = list(dict.fromkeys(f"{value[t]} = {place[t]}" for t in value))
+    emitted, numbers_read = Emitted(kernel), []
     for node in nodes:
         body += node_lines(node, value, emitted, numbers_read)
         body += [f"{place[y]} = {value[y]}" for y in node.outputs if y in place]
-    body = [f"n{k} = {kernel.add(float(n) if isinstance(n, float) else int(n))}" for k, n in enumerate(numbers_read)] + body
+    body = [
+        f"n{k} = {kernel.add(float(n) if isinstance(n, float) else int(n))}" for k, n in enumerate(numbers_read)
+    ] + body
     return kernel.launch(body)

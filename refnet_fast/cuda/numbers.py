@@ -127,4 +127,6 @@ if simulated():
 else:
     from numba.cuda import bfloat16
 
-    globals().update({f"as_{name}": dtypes.as_numpy(name).type for name in dtypes.ALL if name != "bfloat16"}, as_bfloat16=bfloat16)
+    globals().update(
+        {f"as_{name}": dtypes.as_numpy(name).type for name in dtypes.ALL if name != "bfloat16"}, as_bfloat16=bfloat16
+    )

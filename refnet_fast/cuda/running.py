@@ -7,11 +7,12 @@ import numpy as np
 from refnet import dtypes
 from refnet.definition import size_of
 from refnet.graph import Variable
-from refnet_fast.cuda import derive, services
+from refnet_fast.cuda import derive, kernels, services
 from refnet_fast.cuda.device import download, upload
 from refnet_fast.cuda.memory import DeviceMemory
 from refnet_fast.derive import Placed
 from refnet_fast.fuse import Operand, unit_shape
+from refnet_fast.kernels import KernelCall
 from refnet_fast.memory import bytes_of, merged_size
 from refnet_fast.plan import Plan
 
@@ -72,7 +73,9 @@ class CudaRunning:
         units = self.plan.units
         launches = [self._unit(unit, None) for unit in units[: self.plan.computing]]
         for number, (instruction, position, low, high) in enumerate(self.checks):
-            launches.append(services.check_range(self._flat(instruction.inputs[position]), low, high, number, self.flag))
+            launches.append(
+                services.check_range(self._flat(instruction.inputs[position]), low, high, number, self.flag)
+            )
         launches += [self._unit(unit, self.guard) for unit in units[self.plan.computing :]]
         early, late = [], []
         for value, variable in self.plan.copies:
@@ -94,19 +97,23 @@ class CudaRunning:
             operands = {t: Operand(self.memory.address(t), t.dtype, s) for t, s in zip(tensors, strides)}
             launch = derive.fuse(unit.nodes, operands, joined, guard)
         else:
-            launch = self._single(unit.nodes[0], guard)
+            launch = self._single(unit.nodes[0])
         launch.what = " ".join(node.op.name for node in unit.nodes)
         return launch
 
-    def _single(self, node, guard):
+    def _single(self, node):
         form = node.op.form(*node.inputs, **node.attributes)
+        call = KernelCall(node.op, form, node.inputs, node.outputs, node.attributes)
         unread = self.memory.start  # what is read for its shape alone has no place
         inputs = [
             Placed(unread if i in node.op.shape_only else self.memory.address(x), view, x.dtype)
             for i, (x, view) in enumerate(zip(node.inputs, form.inputs))
         ]
         outputs = [Placed(self.memory.address(y), view, y.dtype) for y, view in zip(node.outputs, form.outputs)]
-        return derive.derive(node.op, form, inputs, outputs, services.scratch(self.memory, form), guard)
+        chosen = kernels.find(call)
+        if chosen is not None:
+            return chosen.launch(call, inputs, outputs)
+        return derive.derive(node.op, form, inputs, outputs, services.scratch(self.memory, form))
 
     def _flat(self, x):
         return services.flat(self.memory.address(x), size_of(x.shape), x.dtype)

@@ -15,14 +15,14 @@ def check(name):
     if importlib.util.find_spec("numba_cuda") is None:
         raise EngineError(
             f"engine {name!r} needs the package numba-cuda, which is not installed. "
-            "Install it with the CUDA toolkit's compiler: pip install 'numba-cuda[cu12]'."
+            "Install it: pip install 'refnet[cuda]' (CUDA 12)."
         )
     try:
         from numba import cuda
     except ImportError as error:
         raise EngineError(
             f"engine {name!r} needs numba-cuda with NVIDIA's CUDA bindings; importing it failed: {error} "
-            "Install them with: pip install 'numba-cuda[cu12]'."
+            "Install them: pip install 'refnet[cuda]' (CUDA 12)."
         ) from error
     if name == "cuda-sim":
         if not simulated():
@@ -47,6 +47,21 @@ def check(name):
             "engine 'cuda' found NVIDIA's driver but no device. Check that nvidia-smi lists a GPU and that "
             "CUDA_VISIBLE_DEVICES does not hide it, or use the engine 'cpu'."
         )
+    if not toolkit():
+        raise EngineError(
+            "engine 'cuda' found a device but not the CUDA toolkit's compiler (NVVM, NVRTC). "
+            "Install it: pip install 'refnet[cuda]' (CUDA 12), or use the engine 'cpu'."
+        )
+
+
+def toolkit():
+    """Whether the CUDA toolkit's compiler libraries are here; they are all that PTX needs."""
+    from cuda.pathfinder import DynamicLibNotFoundError, load_nvidia_dynamic_lib
+
+    try:
+        return all(load_nvidia_dynamic_lib(name) for name in ("nvvm", "nvrtc"))
+    except DynamicLibNotFoundError:
+        return False
 
 
 @functools.cache
@@ -58,14 +73,15 @@ def simulated():
 
 
 @contextlib.contextmanager
-def compiling(capability=None):
-    """Inside, the CUDA compiler keeps every product and every sum rounded by itself.
+def compiling(capability=None, contract=False):
+    """Inside, the CUDA compiler keeps every product and every sum rounded by itself, unless it may contract them.
 
     Contracted to fused multiply-adds, normal draws would differ in their last bits from those of the other engines. Numba has
     no argument for it, so NVVM's option is added where Numba calls NVVM.
 
     Args:
         capability: compile for this compute capability, (8, 0) for example, whether or not there is a device.
+        contract: whether products and sums may be fused.
     """
     import numba.cuda.dispatcher as dispatcher
     from numba.cuda.cudadrv import nvvm
@@ -73,7 +89,7 @@ def compiling(capability=None):
     compile_ir, device = nvvm.compile_ir, dispatcher.get_current_device
 
     def uncontracted(ir, **options):
-        return compile_ir(ir, **{**options, "fma": False})
+        return compile_ir(ir, **{**options, "fma": contract})
 
     nvvm.compile_ir = uncontracted
     if capability is not None:

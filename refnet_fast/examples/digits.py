@@ -214,7 +214,7 @@ def main() -> None:
     proof = replay_step(model, data.x[:REPLAYED], data.y[:REPLAYED], tasks=CERTIFIED)
     console.print(
         f"one training step on {REPLAYED} samples, replayed on the reference and the derived engine: {proof.nodes} nodes, "
-        f"{proof.tasks} results certified on each; worst error {proof.worst:.3f} of its bound ({proof.node}, {proof.engine})"
+        f"{proof.tasks} results certified on each; worst error {proof.worst:.3f} of its bound ({proof.op}, {proof.engine})"
     )
     if given.json:
         seconds = time.perf_counter() - started

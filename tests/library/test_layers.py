@@ -18,7 +18,7 @@ def test_dense_is_a_product_a_bias_and_an_activation() -> None:
     layer = Dense(2, activation="relu")
     y = layer(X)
     kernel, bias = layer.get_weights()
-    np.testing.assert_allclose(y, np.maximum(X @ kernel + bias, 0), rtol=1e-6)
+    np.testing.assert_allclose(y, np.maximum(X @ kernel + bias, 0), rtol=1e-6, atol=1e-6)
     assert y.dtype == np.float32 and layer.count_params() == 10
     assert [v.name for v in layer.weights] == [f"{layer.name}/kernel", f"{layer.name}/bias"]
     assert Dense(2, use_bias=False)(X[None]).shape == (1, 3, 2)  # any rank: the last axis

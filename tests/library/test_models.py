@@ -159,6 +159,10 @@ def test_the_summary_of_a_chain_and_of_a_branched_model() -> None:
         " Trainable params: 8 (32.00 B)",
         " Non-trainable params: 15 (60.00 B)",
     ]
+    model.compile("sgd", "mse")
+    lines.clear()
+    model.summary(print_fn=lines.append)  # Keras counts the optimizer: iterations and learning rate
+    assert lines[-4] == " Total params: 25 (104.00 B)" and lines[-1] == " Optimizer params: 2 (12.00 B)"
     a = Input((4,), name="a")
     d = Dense(4, name="d")
     branched = Model(a, d(a) + Dense(4, name="e")(a))

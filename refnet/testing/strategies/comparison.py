@@ -39,3 +39,14 @@ def where_calls(draw: Draw) -> Any:
 @strategy("clip")
 def clip_calls(draw: Draw) -> Any:
     return operands(draw, 3, draw.real()), {}
+
+
+@usage("where")
+def where_usages(draw: Draw) -> Any:
+    arrays, _ = where_calls(draw)
+    return tuple(arrays), {}
+
+
+@usage("clip")
+def clip_usages(draw: Draw) -> Any:
+    return (draw.array(draw.shape(), draw.floating()), -1.0, 1.5), {}

@@ -7,7 +7,7 @@ import numpy as np
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, DataError, DtypeError
 from refnet.testing.draw import Draw
-from refnet.testing.strategies import refuse, strategy
+from refnet.testing.strategies import refuse, strategy, usage
 
 
 def indices(draw: Draw, shape: tuple[int, ...], length: int) -> Array:
@@ -63,3 +63,14 @@ refuse("take", np.zeros((2, 3)), np.array([3]), axis=1, error=DataError, words="
 refuse("take", np.zeros((2, 3)), np.array([0.5]), axis=1, error=DtypeError, words="take")
 refuse("one_hot", np.array([0.5]), 3, error=DtypeError, words="one_hot")
 refuse("one_hot", np.array([0]), -1, error=ArgumentError, words="num_classes")
+
+
+@usage("take", "take_along_axis")
+def take_usages(draw: Draw) -> Any:
+    length = draw.extent(1)
+    return (draw.array((length,), draw.floating()), indices(draw, (draw.extent(),), length)), {"axis": 0}
+
+
+@usage("one_hot")
+def one_hot_usages(draw: Draw) -> Any:
+    return (draw.array(draw.shape(0, 2), "int32", low=0, high=6), draw.integer(0, 6)), {}

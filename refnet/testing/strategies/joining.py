@@ -6,7 +6,7 @@ import numpy as np
 
 from refnet.errors import ArgumentError, ShapeError
 from refnet.testing.draw import Draw
-from refnet.testing.strategies import refuse, strategy
+from refnet.testing.strategies import refuse, strategy, usage
 
 
 @strategy("concatenate")
@@ -20,3 +20,9 @@ def concatenate_calls(draw: Draw) -> Any:
 
 refuse("concatenate", [np.zeros((2, 3)), np.zeros((3, 3))], axis=1, error=ShapeError, words="concatenate")
 refuse("concatenate", [np.zeros((2, 3))], axis=2, error=ArgumentError, words="axis 2")
+
+
+@usage("concatenate")
+def concatenate_usages(draw: Draw) -> Any:
+    (*parts,), keywords = concatenate_calls(draw)
+    return (parts,), keywords

@@ -19,7 +19,9 @@ def targets(draw: Draw, n: int, classes: int, dtype: str) -> Array:
     """Class probabilities, often one-hot; any values at times."""
     if draw.calm or draw.flag():
         return draw.array((n, classes), dtype, calm=(0, 1))
-    return np.eye(classes, dtype=np.float64)[draw.array((n,), "int32", low=0, high=classes - 1)].astype(draw.array((), dtype).dtype)
+    return np.eye(classes, dtype=np.float64)[draw.array((n,), "int32", low=0, high=classes - 1)].astype(
+        draw.array((), dtype).dtype
+    )
 
 
 def labels(draw: Draw, n: int, classes: int) -> Array:

@@ -6,7 +6,14 @@ from refnet.definition import Op
 from refnet.testing.draw import Draw
 from refnet.testing.strategies import strategy
 
-RATES = {"momentum": (0.0, 0.9), "rho": (0.9, 0.5), "beta_1": (0.9, 0.5), "beta_2": (0.999, 0.9), "epsilon": (1e-7, 1e-3), "nesterov": (False, True)}
+RATES = {
+    "momentum": (0.0, 0.9),
+    "rho": (0.9, 0.5),
+    "beta_1": (0.9, 0.5),
+    "beta_2": (0.999, 0.9),
+    "epsilon": (1e-7, 1e-3),
+    "nesterov": (False, True),
+}
 
 
 def settings(draw: Draw, name: str) -> dict[str, Any]:
@@ -22,8 +29,8 @@ def update_strategy(name: str, states: int, squares: tuple[int, ...] = ()) -> No
         signed = draw.integer(0, 7) == 0  # at times a state that no training makes
         arrays = [draw.array(shape, dtype)]
         for state in range(states):
-            positive = {"low": 0, "high": 4} if state in squares and not signed else {}
-            arrays.append(draw.array(shape, dtype, **positive))  # type: ignore[arg-type]
+            low, high = (0, 4) if state in squares and not signed else (None, None)
+            arrays.append(draw.array(shape, dtype, low=low, high=high))
         return [*arrays, draw.array(shape, dtype), draw.array((), dtype, low=0, high=1)], settings(draw, name)
 
 

@@ -21,9 +21,11 @@ def sum_calls(draw: Draw) -> Any:
     return neighbours(draw, draw.real() if draw.flag() else draw.floating())
 
 
-@usage("sum", "mean", "max", "min")
+@usage("sum", "mean", "max", "min", "prod", "var", "std", "logsumexp")
 def reduction_usages(draw: Draw) -> Any:
-    shape = draw.shape(1, 3, 1)
+    shape = draw.shape(
+        1, 3, 2 if draw.calm else 1
+    )  # one element alone has a deviation of 0, where the root has no slope
     axis = draw.choice((None, 0, -1, (0, len(shape) - 1) if len(shape) > 1 else (0,)))
     return (draw.array(shape, draw.floating()),), {"axis": axis, "keepdims": draw.flag()}
 
@@ -59,4 +61,14 @@ def back_calls(draw: Draw) -> Any:
 @strategy("others")
 def others_calls(draw: Draw) -> Any:
     shape = draw.shape(1, 3, 1)
-    return [draw.array(shape, draw.real())], {"start": draw.integer(0, len(shape) - 1), "count": 1, "fill": draw.choice((0, 1))}
+    return [draw.array(shape, draw.real())], {
+        "start": draw.integer(0, len(shape) - 1),
+        "count": 1,
+        "fill": draw.choice((0, 1)),
+    }
+
+
+@usage("argmax", "argmin")
+def argument_usages(draw: Draw) -> Any:
+    shape = draw.shape(1, 3, 1)
+    return (draw.array(shape, draw.floating()),), {"axis": draw.choice((None, 0, -1))}

@@ -6,7 +6,7 @@ import numpy as np
 
 from refnet.errors import ArgumentError, ShapeError
 from refnet.testing.draw import Draw
-from refnet.testing.strategies import refuse, strategy
+from refnet.testing.strategies import refuse, strategy, usage
 
 
 @strategy("reshape")
@@ -38,3 +38,13 @@ refuse("transpose", np.zeros((2, 3)), (0, 0), error=ArgumentError, words="each o
 refuse("expand_dims", np.zeros(2), 3, error=ArgumentError, words="axis 3")
 refuse("squeeze", np.zeros((2, 3)), 0, error=ShapeError, words="length 1")
 refuse("broadcast_to", np.zeros((2, 3)), (2, 4), error=ShapeError, words="broadcast_to")
+
+
+@usage("transpose")
+def transpose_usages(draw: Draw) -> Any:
+    return (draw.array(draw.shape(0, 3), draw.floating()),), {}
+
+
+@usage("reshape")
+def reshape_usages(draw: Draw) -> Any:
+    return (draw.array(draw.shape(1, 3, 1), draw.floating()), (-1,)), {}

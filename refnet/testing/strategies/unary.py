@@ -11,13 +11,16 @@ from refnet.testing.strategies.elementwise import operands
 
 
 @strategy("exp", "expm1", "tanh", "erf")
-@usage("exp", "expm1", "tanh", "relu", "sigmoid", "softplus", "negative", "square", "abs", "sign")
+@usage("exp", "expm1", "tanh", "erf", "relu", "sigmoid", "softplus", "negative", "square", "abs", "sign")
+@usage(
+    "absolute", "linear", "relu6", "leaky_relu", "elu", "selu", "silu", "gelu", "softsign", "hard_sigmoid", "reciprocal"
+)
 def smooth_calls(draw: Draw) -> Any:
     return operands(draw, 1, draw.floating()), {}
 
 
 @strategy("log", "log1p", "sqrt")
-@usage("log", "log1p", "sqrt")
+@usage("log", "log1p", "sqrt", "rsqrt")
 def positive_calls(draw: Draw) -> Any:
     return operands(draw, 1, draw.floating(), calm=(0.25, 3)), {}
 

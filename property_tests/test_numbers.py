@@ -1,0 +1,141 @@
+"""The numbers that proofs are made of: bounds hold for real float32 arithmetic, and are not wider than they need to be."""
+
+import inspect
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from drawing import Drawn
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from refnet import scalars
+from refnet.scalars.bound import Bound
+from refnet.scalars.choices import every_choice
+from refnet.scalars.dual import Dual
+from refnet.scalars.exact import Exact, Irrational, exactly, mp
+from refnet.scalars.recording import Recording
+from refnet.scalars.rounding import FLOAT32, arithmetic
+
+NOT_METHODS = {"plain", "divide", "floor_divide", "remainder", "isnan", "lowest", "power"}  # operators serve these
+
+
+@pytest.mark.parametrize("number", [Bound, Dual, Exact, Recording])
+def test_every_scalar_function_has_a_method(number):
+    functions = [
+        name for name, f in inspect.getmembers(scalars, inspect.isfunction) if f.__module__ == scalars.__name__
+    ]
+    missing = [n for n in functions if n not in NOT_METHODS and not n.startswith("_") and not hasattr(number, n)]
+    assert not missing
+
+
+OPERATIONS = ("add", "subtract", "multiply", "divide", "sqrt", "abs", "scaled sum")
+
+
+def combined(draw, pairs):
+    """One more (float32, Bound) pair from the pairs there are, by one random operation."""
+    x, b = draw.choice(pairs)
+    y, c = draw.choice(pairs)
+    operation = draw.choice(OPERATIONS)
+    if operation == "add":
+        return x + y, b + c
+    if operation == "subtract":
+        return x - y, b - c
+    if operation == "multiply":
+        return x * y, b * c
+    if operation == "divide":
+        return x / y, b / c
+    if operation == "sqrt":
+        return np.sqrt(np.abs(x)), abs(b).sqrt()
+    if operation == "abs":
+        return np.abs(x), abs(b)
+    z, d = draw.choice(pairs)
+    return np.float32(x + y) + z * np.float32(3), c + (b + 3 * d)
+
+
+@settings(max_examples=20 * settings.default.max_examples)
+@given(data=st.data())
+def test_float32_stays_within_its_bounds(data):
+    """Random expressions, in float32 one rounding at a time: the result lies in the interval, whatever happened on the way."""
+    draw = Drawn(data)
+    values = draw.array((4,), "float32")
+    with arithmetic(FLOAT32), np.errstate(all="ignore"):
+        pairs = [(v, Bound.read(v)) for v in values]
+        for _ in range(draw.integer(1, 8)):
+            pairs.append(combined(draw, pairs))
+            computed, bound = pairs[-1]
+            if bound.free or bound.overflows:
+                continue
+            low, high = bound.interval
+            if mp.isnan(bound.value):
+                assert np.isnan(computed)
+            else:
+                assert low <= mp.mpf(float(computed)) <= high, (computed, bound)
+
+
+def test_a_bound_is_tight_where_one_rounding_is_made():
+    with arithmetic(FLOAT32):
+        x, y = Bound.read(np.float32(1.1)), Bound.read(np.float32(2.3))
+        for result in (x + y, x * y, x / y, x - y):
+            assert result.radius <= mp.mpf(2) ** -24 * abs(result.value) * (1 + mp.mpf(2) ** -20) + mp.mpf(2) ** -148
+
+
+def test_cancellation_keeps_the_error_of_the_terms():
+    with arithmetic(FLOAT32):
+        total = Bound.read(np.float32(1e8)) + Bound.read(np.float32(1.0)) + Bound.read(np.float32(-1e8))
+        assert total.value == 1
+        assert 1 <= total.radius <= 50
+
+
+def test_zeros_keep_their_sign_under_division():
+    with arithmetic(FLOAT32):
+        one, zero, minus = (Bound.read(np.float32(v)) for v in (1.0, 0.0, -0.0))
+        assert (one / zero).value == mp.mpf("inf")
+        assert (one / minus).value == mp.mpf("-inf")
+        assert (one / (-zero)).value == mp.mpf("-inf")
+        assert mp.isnan((zero / minus).value)
+
+
+def test_both_answers_are_tried_where_rounding_decides():
+    with arithmetic(FLOAT32):
+        third = Bound.read(np.float32(1.0)) / 3
+
+        def larger():
+            return "above" if third > Bound.read(np.float32(1 / 3)) else "below"
+
+        assert set(every_choice(larger)) == {"above", "below"}
+        assert list(every_choice(lambda: third > Bound.read(np.float32(0.3)))) == [True]
+
+
+def test_a_comparison_that_rounding_decides_needs_a_decision():
+    with arithmetic(FLOAT32), pytest.raises(RuntimeError, match="every_choice"):
+        third = Bound.read(np.float32(1.0)) / 3
+        assert third > Bound.read(np.float32(1 / 3))
+
+
+@pytest.mark.parametrize("name", ["exp", "expm1", "log", "log1p", "sqrt", "tanh", "erf"])
+def test_duals_differentiate_elementary_functions(name):
+    """Against mpmath's own numerical derivative, which shares no code with ours."""
+    x = mp.mpf("0.7")
+    function = getattr(mp, name)
+    ours = getattr(Dual(x, mp.mpf(1)), name)()
+    assert ours.value == function(x)
+    assert abs(ours.change - mp.diff(function, x)) < mp.mpf(10) ** -20
+
+
+def test_exact_numbers_stay_exact_and_refuse_the_rest():
+    third = exactly(1) / 3
+    assert third * 3 == 1 and isinstance(third + 0.1, Exact)
+    assert third + 0.1 == Fraction(1, 3) + Fraction(0.1)
+    with pytest.raises(Irrational):
+        third.exp()
+
+
+def test_recordings_compute_what_they_say():
+    x, y = Recording(2.0, "x"), Recording(3.0, "y")
+    total = 0
+    total = total + x * y
+    total = total + (x - y) / (x + 1)
+    assert total.text == "x * y + (x - y) / (x + 1)"
+    assert math.isclose(total.value, 2 * 3 + (2 - 3) / (2 + 1))

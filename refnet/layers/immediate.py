@@ -1,0 +1,62 @@
+"""Layers called on arrays: the call is traced once, and its program kept for the next call of that kind."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from refnet.graph import Mode, Tensor, Variable, trace
+from refnet.structure import flatten, mapped, packed
+
+if TYPE_CHECKING:
+    from refnet.layers.base import Layer
+
+
+def computed(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The result on arrays, by a program that is kept for the next call of this kind."""
+    from refnet.engine import current_engine
+
+    leaves = flatten([list(args), kwargs])
+    arrays = [np.asarray(x) for x in leaves if isinstance(x, (np.ndarray, np.generic))]
+    key = (signature([list(args), kwargs]), tuple((x.trainable, x.built, id(x)) for x in layer.all_layers()))
+    if key not in layer._programs:
+        made = program_for(layer, args, kwargs)
+        key = (key[0], tuple((x.trainable, x.built, id(x)) for x in layer.all_layers()))
+        layer._programs[key] = made
+    outputs, program, executables = layer._programs[key]
+    engine = current_engine()
+    if engine not in executables:
+        executables[engine] = engine.prepare(program)
+    return packed(outputs, executables[engine].run(arrays))
+
+
+def program_for(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, dict[Any, Any]]:
+    from refnet.models.functional import Graph
+    from refnet.program import Program
+
+    slots: list[Tensor] = []
+
+    def slot(x: Any) -> Any:
+        if not isinstance(x, (np.ndarray, np.generic)):
+            return x
+        floating = x.dtype.kind == "f" and layer.autocast
+        slots.append(Tensor((None, *x.shape[1:]) if x.ndim else (), layer.dtype if floating else x.dtype))
+        return slots[-1]
+
+    with trace.inside(call=None, guard=(), training=None):
+        outputs = layer(*mapped(slot, list(args)), **mapped(slot, kwargs))
+    layer.calls.pop()
+    graph = Graph(slots, flatten(outputs))
+    if not hasattr(layer, "run_counter"):
+        layer.run_counter = Variable(0, "int64", trainable=False, name=f"{layer.name}/run_counter")
+    return outputs, Program(slots, flatten(outputs), graph.assignments, Mode(False), layer.run_counter), {}
+
+
+def signature(structure: Any) -> Any:
+    """What a call's program depends on: the structure, arrays' shapes but for the first axis, other arguments' values."""
+    if isinstance(structure, (list, tuple)):
+        return (type(structure).__name__, *(signature(part) for part in structure))
+    if isinstance(structure, dict):
+        return ("dict", *((key, signature(part)) for key, part in structure.items()))
+    if isinstance(structure, (np.ndarray, np.generic)):
+        return ("array", structure.ndim, structure.shape[1:], structure.dtype.name)
+    return structure if isinstance(structure, (int, float, str, bool, type(None))) else ("object", id(structure))

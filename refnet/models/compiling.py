@@ -1,0 +1,265 @@
+"""From `compile` and the user's arrays to the programs of a model's steps."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from refnet import dtypes, engine, losses, metrics, optimizers, random
+from refnet.annotations import Array
+from refnet.errors import ArgumentError
+from refnet.graph import Tensor, Variable
+from refnet.layers.base import Layer
+from refnet.models import data as checks
+from refnet.models.functional import Graph
+from refnet.models.steps import Compiled, step_program
+from refnet.structure import flatten
+
+
+class Batches:
+    """Checked data: one array per program input, and what the program has to know of them."""
+
+    def __init__(self, inputs: list[Array], targets: list[Array], weights: list[Array | None]):
+        self.inputs, self.targets, self.weights = inputs, targets, weights
+
+    @property
+    def arrays(self) -> list[Array]:
+        return [*self.inputs, *self.targets, *[w for w in self.weights if w is not None]]
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        parts = (self.inputs, self.targets, self.weights)
+        return tuple(tuple(None if a is None else (a.shape[1:], a.dtype.name) for a in part) for part in parts)
+
+    def __len__(self) -> int:
+        return len(self.inputs[0])
+
+
+class Compilable(Layer):
+    """What `compile` and checked data make of a model: one program for each kind of step, kept for the next time."""
+
+    _told: dict[str, Any] | None
+    stop_training: bool
+
+    def _start(self) -> None:
+        self._told = None
+        self._compiled: Compiled | None = None
+        self._captured: dict[Layer, bool] = {}
+        self._steps: dict[Any, Any] = {}
+        self._executables: dict[Any, Any] = {}
+        self._row_shapes: dict[Any, list[Any] | None] = {}
+        self._shuffler: random.SeedGenerator | None = None
+        self.run_counter = Variable(0, "int64", trainable=False, name=f"{self.name}/run_counter")
+        self.stop_training = False
+        self.extra_losses: list[Any] = []
+        self.optimizer: Any = None
+        self.history: Any = None
+
+    # ---- what Model provides
+
+    def graph_for(self, inputs: list[Array]) -> Graph:
+        raise NotImplementedError
+
+    @property
+    def output_names(self) -> list[str]:
+        raise NotImplementedError
+
+    @property
+    def input_names(self) -> list[str] | None:
+        raise NotImplementedError
+
+    def output_structure(self, inputs: list[Array]) -> Any:
+        raise NotImplementedError
+
+    # ---- compile
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Says how to train. Which layers are trainable is read here: changing it later has no effect until the next compile.
+
+        Args:
+            optimizer: an optimizer or its name.
+            loss: a loss, its name or a function (y_true, y_pred); a list or dict (by output name) for several outputs.
+            loss_weights: a factor for each output's loss, as a list or dict.
+            metrics, weighted_metrics: metrics, names or functions; for several outputs a list or dict of them. Weighted ones
+                take the sample weights.
+            run_eagerly, steps_per_execution, jit_compile, auto_scale_loss: of Keras; they change nothing here.
+        Raises:
+            ArgumentError: an unknown name, with the near ones. Nothing is changed then.
+        """
+        chosen = optimizers.get(optimizer)
+        for part in flatten(loss):
+            losses.get(part)
+        for part in flatten([metrics, weighted_metrics]):
+            if part not in (None, "accuracy", "acc"):
+                _metric_known(part)
+        told = {"loss": loss, "loss_weights": loss_weights, "metrics": metrics, "weighted_metrics": weighted_metrics}
+        if self.built_graph is not None:
+            Compiled(told, self.output_names)
+        self.optimizer, self._told, self._compiled = chosen, told, None
+        self._captured = {layer: layer.trainable for layer in self.all_layers()}
+        self._forget_programs()
+
+    def _forget_programs(self) -> None:
+        self._steps.clear()
+        self._executables.clear()
+        self._row_shapes.clear()
+
+    @property
+    def built_graph(self) -> Graph | None:
+        return None
+
+    @property
+    def compiled(self) -> bool:
+        return self._told is not None
+
+    @property
+    def loss(self) -> Any:
+        """What `compile` was given as loss."""
+        return None if self._told is None else self._told["loss"]
+
+    @property
+    def metrics(self) -> list[metrics.Metric]:
+        """The loss tracker and the metrics, once they exist."""
+        return [] if self._compiled is None else list(self._compiled.trackers().values())
+
+    @property
+    def metrics_names(self) -> list[str]:
+        return [] if self._compiled is None else list(self._compiled.trackers())
+
+    def reset_metrics(self) -> None:
+        """Sets the loss tracker and the metrics back to their beginning."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def _must_be_compiled(self, method: str) -> None:
+        if self._told is None:
+            raise ArgumentError(
+                f"{self.name} must be compiled before {method}: call model.compile(optimizer=..., loss=..., metrics=[...])."
+            )
+
+    # ---- data
+
+    def _checked(self, method: str, x: Any, y: Any = None, sample_weight: Any = None, warn: bool = True) -> Any:
+        """x, y and sample_weight as dicts of arrays by label, all of one length."""
+        inputs = checks.arrays_of(x, self.input_names, "x", method)
+        known = self.built_graph is not None
+        targets = {} if y is None else checks.arrays_of(y, self.output_names if known else None, "y", method)
+        weights = {}
+        if sample_weight is not None:
+            names = self.output_names if known else None
+            weights = checks.arrays_of(sample_weight, names, "sample_weight", method)
+        checks.check_lengths({**inputs, **targets, **weights}, method)
+        if warn:
+            checks.warn_of_strange_numbers({**inputs, **targets}, method)
+        return inputs, targets, weights
+
+    def _fed(self, method: str, inputs: Any, targets: Any = None, weights: Any = None) -> Batches:
+        """Checked arrays as the model's programs take them; builds the model if it is not built yet."""
+        graph = self.graph_for(list(inputs.values()))
+        if len(inputs) != len(graph.inputs):
+            raise ArgumentError(
+                f"{method}: {self.name} has {len(graph.inputs)} inputs ({', '.join(t.name for t in graph.inputs)}); "
+                f"got {len(inputs)} arrays."
+            )
+        given = [
+            checks.fed(array, tensor, self._reader_of(graph, tensor), label, method)
+            for (label, array), tensor in zip(inputs.items(), graph.inputs)
+        ]
+        if not targets:
+            if targets is not None and self._compiled_for(graph).losses != [None] * len(graph.outputs):
+                raise ArgumentError(f"{method}: the loss needs targets; y is None.")
+            return Batches(given, [], [])
+        compiled = self._compiled_for(graph)
+        if len(targets) != len(graph.outputs):
+            raise ArgumentError(
+                f"{method}: {self.name} has {len(graph.outputs)} outputs ({', '.join(compiled.names)}); "
+                f"got {len(targets)} arrays of targets."
+            )
+        for (label, array), loss, output in zip(targets.items(), compiled.losses, graph.outputs):
+            checks.check_target(array, loss, output, label, method)
+        aims = [checks.target_of(a, loss) for a, loss in zip(targets.values(), compiled.losses)]
+        floats = [np.ascontiguousarray(a, dtypes.as_numpy(dtypes.floatx())) for a in (weights or {}).values()]
+        if len(floats) == 1:
+            floats *= len(aims)
+        if floats and len(floats) != len(aims):
+            raise ArgumentError(
+                f"{method}: give one sample_weight, or one per output ({len(aims)}); got {len(floats)}."
+            )
+        return Batches(given, aims, list(floats))
+
+    def _reader_of(self, graph: Graph, tensor: Tensor) -> str:
+        """The layer that an input goes into, for messages."""
+        for call in graph.outer_calls():
+            if tensor in flatten(call.inputs):
+                return f"{call.layer.name} (in {self.name})"
+        return str(self.name)
+
+    def _compiled_for(self, graph: Graph) -> Compiled:
+        if self._compiled is None:
+            self._compiled = Compiled(self._told or {}, self.output_names)
+        return self._compiled
+
+    @contextmanager
+    def _unbuilt_on_error(self) -> Iterator[None]:
+        """If the model is not built yet and something is wrong with the call that would build it, it stays unbuilt."""
+        before: dict[Layer, dict[str, Any]] = {}
+        if self.built_graph is None:
+            for layer in self.all_layers():
+                before[layer] = {key: v.copy() if type(v) in (list, dict) else v for key, v in vars(layer).items()}
+        try:
+            yield
+        except BaseException:
+            for layer, state in before.items():
+                vars(layer).clear()
+                vars(layer).update(state)
+            raise
+
+    # ---- programs
+
+    def _executable(self, kind: str, batches: Batches) -> Any:
+        """The current engine's executable for one kind of step on such data; made once."""
+        key = (kind, batches.key)
+        if key not in self._steps:
+            graph = self.graph_for(batches.inputs)
+            for layer in self.all_layers():  # layers that `call` or a deferred build made after compile
+                self._captured.setdefault(layer, layer.trainable)
+            captured = self._captured if self.compiled else {layer: layer.trainable for layer in self.all_layers()}
+            compiled = None if kind == "predict" else self._compiled_for(graph)
+            self._steps[key] = step_program(
+                kind,
+                graph,
+                captured,
+                self.run_counter,
+                self.extra_losses,
+                compiled,
+                self.optimizer,
+                batches.targets,
+                batches.weights,
+            )
+        current, program = engine.current_engine(), self._steps[key]
+        if (current, program) not in self._executables:
+            self._executables[current, program] = current.prepare(program)
+        return self._executables[current, program]
+
+    def _results(self, prefix: str = "") -> dict[str, float]:
+        """The metrics' values now, by name."""
+        if self._compiled is None:
+            return {}
+        values = {prefix + key: metric.result() for key, metric in self._compiled.trackers().items()}
+        return {key: float(v) if np.ndim(v) == 0 else v for key, v in values.items()}
+
+
+def _metric_known(metric: Any) -> None:
+    metrics.get(metric)

@@ -1,0 +1,96 @@
+"""Anybody's function of a known name, held to the definition: the whole call is certified at once."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from refnet import dtypes
+from refnet.annotations import Array
+from refnet.program import Program, specialize
+from refnet.scalars.bound import Bound
+from refnet.scalars.choices import every_choice
+from refnet.scalars.rounding import arithmetic
+from refnet.testing.certificates import arithmetic_of, either, judge, stored
+from refnet.testing.draw import Seeded
+from refnet.testing.evaluate import program_of, run_program
+from refnet.testing.reproduce import array_text
+from refnet.testing.strategies import Usage, load, usages, use
+from refnet.testing.usages import function_named
+
+
+class Report(NamedTuple):
+    """How a function did: the worst error / bound and error in ULP over its calls, and the first thing that was wrong."""
+
+    name: str
+    calls: int
+    worst: float
+    ulp: float
+    refusal: str
+
+
+def known_names() -> list[str]:
+    """The functions that can be examined."""
+    load()
+    return sorted(usages)
+
+
+def examine(name: str, function: Callable[..., Any], examples: int = 40) -> Report:
+    """Calls a function on fixed cases and compares every element with the certificate of refnet's function of that name."""
+    worst, ulp = 0.0, 0.0
+    for number in range(examples):
+        usage = use(name, Seeded(("conformance", name, number)))
+        program, feeds = program_of(function_named(name), usage.arguments, usage.keywords)
+        certificates = certified(program, feeds)
+        try:
+            with np.errstate(all="ignore"):
+                given = function(*usage.arguments, **usage.keywords)
+        except Exception as error:  # somebody else's code: whatever it raises is what the report has to say
+            return Report(
+                name, number + 1, float("inf"), float("inf"), f"{type(error).__name__}: {error}\n    {call_text(usage)}"
+            )
+        results = list(given) if isinstance(given, (tuple, list)) else [given]
+        if len(results) != len(certificates):
+            return Report(
+                name,
+                number + 1,
+                worst,
+                ulp,
+                f"{len(results)} results; {len(certificates)} are due.\n    {call_text(usage)}",
+            )
+        for got, (limits, dtype) in zip(results, certificates):
+            verdict = judge(np.asarray(got), limits, limits.shape, dtype, "y")
+            worst, ulp = max(worst, verdict.worst), max(ulp, verdict.ulp)
+            if verdict.refusal:
+                return Report(name, number + 1, worst, ulp, f"{verdict.refusal}\n    {call_text(usage)}")
+    return Report(name, examples, worst, ulp, "")
+
+
+def certified(program: Program, feeds: list[Array]) -> list[tuple[Array, str]]:
+    """What each result of a whole program may be: the Bounds travel from node to node."""
+    names = [y.dtype for y in program.outputs] + [a.dtype.name for a in feeds]
+    shapes = specialize(program, [a.shape for a in feeds]).outputs
+    total = [np.full(y.shape, None, object) for y in shapes]
+    with arithmetic(arithmetic_of(names)):
+        for outputs in every_choice(lambda: run_program(program, feeds, Bound.read)):
+            for whole, y, t in zip(total, outputs, program.outputs):
+                for index in np.ndindex(*y.shape):
+                    whole[index] = either(whole[index], limit(y[index], t.dtype))
+    return [(limits, t.dtype) for limits, t in zip(total, program.outputs)]
+
+
+def limit(x: Any, dtype: str) -> Any:
+    """A Bound as Limits; an integer or bool as the set of the one value it must have."""
+    return stored(Bound.of(x), dtype) if dtypes.is_floating(dtype) else {np.asarray(x).item()}
+
+
+def call_text(usage: Usage) -> str:
+    """The call as code."""
+
+    def text(x: Any) -> str:
+        if isinstance(x, (list, tuple)) and any(isinstance(part, np.ndarray) for part in x):
+            return "[" + ", ".join(map(text, x)) + "]"
+        return array_text(x) if isinstance(x, np.ndarray) else repr(x)
+
+    given = [*map(text, usage.arguments), *(f"{key}={text(value)}" for key, value in usage.keywords.items())]
+    return f"{usage.name}({', '.join(given)})"

@@ -1,0 +1,24 @@
+"""Every primitive in the simulator gives the reference's bits: the kernel's text, its indices, strides and stores are right."""
+
+import numpy as np
+import pytest
+
+import refnet_fast  # noqa: F401  (registers the engines)
+from refnet.engine import get_engine, reference
+from refnet.testing.draw import Seeded
+from refnet.testing.strategies import case, primitives
+
+
+@pytest.mark.parametrize("name", primitives())
+def test_the_bits_of_the_reference(name):
+    for seed in range(3):
+        call = case(name, Seeded((name, seed), exotic=True))
+        arrays = [np.asarray(a) for a in call.arrays]
+        expected = reference.compute(call.op, arrays, call.attributes)
+        got = get_engine("cuda-sim").compute(call.op, arrays, call.attributes)
+        for y, due in zip(got, expected, strict=True):
+            assert y.dtype == due.dtype and y.shape == due.shape
+            wide = (lambda a: a.astype("float64")) if due.dtype.name == "bfloat16" else (lambda a: a)
+            np.testing.assert_array_equal(wide(y), wide(due))
+            if due.dtype.kind == "f":
+                np.testing.assert_array_equal(np.signbit(y) | np.isnan(y), np.signbit(due) | np.isnan(due))

@@ -1,0 +1,109 @@
+"""Programs in the simulator: training, commits, data errors, and variables that move between engines."""
+
+import numpy as np
+import pytest
+
+import refnet_fast
+from refnet import graph, ops
+from refnet.definition import size_of
+from refnet.engine import get_engine, use_engine
+from refnet.errors import DataError
+from refnet.graph import Tensor, Variable
+from refnet.layers import Dense, Dropout, Input
+from refnet.models import Sequential
+from refnet.program import Program
+
+generator = np.random.default_rng(3)
+X = generator.standard_normal((6, 4)).astype("float32")
+LABELS = np.array([0, 2, 1, 1, 0, 2])
+
+
+def trained(engine, optimizer):
+    """Weights and losses of three epochs of two batches each; the last batch is smaller."""
+    with use_engine(engine):
+        refnet_fast.utils.set_random_seed(1)
+        model = Sequential([Input((4,)), Dense(5, activation="relu"), Dropout(0.3), Dense(3, activation="softmax")])
+        model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+        history = model.fit(X, LABELS, batch_size=4, epochs=3, verbose=0).history
+        return [*model.get_weights(), *history["loss"], *history["accuracy"], model.predict(X)]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam"])
+def test_training_gives_the_bits_of_the_reference(optimizer):
+    for got, due in zip(trained("cuda-sim", optimizer), trained("reference", optimizer), strict=True):
+        np.testing.assert_array_equal(got, due)
+
+
+def stepping(v):
+    """A program that adds 1 to a variable and gives the sum from before."""
+    with graph.trace.inside(collecting=True):
+        before = ops.sum(v)
+        return Program([], [before], [v.assign(ops.add(v, 1.0))])
+
+
+def test_a_variable_moves_between_engines():
+    v = Variable(np.zeros(3, "float32"))
+    simulated, native = (get_engine(name).prepare(stepping(v)) for name in ("cuda-sim", "cpu"))
+    for k, executable in enumerate([simulated, native, native, simulated, simulated, native]):
+        assert executable.run([])[0] == 3.0 * k
+    simulated.run([])
+    assert v.residence is get_engine("cuda-sim").residence
+    np.testing.assert_array_equal(v.numpy(), [7.0] * 3)  # a copy; the device keeps the variable
+    assert v.residence is not None
+    v.set(np.full(3, 20.0, "float32"))
+    assert v.residence is None
+    assert simulated.run([])[0] == 60.0 and v.numpy()[0] == 21.0
+
+
+@pytest.mark.parametrize("engine", ["reference", "derived", "cpu", "cuda-sim"])
+def test_what_is_overwritten_is_kept_for_who_reads_it(engine):
+    a, b = Variable(np.array([1.0, 2.0], "float32")), Variable(np.array([3.0, 4.0], "float32"))
+    with graph.trace.inside(collecting=True):
+        old = ops.identity(a)
+        swap = [a.assign(b), b.assign(old)]
+        shift = [b.assign(a), a.assign(ops.add(a, 1.0))]
+    get_engine(engine).prepare(Program([], [], swap)).run([])
+    np.testing.assert_array_equal([a.numpy(), b.numpy()], [[3, 4], [1, 2]])
+    (before,) = get_engine(engine).prepare(Program([], [a], shift)).run([])
+    np.testing.assert_array_equal([before, a.numpy(), b.numpy()], [[3, 4], [4, 5], [3, 4]])
+
+
+@pytest.mark.parametrize("engine", ["derived", "cpu", "cuda-sim"])
+def test_an_operand_is_read_before_a_result_takes_its_place(engine):
+    x = Tensor((6, 4))
+    turned = ops.transpose(x)
+    positive = ops.relu(turned)
+    results = get_engine(engine).prepare(Program([x], [positive, ops.add(positive, turned)])).run([X])
+    np.testing.assert_array_equal(results, [np.maximum(X.T, 0), np.maximum(X.T, 0) + X.T])
+
+
+def test_bad_indices_commit_nothing_and_are_named():
+    table, count = Variable(np.arange(6, dtype="float32").reshape(3, 2)), Variable(np.zeros((), "float32"))
+    indices = Tensor((None,), "int32")
+    with graph.trace.inside(collecting=True):
+        picked = ops.take(table, indices, axis=0)
+        records = [count.assign(ops.add(count, ops.sum(picked)))]
+    executable = get_engine("cuda-sim").prepare(Program([indices], [picked], records))
+    executable.run([np.array([0, 1], "int32")])
+    before = float(count)
+    with pytest.raises(DataError, match=r"take: indices must lie in -3..2; the one at \[1\] is 7."):
+        executable.run([np.array([2, 7], "int32")])
+    assert float(count) == before
+    np.testing.assert_array_equal(executable.run([np.array([2, -1], "int32")])[0], [[4, 5], [4, 5]])
+
+
+def test_updates_of_one_kind_are_one_launch():
+    shapes = [(4, 5), (5,), (5, 3)]
+    weights = [Variable(np.ones(shape, "float32")) for shape in shapes]
+    slots = [Variable(np.zeros(shape, "float32")) for shape in shapes]
+    rate, records = Variable(np.float32(0.5)), []
+    with graph.trace.inside(collecting=True):
+        for w, slot in zip(weights, slots):
+            results = ops.sgd_momentum_update(w, slot, ops.multiply(w, 0.5), rate, momentum=0.9, nesterov=False)
+            records += [w.assign(results[0]), slot.assign(results[1])]
+    executable = get_engine("cuda-sim").prepare(Program([], [], records))
+    executable.run([])
+    padded = sum(-(-4 * size_of(shape) // 64) * 16 for shape in shapes)  # each on cache lines of its own
+    assert [n for what, n in executable.at([]).report() if what.startswith("sgd_momentum_update")] == [padded]
+    for w, slot in zip(weights, slots):
+        np.testing.assert_array_equal([w.numpy(), slot.numpy()], [np.full(w.shape, 0.75), np.full(w.shape, -0.25)])

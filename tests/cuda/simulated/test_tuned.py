@@ -1,0 +1,46 @@
+"""Tuned kernels in the simulator, on shapes that leave partial tiles, held to certificates on sampled tasks."""
+
+import numpy as np
+import pytest
+
+import refnet_fast  # noqa: F401  (registers the engines)
+from refnet import ops  # noqa: F401  (declares the ops)
+from refnet.definition import Op
+from refnet.engine import get_engine
+from refnet.testing import hold
+from refnet_fast.cuda import kernels
+from refnet_fast.cuda.engine import CudaEngine
+
+generator = np.random.default_rng(4)
+
+
+def computed(op, arrays, attributes):
+    """The result of a call, which must have run on a tuned kernel."""
+    engine = CudaEngine("cuda-sim")
+    (y,) = engine.compute(op, arrays, attributes)
+    (running,) = engine._eager.values()
+    assert running.launches[-1].text in [k.text for k in kernels.tuned[op.name]]
+    return y
+
+
+@pytest.mark.parametrize("transpose1, transpose2", [(False, False), (True, False), (False, True)])
+def test_matmul_by_tiles(transpose1, transpose2):
+    rows, inner, columns = 33, 18, 130
+    a = generator.standard_normal((inner, rows) if transpose1 else (rows, inner)).astype("float32")
+    b = generator.standard_normal((columns, inner) if transpose2 else (inner, columns)).astype("float32")
+    attributes = {"transpose1": transpose1, "transpose2": transpose2}
+    op, engine = Op.named["matmul"], get_engine("cuda-sim")
+    y = computed(op, [a, b], attributes)
+    tasks = [(0, i, j) for i in (0, 1, 16, 32) for j in (0, 15, 63, 64, 129)]
+    assert 0 < hold(op, engine, [a, b], attributes, [y], tasks) <= 1
+    expected = (a.T if transpose1 else a).astype(float) @ (b.T if transpose2 else b)
+    np.testing.assert_allclose(y, expected, rtol=0, atol=1e-4)  # no element is left out; the certificate says how exact
+
+
+def test_softmax_of_long_rows():
+    x = generator.standard_normal((4, 131)).astype("float32")
+    x[1, 130], x[2, 7], x[3, :] = np.nan, np.inf, -np.inf
+    op, attributes = Op.named["softmax"], {"axis": 1}
+    y = computed(op, [x], attributes)
+    assert np.isnan(y[1:]).all()
+    assert hold(op, get_engine("cuda-sim"), [x[:1]], attributes, [y[:1]]) <= 1

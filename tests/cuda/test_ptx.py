@@ -1,0 +1,77 @@
+"""Kernels become PTX for two architectures; no device is needed, the toolkit's compiler is."""
+
+import importlib.util
+import re
+
+import numpy as np
+import pytest
+
+import refnet_fast  # noqa: F401  (registers the engines)
+from refnet import graph, ops
+from refnet.definition import Op, Spec
+from refnet.engine import spec_of
+from refnet.graph import Tensor
+from refnet.program import Instruction
+from refnet.testing.draw import Seeded
+from refnet.testing.strategies import case, primitives
+from refnet_fast.cuda import target
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("numba_cuda") is None or not target.toolkit(),
+    reason="PTX not compiled: the CUDA toolkit's wheels are not installed (pip install 'refnet[cuda]')",
+)
+CAPABILITIES = [(8, 0), (9, 0)]
+
+
+def compiled(op, specs, attributes, capability):
+    from refnet_fast.cuda.ptx import compile_ptx  # it imports numba.cuda
+
+    return compile_ptx(op, specs, attributes, capability)
+
+
+@pytest.mark.parametrize("name", primitives())
+def test_every_primitive_compiles(name):
+    call = case(name, Seeded((name, "ptx")))
+    specs = [spec_of(np.asarray(a)) for a in call.arrays]
+    for capability in CAPABILITIES:
+        text = compiled(call.op, specs, call.attributes, capability)
+        assert f".target sm_{capability[0]}{capability[1]}" in text and ".entry" in text
+
+
+@pytest.mark.parametrize(
+    "name", ["random_normal", "random_truncated_normal", "random_uniform", "matmul", "adam_update", "sum"]
+)
+def test_no_product_is_contracted(name):
+    """With fused multiply-adds normal draws would differ from those of the other engines."""
+    call = case(name, Seeded((name, "contraction"), calm=True))
+    text = compiled(call.op, [spec_of(np.asarray(a)) for a in call.arrays], call.attributes, (9, 0))
+    assert "fma" not in text and not re.search(r"(mul|add|sub)\.f64", text)  # without .rn the assembler may contract
+
+
+def test_tiles_stay_in_registers():
+    from refnet_fast.cuda.ptx import compile_ptx_of_tuned  # it imports numba.cuda
+
+    attributes = {"transpose1": True, "transpose2": False}
+    specs = [Spec((784, 128), "float32"), Spec((784, 512), "float32")]
+    text = compile_ptx_of_tuned(Op.named["matmul"], specs, attributes, (9, 0))
+    assert text.count("fma.rn.f32") == 16 and ".local" not in text and text.count("bar.sync") == 2
+    text = compile_ptx_of_tuned(Op.named["softmax"], [Spec((8, 1000), "float32")], {"axis": 1}, (9, 0))
+    assert ".shared" in text and ".local" not in text
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "int8", "uint64", "bool"])
+@pytest.mark.parametrize(
+    "name, attributes", [("max", {"start": 0, "count": 1, "keepdims": False}), ("transpose", {"axes": (1, 0)})]
+)
+def test_other_dtypes(name, attributes, dtype):
+    assert ".entry" in compiled(Op.named[name], [Spec((3, 4), dtype)], attributes, (9, 0))
+
+
+def test_a_fused_unit_compiles():
+    from refnet_fast.cuda.ptx import compile_ptx_of_unit  # it imports numba.cuda
+
+    x, b = Tensor((3, 4)), Tensor((4,))
+    with graph.trace.inside(collecting=True):
+        y = ops.exp(ops.relu(ops.add(x, b)))
+    nodes = [Instruction(n.op, n.inputs, n.attributes, n.outputs, n) for n in graph.sorted_nodes([y])]
+    assert compile_ptx_of_unit(nodes, (9, 0)).count(".entry") == 1

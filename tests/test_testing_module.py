@@ -1,0 +1,62 @@
+"""`python -m refnet.testing MODULE` on somebody's NumPy functions: one right, one subtly wrong."""
+
+import subprocess
+import sys
+
+SOMEBODYS_OPS = '''
+import numpy as np
+
+
+def softmax(x, axis=-1):
+    """Right: the largest is taken off, so nothing overflows."""
+    with np.errstate(all="ignore"):
+        e = np.exp(x - x.max(axis=axis, keepdims=True, initial=-np.inf))
+        return e / e.sum(axis=axis, keepdims=True)
+
+
+def log_softmax(x, axis=-1):
+    """Wrong: loses the small probabilities, whose logarithm becomes -inf."""
+    with np.errstate(all="ignore"):
+        return np.log(softmax(x, axis))
+'''
+
+
+def examine(path):
+    command = [sys.executable, "-m", "refnet.testing", str(path)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+def test_a_wrong_function_is_named_and_a_right_one_is_not(tmp_path):
+    path = tmp_path / "somebodys_ops.py"
+    path.write_text(SOMEBODYS_OPS)
+    report = examine(path)
+    assert report.returncode == 1, report.stdout + report.stderr
+    lines = {
+        line.split("|")[0].strip(" │").split()[0]: line for line in report.stdout.splitlines() if "softmax" in line
+    }
+    assert "within" in lines["softmax"]
+    assert "REFUSED" in lines["log_softmax"]
+    assert "error / bound" in report.stdout and "log_softmax(array(" in report.stdout
+
+
+def test_right_functions_alone_pass(tmp_path):
+    path = tmp_path / "right.py"
+    path.write_text(SOMEBODYS_OPS.replace("np.log(softmax(x, axis))", "shifted(x, axis)") + SHIFTED)
+    report = examine(path)
+    assert report.returncode == 0, report.stdout + report.stderr
+
+
+SHIFTED = """
+
+def shifted(x, axis):
+    x = x - x.max(axis=axis, keepdims=True, initial=-np.inf)
+    return x - np.log(np.exp(x).sum(axis=axis, keepdims=True))
+"""
+
+
+def test_a_module_without_known_names_fails(tmp_path):
+    path = tmp_path / "nothing.py"
+    path.write_text("def frobnicate(x): return x\n")
+    report = examine(path)
+    assert report.returncode == 1
+    assert "no function that refnet defines" in report.stdout
