@@ -51,6 +51,17 @@ from refnet.ops.reduction import all, any, count_nonzero, prod, sum
 from refnet.ops.shapes import broadcast_to, expand_dims, moveaxis, ravel, reshape, shape, squeeze, swapaxes, transpose
 from refnet.ops.slicing import flip, get_item, slice, slice_inputs_gradient, split
 from refnet.ops.statistics import logsumexp, mean, std, var
+from refnet.ops.control import (
+    cond,
+    convert_to_numpy,
+    convert_to_tensor,
+    dtype,
+    fori_loop,
+    map,
+    scan,
+    vectorized_map,
+    while_loop,
+)
 from refnet.ops.ctc import ctc_decode, ctc_loss
 from refnet.ops.recurrent_simple import simple_rnn
 from refnet.ops.recurrent_lstm import lstm

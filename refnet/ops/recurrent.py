@@ -10,6 +10,8 @@ matrix products and sums over all rows and steps at once.
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from refnet import dtypes, ops
 from refnet.annotations import Array, Number, Shape, TensorLike
 from refnet.definition import Spec, View, broadcast_strides
@@ -194,7 +196,7 @@ def initial(op: str, name: str, state: TensorLike, inputs: TensorLike, units: in
 def steps_mask(op: str, mask: TensorLike, inputs: TensorLike, go_backwards: bool) -> TensorLike:
     """bool (batch, time), in the order in which steps are taken; (1, 1) and true if every step counts."""
     if mask is None:
-        return Constant([[True]])
+        return np.ones((1, 1), bool)
     mask = converted(op, mask, "mask")
     expect(op, "mask", mask, shape_of(inputs)[:2], "(batch, time)")
     mask = as_dtype(mask, "bool")
@@ -204,7 +206,7 @@ def steps_mask(op: str, mask: TensorLike, inputs: TensorLike, go_backwards: bool
 def gate_masks(op: str, mask: TensorLike, inputs: TensorLike, gates: int, units: int) -> TensorLike:
     """The recurrent dropout mask as (gates, batch, units), (1, batch, units) or, if there is none, one 1."""
     if mask is None:
-        return Constant([[[1.0]]], dtype_of(inputs))
+        return np.ones((1, 1, 1), dtypes.as_numpy(dtype_of(inputs)))
     batch = shape_of(inputs)[0]
     if len(shape_of(mask)) == 2:
         expect(op, "recurrent_dropout_mask", mask, (batch, units), "(batch, units)")
@@ -246,7 +248,7 @@ def repeated(x: Spec, shape: Shape) -> View:
 
 def flowing(d: TensorLike, like: TensorLike) -> TensorLike:
     """What flows into an output, or one 0 where nothing does."""
-    return Constant([[[0.0]]], dtype_of(like)) if d is None else d
+    return np.zeros((1, 1, 1), dtypes.as_numpy(dtype_of(like))) if d is None else d
 
 
 def states_before(states: TensorLike, first: TensorLike) -> TensorLike:
