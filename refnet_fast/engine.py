@@ -5,6 +5,7 @@ from refnet.graph import Tensor, trace
 from refnet.program import Concrete, Instruction, Program
 from refnet_fast import kernels
 from refnet_fast.running import Running
+from refnet_fast.vm import workers
 
 
 class PlannedEngine(Engine):
@@ -68,7 +69,18 @@ def single(op, specs, attributes):
 
 
 class PlannedExecutable(Executable):
-    """A program on a planned engine; programs whose variables were moved by another are built again."""
+    """A program on a planned engine; programs whose variables were moved by another are built again.
+
+    One lock is held from the look at the variables' places to the end of the run: no other thread's program may move them.
+    """
+
+    def run(self, feeds):
+        with workers.lock:
+            return super().run(feeds)
+
+    def run_batches(self, data, order, batch_size, start, stop, outputs=None):
+        with workers.lock:
+            return super().run_batches(data, order, batch_size, start, stop, outputs)
 
     def at(self, shapes):
         key = tuple(map(tuple, shapes))
@@ -85,6 +97,7 @@ class CpuExecutable(PlannedExecutable):
         samples = len(data[0]) if order is None else len(order)
         full = samples // batch_size
         if start < min(full, stop):
-            built = self.at([(batch_size, *a.shape[1:]) for a in data])
-            return built.run_batches(data, order, batch_size, start, min(full, stop), outputs)
+            with workers.lock:
+                built = self.at([(batch_size, *a.shape[1:]) for a in data])
+                return built.run_batches(data, order, batch_size, start, min(full, stop), outputs)
         return super().run_batches(data, order, batch_size, start, stop, outputs)

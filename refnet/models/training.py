@@ -7,7 +7,7 @@ import numpy as np
 from refnet import callbacks as callback_module
 from refnet import dtypes, engine, random
 from refnet.annotations import Array
-from refnet.errors import ArgumentError
+from refnet.errors import ArgumentError, shown
 from refnet.models import data as checks
 from refnet.models.compiling import Batches, Compilable
 from refnet.program import specialize
@@ -59,34 +59,23 @@ class Trainer(Compilable):
             ArgumentError, ShapeError, DtypeError, DataError: before any weight, metric or optimizer state is changed.
         """
         self._must_be_compiled("fit")
-        batch_size = _batch_size("fit", batch_size)
-        callback_module.checked(callbacks, verbose)
-        if steps_per_epoch is not None:
-            raise ArgumentError(
-                "fit: steps_per_epoch belongs to endless data; arrays give ceil(samples / batch_size) steps."
-            )
+        batch_size = _count("fit", "batch_size", batch_size, 1, none=32)
+        validation_size = _count("fit", "validation_batch_size", validation_batch_size, 1, none=batch_size)
+        _count("fit", "validation_steps", validation_steps, 1, none=1)
         for word, value, least in (
             ("epochs", epochs, 0),
             ("initial_epoch", initial_epoch, 0),
             ("validation_freq", validation_freq, 1),
         ):
-            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-                raise ArgumentError(f"fit: {word} must be an integer of at least {least}; got {value!r}.")
-        if not isinstance(validation_split, (int, float, np.number)) or not 0 <= validation_split < 1:
+            _count("fit", word, value, least)
+        if steps_per_epoch is not None:
             raise ArgumentError(
-                f"fit: validation_split is a share of the samples, at least 0 and below 1; got {validation_split!r}."
+                "fit: steps_per_epoch belongs to endless data; arrays give ceil(samples / batch_size) steps."
             )
-        parts = self._checked("fit", x, y, sample_weight, warn=False)
-        held, shown = None, {**parts[0], **parts[1]}
-        if validation_data is not None:
-            held = self._checked("fit (validation_data)", *_unpacked(validation_data), warn=False)
-            shown.update({f"validation {label}": array for label, array in {**held[0], **held[1]}.items()})
-        elif validation_split:
-            pairs = [checks.split(part, validation_split, "fit") if part else ({}, {}) for part in parts]
-            parts, held = tuple(a for a, _ in pairs), tuple(b for _, b in pairs)
-        checks.warn_of_strange_numbers(shown, "fit", depth=3)
+        callback_module.checked(callbacks, verbose)
+        parts, held = self._held_out(x, y, sample_weight, validation_data, validation_split)
         parts = self._class_weighted("fit", parts, class_weight)
-        with self._unbuilt_on_error():
+        with self._preparing():
             batches = self._fed("fit", *parts)
             validation = None if held is None else self._fed("fit (validation)", *held)
             step = self._executable("train", batches)
@@ -96,21 +85,37 @@ class Trainer(Compilable):
         listed = callback_module.CallbackList(
             callbacks, self, verbose, epochs=epochs, steps=steps, history=True, batch_size=batch_size
         )
-        self.history, self.stop_training = listed.history, False
-        with listed.running("train"):
+        with self._alone("fit"), listed.running("train"):
+            self.history, self.stop_training = listed.history, False
             for epoch in range(initial_epoch, epochs):
                 self.reset_metrics()
                 listed.on_epoch_begin(epoch)
                 self._run(step, batches, self._order(bool(shuffle), len(batches)), batch_size, steps, listed, "train")
                 logs = self._results()
                 if validation is not None and (epoch + 1) % validation_freq == 0:
-                    size = _batch_size("fit", validation_batch_size or batch_size)
-                    self._evaluate(validation, size, validation_steps, listed)
+                    self._evaluate(validation, validation_size, validation_steps, listed)
                     logs.update(self._results("val_"))
                 listed.on_epoch_end(epoch, dict(sorted(logs.items())))
                 if self.stop_training:
                     break
         return listed.history
+
+    def _held_out(self, x: Any, y: Any, sample_weight: Any, validation_data: Any, validation_split: Any) -> Any:
+        """The checked arrays to train on, and those to evaluate on (or None)."""
+        if not isinstance(validation_split, (int, float, np.number)) or not 0 <= validation_split < 1:
+            raise ArgumentError(
+                f"fit: validation_split is a share of the samples, at least 0 and below 1; got {validation_split!r}."
+            )
+        parts = self._checked("fit", x, y, sample_weight, warn=False)
+        held, looked_at = None, {**parts[0], **parts[1]}
+        if validation_data is not None:
+            held = self._checked("fit (validation)", *_unpacked(validation_data), warn=False)
+            looked_at.update({f"validation {label}": array for label, array in {**held[0], **held[1]}.items()})
+        elif validation_split:
+            pairs = [checks.split(part, float(validation_split), "fit") if part else ({}, {}) for part in parts]
+            parts, held = tuple(a for a, _ in pairs), tuple(b for _, b in pairs)
+        checks.warn_of_strange_numbers(looked_at, "fit", depth=4)
+        return parts, held
 
     def _order(self, shuffle: bool, samples: int) -> Array | None:
         if not shuffle:
@@ -180,17 +185,18 @@ class Trainer(Compilable):
             The loss, or a list of the loss and the metrics, or a dict.
         """
         self._must_be_compiled("evaluate")
-        batch_size = _batch_size("evaluate", batch_size)
+        batch_size = _count("evaluate", "batch_size", batch_size, 1, none=32)
+        _count("evaluate", "steps", steps, 1, none=1)
         callback_module.checked(callbacks, verbose)
         parts = self._checked("evaluate", x, y, sample_weight)
-        with self._unbuilt_on_error():
+        with self._preparing():
             batches = self._fed("evaluate", *parts)
             self._executable("test", batches)
         count = _steps(len(batches), batch_size, steps)
         listed = callback_module.CallbackList(callbacks, self, verbose, epochs=1, steps=count)
-        with listed.running("test"):
+        with self._alone("evaluate"), listed.running("test"):
             self._evaluate(batches, batch_size, steps, listed)
-        return _returned(self._results(), return_dict)
+            return _returned(self._results(), return_dict)
 
     def _evaluate(self, batches: Batches, size: int, steps: int | None, listed: Any) -> None:
         self.reset_metrics()
@@ -214,10 +220,11 @@ class Trainer(Compilable):
             x, batch_size, verbose, callbacks: as in fit.
             steps: predict only so many batches.
         """
-        batch_size = _batch_size("predict", batch_size)
+        batch_size = _count("predict", "batch_size", batch_size, 1, none=32)
+        _count("predict", "steps", steps, 1, none=1)
         callback_module.checked(callbacks, verbose)
         parts = self._checked("predict", x)
-        with self._unbuilt_on_error():
+        with self._preparing():
             batches = self._fed("predict", parts[0])
             step = self._executable("predict", batches)
         count = _steps(len(batches), batch_size, steps)
@@ -267,7 +274,7 @@ class Trainer(Compilable):
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch."""
         parts = self._checked("predict_on_batch", x)
-        with self._unbuilt_on_error():
+        with self._preparing():
             batches = self._fed("predict_on_batch", parts[0])
             step = self._executable("predict", batches)
         return packed(self.output_structure(batches.inputs), step.run(batches.arrays))
@@ -276,19 +283,21 @@ class Trainer(Compilable):
         self, kind: str, method: str, x: Any, y: Any, weights: Any, return_dict: bool, class_weight: Any = None
     ) -> Any:
         parts = self._class_weighted(method, self._checked(method, x, y, weights), class_weight)
-        with self._unbuilt_on_error():
+        with self._preparing():
             batches = self._fed(method, *parts)
             step = self._executable(kind, batches)
-        self.reset_metrics()
-        step.run(batches.arrays)
-        return _returned(self._results(), return_dict)
+        with self._alone(method):
+            self.reset_metrics()
+            step.run(batches.arrays)
+            return _returned(self._results(), return_dict)
 
 
-def _batch_size(method: str, value: Any) -> int:
-    if value is None:
-        return 32
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ArgumentError(f"{method}: batch_size must be an integer of at least 1; got {value!r}.")
+def _count(method: str, word: str, value: Any, least: int, none: int | None = None) -> int:
+    """An argument that counts something; `none` where it may be None."""
+    if value is None and none is not None:
+        return none
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ArgumentError(f"{method}: {word} must be an integer of at least {least}; got {shown(value)}.")
     return int(value)
 
 
