@@ -14,7 +14,18 @@ from numba import njit
 from refnet.definition import Form, View
 from refnet_fast.derive import Placed, frame_of, kernel_text
 
-FAMILIES = ("contraction", "activation", "loss", "reduction", "shapes", "indexing", "random")
+FAMILIES = (
+    "contraction",
+    "recurrent_simple",
+    "recurrent_lstm",
+    "recurrent_gru",
+    "activation",
+    "loss",
+    "reduction",
+    "shapes",
+    "indexing",
+    "random",
+)
 
 
 class KernelCall(NamedTuple):

@@ -15,7 +15,7 @@ from refnet.annotations import Array, TensorLike
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Tensor
 from refnet.ops.arguments import as_dtype, converted, dtype_of, is_symbolic, shape_of
-from refnet.structure import flatten, mapped
+from refnet.structure import flatten, mapped, packed
 from refnet.tracing import trace
 
 
@@ -48,7 +48,7 @@ def cond(pred: TensorLike, true_fn: Callable[[], Any], false_fn: Callable[[], An
         first, second = true_fn(), false_fn()
     same_structure("cond", first, second)
     truth = as_dtype(ops.reshape(pred, ()), "bool")
-    return mapped(lambda a, b: ops.where(truth, a, b), first, second)
+    return picked(truth, first, second)
 
 
 def any_longer(shape: tuple[int | None, ...]) -> bool:
@@ -58,7 +58,9 @@ def any_longer(shape: tuple[int | None, ...]) -> bool:
 def same_structure(op: str, first: Any, second: Any) -> None:
     """Raises ArgumentError unless both are built alike."""
     if outline(first) != outline(second):
-        raise ArgumentError(f"{op}: both functions must give the same structure; got {outline(first)} and {outline(second)}.")
+        raise ArgumentError(
+            f"{op}: both functions must give the same structure; got {outline(first)} and {outline(second)}."
+        )
 
 
 def outline(structure: Any) -> str:
@@ -114,7 +116,7 @@ def while_loop(
             going = holds if going is None else ops.logical_and(going, holds)
             with trace.inside(pure=True):
                 following = next_values(body, values)
-            values = tuple(mapped(lambda new, old: ops.where(going, new, old), a, b) for a, b in zip(following, values))
+            values = picked(going, following, values)
         elif not bool(holds):
             break
         else:
@@ -123,12 +125,19 @@ def while_loop(
     return values if several else values[0]
 
 
+def picked(truth: TensorLike, first: Any, second: Any) -> Any:
+    """The leaves of one of two equal structures."""
+    return mapped(lambda a, b: ops.where(truth, a, b), first, second)
+
+
 def next_values(body: Callable[..., Any], values: tuple[Any, ...]) -> tuple[Any, ...]:
     """One step of while_loop."""
     result = body(*values)
     following = tuple(result) if isinstance(result, (tuple, list)) else (result,)
     if len(following) != len(values):
-        raise ArgumentError(f"while_loop: body takes {len(values)} values and must give as many; it gave {len(following)}.")
+        raise ArgumentError(
+            f"while_loop: body takes {len(values)} values and must give as many; it gave {len(following)}."
+        )
     return following
 
 
@@ -200,11 +209,12 @@ def scan(
     """
     parts = [converted("scan", x, "xs") for x in flatten(xs)] if xs is not None else []
     count = steps_of("scan", parts, length)
-    carry, ys = init, []
+    ys: list[Any] = []
+    carry = init
     for i in reversed(range(count)) if reverse else range(count):
-        rest = iter(x[i] for x in parts)
+        part = packed(xs, [x[i] for x in parts]) if xs is not None else None
         with trace.inside(pure=True):
-            after, y = f(carry, mapped(lambda _: next(rest), xs) if xs is not None else None)
+            after, y = f(carry, part)
         same_structure("scan", carry, after)
         if ys:
             same_structure("scan", ys[0], y)
@@ -221,7 +231,9 @@ def steps_of(op: str, parts: list[TensorLike], length: int | None) -> int:
     if not counts:
         raise ArgumentError(f"{op} needs xs, or the number of steps as length.")
     if len(counts) > 1:
-        raise ShapeError(f"{op} needs parts of one length along the first axis; got {', '.join(map_list(str, counts))}.")
+        raise ShapeError(
+            f"{op} needs parts of one length along the first axis; got {', '.join(map_list(str, counts))}."
+        )
     (count,) = counts
     if count is None:
         raise ShapeError(

@@ -56,7 +56,9 @@ def ctc_loss(
     if len(x) != 3:
         raise ShapeError(f"ctc_loss needs an output of shape (batch, time, classes); got {x}.")
     if len(shape_of(labels)) != 2 or not agree(shape_of(labels)[0], x[0]):
-        raise ShapeError(f"ctc_loss needs a target of shape (batch, labels), here ({x[0]}, ...); got {shape_of(labels)}.")
+        raise ShapeError(
+            f"ctc_loss needs a target of shape (batch, labels), here ({x[0]}, ...); got {shape_of(labels)}."
+        )
     labels, counts = as_dtype(labels, "int32"), lengths("ctc_loss", "target_length", target_length, x[0])
     steps = lengths("ctc_loss", "output_length", output_length, x[0])
     blank = checked_blank("ctc_loss", mask_index, x[2])
@@ -82,7 +84,9 @@ def checked_blank(op: str, mask_index: Any, classes: int) -> int:
     """The number of the blank's class; the last one if None."""
     blank = classes - 1 if mask_index is None else int(mask_index)
     if not 0 <= blank < classes:
-        raise ArgumentError(f"{op}: mask_index must be one of the {classes} classes, 0..{classes - 1}; got {mask_index}.")
+        raise ArgumentError(
+            f"{op}: mask_index must be one of the {classes} classes, 0..{classes - 1}; got {mask_index}."
+        )
     return blank
 
 
@@ -91,7 +95,7 @@ def label_at(target: Array, n: int, s: int, blank: int, classes: int) -> int:
     if s % 2 == 0:
         return blank
     label = target[n, s // 2]
-    return label if 0 <= label and label < classes else blank
+    return label if label >= 0 and label < classes else blank
 
 
 def skips(target: Array, n: int, s: int, blank: int, classes: int) -> bool:
@@ -117,9 +121,7 @@ def at_most(x: int, limit: int) -> int:
     return 0 if x < 0 else (limit if x > limit else x)
 
 
-def forward_step(
-    alpha: Array, log_probs: Array, target: Array, n: int, t: int, size: int, blank: int
-) -> None:
+def forward_step(alpha: Array, log_probs: Array, target: Array, n: int, t: int, size: int, blank: int) -> None:
     """alpha[s]: the logarithm of all beginnings that stand at place s; from step t - 1 to step t, in place, the last first."""
     classes = log_probs.shape[2]
     for back in range(size):
@@ -338,7 +340,9 @@ def ctc_greedy_decode_rule(x: Spec, length: Spec, *, blank: int, merge_repeated:
 def ctc_greedy_decode_form(x: Spec, length: Spec, *, blank: int, merge_repeated: bool) -> Form:
     outputs = ctc_greedy_decode_rule(x, length, blank=blank, merge_repeated=merge_repeated)
     cost = x.shape[1] * x.shape[2]
-    return Form((whole(x), whole(length)), (blank, merge_repeated), tuple(map(whole, outputs)), (x.shape[0],), cost=cost)
+    return Form(
+        (whole(x), whole(length)), (blank, merge_repeated), tuple(map(whole, outputs)), (x.shape[0],), cost=cost
+    )
 
 
 ctc_greedy_decode_op = Op(

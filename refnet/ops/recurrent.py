@@ -95,7 +95,7 @@ def through(dy: Number, y: Number, activation: int) -> Number:
     if activation == RELU:
         return dy if y > 0 else 0
     if activation == HARD_SIGMOID:
-        return dy / 6 if 0 < y and y < 1 else 0
+        return dy / 6 if y > 0 and y < 1 else 0
     if activation == SOFTSIGN:
         return dy * ((1 - abs(y)) * (1 - abs(y)))
     if activation == SOFTPLUS:
@@ -107,11 +107,11 @@ def through(dy: Number, y: Number, activation: int) -> Number:
     if activation == EXPONENTIAL:
         return dy * y
     if activation == RELU6:
-        return dy if 0 < y and y < 6 else 0
+        return dy if y > 0 and y < 6 else 0
     if activation == LEAKY_RELU:
         return dy if y > 0 else 0.2 * dy
     if activation == HARD_TANH:
-        return dy if -1 < y and y < 1 else 0
+        return dy if y > -1 and y < 1 else 0
     if activation == LOG_SIGMOID:
         return -dy * expm1(y)
     return dy
@@ -127,7 +127,9 @@ def activation_code(op: str, argument: str, activation: Any) -> int:
         activation = name if activation is known else activation
     if isinstance(activation, str) and activation in ACTIVATIONS:
         return ACTIVATIONS.index(activation)
-    advice = did_you_mean(activation, ACTIVATIONS) if isinstance(activation, str) else " Known: " + ", ".join(ACTIVATIONS)
+    advice = (
+        did_you_mean(activation, ACTIVATIONS) if isinstance(activation, str) else " Known: " + ", ".join(ACTIVATIONS)
+    )
     raise ArgumentError(
         f"{op}: {argument} must be one of the activations whose slope follows from their value; got {activation!r}."
         f"{advice} Any other function can be the step of ops.scan."

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from refnet import ops
 from refnet.annotations import Array, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, whole
 from refnet.errors import ArgumentError
@@ -166,7 +165,9 @@ def lstm_loop(
             for u in range(units):
                 fresh[u] = hidden[u]
                 if mask[n, t]:
-                    i = activate(projected[n, t, u] + recurrence(hidden, dropout, kernel, 0, n, u), recurrent_activation)
+                    i = activate(
+                        projected[n, t, u] + recurrence(hidden, dropout, kernel, 0, n, u), recurrent_activation
+                    )
                     f = projected[n, t, units + u] + recurrence(hidden, dropout, kernel, 1, n, u)
                     f = activate(f, recurrent_activation)
                     g = projected[n, t, 2 * units + u] + recurrence(hidden, dropout, kernel, 2, n, u)
@@ -186,7 +187,16 @@ def lstm_loop(
 
 
 def lstm_gradient_rule(
-    dh: Spec, dc: Spec, dgates: Spec, gates: Spec, c: Spec, recurrent_kernel: Spec, c0: Spec, mask: Spec, dropout: Spec, **_: int
+    dh: Spec,
+    dc: Spec,
+    dgates: Spec,
+    gates: Spec,
+    c: Spec,
+    recurrent_kernel: Spec,
+    c0: Spec,
+    mask: Spec,
+    dropout: Spec,
+    **_: int,
 ) -> tuple[Spec, Spec, Spec]:
     """The slopes of the preactivations of each step, of the first h and of the first c."""
     state = Spec((c.shape[0], c.shape[2]), c.dtype)

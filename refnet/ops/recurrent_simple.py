@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from refnet import ops
 from refnet.annotations import Array, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, whole
 from refnet.graph import Node

@@ -36,9 +36,7 @@ def gru_cell(x, states, kernel, recurrent_kernel, bias, drop, keep):
     (h,), kernels, recurrent = states, np.split(kernel, 3, axis=1), np.split(recurrent_kernel, 3, axis=1)
     after = bias.ndim == 2
     inner = np.split(bias[1] if after else np.zeros_like(bias), 3)
-    x_z, x_r, x_g = (
-        (x * d) @ k + b for k, b, d in zip(kernels, np.split(bias[0] if after else bias, 3), drop)
-    )
+    x_z, x_r, x_g = ((x * d) @ k + b for k, b, d in zip(kernels, np.split(bias[0] if after else bias, 3), drop))
     z = sigmoid(x_z + (h * keep[0]) @ recurrent[0] + inner[0])
     r = sigmoid(x_r + (h * keep[1]) @ recurrent[1] + inner[1])
     if after:

@@ -35,13 +35,18 @@ def test_sequences_states_and_every_gradient(name):
     torch.manual_seed(0)
     module = MODULES[name](FEATURES, UNITS, batch_first=True, dtype=torch.float64)
     x = torch.randn(BATCH, TIME, FEATURES, dtype=torch.float64, requires_grad=True)
-    states = [torch.randn(1, BATCH, UNITS, dtype=torch.float64, requires_grad=True) for _ in range(2 if name == "lstm" else 1)]
+    states = [
+        torch.randn(1, BATCH, UNITS, dtype=torch.float64, requires_grad=True) for _ in range(2 if name == "lstm" else 1)
+    ]
     y, last = module(x, tuple(states) if name == "lstm" else states[0])
     results = [y, *(s[0] for s in (last if name == "lstm" else [last]))]
     factors = [torch.randn_like(r) for r in results]
     sum((r * f).sum() for r, f in zip(results, factors)).backward()
 
-    in_bias, recurrent_bias = reordered(module.bias_ih_l0[:, None], name)[0], reordered(module.bias_hh_l0[:, None], name)[0]
+    in_bias, recurrent_bias = (
+        reordered(module.bias_ih_l0[:, None], name)[0],
+        reordered(module.bias_hh_l0[:, None], name)[0],
+    )
     bias = torch.stack([in_bias, recurrent_bias]) if name == "gru" else in_bias + recurrent_bias
     weights = [reordered(module.weight_ih_l0, name), reordered(module.weight_hh_l0, name), bias]
     arrays = [t.detach().numpy() for t in (x, *weights, *(s[0] for s in states))]
@@ -73,7 +78,12 @@ def test_keras_layers_with_masks(name, function, keywords, go_backwards):
     x, mask = rng.standard_normal((BATCH, TIME, FEATURES)).astype("float32"), rng.random((BATCH, TIME)) < 0.7
     mask[:, 0] = mask[:, -1] = True
     layer = getattr(keras.layers, name)(
-        UNITS, return_sequences=True, return_state=True, go_backwards=go_backwards, bias_initializer="normal", **keywords
+        UNITS,
+        return_sequences=True,
+        return_state=True,
+        go_backwards=go_backwards,
+        bias_initializer="normal",
+        **keywords,
     )
     theirs = [keras.ops.convert_to_numpy(y) for y in layer(x, mask=mask)]
     kernel, recurrent_kernel, bias = (keras.ops.convert_to_numpy(w.value) for w in layer.weights[:3])

@@ -57,8 +57,12 @@ _target, _logits, _one = np.ones((2, 3), "int32"), np.zeros((2, 4, 5)), np.ones(
 refuse("ctc_loss", _target, _logits[0], _one, _one, error=ShapeError, words="(batch, time, classes)")
 refuse("ctc_loss", _target[0], _logits, _one, _one, error=ShapeError, words="target of shape (batch, labels)")
 refuse("ctc_loss", _target[:1], _logits, _one, _one, error=ShapeError, words="target of shape (batch, labels)")
-refuse("ctc_loss", _target, _logits, _one[:1], _one, error=ShapeError, words="target_length of shape (batch,), here (2,)")
-refuse("ctc_loss", _target, _logits, _one, _target, error=ShapeError, words="output_length of shape (batch,), here (2,)")
+refuse(
+    "ctc_loss", _target, _logits, _one[:1], _one, error=ShapeError, words="target_length of shape (batch,), here (2,)"
+)
+refuse(
+    "ctc_loss", _target, _logits, _one, _target, error=ShapeError, words="output_length of shape (batch,), here (2,)"
+)
 refuse("ctc_loss", _target, _logits, _one, _one, mask_index=5, error=ArgumentError, words="one of the 5 classes, 0..4")
 refuse("ctc_loss", _target + 4, _logits, _one, _one, error=DataError, words="must lie in 0..4")
 refuse("ctc_loss", _target, _logits, _one + 3, _one, error=DataError, words="must lie in 0..3")

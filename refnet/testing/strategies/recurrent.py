@@ -29,7 +29,9 @@ class Sizes(NamedTuple):
 
 
 def sizes(draw: Draw) -> Sizes:
-    batch, time, units = draw.extent(0, 2), draw.extent(1, 3), draw.extent(1, 2)
+    batch, time, units = (
+        1 if draw.integer(0, 7) == 0 else draw.extent(least, most) for least, most in ((0, 2), (2, 3), (2, 2))
+    )
     return Sizes(batch, time, units, draw.floating(), draw.integer(0, 2) > 0, draw.flag())
 
 
@@ -50,7 +52,7 @@ def steps(draw: Draw, size: Sizes) -> Array:
 
 def dropout(draw: Draw, size: Sizes, gates: int) -> Array:
     """Masks for each gate, or one for all; or one number."""
-    count = 1 if draw.exotic and draw.flag() else gates
+    count = 1 if draw.flag() else gates
     return size.values(draw, *((1, 1, 1) if size.single else (count, size.batch, size.units)))
 
 
@@ -207,16 +209,78 @@ for _name, _gates in (("simple_rnn", 1), ("lstm", 4), ("gru", 3)):
     _k, _r = np.zeros((4, _gates * 5)), np.zeros((5, _gates * 5))
     refuse(_name, _x[0], _k, _r, error=ShapeError, words="inputs of shape (batch, time, features)")
     refuse(_name, _x[:, :0], _k, _r, error=ShapeError, words="at least one time step")
-    refuse(_name, _x, _k[:3], _r, error=ShapeError, words="needs kernel of shape (features, columns of recurrent_kernel)")
+    refuse(
+        _name, _x, _k[:3], _r, error=ShapeError, words="needs kernel of shape (features, columns of recurrent_kernel)"
+    )
     refuse(_name, _x, _k, _r[:, :4], error=ShapeError, words="needs a recurrent_kernel of shape")
     refuse(_name, _x, _k, _r, np.zeros(7), error=ShapeError, words="needs bias of shape")
-    refuse(_name, _x, _k, _r, mask=np.ones((2, 4), bool), error=ShapeError, words="needs mask of shape (batch, time), here (2, 3)")
+    refuse(
+        _name,
+        _x,
+        _k,
+        _r,
+        mask=np.ones((2, 4), bool),
+        error=ShapeError,
+        words="needs mask of shape (batch, time), here (2, 3)",
+    )
     refuse(_name, _x, _k, _r, dropout_mask=np.ones((2, 5)), error=ShapeError, words="needs dropout_mask of shape")
-    refuse(_name, _x, _k, _r, recurrent_dropout_mask=np.ones((2, 4)), error=ShapeError, words="needs recurrent_dropout_mask of shape")
+    refuse(
+        _name,
+        _x,
+        _k,
+        _r,
+        recurrent_dropout_mask=np.ones((2, 4)),
+        error=ShapeError,
+        words="needs recurrent_dropout_mask of shape",
+    )
     refuse(_name, _x, _k, _r, activation="tan", error=ArgumentError, words="Did you mean 'tanh'?")
     refuse(_name, _x, _k, _r, activation="gelu", error=ArgumentError, words="ops.scan")
-refuse("simple_rnn", _x, np.zeros((4, 5)), np.zeros((5, 5)), None, np.zeros((3, 5)), error=ShapeError, words="needs initial_state of shape")
-refuse("gru", _x, np.zeros((4, 15)), np.zeros((5, 15)), None, np.zeros((2, 4)), error=ShapeError, words="needs initial_state of shape")
-refuse("gru", _x, np.zeros((4, 15)), np.zeros((5, 15)), np.zeros(15), error=ShapeError, words="(2, 3 * units) with reset_after")
-refuse("lstm", _x, np.zeros((4, 20)), np.zeros((5, 20)), None, (np.zeros((2, 5)),), error=ArgumentError, words="two initial states")
-refuse("lstm", _x, np.zeros((4, 20)), np.zeros((5, 20)), None, (np.zeros((2, 5)), np.zeros((1, 5))), error=ShapeError, words="initial_state[1]")
+refuse(
+    "simple_rnn",
+    _x,
+    np.zeros((4, 5)),
+    np.zeros((5, 5)),
+    None,
+    np.zeros((3, 5)),
+    error=ShapeError,
+    words="needs initial_state of shape",
+)
+refuse(
+    "gru",
+    _x,
+    np.zeros((4, 15)),
+    np.zeros((5, 15)),
+    None,
+    np.zeros((2, 4)),
+    error=ShapeError,
+    words="needs initial_state of shape",
+)
+refuse(
+    "gru",
+    _x,
+    np.zeros((4, 15)),
+    np.zeros((5, 15)),
+    np.zeros(15),
+    error=ShapeError,
+    words="(2, 3 * units) with reset_after",
+)
+refuse(
+    "lstm",
+    _x,
+    np.zeros((4, 20)),
+    np.zeros((5, 20)),
+    None,
+    (np.zeros((2, 5)),),
+    error=ArgumentError,
+    words="two initial states",
+)
+refuse(
+    "lstm",
+    _x,
+    np.zeros((4, 20)),
+    np.zeros((5, 20)),
+    None,
+    (np.zeros((2, 5)), np.zeros((1, 5))),
+    error=ShapeError,
+    words="initial_state[1]",
+)
