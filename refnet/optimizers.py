@@ -57,6 +57,16 @@ class Optimizer:
             )
         return float(value)
 
+    def _check_rates(self, **rates: Any) -> None:
+        """What a running mean keeps: a share below 1."""
+        for word, value in rates.items():
+            if not isinstance(value, (int, float, np.number)) or not 0 <= value < 1:
+                raise ArgumentError(f"{self.name}: {word} must be a number, at least 0 and below 1; got {value!r}.")
+
+    def _check_epsilon(self, epsilon: Any) -> None:
+        if not isinstance(epsilon, (int, float, np.number)) or not epsilon >= 0:
+            raise ArgumentError(f"{self.name}: epsilon must be a number of at least 0; got {epsilon!r}.")
+
     @property
     def learning_rate(self) -> Any:
         return self.schedule or self._rate
@@ -208,6 +218,8 @@ class RMSprop(Optimizer):
         name: str = "rmsprop",
     ):
         super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name)
+        self._check_rates(rho=rho, momentum=momentum)
+        self._check_epsilon(epsilon)
         self.rho, self.momentum, self.epsilon, self.centered = rho, momentum, epsilon, centered
 
     def step(
@@ -257,6 +269,8 @@ class Adam(Optimizer):
         name: str = "adam",
     ):
         super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name)
+        self._check_rates(beta_1=beta_1, beta_2=beta_2)
+        self._check_epsilon(epsilon)
         self.beta_1, self.beta_2, self.epsilon, self.amsgrad = beta_1, beta_2, epsilon, amsgrad
 
     def shared(self, rate: TensorLike) -> TensorLike:

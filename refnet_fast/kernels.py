@@ -25,6 +25,7 @@ FAMILIES = (
     "shapes",
     "indexing",
     "random",
+    "unary",
 )
 
 

@@ -246,7 +246,12 @@ class Layer:
         Raises:
             ArgumentError: another number of arrays.  ShapeError: an array of another shape. Nothing is set then.
         """
-        values, own = [np.asarray(w) for w in weights], self.weights
+        try:
+            values, own = [np.asarray(w) for w in weights], self.weights
+        except (TypeError, ValueError):  # no iterable, or rows of different lengths
+            raise ArgumentError(
+                f"{self.name}.set_weights takes a list of arrays, in the order of get_weights; got {weights!r}."
+            ) from None
         if len(values) != len(own):
             needs = ", ".join(f"{v.name} {v.shape}" for v in own) or "none"
             hint = "" if self.built else " It is not built yet: call it once, or build(input_shape), first."
@@ -295,6 +300,10 @@ class Layer:
             args = (np.asarray(args[0], dtypes.floatx()), *args[1:])
         leaves = flatten([list(args), kwargs])
         if not any(isinstance(x, Tensor) for x in leaves) and trace.call is None and not trace.collecting:
+            if not any(isinstance(x, (np.ndarray, np.generic)) for x in leaves):
+                raise ArgumentError(
+                    f"{self.name} is called on a tensor or an array of numbers; got {', '.join(map(repr, args)) or 'nothing'}."
+                )
             return computed(self, args, kwargs)
         args = tuple(mapped(self._taken, a) for a in args)
         kwargs = {key: mapped(self._taken, a) for key, a in kwargs.items()}

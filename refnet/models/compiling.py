@@ -200,6 +200,8 @@ class Compilable(Layer):
             raise ArgumentError(
                 f"{method}: give one sample_weight, or one per output ({len(aims)}); got {len(floats)}."
             )
+        for array, loss, output, name in zip(floats, compiled.losses, graph.outputs, compiled.names):
+            checks.check_sample_weight(array, loss, output, name, method)
         return Batches(given, aims, list(floats))
 
     def _reader_of(self, graph: Graph, tensor: Tensor) -> str:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from refnet.annotations import Array
-from refnet.errors import ArgumentError, ShapeError
+from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.graph import Tensor, trace
 from refnet.layers.base import Layer
 from refnet.layers.core import InputLayer
@@ -34,7 +34,7 @@ class Model(Trainer):
         for word, value in (("inputs", inputs), ("outputs", outputs)):
             if value is None or not all(isinstance(x, Tensor) for x in flatten(value)):
                 raise ArgumentError(
-                    f"{self.name}: {word} must be tensors, from Input and the layers called on it; got {value!r}."
+                    f"{self.name}: {word} must be tensors, from Input and the layers called on it; got {shown(value)}."
                 )
         self.set_graph(inputs, outputs)
 

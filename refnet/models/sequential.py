@@ -25,6 +25,8 @@ class Sequential(Model):
         self._stack: list[Layer] = []
         self._between: list[Any] = []  # the tensors before, between and after the layers
         super().__init__(trainable=trainable, name=name)
+        if not isinstance(layers, (list, tuple, type(None))):
+            raise ArgumentError(f"{self.name} takes a list of layers; got {layers!r}.")
         for layer in layers or []:
             self.add(layer)
 
