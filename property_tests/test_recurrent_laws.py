@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from refnet import ops
 from refnet.definition import Op
 from refnet.engine import get_engine, use_engine
+from refnet.testing import hold
 from refnet.testing.strategies import load
 
 load()
@@ -112,3 +113,21 @@ def test_the_loss_is_the_sum_over_all_alignments(engine, data):
         assert loss == np.inf
     else:  # at most a few hundred roundings each, of numbers below 32
         assert abs(loss + np.log(total)) <= 32 * 300 * 2.0**-53
+
+
+def test_a_long_sequence_is_certified_step_by_step(engine):
+    """500 steps of 128 units; a sampled step of a sampled row, on the states that the engine itself came to."""
+    rng = np.random.default_rng(0)
+    batch, time, units, op, codes = 128 if engine == "cpu" else 8, 500, 128, Op.named["lstm"], NETS["lstm"][1]
+
+    def values(*shape):
+        return (0.3 * rng.standard_normal(shape)).astype("float32")
+
+    projected, kernel, states = values(batch, time, 4 * units), values(units, 4 * units), [values(batch, units)] * 2
+    flags = [np.ones((1, 1), bool), np.ones((1, 1, 1), "float32")]
+    under_test = get_engine(engine)
+    h, c, gates = under_test.compute(op, [projected, kernel, *states, *flags], codes)
+    n, t = int(rng.integers(batch)), int(rng.integers(1, time))
+    row, step = slice(n, n + 1), slice(t, t + 1)
+    before, results = [y[row, t - 1] for y in (h, c)], [y[row, step] for y in (h, c, gates)]
+    assert 0 < hold(op, under_test, [projected[row, step], kernel, *before, *flags], codes, results) <= 1
