@@ -1,6 +1,6 @@
 """Reverse mode: graph in, graph out. Each op's gradient is written with ops, so gradients can be differentiated again."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn
 
 from refnet.annotations import TensorLike
@@ -68,6 +68,20 @@ def reverse(
             for x, dx in zip(node.inputs, node.op.gradient(node, *dys)):
                 receive(x, dx)
     return [total.get(x) for x in xs]
+
+
+def differentiated(
+    composite: Callable[..., Sequence[Tensor]], node: Node, dys: Sequence[Tensor | None]
+) -> list[Tensor | None]:
+    """An op's gradient, by differentiating a composite: `composite(*inputs, **attributes)` gives the op's outputs with other ops.
+
+    The inputs count as independent of each other, although one may have been computed from another.
+    """
+    from refnet import ops
+
+    xs = [ops.identity(x) for x in node.inputs]
+    given = [(y, dy) for y, dy in zip(composite(*xs, **node.attributes), dys) if dy is not None]
+    return reverse([y for y, _ in given], [dy for _, dy in given], xs, None)
 
 
 class Undifferentiable:

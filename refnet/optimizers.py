@@ -22,6 +22,7 @@ class Optimizer:
         clipvalue: gradients are cut off at -clipvalue and clipvalue.
         global_clipnorm: all gradients are scaled down together to this norm.
         name: of the optimizer.
+        lr, decay: of the first edition: learning_rate, and how the rate shrinks, to rate / (1 + decay * steps done).
     Attributes:
         iterations: a variable: how many steps were done.
         learning_rate: a variable, unless it is a function. Setting it takes effect at the next step.
@@ -35,8 +36,15 @@ class Optimizer:
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
         name: str | None = None,
+        *,
+        lr: Any = None,
+        decay: float = 0.0,
     ):
         self.name = name or type(self).__name__.lower()
+        learning_rate = learning_rate if lr is None else lr
+        if isinstance(decay, (bool, str)) or not hasattr(decay, "__float__") or not float(decay) >= 0:
+            raise ArgumentError(f"{self.name}: decay must be a number of at least 0; got {decay!r}.")
+        self.decay = float(decay)
         if sum(value is not None for value in (clipnorm, clipvalue, global_clipnorm)) > 1:
             raise ArgumentError(f"{self.name}: give at most one of clipnorm, clipvalue and global_clipnorm.")
         for word, value in (("clipnorm", clipnorm), ("clipvalue", clipvalue), ("global_clipnorm", global_clipnorm)):
@@ -80,6 +88,15 @@ class Optimizer:
         self._rate.set(np.float32(self._checked_rate(value)))
 
     @property
+    def lr(self) -> Any:
+        """The first edition's name of learning_rate."""
+        return self.learning_rate
+
+    @lr.setter
+    def lr(self, value: Any) -> None:
+        self.learning_rate = value
+
+    @property
     def variables(self) -> list[Variable]:
         """iterations, the learning rate and every slot."""
         own = [self.iterations] if self.schedule else [self.iterations, self._rate]
@@ -98,6 +115,8 @@ class Optimizer:
         pairs = [(w, dw) for w, dw in zip(weights, gradients) if dw is not None]
         slopes = self.clipped([dw for _, dw in pairs])
         rate = self.schedule(self.iterations) if self.schedule is not None else self._rate
+        if self.decay:
+            rate = ops.divide(rate, ops.add(ops.multiply(ops.cast(self.iterations, "float32"), self.decay), 1.0))
         records: list[Assignment] = []
         shared = self.shared(rate)
         for (weight, _), slope in zip(pairs, slopes):
@@ -139,7 +158,8 @@ class Optimizer:
     def get_config(self) -> dict[str, Any]:
         rate = self.schedule or float(self._rate)
         clips = {"clipnorm": self.clipnorm, "clipvalue": self.clipvalue, "global_clipnorm": self.global_clipnorm}
-        return {"name": self.name, "learning_rate": rate, "weight_decay": self.weight_decay, **clips}
+        old = {"decay": self.decay} if self.decay else {}
+        return {"name": self.name, "learning_rate": rate, "weight_decay": self.weight_decay, **clips, **old}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Optimizer":
@@ -159,7 +179,7 @@ class SGD(Optimizer):
     """Gradient descent, with momentum if asked: see `ops.sgd_update` and `ops.sgd_momentum_update`.
 
     Args:
-        learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name: see Optimizer.
+        learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name, lr, decay: see Optimizer.
         momentum: how much of the last step is kept.
         nesterov: whether the gradient's step is taken after the momentum's.
     """
@@ -174,8 +194,9 @@ class SGD(Optimizer):
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
         name: str = "SGD",
+        **old: Any,
     ):
-        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name)
+        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name, **old)
         if not 0 <= momentum <= 1:
             raise ArgumentError(f"{self.name}: momentum lies in 0..1; got {momentum!r}.")
         self.momentum, self.nesterov = momentum, nesterov
@@ -197,7 +218,7 @@ class RMSprop(Optimizer):
     """Steps divided by a running root mean square of the gradient: see `ops.rmsprop_update`.
 
     Args:
-        learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name: see Optimizer.
+        learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name, lr, decay: see Optimizer.
         rho: how much of the running mean is kept.
         momentum: how much of the last step is kept.
         epsilon: added under the root.
@@ -216,8 +237,9 @@ class RMSprop(Optimizer):
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
         name: str = "rmsprop",
+        **old: Any,
     ):
-        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name)
+        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name, **old)
         self._check_rates(rho=rho, momentum=momentum)
         self._check_epsilon(epsilon)
         self.rho, self.momentum, self.epsilon, self.centered = rho, momentum, epsilon, centered
@@ -249,7 +271,7 @@ class Adam(Optimizer):
     """Running means of the gradient and of its square: see `ops.adam_update`.
 
     Args:
-        learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name: see Optimizer.
+        learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name, lr, decay: see Optimizer.
         beta_1, beta_2: how much of the two means is kept.
         epsilon: added to the root.
         amsgrad: whether the largest mean square so far is used.
@@ -267,8 +289,9 @@ class Adam(Optimizer):
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
         name: str = "adam",
+        **old: Any,
     ):
-        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name)
+        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name, **old)
         self._check_rates(beta_1=beta_1, beta_2=beta_2)
         self._check_epsilon(epsilon)
         self.beta_1, self.beta_2, self.epsilon, self.amsgrad = beta_1, beta_2, epsilon, amsgrad

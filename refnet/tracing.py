@@ -65,6 +65,7 @@ class Trace(threading.local):
 
     call: Call | None = None
     training: bool | None = None
+    learning_phase: bool | None = None  # `backend.set_learning_phase`: what training means where nothing else says
     guard: Guard = ()
     pure = False  # inside a cell that must not leave a mark
     collecting = False  # assignments are records even outside a call

@@ -26,6 +26,10 @@ FAMILIES = (
     "indexing",
     "random",
     "unary",
+    "normalization",
+    "row_normalization",
+    "statistics",
+    "attention",
 )
 
 

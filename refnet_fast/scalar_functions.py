@@ -91,6 +91,11 @@ def truncate(x):
 
 
 @njit(**_OPTIONS)
+def larger(x, y):
+    return x if x > y or x != x else y
+
+
+@njit(**_OPTIONS)
 def isnan(x):
     return x != x
 
@@ -114,6 +119,7 @@ FUNCTIONS = {
     "floor_divide": floor_divide,
     "remainder": remainder,
     "truncate": truncate,
+    "larger": larger,
     "isnan": isnan,
     "floor": floor,
     **{

@@ -52,6 +52,7 @@ class Layer:
     inference_when_frozen = (
         False  # whether a layer that is not trainable behaves as in inference, as BatchNormalization
     )
+    first_dtype: str | None = None  # of the Input that `input_shape=` stands for; floatx if None
     branches_on_training = True  # whether `call` looks at `training`, or only hands it on
 
     def __init_subclass__(cls, **more: Any) -> None:
@@ -332,6 +333,7 @@ class Layer:
         given = kwargs.get("training")
         rest = {key: a for key, a in kwargs.items() if key != "training"}
         training = trace.training if given is None else bool(given)
+        training = trace.learning_phase if training is None else training
         gated = training and self.inference_when_frozen
         with trace.inside(call=record, training=training):
             if takes and self.branches_on_training and (training is None or gated):

@@ -19,10 +19,11 @@ def computed(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     leaves = flatten([list(args), kwargs])
     arrays = [np.asarray(x) for x in leaves if isinstance(x, (np.ndarray, np.generic))]
     with building:
-        key = (signature([list(args), kwargs]), tuple((x.trainable, x.built, id(x)) for x in layer.all_layers()))
+        kind = (signature([list(args), kwargs]), trace.learning_phase)
+        key = (kind, tuple((x.trainable, x.built, id(x)) for x in layer.all_layers()))
         if key not in layer._programs:
             made = program_for(layer, args, kwargs)
-            key = (key[0], tuple((x.trainable, x.built, id(x)) for x in layer.all_layers()))
+            key = (kind, tuple((x.trainable, x.built, id(x)) for x in layer.all_layers()))
             layer._programs[key] = made
         outputs, program, executables = layer._programs[key]
         engine = current_engine()

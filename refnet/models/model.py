@@ -221,7 +221,7 @@ class Model(Trainer):
         return self.outputs_structure if self.graph is not None else self._trace(inputs)[1]
 
     def _trace(self, inputs: list[Array]) -> tuple[Graph, Any]:
-        key = tuple((a.shape[1:], a.dtype.kind == "f") for a in inputs)
+        key = (trace.learning_phase, *((a.shape[1:], a.dtype.kind == "f") for a in inputs))
         if key not in self._traced:
             slots = [
                 Tensor((None, *a.shape[1:]), self.dtype if a.dtype.kind == "f" else a.dtype, name=f"input_{i}")

@@ -4,7 +4,7 @@ from refnet.annotations import Array, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, broadcast_shapes, broadcast_strides, join_axes, size_of
 from refnet.errors import ShapeError
 from refnet.graph import Node
-from refnet.ops.arguments import promoted, shape_of
+from refnet.ops.arguments import as_dtype, dtype_of, promoted, shape_of
 from refnet.ops.elementwise import sum_like
 
 
@@ -19,7 +19,7 @@ def matmul(x1: TensorLike, x2: TensorLike) -> Array:
         x1: (..., rows, inner) or (inner,), any dtype.
         x2: (..., inner, columns) or (inner,), any dtype.
     Returns:
-        (..., rows, columns) in the promoted dtype.
+        (..., rows, columns) in the promoted dtype; int8 alone gives int32.
     NaN: in a row or column gives NaN wherever it takes part; so does 0 * inf. Empty: inner = 0 gives zeros.
     Raises:
         ShapeError: scalars, unequal inner axes, leading axes that do not broadcast.
@@ -30,7 +30,7 @@ def matmul(x1: TensorLike, x2: TensorLike) -> Array:
     """
     from refnet.ops import shapes
 
-    x1, x2 = promoted("matmul", x1, x2)
+    x1, x2 = summable(*promoted("matmul", x1, x2))
     rank1, rank2 = len(shape_of(x1)), len(shape_of(x2))
     if rank1 == 0 or rank2 == 0:
         raise ShapeError(
@@ -42,6 +42,11 @@ def matmul(x1: TensorLike, x2: TensorLike) -> Array:
     if rank1 == 1:
         y = shapes.squeeze(y, -2)
     return shapes.squeeze(y, -1) if rank2 == 1 else y
+
+
+def summable(*xs: TensorLike) -> tuple[TensorLike, ...]:
+    """Operands of one dtype, int8 widened to int32: sums of its products hardly ever fit."""
+    return tuple(as_dtype(x, "int32") if dtype_of(x) == "int8" else x for x in xs)
 
 
 def _batched(a: TensorLike, b: TensorLike) -> TensorLike:

@@ -120,6 +120,15 @@ def truncate(x: Number) -> Number:
     return int(x) if plain(x) else x.truncate()
 
 
+def larger(x: Number, y: Number) -> Number:
+    """The larger of two computed numbers; NaN if either is. (An `if` between computed numbers may be decided by rounding.)"""
+    if not plain(x):
+        return x.larger(y)
+    if not plain(y):
+        return y.larger(x)
+    return x if x > y or x != x else y
+
+
 def isnan(x: Number) -> Number:
     """Whether x is not a number."""
     return x != x
@@ -130,4 +139,4 @@ def lowest(x: Array) -> Number:
     kind = x.dtype.kind
     if kind == "b":
         return False
-    return -INF if kind in "fO" else int(np.iinfo(x.dtype).min)
+    return -INF if kind in "fOV" else int(np.iinfo(x.dtype).min)  # V: bfloat16

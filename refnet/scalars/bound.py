@@ -85,7 +85,7 @@ class Bound:
         """How far a computed value may be from `value`, overflow aside."""
         if self.exact or not finite(self.value):
             return ZERO
-        if not finite(self.error):
+        if self.error == INF:
             return INF
         if self.terms == 2 and self.depth == 0:  # one addition of exact numbers is rounded once
             return rounding.current.u * abs(self.value) + self.error
@@ -138,13 +138,18 @@ class Bound:
         if zero(other.value) and other.exact:
             return self
         error = self.error if other.error is ZERO else self.error + other.error
+        magnitude, free = self.magnitude + other.magnitude, self.free or other.free
+        if magnitude > rounding.current.largest and not (self.exact and other.exact):
+            free = free or (self.value < 0) != (
+                other.value < 0
+            )  # inf - inf; one may be too small for `value` to show it
         return Bound(
             value,
-            self.magnitude + other.magnitude,
+            magnitude,
             self.terms + other.terms,
             self.depth if self.depth > other.depth else other.depth,
             error if rounding.current.smallest is ZERO else error + rounding.current.smallest,
-            self.free or other.free,
+            free,
         )
 
     def _infinite_sum(self, other: "Bound", value: Any) -> "Bound":
@@ -256,6 +261,19 @@ class Bound:
         if not self.exact:
             raise TypeError("a computed value has no certain whole part")
         return int(self.value)
+
+    def larger(self, other: Any) -> "Bound":
+        """Whichever an engine takes for the larger."""
+        a, b = self.settled(), Bound.of(other).settled()
+        if a.free or b.free:
+            return ANYTHING
+        if mp.isnan(a.value) or mp.isnan(b.value):
+            return Bound(NAN)
+        (a_low, a_high), (b_low, b_high) = a.interval, b.interval
+        if a_low >= b_high or b_low >= a_high:
+            return a if a_low >= b_high else b
+        value, low, high = max(a.value, b.value), max(a_low, b_low), max(a_high, b_high)
+        return Bound(value, error=max(high - value, value - low))
 
     def power(self, exponent: Any) -> "Bound":
         return raised(self.settled(), Bound.of(exponent).settled())

@@ -124,6 +124,10 @@ class Dual:
     def truncate(self) -> int:
         return int(self.value)
 
+    def larger(self, other: Any) -> "Dual":
+        other = Dual.of(other)
+        return self if self.value > other.value or mp.isnan(self.value) else other
+
     def power(self, exponent: Any) -> "Dual":
         exponent = Dual.of(exponent)
         a, b = self.value, exponent.value

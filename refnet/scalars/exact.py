@@ -29,6 +29,9 @@ class Exact(Fraction):
     def rpower(self, base: Any) -> "Exact":
         return Exact(base).power(self)
 
+    def larger(self, other: Any) -> "Exact":
+        return self if self >= other else Exact(other)
+
     def truncate(self) -> int:
         return int(self)
 

@@ -71,6 +71,10 @@ class Recording:
     def truncate(self) -> int:
         return int(self.value)
 
+    def larger(self, other: Any) -> "Recording":
+        b = recorded(other)
+        return Recording(scalars.larger(self.value, b.value), f"larger({self.text}, {b.text})")
+
     def power(self, exponent: Any) -> "Recording":
         b = recorded(exponent)
         return Recording(scalars.power(self.value, b.value), f"{self.within(ATOM)}**{b.within(ATOM)}", PRODUCT)

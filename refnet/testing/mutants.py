@@ -16,6 +16,7 @@ from refnet.annotations import Array
 from refnet.definition import Op
 from refnet.engine import Engine, interpret
 from refnet.errors import ShapeError
+from refnet.testing.average_mutants import AVERAGE_MUTANTS
 from refnet.testing.certificates import check
 from refnet.testing.draw import Seeded
 from refnet.testing.evaluate import specs_of
@@ -47,6 +48,12 @@ def a_million_terms() -> Sequence[tuple[list[Array], dict[str, Any], Any]]:
     x = np.ones(1_000_001, "float32")
     x[0] = 2**24
     return [([x], {"start": 0, "count": 1, "keepdims": False}, [(0, 0)])]
+
+
+def of_row(row: tuple[str, ...]) -> Mutant:
+    """A mutant from its texts, in the order of its fields."""
+    fields: dict[str, Any] = dict(zip(Mutant._fields, row))
+    return Mutant(**fields)
 
 
 MUTANTS = [
@@ -255,6 +262,7 @@ MUTANTS = [
         "return ieee_divide(x1, x2)",
         "return x1 * ieee_divide(1, x2)",
     ),
+    *map(of_row, AVERAGE_MUTANTS),
 ]
 
 

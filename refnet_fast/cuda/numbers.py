@@ -109,6 +109,7 @@ def _on_device():
         "floor": through(libdevice.floor),
         "divide": cuda.jit(device=True)(lambda x, y: np.float64(x) / np.float64(y)),
         "power": cuda.jit(device=True)(lambda x, y: math.pow(np.float64(x), np.float64(y))),
+        "larger": cuda.jit(device=True)(lambda x, y: x if x > y or x != x else y),
         "isnan": cuda.jit(device=True)(lambda x: x != x),
         "truncate": cuda.jit(device=True)(lambda x: np.int64(x)),
         "lowest": lowest,

@@ -1,0 +1,152 @@
+"""Laws of normalizations, attention, running totals and products over axes; on every engine."""
+
+import numpy as np
+from drawing import Drawn
+from hypothesis import given
+from hypothesis import strategies as st
+
+from refnet import ops
+from refnet.engine import use_engine
+
+U = 2.0**-24
+
+
+def floats(draw, shape):
+    """float32 values of ordinary size: the laws hold up to rounding where nothing overflows or cancels."""
+    return np.random.default_rng(draw.integer(0, 2**16)).standard_normal(shape).astype("float32")
+
+
+def whole(draw, shape):
+    """Small whole numbers: their sums and products do not round."""
+    return draw.array(shape, "int32", low=-9, high=9).astype("float32")
+
+
+def same(a, b):
+    return a.shape == b.shape and a.dtype == b.dtype and np.array_equal(a, b)
+
+
+@given(data=st.data())
+def test_a_normalized_batch_has_mean_0_and_variance_1(engine, data):
+    draw = Drawn(data)
+    x = floats(draw, (draw.integer(2, 9), draw.integer(1, 4), draw.integer(2, 5))) * 4 + 2
+    with use_engine(engine):
+        y, mean, variance = ops.batch_normalization_training(x, 1, epsilon=0.0)
+    y, n = y.astype("float64"), x.shape[0] * x.shape[2]
+    # each y is off by what rounding the mean leaves, beside the deviation, and by its own few roundings
+    reach = np.abs(x).max((0, 2)) / np.sqrt(variance)
+    error = 8 * (n + 8) * U * (1 + reach)
+    assert np.all(np.abs(y.mean((0, 2))) <= error)
+    assert np.all(np.abs((y**2).mean((0, 2)) - 1) <= 4 * error)
+    assert np.allclose(mean, x.astype("float64").mean((0, 2)), rtol=0, atol=n * U * np.abs(x).max())
+    assert np.allclose(variance, x.astype("float64").var((0, 2)), rtol=4 * n * U * float(np.max(1 + reach)), atol=0)
+
+
+@given(data=st.data())
+def test_a_normalized_row_has_mean_0_and_variance_1(engine, data):
+    draw = Drawn(data)
+    x = floats(draw, (draw.integer(1, 5), draw.integer(2, 20)))
+    with use_engine(engine):
+        y = ops.layer_normalization(x, epsilon=0.0).astype("float64")
+    error = 8 * (x.shape[1] + 8) * U * (1 + np.abs(x).max(1) / x.astype("float64").std(1))
+    assert np.all(np.abs(y.mean(1)) <= error)
+    assert np.all(np.abs((y**2).mean(1) - 1) <= 4 * error)
+
+
+@given(data=st.data())
+def test_training_is_inference_with_the_batch_s_own_moments(engine, data):
+    draw = Drawn(data)
+    x = floats(draw, (draw.integer(1, 7), draw.integer(1, 5)))
+    offset, scale = floats(draw, x.shape[1:]), floats(draw, x.shape[1:])
+    with use_engine(engine):
+        y, mean, variance = ops.batch_normalization_training(x, -1, offset, scale, 0.1)
+        again = ops.batch_normalization(x, mean, variance, -1, offset, scale, 0.1)
+    room = 32 * U * (np.abs(offset) + 4 * np.abs(scale) * np.abs(x).max(initial=1) / 0.3)
+    assert np.all(np.abs(y - again) <= room)
+
+
+@given(data=st.data())
+def test_a_whole_shift_of_a_row_changes_nothing(engine, data):
+    """Rows of 4 whole numbers have exact means; so have they after a shift by a whole number."""
+    draw = Drawn(data)
+    x = whole(draw, (draw.integer(1, 5), 4)) * 4
+    with use_engine(engine):
+        assert same(ops.layer_normalization(x), ops.layer_normalization(x + np.float32(64)))
+
+
+@given(data=st.data())
+def test_one_group_is_layer_normalization_and_single_channels_are_instances(engine, data):
+    draw = Drawn(data)
+    x = floats(draw, (draw.integer(1, 3), draw.integer(1, 4), draw.integer(1, 3)))
+    with use_engine(engine):
+        whole_sample = ops.layer_normalization(x.swapaxes(1, 2), axis=(1, 2), epsilon=1e-3).swapaxes(1, 2)
+        assert np.array_equal(ops.group_normalization(x, 1), whole_sample)
+        assert same(ops.group_normalization(x, x.shape[-1]), ops.instance_normalization(x))
+
+
+def attended(draw, keys=None):
+    """query, key and value with whole heads of equal number."""
+    b, t, s, n, h = (draw.integer(1, 3) for _ in range(5))
+    s = s if keys is None else keys
+    return floats(draw, (b, t, n, h)), floats(draw, (b, s, n, h)), floats(draw, (b, s, n, h))
+
+
+@given(data=st.data())
+def test_attention_to_one_key_is_its_value(engine, data):
+    query, key, value = attended(Drawn(data), keys=1)
+    with use_engine(engine):
+        y = ops.dot_product_attention(query, key, value)
+    assert np.array_equal(y, np.broadcast_to(value, query.shape))
+
+
+@given(data=st.data())
+def test_masked_keys_are_as_good_as_gone(engine, data):
+    draw = Drawn(data)
+    query, key, value = attended(draw)
+    more = floats(draw, (key.shape[0], draw.integer(1, 3), *key.shape[2:]))
+    mask = np.arange(key.shape[1] + more.shape[1]) < key.shape[1]
+    longer = [np.concatenate([x, more], axis=1) for x in (key, value)]
+    with use_engine(engine):
+        short, long = ops.dot_product_attention(query, key, value), ops.dot_product_attention(query, *longer, mask=mask)
+    assert np.allclose(short, long, rtol=0, atol=64 * U * np.abs(value).max())
+
+
+@given(data=st.data())
+def test_causal_is_a_lower_triangle(engine, data):
+    query, key, value = attended(Drawn(data))
+    lower = np.tril(np.ones((query.shape[1], key.shape[1]), bool))
+    with use_engine(engine):
+        causal = ops.dot_product_attention(query, key, value, is_causal=True)
+        masked = ops.dot_product_attention(query, key, value, mask=lower)
+    assert np.allclose(causal, masked, rtol=0, atol=64 * U * np.abs(value).max())
+
+
+@given(data=st.data())
+def test_einsum_is_matmul(engine, data):
+    draw = Drawn(data)
+    a, b = (whole(draw, (2, draw.integer(1, 5), 3)) for _ in range(2))
+    with use_engine(engine):
+        assert same(ops.einsum("bij,bkj->bik", a, b), ops.matmul(a, b.swapaxes(1, 2)))
+        assert same(ops.einsum("ij,jk->ik", a[0], b[0].T), ops.matmul(a[0], b[0].T))
+        assert same(ops.einsum("ij,kj->ki", a[0], b[0]), ops.matmul(b[0], a[0].T))
+        assert np.array_equal(ops.tensordot(a, b, [[0, 2], [0, 2]]), np.einsum("bij,bkj->ik", a, b))
+
+
+@given(data=st.data())
+def test_the_last_running_total_is_the_sum_and_differences_undo_it(engine, data):
+    draw = Drawn(data)
+    x = whole(draw, draw.shape(2, 3, 1, 6))
+    axis = draw.integer(0, x.ndim - 1)
+    with use_engine(engine):
+        total = ops.cumsum(x, axis)
+        assert np.array_equal(np.take(total, -1, axis), ops.sum(x, axis))
+        assert np.array_equal(np.diff(total, axis=axis, prepend=0), x)
+        assert np.array_equal(np.take(ops.cumprod(np.sign(x), axis), -1, axis), ops.prod(np.sign(x), axis))
+
+
+@given(data=st.data())
+def test_logsumexp_is_what_log_softmax_takes_off(engine, data):
+    draw = Drawn(data)
+    x = floats(draw, (draw.integer(1, 4), draw.integer(1, 9)))
+    with use_engine(engine):
+        taken_off = x - ops.log_softmax(x)
+        assert np.allclose(ops.logsumexp(x, 1, keepdims=True), taken_off, rtol=0, atol=64 * U * (4 + np.abs(x).max()))
