@@ -1,8 +1,10 @@
 """Reverse mode: graph in, graph out. Each op's gradient is written with ops, so gradients can be differentiated again."""
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import NoReturn
 
 from refnet.annotations import TensorLike
+from refnet.errors import ArgumentError
 from refnet.graph import Condition, Mode, Node, Tensor, phase, sorted_nodes
 
 
@@ -80,3 +82,13 @@ def differentiated(
     xs = [ops.identity(x) for x in node.inputs]
     given = [(y, dy) for y, dy in zip(composite(*xs, **node.attributes), dys) if dy is not None]
     return reverse([y for y, _ in given], [dy for _, dy in given], xs, None)
+
+
+class Undifferentiable:
+    """The gradient of an op that has none, although something real flows through it: asking for it raises, in these words."""
+
+    def __init__(self, words: str):
+        self.words = words
+
+    def __call__(self, node: Node, *dys: Tensor | None) -> NoReturn:
+        raise ArgumentError(f"{node.op.name}: {self.words}")

@@ -83,7 +83,8 @@ class Trace(threading.local):
         """Books a loss or an assignment to the current call."""
         if self.pure:
             raise ArgumentError(
-                "a cell inside scan cannot assign variables or add losses: return them as states or outputs."
+                "inside ops.scan, map, cond and while_loop nothing may assign variables or add losses: return what is to "
+                "be kept as a state or an output."
             )
         if self.call is not None:
             getattr(self.call, kind).append(record)

@@ -45,7 +45,19 @@ from refnet.ops.comparison import (
     where,
 )
 from refnet.ops.contraction import matmul
+from refnet.ops.control import (
+    cond,
+    convert_to_numpy,
+    convert_to_tensor,
+    dtype,
+    fori_loop,
+    map,
+    scan,
+    vectorized_map,
+    while_loop,
+)
 from refnet.ops.convolution import conv
+from refnet.ops.ctc import ctc_decode, ctc_loss
 from refnet.ops.depthwise import depthwise_conv, separable_conv
 from refnet.ops.division import divide, divide_no_nan, floor_divide, fmod, mod, power, reciprocal, true_divide
 from refnet.ops.elementwise import abs, absolute, add, maximum, minimum, multiply, negative, sign, square, subtract
@@ -73,6 +85,9 @@ from refnet.ops.optimizer_adaptive import (
 from refnet.ops.padding import pad
 from refnet.ops.piecewise import hard_shrink, hard_silu, hard_swish, hard_tanh, soft_shrink, threshold
 from refnet.ops.pooling import average_pool, max_pool
+from refnet.ops.recurrent_gru import gru
+from refnet.ops.recurrent_lstm import lstm
+from refnet.ops.recurrent_simple import simple_rnn
 from refnet.ops.reduction import all, any, count_nonzero, prod, sum
 from refnet.ops.repeating import repeat, roll, tile, unstack
 from refnet.ops.resizing import resize

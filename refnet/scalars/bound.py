@@ -24,6 +24,8 @@ from refnet.scalars.choices import decide
 from refnet.scalars.exact import mp
 from refnet.scalars.rounding import INF, NAN, SLACK, ZERO, finite, fits, gamma, ulp, zero
 
+UNSEEN = mp.mpf(2) ** 200  # beside this, 1 is nearly lost in the working precision
+
 
 class Bound:
     """See the module. `Bound(x)` is x exactly."""
@@ -104,12 +106,10 @@ class Bound:
     def overflows(self) -> bool:
         """Whether a part of the sum may be infinite with either sign, so that NaN may come out."""
         one_rounding = self.terms == 2 and self.depth == 0
-        return (
-            self.terms > 1
-            and not one_rounding
-            and self.magnitude * SLACK > rounding.current.largest
-            and self.magnitude > abs(self.value)
-        )
+        if self.terms == 1 or one_rounding or self.magnitude * SLACK <= rounding.current.largest:
+            return False
+        # A term of the other sign may be too small beside the rest to show in 72 digits, and still overflow by itself.
+        return bool(self.magnitude > abs(self.value) or self.magnitude > rounding.current.largest * UNSEEN)
 
     def settled(self) -> "Bound":
         """This sum as one term of something else: its order of evaluation ends here."""
