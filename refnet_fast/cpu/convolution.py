@@ -114,7 +114,7 @@ def _convolution(size):
         while f < filters:
             panel = width_of_panel(filters - f)
             task, j = lo, 0
-            while task < hi:
+            while task < hi and columns > 0:
                 n, i = task // rows, task % rows
                 p0, p1 = reaching(i * sh - top, height, p_count, dh)
                 q0, q1, pixels = 0, q_count, j1 - j0
