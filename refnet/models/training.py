@@ -89,19 +89,24 @@ class Trainer(Compilable):
         with self._unbuilt_on_error():
             batches = self._fed("fit", *parts)
             validation = None if held is None else self._fed("fit (validation)", *held)
-            step = self._executable("train", batches)
+            self._executable("train", batches)
             if validation is not None:
                 self._executable("test", validation)
         steps = -(-len(batches) // batch_size)
         listed = callback_module.CallbackList(
             callbacks, self, verbose, epochs=epochs, steps=steps, history=True, batch_size=batch_size
         )
-        self.history, self.stop_training = listed.history, False
+        self.history, self.stop_training, self.resume = listed.history, False, None
         with listed.running("train"):
-            for epoch in range(initial_epoch, epochs):
-                self.reset_metrics()
+            start, first = self.resume or (initial_epoch, 0)
+            step = self._executable("train", batches)  # again: a run taken up has its own seeds
+            for epoch in range(start, epochs):
+                if not first:
+                    self.reset_metrics()
                 listed.on_epoch_begin(epoch)
-                self._run(step, batches, self._order(bool(shuffle), len(batches)), batch_size, steps, listed, "train")
+                order = self._order(bool(shuffle), len(batches))
+                self._run(step, batches, order, batch_size, steps, listed, "train", first=first)
+                first = 0
                 logs = self._results()
                 if validation is not None and (epoch + 1) % validation_freq == 0:
                     size = _batch_size("fit", validation_batch_size or batch_size)
@@ -115,10 +120,22 @@ class Trainer(Compilable):
     def _order(self, shuffle: bool, samples: int) -> Array | None:
         if not shuffle:
             return None
+        with engine.eager_on_current():
+            return np.asarray(random.permutation(samples, seed=self._orders()), np.int64)
+
+    def _orders(self) -> random.SeedGenerator:
         if self._shuffler is None:
             self._shuffler = random.SeedGenerator()
-        with engine.eager_on_current():
-            return np.asarray(random.permutation(samples, seed=self._shuffler), np.int64)
+        return self._shuffler
+
+    def shuffler_state(self) -> list[int]:
+        """Seed and number of draws of the generator of the epochs' orders."""
+        return [int(number) for number in self._orders().state.value]
+
+    def set_shuffler(self, seed: int, drawn: int) -> None:
+        """Puts the generator of the epochs' orders where `shuffler_state` found it."""
+        self._shuffler = random.SeedGenerator(seed)
+        self._shuffler.state.set(np.array([seed, drawn]))
 
     def _run(
         self,
@@ -130,9 +147,10 @@ class Trainer(Compilable):
         listed: Any,
         kind: str,
         outputs: Any = None,
+        first: int = 0,
     ) -> None:
         """Runs the batches of an epoch in slices: as many at once as the engine likes, or one by one for batch callbacks."""
-        at, single, arrays = 0, listed.wants_batches(kind), batches.arrays
+        at, single, arrays = first, listed.wants_batches(kind), batches.arrays
         while at < steps:
             if single:
                 listed.on_batch_begin(kind, at)
