@@ -94,7 +94,9 @@ def test_a_file_of_one_is_read_by_the_other(make: Any, writer: int, tmp_path: pa
         np.testing.assert_allclose(ours, theirs, rtol=2e-6, atol=2e-6)
     assert int(np.asarray(read.optimizer.iterations)) == 6
     assert np.isclose(float(np.asarray(read.optimizer.learning_rate)), float(np.asarray(model.optimizer.learning_rate)))
-    if make is not sequential:  # without dropout both go on alike: compile's losses and the optimizer's state came along
+    if (
+        make is not sequential
+    ):  # without dropout both go on alike: compile's losses and the optimizer's state came along
         for m in (model, read):
             m.fit(inputs, targets, epochs=1, batch_size=8, verbose=0, shuffle=False)
         for ours, theirs in zip(predictions(model, inputs), predictions(read, inputs), strict=True):
