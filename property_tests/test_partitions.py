@@ -9,6 +9,7 @@ from refnet.definition import Op
 from refnet.engine import get_engine, spec_of
 from refnet.testing.draw import Seeded
 from refnet.testing.strategies import case, primitives
+from refnet_fast.build import build_all
 from refnet_fast.engine import single
 
 KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
@@ -22,13 +23,14 @@ def run_in_pieces(running, feeds, pieces):
         head = group[0]
         units = -(-head.tasks // head.quantum)
         count = 1 if any(row.serial for row in group) else pieces
+        kernels = [KERNEL(build_all([row.kernel])[row.kernel]) for row in group]
         frames = [np.array(row.frame, np.int64) for row in group]
         for piece in reversed(range(count)):
             low = min(head.tasks, units * piece // count * head.quantum)
             high = min(head.tasks, units * (piece + 1) // count * head.quantum)
             if low < high:
-                for row, frame in zip(group, frames):
-                    KERNEL(row.kernel)(frame.ctypes.data, low, high)
+                for kernel, frame in zip(kernels, frames):
+                    kernel(frame.ctypes.data, low, high)
     return [np.array(running.memory.array(y)) for y in running.plan.outputs]
 
 

@@ -6,6 +6,8 @@ import json
 import sys
 from typing import Any
 
+from refnet.errors import ArgumentError
+
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
@@ -20,14 +22,17 @@ def main(arguments: list[str] | None = None) -> int:
     explain.add_argument("--at", default=None, help="the element's index, as 0,1; the last one if left out")
     explain.add_argument("--seed", type=int, default=0, help="which of the fixed calls")
     given = parser.parse_args(arguments)
-    if given.command == "explain":
-        from refnet.explain import explain as explained
+    try:
+        if given.command == "explain":
+            from refnet.explain import explain as explained
 
-        print(explained(given.op, given.at, given.seed))
-        return 0
-    from refnet.testing.measure import table
+            print(explained(given.op, given.at, given.seed))
+            return 0
+        from refnet.testing.measure import table
 
-    rows = table(given.names)
+        rows = table(given.names)
+    except ArgumentError as error:
+        parser.error(str(error))
     if given.json:
         print(json.dumps(rows, default=str).replace("Infinity", "1e999"))
     else:

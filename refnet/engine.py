@@ -5,6 +5,7 @@ The reference engine interprets the definitions: every loop in plain Python, eve
 """
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -193,22 +194,26 @@ class use_engine:
 
 
 # Eager calls (ops on arrays): `refnet.ops` runs the definition unless inside `use_engine`; `refnet_fast.ops` the current engine.
-_eager: list[bool] = []
+class _Eager(threading.local):
+    on_current = False
+
+
+_eager = _Eager()
 
 
 @contextmanager
 def eager_on_current() -> Iterator[None]:
-    """Inside, ops on arrays run on the current engine even outside `use_engine`."""
-    _eager.append(True)
+    """Inside, this thread's ops on arrays run on the current engine even outside `use_engine`."""
+    before, _eager.on_current = _eager.on_current, True
     try:
         yield
     finally:
-        _eager.pop()
+        _eager.on_current = before
 
 
 def compute(op: Op, arrays: Sequence[TensorLike], attributes: dict[str, Any]) -> list[Array]:
     """One eager call: on the reference engine, or on the current one (see above)."""
-    chosen = current_engine() if _current or _eager else reference
+    chosen = current_engine() if _current or _eager.on_current else reference
     if op.expand is not None:
         return _as_list(op.expand(*map(np.asarray, arrays), **attributes))
     return chosen.compute(op, [np.asarray(a) for a in arrays], attributes)

@@ -39,6 +39,14 @@ class MissingPackageError(RefnetError, ImportError):
     """A package that only some uses of refnet need, and that is not installed."""
 
 
+def shown(value: object) -> str:
+    """A wrong argument as messages quote it: an array by its shape, not by its numbers."""
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and not isinstance(value, type):
+        return f"a {type(value).__name__} of shape {shape}"
+    return repr(value)
+
+
 def did_you_mean(name: object, known: Sequence[str]) -> str:
     """' Did you mean ...?' with the nearest known names, or the list of all of them."""
     import difflib

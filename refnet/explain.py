@@ -60,8 +60,9 @@ def explain(name: str, at: str | None = None, seed: int = 0) -> str:
         if results[0].size > 1 or attempt == seed + 999:
             break
     y = results[0]
-    index = tuple(int(i) for i in at.split(",")) if at else tuple(d - 1 for d in y.shape)
-    if len(index) != y.ndim or any(not 0 <= i < d for i, d in zip(index, y.shape)):
+    words = at.split(",") if at else [str(d - 1) for d in y.shape]
+    index = tuple(int(word) for word in words if word.isdecimal())
+    if not len(index) == len(words) == y.ndim or any(i >= d for i, d in zip(index, y.shape)):
         raise ArgumentError(f"explain: --at must be an index of a result of shape {y.shape}; got {at!r}.")
     given = ", ".join(f"{a.dtype.name}{list(a.shape)}" for a in map(np.asarray, drawn.arrays))
     return f"{name}({given}{', ' + str(drawn.attributes) if drawn.attributes else ''})\ny{list(index)} = {y[index]!r}"

@@ -22,6 +22,7 @@ class Optimizer:
         clipvalue: gradients are cut off at -clipvalue and clipvalue.
         global_clipnorm: all gradients are scaled down together to this norm.
         name: of the optimizer.
+        lr, decay: of the first edition: learning_rate, and how the rate shrinks, to rate / (1 + decay * steps done).
     Attributes:
         iterations: a variable: how many steps were done.
         learning_rate: a variable, unless it is a function. Setting it takes effect at the next step.
@@ -35,8 +36,15 @@ class Optimizer:
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
         name: str | None = None,
+        *,
+        lr: Any = None,
+        decay: float = 0.0,
     ):
         self.name = name or type(self).__name__.lower()
+        learning_rate = learning_rate if lr is None else lr
+        if isinstance(decay, (bool, str)) or not hasattr(decay, "__float__") or not float(decay) >= 0:
+            raise ArgumentError(f"{self.name}: decay must be a number of at least 0; got {decay!r}.")
+        self.decay = float(decay)
         if sum(value is not None for value in (clipnorm, clipvalue, global_clipnorm)) > 1:
             raise ArgumentError(f"{self.name}: give at most one of clipnorm, clipvalue and global_clipnorm.")
         for word, value in (("clipnorm", clipnorm), ("clipvalue", clipvalue), ("global_clipnorm", global_clipnorm)):
@@ -57,6 +65,16 @@ class Optimizer:
             )
         return float(value)
 
+    def _check_rates(self, **rates: Any) -> None:
+        """What a running mean keeps: a share below 1."""
+        for word, value in rates.items():
+            if not isinstance(value, (int, float, np.number)) or not 0 <= value < 1:
+                raise ArgumentError(f"{self.name}: {word} must be a number, at least 0 and below 1; got {value!r}.")
+
+    def _check_epsilon(self, epsilon: Any) -> None:
+        if not isinstance(epsilon, (int, float, np.number)) or not epsilon >= 0:
+            raise ArgumentError(f"{self.name}: epsilon must be a number of at least 0; got {epsilon!r}.")
+
     @property
     def learning_rate(self) -> Any:
         return self.schedule or self._rate
@@ -68,6 +86,15 @@ class Optimizer:
                 f"{self.name}: a schedule cannot be set or replaced; make a new optimizer and compile again."
             )
         self._rate.set(np.float32(self._checked_rate(value)))
+
+    @property
+    def lr(self) -> Any:
+        """The first edition's name of learning_rate."""
+        return self.learning_rate
+
+    @lr.setter
+    def lr(self, value: Any) -> None:
+        self.learning_rate = value
 
     @property
     def variables(self) -> list[Variable]:
@@ -97,6 +124,8 @@ class Optimizer:
         pairs = [(w, dw) for w, dw in zip(weights, gradients) if dw is not None]
         slopes = self.clipped([dw for _, dw in pairs])
         rate = self.schedule(self.iterations) if self.schedule is not None else self._rate
+        if self.decay:
+            rate = ops.divide(rate, ops.add(ops.multiply(ops.cast(self.iterations, "float32"), self.decay), 1.0))
         records: list[Assignment] = []
         shared = self.shared(rate)
         for (weight, _), slope in zip(pairs, slopes):
@@ -138,7 +167,8 @@ class Optimizer:
     def get_config(self) -> dict[str, Any]:
         rate = self.schedule or float(self._rate)
         clips = {"clipnorm": self.clipnorm, "clipvalue": self.clipvalue, "global_clipnorm": self.global_clipnorm}
-        return {"name": self.name, "learning_rate": rate, "weight_decay": self.weight_decay, **clips}
+        old = {"decay": self.decay} if self.decay else {}
+        return {"name": self.name, "learning_rate": rate, "weight_decay": self.weight_decay, **clips, **old}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Optimizer":
@@ -158,7 +188,7 @@ class SGD(Optimizer):
     """Gradient descent, with momentum if asked: see `ops.sgd_update` and `ops.sgd_momentum_update`.
 
     Args:
-        learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name: see Optimizer.
+        learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name, lr, decay: see Optimizer.
         momentum: how much of the last step is kept.
         nesterov: whether the gradient's step is taken after the momentum's.
     """
@@ -173,8 +203,9 @@ class SGD(Optimizer):
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
         name: str = "SGD",
+        **old: Any,
     ):
-        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name)
+        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name, **old)
         if not 0 <= momentum <= 1:
             raise ArgumentError(f"{self.name}: momentum lies in 0..1; got {momentum!r}.")
         self.momentum, self.nesterov = momentum, nesterov
@@ -199,7 +230,7 @@ class RMSprop(Optimizer):
     """Steps divided by a running root mean square of the gradient: see `ops.rmsprop_update`.
 
     Args:
-        learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name: see Optimizer.
+        learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name, lr, decay: see Optimizer.
         rho: how much of the running mean is kept.
         momentum: how much of the last step is kept.
         epsilon: added under the root.
@@ -218,8 +249,11 @@ class RMSprop(Optimizer):
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
         name: str = "rmsprop",
+        **old: Any,
     ):
-        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name)
+        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name, **old)
+        self._check_rates(rho=rho, momentum=momentum)
+        self._check_epsilon(epsilon)
         self.rho, self.momentum, self.epsilon, self.centered = rho, momentum, epsilon, centered
 
     def slot_groups(self) -> list[list[str]]:
@@ -252,7 +286,7 @@ class Adam(Optimizer):
     """Running means of the gradient and of its square: see `ops.adam_update`.
 
     Args:
-        learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name: see Optimizer.
+        learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name, lr, decay: see Optimizer.
         beta_1, beta_2: how much of the two means is kept.
         epsilon: added to the root.
         amsgrad: whether the largest mean square so far is used.
@@ -270,8 +304,11 @@ class Adam(Optimizer):
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
         name: str = "adam",
+        **old: Any,
     ):
-        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name)
+        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name, **old)
+        self._check_rates(beta_1=beta_1, beta_2=beta_2)
+        self._check_epsilon(epsilon)
         self.beta_1, self.beta_2, self.epsilon, self.amsgrad = beta_1, beta_2, epsilon, amsgrad
 
     def shared(self, rate: TensorLike) -> TensorLike:

@@ -216,7 +216,11 @@ def check_range(what: str, array: Array, low: int, high: int) -> None:
 
     outside = np.argwhere((array < low) | (array >= high))
     if len(outside):
-        where = tuple(int(i) for i in outside[0])
-        raise DataError(
-            f"{what}: indices must lie in {low}..{high - 1}; the one at {list(where)} is {int(array[where])}."
-        )
+        place = tuple(int(i) for i in outside[0])
+        raise out_of_range(what, place, int(array[place]), low, high)
+
+
+def out_of_range(what: str, place: Sequence[int], index: int, low: int, high: int, batch: str = "") -> DataError:
+    """The error of an index outside low..high-1, which stands at `place` of the indices (of a batch)."""
+    one = f"the one at {list(place)}{batch}" if len(place) else f"the index{batch}"
+    return DataError(f"{what}: indices must lie in {low}..{high - 1}; {one} is {index}.")

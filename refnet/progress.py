@@ -14,11 +14,11 @@ WIDTH = 20
 
 
 class Silent:
-    """Shows nothing; the base of what shows something."""
+    """Shows nothing; the base of what shows something. The number of steps is None while it is not known."""
 
     in_epoch = False
 
-    def begin(self, epoch: int | None, epochs: int | None, steps: int) -> None:
+    def begin(self, epoch: int | None, epochs: int | None, steps: int | None) -> None:
         """An epoch begins (epoch counts from 0), or an evaluation or prediction (epoch is None)."""
         self.in_epoch = epoch is not None
 
@@ -35,14 +35,18 @@ class Silent:
 class Lines(Silent):
     """One line per epoch."""
 
-    def begin(self, epoch: int | None, epochs: int | None, steps: int) -> None:
+    def begin(self, epoch: int | None, epochs: int | None, steps: int | None) -> None:
         super().begin(epoch, epochs, steps)
-        self.steps, self.started = steps, time.monotonic()
+        self.steps, self.done, self.started = steps, 0, time.monotonic()
         if epoch is not None:
             print(f"Epoch {epoch + 1}/{epochs}", flush=True)
 
+    def update(self, step: int, read: Callable[[], dict[str, Any]]) -> None:
+        self.done = step
+
     def end(self, logs: dict[str, Any]) -> None:
-        print(text(self.steps, self.steps, time.monotonic() - self.started, logs, finished=True), flush=True)
+        steps = self.done if self.steps is None else self.steps
+        print(text(steps, steps, time.monotonic() - self.started, logs, finished=True), flush=True)
 
 
 class Bar(Silent):
@@ -51,7 +55,7 @@ class Bar(Silent):
     def __init__(self) -> None:
         self.live: Any = None
 
-    def begin(self, epoch: int | None, epochs: int | None, steps: int) -> None:
+    def begin(self, epoch: int | None, epochs: int | None, steps: int | None) -> None:
         from rich.console import Console
         from rich.live import Live
 
@@ -72,6 +76,7 @@ class Bar(Silent):
             self.live.update(self._line(), refresh=True)
 
     def end(self, logs: dict[str, Any]) -> None:
+        self.steps = self.done if self.steps is None else self.steps
         self.done, self.logs = self.steps, logs
         if self.live is not None:
             self.live.update(self._line(finished=True), refresh=True)
@@ -85,19 +90,21 @@ class Bar(Silent):
     def _line(self, finished: bool = False) -> Any:
         from rich.text import Text
 
-        filled = WIDTH * self.done // max(self.steps, 1)
+        filled = 0 if self.steps is None else WIDTH * self.done // max(self.steps, 1)
         line = Text.assemble(
-            (f"{self.done}/{self.steps} ", "bold"), ("━" * filled, "green"), ("━" * (WIDTH - filled), "dim")
+            (f"{self.done}/{'?' if self.steps is None else self.steps} ", "bold"),
+            ("━" * filled, "green"),
+            ("━" * (WIDTH - filled), "dim"),
         )
         rest = text(self.done, self.steps, time.monotonic() - self.started, self.logs, finished)
         return line.append(rest[rest.index(" ") :].replace(" - ", " ", 1))
 
 
-def text(done: int, steps: int, seconds: float, logs: dict[str, Any], finished: bool) -> str:
-    """'12/60 - 3s - 5ms/step - accuracy: 0.9000 - loss: 0.3000'; before the end the time is what is left."""
+def text(done: int, steps: int | None, seconds: float, logs: dict[str, Any], finished: bool) -> str:
+    """'12/60 - 3s - 5ms/step - accuracy: 0.9000 - loss: 0.3000'; before the end the time is what is left, if that is known."""
     each = seconds / max(done, 1)
-    shown = seconds if finished else each * (steps - done)
-    parts = [f"{done}/{steps}", duration(shown), f"{step_time(each)}/step"]
+    shown = seconds if finished or steps is None else each * (steps - done)
+    parts = [f"{done}/{'?' if steps is None else steps}", duration(shown), f"{step_time(each)}/step"]
     return " - ".join(parts + [f"{name}: {number(value)}" for name, value in logs.items()])
 
 

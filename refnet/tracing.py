@@ -4,6 +4,7 @@ Nodes, assignments and layer calls are numbered by one clock, so their order is 
 """
 
 import itertools
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from refnet.metrics import Metric
 
 clock = itertools.count()
+building = threading.RLock()  # held while a call may build layers or make a model's programs
 
 
 class Condition:
@@ -58,11 +60,12 @@ class Call:
         self.assignments: list[Assignment] = []
 
 
-class Trace:
-    """The innermost layer call, the training mode handed down, the guard of the branch being traced."""
+class Trace(threading.local):
+    """The innermost layer call, the training mode handed down, the guard of the branch being traced; of each thread its own."""
 
     call: Call | None = None
     training: bool | None = None
+    learning_phase: bool | None = None  # `backend.set_learning_phase`: what training means where nothing else says
     guard: Guard = ()
     pure = False  # inside a cell that must not leave a mark
     collecting = False  # assignments are records even outside a call

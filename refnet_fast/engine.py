@@ -1,10 +1,12 @@
 """The CPU engines: `derived` runs every definition as Numba compiles it, `cpu` the planned program with tuned kernels."""
 
-from refnet.engine import Engine, Executable, check_range, spec_of
+from refnet.engine import Engine, Executable, as_fed, check_range, spec_of
 from refnet.graph import Tensor, trace
 from refnet.program import Concrete, Instruction, Program
 from refnet_fast import kernels
+from refnet_fast.plan import SHORT
 from refnet_fast.running import Running
+from refnet_fast.vm import workers
 
 
 class PlannedEngine(Engine):
@@ -20,12 +22,12 @@ class PlannedEngine(Engine):
     def compute(self, op, arrays, attributes):
         specs = tuple(spec_of(a) for a in arrays)
         key = (op, specs, tuple(sorted(attributes.items())))
+        running = self._eager.get(key)
+        if running is None:  # the rule refuses bad shapes before indices are looked at
+            running = self._eager[key] = self.build(single(op, specs, attributes))
         if op.ranges is not None:
             for position, (low, high) in op.ranges(*specs, **attributes).items():
                 check_range(op.name, arrays[position], low, high)
-        running = self._eager.get(key)
-        if running is None:
-            running = self._eager[key] = self.build(single(op, specs, attributes))
         return running.run(arrays)
 
 
@@ -40,8 +42,7 @@ class CpuEngine(PlannedEngine):
     def __init__(self, name, tuned):
         super().__init__(name)
         self.tuned = tuned
-        if tuned:
-            kernels.load()
+        kernels.load()  # derived, too, needs the conversions of 16-bit floats
 
     def build(self, concrete):
         return Running(concrete, self.tuned)
@@ -68,7 +69,18 @@ def single(op, specs, attributes):
 
 
 class PlannedExecutable(Executable):
-    """A program on a planned engine; programs whose variables were moved by another are built again."""
+    """A program on a planned engine; programs whose variables were moved by another are built again.
+
+    One lock is held from the look at the variables' places to the end of the run: no other thread's program may move them.
+    """
+
+    def run(self, feeds):
+        with workers.lock:
+            return super().run(feeds)
+
+    def run_batches(self, data, order, batch_size, start, stop, outputs=None):
+        with workers.lock:
+            return super().run_batches(data, order, batch_size, start, stop, outputs)
 
     def at(self, shapes):
         key = tuple(map(tuple, shapes))
@@ -81,10 +93,24 @@ class PlannedExecutable(Executable):
 class CpuExecutable(PlannedExecutable):
     """A program on a CPU engine: whole epochs run natively."""
 
+    def __init__(self, engine, program):
+        super().__init__(engine, program)
+        self._converted: dict = {}
+
+    def _gathered(self, x, array):
+        """The array as batches of input x are gathered from it: as it is, but 16-bit floats in the input's dtype."""
+        if x.dtype == array.dtype.name or not {x.dtype, array.dtype.name} & set(SHORT):
+            return array
+        if self._converted.get(x, (None,))[0] is not array:
+            self._converted[x] = (array, as_fed(array, x.dtype))
+        return self._converted[x][1]
+
     def run_batches(self, data, order, batch_size, start, stop, outputs=None):
+        data = [self._gathered(x, a) for x, a in zip(self.program.inputs, data)]
         samples = len(data[0]) if order is None else len(order)
         full = samples // batch_size
         if start < min(full, stop):
-            built = self.at([(batch_size, *a.shape[1:]) for a in data])
-            return built.run_batches(data, order, batch_size, start, min(full, stop), outputs)
+            with workers.lock:
+                built = self.at([(batch_size, *a.shape[1:]) for a in data])
+                return built.run_batches(data, order, batch_size, start, min(full, stop), outputs)
         return super().run_batches(data, order, batch_size, start, stop, outputs)

@@ -14,7 +14,7 @@ from numba import njit
 from refnet.definition import Form, View
 from refnet_fast.derive import Placed, frame_of, kernel_text
 
-FAMILIES = ("contraction", "activation", "loss", "reduction", "shapes", "indexing", "random")
+FAMILIES = ("contraction", "activation", "loss", "reduction", "shapes", "indexing", "random", "unary")
 
 
 class KernelCall(NamedTuple):

@@ -111,6 +111,16 @@ def barrier(address, threads):
             yield_processor()
 
 
+def named(function, name):
+    """The function under a name of its own, for functions that a factory makes.
+
+    Numba calls a function's machine code by module, qualified name, argument types and a number that counts functions in a
+    process. Kernels from the disk cache were numbered in other processes; two functions of one name could be taken for each other.
+    """
+    function.__name__ = function.__qualname__ = name
+    return function
+
+
 def address_of(array):
     return array.__array_interface__["data"][0]
 

@@ -10,9 +10,16 @@ import heapq
 import numpy as np
 
 from refnet.definition import Op, size_of
-from refnet.errors import DataError
-from refnet.graph import Constant, Tensor, Variable, node_of, trace
-from refnet.program import Instruction, place_of
+from refnet.graph import Constant, Node, Tensor, Variable, node_of, trace
+from refnet.program import Instruction, out_of_range, place_of
+
+SHORT = ("float16", "bfloat16")  # floats that the processor stores but does not compute with
+
+
+def is_short_cast(instruction):
+    """Whether this is a conversion between a 16-bit float and float64."""
+    kinds = {instruction.inputs[0].dtype, instruction.outputs[0].dtype} if instruction.op.name == "cast" else set()
+    return "float64" in kinds and len(kinds) == 2 and kinds - {"float64"} <= set(SHORT)
 
 
 class Unit:
@@ -54,18 +61,19 @@ class Plan:
     Args:
         concrete: the program at known shapes.
         tuned: whether to transform it; without, each instruction becomes a unit of its own (the derived engine).
+        short_floats: whether kernels compute with 16-bit floats; else ops get float64, with casts between.
     Attributes:
         units: in the order in which they run; the first `computing` of them write no variable.
         copies: [(tensor, variable)], commits that need a copy at the very end.
         alias: {tensor: the tensor whose memory it shares}.
     """
 
-    def __init__(self, concrete, tuned=True):
-        self.concrete, self.tuned = concrete, tuned
+    def __init__(self, concrete, tuned=True, short_floats=False):
+        self.concrete, self.tuned, self.short_floats = concrete, tuned, short_floats
         self.alias: dict = {}
         self.replaced: dict = {}
         self.maker: dict = {}
-        self.instructions = list(concrete.instructions)
+        self.instructions = self._without_short_floats(concrete.instructions)
         if tuned:
             self.instructions = self._simplified()
         self.outputs = [self.now(y) for y in concrete.outputs]
@@ -107,17 +115,42 @@ class Plan:
         instruction, position, low, high = self.checked()[flag >> 40]
         indices = array_of(instruction.inputs[position])
         index = np.unravel_index(flag & (2**40 - 1), indices.shape)
-        return DataError(
-            f"{place_of(instruction)}: indices must lie in {low}..{high - 1}; "
-            f"the one at {[int(i) for i in index]}{where} is {int(indices[index])}."
-        )
+        return out_of_range(place_of(instruction), [int(i) for i in index], int(indices[index]), low, high, where)
+
+    # ---- 16-bit floats
+
+    def _without_short_floats(self, instructions):
+        """Every op computes on float64 where its arrays are 16-bit floats; casts, which have kernels, stand between."""
+        if self.short_floats:
+            return list(instructions)
+        result = []
+        for instruction in instructions:
+            tensors = (*instruction.inputs, *instruction.outputs)
+            if not any(x.dtype in SHORT for x in tensors) or is_short_cast(instruction):
+                result.append(instruction)
+                continue
+            wide_inputs = []
+            for x in instruction.inputs:
+                if x.dtype in SHORT:
+                    result.append(self._added(Op.named["cast"], (x,), {"dtype": "float64"}, instruction))
+                    x = result[-1].outputs[0]
+                wide_inputs.append(x)
+            node = Node(instruction.op, wide_inputs, instruction.attributes)
+            outputs = [y if given.dtype in SHORT else given for given, y in zip(instruction.outputs, node.outputs)]
+            result.append(instruction._replace(inputs=tuple(wide_inputs), outputs=tuple(outputs)))
+            for given, y in zip(instruction.outputs, outputs):
+                if y is not given:
+                    y.dtype = "float64"
+                    cast = {"dtype": given.dtype}
+                    result.append(Instruction(Op.named["cast"], (y,), cast, (given,), instruction.node))
+        return result
 
     # ---- simplification
 
     def _simplified(self):
         seen: dict = {}
         result = []
-        queue = list(reversed(self.concrete.instructions))
+        queue = list(reversed(self.instructions))
         while queue:
             instruction = queue.pop()
             inputs = tuple(self.now(x) for x in instruction.inputs)
@@ -234,7 +267,11 @@ class Plan:
             before = 0
             for source in sources:
                 before |= ancestors[source] | 1 << source
-            fused = self.tuned and instruction.op.scalar is not None
+            fused = (
+                self.tuned
+                and instruction.op.scalar is not None
+                and not (is_short_cast(instruction) and not self.short_floats)
+            )
             place = None
             if fused and not any(y in finals and y not in self.readers for y in instruction.outputs):
                 place = self._joinable(instruction, units, ancestors, home, sources)

@@ -14,7 +14,7 @@ from refnet_fast.fuse import Operand, fuse, unit_shape
 from refnet_fast.kernels import KernelCall
 from refnet_fast.memory import Memory, bytes_of, merged_size
 from refnet_fast.native import address_of
-from refnet_fast.plan import Plan
+from refnet_fast.plan import SHORT, Plan, is_short_cast
 from refnet_fast.tables import BLOCK_BYTES, ELEMENT_NS, PARALLEL_NS, TASK_NS, WAKE_NS
 
 
@@ -110,14 +110,17 @@ class Running:
 
     def _gather(self, x, array, order, batch_size):
         width = size_of(array.shape[1:])
+        kind, target = array.dtype.name, self._flat(x)
+        if x.dtype in SHORT:  # as patterns; `as_fed` has seen to it that the data have the input's dtype
+            kind = target.dtype = "uint16"
         order = np.zeros(0, np.int64) if order is None else order
         arguments = [
-            flat(address_of(array), array.size, array.dtype.name),
+            flat(address_of(array), array.size, kind),
             flat(address_of(order), order.size, "int64"),
             flat(vm.word_address(self.control, vm.STEP), 1, "int64"),
             batch_size,
             width,
-            self._flat(x),
+            target,
         ]
         ns = size_of(x.shape) * (itemsize(x.dtype) + array.itemsize) * ELEMENT_NS / 4
         return plain_row(batches.gather_rows, arguments, x.shape[0], ns, [], [self._interval(x)])
@@ -233,7 +236,7 @@ class Running:
         outputs = [Placed(self.memory.address(y), view, y.dtype) for y, view in zip(node.outputs, form.outputs)]
         reads = [self._interval(x) for i, x in enumerate(node.inputs) if i not in node.op.shape_only]
         writes = [self._interval(y) for y in node.outputs]
-        chosen = kernels.find(call) if self.tuned else None
+        chosen = kernels.find(call) if self.tuned or is_short_cast(node) else None
         if chosen is None:
             kernel, frame = derive(node.op, form, inputs, outputs)
             tasks = size_of(form.domain)

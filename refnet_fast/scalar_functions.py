@@ -6,6 +6,8 @@ import numpy as np
 from numba import njit, types
 from numba.extending import overload
 
+from refnet_fast.native import named
+
 _OPTIONS = {"error_model": "numpy"}
 
 
@@ -94,11 +96,10 @@ def isnan(x):
 
 
 def _libm(function):
-    @njit(**_OPTIONS)
     def wrapped(x):
         return function(np.float64(x))
 
-    return wrapped
+    return njit(**_OPTIONS)(named(wrapped, f"libm_{function.__name__}"))
 
 
 @njit(**_OPTIONS)

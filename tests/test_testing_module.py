@@ -1,7 +1,9 @@
 """`python -m refnet.testing MODULE` on somebody's NumPy functions: one right, one subtly wrong."""
 
+import pathlib
 import subprocess
 import sys
+import textwrap
 
 SOMEBODYS_OPS = '''
 import numpy as np
@@ -19,6 +21,22 @@ def log_softmax(x, axis=-1):
     with np.errstate(all="ignore"):
         return np.log(softmax(x, axis))
 '''
+
+
+def readme_kernels():
+    """The file that README.md has its reader write."""
+    readme = (pathlib.Path(__file__).parents[1] / "README.md").read_text()
+    block = readme.split("`my_kernels.py`:\n\n")[1].split("\n\n`python -m")[0]
+    return textwrap.dedent(block) + "\n"
+
+
+def test_the_readmes_kernels_fare_as_it_says(tmp_path):
+    path = tmp_path / "my_kernels.py"
+    path.write_text(readme_kernels())
+    report = examine(path)
+    lines = {line.split()[1]: line for line in report.stdout.splitlines() if line.startswith("│")}
+    assert "within" in lines["matmul"] and "REFUSED" in lines["softmax"], report.stdout + report.stderr
+    assert "is nan; exactly" in report.stdout
 
 
 def examine(path):

@@ -79,7 +79,7 @@ class CallbackList:
         model: Any,
         verbose: Any,
         epochs: int,
-        steps: int,
+        steps: int | None,
         history: bool = False,
         batch_size: int | None = None,
     ):
@@ -144,19 +144,38 @@ class CallbackList:
             self.display.update(batch, read)
 
 
+class Values(dict[str, list[Any]]):
+    """A history: a list for each name. A metric is also found, though not listed, under the other name it goes by."""
+
+    _NAMES = (
+        ("accuracy", "acc"),
+        ("mean_absolute_error", "mae", "MAE"),
+        ("mean_squared_error", "mse", "MSE"),
+    )
+
+    def __missing__(self, key: str) -> list[Any]:
+        prefix, name = ("val_", key[4:]) if str(key).startswith("val_") else ("", key)
+        for names in self._NAMES:
+            found = [prefix + other for other in names if name in names and prefix + other in self]
+            if found:
+                return self[found[0]]
+        raise KeyError(key)
+
+
 class History(Callback):
     """What fit returns.
 
     Attributes:
-        history: {name: a value for each epoch}.  epoch: the epochs' numbers.
+        history: {name: a value for each epoch}; `acc` finds `accuracy`, `mean_absolute_error` finds `mae`, and so on.
+        epoch: the epochs' numbers.
     """
 
     def __init__(self) -> None:
-        self.history: dict[str, list[Any]] = {}
+        self.history = Values()
         self.epoch: list[int] = []
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self.history, self.epoch = {}, []
+        self.history, self.epoch = Values(), []
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.epoch.append(epoch)

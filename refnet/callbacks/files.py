@@ -143,6 +143,7 @@ class BackupAndRestore(Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.model.resume = None
         if self.latest.is_file():
             with files.reading(self.latest):
                 self.model.resume = restore_state(self.model, self.latest.read_bytes())

@@ -54,6 +54,7 @@ class Layer:
     inference_when_frozen = (
         False  # whether a layer that is not trainable behaves as in inference, as BatchNormalization
     )
+    first_dtype: str | None = None  # of the Input that `input_shape=` stands for; floatx if None
     branches_on_training = True  # whether `call` looks at `training`, or only hands it on
 
     def __init_subclass__(cls, **more: Any) -> None:
@@ -251,7 +252,12 @@ class Layer:
         Raises:
             ArgumentError: another number of arrays.  ShapeError: an array of another shape. Nothing is set then.
         """
-        values, own = [np.asarray(w) for w in weights], self.weights
+        try:
+            values, own = [np.asarray(w) for w in weights], self.weights
+        except (TypeError, ValueError):  # no iterable, or rows of different lengths
+            raise ArgumentError(
+                f"{self.name}.set_weights takes a list of arrays, in the order of get_weights; got {weights!r}."
+            ) from None
         if len(values) != len(own):
             needs = ", ".join(f"{v.name} {v.shape}" for v in own) or "none"
             hint = "" if self.built else " It is not built yet: call it once, or build(input_shape), first."
@@ -300,6 +306,10 @@ class Layer:
             args = (np.asarray(args[0], dtypes.floatx()), *args[1:])
         leaves = flatten([list(args), kwargs])
         if not any(isinstance(x, Tensor) for x in leaves) and trace.call is None and not trace.collecting:
+            if not any(isinstance(x, (np.ndarray, np.generic)) for x in leaves):
+                raise ArgumentError(
+                    f"{self.name} is called on a tensor or an array of numbers; got {', '.join(map(repr, args)) or 'nothing'}."
+                )
             return computed(self, args, kwargs)
         args = tuple(mapped(self._taken, a) for a in args)
         kwargs = {key: mapped(self._taken, a) for key, a in kwargs.items()}
@@ -328,6 +338,7 @@ class Layer:
         given = kwargs.get("training")
         rest = {key: a for key, a in kwargs.items() if key != "training"}
         training = trace.training if given is None else bool(given)
+        training = trace.learning_phase if training is None else training
         gated = training and self.inference_when_frozen
         with trace.inside(call=record, training=training):
             if takes and self.branches_on_training and (training is None or gated):
@@ -370,9 +381,9 @@ class Layer:
         for parameter, value in list(bound.arguments.items())[1:]:
             kind = bound.signature.parameters[parameter].kind
             if kind is inspect.Parameter.VAR_KEYWORD:
-                config.update(serialized(value))
+                config.update(serialized(value, keep=True))
             elif kind is not inspect.Parameter.VAR_POSITIONAL:
-                config[parameter] = serialized(value)
+                config[parameter] = serialized(value, keep=True)
         return {**config, "name": self.name, "trainable": self.trainable, "dtype": self.dtype}
 
     @classmethod

@@ -6,7 +6,7 @@ import numpy as np
 
 from refnet import activations, dtypes, initializers, ops, random, regularizers
 from refnet.annotations import Shape
-from refnet.errors import ArgumentError, ShapeError
+from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.graph import Tensor
 from refnet.layers.base import Layer
 
@@ -246,6 +246,9 @@ class Rescaling(Layer):
 
     def __init__(self, scale: Any, offset: Any = 0.0, **more: Any):
         super().__init__(**more)
+        for word, value in (("scale", scale), ("offset", offset)):
+            if not isinstance(value, Tensor) and np.asarray(value).dtype.kind not in "biuf":
+                raise ArgumentError(f"{self.name}: {word} must be a number or an array of numbers; got {shown(value)}.")
         self.scale, self.offset = scale, offset
         self.built = True
 

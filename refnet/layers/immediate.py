@@ -6,6 +6,7 @@ import numpy as np
 
 from refnet.graph import Mode, Tensor, Variable, trace
 from refnet.structure import flatten, mapped, packed
+from refnet.tracing import building
 
 if TYPE_CHECKING:
     from refnet.layers.base import Layer
@@ -17,15 +18,17 @@ def computed(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
 
     leaves = flatten([list(args), kwargs])
     arrays = [np.asarray(x) for x in leaves if isinstance(x, (np.ndarray, np.generic))]
-    key = (signature([list(args), kwargs]), tuple((x.trainable, x.built, id(x)) for x in layer.all_layers()))
-    if key not in layer._programs:
-        made = program_for(layer, args, kwargs)
-        key = (key[0], tuple((x.trainable, x.built, id(x)) for x in layer.all_layers()))
-        layer._programs[key] = made
-    outputs, program, executables = layer._programs[key]
-    engine = current_engine()
-    if engine not in executables:
-        executables[engine] = engine.prepare(program)
+    with building:
+        kind = (signature([list(args), kwargs]), trace.learning_phase)
+        key = (kind, tuple((x.trainable, x.built, id(x)) for x in layer.all_layers()))
+        if key not in layer._programs:
+            made = program_for(layer, args, kwargs)
+            key = (kind, tuple((x.trainable, x.built, id(x)) for x in layer.all_layers()))
+            layer._programs[key] = made
+        outputs, program, executables = layer._programs[key]
+        engine = current_engine()
+        if engine not in executables:
+            executables[engine] = engine.prepare(program)
     return packed(outputs, executables[engine].run(arrays))
 
 

@@ -1,5 +1,6 @@
 """From `compile` and the user's arrays to the programs of a model's steps."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,7 @@ from refnet.models import data as checks
 from refnet.models.functional import Graph
 from refnet.models.steps import Compiled, step_program
 from refnet.structure import flatten
+from refnet.tracing import building
 
 
 class Batches:
@@ -54,6 +56,7 @@ class Compilable(Layer):
         self.run_counter = Variable(0, "int64", trainable=False, name=f"{self.name}/run_counter")
         self.stop_training, self.resume = False, None
         self.extra_losses: list[Any] = []
+        self._busy: tuple[int, str] | None = None  # the thread that trains or evaluates, and in which method
         self.optimizer: Any = None
         self.history: Any = None
 
@@ -198,6 +201,8 @@ class Compilable(Layer):
             raise ArgumentError(
                 f"{method}: give one sample_weight, or one per output ({len(aims)}); got {len(floats)}."
             )
+        for array, loss, output, name in zip(floats, compiled.losses, graph.outputs, compiled.names):
+            checks.check_sample_weight(array, loss, output, name, method)
         return Batches(given, aims, list(floats))
 
     def _reader_of(self, graph: Graph, tensor: Tensor) -> str:
@@ -213,19 +218,37 @@ class Compilable(Layer):
         return self._compiled
 
     @contextmanager
-    def _unbuilt_on_error(self) -> Iterator[None]:
-        """If the model is not built yet and something is wrong with the call that would build it, it stays unbuilt."""
+    def _preparing(self) -> Iterator[None]:
+        """One thread at a time. If the model is not built yet and something is wrong with the call that would build it, it stays unbuilt."""
         before: dict[Layer, dict[str, Any]] = {}
-        if self.built_graph is None:
-            for layer in self.all_layers():
-                before[layer] = {key: v.copy() if type(v) in (list, dict) else v for key, v in vars(layer).items()}
+        with building:
+            if self.built_graph is None:
+                for layer in self.all_layers():
+                    before[layer] = {key: v.copy() if type(v) in (list, dict) else v for key, v in vars(layer).items()}
+            try:
+                yield
+            except BaseException:
+                for layer, state in before.items():
+                    vars(layer).clear()
+                    vars(layer).update(state)
+                raise
+
+    @contextmanager
+    def _alone(self, method: str) -> Iterator[None]:
+        """Refuses a second thread: both would add to the same metrics. The same thread may enter again, from a callback."""
+        me = threading.get_ident()
+        with building:
+            before = self._busy
+            if before is not None and before[0] != me:
+                raise ArgumentError(
+                    f"{method}: {self.name} is in another thread's {before[1]}, whose metrics it would change. "
+                    "Wait for it, or use a model of the thread's own; predict may be called at any time."
+                )
+            self._busy = before or (me, method)
         try:
             yield
-        except BaseException:
-            for layer, state in before.items():
-                vars(layer).clear()
-                vars(layer).update(state)
-            raise
+        finally:
+            self._busy = before
 
     # ---- programs
 

@@ -129,7 +129,7 @@ def graph_config(model: Any) -> dict[str, Any]:
 
     def at(x: Any) -> Any:
         if not isinstance(x, Tensor):
-            return serialized(x)
+            return serialized(x, keep=True)
         if x in order.place:
             operation, use, output = order.place[x]
             history = [names[operation], use, output]
@@ -145,7 +145,11 @@ def graph_config(model: Any) -> dict[str, Any]:
 
     entries = []
     for operation in order.operations:
-        entry = _node_entry(operation, names[operation]) if isinstance(operation, Node) else serialized(operation)
+        entry = (
+            _node_entry(operation, names[operation])
+            if isinstance(operation, Node)
+            else serialized(operation, keep=True)
+        )
         calls = [] if isinstance(operation, InputLayer) else [_use(event, at) for event in order.uses[operation]]
         entries.append({**entry, "name": names[operation], "inbound_nodes": calls})
     return {

@@ -7,7 +7,7 @@ import numpy as np
 
 from refnet import dtypes, losses
 from refnet.annotations import Array, Shape
-from refnet.errors import ArgumentError, DataError, DtypeError, ShapeError
+from refnet.errors import ArgumentError, DataError, DtypeError, ShapeError, shown
 from refnet.graph import Tensor
 
 
@@ -74,6 +74,20 @@ def check_lengths(arrays: dict[str, Array], method: str) -> int:
     return len(array)
 
 
+def check_sample_weight(array: Array, loss: losses.Loss | None, output: Tensor, name: str, method: str) -> None:
+    """Raises unless there is a weight for each value that a loss of ours has, one per sample."""
+    if loss is None or getattr(loss, "fn", None) not in losses.known.values():
+        return
+    axis = getattr(loss, "arguments", {}).get("axis", -1) % len(output.shape)
+    values = output.shape[:axis] + output.shape[axis + 1 :]
+    shape = array.shape[:-1] if array.ndim == len(values) + 1 and array.shape[-1] == 1 else array.shape
+    if len(shape) != len(values) or any(d not in (1, v) and v is not None for d, v in zip(shape, values)):
+        raise ShapeError(
+            f"{method}: sample_weight has shape {array.shape}; the loss of {name} has one value per sample, "
+            f"shape {values}, and its weights must fit them."
+        )
+
+
 def warn_of_strange_numbers(arrays: dict[str, Array], method: str, depth: int = 4) -> None:
     """One warning for the first NaN or infinity, naming its place. `depth` calls lie between the user and the warning."""
     for label, array in arrays.items():
@@ -88,7 +102,12 @@ def warn_of_strange_numbers(arrays: dict[str, Array], method: str, depth: int = 
             value = array[tuple(strange[0])]
             warnings.warn(
                 f"{method}: {label}[{place}] is {value}, the first of {len(strange)} values that are not finite. "
-                "Losses and weights will turn into nan where they are used.",
+                + (
+                    "Predictions will be nan or infinite"
+                    if method == "predict"
+                    else "Losses and weights will turn into nan"
+                )
+                + " where they are used.",
                 stacklevel=depth,
             )
             return
@@ -131,6 +150,8 @@ def check_target(array: Array, loss: losses.Loss | None, output: Tensor, label: 
             f"{method}: {loss.name} needs targets of the output's shape {output.shape}; got {label} of shape "
             f"{array.shape}.{hint}"
         )
+    if function is losses.binary_crossentropy and array.dtype.kind in "iu":
+        _check_binary(array, loss.name, label, method)
     if function is losses.categorical_crossentropy:
         _check_rows(array, loss.name, axis, label, method)
 
@@ -163,6 +184,16 @@ def _check_classes(array: Array, loss: str, output: Shape, axis: int, label: str
         )
 
 
+def _check_binary(array: Array, loss: str, label: str, method: str) -> None:
+    """Of whole numbers only: floats a little outside 0..1 are labels with noise, a known trick."""
+    where = np.argwhere((array < 0) | (array > 1))
+    if len(where):
+        place = ", ".join(str(i) for i in where[0])
+        raise DataError(
+            f"{method}: {loss} needs labels 0 and 1 (or probabilities); {label}[{place}] is {array[tuple(where[0])]}."
+        )
+
+
 def _check_rows(array: Array, loss: str, axis: int, label: str, method: str) -> None:
     total = array.sum(axis=axis, dtype=np.float64)
     outside = ((array < 0) | (array > 1)).any(axis=axis) if array.dtype.kind != "b" else np.zeros(total.shape, bool)
@@ -179,6 +210,8 @@ def _check_rows(array: Array, loss: str, axis: int, label: str, method: str) -> 
 
 def class_weights(class_weight: dict[int, float], y: Array, method: str) -> Array:
     """One weight per sample, by its class: of a number, or of the largest entry of a row."""
+    if not isinstance(class_weight, dict):
+        raise ArgumentError(f"{method}: class_weight is a dict {{class: weight}}; got {shown(class_weight)}.")
     labels = y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y), -1)[:, 0]
     if y.ndim > 2:
         raise ShapeError(f"{method}: class_weight needs one class per sample; y has shape {y.shape}.")

@@ -5,7 +5,7 @@ from typing import Any
 
 from refnet import saving
 from refnet.annotations import Array
-from refnet.errors import ArgumentError, ShapeError
+from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.graph import Tensor, trace
 from refnet.layers.base import Layer
 from refnet.layers.core import InputLayer
@@ -37,7 +37,7 @@ class Model(Trainer):
         for word, value in (("inputs", inputs), ("outputs", outputs)):
             if value is None or not all(isinstance(x, Tensor) for x in flatten(value)):
                 raise ArgumentError(
-                    f"{self.name}: {word} must be tensors, from Input and the layers called on it; got {value!r}."
+                    f"{self.name}: {word} must be tensors, from Input and the layers called on it; got {shown(value)}."
                 )
         self.set_graph(inputs, outputs)
 
@@ -224,7 +224,7 @@ class Model(Trainer):
         return self.outputs_structure if self.graph is not None else self._trace(inputs)[1]
 
     def _trace(self, inputs: list[Array]) -> tuple[Graph, Any]:
-        key = tuple((a.shape[1:], a.dtype.kind == "f") for a in inputs)
+        key = (trace.learning_phase, *((a.shape[1:], a.dtype.kind == "f") for a in inputs))
         if key not in self._traced:
             slots = [
                 Tensor((None, *a.shape[1:]), self.dtype if a.dtype.kind == "f" else a.dtype, name=f"input_{i}")

@@ -25,6 +25,8 @@ class Sequential(Model):
         self._stack: list[Layer] = []
         self._between: list[Any] = []  # the tensors before, between and after the layers
         super().__init__(trainable=trainable, name=name)
+        if not isinstance(layers, (list, tuple, type(None))):
+            raise ArgumentError(f"{self.name} takes a list of layers; got {layers!r}.")
         for layer in layers or []:
             self.add(layer)
 
@@ -46,7 +48,7 @@ class Sequential(Model):
         if any(layer.name == other.name for other in self._stack):
             raise ArgumentError(f"{self.name} has a layer called {layer.name!r} already; names must differ.")
         if not self._stack and not self._between and layer.first_shape is not None:
-            self._begin(InputLayer(layer.first_shape).output)
+            self._begin(InputLayer(layer.first_shape, dtype=layer.first_dtype).output)
         if not self._stack and not self._between and isinstance(layer, Model) and layer.graph is not None:
             (tensor,) = layer.inputs
             self._begin(InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype).output)
@@ -116,7 +118,7 @@ class Sequential(Model):
             "name": self.name,
             "trainable": self.trainable,
             "dtype": self.dtype,
-            "layers": [serialized(layer) for layer in [*first, *self._stack]],
+            "layers": [serialized(layer, keep=True) for layer in [*first, *self._stack]],
             "build_input_shape": shape,
         }
 

@@ -60,8 +60,11 @@ def functions(module: str) -> dict[str, Any]:
 # ---- to configs
 
 
-def serialized(value: Any) -> Any:
+def serialized(value: Any, keep: bool = False) -> Any:
     """A value as a config holds it, made of what JSON can say.
+
+    Args:
+        keep: whether functions of the user's stay as they are, in a config that goes into no file.
 
     Raises:
         ArgumentError: a lambda or an object that cannot be named in a file.
@@ -69,9 +72,9 @@ def serialized(value: Any) -> Any:
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
     if isinstance(value, (list, tuple)):
-        return [serialized(v) for v in value]
+        return [serialized(v, keep) for v in value]
     if isinstance(value, dict):
-        return {str(key): serialized(v) for key, v in value.items()}
+        return {str(key): serialized(v, keep) for key, v in value.items()}
     if isinstance(value, np.ndarray) and value.ndim:
         return {"class_name": "__numpy__", "config": {"value": value.tolist(), "dtype": value.dtype.name}}
     if isinstance(value, (np.ndarray, np.generic)):
@@ -82,18 +85,20 @@ def serialized(value: Any) -> Any:
     if value is Ellipsis:
         return {"class_name": "__ellipsis__", "config": {}}
     if isinstance(value, type):
-        return serialized(value())
+        return serialized(value(), keep)
     if hasattr(value, "get_config"):
-        return _object(value)
+        return _object(value, keep)
     if callable(value) and hasattr(value, "__name__"):
-        return _function(value)
+        return _function(value, keep)
     raise ArgumentError(f"{value!r} cannot be saved: it has no get_config.")
 
 
-def _function(function: Any) -> Any:
+def _function(function: Any, keep: bool) -> Any:
     name = function.__name__
     if any(functions(module).get(name) is function for module in ("activations", "losses", "metrics")):
         return name
+    if keep:
+        return function
     if name == "<lambda>":
         raise ArgumentError(
             "a lambda cannot be saved: files hold no code. Write a named function, register it with "
@@ -103,10 +108,15 @@ def _function(function: Any) -> Any:
     return {"module": None, "class_name": "function", "config": name, "registered_name": registered}
 
 
-def _object(value: Any) -> dict[str, Any]:
+def _object(value: Any, keep: bool) -> dict[str, Any]:
     kind = type(value)
     name = kind.__name__
-    config = {"module": None, "class_name": name, "config": serialized(value.get_config()), "registered_name": None}
+    config = {
+        "module": None,
+        "class_name": name,
+        "config": serialized(value.get_config(), keep),
+        "registered_name": None,
+    }
     if not kind.__module__.startswith("refnet."):
         config["registered_name"] = registration.get_registered_name(kind)
     elif kind.__module__.startswith("refnet.models"):

@@ -132,7 +132,7 @@ class Source:
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self.file.close()
+        self.file.id.close()  # File.close asks again and again for what is open, which in a damaged file may not end
 
     def get(self, path: str) -> Any:
         """The group or dataset at a path; None if there is none."""

@@ -25,7 +25,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", help="only these functions")
     parser.add_argument("--examples", type=int, default=40, help="calls of each function (40)")
     given = parser.parse_args(arguments)
-    module = loaded(given.module)
+    if given.examples < 1:
+        parser.error(f"--examples must be at least 1; got {given.examples}")
+    if given.module.endswith(".py") and not Path(given.module).is_file():
+        parser.error(f"there is no file {given.module}")
+    try:
+        module = loaded(given.module)
+    except ModuleNotFoundError as error:
+        parser.error(str(error))
+    for name in given.names:
+        if not callable(getattr(module, name, None)):
+            parser.error(f"{given.module} has no function {name!r}")
     names = given.names or [name for name in known_names() if callable(getattr(module, name, None))]
     if not names:
         print(f"{given.module} has no function that refnet defines; known: {', '.join(known_names())}")

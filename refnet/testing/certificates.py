@@ -3,6 +3,7 @@
 `certificate` runs the definition on numbers that carry their error bound. `check` holds an engine to it.
 """
 
+import importlib
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from refnet import dtypes
 from refnet.annotations import Array, Tasks
 from refnet.definition import Op
 from refnet.engine import Engine, get_engine, spec_of
+from refnet.naming import found
 from refnet.scalars import rounding
 from refnet.scalars.bound import Bound
 from refnet.scalars.choices import Choices, answering, every_choice
@@ -179,11 +181,19 @@ def check(
     Raises:
         AssertionError: naming op, element, what came, what is exact, what was allowed, and the call as code.
     """
-    op = Op.named[op] if isinstance(op, str) else op
+    op = named(op) if isinstance(op, str) else op
     engine = get_engine(engine)
     arrays = [np.asarray(a) for a in arrays]
     results = engine.compute(op, arrays, attributes)
     return hold(op, engine, arrays, attributes, results, tasks)
+
+
+def named(name: str) -> Op:
+    """The op of that name. Raises ArgumentError with near names if there is none."""
+    for module in ("refnet.ops", "refnet.random"):  # they declare the ops
+        importlib.import_module(module)
+    op: Op = found("op", name, Op.named)
+    return op
 
 
 def hold(

@@ -11,6 +11,7 @@ from refnet import ops
 from refnet.definition import Op
 from refnet.engine import Engine, get_engine
 from refnet.errors import EngineError
+from refnet.naming import found
 from refnet.testing.certificates import certificate, judge
 from refnet.testing.draw import Seeded
 from refnet.testing.evaluate import program_of, specs_of
@@ -87,7 +88,10 @@ def table(names: list[str] | None = None) -> list[dict[str, Any]]:
     load()
     engines = engines_here()
     rows = []
-    for name in sorted({n for n, op in Op.named.items() if op.primitive} | set(composites())):
+    every = sorted({n for n, op in Op.named.items() if op.primitive} | set(composites()))
+    for name in names or []:
+        found("op", name, dict.fromkeys(every))
+    for name in every:
         if names and name not in names:
             continue
         op = Op.named.get(name)

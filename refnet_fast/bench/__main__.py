@@ -165,14 +165,16 @@ def show(report: dict[str, Any]) -> None:
         console.print(f'not installed, so not measured: {name}   (pip install "refnet[peers]")')
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m refnet_fast.bench", description=__doc__.split(":")[0])
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--only", metavar="NAME", help="workloads whose name contains NAME")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--no-peers", action="store_true", help="refnet alone")
     parser.add_argument("--save", metavar="FILE", help="write the JSON there too")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
+    if given.rounds < 1:
+        parser.error(f"--rounds must be at least 1; got {given.rounds}")
     works = [work for name, work in WORKS.items() if given.only is None or given.only in name]
     if not works:
         parser.error(f"no workload is called {given.only!r}; there are: {', '.join(WORKS)}")

@@ -6,6 +6,7 @@ from refnet.definition import View
 from refnet_fast.cpu.tile import NARROW_ROWS, TALL, WIDE, lanes, tile
 from refnet_fast.derive import Placed, itemsize
 from refnet_fast.kernels import kernel
+from refnet_fast.native import named
 
 STEPS = 512  # of the inner axis at a time: a panel of b stays in the second-level cache, and no long sum is one chain
 FEW_STEPS = 16  # where a is read down its columns for a narrow result: so many streams the prefetchers can follow
@@ -16,7 +17,6 @@ def _product(size):
     vector = lanes(size)
     wide = WIDE * vector
 
-    @njit(error_model="numpy")
     def product(a, a_row, a_step, b, b_row, c, c_row, columns, steps, lo, hi):
         done = 0
         at_once = FEW_STEPS if columns <= vector and a_row == 1 else STEPS
@@ -66,7 +66,7 @@ def _product(size):
                     j += vector
             done += max(count, 1)
 
-    return product
+    return njit(error_model="numpy")(named(product, f"product_of_{size}_bytes"))
 
 
 PRODUCT32, PRODUCT64 = _product(4), _product(8)

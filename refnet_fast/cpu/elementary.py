@@ -14,6 +14,7 @@ from numba.extending import overload
 
 from refnet_fast.cpu import elementary32, elementary64
 from refnet_fast.cpu.intrinsics import round_down, square_root
+from refnet_fast.native import named
 
 _machine = njit(error_model="numpy", forceinline=True)
 
@@ -83,6 +84,10 @@ def by_type(name):
     @overload(function, jit_options={"error_model": "numpy", "forceinline": True})
     def _choose(x):
         chosen = FUNCTIONS[name]["float32" if x == types.float32 else "float64"]
-        return lambda x: chosen(x)
+
+        def implementation(x):
+            return chosen(x)
+
+        return named(implementation, f"{name}_by_type")
 
     return function

@@ -28,7 +28,7 @@ class CudaRunning:
 
     def __init__(self, concrete, residence):
         self.concrete, self.residence = concrete, residence
-        self.plan = Plan(concrete, tuned=True)
+        self.plan = Plan(concrete, tuned=True, short_floats=True)
         self.memory = DeviceMemory(self.plan, residence)
         self.checks = self.plan.checked()
         self.flag = services.new_word(self.memory, derive.CLEAR)

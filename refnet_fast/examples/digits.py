@@ -111,7 +111,8 @@ def draw(path: Any, history: dict[str, list[float]], data: Digits, chances: np.n
     figure = figure_module.Figure(figsize=(12, 6.2), layout="constrained", facecolor="white")
     figure.suptitle(title, fontsize=13, fontweight="bold")
     left, right = figure.subfigures(1, 2, width_ratios=(1, 1.25))
-    curves(left.subplots(2, 1, sharex=True), history, 1 - len(wrong) / len(read))
+    if history:  # of no epoch there is none
+        curves(left.subplots(2, 1, sharex=True), history, 1 - len(wrong) / len(read))
     misread(right, data, chances, wrong)
     figure.savefig(path, dpi=110)
 

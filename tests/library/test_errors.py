@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from refnet import losses, metrics
+from refnet import losses, metrics, optimizers
 from refnet.errors import ArgumentError, DataError, DtypeError, ShapeError
-from refnet.layers import Activation, Dense, Input
+from refnet.layers import Activation, Dense, Input, Rescaling
 from refnet.models import Model, Sequential
 
 X = np.linspace(-1, 1, 24, dtype="float32").reshape(6, 4)
@@ -313,3 +313,85 @@ def test_losses_and_metrics_given_wrongly() -> None:
         losses.MeanSquaredError(reduction="average")
     with pytest.raises(ArgumentError, match="unknown metric 'mean_absolute_eror'. Did you mean 'mean_absolute_error'"):
         metrics.get("mean_absolute_eror")
+
+
+@pytest.mark.parametrize("word", ["validation_batch_size", "validation_steps"])
+@pytest.mark.parametrize("value", [0, -3, "a"])
+def test_validation_counts_are_checked_before_training(word: str, value: Any) -> None:
+    model = classifier()
+    message = f"fit: {word} must be an integer of at least 1; got {value!r}."
+    refuses(model, ArgumentError, message, lambda: model.fit(X, LABELS, validation_data=(X, LABELS), **{word: value}))
+
+
+@pytest.mark.parametrize("value", [0, -1, "a"])
+def test_steps_of_evaluate_and_predict(value: Any) -> None:
+    model = classifier()
+    message = f"steps must be an integer of at least 1; got {value!r}."
+    refuses(model, ArgumentError, "evaluate: " + message, lambda: model.evaluate(X, LABELS, steps=value))
+    refuses(model, ArgumentError, "predict: " + message, lambda: model.predict(X, steps=value))
+
+
+def test_an_array_in_the_wrong_place_is_quoted_by_its_shape() -> None:
+    model = classifier()
+    message = "predict: batch_size must be an integer of at least 1; got a ndarray of shape (6, 4)."
+    refuses(model, ArgumentError, message, lambda: model.predict(X, X))
+    with pytest.raises(ArgumentError, match=r"inputs must be tensors, .* got a ndarray of shape \(6, 4\)\."):
+        Model(X, X)
+
+
+def test_weights_of_samples_and_classes() -> None:
+    model = classifier()
+    message = (
+        "fit: sample_weight has shape (6, 3); the loss of out has one value per sample, shape (None,), "
+        "and its weights must fit them."
+    )
+    refuses(model, ShapeError, message, lambda: model.fit(X, LABELS, sample_weight=np.ones((6, 3))))
+    message = "fit: class_weight is a dict {class: weight}; got [1, 2, 3]."
+    refuses(model, ArgumentError, message, lambda: model.fit(X, LABELS, class_weight=[1, 2, 3]))
+    model.fit(X, LABELS, sample_weight=np.ones((6, 1)), verbose=0)
+
+
+def test_whole_numbers_that_are_no_binary_labels() -> None:
+    model = Sequential([Input((4,)), Dense(1, activation="sigmoid")])
+    model.compile("sgd", "binary_crossentropy")
+    message = "fit: binary_crossentropy needs labels 0 and 1 (or probabilities); y[2] is 2."
+    refuses(model, DataError, message, lambda: model.fit(X, LABELS))
+    model.fit(X, LABELS > 0, verbose=0)
+    model.fit(X, np.minimum(LABELS, 1) * 1.05, verbose=0)  # noise on labels is a known trick
+
+
+@pytest.mark.parametrize("value", [3, None, [[1, [2]]] * 4])
+def test_set_weights_of_something_else(value: Any) -> None:
+    message = "net.set_weights takes a list of arrays, in the order of get_weights; got "
+    model = classifier()
+    refuses(model, ArgumentError, message, lambda: model.set_weights(value))
+
+
+@pytest.mark.parametrize("arguments", [(), (None,), ("a",), ({},)])
+def test_a_layer_called_on_nothing(arguments: tuple[Any, ...]) -> None:
+    with pytest.raises(ArgumentError, match=r"dense_4 is called on a tensor or an array of numbers; got "):
+        Dense(3, name="dense_4")(*arguments)
+
+
+def test_arguments_of_layers_models_and_optimizers() -> None:
+    with pytest.raises(ArgumentError, match=r"net takes a list of layers; got <Dense name=dense_9 built=False>\."):
+        Sequential(Dense(3, name="dense_9"), name="net")
+    with pytest.raises(ArgumentError, match=r"rescaling_9: scale must be a number or an array of numbers; got 'a'\."):
+        Rescaling("a", name="rescaling_9")
+    with pytest.raises(ArgumentError, match=r"adam: beta_1 must be a number, at least 0 and below 1; got 1\.5\."):
+        optimizers.Adam(beta_1=1.5)
+    with pytest.raises(ArgumentError, match=r"adam: beta_2 must be a number, at least 0 and below 1; got 1\."):
+        optimizers.Adam(beta_2=1)
+    with pytest.raises(ArgumentError, match=r"rmsprop: rho must be a number, at least 0 and below 1; got 'x'\."):
+        optimizers.RMSprop(rho="x")  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match=r"rmsprop: epsilon must be a number of at least 0; got -1\."):
+        optimizers.RMSprop(epsilon=-1)
+
+
+def test_the_warning_of_predict_speaks_of_predictions() -> None:
+    with pytest.warns(UserWarning) as caught:
+        classifier().predict(np.where(X[3, 1] == X, np.inf, X), verbose=0)
+    assert [str(w.message) for w in caught] == [
+        "predict: x[3, 1] is inf, the first of 1 values that are not finite. "
+        "Predictions will be nan or infinite where they are used."
+    ]

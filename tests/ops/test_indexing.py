@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+import refnet_fast  # noqa: F401  (registers the engines)
 from refnet import ops
 from refnet.definition import Op
-from refnet.engine import interpret, reference
+from refnet.engine import interpret, reference, use_engine
 from refnet.errors import ArgumentError, DataError, DtypeError, ShapeError
 from refnet.gradients import gradients
 from refnet.graph import Tensor
@@ -94,3 +95,15 @@ def test_one_hot_puts_the_classes_where_asked():
         ops.one_hot([0.0], 3)
     with pytest.raises(ArgumentError, match="num_classes"):
         ops.one_hot([0], -1)
+
+
+def test_the_messages_of_take() -> None:
+    for index, message in ((6, "the index is 6"), ([0, -7], r"the one at \[1\] is -7")):
+        with pytest.raises(DataError, match=rf"take: indices must lie in -6\.\.5; {message}\."):
+            ops.take(np.arange(6.0), index)
+    for name in ("reference", "cpu"):
+        with (
+            use_engine(name),
+            pytest.raises(ShapeError, match=r"take cannot pick from axis 0 of shape \(0,\): it is empty\."),
+        ):
+            ops.take(np.zeros(0), 0)

@@ -7,6 +7,9 @@ import numpy as np
 from refnet import dtypes, naming, random
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, DataError
+from refnet.tracing import trace
+from refnet.utils.py_dataset import PyDataset as PyDataset
+from refnet.utils.py_dataset import Sequence as Sequence
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> Array:
@@ -48,5 +51,6 @@ def set_random_seed(seed: int) -> None:
 
 
 def clear_session() -> None:
-    """Default layer names start again."""
+    """Default layer names start again, and the learning phase is open."""
     naming.reset_names()
+    type(trace).learning_phase = None

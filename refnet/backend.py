@@ -1,0 +1,406 @@
+"""Keras's `backend`, usually imported as K: ops under their first edition's names, `function` and `gradients`.
+
+On arrays its functions compute at once; on tensors they add to the graph.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from refnet import dtypes, ops, random, utils
+from refnet.annotations import Array, Shape, TensorLike
+from refnet.errors import ArgumentError, ShapeError
+from refnet.graph import Assignment, Condition, Constant, Mode, Tensor, Variable, as_tensor, assignment, phase, trace
+from refnet.layers.core import Input
+from refnet.program import Program
+from refnet.structure import flatten as _leaves
+from refnet.structure import packed
+from refnet.tracing import building
+
+abs, square, sqrt, exp, log, sign = ops.abs, ops.square, ops.sqrt, ops.exp, ops.log, ops.sign
+pow, maximum, minimum, clip = ops.power, ops.maximum, ops.minimum, ops.clip
+mean, sum, max, min, std, var = ops.mean, ops.sum, ops.max, ops.min, ops.std, ops.var
+any, all, logsumexp = ops.any, ops.all, ops.logsumexp
+equal, not_equal, less, less_equal = ops.equal, ops.not_equal, ops.less, ops.less_equal
+greater, greater_equal = ops.greater, ops.greater_equal
+relu, elu, softmax, softplus, softsign = ops.relu, ops.elu, ops.softmax, ops.softplus, ops.softsign
+sigmoid, hard_sigmoid, tanh = ops.sigmoid, ops.hard_sigmoid, ops.tanh
+reshape, squeeze, stop_gradient = ops.reshape, ops.squeeze, ops.stop_gradient
+binary_crossentropy, categorical_crossentropy = ops.binary_crossentropy, ops.categorical_crossentropy
+sparse_categorical_crossentropy = ops.sparse_categorical_crossentropy
+floatx, set_floatx = dtypes.floatx, dtypes.set_floatx
+clear_session = utils.clear_session
+
+
+# ---- settings
+
+
+def epsilon() -> float:
+    """The small number of Keras's definitions."""
+    return 1e-7
+
+
+def image_data_format() -> str:
+    """'channels_last': the channels of an image are its last axis unless a layer is told otherwise."""
+    return "channels_last"
+
+
+_phase_input = Tensor((), "int32", name="learning phase")
+
+
+def learning_phase() -> Any:
+    """What `set_learning_phase` fixed, 0 or 1; else a tensor that may be among the inputs of `function`."""
+    return _phase_input if trace.learning_phase is None else int(trace.learning_phase)
+
+
+def set_learning_phase(value: Any) -> None:
+    """Layers called from here on behave as in inference (0) or training (1), whatever the program is for.
+
+    A layer's own `training` argument comes first. `clear_session` leaves it open again.
+    """
+    if value not in (0, 1):
+        raise ArgumentError(f"set_learning_phase takes 0 (inference) or 1 (training); got {value!r}.")
+    type(trace).learning_phase = bool(value)  # of the class: for every thread
+
+
+def in_train_phase(x: Any, alt: Any, training: Any = None) -> Any:
+    """x in training, alt at inference; functions are called to get them."""
+    training = trace.learning_phase if training is None else training
+    x, alt = (way() if callable(way) else way for way in (x, alt))
+    if training is not None:
+        return x if training else alt
+    return phase(as_tensor(x), as_tensor(alt), condition=Condition())
+
+
+def in_test_phase(x: Any, alt: Any, training: Any = None) -> Any:
+    """x at inference, alt in training."""
+    return in_train_phase(alt, x, training)
+
+
+# ---- values
+
+
+def variable(value: Any, dtype: Any = None, name: str | None = None, constraint: Any = None) -> Variable:
+    """A new variable with this value; floatx if no dtype is given."""
+    return Variable(np.asarray(value), dtypes.standardize(dtype), name=name or "variable", constraint=constraint)
+
+
+def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = None) -> Constant:
+    """A tensor with this value; floatx if no dtype is given. With `shape` the value fills it, or is given that shape."""
+    array = np.asarray(value)
+    if shape is not None:
+        array = np.broadcast_to(array, shape) if array.ndim == 0 else array.reshape(shape)
+    made = Constant(array, dtypes.standardize(dtype))
+    made.name = name or ""
+    return made
+
+
+def placeholder(
+    shape: Any = None, ndim: int | None = None, dtype: Any = None, sparse: bool = False, name: str | None = None
+) -> Tensor:
+    """A tensor to be fed, of this whole shape, None where a dimension is open; of `ndim` open ones without a shape."""
+    if shape is None and ndim is None:
+        raise ArgumentError("placeholder: give `shape` or `ndim`.")
+    if sparse:
+        raise ArgumentError("placeholder: tensors are dense here; sparse must be False.")
+    return Input(batch_shape=(None,) * (ndim or 0) if shape is None else shape, dtype=dtype, name=name)
+
+
+def eval(x: Any) -> Array:
+    """The value of a variable, a constant, or a tensor that needs no input."""
+    if not isinstance(x, Tensor):
+        return np.array(x)
+    value: Array = function([], [x])([])[0]
+    return value
+
+
+get_value = eval
+
+
+def set_value(x: Variable, value: Any) -> None:
+    """Sets a variable now."""
+    x.set(np.asarray(value))
+
+
+def batch_get_value(tensors: Iterable[Any]) -> list[Array]:
+    """The values of several variables."""
+    return [get_value(x) for x in tensors]
+
+
+def batch_set_value(tuples: Iterable[tuple[Variable, Any]]) -> None:
+    """Sets several variables, given as pairs (variable, value)."""
+    for x, value in tuples:
+        set_value(x, value)
+
+
+def update(x: Variable, new_x: Any) -> Any:
+    """For `function(updates=)` or inside a layer's call: the record that x takes a value."""
+    return assignment(x, as_tensor(new_x, x.dtype))
+
+
+def update_add(x: Variable, increment: Any) -> Any:
+    """`update(x, x + increment)`."""
+    return update(x, ops.add(x, increment))
+
+
+def update_sub(x: Variable, decrement: Any) -> Any:
+    """`update(x, x - decrement)`."""
+    return update(x, ops.subtract(x, decrement))
+
+
+# ---- shapes
+
+
+def shape(x: TensorLike) -> Shape:
+    """The shape as a tuple: an int for each known dimension, a scalar tensor for each open one."""
+    return ops.shape(x)
+
+
+def int_shape(x: Any) -> Shape:
+    """The shape as a tuple, None where a dimension is open."""
+    return tuple(x.shape) if hasattr(x, "shape") else np.shape(x)
+
+
+def ndim(x: Any) -> int:
+    """The number of axes."""
+    return len(int_shape(x))
+
+
+def dtype(x: Any) -> str:
+    """The name of the dtype."""
+    return dtypes.standardize(x.dtype)
+
+
+def count_params(x: Any) -> int:
+    """The number of elements."""
+    return int(np.prod(x.shape))
+
+
+def _one_tensor(x: Any) -> Any:
+    """A shape with open dimensions as one tensor of integers; everything else as it is."""
+    if isinstance(x, (tuple, list)) and [d for d in x if isinstance(d, Tensor)]:
+        return ops.stack([d if isinstance(d, Tensor) else np.asarray(d, np.int64) for d in x])
+    return x
+
+
+def cast(x: Any, dtype: Any) -> Any:
+    """x with another dtype; x may be what `shape` gave."""
+    return ops.cast(_one_tensor(x), dtype)
+
+
+def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The product of the elements; x may be what `shape` gave."""
+    return ops.prod(_one_tensor(x), axis, keepdims)
+
+
+def flatten(x: Any) -> Any:
+    """All elements along one axis."""
+    return ops.reshape(x, (-1,))
+
+
+def batch_flatten(x: Any) -> Any:
+    """Each slice of the first axis as one row."""
+    rest = int_shape(x)[1:]
+    if None in rest:
+        return ops.reshape(x, (ops.shape(x)[0], -1))
+    return ops.reshape(x, (ops.shape(x)[0], int(np.prod(rest))))
+
+
+def transpose(x: Any) -> Any:
+    """The axes in reverse order."""
+    return ops.transpose(x)
+
+
+def permute_dimensions(x: Any, pattern: Any) -> Any:
+    """The axes in another order: `pattern` names, for each axis of the result, the one it was."""
+    return ops.transpose(x, pattern)
+
+
+def expand_dims(x: Any, axis: int = -1) -> Any:
+    """x with a new axis of length 1."""
+    return ops.expand_dims(x, axis)
+
+
+def concatenate(tensors: Any, axis: int = -1) -> Any:
+    """The tensors one after the other."""
+    return ops.concatenate(list(tensors), axis)
+
+
+def stack(x: Any, axis: int = 0) -> Any:
+    """The tensors along a new axis."""
+    return ops.stack(list(x), axis)
+
+
+def gather(reference: Any, indices: Any) -> Any:
+    """The slices of `reference` with these numbers."""
+    return ops.take(reference, indices, axis=0)
+
+
+def argmax(x: Any, axis: int = -1) -> Any:
+    """The place of the largest element along an axis."""
+    return ops.argmax(x, axis)
+
+
+def argmin(x: Any, axis: int = -1) -> Any:
+    """The place of the smallest element along an axis."""
+    return ops.argmin(x, axis)
+
+
+def one_hot(indices: Any, num_classes: int) -> Any:
+    """A row for each class number, 1 at its place."""
+    return ops.one_hot(indices, num_classes)
+
+
+def zeros(shape: Any, dtype: Any = None, name: str | None = None) -> Variable:
+    """A variable of zeros."""
+    return variable(np.zeros(shape), dtype, name)
+
+
+def ones(shape: Any, dtype: Any = None, name: str | None = None) -> Variable:
+    """A variable of ones."""
+    return variable(np.ones(shape), dtype, name)
+
+
+def zeros_like(x: Any, dtype: Any = None, name: str | None = None) -> Any:
+    """Zeros of x's shape."""
+    return ops.zeros_like(x, dtype)
+
+
+def ones_like(x: Any, dtype: Any = None, name: str | None = None) -> Any:
+    """Ones of x's shape."""
+    return ops.ones_like(x, dtype)
+
+
+def dot(x: Any, y: Any) -> Any:
+    """The sum of products over the last axis of x and the last but one of y (its only one, if it has one).
+
+    y[..., j] for matrices: the matrix product.
+    """
+    rank = ndim(y)
+    if ndim(x) < 1 or rank < 1:
+        raise ShapeError(f"dot needs tensors with axes; got shapes {int_shape(x)} and {int_shape(y)}.")
+    if rank <= 2:
+        return ops.matmul(x, y)
+    inner, *columns = ops.shape(ops.moveaxis(y, -2, 0))
+    product = ops.matmul(x, ops.reshape(ops.moveaxis(y, -2, 0), (inner, -1)))
+    return ops.reshape(product, (*ops.shape(x)[:-1], *columns))
+
+
+def l2_normalize(x: Any, axis: Any = None) -> Any:
+    """x divided by its Euclidean length along an axis."""
+    from refnet.layers.normalization import unit
+
+    return unit(x, axis)
+
+
+def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:
+    """Element by element one of two; functions are called to get them."""
+    ways = (way() if callable(way) else way for way in (then_expression, else_expression))
+    return ops.where(condition, *ways)
+
+
+# ---- random numbers
+
+
+def random_normal(shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None) -> Any:
+    """Numbers of the normal distribution; the shape's entries may come from `shape`."""
+    return random.normal(shape, mean, stddev, dtype, seed)
+
+
+def random_uniform(shape: Any, minval: float = 0.0, maxval: float = 1.0, dtype: Any = None, seed: Any = None) -> Any:
+    """Numbers spread evenly; the shape's entries may come from `shape`."""
+    return random.uniform(shape, minval, maxval, dtype, seed)
+
+
+def dropout(x: Any, level: float, noise_shape: Any = None, seed: Any = None) -> Any:
+    """x with a random share `level` set to 0 and the rest scaled up."""
+    return random.dropout(x, level, noise_shape, seed)
+
+
+# ---- functions and gradients
+
+
+def gradients(loss: Any, variables: Any) -> list[Any]:
+    """The gradient of a loss with respect to each of some tensors, as new tensors.
+
+    Args:
+        loss: a tensor, or a list of them; if it is not a scalar, the gradient is that of its sum.
+        variables: a tensor or a list of them: variables, inputs, or whatever the loss was computed from.
+    Returns:
+        A list; None where the loss does not depend on it.
+    """
+    total = None
+    for part in _leaves(loss):
+        part = ops.sum(as_tensor(part))
+        total = part if total is None else ops.add(total, part)
+    if not isinstance(total, Tensor):
+        raise ArgumentError(f"gradients: loss must be a tensor; got {loss!r}.")
+    return list(ops.gradients(total, variables if isinstance(variables, Tensor) else list(variables)))
+
+
+class Function:
+    """What `function` makes; call it with a list of arrays."""
+
+    def __init__(self, inputs: Any, outputs: Any, updates: Any = None, name: str | None = None):
+        self.name = name or "function"
+        given = _leaves(inputs)
+        for word, tensors in (("inputs", given), ("outputs", _leaves(outputs))):
+            for x in tensors:
+                if not isinstance(x, Tensor) and not (word == "inputs" and isinstance(x, int)):
+                    raise ArgumentError(f"{self.name}: {word} must be tensors; got {x!r}.")
+        self.inputs, self.outputs = given, outputs
+        self.updates = [_as_record(entry) for entry in updates or ()]
+        self._counter = Variable(0, "int64", trainable=False, name=f"{self.name}/run_counter")
+        self._executables: dict[Any, Any] = {}
+        self._fed = [x for x in given if isinstance(x, Tensor)]
+        self._programs = {False: self._program(False)}  # at once, so that a missing input is told here
+
+    def _program(self, training: bool) -> Program:
+        return Program(self._fed, _leaves(self.outputs), self.updates, Mode(training), self._counter)
+
+    def __call__(self, inputs: Any, training: Any = None) -> Any:
+        """The outputs, in their structure, as new arrays.
+
+        Args:
+            inputs: one array for each input, in a list.
+            training: which way layers go that differ; inference unless the learning phase is among the inputs.
+        """
+        from refnet.engine import current_engine
+
+        arrays = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+        if len(arrays) != len(self.inputs):
+            raise ArgumentError(f"{self.name} has {len(self.inputs)} inputs; called with {len(arrays)} arrays.")
+        feeds = []
+        for x, array in zip(self.inputs, arrays):
+            if x is _phase_input:
+                training = bool(array) if training is None else training
+            if isinstance(x, Tensor):
+                feeds.append(array)
+        mode = bool(training)
+        with building:
+            if mode not in self._programs:
+                self._programs[mode] = self._program(mode)
+            engine = current_engine()
+            if (engine, mode) not in self._executables:
+                self._executables[engine, mode] = engine.prepare(self._programs[mode])
+        return packed(self.outputs, self._executables[engine, mode].run(feeds))
+
+
+def _as_record(entry: Any) -> Assignment:
+    return entry if isinstance(entry, Assignment) else update(*entry)
+
+
+def function(inputs: Any, outputs: Any, updates: Any = None, name: str | None = None) -> Callable[..., Any]:
+    """A function on arrays, from some tensors of a graph to others.
+
+    Args:
+        inputs: tensors: of Input or placeholder, or any inner ones, which are then fed and not computed.
+        outputs: tensors, of any layers and models, slices, gradients; a list gives a list of arrays.
+        updates: pairs (variable, new value), or what `update` gave: made when the function has run.
+    Returns:
+        A function of a list of arrays; what it returns may be written to.
+    Raises:
+        ArgumentError: an output needs an Input that is not among the inputs.
+    """
+    return Function(inputs, outputs, updates, name)

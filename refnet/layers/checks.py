@@ -1,0 +1,69 @@
+"""What several layers ask of their arguments and inputs."""
+
+from typing import Any
+
+import numpy as np
+
+from refnet.errors import ArgumentError, ShapeError
+
+
+def data_format_of(layer: str, value: Any) -> str:
+    """ "channels_last" (also for None) or "channels_first"."""
+    if value not in (None, "channels_last", "channels_first"):
+        raise ArgumentError(f"{layer}: data_format is 'channels_last' or 'channels_first'; got {value!r}.")
+    return value or "channels_last"
+
+
+def check_rank(layer: str, inputs: Any, rank: int, axes: str) -> None:
+    """Raises ShapeError unless the inputs have that many axes, whose names are in `axes`."""
+    if len(inputs.shape) != rank:
+        raise ShapeError(f"{layer} expects inputs of {rank} axes ({axes}), got shape {inputs.shape}.")
+
+
+def whole(layer: str, word: str, value: Any, least: int) -> int:
+    """An integer argument of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ArgumentError(f"{layer}: {word} must be an integer of at least {least}; got {value!r}.")
+    return int(value)
+
+
+def share(layer: str, word: str, value: Any, one: bool = True) -> float:
+    """A number from 0 to 1; without 1 itself if not `one`."""
+    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not number or not 0 <= value <= 1 or (value == 1 and not one):
+        raise ArgumentError(f"{layer}: {word} must be a number from 0 to {'1' if one else 'below 1'}; got {value!r}.")
+    return float(value)
+
+
+def pairs(layer: str, word: str, value: Any, axes: int) -> tuple[tuple[int, int], ...]:
+    """(before, after) for each axis, from one integer for all, one for each axis, or the pairs themselves."""
+    if isinstance(value, (int, np.integer)):
+        value = [value] * axes
+    elif axes == 1 and isinstance(value, (tuple, list)) and len(value) == 2:
+        value = [value]
+    if not isinstance(value, (tuple, list)) or len(value) != axes:
+        raise ArgumentError(f"{layer}: {word} is an integer or has an entry for each of {axes} axes; got {value!r}.")
+    result = []
+    for entry in value:
+        both = (entry, entry) if isinstance(entry, (int, np.integer)) else entry
+        if not isinstance(both, (tuple, list)) or len(both) != 2:
+            raise ArgumentError(
+                f"{layer}: {word} needs an integer or a pair (before, after) for an axis; got {entry!r}."
+            )
+        result.append((whole(layer, word, both[0], 0), whole(layer, word, both[1], 0)))
+    return tuple(result)
+
+
+def sizes(layer: str, word: str, value: Any, axes: int) -> tuple[int, ...]:
+    """An integer of at least 1 for each axis, from one for all or a tuple of them."""
+    entries = [value] * axes if isinstance(value, (int, np.integer)) else value
+    if not isinstance(entries, (tuple, list)) or len(entries) != axes:
+        raise ArgumentError(f"{layer}: {word} is an integer or has an entry for each of {axes} axes; got {value!r}.")
+    return tuple(whole(layer, word, entry, 1) for entry in entries)
+
+
+SPATIAL = {
+    1: "batch, steps, channels",
+    2: "batch, rows, columns, channels",
+    3: "batch, depth, rows, columns, channels",
+}

@@ -1,0 +1,73 @@
+"""Embedding: whole numbers as vectors."""
+
+from typing import Any
+
+from refnet import initializers, ops, regularizers
+from refnet.layers.base import Layer
+from refnet.layers.checks import whole
+
+
+class Embedding(Layer):
+    """The rows of a table, looked up by number.
+
+        y[..., f] = embeddings[x[...], f]
+
+    Args:
+        input_dim: how many rows the table has; inputs lie in 0..input_dim - 1.
+        output_dim: the length of a row.
+        embeddings_initializer, embeddings_regularizer, embeddings_constraint: of the table.
+        mask_zero: whether 0 means "no element"; kept for layers that read it.
+        weights: the table to begin with, by itself or in a list.
+        input_length: of the first edition: the number of elements in a sample, for a Sequential that begins here.
+    Raises:
+        DataError: a number outside the table.
+    """
+
+    first_dtype = "int32"
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        embeddings_initializer: Any = "uniform",
+        embeddings_regularizer: Any = None,
+        embeddings_constraint: Any = None,
+        mask_zero: bool = False,
+        weights: Any = None,
+        *,
+        input_length: Any = None,
+        **more: Any,
+    ):
+        if input_length is not None:
+            more.setdefault("input_shape", input_length)
+        super().__init__(**more)
+        self.input_dim = whole(self.name, "input_dim", input_dim, 1)
+        self.output_dim = whole(self.name, "output_dim", output_dim, 1)
+        self.embeddings_initializer = initializers.get(embeddings_initializer)
+        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
+        self.embeddings_constraint = embeddings_constraint
+        self.mask_zero = bool(mask_zero)
+        if weights is not None:
+            self.build(None)
+            self.built = True
+            self.set_weights(weights if isinstance(weights, (list, tuple)) and len(weights) == 1 else [weights])
+
+    def build(self, input_shape: Any) -> None:
+        self.embeddings = self.add_weight(
+            (self.input_dim, self.output_dim),
+            self.embeddings_initializer,
+            regularizer=self.embeddings_regularizer,
+            constraint=self.embeddings_constraint,
+            name="embeddings",
+        )
+
+    def call(self, inputs: Any) -> Any:
+        if inputs.dtype not in ("int32", "int64"):
+            inputs = ops.cast(inputs, "int32")
+        return ops.take(self.embeddings, inputs, axis=0)
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        del config["weights"], config["input_length"]  # a config holds no weights; the shape belongs to the Sequential
+        config.pop("input_shape", None)
+        return config

@@ -1,0 +1,221 @@
+"""Layers that take several inputs to one, and the same as functions."""
+
+from collections.abc import Callable
+from typing import Any
+
+from refnet import ops
+from refnet.definition import broadcast_shapes
+from refnet.errors import ArgumentError, ShapeError
+from refnet.layers.base import Layer
+from refnet.layers.checks import whole
+from refnet.layers.normalization import unit
+
+
+class Merge(Layer):
+    """Base of layers called on a list of tensors. A subclass writes `merge`.
+
+    Inputs of fewer axes get axes of length 1 behind the batch axis.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        inputs = self.several(inputs)
+        rank = max(len(x.shape) for x in inputs)
+        alike = []
+        for x in inputs:
+            for _ in range(rank - len(x.shape)):
+                x = ops.expand_dims(x, 1)
+            alike.append(x)
+        shape = alike[0].shape
+        for x in alike[1:]:
+            shape = broadcast_shapes(self.name, shape, x.shape)
+        return self.merge(alike)
+
+    def several(self, inputs: Any) -> list[Any]:
+        """The inputs as a list. Raises unless they are one, with the same batch."""
+        if not isinstance(inputs, (list, tuple)) or not inputs:
+            raise ArgumentError(f"{self.name} is called on a list of tensors; got {inputs!r}.")
+        batches = {x.shape[0] for x in inputs if len(x.shape)} - {None}
+        if len(batches) > 1:
+            shapes = ", ".join(str(x.shape) for x in inputs)
+            raise ShapeError(f"{self.name} needs inputs with the same number of samples; got shapes {shapes}.")
+        return list(inputs)
+
+    def merge(self, inputs: list[Any]) -> Any:
+        """The result, from inputs of one rank."""
+        raise NotImplementedError(f"{type(self).__name__} has no `merge`")
+
+
+def _folded(function: Callable[[Any, Any], Any], inputs: list[Any]) -> Any:
+    result = inputs[0]
+    for x in inputs[1:]:
+        result = function(result, x)
+    return result
+
+
+class Add(Merge):
+    """The sum of the inputs."""
+
+    def merge(self, inputs: list[Any]) -> Any:
+        return _folded(ops.add, inputs)
+
+
+class Subtract(Merge):
+    """The first input minus the second."""
+
+    def merge(self, inputs: list[Any]) -> Any:
+        if len(inputs) != 2:
+            raise ArgumentError(f"{self.name} is called on exactly 2 tensors; got {len(inputs)}.")
+        return ops.subtract(*inputs)
+
+
+class Multiply(Merge):
+    """The product of the inputs, element by element."""
+
+    def merge(self, inputs: list[Any]) -> Any:
+        return _folded(ops.multiply, inputs)
+
+
+class Average(Merge):
+    """The mean of the inputs."""
+
+    def merge(self, inputs: list[Any]) -> Any:
+        return ops.divide(_folded(ops.add, inputs), len(inputs))
+
+
+class Maximum(Merge):
+    """The largest of the inputs, element by element."""
+
+    def merge(self, inputs: list[Any]) -> Any:
+        return _folded(ops.maximum, inputs)
+
+
+class Minimum(Merge):
+    """The smallest of the inputs, element by element."""
+
+    def merge(self, inputs: list[Any]) -> Any:
+        return _folded(ops.minimum, inputs)
+
+
+class Concatenate(Merge):
+    """The inputs one after the other.
+
+    Args:
+        axis: along which.
+    Raises:
+        ShapeError: the other axes differ.
+    """
+
+    def __init__(self, axis: int = -1, **more: Any):
+        super().__init__(**more)
+        if isinstance(axis, bool) or not isinstance(axis, int):
+            raise ArgumentError(f"{self.name}: axis must be an integer; got {axis!r}.")
+        self.axis = axis
+
+    def call(self, inputs: Any) -> Any:
+        if not isinstance(inputs, (list, tuple)) or not inputs:
+            raise ArgumentError(f"{self.name} is called on a list of tensors; got {inputs!r}.")
+        shapes = [x.shape for x in inputs]
+        rank = len(shapes[0])
+        for shape in shapes[1:]:
+            differ = len(shape) != rank or any(
+                None not in (a, b) and a != b and i != self.axis % rank
+                for i, (a, b) in enumerate(zip(shapes[0], shape))
+            )
+            if differ:
+                listed = ", ".join(map(str, shapes))
+                raise ShapeError(f"{self.name} needs equal shapes but for axis {self.axis}; got {listed}.")
+        return ops.concatenate(list(inputs), self.axis)
+
+
+class Dot(Merge):
+    """The product of two inputs, summed over an axis of each, sample by sample.
+
+        y[n, i, j] = sum over k of  x1[n, i, k] * x2[n, j, k]     for axes = (2, 2)
+
+    Args:
+        axes: the axis of both, or one of each. The batch axis cannot be summed over.
+        normalize: whether the inputs are first brought to length 1 along the axes: the result is the cosine.
+    Raises:
+        ShapeError: the axes have different lengths.
+    """
+
+    def __init__(self, axes: Any, normalize: bool = False, **more: Any):
+        super().__init__(**more)
+        if isinstance(axes, (list, tuple)) and len(axes) != 2:
+            raise ArgumentError(f"{self.name}: axes is an integer or a pair of them; got {axes!r}.")
+        both = axes if isinstance(axes, (list, tuple)) else (axes, axes)
+        for axis in both:
+            whole(self.name, "axes", axis, -1000)
+        self.axes, self.normalize = axes, normalize
+        self.pair = (int(both[0]), int(both[1]))
+
+    def call(self, inputs: Any) -> Any:
+        inputs = self.several(inputs)
+        if len(inputs) != 2:
+            raise ArgumentError(f"{self.name} is called on exactly 2 tensors; got {len(inputs)}.")
+        axes = []
+        for x, axis in zip(inputs, self.pair):
+            rank = len(x.shape)
+            if rank < 2 or not -rank < axis < rank or axis % rank == 0:
+                raise ShapeError(f"{self.name} sums over axis {axis} of a sample; got inputs of shape {x.shape}.")
+            axes.append(axis % rank)
+        a, b = (x.shape[axis] for x, axis in zip(inputs, axes))
+        if None not in (a, b) and a != b:
+            raise ShapeError(
+                f"{self.name}: axis {axes[0]} of {inputs[0].shape} and axis {axes[1]} of {inputs[1].shape} differ: {a} and {b}."
+            )
+        if self.normalize:
+            inputs = [unit(x, axis) for x, axis in zip(inputs, axes)]
+        return _batch_dot(*inputs, *axes)
+
+
+def _batch_dot(x: Any, y: Any, axis_x: int, axis_y: int) -> Any:
+    x, y = ops.moveaxis(x, axis_x, -1), ops.moveaxis(y, axis_y, 1)
+    batch, *rows, inner = ops.shape(x)
+    columns = ops.shape(y)[2:]
+    a = ops.reshape(x, (batch, -1 if rows else 1, inner))
+    b = ops.reshape(y, (*ops.shape(y)[:2], -1 if columns else 1))
+    return ops.reshape(ops.matmul(a, b), (batch, *rows, *columns) if rows or columns else (batch, 1))
+
+
+# ---- as functions
+
+
+def add(inputs: Any, **more: Any) -> Any:
+    """`Add(**more)(inputs)`."""
+    return Add(**more)(inputs)
+
+
+def subtract(inputs: Any, **more: Any) -> Any:
+    """`Subtract(**more)(inputs)`."""
+    return Subtract(**more)(inputs)
+
+
+def multiply(inputs: Any, **more: Any) -> Any:
+    """`Multiply(**more)(inputs)`."""
+    return Multiply(**more)(inputs)
+
+
+def average(inputs: Any, **more: Any) -> Any:
+    """`Average(**more)(inputs)`."""
+    return Average(**more)(inputs)
+
+
+def maximum(inputs: Any, **more: Any) -> Any:
+    """`Maximum(**more)(inputs)`."""
+    return Maximum(**more)(inputs)
+
+
+def minimum(inputs: Any, **more: Any) -> Any:
+    """`Minimum(**more)(inputs)`."""
+    return Minimum(**more)(inputs)
+
+
+def concatenate(inputs: Any, axis: int = -1, **more: Any) -> Any:
+    """`Concatenate(axis, **more)(inputs)`."""
+    return Concatenate(axis, **more)(inputs)
+
+
+def dot(inputs: Any, axes: Any = -1, **more: Any) -> Any:
+    """`Dot(axes, **more)(inputs)`."""
+    return Dot(axes, **more)(inputs)

@@ -1,0 +1,158 @@
+"""Noise in training, and penalties on what passes through."""
+
+from typing import Any
+
+import numpy as np
+
+from refnet import ops, random, regularizers
+from refnet.errors import ArgumentError
+from refnet.layers.base import Layer
+from refnet.layers.checks import SPATIAL, check_rank, data_format_of, share
+from refnet.layers.core import Dropout
+
+
+class GaussianNoise(Layer):
+    """In training, adds noise; at inference, nothing.
+
+        y = x + normal(0, stddev)
+
+    Args:
+        stddev: the noise's standard deviation, 0 to 1.
+        seed: an integer, for draws that do not depend on the seed of the whole program.
+    """
+
+    def __init__(self, stddev: float, seed: Any = None, **more: Any):
+        super().__init__(**more)
+        self.stddev, self.seed = share(self.name, "stddev", stddev), seed
+        self.key = random.next_seed() if seed is None else seed
+        self.built = True
+
+    def call(self, inputs: Any, training: Any = None) -> Any:
+        if not training or self.stddev == 0:
+            return inputs
+        return ops.add(inputs, random.normal(ops.shape(inputs), 0.0, self.stddev, self.dtype, self.key))
+
+
+class GaussianDropout(Layer):
+    """In training, multiplies by noise around 1; at inference, nothing.
+
+        y = x * normal(1, sqrt(rate / (1 - rate)))
+
+    Args:
+        rate: what the rate of Dropout with the same spread would be, 0 to below 1.
+        seed: as in GaussianNoise.
+    """
+
+    def __init__(self, rate: float, seed: Any = None, **more: Any):
+        super().__init__(**more)
+        self.rate, self.seed = share(self.name, "rate", rate, one=False), seed
+        self.key = random.next_seed() if seed is None else seed
+        self.built = True
+
+    def call(self, inputs: Any, training: Any = None) -> Any:
+        if not training or self.rate == 0:
+            return inputs
+        stddev = float(np.sqrt(self.rate / (1 - self.rate)))
+        return ops.multiply(inputs, random.normal(ops.shape(inputs), 1.0, stddev, self.dtype, self.key))
+
+
+class AlphaDropout(Layer):
+    """In training, sets elements at random to the value that selu tends to, and keeps mean and variance; else nothing.
+
+    Args:
+        rate: the share that is dropped, 0 to below 1.
+        noise_shape: the shape of the mask, broadcast to the inputs; None entries (and None) mean the inputs' own.
+        seed: as in GaussianNoise.
+    """
+
+    def __init__(self, rate: float, noise_shape: Any = None, seed: Any = None, **more: Any):
+        super().__init__(**more)
+        self.rate, self.noise_shape, self.seed = share(self.name, "rate", rate, one=False), noise_shape, seed
+        self.key = random.next_seed() if seed is None else seed
+        self.built = True
+
+    def call(self, inputs: Any, training: Any = None) -> Any:
+        if not training or self.rate == 0:
+            return inputs
+        low = -1.7580993408473766  # the limit of selu at -infinity: -alpha * scale
+        a = ((1 - self.rate) * (1 + self.rate * low**2)) ** -0.5
+        own = ops.shape(inputs)
+        shape = own if self.noise_shape is None else [n if d is None else d for d, n in zip(self.noise_shape, own)]
+        drawn = random.uniform(tuple(shape), 0.0, 1.0, self.dtype, self.key)
+        kept = ops.where(ops.greater_equal(drawn, self.rate), inputs, low)
+        return ops.add(ops.multiply(kept, a), -a * low * self.rate)
+
+
+class SpatialDropout(Dropout):
+    """Base of layers that drop whole feature maps."""
+
+    axes = 1
+
+    def __init__(self, rate: float, data_format: Any = None, seed: Any = None, **more: Any):
+        super().__init__(rate, seed=seed, **more)
+        self.data_format = data_format_of(self.name, data_format)
+
+    def call(self, inputs: Any, training: Any = None) -> Any:
+        last = self.data_format == "channels_last"
+        check_rank(self.name, inputs, self.axes + 2, SPATIAL[self.axes] if last else "batch, channels, space")
+        if not training or self.rate == 0:
+            return inputs
+        ones = (1,) * self.axes
+        shape = (None, *ones, None) if last else (None, None, *ones)
+        return random.dropout(inputs, self.rate, shape, self.key)
+
+
+class SpatialDropout1D(SpatialDropout):
+    """Dropout of whole channels of (batch, steps, channels).
+
+    Args:
+        rate, seed: as in Dropout.
+    """
+
+    def __init__(self, rate: float, seed: Any = None, name: str | None = None, dtype: Any = None, **more: Any):
+        super().__init__(rate, None, seed, name=name, dtype=dtype, **more)
+
+
+class SpatialDropout2D(SpatialDropout):
+    """Dropout of whole channels of images.
+
+    Args:
+        rate, seed: as in Dropout.
+        data_format: "channels_last" (None too) or "channels_first".
+    """
+
+    axes = 2
+
+    def __init__(
+        self,
+        rate: float,
+        data_format: Any = None,
+        seed: Any = None,
+        name: str | None = None,
+        dtype: Any = None,
+        **more: Any,
+    ):
+        super().__init__(rate, data_format, seed, name=name, dtype=dtype, **more)
+
+
+class SpatialDropout3D(SpatialDropout2D):
+    """Dropout of whole channels of volumes; arguments as in SpatialDropout2D."""
+
+    axes = 3
+
+
+class ActivityRegularization(Layer):
+    """Nothing but a penalty on what passes through: (l1 * sum |x| + l2 * sum x^2) / batch, added to the loss.
+
+    Args:
+        l1, l2: its factors.
+    """
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0, **more: Any):
+        if "activity_regularizer" in more:
+            raise ArgumentError("ActivityRegularization: give l1 and l2; it has no argument 'activity_regularizer'.")
+        super().__init__(activity_regularizer=regularizers.L1L2(l1, l2) if l1 or l2 else None, **more)
+        self.l1, self.l2, self.built = l1, l2, True
+
+    def call(self, inputs: Any) -> Any:
+        return inputs

@@ -1,0 +1,210 @@
+"""Training, evaluation and prediction on data that come batch by batch."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from refnet import callbacks as callback_module
+from refnet import engine, random
+from refnet.annotations import Array
+from refnet.errors import ArgumentError, shown
+from refnet.models import data as checks
+from refnet.models.compiling import Batches, Compilable
+from refnet.models.sources import Source
+from refnet.structure import packed
+
+
+class Streaming(Compilable):
+    """What fit, evaluate and predict do with a generator or a PyDataset, and what they share with arrays."""
+
+    def _source(self, data: Any, label: str, method: str, shuffle: bool = False) -> Source:
+        return Source(data, label, method, self._shuffled if shuffle else None)
+
+    def _shuffled(self, count: int) -> Array:
+        with engine.eager_on_current():
+            return np.asarray(random.permutation(count, seed=self._orders()), np.int64)
+
+    def _orders(self) -> random.SeedGenerator:
+        if self._shuffler is None:
+            self._shuffler = random.SeedGenerator()
+        return self._shuffler
+
+    def shuffler_state(self) -> list[int]:
+        """Seed and number of draws of the generator of the epochs' orders."""
+        return [int(number) for number in self._orders().state.value]
+
+    def set_shuffler(self, seed: int, drawn: int) -> None:
+        """Puts the generator of the epochs' orders where `shuffler_state` found it."""
+        self._shuffler = random.SeedGenerator(seed)
+        self._shuffler.state.set(np.array([seed, drawn]))
+
+    def _class_weighted(self, method: str, parts: Any, class_weight: Any) -> Any:
+        """Checked arrays with a sample weight from each sample's class; data that are only evaluated are not weighted so."""
+        if class_weight is None:
+            return parts
+        inputs, targets, weights = parts
+        if weights:
+            raise ArgumentError(f"{method}: give sample_weight or class_weight, not both.")
+        if len(targets) != 1:
+            raise ArgumentError(f"{method}: class_weight is for models with one output; use sample_weight.")
+        (target,) = targets.values()
+        return inputs, targets, {"class_weight": checks.class_weights(class_weight, target, method)}
+
+    def _batch(self, kind: str, source: Source, given: Any, class_weight: Any = None, warn: bool = False) -> Batches:
+        """One batch of a source, checked."""
+        x, y, weight = source.parts(given)
+        parts = self._checked(source.method, x, None if kind == "predict" else y, weight, warn=warn)
+        if kind == "predict":
+            return self._fed(source.method, parts[0])
+        return self._fed(source.method, *self._class_weighted(source.method, parts, class_weight))
+
+    def _prepared(self, kind: str, source: Source, class_weight: Any = None) -> Batches:
+        """The first batch, for which the step's program is made."""
+        first = self._batch(kind, source, source.peek(), class_weight, warn=True)
+        self._executable(kind, first)
+        return first
+
+    def _stream(
+        self,
+        kind: str,
+        source: Source,
+        steps: int | None,
+        listed: Any,
+        class_weight: Any = None,
+        keep: Callable[[list[Array]], None] | None = None,
+    ) -> int:
+        """Runs the batches of an epoch. Gives their number."""
+        single, done = listed.wants_batches(kind), 0
+        read: Any = dict if kind == "predict" else self._results
+        for given in source.batches(steps):
+            if single:
+                listed.on_batch_begin(kind, done)
+            with self._preparing():
+                batches = self._batch(kind, source, given, class_weight)
+                step = self._executable(kind, batches)
+            results = step.run(batches.arrays)
+            if keep is not None:
+                keep(results)
+            done += 1
+            listed.progressed(kind, done, read)
+            if single:
+                listed.on_batch_end(kind, done - 1, read())
+            if self.stop_training and kind == "train":
+                break
+        return done
+
+    def _validating(self, data: Any, steps: int | None) -> Callable[[Any], None]:
+        """A function of the callbacks that evaluates on a source."""
+        source = self._source(data, "validation_data", "fit (validation)")
+        self._prepared("test", source)
+
+        def run(listed: Any) -> None:
+            self.reset_metrics()
+            if self._stream("test", source, steps, listed) == 0:
+                raise ArgumentError(
+                    "fit: validation_data is a generator that has ended. Give validation_steps and a generator without an "
+                    "end, or a PyDataset."
+                )
+
+        return run
+
+    def _fit_source(
+        self,
+        data: Any,
+        epochs: range,
+        callbacks: Any,
+        verbose: Any,
+        validate: Callable[[], Callable[[Any], None] | None],
+        validation_freq: int,
+        shuffle: bool,
+        class_weight: Any,
+        steps: int | None,
+    ) -> "callback_module.History":
+        source = self._source(data, "x", "fit", shuffle)
+        with self._preparing():
+            self._prepared("train", source, class_weight)
+            validation = validate()
+        steps = source.length if steps is None else steps
+        listed = callback_module.CallbackList(callbacks, self, verbose, epochs=epochs.stop, steps=steps, history=True)
+        with self._alone("fit"), listed.running("train"):
+            self.history, self.stop_training = listed.history, False
+            (start, first), self.resume = self.resume or (epochs.start, 0), None
+            if first:
+                raise ArgumentError(
+                    f"fit: the backup was written within an epoch, after {first} batches; data that come batch by batch can "
+                    "only be taken up between epochs. Use BackupAndRestore(save_freq='epoch') with them."
+                )
+            for epoch in range(start, epochs.stop):
+                if source.ended():
+                    _ran_out(0, epoch)
+                    break
+                self.reset_metrics()
+                listed.on_epoch_begin(epoch)
+                getattr(data, "on_epoch_begin", _nothing)()
+                done = self._stream("train", source, steps, listed, class_weight)
+                getattr(data, "on_epoch_end", _nothing)()
+                logs = self._results()
+                if validation is not None and (epoch + 1) % validation_freq == 0:
+                    validation(listed)
+                    logs.update(self._results("val_"))
+                listed.on_epoch_end(epoch, dict(sorted(logs.items())))
+                if self.stop_training:
+                    break
+                if steps is not None and done < steps:
+                    _ran_out(done, epoch)
+                    break
+        return listed.history
+
+    def _evaluate_source(self, data: Any, steps: int | None, verbose: Any, callbacks: Any) -> dict[str, Any]:
+        source = self._source(data, "x", "evaluate")
+        with self._preparing():
+            self._prepared("test", source)
+        steps = source.length if steps is None else steps
+        listed = callback_module.CallbackList(callbacks, self, verbose, epochs=1, steps=steps)
+        with self._alone("evaluate"), listed.running("test"):
+            self.reset_metrics()
+            self._stream("test", source, steps, listed)
+            return self._results()
+
+    def _predict_source(self, data: Any, steps: int | None, verbose: Any, callbacks: Any) -> Any:
+        source = self._source(data, "x", "predict")
+        with self._preparing():
+            first = self._prepared("predict", source)
+        steps = source.length if steps is None else steps
+        listed = callback_module.CallbackList(callbacks, self, verbose, epochs=1, steps=steps)
+        groups: list[list[Array]] = []
+        with listed.running("predict"):
+            self._stream("predict", source, steps, listed, keep=groups.append)
+        joined = [np.concatenate([np.atleast_1d(part) for part in parts]) for parts in zip(*groups)]
+        return packed(self.output_structure(first.inputs), joined)
+
+
+def count_of(method: str, word: str, value: Any, least: int, none: int | None = None) -> int:
+    """An argument that counts something; `none` where it may be None."""
+    if value is None and none is not None:
+        return none
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ArgumentError(f"{method}: {word} must be an integer of at least {least}; got {shown(value)}.")
+    return int(value)
+
+
+def refuse(method: str, kind: str, **given: Any) -> None:
+    """Raises for arguments that belong to arrays, given together with a generator."""
+    for word, value in given.items():
+        if value is not None and value is not False and not (word == "validation_split" and value == 0):
+            raise ArgumentError(
+                f"{method}: {word} belongs to arrays; {kind} gives its own batches of (x, y) or (x, y, sample_weight)."
+            )
+
+
+def _ran_out(done: int, epoch: int) -> None:
+    warnings.warn(
+        f"fit: x ran out of data after {done} batches of epoch {epoch + 1}; training ends here. It has to give at least "
+        "steps_per_epoch * epochs batches.",
+        stacklevel=4,
+    )
+
+
+def _nothing() -> None: ...

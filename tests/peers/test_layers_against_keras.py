@@ -1,0 +1,200 @@
+"""Layers against the installed Keras: same arguments, same weights, same inputs, equal outputs.
+
+Run with: KERAS_BACKEND=torch pytest -m peers tests/peers
+"""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from refnet import layers as ours
+from refnet.models import Model
+
+pytestmark = pytest.mark.peers
+
+RANDOM = np.random.default_rng(0)
+STEPS = RANDOM.standard_normal((3, 6, 4)).astype("float32")
+ROWS = RANDOM.standard_normal((3, 5)).astype("float32")
+IMAGES = RANDOM.standard_normal((2, 5, 6, 3)).astype("float32")
+VOLUMES = RANDOM.standard_normal((2, 4, 5, 3, 2)).astype("float32")
+
+ONE_INPUT: list[tuple[str, dict[str, Any], Any]] = [
+    ("Dense", {"units": 3, "activation": "relu"}, STEPS),
+    ("Activation", {"activation": "softmax"}, ROWS),
+    ("Flatten", {}, IMAGES),
+    ("Flatten", {"data_format": "channels_first"}, IMAGES),
+    ("Rescaling", {"scale": 0.5, "offset": 1.0}, IMAGES),
+    ("Dropout", {"rate": 0.5}, ROWS),
+    ("Identity", {}, ROWS),
+    ("Reshape", {"target_shape": (4, 6)}, STEPS),
+    ("Reshape", {"target_shape": (-1, 3, 2)}, STEPS),
+    ("Permute", {"dims": (3, 1, 2)}, IMAGES),
+    ("RepeatVector", {"n": 3}, ROWS),
+    ("ReLU", {}, STEPS),
+    ("ReLU", {"max_value": 1.0, "negative_slope": 0.1, "threshold": 0.3}, STEPS),
+    ("ReLU", {"max_value": 0.5}, STEPS),
+    ("ReLU", {"negative_slope": 0.25}, STEPS),
+    ("LeakyReLU", {}, STEPS),
+    ("LeakyReLU", {"negative_slope": 0.1}, STEPS),
+    ("ELU", {}, STEPS),
+    ("ELU", {"alpha": 0.5}, STEPS),
+    ("PReLU", {"alpha_initializer": "random_normal"}, STEPS),
+    ("PReLU", {"alpha_initializer": "random_normal", "shared_axes": [1, 2]}, IMAGES),
+    ("Softmax", {}, STEPS),
+    ("Softmax", {"axis": 1}, STEPS),
+    ("Softmax", {"axis": [1, 2]}, STEPS),
+    ("GaussianNoise", {"stddev": 0.1}, STEPS),
+    ("GaussianDropout", {"rate": 0.3}, STEPS),
+    ("AlphaDropout", {"rate": 0.3}, STEPS),
+    ("SpatialDropout1D", {"rate": 0.3}, STEPS),
+    ("SpatialDropout2D", {"rate": 0.3}, IMAGES),
+    ("SpatialDropout3D", {"rate": 0.3}, VOLUMES),
+    ("ActivityRegularization", {"l1": 0.1, "l2": 0.2}, STEPS),
+    ("UnitNormalization", {}, STEPS),
+    ("UnitNormalization", {"axis": [1, 2]}, STEPS),
+    ("Cropping1D", {}, STEPS),
+    ("Cropping1D", {"cropping": (0, 2)}, STEPS),
+    ("Cropping2D", {"cropping": ((1, 0), (2, 1))}, IMAGES),
+    ("Cropping2D", {"cropping": (1, 2)}, IMAGES),
+    ("Cropping2D", {}, IMAGES),
+    ("Cropping3D", {}, VOLUMES),
+    ("ZeroPadding1D", {}, STEPS),
+    ("ZeroPadding1D", {"padding": (0, 2)}, STEPS),
+    ("ZeroPadding2D", {}, IMAGES),
+    ("ZeroPadding2D", {"padding": ((1, 0), (2, 1))}, IMAGES),
+    ("ZeroPadding3D", {"padding": 2}, VOLUMES),
+    ("UpSampling1D", {"size": 3}, STEPS),
+    ("UpSampling3D", {"size": (2, 1, 3)}, VOLUMES),
+    ("GlobalAveragePooling1D", {}, STEPS),
+    ("GlobalMaxPooling1D", {"keepdims": True}, STEPS),
+    ("GlobalAveragePooling2D", {"keepdims": True}, IMAGES),
+    ("GlobalMaxPooling2D", {}, IMAGES),
+    ("GlobalAveragePooling3D", {}, VOLUMES),
+    ("GlobalMaxPooling3D", {}, VOLUMES),
+]
+
+SEVERAL: list[tuple[str, dict[str, Any], list[Any]]] = [
+    ("Add", {}, [STEPS, STEPS * 2, STEPS[:, :1]]),
+    ("Subtract", {}, [STEPS, STEPS[:, :, :1]]),
+    ("Multiply", {}, [STEPS, STEPS + 1]),
+    ("Multiply", {}, [STEPS, ROWS[:, :4]]),
+    ("Average", {}, [STEPS, STEPS * 2, STEPS * 5]),
+    ("Maximum", {}, [STEPS, -STEPS]),
+    ("Minimum", {}, [STEPS, -STEPS]),
+    ("Concatenate", {}, [STEPS, STEPS[:, :, :2]]),
+    ("Concatenate", {"axis": 1}, [STEPS, STEPS[:, :2]]),
+    ("Dot", {"axes": 1}, [ROWS, ROWS[::-1].copy()]),
+    ("Dot", {"axes": -1, "normalize": True}, [ROWS, ROWS + 1]),
+    ("Dot", {"axes": (2, 2)}, [STEPS, STEPS[:, :3]]),
+    ("Dot", {"axes": (1, 2)}, [STEPS, STEPS[:, :2].repeat(2, 2)[:, :, :6]]),
+    ("Dot", {"axes": (1, 2)}, [ROWS, np.tile(ROWS[:, None], (1, 2, 1))]),
+    ("Dot", {"axes": (3, 2)}, [IMAGES, STEPS[:2, :, :3]]),
+]
+
+
+@pytest.fixture(scope="module")
+def keras() -> Any:
+    import keras as installed
+
+    return installed
+
+
+def numbered(cases: list[Any]) -> list[Any]:
+    return [pytest.param(*case, id=f"{case[0]}-{i}") for i, case in enumerate(cases)]
+
+
+def compared(keras: Any, name: str, more: dict[str, Any], inputs: Any) -> None:
+    their = getattr(keras.layers, name)(**more)
+    expected = np.asarray(keras.ops.convert_to_numpy(their(inputs)))
+    layer = getattr(ours, name)(**more)
+    got = layer(inputs)
+    if their.weights:
+        layer.set_weights(their.get_weights())
+        got = layer(inputs)
+    np.testing.assert_allclose(got, expected, rtol=2e-5, atol=2e-6)
+    assert got.dtype == expected.dtype
+    shapes = [x.shape for x in inputs] if isinstance(inputs, list) else inputs.shape
+    assert tuple(layer.compute_output_shape(shapes)) == expected.shape
+    again = type(layer).from_config(layer.get_config())
+    again(inputs)
+    again.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(again(inputs), got)
+    slots = [ours.Input(x.shape[1:]) for x in inputs] if isinstance(inputs, list) else ours.Input(inputs.shape[1:])
+    symbolic = Model(slots, layer(slots))
+    their_slots = [keras.Input(s.shape[1:]) for s in slots] if isinstance(slots, list) else keras.Input(slots.shape[1:])
+    assert symbolic.output_shape == tuple(their(their_slots).shape)  # None where the batch is open
+    np.testing.assert_allclose(symbolic.predict(inputs, verbose=0), got, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "more", "inputs"), numbered(ONE_INPUT))
+def test_a_layer(keras: Any, name: str, more: dict[str, Any], inputs: Any) -> None:
+    compared(keras, name, more, inputs)
+
+
+@pytest.mark.parametrize(("name", "more", "inputs"), numbered(SEVERAL))
+def test_a_layer_of_several_inputs(keras: Any, name: str, more: dict[str, Any], inputs: list[Any]) -> None:
+    compared(keras, name, more, inputs)
+
+
+SPATIAL = ("Cropping2D", "ZeroPadding2D", "GlobalAveragePooling2D", "GlobalMaxPooling2D", "SpatialDropout2D")
+
+
+@pytest.mark.parametrize(("name", "more", "inputs"), numbered([c for c in ONE_INPUT if c[0] in SPATIAL]))
+def test_channels_first(keras: Any, name: str, more: dict[str, Any], inputs: Any) -> None:
+    moved = np.moveaxis(inputs, -1, 1).copy()
+    expected = getattr(ours, name)(**more)(inputs)
+    got = getattr(ours, name)(**more, data_format="channels_first")(moved)
+    their = keras.ops.convert_to_numpy(getattr(keras.layers, name)(**more, data_format="channels_first")(moved))
+    np.testing.assert_allclose(got, np.asarray(their), rtol=1e-5, atol=1e-6)
+    if expected.ndim == 4:
+        np.testing.assert_allclose(np.moveaxis(got, 1, -1), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_embedding(keras: Any) -> None:
+    their = keras.layers.Embedding(7, 3)
+    numbers = np.array([[0, 6, 3], [2, 2, 1]])
+    expected = keras.ops.convert_to_numpy(their(numbers))
+    layer = ours.Embedding(7, 3, weights=their.get_weights())
+    np.testing.assert_array_equal(layer(numbers), expected)
+    np.testing.assert_array_equal(layer(numbers.astype("float32")), expected)
+
+
+def test_masks_given_to_a_layer(keras: Any) -> None:
+    mask = np.array([[True] * 4 + [False] * 2, [True, False] * 3, [False] * 5 + [True]])
+    expected = keras.ops.convert_to_numpy(keras.layers.GlobalAveragePooling1D()(STEPS, mask=mask))
+    np.testing.assert_allclose(ours.GlobalAveragePooling1D()(STEPS, mask=mask), expected, rtol=1e-5, atol=1e-6)
+    wide = np.broadcast_to(mask[:, :, None], STEPS.shape).copy()
+    expected = keras.ops.convert_to_numpy(keras.layers.Softmax(axis=1)(STEPS, mask=wide))
+    np.testing.assert_allclose(ours.Softmax(axis=1)(STEPS, mask=wide), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted({case[0] for case in ONE_INPUT + SEVERAL} | {"Embedding", "Lambda"}))
+def test_arguments_have_keras_names_order_and_defaults(keras: Any, name: str) -> None:
+    import inspect
+
+    def listed(kind: Any) -> list[Any]:
+        taken = inspect.signature(kind.__init__).parameters.values()
+        own = [p for p in taken if p.kind is p.POSITIONAL_OR_KEYWORD and p.name != "self"]
+        return [(p.name, p.default) for p in own]
+
+    left_out = {"lora_rank", "lora_alpha", "quantization_config"}  # of fine-tuning and quantization
+    their = [(word, default) for word, default in listed(getattr(keras.layers, name)) if word not in left_out]
+    assert [(w, str(d).lower()) for w, d in listed(getattr(ours, name))] == [(w, str(d).lower()) for w, d in their]
+
+
+@pytest.mark.parametrize("name", ["add", "subtract", "multiply", "average", "maximum", "minimum", "concatenate"])
+def test_lower_case_functions(keras: Any, name: str) -> None:
+    pair = [STEPS, STEPS[::-1].copy()]
+    expected = keras.ops.convert_to_numpy(getattr(keras.layers, name)(pair))
+    np.testing.assert_allclose(getattr(ours, name)(pair), expected, rtol=1e-6)
+
+
+def test_alpha_dropout_keeps_mean_and_variance_and_noise_has_its_spread() -> None:
+    x = RANDOM.standard_normal((200, 100)).astype("float32")
+    y = ours.AlphaDropout(0.4, seed=1)(x, training=True)
+    assert abs(y.mean()) < 0.03 and abs(y.std() - 1) < 0.03
+    noise = ours.GaussianNoise(0.5, seed=1)(x, training=True) - x
+    assert abs(noise.mean()) < 0.02 and abs(noise.std() - 0.5) < 0.01
+    factor = ours.GaussianDropout(0.2, seed=1)(np.ones_like(x), training=True)
+    assert abs(factor.mean() - 1) < 0.02 and abs(factor.std() - 0.5) < 0.01
