@@ -31,6 +31,10 @@ class MissingFileError(RefnetError, FileNotFoundError):
     """A data set that is not here and cannot be fetched."""
 
 
+class FileError(RefnetError, ValueError):
+    """A file that is damaged, or holds something else than what it should."""
+
+
 class MissingPackageError(RefnetError, ImportError):
     """A package that only some uses of refnet need, and that is not installed."""
 

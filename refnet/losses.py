@@ -148,7 +148,8 @@ class LossFunctionWrapper(Loss):
         return self.fn(y_true, y_pred, **self.arguments)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **self.arguments}
+        wraps = {"fn": self.fn} if type(self) is LossFunctionWrapper else {}
+        return {**super().get_config(), **wraps, **self.arguments}
 
 
 class MeanSquaredError(LossFunctionWrapper):
@@ -230,6 +231,7 @@ _CLASSES: dict[Callable[..., Any], type[Loss]] = {
     sparse_categorical_crossentropy: SparseCategoricalCrossentropy,
 }
 known: dict[str, Any] = {f.__name__: f for f in _CLASSES} | {c.__name__: c for c in _CLASSES.values()}
+known["LossFunctionWrapper"] = LossFunctionWrapper
 known |= dict.fromkeys(("mse", "MSE"), mean_squared_error) | dict.fromkeys(("mae", "MAE"), mean_absolute_error)
 known |= {"bce": binary_crossentropy, "BCE": binary_crossentropy, "cce": categorical_crossentropy}
 

@@ -149,7 +149,8 @@ class MeanMetricWrapper(Mean):
         super().update_state(self.fn(y_true, y_pred, **self.arguments), sample_weight)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **self.arguments}
+        wraps = {"fn": self.fn} if type(self) is MeanMetricWrapper else {}
+        return {**super().get_config(), **wraps, **self.arguments}
 
 
 # ---- functions: one value per sample
@@ -276,7 +277,7 @@ binary_crossentropy, categorical_crossentropy = losses.binary_crossentropy, loss
 sparse_categorical_crossentropy = losses.sparse_categorical_crossentropy
 
 _CLASSES: tuple[type[Metric], ...] = (
-    *(Accuracy, BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy, Mean, Sum),
+    *(Accuracy, BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy, Mean, Sum, MeanMetricWrapper),
     *(MeanSquaredError, MeanAbsoluteError, BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy),
 )
 known: dict[str, Any] = {c.__name__: c for c in _CLASSES} | {snake_case(c.__name__): c for c in _CLASSES}

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from refnet import registration
 from refnet.errors import ArgumentError, did_you_mean
 
 _counts: dict[str, int] = {}
@@ -29,9 +30,12 @@ def reset_names() -> None:
 
 
 def found(kind: str, name: Any, known: Mapping[str, Any]) -> Any:
-    """What `known` holds under a name. Raises ArgumentError with near names if it holds nothing."""
+    """What `known` holds under a name, or what the user registered. Raises ArgumentError with near names if there is nothing."""
     if name in known:
         return known[name]
+    custom = registration.get_registered_object(name) if isinstance(name, str) else None
+    if custom is not None:
+        return custom
     raise ArgumentError(f"unknown {kind} {name!r}.{did_you_mean(name, list(known))}")
 
 
@@ -40,22 +44,11 @@ def resolved(kind: str, identifier: Any, known: Mapping[str, Any], config: bool 
     if isinstance(identifier, str):
         identifier = found(kind, identifier, known)
     elif config and isinstance(identifier, dict) and "class_name" in identifier:
-        return found(kind, identifier["class_name"], known)(**identifier.get("config", {}))
+        from refnet.saving.serialization import restored
+
+        return restored(identifier)
     if isinstance(identifier, type):
         return identifier()
     if identifier is None or callable(identifier) or hasattr(identifier, "get_config"):
         return identifier
     raise ArgumentError(f"{kind}: give a name, an object or a function; got {identifier!r}.")
-
-
-def serialized(value: Any) -> Any:
-    """A value as a config holds it: functions by name, objects as {"class_name", "config"}."""
-    if isinstance(value, (list, tuple)):
-        return type(value)(serialized(v) for v in value)
-    if isinstance(value, dict):
-        return {key: serialized(v) for key, v in value.items()}
-    if hasattr(value, "get_config") and not isinstance(value, type):
-        return {"class_name": type(value).__name__, "config": value.get_config()}
-    if callable(value) and hasattr(value, "__name__"):
-        return value.__name__
-    return value

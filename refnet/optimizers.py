@@ -102,6 +102,15 @@ class Optimizer:
         own = [self.iterations] if self.schedule else [self.iterations, self._rate]
         return own + [slot for slots in self._slots.values() for slot in slots.values()]
 
+    def slot_groups(self) -> list[list[str]]:
+        """The slots' names; files have one group after the other, each for all weights. A subclass names its own."""
+        return [[name] for name in next(iter(self._slots.values()), {})]
+
+    def saved_variables(self, weights: Sequence[Variable]) -> list[Variable]:
+        """What a file keeps, in Keras's order: iterations, the learning rate, and these weights' slots."""
+        own = [self.iterations] if self.schedule else [self.iterations, self._rate]
+        return own + [self.slot(w, name) for group in self.slot_groups() for w in weights for name in group]
+
     def slot(self, weight: Variable, name: str) -> Variable:
         """The variable of that name kept beside a weight; zeros at first."""
         slots = self._slots.setdefault(weight, {})
@@ -201,6 +210,9 @@ class SGD(Optimizer):
             raise ArgumentError(f"{self.name}: momentum lies in 0..1; got {momentum!r}.")
         self.momentum, self.nesterov = momentum, nesterov
 
+    def slot_groups(self) -> list[list[str]]:
+        return [["momentum"]] if self.momentum else []
+
     def step(
         self, weight: Variable, start: TensorLike, slope: TensorLike, rate: TensorLike
     ) -> tuple[TensorLike, dict[str, TensorLike]]:
@@ -244,10 +256,13 @@ class RMSprop(Optimizer):
         self._check_epsilon(epsilon)
         self.rho, self.momentum, self.epsilon, self.centered = rho, momentum, epsilon, centered
 
+    def slot_groups(self) -> list[list[str]]:
+        return [["velocity"]] + [["momentum"]] * (self.momentum > 0) + [["average_gradient"]] * self.centered
+
     def step(
         self, weight: Variable, start: TensorLike, slope: TensorLike, rate: TensorLike
     ) -> tuple[TensorLike, dict[str, TensorLike]]:
-        names = ["velocity"] + ["momentum"] * (self.momentum > 0) + ["average_gradient"] * self.centered
+        names = [name for group in self.slot_groups() for name in group]
         slots = {name: self.slot(weight, name) for name in names}
         new, *values = ops.rmsprop_update(
             start,
@@ -299,10 +314,13 @@ class Adam(Optimizer):
     def shared(self, rate: TensorLike) -> TensorLike:
         return ops.adam_rate(rate, ops.add(self.iterations, 1), self.beta_1, self.beta_2)
 
+    def slot_groups(self) -> list[list[str]]:
+        return [["momentum", "velocity"]] + [["velocity_hat"]] * self.amsgrad
+
     def step(
         self, weight: Variable, start: TensorLike, slope: TensorLike, rate: TensorLike
     ) -> tuple[TensorLike, dict[str, TensorLike]]:
-        names = ["momentum", "velocity"] + ["velocity_hat"] * self.amsgrad
+        names = [name for group in self.slot_groups() for name in group]
         slots = [self.slot(weight, name) for name in names]
         largest = slots[2] if self.amsgrad else None
         new, *values = ops.adam_update(

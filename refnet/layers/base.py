@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,7 +14,8 @@ from refnet.definition import Op, Spec
 from refnet.errors import ArgumentError, ShapeError, did_you_mean
 from refnet.graph import Call, Condition, Node, Tensor, Variable, as_tensor, phase, trace
 from refnet.layers.immediate import computed
-from refnet.naming import serialized, snake_case, unique_name
+from refnet.naming import snake_case, unique_name
+from refnet.registration import take_room
 from refnet.structure import flatten, mapped
 
 # A layer that returns one of its inputs still has to be found from what it returned: the input goes through this node.
@@ -151,8 +153,11 @@ class Layer:
             raise ArgumentError(f"{self.name}: the constraint of {name} must be a function; got {constraint!r}.")
         if initializer is None:
             initializer = "glorot_uniform" if dtypes.is_floating(dtype) else "zeros"
-        with engine.eager_on_current():
-            value = np.asarray(initializers.get(initializer)(shape, dtype=dtype))
+        if take_room(f"{self.name}/{name or 'variable'}", math.prod(shape)):
+            value = np.zeros(shape, dtypes.as_numpy(dtype))  # a file's values take its place
+        else:
+            with engine.eager_on_current():
+                value = np.asarray(initializers.get(initializer)(shape, dtype=dtype))
         if value.shape != shape:
             raise ShapeError(f"{self.name}: the initializer of {name} gave shape {value.shape}; {shape} was asked for.")
         variable = Variable(
@@ -367,6 +372,8 @@ class Layer:
 
     def get_config(self) -> dict[str, Any]:
         """What `from_config` needs to make such a layer again: the arguments of __init__."""
+        from refnet.saving.serialization import serialized
+
         args, kwargs = self._arguments
         bound = inspect.signature(type(self).__init__).bind(self, *args, **kwargs)
         bound.apply_defaults()
@@ -374,27 +381,24 @@ class Layer:
         for parameter, value in list(bound.arguments.items())[1:]:
             kind = bound.signature.parameters[parameter].kind
             if kind is inspect.Parameter.VAR_KEYWORD:
-                config.update(serialized(value))
+                config.update(serialized(value, keep=True))
             elif kind is not inspect.Parameter.VAR_POSITIONAL:
-                config[parameter] = serialized(value)
+                config[parameter] = serialized(value, keep=True)
         return {**config, "name": self.name, "trainable": self.trainable, "dtype": self.dtype}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         """A new layer from what get_config gave; its weights are not in a config."""
+        from refnet.saving.serialization import accepted, restored
+
         taken = inspect.signature(cls.__init__).parameters
         every = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in taken.values())
-        base = {key: config[key] for key in ("name", "trainable", "dtype") if key in config}
-        layer = cls(**{k: _restored(v) for k, v in config.items() if every or k in taken or k not in base})
+        values = {key: restored(value) for key, value in accepted(cls, config, Layer).items()}
+        base = {key: values[key] for key in ("name", "trainable", "dtype") if key in values}
+        layer = cls(**{k: v for k, v in values.items() if every or k in taken or k not in base})
         layer.name, layer._trainable = base.get("name", layer.name), base.get("trainable", True)
-        layer.dtype = base.get("dtype", layer.dtype)
+        layer.dtype = dtypes.standardize(base.get("dtype", layer.dtype))
         return layer
-
-
-def _restored(value: Any) -> Any:
-    if isinstance(value, dict) and value.get("class_name") in Layer.kinds:
-        return Layer.kinds[value["class_name"]].from_config(value["config"])
-    return value
 
 
 def _first_shape(arguments: dict[str, Any]) -> Shape | None:

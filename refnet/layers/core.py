@@ -45,6 +45,9 @@ class InputLayer(Layer):
 
     input = output
 
+    def get_config(self) -> dict[str, Any]:
+        return {"batch_shape": list(self.batch_shape), "dtype": self.dtype, "name": self.name}
+
     def call(self, *args: Any, **kwargs: Any) -> Any:
         raise ArgumentError(f"{self.name} is an InputLayer: it is where a graph begins, and cannot be called.")
 

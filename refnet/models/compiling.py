@@ -43,6 +43,7 @@ class Compilable(Layer):
 
     _told: dict[str, Any] | None
     stop_training: bool
+    resume: tuple[int, int] | None  # the epoch and step at which a run that was interrupted goes on
 
     def _start(self) -> None:
         self._told = None
@@ -53,7 +54,7 @@ class Compilable(Layer):
         self._row_shapes: dict[Any, list[Any] | None] = {}
         self._shuffler: random.SeedGenerator | None = None
         self.run_counter = Variable(0, "int64", trainable=False, name=f"{self.name}/run_counter")
-        self.stop_training = False
+        self.stop_training, self.resume = False, None
         self.extra_losses: list[Any] = []
         self._busy: tuple[int, str] | None = None  # the thread that trains or evaluates, and in which method
         self.optimizer: Any = None

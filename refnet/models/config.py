@@ -1,15 +1,111 @@
-"""A functional model as a config and back: its top-level calls and bare nodes in order, each tensor named by what made it."""
+"""A functional model as Keras's config and back: its layers in Keras's order, each with the calls made of it.
+
+An op called outside of any layer is an entry like a layer: one that Keras has under the same name and without further
+attributes is written as Keras writes it, another as refnet's own.
+"""
 
 from typing import Any
 
 import numpy as np
 
+from refnet import ops
 from refnet.definition import Op
-from refnet.errors import ArgumentError
+from refnet.errors import ArgumentError, FileError
 from refnet.graph import Call, Constant, Node, Tensor, node_of
 from refnet.layers.base import Layer
 from refnet.layers.core import InputLayer
+from refnet.saving.serialization import restored, serialized
 from refnet.structure import flatten, mapped
+
+# Keras's classes for functions of refnet.ops that take nothing but tensors: {name of the function: name of the class}.
+OPERATIONS = {
+    **{name: name.capitalize() for name in ("add", "subtract", "multiply", "divide", "maximum", "minimum", "power")},
+    **{name: name.capitalize() for name in ("negative", "square", "sqrt", "exp", "log", "tanh", "sin", "cos", "abs")},
+    **{"true_divide": "TrueDivide", "floor_divide": "FloorDivide", "absolute": "Absolute", "matmul": "Matmul"},
+}
+KERAS_MODULE = "keras.src.ops.numpy"
+
+
+class Order:
+    """The layers and bare nodes of a graph in the order in which Keras would list them: by depth, then as a search from the
+    outputs meets them.
+
+    Attributes:
+        operations: a Layer or a Node each.
+        uses: {operation: its calls in this graph, in the order they were made}.
+        place: {tensor: (operation, number of the call, number of the output)}.
+    """
+
+    def __init__(self, graph: Any):
+        self.graph = graph
+        outer = graph.outer_calls()
+        self.held = set(outer)
+        self.uses: dict[Any, list[Any]] = {}
+        self.place: dict[Tensor, tuple[Any, int, int]] = {}
+        self.maker: dict[Tensor, Any] = {}
+        self.inputs = {x: self._input_layer(x) for x in graph.inputs}
+        events = [*outer, *(node for node in graph.nodes if self.top(node.call) is None)]
+        for x, layer in self.inputs.items():
+            self._record(layer, x, [x])
+        for event in sorted(events, key=lambda e: e.number):
+            self._record(event.layer if isinstance(event, Call) else event, event, flatten(event.outputs))
+        self.operations = self._ordered(graph.outputs)
+
+    def _input_layer(self, x: Tensor) -> Layer:
+        return x.origin if x.origin is not None else InputLayer(batch_shape=x.shape, dtype=x.dtype, name=x.name or None)
+
+    def _record(self, operation: Any, event: Any, outputs: list[Tensor]) -> None:
+        uses = self.uses.setdefault(operation, [])
+        uses.append(event)
+        for i, y in enumerate(outputs):
+            if y not in self.place:
+                self.place[y], self.maker[y] = (operation, len(uses) - 1, i), event
+
+    def top(self, call: Call | None) -> Call | None:
+        while call is not None and call not in self.held:
+            call = call.parent
+        return call
+
+    def parents(self, event: Any) -> list[Any]:
+        read = [] if isinstance(event, Tensor) else flatten([event.inputs, getattr(event, "arguments", [])])
+        return [self.maker[x] for x in read if isinstance(x, Tensor) and x in self.maker]
+
+    def operation(self, event: Any) -> Any:
+        if isinstance(event, Tensor):
+            return self.inputs[event]
+        return event.layer if isinstance(event, Call) else event
+
+    def _ordered(self, outputs: list[Tensor]) -> list[Any]:
+        found: dict[Any, int] = {}
+        finished: dict[Any, None] = {}
+        for y in outputs:
+            self._search(self.maker[y], found, finished)
+        depth: dict[Any, int] = {}
+        deepest: dict[Any, int] = {}
+        for event in reversed(finished):
+            operation = self.operation(event)
+            depth[event] = deepest[operation] = max(depth.get(event, 0), deepest.get(operation, 0))
+            for parent in self.parents(event):
+                depth[parent] = max(depth[event] + 1, depth.get(parent, 0))
+        for operation in self.uses:  # inputs without a use, and calls that only add losses or updates
+            if operation not in deepest:
+                deepest[operation], found[operation] = 0, -1
+        return sorted(self.uses, key=lambda operation: (-deepest[operation], found[operation]))
+
+    def _search(self, start: Any, found: dict[Any, int], finished: dict[Any, None]) -> None:
+        stack = [(start, iter(self._entered(start, found)))]
+        while stack:
+            event, rest = stack[-1]
+            following = next((e for e in rest if e not in finished), None)
+            if following is None:
+                finished[event] = None
+                stack.pop()
+            else:
+                stack.append((following, iter(self._entered(following, found))))
+
+    def _entered(self, event: Any, found: dict[Any, int]) -> list[Any]:
+        found.setdefault(self.operation(event), len(found))
+        return self.parents(event)
 
 
 def graph_config(model: Any) -> dict[str, Any]:
@@ -19,87 +115,187 @@ def graph_config(model: Any) -> dict[str, Any]:
         ArgumentError: a layer closes over tensors of the model: called again it would read the old ones.
     """
     graph = model.graph
-    outer = graph.outer_calls()
-    held = set(outer)
-
-    def top(call: Call | None) -> Call | None:
-        while call is not None and call not in held:
-            call = call.parent
-        return call
-
+    order = Order(graph)
     for node in graph.nodes:
-        own = top(node.call)
+        own = order.top(node.call)
         if own is None:
             continue
         known = {id(x) for x in flatten([own.inputs, own.arguments])}
         for x in node.inputs:
-            if x.node is not None and top(x.node.call) is not own and id(x) not in known:
+            outside = x in order.inputs if x.node is None else order.top(x.node.call) is not own
+            if outside and id(x) not in known:
                 raise ArgumentError(f"{own.layer.name} closes over tensors of the model, so it has no config.")
-    place: dict[Tensor, Any] = {x: {"input": i} for i, x in enumerate(graph.inputs)}
+    names = _names(order.operations)
 
     def at(x: Any) -> Any:
         if not isinstance(x, Tensor):
-            return x
-        if x in place:
-            return place[x]
+            return serialized(x, keep=True)
+        if x in order.place:
+            operation, use, output = order.place[x]
+            history = [names[operation], use, output]
+            config = {"shape": list(x.shape), "dtype": x.dtype, "keras_history": history}
+            return {"class_name": "__keras_tensor__", "config": config}
         if isinstance(x, Constant):
-            return {"value": x.value.tolist(), "dtype": x.dtype}
+            return {"class_name": "__numpy__", "config": {"value": x.value.tolist(), "dtype": x.dtype}}
         raise ArgumentError(f"{model.name} reads {x!r}, which no layer of it made, so it has no config.")
 
-    entries: list[dict[str, Any]] = []
-    layers: dict[str, Any] = {}
-    events = [*outer, *(node for node in graph.nodes if top(node.call) is None)]
-    for event in sorted(events, key=lambda e: e.number):
-        if isinstance(event, Node):
-            entries.append(
-                {"op": event.op.name, "inputs": [at(x) for x in event.inputs], "attributes": event.attributes}
-            )
-        else:
-            layer = event.layer
-            layers[layer.name] = {"class_name": type(layer).__name__, "config": layer.get_config()}
-            entries.append(
-                {"layer": layer.name, "inputs": mapped(at, event.inputs), "arguments": mapped(at, event.arguments)}
-            )
-        for i, y in enumerate(flatten(event.outputs)):
-            place[y] = {"entry": len(entries) - 1, "output": i}
+    def end(x: Tensor) -> list[Any]:
+        operation, use, output = order.place[x]
+        return [names[operation], use + _offset(operation), output]
+
+    entries = []
+    for operation in order.operations:
+        entry = (
+            _node_entry(operation, names[operation])
+            if isinstance(operation, Node)
+            else serialized(operation, keep=True)
+        )
+        calls = [] if isinstance(operation, InputLayer) else [_use(event, at) for event in order.uses[operation]]
+        entries.append({**entry, "name": names[operation], "inbound_nodes": calls})
     return {
         "name": model.name,
         "trainable": model.trainable,
-        "inputs": [{"shape": x.shape, "dtype": x.dtype, "name": x.name} for x in graph.inputs],
-        "input_structure": mapped(at, model.inputs_structure),
-        "layers": layers,
-        "entries": entries,
-        "outputs": mapped(at, model.outputs_structure),
+        "layers": entries,
+        "input_layers": mapped(end, model.inputs_structure),
+        "output_layers": mapped(end, model.outputs_structure),
     }
 
 
-def model_of(config: dict[str, Any]) -> Any:
-    """The model that a config describes, with new weights."""
+def _offset(operation: Any) -> int:
+    """Keras counts the calls of an inner functional model from 1 where it names a model's ends."""
     from refnet.models.model import Model
 
-    inputs = [InputLayer(batch_shape=e["shape"], dtype=e["dtype"], name=e["name"]).output for e in config["inputs"]]
-    layers = {k: Layer.kinds[e["class_name"]].from_config(e["config"]) for k, e in config["layers"].items()}
-    made: list[list[Tensor]] = []
+    return int(type(operation) is Model)
 
-    def at(place: Any) -> Any:
-        if isinstance(place, dict):
-            if "input" in place:
-                return inputs[place["input"]]
-            if "entry" in place:
-                return made[place["entry"]][place["output"]]
-            if "value" in place:
-                return Constant(np.asarray(place["value"]), place["dtype"])
-            return {key: at(part) for key, part in place.items()}
-        if isinstance(place, (list, tuple)):
-            return type(place)(at(part) for part in place)
-        return place
 
-    for entry in config["entries"]:
-        if "op" in entry:
-            made.append(flatten(node_of(Op.named[entry["op"]], tuple(at(entry["inputs"])), entry["attributes"])))
-        else:
-            arguments = at(entry["arguments"])
-            made.append(flatten(layers[entry["layer"]](at(entry["inputs"]), *arguments.pop("args", ()), **arguments)))
-    model = Model(at(config["input_structure"]), at(config["outputs"]), name=config["name"])
+def _names(operations: list[Any]) -> dict[Any, str]:
+    names: dict[Any, str] = {x: x.name for x in operations if isinstance(x, Layer)}
+    taken = set(names.values())
+    for node in operations:
+        if isinstance(node, Node):
+            name, number = node.op.name, 1
+            while name in taken:
+                name, number = f"{node.op.name}_{number}", number + 1
+            names[node] = name
+            taken.add(name)
+    return names
+
+
+def _node_entry(node: Node, name: str) -> dict[str, Any]:
+    if node.op.name in OPERATIONS and not node.attributes:
+        kind = OPERATIONS[node.op.name]
+        return {"module": KERAS_MODULE, "class_name": kind, "config": {"name": name}, "registered_name": kind}
+    config = {"name": name, "attributes": serialized(node.attributes)}
+    return {"module": "refnet.ops", "class_name": node.op.name, "config": config, "registered_name": None}
+
+
+def _use(event: Any, at: Any) -> dict[str, Any]:
+    """A call: Keras reads args and kwargs; the number keeps the order in which the calls were made."""
+    if isinstance(event, Node):
+        return {"args": [at(x) for x in event.inputs], "kwargs": {}, "number": event.number}
+    arguments = dict(event.arguments)
+    args = [mapped(at, event.inputs), *(mapped(at, a) for a in arguments.pop("args", ()))]
+    return {"args": args, "kwargs": {key: mapped(at, a) for key, a in arguments.items()}, "number": event.number}
+
+
+# ---- and back
+
+
+class _Maker:
+    """A functional model being made: its layers by name, and what their calls returned."""
+
+    def __init__(self, config: dict[str, Any]):
+        self.layers: dict[str, Any] = {}
+        self.made: dict[tuple[str, int], list[Tensor]] = {}
+        self.calls: dict[str, int] = {}
+        waiting: list[tuple[str, dict[str, Any]]] = []
+        for entry in config["layers"]:
+            name = entry["name"]
+            if name in self.layers:
+                raise FileError(f"two layers of the configuration are called {name!r}.")
+            self.layers[name], self.calls[name] = _operation(entry), 0
+            waiting += [(name, use) for use in entry["inbound_nodes"]]
+            if isinstance(self.layers[name], InputLayer):
+                self.made[name, 0] = [self.layers[name].output]
+        if all(isinstance(use.get("number"), int) for _, use in waiting):
+            waiting.sort(key=lambda pair: pair[1]["number"])
+        while waiting:
+            waiting = self._advanced(waiting)
+
+    def _advanced(self, waiting: list[tuple[str, dict[str, Any]]]) -> list[tuple[str, dict[str, Any]]]:
+        """Makes the calls whose inputs exist, those of one layer in order; gives the others."""
+        left: dict[str, None] = {}
+        rest = []
+        for name, use in waiting:
+            if name in left or any((place[0], place[1]) not in self.made for place in _places(use)):
+                left[name] = None
+                rest.append((name, use))
+            else:
+                self._call(name, use)
+        if len(rest) == len(waiting):
+            raise FileError(f"the configuration calls {', '.join(left)} on tensors that nothing makes.")
+        return rest
+
+    def _call(self, name: str, use: dict[str, Any]) -> None:
+        args, kwargs = self.at(use["args"]), {key: self.at(value) for key, value in use["kwargs"].items()}
+        if all(part is None for part in flatten(kwargs.get("mask", 0))):
+            del kwargs["mask"]  # as Keras writes into calls of models that no mask reaches
+        self.made[name, self.calls[name]] = flatten(self.layers[name](*args, **kwargs))
+        self.calls[name] += 1
+
+    def at(self, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
+            name, use, output = value["config"]["keras_history"]
+            return self.made[name, use][output]
+        if isinstance(value, dict) and "class_name" not in value:
+            return {key: self.at(part) for key, part in value.items()}
+        return [self.at(part) for part in value] if isinstance(value, list) else restored(value)
+
+    def ends(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: self.ends(part) for key, part in value.items()}
+        if len(value) == 3 and isinstance(value[0], str):
+            name, use, output = value
+            return self.made[name, use - _offset(self.layers[name])][output]
+        return [self.ends(part) for part in value]
+
+
+def _places(value: Any) -> list[Any]:
+    """The keras_history of every tensor in a call's arguments."""
+    if isinstance(value, dict):
+        if value.get("class_name") == "__keras_tensor__":
+            return [value["config"]["keras_history"]]
+        value = list(value.values())
+    return [place for part in value for place in _places(part)] if isinstance(value, list) else []
+
+
+def _operation(entry: dict[str, Any]) -> Any:
+    """What an entry's calls call: a layer, or a function of tensors."""
+    module, name = entry.get("module") or "", entry["class_name"]
+    if module.startswith("keras.src.ops"):
+        functions = {kind: function for function, kind in OPERATIONS.items()}
+        if name not in functions or set(entry["config"]) - {"name", "dtype", "trainable"}:
+            raise FileError(f"the model calls Keras's operation {name}, which refnet cannot read from a file.")
+        return getattr(ops, functions[name])
+    if module != "refnet.ops":
+        return restored({key: value for key, value in entry.items() if key not in ("name", "inbound_nodes")})
+    if name not in Op.named:
+        raise FileError(f"the model calls an op {name!r}, which is not known.")
+    attributes = {key: _tupled(value) for key, value in entry["config"]["attributes"].items()}
+    return lambda *args: node_of(Op.named[name], tuple(_constant(x) for x in args), attributes)
+
+
+def _constant(x: Any) -> Tensor:
+    return x if isinstance(x, Tensor) else Constant(np.asarray(x))
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(_tupled(v) for v in value) if isinstance(value, list) else restored(value)
+
+
+def model_of(config: dict[str, Any], kind: Any) -> Any:
+    """The model that a config describes, with new weights."""
+    maker = _Maker(config)
+    model = kind(maker.ends(config["input_layers"]), maker.ends(config["output_layers"]), name=config["name"])
     model._trainable = config.get("trainable", True)
     return model

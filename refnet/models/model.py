@@ -1,7 +1,9 @@
 """Model: a graph between inputs and outputs, or a subclass with a `call` of its own, that can be trained."""
 
+import json
 from typing import Any
 
+from refnet import saving
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.graph import Tensor, trace
@@ -9,6 +11,7 @@ from refnet.layers.base import Layer
 from refnet.layers.core import InputLayer
 from refnet.models.functional import Graph
 from refnet.models.training import Trainer
+from refnet.saving.serialization import restored, serialized
 from refnet.structure import flatten, mapped, packed
 
 
@@ -245,8 +248,39 @@ class Model(Trainer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         """A new model from what get_config gave, with new weights."""
-        if "entries" not in config:
+        if "input_layers" not in config:
             return super().from_config(config)
         from refnet.models.config import model_of
 
-        return model_of(config)
+        return model_of(config, cls)
+
+    # ---- files
+
+    def save(self, filepath: Any, overwrite: bool = True) -> None:
+        """Writes the model with its weights and its optimizer's state: see `refnet.saving.save_model`."""
+        saving.save_model(self, filepath, overwrite)
+
+    def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
+        """Writes the weights: see `refnet.saving.save_weights`."""
+        saving.save_weights(self, filepath, overwrite)
+
+    def load_weights(self, filepath: Any) -> None:
+        """Sets the weights from a file, all or none: see `refnet.saving.load_weights`."""
+        saving.load_weights(self, filepath)
+
+    def to_json(self, **more: Any) -> str:
+        """The model's configuration as JSON text, without weights; `more` goes to json.dumps."""
+        return json.dumps(serialized(self), **more)
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """What `compile` was told, as a config; None before."""
+        if self._told is None:
+            return None
+        same = {"run_eagerly": False, "steps_per_execution": 1, "jit_compile": "auto"}
+        told: dict[str, Any] = serialized({"optimizer": self.optimizer, **self._told})
+        return {**told, **same}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles as a config says that get_compile_config gave."""
+        words = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics")
+        self.compile(**{word: restored(config[word]) for word in words if word in config})

@@ -4,7 +4,7 @@ from typing import Any
 
 from refnet.annotations import Array, Shape
 from refnet.errors import ArgumentError
-from refnet.graph import Tensor
+from refnet.graph import Tensor, trace
 from refnet.layers.base import Layer
 from refnet.layers.core import InputLayer
 from refnet.models.functional import Graph
@@ -97,7 +97,8 @@ class Sequential(Model):
 
     def _build_for(self, args: tuple[Any, ...]) -> None:
         if self.graph is None:
-            self.build(args[0].shape)
+            with trace.inside(call=None, guard=(), training=None):  # its own graph, whatever calls it first
+                self.build(args[0].shape)
 
     def graph_for(self, inputs: list[Array]) -> Graph:
         if self.graph is None:
@@ -109,24 +110,27 @@ class Sequential(Model):
         return self.outputs_structure
 
     def get_config(self) -> dict[str, Any]:
-        layers = [{"class_name": type(layer).__name__, "config": layer.get_config()} for layer in self._stack]
-        shape = self._between[0].shape if self._between else None
-        dtype = self._between[0].dtype if self._between else None
+        from refnet.saving.serialization import serialized
+
+        first = [self._between[0].origin] if self._between else []
+        shape = list(self._between[0].shape) if self._between else None
         return {
             "name": self.name,
             "trainable": self.trainable,
-            "layers": layers,
-            "input_shape": shape,
-            "input_dtype": dtype,
+            "dtype": self.dtype,
+            "layers": [serialized(layer, keep=True) for layer in [*first, *self._stack]],
+            "build_input_shape": shape,
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
+        from refnet.saving.serialization import restored
+
         model = cls(name=config["name"])
-        if config["input_shape"] is not None:
-            model.add(InputLayer(batch_shape=config["input_shape"], dtype=config["input_dtype"]))
         for entry in config["layers"]:
-            model.add(Layer.kinds[entry["class_name"]].from_config(entry["config"]))
+            model.add(restored(entry))
+        if not model._between and model._stack and config.get("build_input_shape"):
+            model.build(config["build_input_shape"])
         model._trainable = config.get("trainable", True)
         return model
 

@@ -23,10 +23,22 @@ class Streaming(Compilable):
         return Source(data, label, method, self._shuffled if shuffle else None)
 
     def _shuffled(self, count: int) -> Array:
+        with engine.eager_on_current():
+            return np.asarray(random.permutation(count, seed=self._orders()), np.int64)
+
+    def _orders(self) -> random.SeedGenerator:
         if self._shuffler is None:
             self._shuffler = random.SeedGenerator()
-        with engine.eager_on_current():
-            return np.asarray(random.permutation(count, seed=self._shuffler), np.int64)
+        return self._shuffler
+
+    def shuffler_state(self) -> list[int]:
+        """Seed and number of draws of the generator of the epochs' orders."""
+        return [int(number) for number in self._orders().state.value]
+
+    def set_shuffler(self, seed: int, drawn: int) -> None:
+        """Puts the generator of the epochs' orders where `shuffler_state` found it."""
+        self._shuffler = random.SeedGenerator(seed)
+        self._shuffler.state.set(np.array([seed, drawn]))
 
     def _class_weighted(self, method: str, parts: Any, class_weight: Any) -> Any:
         """Checked arrays with a sample weight from each sample's class; data that are only evaluated are not weighted so."""
@@ -118,7 +130,13 @@ class Streaming(Compilable):
         listed = callback_module.CallbackList(callbacks, self, verbose, epochs=epochs.stop, steps=steps, history=True)
         with self._alone("fit"), listed.running("train"):
             self.history, self.stop_training = listed.history, False
-            for epoch in epochs:
+            (start, first), self.resume = self.resume or (epochs.start, 0), None
+            if first:
+                raise ArgumentError(
+                    f"fit: the backup was written within an epoch, after {first} batches; data that come batch by batch can "
+                    "only be taken up between epochs. Use BackupAndRestore(save_freq='epoch') with them."
+                )
+            for epoch in range(start, epochs.stop):
                 if source.ended():
                     _ran_out(0, epoch)
                     break

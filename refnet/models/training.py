@@ -98,7 +98,7 @@ class Trainer(Streaming):
         with self._preparing():
             batches = self._fed("fit", *parts)
             validation = None if held is None else self._fed("fit (validation)", *held)
-            step = self._executable("train", batches)
+            self._executable("train", batches)
             if validation is not None:
                 self._executable("test", validation)
             streamed = None if stream is None else self._validating(stream, validation_steps)
@@ -108,10 +108,15 @@ class Trainer(Streaming):
         )
         with self._alone("fit"), listed.running("train"):
             self.history, self.stop_training = listed.history, False
-            for epoch in range(initial_epoch, epochs):
-                self.reset_metrics()
+            (start, first), self.resume = self.resume or (initial_epoch, 0), None
+            step = self._executable("train", batches)  # again: a run taken up has its own seeds
+            for epoch in range(start, epochs):
+                if not first:
+                    self.reset_metrics()
                 listed.on_epoch_begin(epoch)
-                self._run(step, batches, self._order(bool(shuffle), len(batches)), batch_size, steps, listed, "train")
+                order = self._order(bool(shuffle), len(batches))
+                self._run(step, batches, order, batch_size, steps, listed, "train", first=first)
+                first = 0
                 logs = self._results()
                 if (validation is not None or streamed is not None) and (epoch + 1) % validation_freq == 0:
                     if streamed is not None:
@@ -169,9 +174,10 @@ class Trainer(Streaming):
         listed: Any,
         kind: str,
         outputs: Any = None,
+        first: int = 0,
     ) -> None:
         """Runs the batches of an epoch in slices: as many at once as the engine likes, or one by one for batch callbacks."""
-        at, single, arrays = 0, listed.wants_batches(kind), batches.arrays
+        at, single, arrays = first, listed.wants_batches(kind), batches.arrays
         while at < steps:
             if single:
                 listed.on_batch_begin(kind, at)

@@ -1,0 +1,216 @@
+"""Callbacks that write files: checkpoints, backups to go on from, logs."""
+
+import csv
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from refnet.callbacks.base import Callback
+from refnet.callbacks.watching import Watch
+from refnet.errors import ArgumentError
+from refnet.saving import files
+from refnet.saving.state import packed_state, restore_state
+
+
+def _frequency(owner: str, save_freq: Any) -> int | None:
+    """After how many batches a file is written; None for after every epoch."""
+    if save_freq == "epoch":
+        return None
+    if isinstance(save_freq, bool) or not isinstance(save_freq, (int, np.integer)) or save_freq < 1:
+        raise ArgumentError(f"{owner}: save_freq is 'epoch' or a number of batches; got {save_freq!r}.")
+    return int(save_freq)
+
+
+class ModelCheckpoint(Callback):
+    """Saves the model, or its weights, after epochs or batches. A file is replaced whole or not at all.
+
+    Args:
+        filepath: ends in `.keras`, or `.weights.h5` with save_weights_only; may have fields such as {epoch:02d} and {val_loss:.2f}.
+        monitor: the value of the logs that save_best_only looks at.
+        verbose: 1 prints a line for each file.
+        save_best_only: whether only a better model is saved.
+        save_weights_only: whether only the weights are.
+        mode: "min", "max", or "auto": "max" for names that end with "accuracy", "acc" or "auc", else "min".
+        save_freq: "epoch", or a number of batches (which makes training stop after every batch, and costs speed).
+        initial_value_threshold: what the first model has to beat.
+    Source: Keras 3 `callbacks.ModelCheckpoint`.
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> "ModelCheckpoint":
+        frequency = kwargs.get("save_freq", args[7] if len(args) > 7 else "epoch")
+        by_batches = _frequency("ModelCheckpoint", frequency) is not None and cls is ModelCheckpoint
+        made: ModelCheckpoint = object.__new__(_BatchCheckpoint if by_batches else cls)
+        return made
+
+    def __init__(
+        self,
+        filepath: Any,
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        save_freq: Any = "epoch",
+        initial_value_threshold: float | None = None,
+    ):
+        self.filepath, ending = str(filepath), ".weights.h5" if save_weights_only else ".keras"
+        if not self.filepath.endswith(ending):
+            word = "weights" if save_weights_only else "a whole model"
+            raise ArgumentError(f"ModelCheckpoint: the file of {word} ends in {ending!r}; got {self.filepath!r}.")
+        self.verbose, self.save_best_only, self.save_weights_only = verbose, save_best_only, save_weights_only
+        self.frequency = _frequency("ModelCheckpoint", save_freq)
+        self.watch = Watch("ModelCheckpoint", monitor, mode, best=initial_value_threshold)
+        self.batches, self.epoch = 0, 0
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.epoch = epoch
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if self.frequency is None:
+            self.consider(logs or {}, {})
+
+    def consider(self, logs: dict[str, Any], fields: dict[str, Any]) -> None:
+        """Saves the model unless a better one was."""
+        if self.save_best_only:
+            value, before = self.watch.read(logs), self.watch.best
+            if not self.watch.improved(value):
+                if self.verbose:
+                    print(f"Epoch {self.epoch + 1}: {self.watch.monitor} did not get better than {before}")
+                return
+        try:
+            path = pathlib.Path(self.filepath.format(epoch=self.epoch + 1, **fields, **logs))
+        except KeyError as error:
+            raise ArgumentError(
+                f"ModelCheckpoint: the name {self.filepath!r} asks for {error}; there are epoch, "
+                f"{', '.join([*fields, *logs])}."
+            ) from None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if self.save_weights_only:
+            self.model.save_weights(path)
+        else:
+            self.model.save(path)
+        if self.verbose:
+            print(f"Epoch {self.epoch + 1}: saved to {path}")
+
+
+class _BatchCheckpoint(ModelCheckpoint):
+    """A ModelCheckpoint that counts batches; only it overrides a hook of batches, so that others cost no speed."""
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.batches += 1
+        if self.frequency is not None and self.batches % self.frequency == 0:
+            self.consider(logs or {}, {"batch": batch + 1})
+
+
+class BackupAndRestore(Callback):
+    """Writes the state of a run after every epoch or so many batches; a run that was killed goes on from there, bit for bit.
+
+    The state has weights, the optimizer's and the metrics' variables, the counter and the seeds of random layers, and the
+    shuffling. The next `fit` with the same folder, model and data takes it up; what other callbacks remember is not in it.
+
+    Args:
+        backup_dir: a folder of this run alone; made if it does not exist.
+        save_freq: "epoch", or a number of batches (which makes training stop after every batch, and costs speed).
+        double_checkpoint: whether the state before the last is kept too, as `previous.backup`.
+        delete_checkpoint: whether the files are removed when training has ended.
+    Raises:
+        FileError: at the beginning of fit, for a damaged file, or one of another model. Nothing is changed then.
+    Source: Keras 3 `callbacks.BackupAndRestore`.
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> "BackupAndRestore":
+        frequency = kwargs.get("save_freq", args[1] if len(args) > 1 else "epoch")
+        by_batches = _frequency("BackupAndRestore", frequency) is not None and cls is BackupAndRestore
+        made: BackupAndRestore = object.__new__(_BatchBackup if by_batches else cls)
+        return made
+
+    def __init__(
+        self,
+        backup_dir: Any,
+        save_freq: Any = "epoch",
+        double_checkpoint: bool = False,
+        delete_checkpoint: bool = True,
+    ):
+        if not str(backup_dir):
+            raise ArgumentError("BackupAndRestore: backup_dir names a folder; got an empty string.")
+        self.folder = pathlib.Path(backup_dir)
+        self.frequency = _frequency("BackupAndRestore", save_freq)
+        self.double_checkpoint, self.delete_checkpoint = double_checkpoint, delete_checkpoint
+        self.latest, self.previous = self.folder / "latest.backup", self.folder / "previous.backup"
+        self.batches, self.epoch = 0, 0
+        self.shuffler: list[int] = [0, 0]
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.model.resume = None
+        if self.latest.is_file():
+            with files.reading(self.latest):
+                self.model.resume = restore_state(self.model, self.latest.read_bytes())
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.epoch, self.shuffler = epoch, self.model.shuffler_state()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if self.frequency is None:
+            self.write(epoch + 1, 0, self.model.shuffler_state())
+
+    def write(self, epoch: int, step: int, shuffler: list[int]) -> None:
+        """Puts the state in place of the one before."""
+        content = packed_state(self.model, epoch, step, shuffler)
+        if self.double_checkpoint and self.latest.is_file():
+            files.write_atomically(self.previous, self.latest.read_bytes())
+        files.write_atomically(self.latest, content)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        if self.delete_checkpoint:
+            self.latest.unlink(missing_ok=True)
+            self.previous.unlink(missing_ok=True)
+
+
+class _BatchBackup(BackupAndRestore):
+    """A BackupAndRestore that counts batches; only it overrides a hook of batches, so that others cost no speed."""
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.batches += 1
+        if self.frequency is not None and self.batches % self.frequency == 0:
+            self.write(self.epoch, batch + 1, self.shuffler)
+
+
+class CSVLogger(Callback):
+    """Writes the logs of each epoch as a row of a CSV file, at once.
+
+    Args:
+        filename: the file.
+        separator: between values.
+        append: whether rows are added to a file that exists; else it is begun anew.
+    Source: Keras 3 `callbacks.CSVLogger`.
+    """
+
+    def __init__(self, filename: Any, separator: str = ",", append: bool = False):
+        self.filename, self.separator, self.append = pathlib.Path(filename), separator, append
+        self.keys: list[str] | None = None
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.keys = None
+        if not self.append:
+            self.filename.write_text("", encoding="utf-8")
+        elif self.filename.is_file():
+            with open(self.filename, encoding="utf-8", newline="") as file:
+                titles = next(csv.reader(file, delimiter=self.separator), [])
+            self.keys = titles[1:] if titles else None
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        logs = logs or {}
+        rows = []
+        if self.keys is None:
+            self.keys = sorted(logs)
+            rows.append(["epoch", *self.keys])
+        rows.append([str(epoch), *(_text(logs.get(key, "NA")) for key in self.keys)])
+        with open(self.filename, "a", encoding="utf-8", newline="") as file:
+            csv.writer(file, delimiter=self.separator, lineterminator="\n").writerows(rows)
+
+
+def _text(value: Any) -> str:
+    array = np.asarray(value)
+    return str(value) if array.ndim == 0 else "[" + ", ".join(map(str, array.tolist())) + "]"

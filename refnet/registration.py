@@ -1,0 +1,119 @@
+"""Classes and functions of the user's that files may name: registered for good, or in a scope. Nothing else of theirs is found."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from refnet.errors import ArgumentError, FileError
+
+Registered = TypeVar("Registered", bound=Callable[..., Any])
+
+_objects: dict[str, Any] = {}
+_names: dict[Any, str] = {}
+
+
+class _State(threading.local):
+    scope: dict[str, Any] = {}
+    file: bool = False  # whether a file is being read: then only what was registered or given may be made
+    safe: bool = True
+    room: int | None = None  # how many more elements of weights a file has values for
+
+
+_state = _State()
+
+
+def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[Registered], Registered]:
+    """A decorator: files may name this class (with `get_config`) or function, as `package>name`.
+
+    Args:
+        package: keeps the names of several libraries apart.
+        name: the class's own if None.
+    Raises:
+        ArgumentError: a class without get_config.
+    Source: Keras 3 `saving.register_keras_serializable`.
+    """
+
+    def decorator(target: Registered) -> Registered:
+        if isinstance(target, type) and not hasattr(target, "get_config"):
+            raise ArgumentError(f"{target.__name__} cannot be registered: it needs a get_config method to be saved.")
+        key = f"{package}>{name or target.__name__}"
+        _objects[key], _names[target] = target, key
+        return target
+
+    return decorator
+
+
+def get_registered_name(obj: Any) -> str:
+    """`package>name` of a registered class or function, else its own name."""
+    return _names[obj] if obj in _names else str(obj.__name__)
+
+
+def get_registered_object(name: str, custom_objects: dict[str, Any] | None = None) -> Any:
+    """What was registered, put in a scope or given under a name; None if nothing was."""
+    for known in (_state.scope, _objects, custom_objects or {}):
+        if name in known:
+            return known[name]
+    return None
+
+
+def get_custom_objects() -> dict[str, Any]:
+    """The dict of what is registered, by `package>name`."""
+    return _objects
+
+
+@contextmanager
+def custom_object_scope(objects: dict[str, Any] | None) -> Iterator[None]:
+    """Within it files may name these classes and functions.
+
+    Args:
+        objects: {name: class or function}.
+    """
+    if objects is not None and not isinstance(objects, dict):
+        raise ArgumentError(f"custom_objects is a dict {{name: class or function}}; got {objects!r}.")
+    before = _state.scope
+    _state.scope = {**before, **(objects or {})}
+    try:
+        yield
+    finally:
+        _state.scope = before
+
+
+@contextmanager
+def reading_file(safe: bool, room: int | None = None) -> Iterator[None]:
+    """While a model is made from a file.
+
+    Args:
+        safe: whether what could run the file's own code is refused.
+        room: how many elements of weights the file has; a model that wants more is refused before it takes the memory.
+    """
+    before = _state.file, _state.safe, _state.room
+    _state.file, _state.safe, _state.room = True, safe, room
+    try:
+        yield
+    finally:
+        _state.file, _state.safe, _state.room = before
+
+
+def from_file() -> bool:
+    """Whether a file is being read."""
+    return _state.file
+
+
+def safe_mode() -> bool:
+    """Whether what could run a file's own code is refused."""
+    return _state.safe
+
+
+def take_room(name: str, size: int) -> bool:
+    """Counts a weight against what the file being read has values for; whether its first value does not matter.
+
+    Raises:
+        FileError: the file has no values for so many weights.
+    """
+    if _state.room is None:
+        return False
+    _state.room -= size
+    if _state.room < 0:
+        raise FileError(f"the configuration asks for more weights than the file has: {name} takes {size} elements.")
+    return True

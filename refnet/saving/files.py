@@ -1,0 +1,126 @@
+"""Files: written whole or not at all, and read without trusting what they say of themselves."""
+
+import importlib
+import io
+import json
+import os
+import pathlib
+import secrets
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import ModuleType
+from typing import Any
+
+from refnet.errors import FileError, MissingPackageError, RefnetError
+
+LARGEST_JSON = 1 << 26  # bytes of a configuration
+FREE_SIZE = 1 << 26  # an archive's member may unpack to so many bytes, whatever it was packed to,
+EXPANSION = 100  # and beyond that to so many times what it takes in the archive
+
+# What reading a damaged file ends in, in json, zipfile, h5py, NumPy and where a configuration's values are used.
+DAMAGE = (
+    *(ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError, MemoryError),
+    *(ArithmeticError, AssertionError, NotImplementedError, RuntimeError, EOFError, OSError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+)
+
+
+def h5py() -> ModuleType:
+    """The package that reads and writes HDF5 files."""
+    try:
+        return importlib.import_module("h5py")
+    except ImportError:
+        raise MissingPackageError(
+            'saving and loading weights needs the package h5py. Install it with: pip install -e ".[files]"'
+        ) from None
+
+
+@contextmanager
+def reading(path: Any) -> Iterator[None]:
+    """Turns what a damaged or hostile file ends in into an error that names the file."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except RefnetError as error:
+        if isinstance(error, (MissingPackageError, FileError)):
+            raise type(error)(error if str(path) in str(error) else f"{path}: {error}") from error
+        raise FileError(f"{path} cannot be loaded: {error}") from error
+    except DAMAGE as error:
+        raise FileError(
+            f"{path} cannot be loaded: it is damaged or in another format ({type(error).__name__}: {str(error)[:300]})."
+        ) from error
+
+
+def checked_target(path: Any, overwrite: bool) -> pathlib.Path:
+    """The path a file is about to be written to. Raises FileExistsError if it exists and must not be replaced."""
+    target = pathlib.Path(path)
+    if target.exists() and not overwrite:
+        raise FileExistsError(f"{target} exists already; give overwrite=True to replace it.")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"the folder {target.parent} does not exist; make it before saving into it.")
+    return target
+
+
+def write_atomically(path: Any, content: bytes) -> None:
+    """Puts a file in place whole: whoever looks, at any moment, finds the old file or the new one.
+
+    The content goes into a temporary file of the same folder, is brought to the disk, and takes the name last.
+    """
+    target = pathlib.Path(path)
+    part = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
+    try:
+        with open(part, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    with suppress(OSError):  # a file system that cannot bring a folder to the disk has done what it can
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def members(content: bytes) -> dict[str, bytes]:
+    """The parts of a `.keras` archive: its configuration, its metadata and its weights; nothing is unpacked to the disk.
+
+    Raises:
+        FileError: a part that is missing, twice there, unreasonably large, or under a name that leads elsewhere.
+    """
+    found: dict[str, bytes] = {}
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for info in archive.infolist():
+            parts = info.filename.replace("\\", "/").split("/")
+            if ".." in parts or parts[0] == "" or ":" in parts[0]:
+                raise FileError(f"the archive holds a path that leads out of it: {info.filename!r}.")
+            if info.filename in found:
+                raise FileError(f"the archive holds {info.filename!r} twice.")
+            if info.filename not in ("config.json", "metadata.json", "model.weights.h5"):
+                found[info.filename] = b""
+                continue
+            limit = max(FREE_SIZE, EXPANSION * info.compress_size)
+            if info.filename.endswith(".json"):
+                limit = LARGEST_JSON
+            if info.file_size > limit:
+                raise FileError(f"{info.filename} says it has {info.file_size} bytes, of {info.compress_size} stored.")
+            found[info.filename] = archive.read(info)
+    for name in ("config.json", "model.weights.h5"):
+        if name not in found:
+            raise FileError(f"the archive has no {name}: it is not a .keras file.")
+    return found
+
+
+def parsed(text: str | bytes) -> dict[str, Any]:
+    """A JSON object. Raises FileError for something else."""
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise FileError(f"the configuration must be a JSON object; got a {type(value).__name__}.")
+    return value

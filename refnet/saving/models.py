@@ -1,0 +1,177 @@
+"""Whole models in files: Keras 3's `.keras` archives, and models as JSON."""
+
+import datetime
+import io
+import json
+import pathlib
+import zipfile
+from typing import Any
+
+from refnet import registration
+from refnet.errors import ArgumentError, FileError
+from refnet.saving import files, old, weights
+from refnet.saving.serialization import restored, serialized
+
+FORMAT = "3.15.0"  # the Keras whose format this is
+
+
+def save_model(model: Any, filepath: Any, overwrite: bool = True) -> None:
+    """Writes a model with its weights, what `compile` was told and the optimizer's state. A file is replaced whole or not at all.
+
+    Args:
+        model: a built Sequential or functional model, or a subclass with get_config.
+        filepath: ends in `.keras`.
+        overwrite: whether a file may be replaced.
+    Raises:
+        ArgumentError: another ending, a model that is not built or cannot be described.  FileExistsError.
+    Source: Keras 3 `saving.save_model`.
+    """
+    if pathlib.Path(filepath).suffix != ".keras":
+        raise ArgumentError(f"{model.name}.save: a model's file ends in '.keras'; got {str(filepath)!r}.")
+    if not model.weights and not model.built:
+        raise ArgumentError(f"{model.name} is not built yet: call it once, or build(input_shape), before saving it.")
+    target = files.checked_target(filepath, overwrite)
+    now = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
+    parts = {
+        "metadata.json": json.dumps({"keras_version": FORMAT, "date_saved": now, "written_by": "refnet"}).encode(),
+        "config.json": json.dumps(serialized(model)).encode(),
+        "model.weights.h5": weights.written(model),
+    }
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
+    files.write_atomically(target, buffer.getvalue())
+
+
+def load_model(
+    filepath: Any, custom_objects: dict[str, Any] | None = None, compile: bool = True, safe_mode: bool = True
+) -> Any:
+    """The model in a `.keras` file of refnet's or Keras's, with its weights; compiled as it was.
+
+    Nothing in the file is run: classes are refnet's, registered, or given here, and everything is checked before it is used.
+
+    Args:
+        filepath: ends in `.keras`.
+        custom_objects: {name: class or function} of yours that the file names.
+        compile: whether the model is compiled as it was, with the optimizer's state.
+        safe_mode: whether Lambda layers are refused.
+    Raises:
+        FileError: a file that is damaged, of another format, or names what is not known.
+    Source: Keras 3 `saving.load_model`.
+    """
+    path = pathlib.Path(filepath)
+    if path.suffix != ".keras":
+        raise ArgumentError(f"load_model reads files that end in '.keras'; got {str(filepath)!r}.")
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}.")
+    with files.reading(path):
+        parts = files.members(path.read_bytes())
+        config = files.parsed(parts["config.json"])
+        compiled = config.pop("compile_config", None)
+        with weights.Source(parts["model.weights.h5"]) as source:
+            scope = registration.custom_object_scope(custom_objects)
+            with scope, registration.reading_file(safe_mode, source.elements()):
+                model = _built(config)
+                pairs = weights.layer_values(source, model)
+                if compile and compiled:
+                    model.compile_from_config(compiled)
+                    pairs += weights.optimizer_values(source, model)
+        weights.put(pairs)
+    return model
+
+
+def _described(config: dict[str, Any]) -> Any:
+    from refnet.models import Model
+
+    model = restored(config)
+    if not isinstance(model, Model):
+        raise FileError(f"the configuration describes a {config.get('class_name')!r}, not a model.")
+    return model
+
+
+def _built(config: dict[str, Any]) -> Any:
+    model = _described(config)
+    if not model.built:
+        shape = (config.get("build_config") or {}).get("input_shape")
+        if shape is None:
+            raise FileError("the configuration does not say for which inputs the model was built.")
+        model.build(tuple(shape))
+    return model
+
+
+def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
+    """Writes the weights of a model, and its optimizer's state if it is compiled.
+
+    Args:
+        filepath: ends in `.weights.h5`.
+        overwrite: whether a file may be replaced.
+    Source: Keras 3 `Model.save_weights`.
+    """
+    if not str(filepath).endswith(".weights.h5"):
+        raise ArgumentError(f"{model.name}.save_weights: the file's name ends in '.weights.h5'; got {str(filepath)!r}.")
+    if not model.built:
+        raise ArgumentError(
+            f"{model.name} has no weights yet: call it once, or build(input_shape), before saving them."
+        )
+    target = files.checked_target(filepath, overwrite)
+    files.write_atomically(target, weights.written(model))
+
+
+def load_weights(model: Any, filepath: Any) -> None:
+    """Sets the weights of a model from a file, and its optimizer's state if it is compiled and the file has one that fits.
+
+    Everything is checked before anything is set.
+
+    Args:
+        filepath: `.weights.h5` or `.keras`; or an `.h5` of the first edition's Keras, whose layers are taken in their order.
+    Raises:
+        FileError: a damaged file; another number of layers or variables, or other shapes.
+    Source: Keras 3 `Model.load_weights`.
+    """
+    path = pathlib.Path(filepath)
+    if not str(path).endswith((".h5", ".keras", ".hdf5")):
+        raise ArgumentError(
+            f"{model.name}.load_weights reads '.weights.h5', '.keras' and '.h5'; got {str(filepath)!r}."
+        )
+    if not model.built:
+        raise ArgumentError(
+            f"{model.name} has no weights yet: call it once, or build(input_shape), before loading them."
+        )
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}.")
+    with files.reading(path):
+        content = path.read_bytes()
+        if path.suffix == ".keras":
+            content = files.members(content)["model.weights.h5"]
+        with weights.Source(content) as source:
+            if old.is_old(source):
+                pairs = old.values(source, model)
+            else:
+                pairs = weights.layer_values(source, model)
+                pairs += weights.optimizer_values(source, model, strict=False) if model.compiled else []
+        weights.put(pairs)
+
+
+def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Any:
+    """The model that `to_json` described, with new weights, not compiled."""
+    with (
+        files.reading("the JSON text"),
+        registration.custom_object_scope(custom_objects),
+        registration.reading_file(True),
+    ):
+        config = files.parsed(json_string)
+        config.pop("compile_config", None)
+        return _described(config)
+
+
+def clone_model(model: Any) -> Any:
+    """A model of new layers with the same configurations and new weights, not compiled.
+
+    Source: Keras 3 `models.clone_model`.
+    """
+    from refnet.models import Model
+
+    if not isinstance(model, Model):
+        raise ArgumentError(f"clone_model takes a model; got {model!r}.")
+    return type(model).from_config(model.get_config())

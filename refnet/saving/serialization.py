@@ -1,0 +1,265 @@
+"""Objects as Keras 3's configs and back: {"module", "class_name", "config", "registered_name"}.
+
+No name in a config is ever imported: a class comes from refnet, from `register_keras_serializable` or from `custom_objects`.
+"""
+
+import inspect
+import json
+from typing import Any
+
+import numpy as np
+
+from refnet import registration
+from refnet.errors import ArgumentError, FileError, did_you_mean
+
+# What Keras 3.15 writes into configs though refnet has no such argument, and the value that means "not used".
+UNUSED: dict[str, Any] = {
+    "quantization_config": None,
+    "sparse": False,
+    "ragged": False,
+    "optional": False,
+    "input_axes": None,
+    "output_axes": None,
+    "use_ema": False,
+    "ema_overwrite_frequency": None,
+    "loss_scale_factor": None,
+    "gradient_accumulation_steps": None,
+}
+IGNORED = ("ema_momentum",)  # says nothing without use_ema
+
+MODULES = ("layers", "initializers", "regularizers", "constraints", "losses", "metrics", "optimizers", "models")
+
+
+def classes(module: str) -> dict[str, Any]:
+    """refnet's own classes of one of Keras's modules, by name."""
+    import importlib
+
+    from refnet.layers.base import Layer
+
+    if module == "models":
+        from refnet.models import Model, Sequential
+
+        return {"Sequential": Sequential, "Functional": Model, "Model": Model}
+    if module == "layers":
+        return {name: kind for name, kind in Layer.kinds.items() if kind.__module__.startswith("refnet.")}
+    try:
+        found = importlib.import_module(f"refnet.{module}")
+    except ModuleNotFoundError:
+        return {}
+    return {name: kind for name, kind in getattr(found, "known", {}).items() if isinstance(kind, type)}
+
+
+def functions(module: str) -> dict[str, Any]:
+    """refnet's own functions of one of Keras's modules, by name."""
+    import importlib
+
+    known = getattr(importlib.import_module(f"refnet.{module}"), "known", {})
+    return {name: function for name, function in known.items() if not isinstance(function, type)}
+
+
+# ---- to configs
+
+
+def serialized(value: Any, keep: bool = False) -> Any:
+    """A value as a config holds it, made of what JSON can say.
+
+    Args:
+        keep: whether functions of the user's stay as they are, in a config that goes into no file.
+
+    Raises:
+        ArgumentError: a lambda or an object that cannot be named in a file.
+    """
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [serialized(v, keep) for v in value]
+    if isinstance(value, dict):
+        return {str(key): serialized(v, keep) for key, v in value.items()}
+    if isinstance(value, np.ndarray) and value.ndim:
+        return {"class_name": "__numpy__", "config": {"value": value.tolist(), "dtype": value.dtype.name}}
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.item()
+    if isinstance(value, slice):
+        parts = {"start": value.start, "stop": value.stop, "step": value.step}
+        return {"class_name": "__slice__", "config": serialized(parts)}
+    if value is Ellipsis:
+        return {"class_name": "__ellipsis__", "config": {}}
+    if isinstance(value, type):
+        return serialized(value(), keep)
+    if hasattr(value, "get_config"):
+        return _object(value, keep)
+    if callable(value) and hasattr(value, "__name__"):
+        return _function(value, keep)
+    raise ArgumentError(f"{value!r} cannot be saved: it has no get_config.")
+
+
+def _function(function: Any, keep: bool) -> Any:
+    name = function.__name__
+    if any(functions(module).get(name) is function for module in ("activations", "losses", "metrics")):
+        return name
+    if keep:
+        return function
+    if name == "<lambda>":
+        raise ArgumentError(
+            "a lambda cannot be saved: files hold no code. Write a named function, register it with "
+            "refnet.saving.register_keras_serializable(), or name it in custom_objects when loading."
+        )
+    registered = registration.get_registered_name(function)
+    return {"module": None, "class_name": "function", "config": name, "registered_name": registered}
+
+
+def _object(value: Any, keep: bool) -> dict[str, Any]:
+    kind = type(value)
+    name = kind.__name__
+    config = {
+        "module": None,
+        "class_name": name,
+        "config": serialized(value.get_config(), keep),
+        "registered_name": None,
+    }
+    if not kind.__module__.startswith("refnet."):
+        config["registered_name"] = registration.get_registered_name(kind)
+    elif kind.__module__.startswith("refnet.models"):
+        whole = name == "Model"
+        config["module"] = "keras.src.models.functional" if whole else "keras"
+        config["class_name"], config["registered_name"] = ("Functional", "Functional") if whole else (name, None)
+    else:
+        config["module"] = "keras." + kind.__module__.split(".")[1]
+    if hasattr(value, "get_compile_config"):
+        config["compile_config"] = value.get_compile_config()
+    return config
+
+
+# ---- from configs
+
+
+def deserialized(config: Any, custom_objects: dict[str, Any] | None = None, safe_mode: bool = True) -> Any:
+    """The object that a config describes, if it is one of refnet's, registered, or among custom_objects.
+
+    Args:
+        config: what `serialized` gave, or Keras.
+        custom_objects: {name: class or function}.
+        safe_mode: whether Lambda layers are refused.
+    Raises:
+        FileError: a class that is not known, or what only code in the file could make.
+    """
+    with registration.custom_object_scope(custom_objects), registration.reading_file(safe_mode):
+        return restored(config)
+
+
+def restored(value: Any) -> Any:
+    """A value from what `serialized` gave."""
+    if isinstance(value, (list, tuple)):
+        return [restored(v) for v in value]
+    if not isinstance(value, dict):
+        return value
+    if "class_name" not in value or "config" not in value:
+        return {key: restored(v) for key, v in value.items()}
+    name, config = value["class_name"], value["config"]
+    if not isinstance(name, str):
+        raise FileError(f"a class is named by a string; got {name!r}.")
+    if name.startswith("__"):
+        return _plain(name, config)
+    if name == "DTypePolicy":
+        return config["name"]
+    if name == "function":
+        return _function_named(value)
+    if not isinstance(config, dict):
+        raise FileError(f"the configuration of {name} must be a dict; got {type(config).__name__}.")
+    kind = class_named(value)
+    if name == "Lambda" and registration.safe_mode() and registration.from_file():
+        raise FileError(
+            "the file has a Lambda layer, whose function is code. Load it with safe_mode=False only if you trust its source."
+        )
+    from refnet.layers.base import Layer
+
+    made = kind.from_config(config) if issubclass(kind, Layer) else _made(kind, config)
+    compiled = value.get("compile_config")
+    if compiled and hasattr(made, "compile_from_config"):
+        made.compile_from_config(compiled)
+    return made
+
+
+def _plain(name: str, config: Any) -> Any:
+    if name in ("__numpy__", "__tensor__"):
+        dtype = np.dtype(str(config["dtype"]))
+        if dtype.kind not in "biuf":
+            raise FileError(f"an array in the configuration has dtype {dtype}; only numbers are read.")
+        array = np.asarray(config["value"])
+        if array.dtype.kind not in "biuf":
+            raise FileError("an array in the configuration holds something else than numbers.")
+        return array.astype(dtype)
+    if name == "__slice__":
+        return slice(config["start"], config["stop"], config["step"])
+    if name == "__ellipsis__":
+        return Ellipsis
+    if name == "__lambda__":
+        raise FileError("the file holds a lambda as byte code, which is never run. Save a named, registered function.")
+    raise FileError(f"the configuration holds a {name}, which refnet cannot read.")
+
+
+def _function_named(value: dict[str, Any]) -> Any:
+    name, registered = value["config"], value.get("registered_name")
+    for key in (registered, name):
+        found = registration.get_registered_object(key) if isinstance(key, str) else None
+        if found is not None:
+            return found
+    for module in ("activations", "losses", "metrics"):
+        if name in functions(module):
+            return functions(module)[name]
+    raise FileError(
+        f"the file names a function {name!r}, which is not known. Register it with refnet.saving.register_keras_serializable(), "
+        f"or load with custom_objects={{{name!r}: ...}}."
+    )
+
+
+def class_named(value: dict[str, Any]) -> Any:
+    """The class a config names. Raises FileError if nobody registered or gave it and it is none of refnet's."""
+    from refnet.layers.base import Layer
+
+    name, registered, module = value["class_name"], value.get("registered_name"), value.get("module")
+    for key in (registered, name):
+        found = registration.get_registered_object(key) if isinstance(key, str) else None
+        if isinstance(found, type):
+            return found
+    parts = module.split(".") if isinstance(module, str) else []
+    if not parts or parts[0] == "keras":
+        wanted = [m for m in MODULES if m in parts] or list(MODULES)
+        for group in wanted:
+            known = classes(group)
+            if name in known:
+                return known[name]
+    if not registration.from_file() and name in Layer.kinds:
+        return Layer.kinds[name]
+    every = sorted({known for group in MODULES for known in classes(group) if known[0].isupper()})
+    near = did_you_mean(name, every)
+    hint = near if near.startswith(" Did") else ""
+    raise FileError(
+        f"the configuration names a class {name!r}, which is not known.{hint} If it is your own, register "
+        f"it with refnet.saving.register_keras_serializable(), or load with custom_objects={{{name!r}: {name}}}."
+    )
+
+
+def _made(kind: Any, config: dict[str, Any]) -> Any:
+    return kind.from_config({key: restored(v) for key, v in accepted(kind, config).items()})
+
+
+def accepted(kind: Any, config: dict[str, Any], base: Any = None) -> dict[str, Any]:
+    """A config without the arguments of Keras's that refnet has no need of.
+
+    Raises:
+        FileError: one of them is used, so that refnet would compute something else.
+    """
+    known: set[str] = set()
+    own = kind
+    while own is not None:
+        parameters = inspect.signature(own.__init__).parameters.values()
+        known |= {p.name for p in parameters}
+        own = base if own is not base and any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters) else None
+    result = {}
+    for key, value in config.items():
+        if key in known or key not in (*UNUSED, *IGNORED):
+            result[key] = value
+        elif key in UNUSED and value != UNUSED[key]:
+            raise FileError(f"{kind.__name__} with {key}={json.dumps(value)[:60]} is something refnet does not have.")
+    return result

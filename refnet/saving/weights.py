@@ -1,0 +1,232 @@
+"""Weights in Keras 3's HDF5 layout: a group for each layer, by its class and its place, with its variables numbered in `vars`."""
+
+import io
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+
+from refnet import dtypes
+from refnet.annotations import Array
+from refnet.errors import FileError
+from refnet.graph import Variable
+from refnet.layers.base import Layer
+from refnet.naming import snake_case
+from refnet.saving.files import FREE_SIZE, h5py
+
+EXPANSION = 1000  # a dataset larger than FREE_SIZE may be so many times what it takes in the file
+
+
+# ---- where everything stands
+
+
+def ordered_layers(model: Any) -> list[Layer]:
+    """A model's layers as Keras lists them."""
+    from refnet.models.config import Order
+    from refnet.models.sequential import Sequential
+
+    if isinstance(model, Sequential):
+        return list(model.layers)
+    return [x for x in Order(model.graph).operations if isinstance(x, Layer)]
+
+
+def places(layer: Layer) -> list[tuple[str, Layer]]:
+    """Every layer inside, itself first, each once, with its path in a file."""
+    found: dict[Layer, str] = {}
+    _visit(layer, "", found)
+    return [(path, inner) for inner, path in found.items()]
+
+
+def _visit(layer: Layer, path: str, found: dict[Layer, str]) -> None:
+    from refnet.models.model import Model
+
+    if layer in found:
+        return
+    found[layer] = path
+    if isinstance(layer, Model) and layer.graph is not None:
+        _visit_all(ordered_layers(layer), f"{path}/layers", found)
+    for name in sorted(vars(layer), key=lambda word: f"~{word}" if word.startswith("_") else word):
+        if name in ("calls", "_own", "_programs", "_arguments", "_stack", "_captured"):
+            continue
+        value = vars(layer)[name]
+        if isinstance(value, Layer):
+            _visit(value, f"{path}/{name}", found)
+        elif isinstance(value, (list, tuple, dict)):
+            _visit_all(value, f"{path}/{name}", found)
+
+
+def _visit_all(held: Any, path: str, found: dict[Layer, str]) -> None:
+    """Layers in a list, tuple or dict: named by their class, numbered where it returns."""
+    used: dict[str, int] = {}
+    for value in held.values() if isinstance(held, dict) else held:
+        if not isinstance(value, (Layer, list, tuple, dict)):
+            continue
+        name = snake_case(_class_name(value)) if isinstance(value, Layer) else "container"
+        number = used[name] = used.get(name, -1) + 1
+        inner = f"{path}/{name}_{number}" if number else f"{path}/{name}"
+        if isinstance(value, Layer):
+            _visit(value, inner, found)
+        else:
+            _visit_all(value, inner, found)
+
+
+def _class_name(layer: Layer) -> str:
+    from refnet.models.model import Model
+
+    return "Functional" if type(layer) is Model else type(layer).__name__
+
+
+def trained(model: Any) -> list[Variable]:
+    """The variables that the optimizer of a compiled model changes, in Keras's order."""
+    captured = model._captured
+    return list(
+        dict.fromkeys(
+            v
+            for _, layer in places(model)
+            if captured.get(layer, layer.trainable)
+            for v in layer.own_weights
+            if v.trainable
+        )
+    )
+
+
+# ---- writing
+
+
+def written(model: Any) -> bytes:
+    """An HDF5 file's bytes with the weights of a model, and its optimizer's state if it is compiled."""
+    buffer = io.BytesIO()
+    with h5py().File(buffer, "w") as file:
+        for path, layer in places(model):
+            _write(file, path, layer.name, layer.own_weights)
+        if model.optimizer is not None:
+            _write(file, "/optimizer", model.optimizer.name, model.optimizer.saved_variables(trained(model)))
+    return buffer.getvalue()
+
+
+def _write(file: Any, path: str, name: str, variables: list[Variable]) -> None:
+    group = file.create_group(f"{path}/vars")
+    group.attrs["name"] = name
+    for i, variable in enumerate(variables):
+        dataset = group.create_dataset(str(i), data=variable.numpy())
+        if variable.dtype == "bfloat16":
+            dataset.attrs["dtype"] = "bfloat16"
+
+
+# ---- reading
+
+
+class Source:
+    """An HDF5 file being read. Links to other files, shapes larger than what is stored, and dtypes that are no numbers are refused.
+
+    Args:
+        content: the whole file.
+    """
+
+    def __init__(self, content: bytes):
+        self.size = len(content)
+        self.file = h5py().File(io.BytesIO(content), "r")
+
+    def __enter__(self) -> "Source":
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.file.id.close()  # File.close asks again and again for what is open, which in a damaged file may not end
+
+    def get(self, path: str) -> Any:
+        """The group or dataset at a path; None if there is none."""
+        package, at = h5py(), self.file
+        for name in [part for part in path.split("/") if part]:
+            if not isinstance(at, package.Group) or name not in at:
+                return None
+            if at.get(name, getclass=True, getlink=True) is not package.HardLink:
+                raise FileError(f"{path} is a link to elsewhere; such files are not read.")
+            at = at[name]
+        return at
+
+    def names(self, path: str) -> list[str]:
+        group = self.get(path)
+        return sorted(group, key=lambda name: (len(name), name)) if isinstance(group, h5py().Group) else []
+
+    def dataset(self, path: str) -> Any:
+        """A dataset of numbers that is stored in the file itself."""
+        found = self.get(path)
+        if not isinstance(found, h5py().Dataset):
+            raise FileError(f"{path} is not in the file as an array.")
+        if found.external or found.is_virtual:
+            raise FileError(f"{path} is stored in another file; such files are not read.")
+        bits = "dtype" in found.attrs and found.attrs["dtype"] == "bfloat16"
+        if not (found.dtype.kind in "biuf" or bits and found.dtype.itemsize == 2):
+            raise FileError(f"{path} holds {found.dtype}, not numbers.")
+        declared = math.prod(found.shape or ()) * found.dtype.itemsize
+        if found.shape is None or declared > max(FREE_SIZE, EXPANSION * self.size):
+            raise FileError(f"{path} says it has {declared} bytes; the file has {self.size}.")
+        return found
+
+    def values(self, path: str, variables: list[Variable], owner: str) -> list[Array]:
+        """The arrays that stand for variables: as many, of their shapes. Raises FileError for others, before reading them."""
+        names = self.names(f"{path}/vars")
+        needs = ", ".join(f"{v.name} {v.shape}" for v in variables) or "none"
+        if names != [str(i) for i in range(len(variables))]:
+            raise FileError(
+                f"{owner} has {len(variables)} variables ({needs}); the file has {len(names)} at {path or '/'}/vars."
+            )
+        found = [self.dataset(f"{path}/vars/{name}") for name in names]
+        for variable, dataset in zip(variables, found):
+            if dataset.shape != variable.shape:
+                raise FileError(f"{variable.name} has shape {variable.shape}; the file has shape {dataset.shape}.")
+        return [self.array(dataset) for dataset in found]
+
+    def array(self, dataset: Any) -> Array:
+        if dataset.dtype.kind == "V":
+            return np.asarray(dataset[()]).view(dtypes.as_numpy("bfloat16"))
+        return np.asarray(dataset[()])
+
+    def elements(self) -> int:
+        """How many elements all of the layers' datasets have, for the limit on a model that is made for this file."""
+        total, todo = 0, [path for path in self.names("/") if path != "optimizer"]
+        while todo:
+            path = todo.pop()
+            if isinstance(self.get(path), h5py().Dataset):
+                total += math.prod(self.dataset(path).shape)
+            else:
+                todo += [f"{path}/{name}" for name in self.names(path)]
+        return total
+
+
+def layer_values(source: Source, model: Any) -> list[tuple[Variable, Array]]:
+    """Every weight with its value from a file; nothing is set yet."""
+    return [
+        pair
+        for path, layer in places(model)
+        for pair in zip(layer.own_weights, source.values(path, layer.own_weights, layer.name))
+    ]
+
+
+def optimizer_values(source: Source, model: Any, strict: bool = True) -> list[tuple[Variable, Array]]:
+    """Every variable of the optimizer with its value from a file; without slots if the file was written before they existed.
+
+    Args:
+        strict: whether the state of another optimizer is an error; else it is left out, with a warning.
+    """
+    optimizer, variables = model.optimizer, trained(model)
+    count, base = len(source.names("/optimizer/vars")), len(optimizer.saved_variables([]))
+    needs = base + len(variables) * sum(len(group) for group in optimizer.slot_groups())
+    if count == base:
+        variables = []
+    elif count != needs:
+        text = f"the file has {count} variables of an optimizer, {optimizer.name} has {needs}"
+        if strict and count:
+            raise FileError(f"{text}.")
+        if count:
+            warnings.warn(f"{text}: its state stays as it is.", stacklevel=4)
+        return []
+    owned = optimizer.saved_variables(variables)
+    return list(zip(owned, source.values("/optimizer", owned, optimizer.name)))
+
+
+def put(pairs: list[tuple[Variable, Array]]) -> None:
+    """Sets variables, once everything has been read."""
+    for variable, value in pairs:
+        variable.set(value)

@@ -1,0 +1,139 @@
+"""Files between refnet and the installed Keras: ours opened by it, its opened by us, equal predictions and optimizer states."""
+
+import pathlib
+from typing import Any
+
+import numpy as np
+import pytest
+
+import refnet
+
+pytestmark = pytest.mark.peers
+keras = pytest.importorskip("keras")
+pytest.importorskip("h5py")
+
+LIBRARIES = [refnet, keras]
+random = np.random.default_rng(5)
+x = random.normal(size=(24, 6)).astype("float32")
+labels = random.integers(0, 3, 24)
+
+
+def sequential(k: Any) -> Any:
+    layers = k.layers
+    model = k.Sequential(
+        [
+            k.Input((6,)),
+            layers.Rescaling(0.5, offset=[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),
+            layers.Dense(4, activation="relu", kernel_regularizer=k.regularizers.L2(0.01)),
+            layers.Dropout(0.3),
+            layers.Activation("tanh"),
+            layers.Flatten(),
+            layers.Dense(3, activation="softmax", name="out"),
+        ]
+    )
+    model.compile(k.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model, x, labels
+
+
+def several(k: Any) -> Any:
+    """Shared layers, inner models, ops outside of layers, dicts of inputs and outputs; the calls are made in another order than
+    the one in which Keras lists the layers."""
+    layers = k.layers
+    a, b = k.Input((6,), name="a"), k.Input((6,), name="b")
+    late = layers.Dense(5, name="late")(b)
+    shared = layers.Dense(4, name="shared")
+    joined = shared(a) + shared(b) * 2.0
+    inner = k.Sequential([k.Input((4,)), layers.Dense(3), layers.Dense(3, name="z")], name="inner")
+    p, q = k.Input((4,)), k.Input((5,))
+    pair = k.models.Model([p, q], layers.Dense(2, name="c")(p) - layers.Dense(2, name="d")(q), name="pair")
+    outputs = {"u": inner(joined), "v": layers.Dense(1, name="o2")(pair([joined, late]))}
+    model = k.models.Model({"a": a, "b": b}, outputs)
+    model.compile(
+        k.optimizers.RMSprop(0.01, momentum=0.5, centered=True),
+        {"u": "mse", "v": k.losses.MeanAbsoluteError()},
+        loss_weights={"u": 1.0, "v": 2.0},
+        metrics={"u": ["mae"]},
+    )
+    targets = {"u": x[:, :3], "v": x[:, 3:4]}
+    return model, {"a": x, "b": x[::-1].copy()}, targets
+
+
+def ending_in_a_model(k: Any) -> Any:
+    """The last layer is a functional model, whose calls Keras counts from 1 at a model's ends."""
+    p, a = k.Input((4,)), k.Input((6,))
+    inner = k.models.Model(p, k.layers.Dense(3, name="c")(p), name="inner")
+    model = k.models.Model(a, inner(k.layers.Dense(4, name="d")(a)))
+    model.compile(k.optimizers.SGD(0.1, momentum=0.9, nesterov=True), "mse")
+    return model, x, x[:, :3]
+
+
+def with_amsgrad(k: Any) -> Any:
+    model = k.Sequential([k.Input((6,)), k.layers.Dense(4), k.layers.Dense(3)])
+    model.compile(k.optimizers.Adam(0.01, amsgrad=True, clipnorm=1.0), k.losses.MeanSquaredError())
+    return model, x, x[:, :3]
+
+
+def leaves(value: Any) -> list[Any]:
+    return [value[key] for key in sorted(value)] if isinstance(value, dict) else [value]
+
+
+def predictions(model: Any, inputs: Any) -> list[Any]:
+    return leaves(model.predict(inputs, verbose=0))
+
+
+@pytest.mark.parametrize("make", [sequential, several, ending_in_a_model, with_amsgrad])
+@pytest.mark.parametrize("writer", [0, 1], ids=["ours_read_by_keras", "keras_read_by_us"])
+def test_a_file_of_one_is_read_by_the_other(make: Any, writer: int, tmp_path: pathlib.Path) -> None:
+    path = str(tmp_path / "model.keras")
+    model, inputs, targets = make(LIBRARIES[writer])
+    model.fit(inputs, targets, epochs=2, batch_size=8, verbose=0)
+    model.save(path)
+    reader = LIBRARIES[1 - writer]
+    read = reader.saving.load_model(path)
+    for ours, theirs in zip(predictions(model, inputs), predictions(read, inputs), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-6, atol=2e-6)
+    assert int(np.asarray(read.optimizer.iterations)) == 6
+    assert np.isclose(float(np.asarray(read.optimizer.learning_rate)), float(np.asarray(model.optimizer.learning_rate)))
+    if (
+        make is not sequential
+    ):  # without dropout both go on alike: compile's losses and the optimizer's state came along
+        for m in (model, read):
+            m.fit(inputs, targets, epochs=1, batch_size=8, verbose=0, shuffle=False)
+        for ours, theirs in zip(predictions(model, inputs), predictions(read, inputs), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("make", [sequential, several, ending_in_a_model])
+@pytest.mark.parametrize("writer", [0, 1], ids=["ours_read_by_keras", "keras_read_by_us"])
+def test_weights_and_json_of_one_are_read_by_the_other(make: Any, writer: int, tmp_path: pathlib.Path) -> None:
+    path = str(tmp_path / "model.weights.h5")
+    model, inputs, _ = make(LIBRARIES[writer])
+    model.save_weights(path)
+    reader = LIBRARIES[1 - writer]
+    for other in (make(reader)[0], reader.models.model_from_json(model.to_json())):
+        other.load_weights(path)
+        for ours, theirs in zip(predictions(model, inputs), predictions(other, inputs), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=2e-6, atol=2e-6)
+
+
+def test_old_h5_weights_of_keras_are_read_in_the_layers_order(tmp_path: pathlib.Path) -> None:
+    theirs, inputs, _ = sequential(keras)
+    theirs.save(str(tmp_path / "whole.h5"))
+    ours = sequential(refnet)[0]
+    ours.load_weights(tmp_path / "whole.h5")
+    np.testing.assert_allclose(ours.predict(inputs), theirs.predict(inputs, verbose=0), rtol=2e-6, atol=2e-6)
+
+
+def test_what_only_keras_has_is_refused_by_name(tmp_path: pathlib.Path) -> None:
+    model = keras.Sequential([keras.Input((6, 6)), keras.layers.Dense(4, kernel_constraint=_own_constraint())])
+    model.save(str(tmp_path / "model.keras"))
+    with pytest.raises(refnet.errors.FileError, match="names a class '_Positive', which is not known"):
+        refnet.saving.load_model(tmp_path / "model.keras")
+
+
+def _own_constraint() -> Any:
+    class _Positive(keras.constraints.Constraint):
+        def __call__(self, w: Any) -> Any:
+            return w
+
+    return _Positive()

@@ -1,0 +1,99 @@
+"""Checkpoints, logs, and callbacks that watch a value."""
+
+import pathlib
+from typing import Any
+
+import numpy as np
+import pytest
+
+from refnet import Input, Sequential, callbacks, layers, optimizers, saving
+from refnet.errors import ArgumentError
+
+x = np.linspace(-1, 1, 24, dtype="float32").reshape(12, 2)
+y = x[:, :1] * 2
+
+
+def model_with(rate: float = 0.1) -> Any:
+    model = Sequential([Input((2,)), layers.Dense(1)])
+    model.compile(optimizers.SGD(rate), "mse")
+    return model
+
+
+class Feed(callbacks.Callback):
+    """Puts chosen values into the logs, before the callbacks after it see them."""
+
+    def __init__(self, *values: float):
+        self.values = values
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        logs["watched"] = self.values[epoch]
+
+
+def test_checkpoints_have_their_fields_in_their_names(tmp_path: pathlib.Path) -> None:
+    model = model_with()
+    name = tmp_path / "kept" / "m_{epoch:02d}_{watched:.1f}.keras"
+    model.fit(x, y, epochs=2, callbacks=[Feed(0.5, 0.25), callbacks.ModelCheckpoint(name)])
+    assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == ["m_01_0.5.keras", "m_02_0.2.keras"]
+    again = saving.load_model(tmp_path / "kept" / "m_02_0.2.keras")
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+    with pytest.raises(ArgumentError, match="asks for 'val_loss'; there are epoch, loss"):
+        model.fit(x, y, callbacks=[callbacks.ModelCheckpoint(tmp_path / "{val_loss}.keras")])
+    with pytest.raises(ArgumentError, match=r"ends in '.weights.h5'"):
+        callbacks.ModelCheckpoint("m.keras", save_weights_only=True)
+
+
+@pytest.mark.parametrize(
+    ("mode", "threshold", "saved"), [("min", None, [0, 2]), ("max", None, [0, 1, 3]), ("min", 0.25, [2])]
+)
+def test_only_the_best_is_saved(mode: str, threshold: Any, saved: list[int], tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "{epoch}.weights.h5"
+    best = callbacks.ModelCheckpoint(path, "watched", 0, True, True, mode, initial_value_threshold=threshold)
+    model_with().fit(x, y, epochs=4, callbacks=[Feed(0.5, 0.7, 0.2, 0.9), best])
+    assert sorted(int(path.name[0]) - 1 for path in tmp_path.iterdir()) == saved
+
+
+def test_a_checkpoint_may_count_batches(tmp_path: pathlib.Path) -> None:
+    each = callbacks.ModelCheckpoint(tmp_path / "{epoch}_{batch}.keras", save_freq=4)
+    model_with().fit(x, y, epochs=2, batch_size=2, callbacks=[each])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1_4.keras", "2_2.keras", "2_6.keras"]
+    assert isinstance(each, callbacks.ModelCheckpoint)
+
+
+def rates(feed: Any, **arguments: Any) -> list[float]:
+    model, seen = model_with(0.8), []
+    log = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(float(model.optimizer.learning_rate)))
+    plateau = callbacks.ReduceLROnPlateau("watched", **arguments)
+    model.fit(x, y, epochs=len(feed), callbacks=[Feed(*feed), plateau, log])
+    return [round(rate, 6) for rate in seen]
+
+
+def test_the_rate_falls_on_a_plateau() -> None:
+    assert rates([3, 2, 2, 2, 1, 1, 1], factor=0.5, patience=2) == [0.8, 0.8, 0.8, 0.4, 0.4, 0.4, 0.2]
+    assert rates([1, 1, 1, 1, 1], factor=0.5, patience=1) == [0.8, 0.4, 0.2, 0.1, 0.05]
+    assert rates([1, 1, 1, 1, 1], factor=0.5, patience=1, cooldown=2) == [0.8, 0.4, 0.4, 0.2, 0.2]
+    assert rates([1, 1, 1], factor=0.1, patience=1, min_lr=0.5) == [0.8, 0.5, 0.5]
+    assert rates([1, 2, 3, 3], factor=0.5, patience=1, mode="max") == [0.8, 0.8, 0.8, 0.4]
+    assert rates([1, 0.99, 0.98], factor=0.5, patience=1, min_delta=0.1) == [0.8, 0.4, 0.2]
+    with pytest.raises(ArgumentError, match="factor lies in 0..1"):
+        callbacks.ReduceLROnPlateau(factor=1.0)
+    with pytest.raises(ArgumentError, match="watches 'val_loss'; the logs have loss"):
+        model_with().fit(x, y, callbacks=[callbacks.ReduceLROnPlateau()])
+
+
+def test_rows_of_a_csv_file(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "log.csv"
+    history = model_with().fit(x, y, epochs=2, validation_split=0.25, callbacks=[callbacks.CSVLogger(path)])
+    lines = path.read_text().splitlines()
+    assert lines[0] == "epoch,loss,val_loss" and len(lines) == 3
+    assert lines[2] == f"1,{history.history['loss'][1]},{history.history['val_loss'][1]}"
+    model_with().fit(x, y, callbacks=[callbacks.CSVLogger(path, append=True)])
+    assert len(path.read_text().splitlines()) == 4 and path.read_text().splitlines()[3].endswith(",NA")
+    model_with().fit(x, y, callbacks=[callbacks.CSVLogger(path, separator=";")])
+    assert path.read_text().splitlines()[0] == "epoch;loss"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_training_ends_at_a_loss_that_is_no_number(capsys: pytest.CaptureFixture[str]) -> None:
+    model = model_with(1e30)
+    history = model.fit(x, y, epochs=5, batch_size=4, callbacks=[callbacks.TerminateOnNaN()])
+    assert len(history.epoch) < 5 and "training ends" in capsys.readouterr().out

@@ -1,0 +1,156 @@
+"""Damaged and hostile files end in a clear error: nothing is run, nothing is changed, no memory is taken for what a file claims."""
+
+import io
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tracemalloc
+import zipfile
+from typing import Any
+
+import numpy as np
+import pytest
+
+from refnet import Input, Sequential, layers, saving
+from refnet.errors import FileError
+
+HERE = pathlib.Path(__file__).parent
+COUNT = int(os.environ.get("REFNET_MUTATED_FILES", "420"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the child's memory is limited as Linux does it")
+def test_mutated_files_of_every_format_are_refused(tmp_path: pathlib.Path) -> None:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(HERE.parent.parent),
+        "REFNET_ENGINE": "reference",
+        "PYTHONWARNINGS": "ignore",
+    }
+    command = [sys.executable, str(HERE / "mutate.py"), str(tmp_path), str(COUNT), "7"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=3600)
+    assert done.returncode == 0, f"{done.returncode}: {done.stdout[-1000:]}\n{done.stderr[-4000:]}"
+    refused = json.loads(done.stdout.splitlines()[-1])
+    assert all(number > 0 for number in refused.values()), refused
+
+
+def model() -> Any:
+    return Sequential([Input((3,)), layers.Dense(4), layers.Dense(2)])
+
+
+def parts(path: pathlib.Path) -> dict[str, bytes]:
+    model().save(path)
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def put(path: pathlib.Path, held: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> None:
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, content in held.items():
+            archive.writestr(name, content)
+
+
+def with_layer(held: dict[str, bytes], entry: dict[str, Any]) -> dict[str, bytes]:
+    config = json.loads(held["config.json"])
+    config["config"]["layers"].insert(1, entry)
+    return {**held, "config.json": json.dumps(config).encode()}
+
+
+def test_code_in_a_file_is_not_run(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "m.keras"
+    held = parts(path)
+    lamb = {"class_name": "__lambda__", "config": {"value": "Y29kZQ=="}}
+    for entry, message in (
+        (
+            {"module": "os", "class_name": "system", "config": {"command": f"touch {tmp_path}/run"}},
+            "'system', which is not known",
+        ),
+        ({"module": "builtins", "class_name": "function", "config": "eval"}, "a function 'eval', which is not known"),
+        ({"module": "keras.layers", "class_name": "Activation", "config": {"activation": lamb}}, "never run"),
+        ({"module": "refnet.layers.base", "class_name": "Layer.kinds", "config": {}}, "not known"),
+    ):
+        put(path, with_layer(held, entry))
+        with pytest.raises(FileError, match=message):
+            saving.load_model(path)
+    assert not (tmp_path / "run").exists()
+
+
+def test_lambda_layers_need_safe_mode_to_be_off(tmp_path: pathlib.Path) -> None:
+    class Lambda(layers.Layer):
+        def call(self, inputs: Any) -> Any:
+            return inputs
+
+    path = tmp_path / "m.keras"
+    put(path, with_layer(parts(path), {"module": "keras.layers", "class_name": "Lambda", "config": {}}))
+    with pytest.raises(FileError, match="safe_mode=False only if you trust"):
+        saving.load_model(path, {"Lambda": Lambda})
+    assert len(saving.load_model(path, {"Lambda": Lambda}, safe_mode=False).layers) == 3
+
+
+def test_paths_out_of_the_archive_are_refused(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "m.keras"
+    held = parts(path)
+    for name in ("../evil", "/etc/evil", "a/../../evil", "C:/evil"):
+        put(path, {**held, name: b"x"})
+        with pytest.raises(FileError, match="leads out of it"):
+            saving.load_model(path)
+    with zipfile.ZipFile(path, "w") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        for name, content in [*held.items(), *held.items()]:
+            archive.writestr(name, content)
+    with pytest.raises(FileError, match="twice"):
+        saving.load_model(path)
+
+
+def test_sizes_that_files_only_claim_take_no_memory(tmp_path: pathlib.Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "m.keras"
+    held = parts(path)
+    config = json.loads(held["config.json"])
+    config["config"]["layers"][1]["config"]["units"] = 10**9
+    bomb = io.BytesIO()
+    with h5py.File(bomb, "w") as file:
+        file.create_dataset("layers/dense/vars/0", (10**6, 10**6), "float32", chunks=(1000, 1000), compression="gzip")
+    linked = io.BytesIO()
+    with h5py.File(linked, "w") as file:
+        file["layers"] = h5py.ExternalLink("/etc/passwd", "/")
+    outside = io.BytesIO()
+    with h5py.File(outside, "w") as file:
+        file.create_dataset("layers/dense/vars/0", (4,), "u1", external=[("/etc/passwd", 0, 4)])
+    deep = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
+    tracemalloc.start()
+    for change, message in (
+        ({"config.json": json.dumps(config).encode()}, "asks for more weights than the file has"),
+        ({"model.weights.h5": bomb.getvalue()}, "says it has 4000000000000 bytes"),
+        ({"model.weights.h5": linked.getvalue()}, "is a link to elsewhere"),
+        ({"model.weights.h5": outside.getvalue()}, "stored in another file"),
+        ({"config.json": deep}, "damaged or in another format"),
+        ({"config.json": b"[]"}, "must be a JSON object"),
+        ({"config.json": b'{"class_name": "Dense", "module": "keras.layers", "config": {"units": 3}}'}, "not a model"),
+    ):
+        put(path, {**held, **change})
+        with pytest.raises(FileError, match=message):
+            saving.load_model(path)
+    put(path, {**held, "model.weights.h5": bytes(1 << 27)}, zipfile.ZIP_DEFLATED)
+    with pytest.raises(FileError, match="says it has 134217728 bytes"):
+        saving.load_model(path)
+    put(path, {"config.json": held["config.json"]})
+    with pytest.raises(FileError, match="has no model.weights.h5"):
+        saving.load_model(path)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 28
+    tracemalloc.stop()
+
+
+def test_a_model_that_was_not_loaded_is_not_changed(tmp_path: pathlib.Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    held = model()
+    before = held.get_weights()
+    held.save_weights(tmp_path / "w.weights.h5")
+    with h5py.File(tmp_path / "w.weights.h5", "r+") as file:
+        del file["layers/dense_1/vars/1"]
+        file["layers/dense_1/vars/1"] = np.array([b"text", b"text"])
+    held.set_weights([w + 1 for w in before])
+    changed = held.get_weights()
+    with pytest.raises(FileError, match="not numbers"):
+        held.load_weights(tmp_path / "w.weights.h5")
+    assert all((a == b).all() for a, b in zip(held.get_weights(), changed))

@@ -1,0 +1,286 @@
+"""What is saved comes back: predictions, optimizer, what compile was told, and classes of the user's."""
+
+import json
+import os
+import pathlib
+import sys
+import zipfile
+from typing import Any
+
+import numpy as np
+import pytest
+
+from refnet import Input, Model, Sequential, layers, losses, metrics, models, ops, optimizers, regularizers, saving
+from refnet.errors import ArgumentError, FileError, MissingPackageError, RefnetError, ShapeError
+
+random = np.random.default_rng(3)
+x = random.normal(size=(12, 5)).astype("float32")
+y = random.integers(0, 3, 12)
+
+
+def classifier(optimizer: Any = "adam") -> Any:
+    dense = layers.Dense(4, "relu", kernel_regularizer=regularizers.L2(0.1))
+    model = Sequential([Input((5,)), dense, layers.Dropout(0.5), layers.Dense(3, "softmax")])
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def same(a: Any, b: Any) -> None:
+    for p, q in zip(a, b, strict=True):
+        np.testing.assert_array_equal(np.asarray(p), np.asarray(q))
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        optimizers.SGD,
+        lambda: optimizers.SGD(0.1, momentum=0.9, nesterov=True, clipvalue=1.0),
+        lambda: optimizers.RMSprop(0.01, momentum=0.5, centered=True),
+        lambda: optimizers.Adam(0.01, amsgrad=True, weight_decay=0.1),
+    ],
+)
+def test_a_model_comes_back_with_its_optimizer(optimizer: Any, tmp_path: pathlib.Path) -> None:
+    model = classifier(optimizer())
+    model.fit(x, y, epochs=2, batch_size=4)
+    model.save(tmp_path / "m.keras")
+    again = saving.load_model(tmp_path / "m.keras")
+    same([again.predict(x)], [model.predict(x)])
+    assert again.optimizer.get_config() == model.optimizer.get_config()
+    same(again.optimizer.variables, model.optimizer.variables)
+    assert again.evaluate(x, y, return_dict=True) == model.evaluate(x, y, return_dict=True)
+    assert int(again.optimizer.iterations) == 6 and again.metrics_names == ["loss", "accuracy"]
+    again.fit(x, y)
+    assert int(again.optimizer.iterations) == 7
+
+
+def test_a_model_saved_before_its_first_step_has_a_fresh_optimizer(tmp_path: pathlib.Path) -> None:
+    model = classifier()
+    model.save(tmp_path / "m.keras")
+    again = models.load_model(tmp_path / "m.keras")
+    assert int(again.optimizer.iterations) == 0 and all(not v.numpy().any() for v in again.optimizer.variables[2:])
+    assert models.load_model(tmp_path / "m.keras", compile=False).optimizer is None
+
+
+def test_frozen_layers_and_names_come_back(tmp_path: pathlib.Path) -> None:
+    a = Input((5,), name="a")
+    frozen = layers.Dense(4, name="frozen", trainable=False)
+    model = Model(a, layers.Dense(2, name="head")(frozen(a)), name="whole")
+    model.compile("sgd", "mse")
+    model.save(tmp_path / "m.keras")
+    again = saving.load_model(tmp_path / "m.keras")
+    assert [(v.name, v.shape) for v in again.weights] == [(v.name, v.shape) for v in model.weights]
+    assert not again.get_layer("frozen").trainable and len(again.trainable_weights) == 2 and again.name == "whole"
+
+
+def test_ops_outside_of_layers_with_attributes_come_back(tmp_path: pathlib.Path) -> None:
+    a = Input((4, 6))
+    taken = ops.transpose(a, (0, 2, 1))[:, 1:4] * np.float32(0.1)
+    model = Model(a, [ops.max(taken, axis=-1), ops.reshape(taken, (-1, 12)), ops.concatenate([taken, taken], axis=1)])
+    model.save(tmp_path / "m.keras")
+    inputs = random.normal(size=(2, 4, 6)).astype("float32")
+    same(saving.load_model(tmp_path / "m.keras").predict(inputs), model.predict(inputs))
+
+
+def test_clones_and_json_have_new_weights() -> None:
+    model = classifier()
+    for again in (models.clone_model(model), models.model_from_json(model.to_json())):
+        assert not set(again.weights) & set(model.weights) and not again.compiled
+        assert [layer.name for layer in again.layers] == [layer.name for layer in model.layers]
+        again.set_weights(model.get_weights())
+        same([again.predict(x)], [model.predict(x)])
+    assert json.loads(model.to_json(indent=2))["class_name"] == "Sequential"
+
+
+# ---- what is the user's own
+
+
+@saving.register_keras_serializable("tests")
+class Scale(layers.Layer):
+    def __init__(self, start: float = 2.0, **more: Any):
+        super().__init__(**more)
+        self.start = start
+
+    def build(self, input_shape: Any) -> None:
+        self.factor = self.add_weight((input_shape[-1],), lambda shape, dtype=None: np.full(shape, self.start, dtype))
+
+    def call(self, inputs: Any) -> Any:
+        return ops.multiply(inputs, self.factor)
+
+
+@saving.register_keras_serializable("tests")
+def squares(y_true: Any, y_pred: Any) -> Any:
+    return ops.mean(ops.square(ops.subtract(y_true, y_pred)), axis=-1)
+
+
+def cube(value: Any) -> Any:
+    return ops.multiply(value, ops.square(value))
+
+
+@saving.register_keras_serializable("tests")
+class Pair(Model):
+    """A subclass: layers in an attribute and in a list."""
+
+    def __init__(self, units: int = 3, **more: Any):
+        super().__init__(**more)
+        self.units, self.first = units, layers.Dense(units)
+        self.rest = [layers.Dense(units), Sequential([layers.Dense(2)])]
+
+    def call(self, inputs: Any) -> Any:
+        for layer in [self.first, *self.rest]:
+            inputs = layer(inputs)
+        return inputs
+
+
+def test_registered_classes_and_functions_come_back(tmp_path: pathlib.Path) -> None:
+    model = Sequential([Input((5,)), Scale(3.0), layers.Dense(3)])
+    wrapped = metrics.MeanMetricWrapper(squares, name="mine")
+    model.compile("sgd", losses.LossFunctionWrapper(squares), metrics=[wrapped, squares])
+    model.fit(x, x[:, :3])
+    model.save(tmp_path / "m.keras")
+    again = saving.load_model(tmp_path / "m.keras")
+    same([again.predict(x)], [model.predict(x)])
+    assert again.layers[0].start == 3.0 and again.evaluate(x, x[:, :3]) == model.evaluate(x, x[:, :3])
+    assert saving.get_registered_name(Scale) == "tests>Scale" and saving.get_registered_object("tests>Scale") is Scale
+
+
+def test_custom_objects_are_found_by_name_and_nothing_else_is(tmp_path: pathlib.Path) -> None:
+    model = Sequential([Input((5,)), layers.Dense(3, activation=cube)])
+    model.save(tmp_path / "m.keras")
+    with pytest.raises(FileError, match="function 'cube', which is not known. Register it"):
+        saving.load_model(tmp_path / "m.keras")
+    same([saving.load_model(tmp_path / "m.keras", custom_objects={"cube": cube}).predict(x)], [model.predict(x)])
+    with saving.custom_object_scope({"cube": cube}):
+        saving.load_model(tmp_path / "m.keras")
+
+    class Unregistered(layers.Layer):
+        def call(self, inputs: Any) -> Any:
+            return inputs
+
+    model = Sequential([Input((5,)), Unregistered()])
+    model.save(tmp_path / "u.keras")
+    with pytest.raises(FileError, match="class 'Unregistered', which is not known"):
+        saving.load_model(tmp_path / "u.keras")
+    assert len(saving.load_model(tmp_path / "u.keras", {"Unregistered": Unregistered}).layers) == 1
+
+
+def test_a_subclass_comes_back(tmp_path: pathlib.Path) -> None:
+    model = Pair(4)
+    expected = model.predict(x)
+    model.save_weights(tmp_path / "p.weights.h5")
+    other = Pair(4)
+    with pytest.raises(ArgumentError, match="call it once"):
+        other.load_weights(tmp_path / "p.weights.h5")
+    other.build((None, 5))
+    other.load_weights(tmp_path / "p.weights.h5")
+    same([other.predict(x)], [expected])
+
+
+def test_lambdas_are_refused_before_a_file_is_written(tmp_path: pathlib.Path) -> None:
+    model = Sequential([Input((5,)), layers.Dense(3, activation=lambda value: value)])
+    with pytest.raises(ArgumentError, match="a lambda cannot be saved"):
+        model.save(tmp_path / "m.keras")
+    assert not list(tmp_path.iterdir())
+
+
+# ---- weights
+
+
+def test_weights_of_another_shape_change_nothing(tmp_path: pathlib.Path) -> None:
+    model = classifier()
+    model.save_weights(tmp_path / "a.weights.h5")
+    other = Sequential([Input((5,)), layers.Dense(4), layers.Dense(7)])
+    before = other.get_weights()
+    with pytest.raises(FileError, match=r"kernel has shape \(4, 7\); the file has shape \(4, 3\)"):
+        other.load_weights(tmp_path / "a.weights.h5")
+    same(other.get_weights(), before)
+    with pytest.warns(UserWarning, match="its state stays as it is"):
+        third = classifier(optimizers.SGD(0.1))
+        classifier().save_weights(tmp_path / "b.weights.h5")
+        third.load_weights(tmp_path / "b.weights.h5")
+
+
+def test_old_files_are_taken_in_the_layers_order(tmp_path: pathlib.Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    values = {"dense_7": [random.normal(size=(5, 4)), np.zeros(4)], "dense_9": [random.normal(size=(4, 3)), np.ones(3)]}
+    with h5py.File(tmp_path / "old.h5", "w") as file:
+        file.attrs["layer_names"] = [b"dense_7", b"dropout_3", b"dense_9"]
+        file.create_group("dropout_3").attrs["weight_names"] = []
+        for name, arrays in values.items():
+            group = file.create_group(name)
+            group.attrs["weight_names"] = [f"{name}/kernel:0".encode(), f"{name}/bias:0".encode()]
+            for word, array in zip(("kernel", "bias"), arrays):
+                group.create_dataset(f"{name}/{word}:0", data=array)
+    model = classifier()
+    model.load_weights(tmp_path / "old.h5")
+    same(model.get_weights(), [a.astype("float32") for arrays in values.values() for a in arrays])
+    with pytest.raises(FileError, match="has 1 layers with weights; the file has 2"):
+        Sequential([Input((5,)), layers.Dense(4)]).load_weights(tmp_path / "old.h5")
+
+
+def test_bfloat16_weights_come_back(tmp_path: pathlib.Path) -> None:
+    model = Sequential([Input((5,)), layers.Dense(4, dtype="bfloat16")])
+    model.save(tmp_path / "m.keras")
+    again = saving.load_model(tmp_path / "m.keras")
+    assert again.weights[0].dtype == "bfloat16"
+    same([w.astype("float32") for w in again.get_weights()], [w.astype("float32") for w in model.get_weights()])
+
+
+# ---- errors
+
+
+def test_wrong_names_say_what_is_needed(tmp_path: pathlib.Path) -> None:
+    model = classifier()
+    with pytest.raises(ArgumentError, match="ends in '.keras'"):
+        model.save(tmp_path / "m.h5")
+    with pytest.raises(ArgumentError, match="ends in '.weights.h5'"):
+        model.save_weights(tmp_path / "m.h5")
+    with pytest.raises(FileNotFoundError, match="does not exist; make it"):
+        model.save(tmp_path / "none" / "m.keras")
+    with pytest.raises(FileNotFoundError, match="there is no file"):
+        saving.load_model(tmp_path / "m.keras")
+    with pytest.raises(ArgumentError, match="not built yet"):
+        Sequential([layers.Dense(3)]).save(tmp_path / "m.keras")
+    model.save(tmp_path / "m.keras")
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        model.save(tmp_path / "m.keras", overwrite=False)
+
+
+def test_a_failing_write_leaves_the_old_file(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = classifier()
+    model.save(tmp_path / "m.keras")
+    before = (tmp_path / "m.keras").read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    model.fit(x, y)
+    with pytest.raises(OSError, match="No space"):
+        model.save(tmp_path / "m.keras")
+    assert (tmp_path / "m.keras").read_bytes() == before and len(list(tmp_path.iterdir())) == 1
+
+
+def test_h5py_missing_names_the_extra(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = classifier()
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(MissingPackageError, match=r'pip install -e "\.\[files\]"'):
+        model.save(tmp_path / "m.keras")
+
+
+def test_a_layer_closing_over_tensors_is_refused(tmp_path: pathlib.Path) -> None:
+    a = Input((5,))
+
+    class Outer(layers.Layer):
+        def call(self, inputs: Any) -> Any:
+            return ops.add(inputs, a)
+
+    with pytest.raises(ArgumentError, match="closes over tensors"):
+        Model(a, Outer()(layers.Dense(5)(a))).save(tmp_path / "m.keras")
+    assert issubclass(FileError, RefnetError) and issubclass(ShapeError, RefnetError)
+
+
+def test_the_archive_has_keras_three_parts(tmp_path: pathlib.Path) -> None:
+    classifier().save(tmp_path / "m.keras")
+    with zipfile.ZipFile(tmp_path / "m.keras") as archive:
+        assert archive.namelist() == ["metadata.json", "config.json", "model.weights.h5"]
+        assert json.loads(archive.read("metadata.json"))["keras_version"].startswith("3.")

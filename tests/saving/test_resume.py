@@ -1,0 +1,175 @@
+"""A run that is killed goes on to the same weights, bit for bit, as one that was not; no file is ever half written."""
+
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+from refnet import Input, Sequential, callbacks, layers, utils
+from refnet.errors import ArgumentError, FileError
+from refnet.saving import files
+
+HERE = pathlib.Path(__file__).parent
+ROOT = HERE.parent.parent
+
+
+def child(folder: pathlib.Path, save_freq: str, seed: int) -> "subprocess.Popen[str]":
+    folder.mkdir(exist_ok=True)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "REFNET_ENGINE": "reference"}
+    command = [sys.executable, str(HERE / "run_with_backup.py"), str(folder), save_freq, str(seed)]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def finished(process: "subprocess.Popen[str]") -> str:
+    text, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, text
+    return text
+
+
+def arrays(folder: pathlib.Path) -> list[Any]:
+    with np.load(folder / "final.npz") as file:
+        return [file[name] for name in file.files]
+
+
+def line(process: "subprocess.Popen[str]", wanted: str) -> None:
+    assert process.stdout is not None
+    for text in process.stdout:
+        if text.startswith(wanted):
+            return
+    raise AssertionError(f"the child ended before {wanted!r}")
+
+
+@pytest.mark.parametrize("save_freq", ["epoch", "3"])
+def test_a_killed_run_goes_on_bit_for_bit(save_freq: str, tmp_path: pathlib.Path) -> None:
+    whole = child(tmp_path / "whole", save_freq, seed=1)
+    line(whole, "training")
+    began = time.monotonic()
+    finished(whole)
+    lasted = time.monotonic() - began
+    draws = random.Random(os.urandom(8))
+    resumed = 0
+    for moment in range(3):
+        folder = tmp_path / f"killed_{moment}"
+        process = child(folder, save_freq, seed=1)
+        line(process, "training")
+        delay = draws.uniform(0, lasted)
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        resumed += (folder / "backup" / "latest.backup").exists()
+        # another seed: what matters of it comes from the backup, if there is one
+        seed = 2 if (folder / "backup" / "latest.backup").exists() else 1
+        if not (folder / "final.npz").exists():
+            finished(child(folder, save_freq, seed))
+        for a, b in zip(arrays(folder), arrays(tmp_path / "whole"), strict=True):
+            assert a.tobytes() == b.tobytes(), f"differs after a kill {delay:.3f} s into {lasted:.3f} s"
+        assert not list((folder / "backup").iterdir())
+    print(f"{resumed} of 3 kills left a backup to go on from")
+
+
+def model_and_data(units: int = 4, seed: int = 1) -> Any:
+    utils.set_random_seed(seed)
+    model = Sequential([Input((3,)), layers.Dense(units), layers.Dropout(0.5), layers.Dense(2)])
+    model.compile("rmsprop", "mse", metrics=["mae"])
+    x = np.random.default_rng(0).normal(size=(20, 3)).astype("float32")
+    return model, x, x[:, :2]
+
+
+class Stop(Exception):
+    pass
+
+
+def stopping(epoch: int, batch: int | None = None) -> Any:
+    at = {"epoch": 0}
+
+    def on_epoch_begin(number: int, logs: Any) -> None:
+        at["epoch"] = number
+        if batch is None and number == epoch:
+            raise Stop
+
+    def on_train_batch_end(number: int, logs: Any) -> None:
+        if batch is not None and (at["epoch"], number) == (epoch, batch):
+            raise Stop
+
+    return callbacks.LambdaCallback(on_epoch_begin=on_epoch_begin, on_train_batch_end=on_train_batch_end)
+
+
+@pytest.mark.parametrize("save_freq", ["epoch", 1, 2, 5])
+@pytest.mark.parametrize("batch", [None, 0, 3])
+def test_every_place_is_taken_up(save_freq: Any, batch: int | None, tmp_path: pathlib.Path) -> None:
+    model, x, y = model_and_data()
+    whole = model.fit(x, y, epochs=4, batch_size=4)
+    killed = model_and_data()[0]
+    with pytest.raises(Stop):
+        killed.fit(
+            x,
+            y,
+            epochs=4,
+            batch_size=4,
+            callbacks=[callbacks.BackupAndRestore(tmp_path, save_freq), stopping(2, batch)],
+        )
+    again = model_and_data(seed=77)[0]
+    history = again.fit(x, y, epochs=4, batch_size=4, callbacks=[callbacks.BackupAndRestore(tmp_path, save_freq)])
+    for a, b in zip(again.get_weights(), model.get_weights(), strict=True):
+        assert a.tobytes() == b.tobytes()
+    assert history.epoch[-1] == 3 and len(history.epoch) < 4
+    assert history.history["loss"] == whole.history["loss"][-len(history.epoch) :]  # the metrics' states too
+    assert again.evaluate(x, y) == model.evaluate(x, y)
+
+
+def test_the_backup_of_another_model_or_a_damaged_one_is_refused(tmp_path: pathlib.Path) -> None:
+    model, x, y = model_and_data()
+    with pytest.raises(Stop):
+        model.fit(x, y, epochs=3, callbacks=[callbacks.BackupAndRestore(tmp_path), stopping(2)])
+    latest = tmp_path / "latest.backup"
+    content = latest.read_bytes()
+    other = model_and_data(units=5)[0]
+    before = other.get_weights()
+    with pytest.raises(FileError, match="latest.backup: it was written for a model of other weights"):
+        other.fit(x, y, callbacks=[callbacks.BackupAndRestore(tmp_path)])
+    for damaged in (b"", content[:100], content[:-1], content[:200] + bytes([content[200] ^ 1]) + content[201:]):
+        latest.write_bytes(damaged)
+        with pytest.raises(FileError, match="it is damaged, or no backup"):
+            other.fit(x, y, callbacks=[callbacks.BackupAndRestore(tmp_path)])
+    assert all((a == b).all() for a, b in zip(other.get_weights(), before))
+
+
+def test_the_state_before_the_last_is_kept_if_asked_for(tmp_path: pathlib.Path) -> None:
+    model, x, y = model_and_data()
+    model.fit(x, y, epochs=3, callbacks=[callbacks.BackupAndRestore(tmp_path, "epoch", True, delete_checkpoint=False)])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["latest.backup", "previous.backup"]
+    with pytest.raises(ArgumentError, match="save_freq is 'epoch' or a number of batches"):
+        callbacks.BackupAndRestore(tmp_path, save_freq=0)
+
+
+def test_whoever_reads_while_files_are_replaced_finds_a_whole_one(tmp_path: pathlib.Path) -> None:
+    """A child replaces a file over and over and is killed; what is there is one of the two contents."""
+    path = tmp_path / "file"
+    code = (
+        "import sys; from refnet.saving import files\n"
+        "n = 0\n"
+        "while True:\n"
+        "    files.write_atomically(sys.argv[1], bytes([n % 2]) * 3_000_000)\n"
+        "    n += 1\n"
+        "    print(n, flush=True)"
+    )
+    for _ in range(3):
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, str(path)], env=environment, stdout=subprocess.PIPE, text=True
+        )
+        line(process, "2")
+        time.sleep(random.uniform(0, 0.1))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        content = path.read_bytes()
+        assert len(content) == 3_000_000 and content in (bytes(3_000_000), b"\1" * 3_000_000)
+    files.write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
