@@ -400,7 +400,8 @@ class Plan:
         if len(unit.nodes) != 1 or len(node.outputs) < 2 and not node.op.name.endswith("_update"):
             return None
         shape = node.outputs[0].shape
-        if size_of(shape) == 0 or any(y not in unit.commits for y in node.outputs):
+        # With weight decay, say, the variable that is written is not what the update reads.
+        if size_of(shape) == 0 or any(unit.commits.get(y) not in node.inputs for y in node.outputs):
             return None
         shared = []
         for x in node.inputs:

@@ -1,0 +1,40 @@
+"""Every form of the optimizers trains alike on the native engines and on the reference."""
+
+import numpy as np
+import pytest
+
+import refnet_fast
+from refnet import optimizers
+from refnet.engine import use_engine
+
+FORMS = {
+    "momentum": lambda: optimizers.SGD(0.1, momentum=0.9, nesterov=True, clipvalue=1.0),
+    "rmsprop": lambda: optimizers.RMSprop(0.01),
+    "centered": lambda: optimizers.RMSprop(0.01, momentum=0.5, centered=True),
+    "amsgrad with weight decay": lambda: optimizers.Adam(0.01, amsgrad=True, weight_decay=0.1),
+    "clipped by norm": lambda: optimizers.Adam(0.01, clipnorm=0.1),
+    "clipped together": lambda: optimizers.Adam(0.01, global_clipnorm=0.1),
+}
+
+
+def trained(engine, optimizer):
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((12, 5)).astype("float32"), rng.integers(0, 3, 12)
+    with use_engine(engine):
+        refnet_fast.utils.set_random_seed(1)
+        dense = refnet_fast.layers.Dense(4, "relu", kernel_regularizer="l2")
+        model = refnet_fast.Sequential(
+            [refnet_fast.Input((5,)), dense, refnet_fast.layers.Dropout(0.5), refnet_fast.layers.Dense(3, "softmax")]
+        )
+        model.compile(optimizer(), "sparse_categorical_crossentropy")
+        model.fit(x, y, epochs=2, batch_size=4, verbose=0)
+        return model.get_weights()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_native_engines_train_as_the_reference(form):
+    expected = trained("reference", FORMS[form])
+    for engine in ("derived", "cpu"):
+        for got, due in zip(trained(engine, FORMS[form]), expected, strict=True):
+            # Six steps of float32: the engines round differently, and these steps are no larger than 0.1.
+            np.testing.assert_allclose(got, due, rtol=1e-4, atol=1e-5)
