@@ -1,4 +1,4 @@
-"""Everything that runs in Numba's simulator, in a process of its own that was started with the simulator on."""
+"""The engine in Numba's simulator, in a process that was started with it on. Its ops: property_tests/test_simulator.py."""
 
 import importlib.util
 import os
@@ -14,9 +14,8 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.skipif(
     importlib.util.find_spec("numba_cuda") is None, reason="cuda-sim not run: numba-cuda is not installed"
 )
-@pytest.mark.parametrize("tests", [["tests/cuda/simulated"], ["property_tests", "-k", "cuda-sim"]], ids=" ".join)
-def test_in_the_simulator(tests):
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+def test_in_the_simulator():
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/cuda/simulated"]
     environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
