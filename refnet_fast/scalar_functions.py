@@ -129,12 +129,11 @@ def arctan2(y, x):
 
 def _within(function, least, greatest):
     # Out of its domain the C library's answer is NaN, but LLVM is free to fold a constant call into anything.
-    @njit(**_OPTIONS)
     def wrapped(x):
         y = np.float64(x)
         return function(y) if least <= y <= greatest else np.nan
 
-    return wrapped
+    return njit(**_OPTIONS)(named(wrapped, f"libm_{function.__name__}"))
 
 
 def inverse(inside):

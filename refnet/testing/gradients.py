@@ -24,9 +24,9 @@ from refnet.testing.strategies import Case, Usage
 from refnet.testing.usages import function_named
 
 CLOSE = mp.mpf(10) ** -25
-# Gradients that hold an irrational constant know it to the 53 bits of a Python float.
+# Gradients that hold an irrational constant know it to the 53 bits of a Python float; normalize's is 1 / order, an exponent.
 CONSTANTS = {"erf": mp.mpf(2) ** -52}
-CONSTANTS |= dict.fromkeys(("erfc", "erfinv", "gelu", "log2", "log10"), mp.mpf(2) ** -50)
+CONSTANTS |= dict.fromkeys(("erfc", "erfinv", "gelu", "log2", "log10", "normalize"), mp.mpf(2) ** -50)
 
 
 def differentiable() -> list[str]:
