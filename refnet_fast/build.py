@@ -15,6 +15,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import threading
 
 import llvmlite
 import llvmlite.binding as llvm
@@ -111,7 +112,7 @@ def load(text):
     path = file_of(text)
     name = path.stem
     if not path.exists():
-        part = path.with_suffix(f".{os.getpid()}")
+        part = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")  # others may write the same file now
         part.write_text(text)
         part.replace(path)
     spec = importlib.util.spec_from_file_location(name, path)

@@ -119,8 +119,8 @@ class Worker:
     def serve(self):
         while True:
             self.begin.acquire()
-            rows, control, first_commit, threads, start, stop = self.work
-            compiled_run()(rows, control, first_commit, self.number, threads, start, stop)
+            run, rows, control, first_commit, threads, start, stop = self.work
+            run(rows, control, first_commit, self.number, threads, start, stop)
             self.work = None
             self.done.release()
 
@@ -162,13 +162,14 @@ class Machine:
     def run(self, start, stop, threads=None):
         """Runs steps start..stop; returns stop, or the number of the step that met bad data."""
         threads = thread_count() if threads is None else threads
+        run = compiled_run()
         if threads == 1 or not self.parallel:
-            return compiled_run()(self.rows, self.control, self.first_commit, 0, 1, start, stop)
+            return run(self.rows, self.control, self.first_commit, 0, 1, start, stop)
         helpers = workers.ensure(threads - 1)
         for helper in helpers:
-            helper.work = (self.rows, self.control, self.first_commit, threads, start, stop)
+            helper.work = (run, self.rows, self.control, self.first_commit, threads, start, stop)
             helper.begin.release()
-        result = compiled_run()(self.rows, self.control, self.first_commit, 0, threads, start, stop)
+        result = run(self.rows, self.control, self.first_commit, 0, threads, start, stop)
         for helper in helpers:
             helper.done.acquire()
         return result
