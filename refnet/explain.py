@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from refnet import dtypes
-
 from refnet.annotations import Array
 from refnet.definition import Op
 from refnet.engine import interpret, spec_of
