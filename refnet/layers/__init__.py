@@ -2,9 +2,11 @@
 
 from refnet.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from refnet.layers.base import Layer
+from refnet.layers.convolutional_recurrent import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from refnet.layers.core import Activation, Dense, Dropout, Flatten, Input, InputLayer, Rescaling
 from refnet.layers.embedding import Embedding
 from refnet.layers.function import Identity, Lambda
+from refnet.layers.masking import Masking
 from refnet.layers.merging import (
     Add,
     Average,
@@ -38,6 +40,9 @@ from refnet.layers.pooling import (
     GlobalMaxPooling2D,
     GlobalMaxPooling3D,
 )
+from refnet.layers.recurrent import RNN
+from refnet.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell
+from refnet.layers.recurrent_layers import GRU, LSTM, SimpleRNN
 from refnet.layers.regularization import (
     ActivityRegularization,
     AlphaDropout,
@@ -60,3 +65,5 @@ from refnet.layers.reshaping import (
     ZeroPadding2D,
     ZeroPadding3D,
 )
+from refnet.layers.stacked_cells import StackedRNNCells
+from refnet.layers.wrappers import Bidirectional, TimeDistributed, Wrapper

@@ -18,6 +18,8 @@ class UnitNormalization(Layer):
         axis: an axis, or several whose elements are taken together.
     """
 
+    supports_masking = True
+
     def __init__(self, axis: Any = -1, **more: Any):
         super().__init__(**more)
         entries = axis if isinstance(axis, (list, tuple)) else [axis]
