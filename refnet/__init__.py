@@ -19,6 +19,7 @@ _MODULES = (
         "activations",
         "backend",
         "callbacks",
+        "constraints",
         "datasets",
         "dtypes",
         "engine",

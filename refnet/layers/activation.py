@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from refnet import initializers, ops, regularizers
+from refnet import constraints, initializers, ops, regularizers
 from refnet.errors import ArgumentError, ShapeError
 from refnet.layers.base import Layer
 
@@ -108,7 +108,7 @@ class PReLU(Layer):
         super().__init__(**more)
         self.alpha_initializer = initializers.get(alpha_initializer)
         self.alpha_regularizer = regularizers.get(alpha_regularizer)
-        self.alpha_constraint = alpha_constraint
+        self.alpha_constraint = constraints.get(alpha_constraint)
         axes = shared_axes if isinstance(shared_axes, (list, tuple)) or shared_axes is None else [shared_axes]
         self.shared_axes = None if axes is None else list(axes)
 

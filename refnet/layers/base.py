@@ -177,11 +177,11 @@ class Layer:
             initializer: a name, an initializer or a function (shape, dtype) -> array; glorot_uniform if None (zeros for
                 dtypes that are not floating).
             regularizer: a function of the variable whose value is added to the loss.
-            constraint: a function from the updated variable to the one that is kept.
+            constraint: a name, or a function from the updated variable to the one that is kept.
         Raises:
             ShapeError: a dimension that is not known yet.
         """
-        from refnet import engine, initializers, regularizers
+        from refnet import constraints, engine, initializers, regularizers
 
         shape = () if shape is None else shape if isinstance(shape, (tuple, list)) else (shape,)
         if any(d is None for d in shape):
@@ -191,8 +191,7 @@ class Layer:
             )
         shape = tuple(int(d) for d in shape)
         dtype = self.dtype if dtype is None else dtypes.standardize(dtype)
-        if constraint is not None and not callable(constraint):
-            raise ArgumentError(f"{self.name}: the constraint of {name} must be a function; got {constraint!r}.")
+        penalty, constraint = regularizers.get(regularizer), constraints.get(constraint)
         if initializer is None:
             initializer = "glorot_uniform" if dtypes.is_floating(dtype) else "zeros"
         if take_room(f"{self.name}/{name or 'variable'}", math.prod(shape)):
@@ -203,7 +202,12 @@ class Layer:
         if value.shape != shape:
             raise ShapeError(f"{self.name}: the initializer of {name} gave shape {value.shape}; {shape} was asked for.")
         variable = Variable(
-            value, dtype, trainable, f"{self.name}/{name or 'variable'}", regularizers.get(regularizer), constraint
+            value,
+            dtype,
+            trainable,
+            f"{self.name}/{name or 'variable'}",
+            penalty,
+            constraint,
         )
         self._own.append(variable)
         return variable

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from refnet import activations, dtypes, initializers, ops, random, regularizers
+from refnet import activations, constraints, dtypes, initializers, ops, random, regularizers
 from refnet.annotations import Shape
 from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.graph import Tensor
@@ -94,7 +94,7 @@ class Dense(Layer):
         use_bias: whether there is a bias.
         kernel_initializer, bias_initializer: how the weights start.
         kernel_regularizer, bias_regularizer, activity_regularizer: what they add to the loss.
-        kernel_constraint, bias_constraint: functions applied to the weights after each update.
+        kernel_constraint, bias_constraint: what the weights are brought back to after each update.
     Raises:
         ShapeError: inputs of rank 1, an open last axis, or another number of features than the kernel was built for.
     """
@@ -125,7 +125,8 @@ class Dense(Layer):
         self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint, self.bias_constraint = kernel_constraint, bias_constraint
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
 
     def build(self, input_shape: Any) -> None:
         self._check(tuple(input_shape))

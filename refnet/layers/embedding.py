@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from refnet import initializers, ops, regularizers
+from refnet import constraints, initializers, ops, regularizers
 from refnet.layers.base import Layer
 from refnet.layers.checks import whole
 
@@ -45,7 +45,7 @@ class Embedding(Layer):
         self.output_dim = whole(self.name, "output_dim", output_dim, 1)
         self.embeddings_initializer = initializers.get(embeddings_initializer)
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
-        self.embeddings_constraint = embeddings_constraint
+        self.embeddings_constraint = constraints.get(embeddings_constraint)
         self.mask_zero = self.supports_masking = bool(mask_zero)
         if weights is not None:
             self.build(None)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from refnet import activations, initializers, ops, random, regularizers
+from refnet import activations, constraints, initializers, ops, random, regularizers
 from refnet.errors import ShapeError
 from refnet.layers.base import Layer
 from refnet.layers.checks import share, whole
@@ -169,7 +169,7 @@ class RecurrentCell(Layer):
 def _treatment(given: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
     """How a weight starts, is penalised and is constrained."""
     initializer, regularizer, constraint = given
-    return initializers.get(initializer), regularizers.get(regularizer), constraint
+    return initializers.get(initializer), regularizers.get(regularizer), constraints.get(constraint)
 
 
 class SimpleRNNCell(RecurrentCell):
@@ -183,7 +183,7 @@ class SimpleRNNCell(RecurrentCell):
         use_bias: whether there is a bias.
         kernel_initializer, recurrent_initializer, bias_initializer: how the weights start.
         kernel_regularizer, recurrent_regularizer, bias_regularizer: what they add to the loss.
-        kernel_constraint, recurrent_constraint, bias_constraint: functions applied to the weights after each update.
+        kernel_constraint, recurrent_constraint, bias_constraint: what the weights are brought back to after each update.
         dropout, recurrent_dropout: the share of inputs and of state that is dropped in training, the same at every step.
         seed: an integer, for draws that do not depend on the seed of the whole program.
     Source: Elman 1990; Chollet 6.2.
