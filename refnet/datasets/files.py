@@ -133,7 +133,7 @@ class SequenceUnpickler(pickle.Unpickler):
             "ndarray",
             "dtype",
         ):
-                return getattr(multiarray if name == "_reconstruct" else np, name)
+            return getattr(multiarray if name == "_reconstruct" else np, name)
         if (module, name) == ("_codecs", "encode"):  # how Python 2's strings of bytes come in newer pickles
             return latin_bytes
         raise DataError(f"the file asks for {module}.{name}, which a data set has no need of; it was not read.")
