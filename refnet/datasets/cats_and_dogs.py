@@ -26,7 +26,9 @@ def directory(path: str = "cats_and_dogs_small", allow_part: bool = False) -> pa
             folder = found / part / kind
             photos = sum(1 for _ in folder.glob("*.jpg")) if folder.is_dir() else 0
             if photos == 0:
-                raise DataError(f"{found} has no photos in {part}/{kind}; the book's folders are train, validation and test.")
+                raise DataError(
+                    f"{found} has no photos in {part}/{kind}; the book's folders are train, validation and test."
+                )
             if photos < count // 2 and not allow_part:
                 raise DataError(
                     f"{folder} holds {photos} photos, not {count // 2}: it is a part of the set. "

@@ -52,7 +52,9 @@ def idx(path: pathlib.Path) -> Array:
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} is damaged ({error}). Delete it to have it fetched again.") from error
     axes = content[3] if content[:3] == b"\0\0\x08" else 0
-    shape = tuple(int(n) for n in np.frombuffer(content[4 : 4 + 4 * axes], ">i4")) if len(content) >= 4 + 4 * axes else ()
+    shape = (
+        tuple(int(n) for n in np.frombuffer(content[4 : 4 + 4 * axes], ">i4")) if len(content) >= 4 + 4 * axes else ()
+    )
     if not axes or len(content) != 4 + 4 * axes + int(np.prod(shape, dtype=np.int64)):
         raise DataError(f"{path} is not an IDX file of bytes. Delete it to have it fetched again.")
     return np.frombuffer(content, np.uint8, offset=4 + 4 * axes).reshape(shape).copy()

@@ -142,7 +142,9 @@ class SequenceUnpickler(pickle.Unpickler):
 def latin_bytes(text: str, encoding: str) -> bytes:
     """A string that stands for bytes, as bytes."""
     if encoding not in ("latin1", "latin-1"):
-        raise DataError(f"the file asks for the encoding {encoding!r}, which a data set has no need of; it was not read.")
+        raise DataError(
+            f"the file asks for the encoding {encoding!r}, which a data set has no need of; it was not read."
+        )
     return text.encode("latin-1")
 
 

@@ -128,7 +128,7 @@ def place_of(i: int, n: int, mode: int) -> int:
 
 def near(p: Number) -> bool:
     """Whether a coordinate lies where pixels may be."""
-    return -FAR < p and p < FAR
+    return bool(p > -FAR and p < FAR)
 
 
 def pixel(x: Array, n: int, i: int, j: int, c: int, mode: int, fill: float) -> Number:

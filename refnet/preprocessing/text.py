@@ -29,7 +29,8 @@ def text_to_word_sequence(input_text: str, filters: str = FILTERS, lower: bool =
     ['the', 'cat', 'sat', 'on', 'the', 'mat']
     """
     text = input_text.lower() if lower else input_text
-    return [word for word in text.translate(str.maketrans(dict.fromkeys(filters, split))).split(split) if word]
+    spaced = "".join(split if letter in filters else letter for letter in text)
+    return [word for word in spaced.split(split) if word]
 
 
 def hashing_trick(

@@ -116,7 +116,7 @@ def part_sizes(left: Any, right: Any, count: int) -> tuple[int, int]:
     """The numbers of samples on both sides."""
     if left is None and right is None:
         raise ArgumentError("split_dataset: give left_size or right_size.")
-    sizes = []
+    sizes: list[Any] = []
     for word, size in (("left_size", left), ("right_size", right)):
         number = isinstance(size, (int, float, np.number)) and not isinstance(size, bool)
         share = isinstance(size, (float, np.floating))

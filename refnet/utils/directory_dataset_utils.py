@@ -127,7 +127,7 @@ def image_dataset_from_directory(
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
         raise ArgumentError(f"{name}: give crop_to_aspect_ratio or pad_to_aspect_ratio, not both.")
     last = channels_last(name, data_format)
-    fit = {"crop_to_aspect_ratio": crop_to_aspect_ratio, "pad_to_aspect_ratio": pad_to_aspect_ratio}
+    fit: dict[str, Any] = {"crop_to_aspect_ratio": crop_to_aspect_ratio, "pad_to_aspect_ratio": pad_to_aspect_ratio}
 
     def read(path: str) -> Array:
         x = img_to_array(load_img(path, color_mode), dtype="float32")

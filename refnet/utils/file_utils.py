@@ -52,7 +52,9 @@ def get_file(
         raise ArgumentError(
             f"get_file: fname is a file's name without folders (see cache_dir and cache_subdir); got {fname!r} for {origin!r}."
         )
-    known, algorithm = (file_hash, hash_algorithm) if file_hash is not None else (md5_hash, "md5" if md5_hash else "auto")
+    known, algorithm = (
+        (file_hash, hash_algorithm) if file_hash is not None else (md5_hash, "md5" if md5_hash else "auto")
+    )
     download.hasher(algorithm, known)
     formats = archive_formats("tar" if untar else archive_format) if untar or extract else []
     base = pathlib.Path(cache_dir or os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras").expanduser()

@@ -77,16 +77,18 @@ def placed(
     widths = [sum(nodes[n][0] for n in row) + GAP * (len(row) - 1) for row in rows]
     width, top = max(widths, default=0.0) + 2 * EDGE, EDGE
     centres: dict[int, Point] = {}
+    rows_of: dict[int, Point] = {}
     for row, own in zip(rows, widths):
         left, height = (width - own) / 2, max(nodes[n][1] for n in row)
         for n in row:
             centres[n] = (left + nodes[n][0] / 2, top + height / 2)
+            rows_of[n] = (top, top + height)
             left += nodes[n][0] + GAP
         top += height + STEP
     paths = []
     for chain in chains:
         start, end = chain[0], chain[-1]
         (x0, y0), (x1, y1) = centres[start], centres[end]
-        inner = [centres[n] for n in chain[1:-1]]
+        inner = [(centres[n][0], y) for n in chain[1:-1] for y in rows_of[n]]  # straight past the boxes of a layer
         paths.append([(x0, y0 + nodes[start][1] / 2), *inner, (x1, y1 - nodes[end][1] / 2)])
     return Layout([centres[n] for n in range(boxes)], paths, width, top - STEP + EDGE)

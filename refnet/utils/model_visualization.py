@@ -178,7 +178,11 @@ def drawn(boxes: list[Box], sideways: bool) -> Any:
         arrow = {"arrowstyle": "-|>", "color": "0.45", "linewidth": 1, "shrinkA": 0, "shrinkB": 0}
         axes.annotate("", end, before, arrowprops=arrow, zorder=1)
     for box, (x, y), (width, height) in zip(boxes, layout.centres, sizes):
-        style = {"boxstyle": "round,pad=0,rounding_size=0.08", "facecolor": "#eef3fb", "edgecolor": "#33527f"}
+        style: dict[str, Any] = {
+            "boxstyle": "round,pad=0,rounding_size=0.08",
+            "facecolor": "#eef3fb",
+            "edgecolor": "#33527f",
+        }
         axes.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, zorder=2, **style))
         for i, line in enumerate(box.lines):
             at = y + LINE * (i - (len(box.lines) - 1) / 2)

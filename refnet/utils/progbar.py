@@ -56,7 +56,9 @@ class Progbar:
         """What is shown, by name."""
         return {name: float(np.mean(total / max(count, 1))) for name, (total, count) in self._sums.items()}
 
-    def update(self, current: int, values: Iterable[tuple[str, Any]] | None = None, finalize: bool | None = None) -> None:
+    def update(
+        self, current: int, values: Iterable[tuple[str, Any]] | None = None, finalize: bool | None = None
+    ) -> None:
         """So many steps are done.
 
         Args:
