@@ -17,9 +17,11 @@ class Callback:
 
     Attributes:
         model: the model in training.  params: {"epochs", "steps", "verbose", "batch_size"}.
+        validation_data: in fit, the arrays of the validation data in a list: inputs, targets, sample weights; None without.
     """
 
     model: Any = None
+    validation_data: list[Any] | None = None
     params: dict[str, Any] = {}
 
     def set_params(self, params: dict[str, Any]) -> None:
@@ -82,6 +84,8 @@ class CallbackList:
         steps: int | None,
         history: bool = False,
         batch_size: int | None = None,
+        validation_data: list[Any] | None = None,
+        validates: bool = False,
     ):
         from refnet import progress
 
@@ -94,6 +98,9 @@ class CallbackList:
         for callback in self.callbacks:
             callback.set_params(params)
             callback.set_model(model)
+            if history:
+                callback.validation_data = validation_data
+        self.validates = validates
         self.model, self.epochs, self.steps = model, epochs, steps
         self.logs: dict[str, Any] = {}
 
@@ -118,6 +125,13 @@ class CallbackList:
             self.display.end(self.model._results() if kind == "test" else {})
         self.display.close()
         self._each(f"on_{kind}_end", logs=self.logs)
+
+    @contextmanager
+    def validating(self) -> Iterator[None]:
+        """Around an evaluation within fit."""
+        self._each("on_test_begin")
+        yield
+        self._each("on_test_end", logs=self.model._results())
 
     def _each(self, hook: str, *args: Any, logs: Any = None) -> None:
         for callback in self.callbacks:

@@ -8,6 +8,8 @@ from refnet import dtypes, naming, random
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, DataError
 from refnet.tracing import trace
+from refnet.utils.packing import pack_x_y_sample_weight as pack_x_y_sample_weight
+from refnet.utils.packing import unpack_x_y_sample_weight as unpack_x_y_sample_weight
 from refnet.utils.py_dataset import PyDataset as PyDataset
 from refnet.utils.py_dataset import Sequence as Sequence
 
