@@ -141,6 +141,10 @@ class Stepping(Compilable):
 
     # ---- and how they become programs
 
+    def shown_names(self) -> list[str] | None:
+        """The names of the values that training and evaluation show; None if steps of the model's own say so only when they run."""
+        return None if self._own_step("train") or self._own_step("test") else self.metrics_names
+
     def _own_step(self, kind: str) -> bool:
         """Whether a step is the methods' and not the one that `steps.py` writes."""
         parts = [getattr(type(self), name) is not getattr(Stepping, name) for name in _PARTS[kind]]

@@ -148,6 +148,7 @@ class Trainer(Streaming):
         listed: Any,
     ) -> "callback_module.History":
         """The epochs of fit, with everything checked and prepared."""
+        listed.check_names()
         with self._alone("fit"), listed.running("train"):
             self.history, self.stop_training = listed.history, False
             (start, first), resumed, self.resume = self.resume or (asked.start, 0), self.resume is not None, None
