@@ -39,6 +39,7 @@ class BatchNormalization(Scaled):
     """
 
     inference_when_frozen = True
+    supports_masking = True
 
     def __init__(
         self,
