@@ -12,6 +12,7 @@ from refnet.layers.adaptive import (
 from refnet.layers.base import Layer
 from refnet.layers.batch_normalization import BatchNormalization
 from refnet.layers.convolution import Conv1D, Conv2D, Conv3D, Convolution1D, Convolution2D, Convolution3D
+from refnet.layers.convolutional_recurrent import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from refnet.layers.core import Activation, Dense, Dropout, Flatten, Input, InputLayer, Rescaling
 from refnet.layers.depthwise import (
     DepthwiseConv1D,
@@ -24,6 +25,7 @@ from refnet.layers.depthwise import (
 from refnet.layers.einsum_dense import EinsumDense
 from refnet.layers.embedding import Embedding
 from refnet.layers.function import Identity, Lambda
+from refnet.layers.masking import Masking
 from refnet.layers.merging import (
     Add,
     Average,
@@ -69,6 +71,9 @@ from refnet.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from refnet.layers.recurrent import RNN
+from refnet.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell
+from refnet.layers.recurrent_layers import GRU, LSTM, SimpleRNN
 from refnet.layers.regularization import (
     ActivityRegularization,
     AlphaDropout,
@@ -93,6 +98,7 @@ from refnet.layers.reshaping import (
     ZeroPadding3D,
 )
 from refnet.layers.spectral import SpectralNormalization
+from refnet.layers.stacked_cells import StackedRNNCells
 from refnet.layers.transposed import (
     Conv1DTranspose,
     Conv2DTranspose,
@@ -101,3 +107,4 @@ from refnet.layers.transposed import (
     Convolution2DTranspose,
     Convolution3DTranspose,
 )
+from refnet.layers.wrappers import Bidirectional, TimeDistributed, Wrapper

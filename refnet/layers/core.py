@@ -99,6 +99,8 @@ class Dense(Layer):
         ShapeError: inputs of rank 1, an open last axis, or another number of features than the kernel was built for.
     """
 
+    supports_masking = True
+
     def __init__(
         self,
         units: int,
@@ -172,6 +174,8 @@ class Activation(Layer):
         activation: a name or a function.
     """
 
+    supports_masking = True
+
     def __init__(self, activation: Any, **more: Any):
         super().__init__(**more)
         self.activation = activations.get(activation) or activations.linear
@@ -189,6 +193,8 @@ class Dropout(Layer):
         noise_shape: the shape of the mask, broadcast to the inputs; None entries (and None) mean the inputs' own.
         seed: an integer, for draws that do not depend on the seed of the whole program.
     """
+
+    supports_masking = True
 
     def __init__(self, rate: float, noise_shape: Any = None, seed: Any = None, **more: Any):
         super().__init__(**more)
@@ -244,6 +250,8 @@ class Rescaling(Layer):
     Args:
         scale, offset: numbers, or arrays that broadcast against the inputs.
     """
+
+    supports_masking = True
 
     def __init__(self, scale: Any, offset: Any = 0.0, **more: Any):
         super().__init__(**more)

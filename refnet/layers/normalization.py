@@ -278,6 +278,8 @@ class UnitNormalization(Layer):
         axis: an axis, or several whose elements are taken together.
     """
 
+    supports_masking = True
+
     def __init__(self, axis: Any = -1, **more: Any):
         super().__init__(**more)
         self.axis, self.built = axes_of(self.name, axis), True

@@ -163,6 +163,9 @@ class GlobalAveragePooling1D(GlobalAveragePooling):
         total = ops.sum(ops.where(seen, inputs, 0.0), axis, keepdims=self.keepdims)
         return ops.divide(total, ops.sum(ops.cast(seen, inputs.dtype), axis, keepdims=self.keepdims))
 
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return None
+
 
 class GlobalAveragePooling2D(GlobalAveragePooling):
     """The mean of each channel of an image. Arguments as in GlobalPooling."""
