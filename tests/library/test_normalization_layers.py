@@ -45,6 +45,19 @@ def test_batch_normalization_over_another_axis_and_in_half_precision() -> None:
     assert y.dtype == np.float16 and abs(float(y.mean())) < 0.01 and abs(float(y.std()) - 1) < 0.01
 
 
+def test_renormalized_training_takes_slower_statistics() -> None:
+    layer = batch_normalization(renorm=True, renorm_momentum=0.5)
+    np.testing.assert_allclose(layer(X, training=True), X, rtol=1e-5)  # as long as the slow ones are 0 and 1
+    values = dict(zip([v.name.partition("/")[2] for v in layer.weights], layer.get_weights()))
+    np.testing.assert_allclose(values["renorm_mean"], [1, 2])
+    np.testing.assert_allclose(values["renorm_stddev"], [1, 2.5])
+    np.testing.assert_allclose(values["moving_stddev"], [1, 1.75])
+    np.testing.assert_allclose(values["moving_variance"], [1, 1.75**2], rtol=1e-6)
+    np.testing.assert_allclose(layer(X, training=True), (X - [1, 2]) / [1, 2.5], rtol=1e-5)
+    limits = batch_normalization(renorm=True, renorm_clipping={"rmin": 1, "rmax": 1, "dmax": 0})
+    np.testing.assert_allclose(limits(X, training=True), [[-1, -1], [1, 1]], atol=1e-6)
+
+
 def test_masked_steps_do_not_count() -> None:
     x = np.array([[[1.0], [3.0], [100.0]], [[5.0], [100.0], [100.0]]], "float32")
     mask = np.array([[True, True, False], [True, False, False]])
@@ -110,6 +123,14 @@ def test_wrong_normalizations() -> None:
         (lambda: layers.BatchNormalization(axis=[1, 2], name="n"), "n: axis is one integer; got [1, 2]."),
         (lambda: layers.BatchNormalization(momentum=2, name="n"), "n: momentum must be a number from 0 to 1; got 2."),
         (lambda: layers.BatchNormalization(epsilon=-1, name="n"), "n: epsilon must be a number of at least 0; got -1."),
+        (
+            lambda: layers.BatchNormalization(renorm_clipping={"r": 1}, name="n"),
+            "n: renorm_clipping is a dict with rmin,",
+        ),
+        (
+            lambda: layers.BatchNormalization(renorm_clipping={"rmin": 2, "rmax": 1}, name="n"),
+            "n: renorm_clipping: rmin",
+        ),
         (lambda: layers.BatchNormalization(synchronized=True, name="n"), "n: synchronized=True needs several devices"),
         (
             lambda: layers.LayerNormalization(axis="last", name="n"),

@@ -102,6 +102,12 @@ CASES: list[tuple[str, dict[str, Any], Any]] = [
     ("BatchNormalization", {"momentum": 0.7, "epsilon": 0.01}, IMAGES),
     ("BatchNormalization", {"axis": 1, "center": False}, IMAGES),
     ("BatchNormalization", {"scale": False, "beta_regularizer": "l2"}, VOLUMES),
+    ("BatchNormalization", {"renorm": True, "momentum": 0.8, "renorm_momentum": 0.6}, IMAGES),
+    (
+        "BatchNormalization",
+        {"renorm": True, "center": False, "renorm_clipping": {"rmin": 0.5, "rmax": 1.1, "dmax": 0.2}},
+        ROWS,
+    ),
     ("LayerNormalization", {}, STEPS),
     ("LayerNormalization", {"axis": [1, 2], "epsilon": 0.1}, STEPS),
     ("LayerNormalization", {"axis": [1, 2, 3], "center": False, "scale": False}, IMAGES),
@@ -304,7 +310,6 @@ def test_three_steps_on_the_compiled_engine() -> None:
 
 
 LEFT_OUT = {"lora_rank", "lora_alpha", "gptq_unpacked_column_size", "quantization_config"}
-LEFT_OUT |= {"renorm", "renorm_clipping", "renorm_momentum"}
 
 
 @pytest.mark.parametrize("name", NAMES)
