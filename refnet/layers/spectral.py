@@ -4,11 +4,11 @@ from typing import Any
 
 from refnet import initializers, ops
 from refnet.errors import ArgumentError
-from refnet.layers.base import Layer
 from refnet.layers.checks import whole
+from refnet.layers.wrappers import Wrapper
 
 
-class SpectralNormalization(Layer):
+class SpectralNormalization(Wrapper):
     """A layer whose kernel is divided, in each call in training, by its largest singular value.
 
         v = normalize(u W^T),  u = normalize(v W),  sigma = v W u^T,  kernel = kernel / sigma
@@ -29,10 +29,7 @@ class SpectralNormalization(Layer):
     """
 
     def __init__(self, layer: Any, power_iterations: int = 1, **more: Any):
-        super().__init__(**more)
-        if not isinstance(layer, Layer):
-            raise ArgumentError(f"{self.name} wraps a layer; got {layer!r}.")
-        self.layer = layer
+        super().__init__(layer, **more)
         self.power_iterations = whole(self.name, "power_iterations", power_iterations, 1)
 
     def build(self, input_shape: Any) -> None:
