@@ -7,6 +7,8 @@ from refnet.errors import ArgumentError
 from refnet.layers.checks import whole
 from refnet.layers.wrappers import Wrapper
 
+MOST = 1000  # iterations: a few are enough, and a file may ask for any number of them
+
 
 class SpectralNormalization(Wrapper):
     """A layer whose kernel is divided, in each call in training, by its largest singular value.
@@ -18,7 +20,7 @@ class SpectralNormalization(Wrapper):
 
     Args:
         layer: a layer with a `kernel` (Dense, Conv2D, ...) or `embeddings`.
-        power_iterations: how often v and u are computed in turns at each call.
+        power_iterations: how often v and u are computed in turns at each call, at most 1000.
     Raises:
         ArgumentError: something that is no layer, or has no kernel.
     Source: Miyato et al. 2018; Keras 3 `SpectralNormalization`.
@@ -31,6 +33,10 @@ class SpectralNormalization(Wrapper):
     def __init__(self, layer: Any, power_iterations: int = 1, **more: Any):
         super().__init__(layer, **more)
         self.power_iterations = whole(self.name, "power_iterations", power_iterations, 1)
+        if self.power_iterations > MOST:
+            raise ArgumentError(
+                f"{self.name}: power_iterations must be at most {MOST}, as each is a part of the graph; got {power_iterations}."
+            )
 
     def build(self, input_shape: Any) -> None:
         if not self.layer.built:

@@ -141,6 +141,7 @@ def test_wrong_normalizations() -> None:
             lambda: layers.GroupNormalization(axis=0, name="n"),
             "n: axis is one integer, and not 0, where the samples are",
         ),
+        (lambda: layers.SpectralNormalization(Dense(1), 10**9, name="n"), "n: power_iterations must be at most 1000"),
         (lambda: layers.SpectralNormalization("dense", name="n"), "n wraps a layer; got 'dense'."),
         (
             lambda: layers.SpectralNormalization(layers.ReLU(name="r"), name="n")(X),
