@@ -62,7 +62,11 @@ class Streaming(Stepping):
         return self._fed(source.method, *self._class_weighted(source.method, parts, class_weight))
 
     def _prepared(self, kind: str, source: Source, class_weight: Any = None) -> Batches:
-        """The first batch, for which the step's program is made."""
+        """The first batch, for which the step's program is made.
+
+        Within `_preparing` it must have been peeked at before: who makes batches in another thread may run ops, and then waits
+        for the lock that this thread holds.
+        """
         first = self._batch(kind, source, source.peek(), class_weight, warn=True)
         self._executable(kind, first)
         return first
@@ -98,9 +102,8 @@ class Streaming(Stepping):
                 break
         return done
 
-    def _validating(self, data: Any, steps: int | None) -> Callable[[Any], None]:
+    def _validating(self, source: Source, steps: int | None) -> Callable[[Any], None]:
         """A function of the callbacks that evaluates on a source."""
-        source = self._source(data, "validation_data", "fit (validation)")
         self._prepared("test", source)
 
         def run(listed: Any) -> None:
@@ -115,6 +118,7 @@ class Streaming(Stepping):
 
     def _evaluate_source(self, data: Any, steps: int | None, verbose: Any, callbacks: Any) -> dict[str, Any]:
         source = self._source(data, "x", "evaluate")
+        source.peek()
         with self._preparing():
             self._prepared("test", source)
         steps = source.length if steps is None else steps
@@ -126,6 +130,7 @@ class Streaming(Stepping):
 
     def _predict_source(self, data: Any, steps: int | None, verbose: Any, callbacks: Any) -> Any:
         source = self._source(data, "x", "predict")
+        source.peek()
         with self._preparing():
             first = self._prepared("predict", source)
         steps = source.length if steps is None else steps

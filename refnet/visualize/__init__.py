@@ -8,7 +8,7 @@ Every function takes `to_file` to save its picture too. Drawn by matplotlib, whi
 
 from refnet.visualize.curves import bars, scatter_2d, series, training_curves
 from refnet.visualize.images import confusion_matrix, image_grid
-from refnet.visualize.inside import activation_grids, filter_patterns, grad_cam, gradient_ascent, heatmap
+from refnet.visualize.inside import activation_grids, filter_patterns, grad_cam, gradient_ascent, heatmap, overlay
 from refnet.visualize.latent import latent_manifold, manifold_codes
 from refnet.visualize.models import model_graph
 
@@ -24,6 +24,7 @@ __all__ = [
     "latent_manifold",
     "manifold_codes",
     "model_graph",
+    "overlay",
     "scatter_2d",
     "series",
     "training_curves",

@@ -49,7 +49,10 @@ def training_curves(
         axis.set_xlabel("epoch")
         axis.set_title(name, loc="left", fontsize=11)
         axis.xaxis.set_major_locator(matplotlib("ticker").MaxNLocator(integer=True))
-        axis.legend(frameon=False)
+        if len(trainings) < 4:
+            axis.legend(frameon=False)
+    if len(trainings) >= 4:
+        figure.legend(*grid.flat[0].get_legend_handles_labels(), frameon=False, loc="outside right upper")
     return saved(figure, to_file)
 
 

@@ -44,20 +44,21 @@ def _batch(image: Any) -> Array:
 
 
 def tiled(channels: Array, columns: int) -> Array:
-    """Channels (h, w, n) in rows of `columns`, each centred and scaled to 0..1, with a line between them.
+    """Channels (h, w, n) in rows of `columns`, each centred and scaled to 0..1, with NaN between them.
 
-    Channels that are the same everywhere are black.
+    Channels that are the same everywhere are 0. Small ones are drawn larger, so that the lines between them stay thin.
     """
     height, width, count = channels.shape
+    larger = -(-24 // min(height, width))
+    height, width = height * larger, width * larger
     rows = -(-count // columns)
-    whole = np.ones((rows * (height + 1) - 1, columns * (width + 1) - 1))
-    for number in range(rows * columns):
-        top, left = number // columns * (height + 1), number % columns * (width + 1)
-        tile = np.zeros((height, width))
-        if number < count:
-            one = channels[..., number].astype("float64")
-            spread = one.std()
-            tile = np.clip((one - one.mean()) / spread / 4 + 0.5, 0, 1) if spread > 1e-9 else tile
+    gap = max(1, min(height, width) // 14)
+    whole = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap), np.nan)
+    for number in range(count):
+        top, left = number // columns * (height + gap), number % columns * (width + gap)
+        one = channels[..., number].astype("float64").repeat(larger, 0).repeat(larger, 1)
+        spread = one.std()
+        tile = np.clip((one - one.mean()) / spread / 4 + 0.5, 0, 1) if spread > 1e-9 else np.zeros_like(one)
         whole[top : top + height, left : left + width] = tile
     return whole
 
@@ -222,6 +223,28 @@ def heatmap(model: Any, image: Any, layer: Any, class_index: int | None = None) 
     return seen / seen.max() if seen.max() > 0 else seen
 
 
+def overlay(image: Any, heat: Any, strength: float = 0.45) -> Array:
+    """An image with a heat map laid over it.
+
+    Args:
+        image: (h, w, channels), values of 0..1 or 0..255.
+        heat: (rows, columns) in 0..1, from `heatmap`; brought to the image's size.
+        strength: how much of the result is heat.
+    Returns:
+        (h, w, 3) in 0..1.
+
+    >>> overlay(np.ones((4, 4, 3)), np.zeros((2, 2)), strength=0.0).min()
+    np.float64(1.0)
+    """
+    pixels = displayable(_batch(image)[0])
+    if pixels.ndim == 2:
+        pixels = np.stack([pixels] * 3, -1)
+    seen = np.asarray(heat, "float32")[None, :, :, None]
+    large = np.asarray(ops.image.resize(seen, pixels.shape[:2], interpolation="bilinear"))[0, :, :, 0]
+    mixed: Array = pixels * (1 - strength) + colour_map("jet")(large)[..., :3] * strength
+    return mixed
+
+
 def grad_cam(
     model: Any,
     image: Any,
@@ -234,22 +257,17 @@ def grad_cam(
     """An image, and beside it the same image with the evidence for a class laid over it.
 
     Args:
-        strength: how much of the overlay is heat where there is any.
+        strength: how much of the overlay is heat.
         The rest: see `heatmap`.
     Returns:
         The matplotlib Figure.
     Source: Chollet 5.4.3, figure 5.36.
     """
-    heat = heatmap(model, image, layer, class_index)
-    pixels = displayable(_batch(image)[0])
-    if pixels.ndim == 2:
-        pixels = np.stack([pixels] * 3, -1)
-    large = np.asarray(ops.image.resize(heat[None, :, :, None], pixels.shape[:2], interpolation="bilinear"))[0, :, :, 0]
-    colours = colour_map("jet")(large)[..., :3]
-    figure = new_figure(8, 8 * pixels.shape[0] / pixels.shape[1] / 2 + (0.6 if title else 0.3), title)
-    left, right = figure.subplots(1, 2)
-    for axis, shown, text in ((left, pixels, "image"), (right, None, "evidence")):
-        axis.imshow(pixels * (1 - strength) + colours * strength if shown is None else shown, interpolation="nearest")
+    both = overlay(image, heatmap(model, image, layer, class_index), strength)
+    height = 4 * both.shape[0] / both.shape[1]
+    figure = new_figure(8, height + (0.6 if title else 0.3), title)
+    for axis, pixels, text in zip(figure.subplots(1, 2), (displayable(_batch(image)[0]), both), ("image", "evidence")):
+        axis.imshow(pixels, cmap="gray", interpolation="nearest")
         axis.set_title(text, fontsize=10)
         axis.set_axis_off()
     return saved(figure, to_file)

@@ -1,6 +1,6 @@
 """Chollet 3.6: house prices, judged by k-fold validation because there are so few of them.
 
-    python -m refnet_fast.examples.boston
+python -m refnet_fast.examples.boston
 """
 
 import numpy as np
@@ -35,8 +35,12 @@ def main(job: Job) -> None:
         job.result(f"fold {number}: MAE after {at + 1} epochs", one["val_mae"][at], book)
     job.result(f"mean of the folds after {at + 1} epochs", by_epoch[at], book=2.3838)
     job.result("epoch with the least mean MAE", 1 + int(np.argmin(by_epoch)), book=80)
-    job.result("baseline: always the median", evaluation.best_constant(train_targets, test_targets)["mean_absolute_error"])
-    smooth = visualize.series({"MAE": _without_beginning(by_epoch)}, title="MAE, mean of 4 folds, smoothed", x_label="epoch")
+    job.result(
+        "baseline: always the median", evaluation.best_constant(train_targets, test_targets)["mean_absolute_error"]
+    )
+    smooth = visualize.series(
+        {"MAE": _without_beginning(by_epoch)}, title="MAE, mean of 4 folds, smoothed", x_label="epoch"
+    )
     job.picture("folds", smooth)
 
     job.say("the final model, 80 epochs on all training data")
@@ -47,7 +51,10 @@ def main(job: Job) -> None:
     predicted = model.predict(x_test)[:, 0]
     order = np.argsort(test_targets)
     lines = {"true price": test_targets[order], "predicted": predicted[order]}
-    job.picture("prices", visualize.series(lines, title="102 test houses, cheapest first", y_label="thousands of dollars"))
+    prices = visualize.series(lines, title="102 test houses, cheapest first", y_label="thousands of dollars")
+    prices.axes[0].lines[1].set(linestyle="", marker="o", markersize=4)
+    prices.axes[0].legend(frameon=False)
+    job.picture("prices", prices)
 
 
 def _without_beginning(values, factor=0.9):

@@ -1,6 +1,6 @@
 """Chollet 3.4 and 4.4: is a film review good or bad? A small dense network, and the same one smaller, bigger, regularized.
 
-    python -m refnet_fast.examples.imdb_dense
+python -m refnet_fast.examples.imdb_dense
 """
 
 import numpy as np
@@ -41,7 +41,9 @@ def main(job: Job) -> None:
 
     job.say("the network of section 3.4, until it overfits")
     history = build_model().fit(*partial, epochs=epochs, batch_size=512, validation_data=validation)
-    job.picture("curves", visualize.training_curves(history, title="IMDB reviews: overfitting sets in after few epochs"))
+    job.picture(
+        "curves", visualize.training_curves(history, title="IMDB reviews: overfitting sets in after few epochs")
+    )
     job.result("best validation accuracy", max(history.history["val_accuracy"]), book=0.8908)
     job.result("best validation loss", min(history.history["val_loss"]), book=0.2735)
 

@@ -1,6 +1,6 @@
 """A straight line through 17 points, in plain ops: weights, a prediction, a loss, its gradient, a step. No layers, no fit.
 
-    python -m refnet_fast.examples.linear_regression
+python -m refnet_fast.examples.linear_regression
 """
 
 import numpy as np
@@ -32,7 +32,9 @@ def main(job: Job) -> None:
         value, weights = step(weights, x, y, 0.02)
         losses.append(float(value))
         if number % 500 == 0:
-            job.say(f"step {number}: loss {value:.5f}, slope {weights['slope']:.4f}, intercept {weights['intercept']:.4f}")
+            job.say(
+                f"step {number}: loss {value:.5f}, slope {weights['slope']:.4f}, intercept {weights['intercept']:.4f}"
+            )
 
     slope, intercept = np.polyfit(X, Y, 1)
     job.result("loss", losses[-1])
@@ -48,7 +50,9 @@ def main(job: Job) -> None:
     points.set(linestyle="", marker="o")
     figure.axes[0].legend(frameon=False)
     job.picture("line", figure)
-    job.picture("loss", visualize.training_curves({"loss": losses}, title="Mean squared error / 2"))
+    falling = visualize.series({"mean squared error / 2": losses}, x_label="step")
+    falling.axes[0].set(xscale="log", yscale="log")
+    job.picture("loss", falling)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Chollet 5.1: a convolutional network reads handwritten digits.
 
-    python -m refnet_fast.examples.mnist_convnet
+python -m refnet_fast.examples.mnist_convnet
 """
 
 from refnet_fast import layers, models, visualize
@@ -43,7 +43,9 @@ def main(job: Job) -> None:
     read = chances.argmax(axis=1)
     wrong = sorted((read != test_labels).nonzero()[0], key=lambda i: -chances[i, read[i]])[:40]
     titles = [f"{test_labels[i]} → {read[i]}" for i in wrong]
-    job.picture("misread", visualize.image_grid(1 - test_images[wrong], titles, columns=10, title="The surest mistakes"))
+    job.picture(
+        "misread", visualize.image_grid(1 - test_images[wrong], titles, columns=10, title="The surest mistakes")
+    )
     job.picture("activations", visualize.activation_grids(model, test_images[0], title="What the layers see in a 7"))
 
 

@@ -1,6 +1,6 @@
 """Diabetes among the Pima, 768 women, 8 measurements: a small network, judged by iterated k-fold with shuffling.
 
-    python -m refnet_fast.examples.pima
+python -m refnet_fast.examples.pima
 """
 
 from refnet_fast import evaluation, layers, models, visualize

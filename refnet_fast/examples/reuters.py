@@ -1,6 +1,6 @@
 """Chollet 3.5: newswires into 46 topics, and what a bottleneck of 4 units costs.
 
-    python -m refnet_fast.examples.reuters
+python -m refnet_fast.examples.reuters
 """
 
 from refnet_fast import evaluation, layers, models, visualize

@@ -46,6 +46,11 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(130)
 
 
+def shown(value: float) -> str:
+    """A figure in a table: whole numbers whole."""
+    return f"{value:,.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:.4g}"
+
+
 class Job:
     """One run of a program: what the user asked for, and what came out.
 
@@ -105,7 +110,7 @@ class Job:
         for heading in ("result", "here", "book"):
             table.add_column(heading, justify="left" if heading == "result" else "right")
         for name, value in self.results.items():
-            table.add_row(name, f"{value:.5g}", f"{self.book[name]:.5g}" if name in self.book else "")
+            table.add_row(name, shown(value), shown(self.book[name]) if name in self.book else "")
         console.print(table)
         for text in self.notes + ["quick: less data and fewer epochs than the book"] * self.quick:
             console.print(f"note: {text}", soft_wrap=True)
