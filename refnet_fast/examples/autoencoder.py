@@ -1,6 +1,6 @@
 """Autoencoders: digits cleaned of noise; and a code of two numbers beside principal components and k-means.
 
-    python -m refnet_fast.examples.autoencoder
+python -m refnet_fast.examples.autoencoder
 """
 
 import numpy as np
@@ -51,7 +51,9 @@ def main(job: Job) -> None:
     x_test, y_test = x_test[:tested, :, :, None].astype("float32") / 255, y_test[:tested]
 
     draws = random.SeedGenerator(job.seed)
-    noisy_train, noisy_test = (np.clip(x + 0.5 * np.asarray(random.normal(x.shape, seed=draws)), 0, 1) for x in (x_train, x_test))
+    noisy_train, noisy_test = (
+        np.clip(x + 0.5 * np.asarray(random.normal(x.shape, seed=draws)), 0, 1) for x in (x_train, x_test)
+    )
     job.say(f"a denoising autoencoder on {count} digits")
     denoiser = build_denoiser()
     denoiser.fit(noisy_train, x_train, epochs=job.epochs(10, 3), batch_size=job.pick(128, 64))

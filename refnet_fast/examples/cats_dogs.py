@@ -76,8 +76,9 @@ def main(job: Job) -> None:
             "so few, a net learns them by heart and knows little about others; the book's figures are out of reach"
         )
     job.result("parameters", model.count_params(), None if job.quick else 3453121)
-    changed = photos(augmenting, "train", shuffle=False)
-    images = [changed[0][0][0] for _ in range(8)]
+    photo = photos(plain, "train", shuffle=False)[0][0][:1] * 255
+    changed = augmenting.flow(photo, batch_size=1, seed=job.seed)
+    images = [next(changed)[0] for _ in range(8)]
     job.picture("augmented", visualize.image_grid(images, columns=4, size=2, title="One photo, as training sees it"))
     for name, history in histories.items():
         words = "_".join(name.replace(",", "").split())

@@ -1,6 +1,6 @@
 """Strings of digits read as a whole: nobody says where a digit begins (connectionist temporal classification).
 
-    python -m refnet_fast.examples.ctc_digits
+python -m refnet_fast.examples.ctc_digits
 """
 
 import numpy as np
@@ -75,7 +75,10 @@ def main(job: Job) -> None:
     job.result("their lengths right", np.mean([len(a) == len(b) for a, b in zip(texts, spelled)]))
     job.note("the book has no such program")
     titles = [f"{a} ✓" if a == b else f"{a}, not {b}" for a, b in zip(texts, spelled)]
-    job.picture("read", visualize.image_grid(1 - x_test[:24], titles[:24], columns=4, size=2.4, title="Strings as they were read"))
+    job.picture(
+        "read",
+        visualize.image_grid(1 - x_test[:24], titles[:24], columns=4, size=2.4, title="Strings as they were read"),
+    )
     job.picture("curves", visualize.training_curves(history, title="CTC loss"))
 
 

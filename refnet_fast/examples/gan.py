@@ -1,6 +1,6 @@
 """Chollet 8.5: a generative adversarial network that learns to draw frogs.
 
-    python -m refnet_fast.examples.gan
+python -m refnet_fast.examples.gan
 """
 
 import numpy as np
@@ -81,7 +81,9 @@ def main(job: Job) -> None:
         job.note("quick: networks an eighth as wide; at so few steps there are colours, no frogs yet")
     job.picture("frogs", visualize.image_grid(stages, columns=10, title="Ten codes as training goes on"))
     job.picture("real", visualize.image_grid((frogs[:20] + 1) / 2, columns=10, title="Frogs of CIFAR-10"))
-    job.picture("losses", visualize.series(curves, title="Two networks against each other", x_label="step", y_label="loss"))
+    job.picture(
+        "losses", visualize.series(curves, title="Two networks against each other", x_label="step", y_label="loss")
+    )
 
 
 if __name__ == "__main__":

@@ -52,10 +52,13 @@ def main(job: Job) -> None:
     title = f"What the layers answer to a photo: {names[y_test[surest[0], 0]]}"
     job.picture("activations", visualize.activation_grids(model, photo, convolutions, title=title))
     for name in convolutions:
-        title = f"What the filters of {name} look for"
-        job.picture(
-            f"patterns_{name}", visualize.filter_patterns(model, name, 32, steps=job.pick(100, 40), rate=2, title=title)
+        answers = models.Model(model.input, model.get_layer(name).output).predict(x_test[:200])
+        busiest = np.argsort(-answers.mean(axis=(0, 1, 2)))[:24]
+        title = f"What the busiest filters of {name} look for"
+        patterns = visualize.filter_patterns(
+            model, name, busiest.tolist(), steps=job.pick(100, 40), rate=2, title=title
         )
+        job.picture(f"patterns_{name}", patterns)
     each = [next(i for i in surest if y_test[i, 0] == kind) for kind in np.unique(y_test[surest, 0])[:8]]
     images, titles = [], []
     for i in each:

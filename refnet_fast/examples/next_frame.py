@@ -1,6 +1,6 @@
 """Digits that move: a network of convolutional LSTMs says what the next frame shows. The labels are the film itself.
 
-    python -m refnet_fast.examples.next_frame
+python -m refnet_fast.examples.next_frame
 """
 
 import numpy as np
@@ -61,7 +61,9 @@ def main(job: Job) -> None:
     job.note("the book has no such program; it names predicting the next frame as self-supervised learning")
     rows = [frame for n in range(4) for frame in (*test[n, -5:-1], test[n, -1], last[n])]
     titles = ["", "", "", "before", "next", "predicted"] * 4
-    job.picture("frames", visualize.image_grid(rows, titles, columns=6, size=1.4, title="Films, and what the network expects"))
+    job.picture(
+        "frames", visualize.image_grid(rows, titles, columns=6, size=1.4, title="Films, and what the network expects")
+    )
     job.picture("curves", visualize.training_curves(history, title="Next-frame prediction"))
 
 

@@ -1,6 +1,6 @@
 """Learning by trying: a network balances a pole on a cart; what made it stay up longer becomes more likely (REINFORCE).
 
-    python -m refnet_fast.examples.policy_gradient
+python -m refnet_fast.examples.policy_gradient
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Which pixel belongs to which digit: a small network that goes down and up again (U-Net) on scenes of MNIST digits.
 
-    python -m refnet_fast.examples.segmentation
+python -m refnet_fast.examples.segmentation
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Chollet 8.1: a network that writes like Nietzsche, letter by letter, at several temperatures.
 
-    python -m refnet_fast.examples.text_generation
+python -m refnet_fast.examples.text_generation
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Chollet 8.4: a variational autoencoder: digits laid out in a plane, so that every point of it is one.
 
-    python -m refnet_fast.examples.vae
+python -m refnet_fast.examples.vae
 """
 
 from refnet_fast import layers, losses, models, ops, random, visualize
