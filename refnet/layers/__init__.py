@@ -4,7 +4,22 @@ from refnet.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from refnet.layers.base import Layer
 from refnet.layers.core import Activation, Dense, Dropout, Flatten, Input, InputLayer, Rescaling
 from refnet.layers.embedding import Embedding
+from refnet.layers.encoding import CategoryEncoding
+from refnet.layers.feature_preprocessing import Discretization, Normalization
 from refnet.layers.function import Identity, Lambda
+from refnet.layers.hashing import HashedCrossing, Hashing
+from refnet.layers.image_colors import RandomBrightness, RandomContrast, RandomGrayscale, RandomInvert
+from refnet.layers.image_preprocessing import (
+    CenterCrop,
+    RandomCrop,
+    RandomFlip,
+    RandomRotation,
+    RandomShear,
+    RandomTranslation,
+    RandomZoom,
+    Resizing,
+)
+from refnet.layers.lookup import IntegerLookup, StringLookup
 from refnet.layers.merging import (
     Add,
     Average,
@@ -60,3 +75,4 @@ from refnet.layers.reshaping import (
     ZeroPadding2D,
     ZeroPadding3D,
 )
+from refnet.layers.text_vectorization import TextVectorization
