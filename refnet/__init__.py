@@ -19,6 +19,7 @@ _MODULES = (
         "activations",
         "backend",
         "callbacks",
+        "constraints",
         "datasets",
         "dtypes",
         "engine",
@@ -37,6 +38,9 @@ _NAMES = {
     "Model": "refnet.models",
     "Sequential": "refnet.models",
     "Variable": "refnet.graph",
+    "grad": "refnet.functions",
+    "jit": "refnet.functions",
+    "value_and_grad": "refnet.functions",
     "use_engine": "refnet.engine",
 }
 

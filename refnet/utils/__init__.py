@@ -19,6 +19,8 @@ from refnet.utils.image_utils import save_img as save_img
 from refnet.utils.model_visualization import model_to_dot as model_to_dot
 from refnet.utils.model_visualization import plot_model as plot_model
 from refnet.utils.numerical_utils import normalize as normalize
+from refnet.utils.packing import pack_x_y_sample_weight as pack_x_y_sample_weight
+from refnet.utils.packing import unpack_x_y_sample_weight as unpack_x_y_sample_weight
 from refnet.utils.progbar import Progbar as Progbar
 from refnet.utils.py_dataset import PyDataset as PyDataset
 from refnet.utils.py_dataset import Sequence as Sequence
