@@ -1,6 +1,7 @@
 """Data sets: how a file is found, what comes out of it, and what is said when it is nowhere."""
 
 import hashlib
+import io
 import pickle
 import re
 import socket
@@ -78,18 +79,8 @@ def test_a_missing_file_names_file_places_and_commands(folder, tmp_path, offline
     assert list(tmp_path.rglob("*.npz*")) == []
 
 
-class Answer:
-    def __init__(self, content):
-        self.content = content
-
-    def read(self):
-        return self.content
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
+class Answer(io.BytesIO):
+    """What urlopen gives: a stream, closed at the end of a with."""
 
 
 def test_a_fetched_file_is_kept_only_if_it_is_the_known_one(folder, tmp_path, monkeypatch):

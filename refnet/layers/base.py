@@ -86,9 +86,7 @@ class Layer:
         False  # whether a layer that is not trainable behaves as in inference, as BatchNormalization
     )
     first_dtype: str | None = None  # of the Input that `input_shape=` stands for; floatx if None
-    trains_by_default = (
-        False  # whether a call on arrays that leaves `training` open is one in training, as RandomFlip's
-    )
+    trains_by_default = False  # whether a call on arrays that leaves `training` open trains, as that of RandomFlip
     branches_on_training = True  # whether `call` looks at `training`, or only hands it on
     supports_masking = False  # whether `compute_mask` says which of the outputs' steps hold something
 
