@@ -201,7 +201,11 @@ def test_pima_is_a_table_without_a_header(folder):
     (folder / "pima-indians-diabetes.csv").write_text("6,148,72,35,0,33.6,0.627,50,1\n1,85,66,29,0,26.6,0.351,31,0\n\n")
     x, y = pima.load_data()
     assert x[0].tolist() == [6, 148, 72, 35, 0, 33.6, 0.627, 50] and y.tolist() == [1, 0] and len(pima.COLUMNS) == 8
-    for text, words in (("1,2,3\n", "line 1: 9 entries"), ("1,2,3,4,5,6,7,8,x\n", "not all entries"), ("\n", "no rows")):
+    for text, words in (
+        ("1,2,3\n", "line 1: 9 entries"),
+        ("1,2,3,4,5,6,7,8,x\n", "not all entries"),
+        ("\n", "no rows"),
+    ):
         (folder / "pima-indians-diabetes.csv").write_text(text)
         with pytest.raises(DataError, match=words):
             pima.load_data()

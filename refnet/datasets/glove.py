@@ -30,7 +30,9 @@ def load_data(path: str = "glove.6B.100d.txt") -> dict[str, Array]:
             vector = np.fromstring(rest, np.float32, sep=" ") if rest.isascii() else np.zeros(0, np.float32)
             length = length or len(vector)
             if not len(vector) or len(vector) != length:
-                raise DataError(f"{found}, line {number}: a word and {length or 'its'} numbers are expected; got {line[:60]!r}.")
+                raise DataError(
+                    f"{found}, line {number}: a word and {length or 'its'} numbers are expected; got {line[:60]!r}."
+                )
             vectors[word] = vector
     return vectors
 

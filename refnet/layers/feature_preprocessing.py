@@ -27,7 +27,8 @@ def batches_of(layer: str, data: Any, steps: int | None = None) -> Iterator[Arra
     elif isinstance(data, PyDataset):
         found = (data[i] for i in range(len(data)))
     elif isinstance(data, Iterable) and not isinstance(data, (str, bytes, dict)):
-        found = [np.asarray(data)] if isinstance(data, (list, tuple)) and np.ndim(data[0] if data else 0) == 0 else data
+        plain = isinstance(data, (list, tuple)) and len(data) > 0 and np.ndim(data[0]) == 0
+        found = [np.asarray(data)] if plain else data
     else:
         raise ArgumentError(f"{layer}.adapt takes an array, a data set or batches; got {shown(data)}.")
     count = 0

@@ -22,7 +22,9 @@ def photos(tmp_path):
     for kind, count in (("a", 4), ("b", 3)):
         (tmp_path / kind).mkdir()
         for i in range(count):
-            save_img(tmp_path / kind / f"{i}.png", np.full((4, 6, 3), 10 * i + 100 * (kind == "b"), np.uint8), scale=False)
+            save_img(
+                tmp_path / kind / f"{i}.png", np.full((4, 6, 3), 10 * i + 100 * (kind == "b"), np.uint8), scale=False
+            )
     (tmp_path / ".hidden").mkdir()
     return tmp_path
 
@@ -57,7 +59,9 @@ def test_kinds_of_labels(photos, mode, due):
 def test_labels_of_ones_own_and_none(photos):
     own = image_dataset_from_directory(photos, labels=[2, 0, 1, 1, 0, 2, 2], shuffle=False, image_size=(2, 2))
     assert own[0][1].tolist() == [2, 0, 1, 1, 0, 2, 2] and own.class_names is None
-    bare = image_dataset_from_directory(photos, labels=None, batch_size=None, image_size=(2, 2), data_format="channels_first")
+    bare = image_dataset_from_directory(
+        photos, labels=None, batch_size=None, image_size=(2, 2), data_format="channels_first"
+    )
     assert bare[0].shape == (3, 2, 2) and len(bare) == 7
     one = image_dataset_from_directory(photos, class_names=["b"], color_mode="grayscale", image_size=(2, 2))
     assert len(one.file_paths) == 3 and one[0][0].shape == (3, 2, 2, 1)
@@ -95,7 +99,9 @@ def test_ratios_are_kept_on_demand(photos):
 
 def test_fit_takes_them(photos):
     data = image_dataset_from_directory(photos, image_size=(2, 2), batch_size=2, seed=1, verbose=False)
-    model = models.Sequential([layers.Input((2, 2, 3)), layers.Rescaling(1 / 255), layers.Flatten(), layers.Dense(2, "softmax")])
+    model = models.Sequential(
+        [layers.Input((2, 2, 3)), layers.Rescaling(1 / 255), layers.Flatten(), layers.Dense(2, "softmax")]
+    )
     model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
     history = model.fit(data, epochs=2, validation_data=data, verbose=0)
     assert len(history.history["val_accuracy"]) == 2
@@ -151,7 +157,9 @@ def test_windows_and_what_follows_them():
     x, y = windows[0]
     assert x.tolist() == [[0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 5], [4, 5, 6]] and y.tolist() == [3, 4, 5, 6, 7]
     assert len(windows) == 3 and sum(len(y) for _, y in windows) == 15
-    spread = timeseries_dataset_from_array(data, None, 3, sequence_stride=4, sampling_rate=2, start_index=2, end_index=16)
+    spread = timeseries_dataset_from_array(
+        data, None, 3, sequence_stride=4, sampling_rate=2, start_index=2, end_index=16
+    )
     assert spread[0].tolist() == [[2, 4, 6], [6, 8, 10], [10, 12, 14]]
     single = timeseries_dataset_from_array(data, data, 4, batch_size=None)
     assert single[1][0].tolist() == [1, 2, 3, 4] and single[1][1] == 1
