@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import pathlib
 import tarfile
 import urllib.request
 import zipfile
@@ -44,7 +45,7 @@ def test_a_file_is_fetched_once(tmp_path, offered, monkeypatch, capsys):
     for _ in range(2):
         path = utils.get_file("nietzsche.txt", origin="https://example.org/a/nietzsche.txt")
     assert path == str(tmp_path / "datasets" / "nietzsche.txt") and asked == ["https://example.org/a/nietzsche.txt"]
-    assert open(path, "rb").read() == CONTENT
+    assert pathlib.Path(path).read_bytes() == CONTENT
     assert capsys.readouterr().out == "Downloading data from https://example.org/a/nietzsche.txt\n"
     other = utils.get_file(origin="https://example.org/b.txt?x=1", cache_dir=tmp_path / "mine", cache_subdir="texts")
     assert other == str(tmp_path / "mine" / "texts" / "b.txt")
@@ -74,7 +75,7 @@ def test_hashes_are_checked(tmp_path, offered, algorithm):
     with open(path, "ab") as file:
         file.write(b"spoiled")
     utils.get_file("a.txt", **how)  # fetched again: what is there is another file
-    assert len(asked) == 2 and open(path, "rb").read() == CONTENT
+    assert len(asked) == 2 and pathlib.Path(path).read_bytes() == CONTENT
     content["bytes"] = b"something else"
     with pytest.raises(DataError, match="It was not kept"):
         utils.get_file("b.txt", **{**how, "origin": "https://example.org/b.txt"})
@@ -102,7 +103,7 @@ def test_archives_are_unpacked(tmp_path, offered, kind):
     how = {"origin": f"https://example.org/set.{kind}", "cache_dir": tmp_path, "extract": True}
     folder = utils.get_file(**how)
     assert folder == str(tmp_path / "datasets" / f"set.{kind}")
-    assert open(f"{folder}/set/inner/b.txt").read() == "b"
+    assert pathlib.Path(folder, "set/inner/b.txt").read_text() == "b"
     assert utils.get_file(f"other.{kind}", **how) == str(tmp_path / "datasets" / "other_extracted")
     with pytest.raises(DataError, match="no archive of the formats"):
         utils.get_file("x", **{**how, "archive_format": "zip" if kind == "tar" else "tar"})
