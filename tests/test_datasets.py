@@ -47,6 +47,7 @@ def ragged(*lists):
 # ---- finding files
 
 
+@pytest.mark.api("mnist")
 def test_the_users_folder_comes_before_keras(folder, tmp_path, offline):
     (tmp_path / "keras" / "datasets").mkdir(parents=True)
     small_mnist(tmp_path / "keras" / "datasets" / "mnist.npz", first=1)
@@ -126,6 +127,7 @@ def test_a_pickle_that_asks_for_more_than_numbers_is_not_read(folder, capsys):
 # ---- what comes out
 
 
+@pytest.mark.api("boston_housing")
 def test_boston_is_shuffled_as_keras_does(folder):
     np.savez(folder / "boston_housing.npz", x=np.arange(20.0).reshape(10, 2), y=np.arange(10.0))
     (x_train, y_train), (x_test, y_test) = boston_housing.load_data()
@@ -137,6 +139,7 @@ def test_boston_is_shuffled_as_keras_does(folder):
         boston_housing.load_data(test_split=1)
 
 
+@pytest.mark.api("imdb")
 @pytest.mark.parametrize("flat", [False, True])
 def test_imdb_from_the_keras_file_and_from_the_flat_one(folder, flat):
     texts = {"train": [[1, 2, 3], [50], [4, 60, 5]], "test": [[7], [8, 9]]}
@@ -173,6 +176,7 @@ def test_the_encoding_of_words():
         Encoding(maxlen=2).encode(texts, labels)
 
 
+@pytest.mark.api("reuters")
 def test_reuters_split_and_topics(folder):
     np.savez(folder / "reuters.npz", x=ragged([1], [2], [3], [4], [5]), y=np.arange(5))
     (x_train, y_train), (x_test, y_test) = reuters.load_data(test_split=0.4)

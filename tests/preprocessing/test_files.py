@@ -3,6 +3,7 @@
 import hashlib
 import io
 import pathlib
+import sys
 import tarfile
 import urllib.request
 import zipfile
@@ -10,8 +11,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from refnet import layers, models, progress, utils
-from refnet.errors import ArgumentError, DataError, MissingFileError
+from refnet import layers, models, ops, progress, utils
+from refnet.errors import ArgumentError, DataError, MissingFileError, MissingPackageError
 from refnet.utils.layered_layout import layered
 
 CONTENT = b"some text\n" * 1000
@@ -236,3 +237,31 @@ def test_rows_of_length_1():
         utils.normalize(np.array([[1.0, 3.0], [1.0, 1.0]]), axis=0, order=1), [[0.5, 0.75], [0.5, 0.25]]
     )
     assert utils.normalize(layers.Input((3,))).shape == (None, 3)
+
+
+@pytest.mark.api("utils.to_categorical")
+def test_class_numbers_as_rows():
+    assert utils.to_categorical([2, 0]).tolist() == [[0, 0, 1], [1, 0, 0]]
+    assert utils.to_categorical(np.array([[1], [0]]), 3).tolist() == [[0, 1, 0], [1, 0, 0]]
+    with pytest.raises(DataError, match=r"x\[1\] is 5"):
+        utils.to_categorical([0, 5], 3)
+
+
+@pytest.mark.api("feature engineering")
+def test_the_angles_of_a_clocks_hands():
+    """The book's 4.3.2: from the ends of the hands to their angles, and from these the time."""
+    hands = np.array([[0.7, 0.7], [0.5, 0.0], [-0.38, 0.32]])
+    angles = np.arctan2(hands[:, 1], hands[:, 0])
+    np.testing.assert_allclose(ops.arctan2(hands[:, 1], hands[:, 0]), angles, rtol=1e-6)
+    np.testing.assert_allclose(np.degrees(angles), [45, 0, 139.899], rtol=1e-4)
+
+
+def test_packages_that_are_missing_are_named_with_their_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(MissingPackageError, match=r"pip install 'refnet\[images\]'"):
+        utils.load_img("a.png")
+    with pytest.raises(MissingPackageError, match="Pillow"):
+        utils.array_to_img(np.zeros((2, 2, 3)))
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(MissingPackageError, match=r"pip install 'refnet\[viz\]'"):
+        utils.plot_model(branched())
