@@ -29,6 +29,7 @@ from refnet.layers.feature_preprocessing import Discretization, Normalization
 from refnet.layers.function import Identity, Lambda
 from refnet.layers.hashing import HashedCrossing, Hashing
 from refnet.layers.image_colors import RandomBrightness, RandomContrast, RandomGrayscale, RandomInvert
+from refnet.layers.image_hues import RandomColorDegeneration, RandomHue, RandomSaturation, Solarization
 from refnet.layers.image_preprocessing import (
     CenterCrop,
     RandomCrop,

@@ -340,7 +340,7 @@ class RandomShear(AffineImageLayer):
         y[i, j] = x[i + v * j,  j + u * i],  u and v drawn from x_factor and y_factor, both with one random sign
 
     Args:
-        x_factor, y_factor: (lower, upper) within 0..1; f stands for (-f, f).
+        x_factor, y_factor: (lower, upper) within -1..1; f, in 0..1, stands for (-f, f).
         interpolation, fill_mode, fill_value: what is read between pixels, and outside; see `ops.image.affine_transform`.
         data_format, seed: as in RandomFlip.
     """
@@ -362,9 +362,11 @@ class RandomShear(AffineImageLayer):
         self.y_limits = self.shares("y_factor", y_factor)
 
     def shares(self, word: str, given: Any) -> tuple[float, float]:
-        """(lower, upper) of a factor whose numbers lie in 0..1; one number goes to either side."""
-        low, high = self.limits(word, given, 0, 1)
-        return (low, high) if isinstance(given, (tuple, list)) else (-high, high)
+        """(lower, upper) of a factor; one number, in 0..1, goes to either side."""
+        if isinstance(given, (tuple, list)):
+            return self.limits(word, given, -1, 1)  # negative ones too: Keras writes (-f, f) into files
+        high = self.limits(word, given, 0, 1)[1]
+        return -high, high
 
     def transform(self, images: Any, height: int, width: int) -> list[Any]:
         sign = ops.where(ops.greater(self.uniform(images, 0.0, 1.0), 0.5), -1.0, 1.0)

@@ -67,6 +67,10 @@ CHANGING = [
     ("RandomContrast", {"factor": 0.8, "value_range": (0, 1)}),
     ("RandomGrayscale", {"factor": 0.5}),
     ("RandomInvert", {"value_range": (0, 1)}),
+    ("RandomHue", {"factor": 0.8, "value_range": (0, 1)}),
+    ("RandomSaturation", {"factor": (0.1, 0.8), "value_range": (0, 1)}),
+    ("RandomColorDegeneration", {"factor": (0, 1), "value_range": (0, 1)}),
+    ("Solarization", {"addition_factor": 0.4, "threshold_factor": 0.8, "value_range": (0, 1)}),
 ]
 
 
@@ -131,6 +135,19 @@ def test_colours_by_fixed_amounts():
     assert layers.RandomInvert((1.0, 1.0))(x)[0, :, :, 0].tolist() == [[245, 225], [205, 5]]
     grey = layers.RandomGrayscale(1.0)(IMAGES)
     np.testing.assert_allclose(grey[..., 1], IMAGES @ np.array([0.2989, 0.587, 0.114], "float32"), rtol=1e-5)
+
+
+def test_hues_by_fixed_amounts():
+    red = np.array([[[[1.0, 0.0, 0.0], [0.5, 0.5, 0.5]]]], "float32")
+    turned = layers.RandomHue((2 / 3, 2 / 3), (0, 1), seed=1)(red)[0, 0]
+    assert [round(float(v), 4) for v in turned[0]] in ([0, 1, 0], [0, 0, 1]) and turned[1].tolist() == [0.5] * 3
+    np.testing.assert_allclose(layers.RandomSaturation((0.5, 0.5), (0, 1))(IMAGES), IMAGES, atol=1e-5)
+    pale = layers.RandomSaturation((0.0, 0.0), (0, 1))(IMAGES)
+    np.testing.assert_allclose(pale, np.repeat(IMAGES.max(-1, keepdims=True), 3, -1), atol=1e-6)
+    grey = layers.RandomColorDegeneration((1.0, 1.0), (0, 1))(IMAGES)
+    np.testing.assert_allclose(grey, np.repeat(layers.RandomGrayscale(1.0)(IMAGES)[..., :1], 3, -1), atol=1e-6)
+    x = np.array([[[[0.0], [100.0], [255.0]]]], "float32")
+    assert layers.Solarization()(x)[0, 0, :, 0].tolist() == [255, 155, 0]
 
 
 def test_a_random_crop():

@@ -280,6 +280,17 @@ def test_colours_by_fixed_amounts() -> None:
     same("RandomBrightness", IMAGES, {"factor": (-0.2, -0.2), "value_range": (0, 1)})
     same("RandomGrayscale", x, {"factor": 1.0}, atol=1e-3)
     same("RandomInvert", x, {"factor": (1.0, 1.0)}, atol=1e-3)
+    same("RandomColorDegeneration", x, {"factor": (0.4, 0.4)}, atol=1e-3)
+    same("RandomSaturation", IMAGES, {"factor": (0.7, 0.7), "value_range": (0, 1)})
+    same("Solarization", x, {"value_range": (0, 255)}, atol=1e-3)
+    same("Solarization", IMAGES, {"value_range": (0, 1)})
+
+
+def test_a_hue_is_turned_either_way() -> None:
+    theirs = [numpy(keras.layers.RandomHue((0.3, 0.3), (0, 1), seed=i)(IMAGES[:1])) for i in range(10)]
+    for i in range(5):
+        got = ours.RandomHue((0.3, 0.3), (0, 1), seed=i)(IMAGES[:1])
+        assert any(np.allclose(got, t, atol=1e-5) for t in theirs)
 
 
 def test_a_call_on_arrays_trains_in_both() -> None:
@@ -379,6 +390,18 @@ def test_files_of_models_that_prepare_their_data(writer: int, tmp_path: pathlib.
     bins = k.layers.Discretization(bin_boundaries=[0.2, 0.5], output_mode="multi_hot")
     table = k.Sequential([k.Input((4,)), bins, k.layers.Dense(2)])
     layers = [k.layers.RandomFlip(seed=1), k.layers.RandomRotation(0.1), k.layers.RandomBrightness(0.2)]
+    layers += [
+        k.layers.RandomZoom(0.2, (0.1, 0.2)),
+        k.layers.RandomTranslation(0.2, (-0.1, 0.2)),
+        k.layers.RandomShear(0.2),
+    ]
+    layers += [
+        k.layers.RandomContrast(0.3),
+        k.layers.RandomInvert(0.5),
+        k.layers.RandomGrayscale(0.3),
+        k.layers.RandomHue(0.1),
+    ]
+    layers += [k.layers.RandomSaturation(0.3), k.layers.RandomColorDegeneration(0.3), k.layers.Solarization(0.1, 0.2)]
     layers += [k.layers.Resizing(4, 5), k.layers.CenterCrop(3, 3), scaled, k.layers.Flatten(), k.layers.Dense(2)]
     photos = k.Sequential([k.Input((7, 9, 3)), *layers])
     for model, x in ((photos, IMAGES), (table, RANDOM.random((5, 4)).astype("float32"))):
