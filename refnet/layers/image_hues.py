@@ -40,7 +40,7 @@ class RandomSaturation(ColorLayer):
         s' = clip(s * f / (1 - f)),  f drawn from the factor: 0 takes the colours away, 1/2 leaves them, 1 makes them full
 
     Args:
-        factor: (lower, upper) within 0..1; f stands for (-f, f) kept within 0..1, so (0, f).
+        factor: (lower, upper) within -1..1; f stands for (-f, f), as in Keras: negative ones take the colours away too.
         value_range: (least, greatest) value that saturations are kept in, as in Keras: give (0, 1) for images in 0..1.
         data_format, seed: as in RandomFlip.
     """
@@ -50,7 +50,7 @@ class RandomSaturation(ColorLayer):
     ):
         super().__init__(value_range, seed, data_format, **more)
         self.factor = factor
-        self.lower, self.upper = self.limits("factor", factor, 0, 1)
+        self.lower, self.upper = self.limits("factor", factor, -1, 1)
 
     def changed(self, images: Any) -> Any:
         f = self.drawn(images, self.lower, self.upper)
