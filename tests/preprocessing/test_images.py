@@ -92,6 +92,15 @@ def test_mistakes_with_images(tmp_path):
             call()
 
 
+def test_an_image_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
+    import PIL.Image
+
+    save_img(tmp_path / "photo.png", PHOTO)
+    monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 10)
+    with pytest.raises(FileError, match="decompression bomb"):
+        load_img(tmp_path / "photo.png")
+
+
 @pytest.mark.api("image resize by octave")
 def test_smart_resize_distorts_nothing():
     x = np.zeros((4, 8, 1), "float32")
