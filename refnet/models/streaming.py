@@ -20,7 +20,11 @@ class Streaming(Stepping):
     """What fit, evaluate and predict do with a generator or a PyDataset, and what they share with arrays."""
 
     def _source(self, data: Any, label: str, method: str, shuffle: bool = False) -> Source:
-        return Source(data, label, method, self.shuffled if shuffle else None)
+        """Data that come batch by batch, with the first batch made: it may come from a thread that calls layers itself, so it is
+        not waited for while a model is being prepared."""
+        source = Source(data, label, method, self.shuffled if shuffle else None)
+        source.peek()
+        return source
 
     def shuffled(self, count: int) -> Array:
         """The next order of so many samples."""
@@ -62,11 +66,7 @@ class Streaming(Stepping):
         return self._fed(source.method, *self._class_weighted(source.method, parts, class_weight))
 
     def _prepared(self, kind: str, source: Source, class_weight: Any = None) -> Batches:
-        """The first batch, for which the step's program is made.
-
-        Within `_preparing` it must have been peeked at before: who makes batches in another thread may run ops, and then waits
-        for the lock that this thread holds.
-        """
+        """The first batch, for which the step's program is made."""
         first = self._batch(kind, source, source.peek(), class_weight, warn=True)
         self._executable(kind, first)
         return first
@@ -118,7 +118,6 @@ class Streaming(Stepping):
 
     def _evaluate_source(self, data: Any, steps: int | None, verbose: Any, callbacks: Any) -> dict[str, Any]:
         source = self._source(data, "x", "evaluate")
-        source.peek()
         with self._preparing():
             self._prepared("test", source)
         steps = source.length if steps is None else steps
@@ -130,7 +129,6 @@ class Streaming(Stepping):
 
     def _predict_source(self, data: Any, steps: int | None, verbose: Any, callbacks: Any) -> Any:
         source = self._source(data, "x", "predict")
-        source.peek()
         with self._preparing():
             first = self._prepared("predict", source)
         steps = source.length if steps is None else steps

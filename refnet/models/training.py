@@ -12,7 +12,7 @@ from refnet.errors import ArgumentError
 from refnet.models import data as checks
 from refnet.models.compiling import Batches
 from refnet.models.feeds import ArrayFeed, SourceFeed
-from refnet.models.sources import Source, is_source
+from refnet.models.sources import is_source
 from refnet.models.streaming import Streaming, count_of, refuse
 from refnet.program import Program, specialize
 from refnet.structure import packed
@@ -109,14 +109,15 @@ class Trainer(Streaming):
         held = None
         if data is not None and not is_source(data):
             held = self._checked("fit (validation)", *_unpacked(data))
-        source, watched = self._source(x, "x", "fit", shuffle), self._watched(data)
-        source.peek()
+        source = self._source(x, "x", "fit", shuffle)
+        if is_source(data):
+            data = self._source(data, "validation_data", "fit (validation)")
         with self._preparing():
             self._prepared("train", source, class_weight)
             return (
                 SourceFeed(self, source, steps, class_weight),
                 held,
-                self._validation(watched, held, size, validation_steps),
+                self._validation(data, held, size, validation_steps),
             )
 
     def _array_feed(self, given: Any, size: int, shuffle: bool, steps: int | None, share: float, also: Any) -> Any:
@@ -125,25 +126,19 @@ class Trainer(Streaming):
         data, validation_size, validation_steps = also
         streamed = is_source(data)
         parts, held = self._held_out(x, y, sample_weight, None if streamed else data, 0.0 if streamed else share)
-        parts, watched = self._class_weighted("fit", parts, class_weight), self._watched(data)
+        parts = self._class_weighted("fit", parts, class_weight)
+        if streamed:
+            data = self._source(data, "validation_data", "fit (validation)")
         with self._preparing():
             batches = self._fed("fit", *parts)
             self._executable("train", batches)
             feed = ArrayFeed(self, batches, size, shuffle, steps)
-            return feed, held, self._validation(watched, held, validation_size, validation_steps)
+            return feed, held, self._validation(data, held, validation_size, validation_steps)
 
-    def _watched(self, data: Any) -> Source | None:
-        """The source that data to validate on are, its first batch made."""
-        if not is_source(data):
-            return None
-        source = self._source(data, "validation_data", "fit (validation)")
-        source.peek()
-        return source
-
-    def _validation(self, watched: Any, held: Any, size: int, steps: int | None) -> Callable[[Any], None] | None:
+    def _validation(self, data: Any, held: Any, size: int, steps: int | None) -> Callable[[Any], None] | None:
         """A function of the callbacks that evaluates on a source, or on the checked arrays `held`; None without either."""
         if held is None:
-            return None if watched is None else self._validating(watched, steps)
+            return None if data is None else self._validating(data, steps)
         batches = self._fed("fit (validation)", *held)
         self._executable("test", batches)
         return lambda listed: self._evaluate(batches, size, steps, listed)
