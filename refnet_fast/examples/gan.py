@@ -46,7 +46,7 @@ def build_discriminator(width):
 def main(job: Job) -> None:
     (x_train, y_train), _ = cifar10.load_data(allow_part=True)
     frogs = x_train[y_train.flatten() == FROG].astype("float32") / 127.5 - 1
-    iterations, width = job.pick((10000, 256), (160, 32))
+    iterations, width = job.pick((10000, 256), (60, 24))
 
     generator, discriminator = build_generator(width), build_discriminator(width // 2)
     discriminator.trainable = False
@@ -78,7 +78,7 @@ def main(job: Job) -> None:
     if len(frogs) < 5000:
         job.note(f"{len(frogs)} frogs are at hand, the book has 5000")
     if job.quick:
-        job.note("quick: networks an eighth as wide; at so few steps there are colours, no frogs yet")
+        job.note("quick: networks a tenth as wide; at so few steps there are colours, no frogs yet")
     job.picture("frogs", visualize.image_grid(stages, columns=10, title="Ten codes as training goes on"))
     job.picture("real", visualize.image_grid((frogs[:20] + 1) / 2, columns=10, title="Frogs of CIFAR-10"))
     job.picture(

@@ -34,7 +34,7 @@ def build_model(filters):
     model.add(layers.Input((FRAMES, SIZE, SIZE, 1)))
     model.add(layers.ConvLSTM2D(filters, 5, padding="same", return_sequences=True))
     model.add(layers.ConvLSTM2D(filters, 3, padding="same", return_sequences=True))
-    model.add(layers.Conv3D(1, 3, padding="same", activation="sigmoid"))
+    model.add(layers.TimeDistributed(layers.Conv2D(1, 3, padding="same", activation="sigmoid")))
     model.compile(optimizer="adam", loss="binary_crossentropy", metrics=["mse"])
     return model
 
