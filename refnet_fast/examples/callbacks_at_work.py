@@ -29,7 +29,7 @@ def main(job: Job) -> None:
     x_train, y_train = pad_sequences(x_train[:count], maxlen=maxlen), y_train[:count]
     x_test, y_test = pad_sequences(x_test[:count], maxlen=maxlen), y_test[:count]
     job.output.mkdir(parents=True, exist_ok=True)
-    best = str(job.output / "callbacks_at_work_best.npz")
+    best = str(job.output / "callbacks_at_work_best.keras")
     watching = [
         callbacks.EarlyStopping(monitor="val_acc", patience=2),
         callbacks.ModelCheckpoint(filepath=best, monitor="val_loss", save_best_only=True),

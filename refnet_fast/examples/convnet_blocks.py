@@ -22,7 +22,7 @@ def inception_module(x, width):
 
 def residual_block(x, width):
     y = layers.Conv2D(width, 3, activation="relu", padding="same")(x)
-    y = layers.BatchNormalization()(y)
+    y = layers.BatchNormalization(momentum=0.9)(y)
     y = layers.Conv2D(width, 3, activation="relu", padding="same")(y)
     y = layers.MaxPooling2D(2, strides=2)(y)
     residual = layers.Conv2D(width, 1, strides=2, padding="same")(x)
@@ -31,7 +31,7 @@ def residual_block(x, width):
 
 def separable_block(x, width):
     x = layers.SeparableConv2D(width, 3, activation="relu", padding="same")(x)
-    x = layers.BatchNormalization()(x)
+    x = layers.BatchNormalization(momentum=0.9)(x)
     x = layers.SeparableConv2D(width, 3, activation="relu", padding="same")(x)
     return layers.MaxPooling2D(2)(x)
 
@@ -40,8 +40,8 @@ def build_model(block, first, second):
     image = Input((32, 32, 3))
     x = layers.Conv2D(16, 3, activation="relu", padding="same")(image)
     x = block(x, first)
-    x = block(layers.BatchNormalization()(x), second)
-    x = layers.GlobalAveragePooling2D()(layers.BatchNormalization()(x))
+    x = block(layers.BatchNormalization(momentum=0.9)(x), second)
+    x = layers.GlobalAveragePooling2D()(layers.BatchNormalization(momentum=0.9)(x))
     x = layers.Dropout(0.3)(x)
     model = models.Model(image, layers.Dense(10, activation="softmax")(x))
     model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -51,7 +51,7 @@ def build_model(block, first, second):
 def main(job: Job) -> None:
     (x_train, y_train), (x_test, y_test) = cifar10.load_data(allow_part=True)
     x_train, x_test = x_train.astype("float32") / 255, x_test.astype("float32") / 255
-    histories = {}
+    count, histories = job.pick(len(x_train), 1000), {}
     for name, block, widths in (
         ("inception", inception_module, (12, 24)),
         ("residual", residual_block, (32, 64)),
@@ -60,13 +60,13 @@ def main(job: Job) -> None:
         model = build_model(block, *widths)
         job.say(f"{name}: {model.count_params():,} parameters")
         histories[name] = model.fit(
-            x_train, y_train, epochs=job.epochs(25, 5), batch_size=32, validation_data=(x_test, y_test)
+            x_train[:count], y_train[:count], epochs=job.epochs(25, 4), batch_size=32, validation_data=(x_test, y_test)
         )
         job.result(f"{name}: parameters", model.count_params())
         job.result(f"{name}: best validation accuracy", max(histories[name].history["val_accuracy"]))
         job.picture(f"{name}_model", visualize.model_graph(model))
     job.result("baseline: one class of ten", 0.1)
-    job.note(f"the book shows these blocks without training them; here: {len(x_train)} CIFAR-10 photos")
+    job.note(f"the book shows these blocks without training them; here: {count} CIFAR-10 photos")
     job.picture("curves", visualize.training_curves(histories, title="Three kinds of blocks, validation"))
 
 

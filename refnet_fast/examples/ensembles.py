@@ -43,7 +43,7 @@ def main(job: Job) -> None:
         "dense network": dense_network(),
         "convnet": convnet(),
         "random forest": trees.RandomForestClassifier(job.pick(300, 100), random_state=job.seed),
-        "boosted trees": trees.HistGradientBoostingClassifier(max_iter=job.pick(100, 10), random_state=job.seed),
+        "boosted trees": trees.HistGradientBoostingClassifier(max_iter=job.pick(100, 4), random_state=job.seed),
     }
     accuracies = {}
     for name, member in members.items():

@@ -53,7 +53,8 @@ def main(job: Job) -> None:
         return min(history.history["val_loss"])
 
     def tell(study, trial):
-        value = "given up" if trial.value is None else f"loss {trial.value:.4f}"
+        pruned = trial.state == optuna.trial.TrialState.PRUNED
+        value = f"given up at loss {trial.value:.4f}" if pruned else f"loss {trial.value:.4f}"
         job.say(f"trial {trial.number}: {value}; best so far {study.best_value:.4f}")
 
     sampler, pruner = optuna.samplers.TPESampler(seed=job.seed), optuna.pruners.MedianPruner(n_startup_trials=4)
@@ -70,7 +71,7 @@ def main(job: Job) -> None:
     job.result("test accuracy of the best", model.evaluate(x_test, labels[test])[1])
     job.result("baseline: the more frequent class", evaluation.majority_class(labels[rest], labels[test]))
     job.note("Pima Indians diabetes; the book names Hyperopt and Hyperas for this, without a program")
-    finished = {f"{t.number}": t.value for t in study.trials if t.value is not None}
+    finished = {f"{t.number}": t.value for t in study.trials if t.state == optuna.trial.TrialState.COMPLETE}
     best = dict(sorted(finished.items(), key=lambda item: item[1])[:15])
     job.picture("trials", visualize.bars(best, title="The best trials", x_label="validation loss"))
 

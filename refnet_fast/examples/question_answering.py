@@ -46,7 +46,7 @@ def main(job: Job) -> None:
     (train, train_topics), (test, test_topics) = reuters.load_data(num_words=10000)
     tokenizer = Tokenizer()
     tokenizer.fit_on_texts(QUESTIONS)
-    spoken = np.array(tokenizer.texts_to_sequences(QUESTIONS))
+    spoken = pad_sequences(tokenizer.texts_to_sequences(QUESTIONS))
     asked, answers = questions_about(train, train_topics, job.seed)
     asked_test, answers_test = questions_about(test, test_topics, job.seed + 1)
     texts, texts_test = (pad_sequences(part, maxlen=100) for part in (train, test))

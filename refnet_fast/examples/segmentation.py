@@ -5,7 +5,7 @@ python -m refnet_fast.examples.segmentation
 
 import numpy as np
 
-from refnet_fast import layers, models, random, visualize
+from refnet_fast import layers, models, optimizers, random, visualize
 from refnet_fast.datasets import mnist
 from refnet_fast.examples.support import Job, needed, run_program
 
@@ -30,7 +30,7 @@ def scenes(images, labels, count, draws):
 def build_model(width):
     def two(x, filters):
         x = layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
-        return layers.BatchNormalization()(layers.Conv2D(filters, 3, padding="same", activation="relu")(x))
+        return layers.BatchNormalization(momentum=0.9)(layers.Conv2D(filters, 3, padding="same", activation="relu")(x))
 
     image = layers.Input((SIZE, SIZE, 1))
     fine = two(image, width)
@@ -42,7 +42,7 @@ def build_model(width):
     up = layers.UpSampling2D(2)(middle)
     fine = two(layers.concatenate([up, fine]), width)
     model = models.Model(image, layers.Conv2D(11, 1, activation="softmax")(fine))
-    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile(optimizer=optimizers.Adam(0.002), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 
@@ -55,13 +55,13 @@ def mean_iou(truth, found):
 def main(job: Job) -> None:
     (images, labels), (test_images, test_labels) = mnist.load_data()
     draws = random.SeedGenerator(job.seed)
-    count, tested, width = job.pick((8000, 500, 24), (700, 100, 12))
+    count, tested, width = job.pick((8000, 500, 24), (600, 60, 8))
     x_train, y_train = scenes(images, labels, count, draws)
     x_test, y_test = scenes(test_images, test_labels, tested, draws)
     job.say(f"training on {count} scenes")
     model = build_model(width)
     history = model.fit(
-        x_train, y_train, epochs=job.epochs(15, 8), batch_size=job.pick(32, 16), validation_data=(x_test, y_test)
+        x_train, y_train, epochs=job.epochs(15, 6), batch_size=job.pick(16, 8), validation_data=(x_test, y_test)
     )
     found = model.predict(x_test, batch_size=20).argmax(-1)
     job.result("pixels right", np.mean(found == y_test))
