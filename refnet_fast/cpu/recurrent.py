@@ -13,11 +13,11 @@ from refnet_fast.cpu.contraction import product
 from refnet_fast.cpu.elementary import by_type
 from refnet_fast.cpu.tile import TALL, strips
 from refnet_fast.derive import Placed, itemsize
-from refnet_fast.native import pointer
+from refnet_fast.native import Separate, pointer
 from refnet_fast.tables import ELEMENT_NS
 
 sigmoid, tanh = by_type("sigmoid"), by_type("tanh")
-MACHINE = {"error_model": "numpy", "fastmath": {"contract"}}
+MACHINE = {"error_model": "numpy", "fastmath": {"contract"}, "pipeline_class": Separate}
 NEEDED = {"activation": TANH, "recurrent_activation": SIGMOID, "reset_after": True}
 AT_ONCE = (
     2 * TALL
@@ -68,7 +68,7 @@ def meet_kernel(strips, kinds, h, h0, t, first, rows, kernel, masks, masked, to,
         product(strips, masked.ctypes.data, units, 1, taken, columns, put, to_row, width, units, rows)
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", pipeline_class=Separate)
 def multiply_rows(a, b, to):
     for u in range(to.size):
         to[u] = a[u] * b[u]
@@ -111,19 +111,19 @@ def add_products(a, b, to):
         to[u] += a[u] * b[u]
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", pipeline_class=Separate)
 def add_row(row, to):
     for u in range(to.size):
         to[u] += row[u]
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", pipeline_class=Separate)
 def clear_row(row):
     for u in range(row.size):
         row[u] = 0
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", pipeline_class=Separate)
 def copy_row(row, to):
     for u in range(to.size):
         to[u] = row[u]
