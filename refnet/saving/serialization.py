@@ -74,6 +74,7 @@ def serialized(value: Any, keep: bool = False) -> Any:
     if isinstance(value, (list, tuple)):
         return [serialized(v, keep) for v in value]
     if isinstance(value, dict):
+        value = value if keep else _with_code(value)
         return {str(key): serialized(v, keep) for key, v in value.items()}
     if isinstance(value, np.ndarray) and value.ndim:
         return {"class_name": "__numpy__", "config": {"value": value.tolist(), "dtype": value.dtype.name}}
@@ -108,13 +109,25 @@ def _function(function: Any, keep: bool) -> Any:
     return {"module": None, "class_name": "function", "config": name, "registered_name": registered}
 
 
+def _with_code(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of a Lambda layer whose function is a lambda, with the lambda as code; any other as it is."""
+    inner: dict[str, Any] = config.get("config") or {}
+    if config.get("class_name") != "Lambda" or getattr(inner.get("function"), "__name__", "") != "<lambda>":
+        return config
+    from refnet.saving import code
+
+    return {**config, "config": {**inner, "function": code.described(inner["function"])}}
+
+
 def _object(value: Any, keep: bool) -> dict[str, Any]:
     kind = type(value)
     name = kind.__name__
+    own = {"class_name": name, "config": value.get_config()}
+    own = own if keep else _with_code(own)
     config = {
         "module": None,
         "class_name": name,
-        "config": serialized(value.get_config(), keep),
+        "config": serialized(own["config"], keep),
         "registered_name": None,
     }
     if not kind.__module__.startswith("refnet."):
@@ -160,7 +173,7 @@ def restored(value: Any) -> Any:
         raise FileError(f"a class is named by a string; got {name!r}.")
     if name.startswith("__"):
         return _plain(name, config)
-    if name == "DTypePolicy":
+    if name in ("DTypePolicy", "Policy"):
         return config["name"]
     if name == "function":
         return _function_named(value)
@@ -194,7 +207,9 @@ def _plain(name: str, config: Any) -> Any:
     if name == "__ellipsis__":
         return Ellipsis
     if name == "__lambda__":
-        raise FileError("the file holds a lambda as byte code, which is never run. Save a named, registered function.")
+        from refnet.saving import code
+
+        return code.made(config)
     raise FileError(f"the configuration holds a {name}, which refnet cannot read.")
 
 

@@ -183,9 +183,9 @@ class Source:
             return np.asarray(dataset[()]).view(dtypes.as_numpy("bfloat16"))
         return np.asarray(dataset[()])
 
-    def elements(self) -> int:
+    def elements(self, optimizer: str = "optimizer") -> int:
         """How many elements all of the layers' datasets have, for the limit on a model that is made for this file."""
-        total, todo = 0, [path for path in self.names("/") if path != "optimizer"]
+        total, todo = 0, [path for path in self.names("/") if path != optimizer]
         while todo:
             path = todo.pop()
             if isinstance(self.get(path), h5py().Dataset):
@@ -195,13 +195,21 @@ class Source:
         return total
 
 
-def layer_values(source: Source, model: Any) -> list[tuple[Variable, Array]]:
-    """Every weight with its value from a file; nothing is set yet."""
-    return [
-        pair
-        for path, layer in places(model)
-        for pair in zip(layer.own_weights, source.values(path, layer.own_weights, layer.name))
-    ]
+def layer_values(source: Source, model: Any, skip_mismatch: bool = False) -> list[tuple[Variable, Array]]:
+    """Every weight with its value from a file; nothing is set yet.
+
+    Args:
+        skip_mismatch: whether a layer of other weights than the file's stays as it is, with a warning.
+    """
+    pairs: list[tuple[Variable, Array]] = []
+    for path, layer in places(model):
+        try:
+            pairs += zip(layer.own_weights, source.values(path, layer.own_weights, layer.name))
+        except FileError as error:
+            if not skip_mismatch:
+                raise
+            warnings.warn(f"{error} {layer.name} stays as it is.", stacklevel=4)
+    return pairs
 
 
 def optimizer_values(source: Source, model: Any, strict: bool = True) -> list[tuple[Variable, Array]]:

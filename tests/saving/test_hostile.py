@@ -17,7 +17,8 @@ from refnet import Input, Sequential, layers, saving
 from refnet.errors import FileError
 
 HERE = pathlib.Path(__file__).parent
-COUNT = int(os.environ.get("REFNET_MUTATED_FILES", "420"))
+DEEP = os.environ.get("REFNET_PROFILE") == "deep"
+COUNT = int(os.environ.get("REFNET_MUTATED_FILES", "5400" if DEEP else "450"))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the child's memory is limited as Linux does it")
