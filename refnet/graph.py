@@ -41,6 +41,7 @@ class Tensor:
 
     __array_ufunc__ = None  # NumPy leaves `array + tensor` to us
     origin: "InputLayer | None" = None  # the InputLayer that made it, if one did
+    mask: "Tensor | None" = None  # bool, True where a step holds something: for the layers that read this tensor
     known: Array | None = None  # its value, where ops are computed one by one: see `refnet.eager`
 
     def __init__(

@@ -57,6 +57,7 @@ class Call:
         self.layer, self.inputs, self.arguments, self.parent = layer, inputs, arguments, parent
         self.number = next(clock)
         self.outputs: Any = None
+        self.masks: list[Tensor] = []  # those that its arguments carry: it may read them too
         self.losses: list[tuple[Tensor, Guard]] = []
         self.assignments: list[Assignment] = []
 

@@ -6,7 +6,7 @@ from typing import Any
 from refnet import saving
 from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.graph import Tensor, trace
-from refnet.layers.base import Layer
+from refnet.layers.base import Layer, with_mask
 from refnet.layers.core import InputLayer
 from refnet.models.compiling import Batches
 from refnet.models.data import arranged
@@ -130,12 +130,13 @@ class Model(Trainer):
             self.built = True
             self.compute_output_shape(input_shape)
 
-    def _build_for(self, args: tuple[Any, ...]) -> None:
+    def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self.graph is None and type(self).build is Model.build:
             self.built = True  # the call that is about to be made builds the layers
-        super()._build_for(args)
+        super()._build_for(args, kwargs)
 
-    def call(self, inputs: Any, training: Any = None) -> Any:
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        """`mask`: those of the inputs, in their structure; None for those that the tensors carry."""
         graph = self._graph("graph")
         given = self._in_order(inputs)
         if len(given) != len(graph.inputs):
@@ -147,7 +148,10 @@ class Model(Trainer):
             if not same:
                 reader = self._reader_of(graph, slot)
                 raise ShapeError(f"{reader} expects inputs of shape {slot.shape}, got shape {x.shape}.")
-        return packed(self.outputs_structure, graph.copy(given, training))
+        if mask is None:
+            return packed(self.outputs_structure, graph.copy(given, training))
+        masks = self._in_order(mask)
+        return packed(self.outputs_structure, graph.called_again([with_mask(x, m) for x, m in zip(given, masks)]))
 
     def _in_order(self, inputs: Any) -> list[Tensor]:
         if isinstance(inputs, dict) and not isinstance(self.inputs_structure, dict):

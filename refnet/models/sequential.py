@@ -96,7 +96,7 @@ class Sequential(Model):
         self._between = between
         self.set_graph(between[0], between[-1])
 
-    def _build_for(self, args: tuple[Any, ...]) -> None:
+    def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self.graph is None:
             with trace.inside(call=None, guard=(), training=None):  # its own graph, whatever calls it first
                 self.build(args[0].shape)

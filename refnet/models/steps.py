@@ -135,7 +135,10 @@ def step_program(
             loss = compiled.losses[i]
             if loss is None:
                 continue
-            value = scalar(loss(target, outputs[i], weight_slots[i] if weight_slots else None))
+            weight = weight_slots[i] if weight_slots else None
+            if outputs[i].mask is None:
+                weight = losses.apply_mask(weight, graph.outputs[i].mask, loss.dtype, loss.reduction)
+            value = scalar(loss(target, outputs[i], weight))
             tracker = compiled.loss_trackers[i]
             if tracker is not None:
                 assignments += mean_updates(tracker, value, size)

@@ -24,6 +24,7 @@ from refnet.ops.activation import (
     softsign,
 )
 from refnet.ops.adaptive import adaptive_average_pool, adaptive_max_pool
+from refnet.ops.affine import affine_transform
 from refnet.ops.attention import dot_product_attention
 from refnet.ops.bits import bitwise_and, bitwise_or, bitwise_xor, left_shift, right_shift
 from refnet.ops.clipping import clip_by_global_norm, clip_by_norm, clip_by_value, global_norm
