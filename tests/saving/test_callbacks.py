@@ -34,6 +34,7 @@ class Feed(callbacks.Callback):
         logs["watched"] = self.values[epoch]
 
 
+@pytest.mark.api("ModelCheckpoint")
 def test_checkpoints_have_their_fields_in_their_names(tmp_path: pathlib.Path) -> None:
     model = model_with()
     name = tmp_path / "kept" / "m_{epoch:02d}_{watched:.1f}.keras"
@@ -72,6 +73,7 @@ def rates(feed: Any, **arguments: Any) -> list[float]:
     return [round(rate, 6) for rate in seen]
 
 
+@pytest.mark.api("ReduceLROnPlateau")
 def test_the_rate_falls_on_a_plateau() -> None:
     assert rates([3, 2, 2, 2, 1, 1, 1], factor=0.5, patience=2) == [0.8, 0.8, 0.8, 0.4, 0.4, 0.4, 0.2]
     assert rates([1, 1, 1, 1, 1], factor=0.5, patience=1) == [0.8, 0.4, 0.2, 0.1, 0.05]
@@ -85,6 +87,7 @@ def test_the_rate_falls_on_a_plateau() -> None:
         model_with().fit(x, y, callbacks=[callbacks.ReduceLROnPlateau()])
 
 
+@pytest.mark.api("CSV/metric logging, LR schedule")
 def test_rows_of_a_csv_file(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "log.csv"
     history = model_with().fit(x, y, epochs=2, validation_split=0.25, callbacks=[callbacks.CSVLogger(path)])
@@ -139,6 +142,7 @@ def test_a_server_is_told_of_each_epoch() -> None:
         model_with().fit(x, y, callbacks=[callbacks.RemoteMonitor(root)], verbose=0)
 
 
+@pytest.mark.api("History / BaseLogger / ProgbarLogger")
 def test_a_progress_logger_shows_lines_though_fit_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
     model_with().fit(x, y, epochs=2, callbacks=[callbacks.ProgbarLogger()], verbose=0)
     lines = capsys.readouterr().out.splitlines()
@@ -164,6 +168,7 @@ def test_a_value_that_will_not_be_there_is_told_before_training(callback: Any) -
         model.fit(x, y, validation_split=0.5, callbacks=[callbacks.EarlyStopping("val_los")])
 
 
+@pytest.mark.api("EarlyStopping")
 def test_a_watched_metric_says_which_way_it_gets_better_and_goes_by_its_other_name() -> None:
     watch = Watch("EarlyStopping", "val_mean_io_u", "auto")
     assert watch.sign == -1 and Watch("", "val_loss", "auto").sign == 1 and Watch("", "loss", "max").sign == -1
