@@ -146,6 +146,8 @@ class BackupAndRestore(Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
+        for part in self.folder.glob(".*.backup.*.part"):  # a run that was killed while it wrote has left it
+            part.unlink()
         self.model.resume = None
         if self.latest.is_file():
             with files.reading(self.latest):
