@@ -1,5 +1,6 @@
 """Callbacks: what happens between epochs and batches."""
 
+import inspect
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -72,8 +73,8 @@ def checked(callbacks: Any, verbose: Any) -> list[Callback]:
     return given
 
 
-class CallbackList:
-    """The callbacks of one fit, evaluate or predict, called in order; History and the progress display among them."""
+class Listening:
+    """The callbacks of one fit, evaluate or predict, called in order, History last; and the progress display."""
 
     def __init__(
         self,
@@ -92,8 +93,8 @@ class CallbackList:
         given = checked(callbacks, verbose)
         self.display = progress.display(verbose)
         self.history = next((c for c in given if isinstance(c, History)), None) or History()
-        first: list[Callback] = [self.history] if history and self.history not in given else []
-        self.callbacks = first + given
+        last: list[Callback] = [self.history] if history and self.history not in given else []
+        self.callbacks = given + last
         params = {"epochs": epochs, "steps": steps, "verbose": verbose, "batch_size": batch_size}
         for callback in self.callbacks:
             callback.set_params(params)
@@ -241,18 +242,45 @@ def _as_method(hook: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class LearningRateScheduler(Callback):
-    """Sets the learning rate before each epoch.
+    """Sets the learning rate before each epoch; the logs have it as `learning_rate`.
 
     Args:
-        schedule: schedule(epoch, current rate) gives the rate.
+        schedule: schedule(epoch, current rate), or schedule(epoch), gives the rate.
         verbose: 1 prints it.
+    Source: Keras 3 `callbacks.LearningRateScheduler`.
     """
 
-    def __init__(self, schedule: Callable[[int, float], float], verbose: int = 0):
+    def __init__(self, schedule: Callable[..., float], verbose: int = 0):
         self.schedule, self.verbose = schedule, verbose
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        rate = self.schedule(epoch, float(np.asarray(self.model.optimizer.learning_rate)))
-        self.model.optimizer.learning_rate = rate
+        optimizer = self.model.optimizer
+        before = rate_of(optimizer)
+        rate = self.schedule(epoch, before) if _takes(self.schedule, 2) else self.schedule(epoch)
+        optimizer.learning_rate = rate
         if self.verbose:
             print(f"Epoch {epoch + 1}: learning rate {rate}")
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if logs is not None:
+            logs["learning_rate"] = rate_of(self.model.optimizer)
+
+
+def rate_of(optimizer: Any) -> float:
+    """The learning rate now: of a schedule, for the next step."""
+    rate = optimizer.learning_rate
+    if callable(rate):
+        from refnet.engine import eager_on_current
+
+        with eager_on_current():
+            rate = rate(np.asarray(optimizer.iterations.value)) if _takes(rate, 1) else rate()
+    return float(np.asarray(rate))
+
+
+def _takes(function: Callable[..., Any], count: int) -> bool:
+    """Whether a function can be called with so many arguments."""
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError:
+        return False
+    return True

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from refnet.callbacks.base import Callback, named
+from refnet.callbacks.base import Callback, named, rate_of
 from refnet.errors import ArgumentError, did_you_mean
 
 LARGER_IS_BETTER = (
@@ -147,7 +147,7 @@ class EarlyStopping(Callback):
 
 
 class ReduceLROnPlateau(Callback):
-    """Multiplies the learning rate by a factor when a value of the logs no longer gets better.
+    """Multiplies the learning rate by a factor when a value of the logs no longer gets better; the logs have it as `learning_rate`.
 
     Args:
         monitor: its name.
@@ -186,6 +186,8 @@ class ReduceLROnPlateau(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         value = self.watch.read(logs or {})
+        if logs is not None:
+            logs["learning_rate"] = rate_of(self.model.optimizer)
         cooling = self.cooldown_counter > 0
         if cooling:
             self.cooldown_counter, self.wait = self.cooldown_counter - 1, 0
@@ -198,7 +200,7 @@ class ReduceLROnPlateau(Callback):
 
     def _reduce(self, epoch: int) -> None:
         optimizer = self.model.optimizer
-        old = float(np.asarray(optimizer.learning_rate))
+        old = rate_of(optimizer)
         if old > np.float32(self.min_lr):
             optimizer.learning_rate = max(old * self.factor, self.min_lr)
             self.cooldown_counter, self.wait = self.cooldown, 0

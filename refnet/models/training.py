@@ -90,7 +90,7 @@ class Trainer(Streaming):
             feed, held, validation = self._array_feed(
                 given, batch_size, bool(shuffle), steps_per_epoch, validation_split, also
             )
-        listed = callback_module.CallbackList(
+        listed = callback_module.Listening(
             callbacks,
             self,
             verbose,
@@ -262,7 +262,7 @@ class Trainer(Streaming):
             batches = self._fed("evaluate", *parts)
             self._executable("test", batches)
         count = _steps(len(batches), batch_size, steps)
-        listed = callback_module.CallbackList(callbacks, self, verbose, epochs=1, steps=count)
+        listed = callback_module.Listening(callbacks, self, verbose, epochs=1, steps=count)
         with self._alone("evaluate"), listed.running("test"):
             self._evaluate(batches, batch_size, steps, listed)
             return _returned(self._results(), return_dict)
@@ -298,7 +298,7 @@ class Trainer(Streaming):
             batches = self._fed("predict", parts[0])
             step = self._executable("predict", batches)
         count = _steps(len(batches), batch_size, steps)
-        listed = callback_module.CallbackList(callbacks, self, verbose, epochs=1, steps=count)
+        listed = callback_module.Listening(callbacks, self, verbose, epochs=1, steps=count)
         samples = min(len(batches), count * batch_size)
         outputs = self._room(step.program, batches, samples, batch_size)
         with listed.running("predict"):

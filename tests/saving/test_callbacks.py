@@ -181,3 +181,35 @@ def test_a_watched_metric_says_which_way_it_gets_better_and_goes_by_its_other_na
     named = Watch("", "val_mae", "auto")
     named.model = model
     assert named.sign == -1
+
+
+@pytest.mark.api("CSV/metric logging, LR schedule")
+def test_the_learning_rate_is_among_the_logs() -> None:
+    rates = callbacks.LearningRateScheduler(lambda epoch: 0.5 / (epoch + 1))
+    history = model_with().fit(x, y, epochs=2, callbacks=[rates], verbose=0).history
+    assert history["learning_rate"] == [0.5, 0.25]
+    plateau = callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1, min_delta=1e9)
+    assert model_with(0.25).fit(x, y, epochs=3, callbacks=[plateau]).history["learning_rate"] == [0.25, 0.25, 0.125]
+
+
+@pytest.mark.api("Callback subclass")
+def test_a_list_of_callbacks_for_a_loop_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
+    heard: list[Any] = []
+    listener = callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: heard.append((batch, logs)),
+        on_test_begin=lambda logs: heard.append("test"),
+    )
+    model = model_with()
+    hooks = callbacks.CallbackList([listener], add_history=True, add_progbar=True, model=model, epochs=1, steps=3)
+    hooks.on_train_begin()
+    hooks.on_epoch_begin(0)
+    for batch in range(3):
+        hooks.on_train_batch_begin(batch)
+        logs = model.train_on_batch(x[batch : batch + 4], y[batch : batch + 4], return_dict=True)
+        hooks.on_train_batch_end(batch, logs)
+    hooks.on_test_begin({})
+    hooks.on_epoch_end(0, logs)
+    hooks.on_train_end()
+    assert [entry[0] for entry in heard[:3]] == [0, 1, 2] and heard[3] == "test"
+    assert model.history.history == {"loss": [logs["loss"]]} and "3/3" in capsys.readouterr().out
+    assert listener.model is model and listener.params == {"epochs": 1, "steps": 3}
