@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from refnet import losses, metrics, ops, optimizers, random, utils
+from refnet import losses, metrics, ops, optimizers, random, utils, value_and_grad
 from refnet.errors import ArgumentError
 from refnet.graph import Tensor
 from refnet.layers import Dense, Dropout, Input, Lambda, Layer, concatenate
@@ -257,3 +257,21 @@ def test_op_by_op_every_kind_of_graph_computes_the_same() -> None:
         np.testing.assert_allclose(first[key], second[key], rtol=1e-5)
     for a, b in zip(models[0].predict(inputs), models[1].predict(inputs)):
         np.testing.assert_allclose(a, b, rtol=1e-5)
+
+
+def test_the_models_loss_in_a_loop_of_ones_own() -> None:
+    model = layers_of(Model)
+    model.compile(optimizers.SGD(0.1), "mse")
+    plain = layers_of(Model)
+    plain.set_weights(model.get_weights())
+    plain.compile(optimizers.SGD(0.1), "mse")
+
+    def loss(weights: Any, x: Any, y: Any) -> Any:
+        return model.compute_loss(x, y, model(x, training=True))
+
+    for _ in range(3):
+        value, slopes = value_and_grad(loss)(model.trainable_variables, X, Y)
+        model.optimizer.apply(slopes, model.trainable_variables)
+        assert float(value) == pytest.approx(plain.train_on_batch(X, Y), rel=1e-5)
+    for a, b in zip(model.get_weights(), plain.get_weights()):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
