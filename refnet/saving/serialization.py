@@ -45,7 +45,7 @@ def classes(module: str) -> dict[str, Any]:
 
         return {"Sequential": Sequential, "Functional": Model, "Model": Model}
     if module == "layers":
-        return {name: kind for name, kind in Layer.kinds.items() if kind.__module__.startswith("refnet.")}
+        return dict(Layer.built_in)
     try:
         found = importlib.import_module(f"refnet.{module}")
     except ModuleNotFoundError:
@@ -242,6 +242,8 @@ def class_named(value: dict[str, Any]) -> Any:
         if isinstance(found, type):
             return found
     parts = module.split(".") if isinstance(module, str) else []
+    if not parts and not registration.from_file() and name in Layer.kinds:
+        return Layer.kinds[name]  # of a class of the user's, which has no module
     if not parts or parts[0] == "keras":
         wanted = [m for m in MODULES if m in parts] or list(MODULES)
         for group in wanted:

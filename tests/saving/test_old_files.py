@@ -242,3 +242,25 @@ def test_own_classes_are_given_or_registered(tmp_path: pathlib.Path) -> None:
     np.testing.assert_array_equal(again.predict(X), model.predict(X))
     with saving.custom_object_scope({"Twice": Twice}):
         models.load_model(tmp_path / "m.h5")
+
+
+def test_a_class_with_the_name_of_one_of_refnets_changes_nothing_for_it(tmp_path: pathlib.Path) -> None:
+    model = Sequential([Input((3,)), layers.Dense(2)])
+    model.save(tmp_path / "m.keras")
+    kept = dict(layers.Layer.kinds)
+
+    class Dense(layers.Layer):
+        def call(self, inputs: Any) -> Any:
+            return inputs * 0.0
+
+    try:
+        np.testing.assert_array_equal(models.load_model(tmp_path / "m.keras").predict(X), model.predict(X))
+        np.testing.assert_array_equal(type(models.clone_model(model).layers[0]), layers.Dense)
+        own = Sequential([Input((3,)), Dense()])
+        assert type(models.clone_model(own).layers[0]) is Dense
+        own.save(tmp_path / "own.keras")
+        again = models.load_model(tmp_path / "own.keras", custom_objects={"Dense": Dense})
+        assert not again.predict(X).any()
+    finally:
+        layers.Layer.kinds.clear()
+        layers.Layer.kinds.update(kept)
