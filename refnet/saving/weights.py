@@ -117,6 +117,25 @@ def _write(file: Any, path: str, name: str, variables: list[Variable]) -> None:
 # ---- reading
 
 
+HEAP = b"GCOL\1\0\0\0"  # how a collection of texts begins in HDF5
+
+
+def check_heaps(content: bytes) -> None:
+    """Raises FileError for a collection of texts that does not add up: libhdf5 2.0 loops for ever over an empty free part."""
+    start = content.find(HEAP)
+    while start >= 0:
+        end = start + int.from_bytes(content[start + 8 : start + 16], "little")
+        at = start + 16
+        while at + 16 <= min(end, len(content)):
+            number = int.from_bytes(content[at : at + 2], "little")
+            size = int.from_bytes(content[at + 8 : at + 16], "little")
+            step = 16 + (size + 7) // 8 * 8 if number else size
+            if step < 16 or at + step > end:
+                raise FileError("its texts are damaged.")
+            at += step
+        start = content.find(HEAP, start + 8)
+
+
 class Source:
     """An HDF5 file being read. Links to other files, shapes larger than what is stored, and dtypes that are no numbers are refused.
 
@@ -125,6 +144,7 @@ class Source:
     """
 
     def __init__(self, content: bytes):
+        check_heaps(content)
         self.size = len(content)
         self.file = h5py().File(io.BytesIO(content), "r")
 
