@@ -281,8 +281,11 @@ class Compilable(Layer):
         """The metrics' values now, by name."""
         if self._compiled is None:
             return {}
-        values = {prefix + key: metric.result() for key, metric in self._compiled.trackers().items()}
-        return {key: float(v) if np.ndim(v) == 0 else v for key, v in values.items()}
+        values: dict[str, Any] = {}
+        for key, metric in self._compiled.trackers().items():
+            value = metric.result()
+            values.update(value if isinstance(value, dict) else {key: value})
+        return {prefix + key: float(v) if np.ndim(v) == 0 else v for key, v in values.items()}
 
 
 def _metric_known(metric: Any) -> None:

@@ -61,10 +61,12 @@ class Compiled:
         for tracker in self.loss_trackers:
             if tracker is not None:
                 found[tracker.name] = tracker
-        for group in (self.metrics or [], self.weighted_metrics or []):
+        for group, weighted in ((self.metrics or [], False), (self.weighted_metrics or [], True)):
             for name, members in zip(self.names, group):
                 for metric in members:
                     key = metric.name if len(self.names) == 1 else f"{name}_{metric.name}"
+                    if weighted and key in found:
+                        key = key.replace(metric.name, f"weighted_{metric.name}")
                     number = 1
                     while key in found:
                         key, number = f"{metric.name}_{number}", number + 1

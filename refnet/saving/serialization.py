@@ -53,7 +53,8 @@ def functions(module: str) -> dict[str, Any]:
     """refnet's own functions of one of Keras's modules, by name."""
     import importlib
 
-    known = getattr(importlib.import_module(f"refnet.{module}"), "known", {})
+    found = importlib.import_module(f"refnet.{module}")
+    known = {**getattr(found, "functions", {}), **getattr(found, "known", {})}
     return {name: function for name, function in known.items() if not isinstance(function, type)}
 
 
@@ -108,6 +109,14 @@ def _function(function: Any, keep: bool) -> Any:
     return {"module": None, "class_name": "function", "config": name, "registered_name": registered}
 
 
+def function_config(function: Any) -> Any:
+    """A function of refnet's as the config of an object that holds it, in Keras's form; one of the user's as itself."""
+    if not str(getattr(function, "__module__", "")).startswith("refnet."):
+        return function
+    name = function.__name__
+    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": name}
+
+
 def _object(value: Any, keep: bool) -> dict[str, Any]:
     kind = type(value)
     name = kind.__name__
@@ -124,7 +133,8 @@ def _object(value: Any, keep: bool) -> dict[str, Any]:
         config["module"] = "keras.src.models.functional" if whole else "keras"
         config["class_name"], config["registered_name"] = ("Functional", "Functional") if whole else (name, None)
     else:
-        config["module"] = "keras." + kind.__module__.split(".")[1]
+        parts = kind.__module__.split(".")[1:]
+        config["module"] = "keras." + ".".join(parts if parts[-1] == "schedules" else parts[:1])
     if hasattr(value, "get_compile_config"):
         config["compile_config"] = value.get_compile_config()
     return config
