@@ -150,7 +150,7 @@ def sparse_categorical_crossentropy(
     >>> sparse_categorical_crossentropy([1, -1], [[0.5, 0.5], [0.25, 0.75]], ignore_class=-1)
     array([0.6931472, 0.       ], dtype=float32)
     """
-    y_true = _class_numbers(y_true, y_pred, axis)
+    y_true = class_numbers(y_true, y_pred, axis)
     if ignore_class is None:
         return ops.sparse_categorical_crossentropy(y_true, y_pred, from_logits=from_logits, axis=axis)
     valid = ops.not_equal(y_true, ignore_class)
@@ -173,7 +173,7 @@ def categorical_generalized_cross_entropy(y_true: TensorLike, y_pred: TensorLike
     array([1.], dtype=float32)
     """
     y_pred = floating("categorical_generalized_cross_entropy", y_pred, "y_pred")
-    labels = _class_numbers(y_true, y_pred, -1)
+    labels = class_numbers(y_true, y_pred, -1)
     chosen = ops.one_hot(labels, shape_of(y_pred)[-1], dtype=dtype_of(y_pred))
     p = ops.sum(ops.multiply(y_pred, chosen), axis=-1)
     return ops.divide(ops.subtract(1.0, ops.power(p, q)), q)
@@ -222,7 +222,7 @@ def _smoothed(y_true: TensorLike, label_smoothing: float, axis: int) -> TensorLi
     return ops.add(ops.multiply(y_true, 1.0 - label_smoothing), label_smoothing / shape_of(y_true)[axis])
 
 
-def _class_numbers(y_true: TensorLike, y_pred: TensorLike, axis: int) -> TensorLike:
+def class_numbers(y_true: TensorLike, y_pred: TensorLike, axis: int) -> TensorLike:
     """Class numbers as int32, without an axis of 1 where y_pred has its classes."""
     y_true = converted("loss", y_true, "y_true")
     if not dtypes.is_integer(dtype_of(y_true)):
@@ -370,7 +370,7 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
     def mask(self, y_true: TensorLike, y_pred: TensorLike, values: TensorLike) -> TensorLike:
         if self.arguments["ignore_class"] is None:
             return None
-        return ops.not_equal(_class_numbers(y_true, y_pred, self.arguments["axis"]), self.arguments["ignore_class"])
+        return ops.not_equal(class_numbers(y_true, y_pred, self.arguments["axis"]), self.arguments["ignore_class"])
 
 
 class CategoricalGeneralizedCrossEntropy(LossFunctionWrapper):

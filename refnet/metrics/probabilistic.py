@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from refnet import losses
+from refnet import losses, ops
+from refnet.annotations import TensorLike
+from refnet.losses.base import masked_weight
+from refnet.losses.probabilistic import class_numbers
 from refnet.metrics.reduction import MeanMetricWrapper, NamedMean
 
 
@@ -76,7 +79,7 @@ class CategoricalCrossentropy(MeanMetricWrapper):
 
 
 class SparseCategoricalCrossentropy(MeanMetricWrapper):
-    """The mean of `losses.sparse_categorical_crossentropy`; as in Keras, an ignored class counts 0 in it.
+    """The mean of `losses.sparse_categorical_crossentropy`. As in Keras, an ignored class counts as 0, with sample weights not at all.
 
     Args:
         name, dtype: see Metric.
@@ -93,3 +96,10 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
     ):
         more = {"from_logits": from_logits, "ignore_class": ignore_class, "axis": axis}
         super().__init__(losses.sparse_categorical_crossentropy, name, dtype, **more)
+
+    def update_state(self, y_true: TensorLike, y_pred: TensorLike, sample_weight: TensorLike = None) -> None:  # type: ignore[override]  # as its base's
+        ignored = self.arguments["ignore_class"]
+        if ignored is not None and sample_weight is not None:
+            kept = ops.not_equal(class_numbers(y_true, y_pred, self.arguments["axis"]), ignored)
+            sample_weight = masked_weight(sample_weight, kept, self.dtype, "sum")
+        super().update_state(y_true, y_pred, sample_weight)

@@ -46,7 +46,8 @@ def classes(module: str) -> dict[str, Any]:
         found = importlib.import_module(f"refnet.{module}")
     except ModuleNotFoundError:
         return {}
-    return {name: kind for name, kind in getattr(found, "known", {}).items() if isinstance(kind, type)}
+    known = {**getattr(found, "parts", {}), **getattr(found, "known", {})}
+    return {name: kind for name, kind in known.items() if isinstance(kind, type)}
 
 
 def functions(module: str) -> dict[str, Any]:

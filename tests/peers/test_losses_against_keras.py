@@ -236,4 +236,6 @@ def test_configs_of_metrics_and_losses_are_read_by_keras_and_back() -> None:
             config = ours.serialize(getattr(ours, name)(**arguments))
             due = plain(getattr(theirs, name)(**arguments)(y_true, y_pred))
             close(plain(theirs.deserialize(config)(y_true, y_pred)), due)
-            close(ours.deserialize(theirs.serialize(getattr(theirs, name)(**arguments)))(y_true, y_pred), due)
+            written = theirs.serialize(getattr(theirs, name)(**arguments))
+            kept = plain(theirs.deserialize(written)(y_true, y_pred))  # Keras leaves Huber's delta out
+            close(ours.deserialize(written)(y_true, y_pred), kept)
