@@ -81,7 +81,8 @@ class Adafactor(Optimizer):
         (names,) = self.slot_groups()
         slots = [self.slot(weight, name) for name in names]
         settings = (self.beta_2_decay, self.epsilon_1, self.epsilon_2, self.clip_threshold)
-        new, *values = ops.adafactor_update(start, *slots, slope, rate, ops.add(self.steps_done(), 1), *settings)
+        number = ops.add(self.steps_done(), 1)
+        new, *values = ops.adafactor_update(start, slots[0], slots[1], slots[2], slope, rate, number, *settings)
         return new, dict(zip(names, values, strict=True))
 
     def get_config(self) -> dict[str, Any]:
