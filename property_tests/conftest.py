@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 settings.register_profile(
-    "default", max_examples=4, derandomize=True, database=None, deadline=None, suppress_health_check=QUIET
+    "default", max_examples=10, derandomize=True, database=None, deadline=None, suppress_health_check=QUIET
 )
 settings.register_profile("deep", max_examples=300, deadline=None, suppress_health_check=QUIET)
 # Numba's simulator is slow: few examples.

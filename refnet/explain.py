@@ -1,35 +1,38 @@
 """Explanations: a definition run on numbers that remember how they were made prints the terms of one output."""
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from refnet import dtypes
 from refnet.annotations import Array
 from refnet.definition import Op
-from refnet.engine import interpret
+from refnet.engine import interpret, spec_of
 from refnet.errors import ArgumentError, did_you_mean
+from refnet.program import specialize
 from refnet.scalars.recording import Recording
+
+ATTEMPTS = 500  # examples looked through for one that has the element asked for
 
 
 def terms(op: Op, arrays: list[Array], attributes: dict[str, Any]) -> list[Array]:
-    """The results as expressions in the elements of the arguments, called x[0, 1] (or x1[..], x2[..]).
+    """A primitive's results as expressions in the elements of the arguments, called x[0, 1] (or x1[..], x2[..]).
 
     Args:
         op: a primitive.
         arrays, attributes: the call; floating arrays become names, the rest stay numbers.
     """
-    letters = [f"x{number + 1}" if len(arrays) > 1 else "x" for number in range(len(arrays))]
-    inputs = [named(a, letter) if a.dtype.kind == "f" else a for a, letter in zip(arrays, letters)]
-    specs = op.specs(*(spec_like(a) for a in arrays), **attributes)
+    specs = op.specs(*(spec_of(a) for a in arrays), **attributes)
     outputs = [np.empty(s.shape, object) for s in specs]
-    interpret(op, inputs, attributes, outputs)
+    interpret(op, all_named(arrays), attributes, outputs)
     return outputs
 
 
-def spec_like(array: Array) -> Any:
-    from refnet.engine import spec_of
-
-    return spec_of(np.asarray(array))
+def all_named(arrays: Sequence[Array]) -> list[Array]:
+    letters = [f"x{number + 1}" if len(arrays) > 1 else "x" for number in range(len(arrays))]
+    return [named(a, letter) if dtypes.is_floating(a.dtype.name) else a for a, letter in zip(arrays, letters)]
 
 
 def named(array: Array, letter: str) -> Array:
@@ -41,28 +44,69 @@ def named(array: Array, letter: str) -> Array:
     return result
 
 
+class Example(NamedTuple):
+    """A small call: the arrays, what else was given, the shape of the result, and what gives it as expressions."""
+
+    arrays: list[Array]
+    others: dict[str, Any]
+    shape: tuple[int, ...]
+    run: Callable[[], Array]
+
+
+def example_of(name: str, seed: Any) -> Example:
+    """A drawn call of an op; a function written with other ops is followed down to their loops."""
+    from refnet.testing.draw import Seeded
+    from refnet.testing.evaluate import program_of, run_concrete
+    from refnet.testing.strategies import case, usages, use
+    from refnet.testing.usages import function_named
+
+    draw = Seeded(("explain", name, seed), calm=True)
+    if name not in usages or (name in Op.named and Op.named[name].primitive):
+        drawn = case(name, draw)
+        arrays = [np.asarray(a) for a in drawn.arrays]
+        shape = drawn.op.specs(*(spec_of(a) for a in arrays), **drawn.attributes)[0].shape
+        return Example(arrays, drawn.attributes, shape, lambda: terms(drawn.op, arrays, drawn.attributes)[0])
+    usage = use(name, draw)
+    program, feeds = program_of(function_named(name), usage.arguments, usage.keywords)
+    concrete = specialize(program, [a.shape for a in feeds])
+    others = {key: value for key, value in (usage.keywords or {}).items() if not isinstance(value, np.ndarray)}
+    shape = tuple(concrete.outputs[0].shape)
+    return Example(feeds, others, shape, lambda: run_concrete(concrete, all_named(feeds), Recording)[0])
+
+
 def explain(name: str, at: str | None = None, seed: int = 0) -> str:
-    """What makes up one element of an op's result, on a small example.
+    """What makes up one element of an op's result, on a small example that has such an element.
 
     Args:
-        name: a primitive.
+        name: an op of `refnet.ops`, primitive or written with others.
         at: the element's index, such as "0,1"; None for the last one.
         seed: which example.
-    """
-    from refnet.testing.draw import Seeded
-    from refnet.testing.strategies import case, primitives
+    Raises:
+        ArgumentError: no such op; no example with such an element.
 
-    if name not in primitives():
-        raise ArgumentError(f"explain: there is no primitive {name!r}.{did_you_mean(name, primitives())}")
-    for attempt in range(seed, seed + 1000):
-        drawn = case(name, Seeded(("explain", name, attempt), calm=True))
-        results = terms(drawn.op, [np.asarray(a) for a in drawn.arrays], drawn.attributes)
-        if results[0].size > 1 or attempt == seed + 999:
+    >>> print(explain("add", "0,1").splitlines()[1])
+    y[0, 1] = x1[0, 1] + x2[0, 1] = 1.176331
+    """
+    from refnet.testing.strategies import primitives, usages
+
+    known = sorted({*primitives(), *usages})
+    if name not in known:
+        raise ArgumentError(f"explain: there is no op {name!r}.{did_you_mean(name, known)}")
+    words = at.split(",") if at else []
+    index = tuple(int(word) for word in words if word.strip().isdecimal())
+    if len(index) != len(words):
+        raise ArgumentError(f"explain: --at must be an index, such as 0,1; got {at!r}.")
+    shapes = set()
+    for attempt in range(seed, seed + ATTEMPTS):
+        example = example_of(name, attempt)
+        shapes.add(example.shape)
+        if at is None and (prod(example.shape) > 1 or attempt == seed + ATTEMPTS - 1):
+            index = tuple(n - 1 for n in example.shape)
+        if len(index) == len(example.shape) and all(i < n for i, n in zip(index, example.shape)):
             break
-    y = results[0]
-    words = at.split(",") if at else [str(d - 1) for d in y.shape]
-    index = tuple(int(word) for word in words if word.isdecimal())
-    if not len(index) == len(words) == y.ndim or any(i >= d for i, d in zip(index, y.shape)):
-        raise ArgumentError(f"explain: --at must be an index of a result of shape {y.shape}; got {at!r}.")
-    given = ", ".join(f"{a.dtype.name}{list(a.shape)}" for a in map(np.asarray, drawn.arrays))
-    return f"{name}({given}{', ' + str(drawn.attributes) if drawn.attributes else ''})\ny{list(index)} = {y[index]!r}"
+    else:
+        seen = ", ".join(map(str, sorted(shapes, key=lambda shape: (len(shape), shape))[-4:]))
+        raise ArgumentError(f"explain: --at {at} is in no example of {name}; their results have shapes like {seen}.")
+    given = ", ".join(f"{a.dtype.name}{list(a.shape)}" for a in example.arrays)
+    others = f", {example.others}" if example.others else ""
+    return f"{name}({given}{others})\ny{list(index)} = {example.run()[index]!r}"

@@ -1,5 +1,7 @@
 """The commands on wrong arguments: one line that says what is wrong, no traceback."""
 
+import re
+
 import pytest
 
 import refnet.__main__
@@ -10,13 +12,13 @@ import refnet_fast.bench.__main__
 @pytest.mark.parametrize(
     ("main", "arguments", "message"),
     [
-        (refnet.__main__.main, ["explain", "mtmul"], "there is no primitive 'mtmul'. Did you mean 'matmul'?"),
+        (refnet.__main__.main, ["explain", "mtmul"], "there is no op 'mtmul'. Did you mean 'matmul'?"),
         (
             refnet.__main__.main,
             ["explain", "matmul", "--at", "9,9"],
-            "an index of a result of shape (2, 3); got '9,9'.",
+            "--at 9,9 is in no example of matmul; their results have shapes like (",
         ),
-        (refnet.__main__.main, ["explain", "matmul", "--at", "a"], "an index of a result of shape (2, 3); got 'a'."),
+        (refnet.__main__.main, ["explain", "matmul", "--at", "a"], "--at must be an index, such as 0,1; got 'a'."),
         (refnet.__main__.main, ["ops", "mtmul"], "unknown op 'mtmul'. Did you mean 'matmul'"),
         (refnet.testing.__main__.main, ["nothing.py"], "there is no file nothing.py"),
         (refnet.testing.__main__.main, ["no.such.module"], "No module named 'no'"),
@@ -29,3 +31,16 @@ def test_a_wrong_argument_is_named(main, arguments, message, capsys):
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2 and message in capsys.readouterr().err
+
+
+def test_explain_follows_a_function_down_to_the_loops(capsys):
+    """conv is written with conv2d: the terms are products of one window and one filter, each index in its range."""
+    assert refnet.__main__.main(["explain", "conv", "--at", "0,1,2,3"]) == 0
+    call, terms = capsys.readouterr().out.splitlines()
+    shapes = [tuple(map(int, found.split(", "))) for found in re.findall(r"float\d\d\[([\d, ]+)\]", call)]
+    products = re.findall(r"x1\[0, (\d), (\d), (\d)\] \* x2\[(\d), (\d), (\d), 3\]", terms)
+    assert call.startswith("conv(") and terms.startswith("y[0, 1, 2, 3] = x1[")
+    assert len(products) == terms.count("*") > 1
+    image, kernel = shapes
+    for place in products:
+        assert all(int(i) < n for i, n in zip(place, [*image[1:], *kernel[:3]]))

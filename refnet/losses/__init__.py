@@ -6,7 +6,7 @@ Source: Keras 3 `keras.losses`.
 from collections.abc import Callable
 from typing import Any
 
-from refnet.losses.base import CLASS_NUMBERS, Loss, LossFunctionWrapper, same_rank
+from refnet.losses.base import CLASS_NUMBERS, Loss, LossFunctionWrapper, apply_mask, same_rank
 from refnet.losses.hinge import CategoricalHinge, Hinge, SquaredHinge, categorical_hinge, hinge, squared_hinge
 from refnet.losses.probabilistic import (
     BinaryCrossentropy,

@@ -6,6 +6,7 @@ from typing import Any
 from refnet import dtypes, ops
 from refnet.annotations import TensorLike
 from refnet.errors import ArgumentError
+from refnet.graph import Tensor
 from refnet.naming import snake_case
 from refnet.ops.arguments import as_dtype, converted, dtype_of, shape_of
 
@@ -38,14 +39,16 @@ def floats(y_true: TensorLike, y_pred: TensorLike) -> tuple[TensorLike, TensorLi
     return same_rank(as_dtype(converted("loss", y_true, "y_true"), dtype_of(y_pred)), y_pred)
 
 
-def masked_weight(sample_weight: TensorLike, mask: TensorLike, dtype: str, reduction: str | None) -> TensorLike:
-    """A mask and sample weights as one weight. A mean is then over what the mask keeps."""
+def apply_mask(sample_weight: TensorLike, mask: TensorLike, dtype: str, reduction: str | None) -> TensorLike:
+    """The sample weights with a mask in them: 0 where it is False; None if there is neither.
+
+    Where the reduction divides by the number of all values, those that count weigh so much more that it is a mean over them.
+    """
     if mask is None:
         return sample_weight
     weight = as_dtype(converted("loss", mask, "mask"), dtype)
     if reduction in ("mean", "sum_over_batch_size"):
-        every, kept = ops.sum(ops.ones_like(weight)), ops.sum(weight)
-        weight = ops.multiply(weight, ops.divide_no_nan(every, kept))
+        weight = ops.multiply(weight, ops.divide_no_nan(1.0, ops.mean(weight)))
     if sample_weight is None:
         return weight
     weight, given = same_rank(weight, as_dtype(converted("loss", sample_weight, "sample_weight"), dtype))
@@ -57,7 +60,7 @@ def reduced(
 ) -> TensorLike:
     """Values, one for each sample (or each place), weighted and brought to one number as `reduction` says."""
     values = as_dtype(converted("loss", values, "values"), dtype)
-    weight = masked_weight(sample_weight, mask, dtype, reduction)
+    weight = apply_mask(sample_weight, mask, dtype, reduction)
     if weight is not None:
         values, weight = same_rank(values, as_dtype(converted("loss", weight, "sample_weight"), dtype))
         values = ops.multiply(values, weight)
@@ -114,8 +117,10 @@ class Loss:
         Args:
             y_true, y_pred: targets and predictions, or lists or dicts of them.
             sample_weight: a factor for each value.
-            mask: which values count, of the shape of y_pred without its last axis; None for all.
+            mask: which values count; the mask that y_pred carries if None.
         """
+        if mask is None and isinstance(y_pred, Tensor):
+            mask = y_pred.mask
         y_true = self._prepared(y_true, "y_true", self.keeps_integers)
         y_pred = self._prepared(y_pred, "y_pred")
         values = self.call(y_true, y_pred)

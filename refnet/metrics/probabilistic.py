@@ -4,7 +4,7 @@ from typing import Any
 
 from refnet import losses, ops
 from refnet.annotations import TensorLike
-from refnet.losses.base import masked_weight
+from refnet.losses.base import apply_mask
 from refnet.losses.probabilistic import class_numbers
 from refnet.metrics.reduction import MeanMetricWrapper, NamedMean
 
@@ -101,5 +101,5 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
         ignored = self.arguments["ignore_class"]
         if ignored is not None and sample_weight is not None:
             kept = ops.not_equal(class_numbers(y_true, y_pred, self.arguments["axis"]), ignored)
-            sample_weight = masked_weight(sample_weight, kept, self.dtype, "sum")
+            sample_weight = apply_mask(sample_weight, kept, self.dtype, "sum")
         super().update_state(y_true, y_pred, sample_weight)

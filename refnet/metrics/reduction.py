@@ -8,7 +8,7 @@ import numpy as np
 from refnet import ops
 from refnet.annotations import TensorLike
 from refnet.graph import Tensor
-from refnet.losses import same_rank
+from refnet.losses import apply_mask, same_rank
 from refnet.metrics.base import Metric, read
 from refnet.naming import snake_case
 from refnet.ops.arguments import as_dtype, converted, shape_of
@@ -107,6 +107,8 @@ class MeanMetricWrapper(Mean):
         self.fn, self.arguments = fn, arguments
 
     def update_state(self, y_true: TensorLike, y_pred: TensorLike, sample_weight: TensorLike = None) -> None:  # type: ignore[override]  # what is averaged is computed from two arguments
+        mask = y_pred.mask if isinstance(y_pred, Tensor) else None
+        sample_weight = apply_mask(sample_weight, mask, self.dtype, "sum")
         super().update_state(self.fn(y_true, y_pred, **self.arguments), sample_weight)
 
     def get_config(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from refnet import dtypes, ops
 from refnet.annotations import Array, TensorLike
 from refnet.errors import ArgumentError
-from refnet.graph import Assignment, Constant, Mode, Tensor, Variable, assignment, trace
+from refnet.graph import Assignment, Mode, Tensor, Variable, as_tensor, assignment, trace
 from refnet.ops.arguments import as_dtype
 from refnet.optimizers.options import accumulation_steps, checked_clips, checked_ema, scaled_to
 from refnet.optimizers.schedules import takes_step
@@ -334,11 +334,14 @@ class Optimizer:
     # ---- at once
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
-        """One step with given gradients: at once with arrays; with tensors as part of the program that is being built.
+        """One step: inside a training step or a function of `jit` it becomes part of it, with arrays it is made at once.
 
         Args:
-            grads: a gradient for each variable, or None.
-            trainable_variables: the variables; those of `build` if None.
+            grads: a gradient for each variable; None leaves the variable as it is.
+            trainable_variables: the variables to change; those of `build` if None.
+        Raises:
+            ArgumentError: another number of gradients than variables.
+        Source: Keras 3 `optimizers.Optimizer.apply`.
         """
         grads = list(grads)
         if not grads:
@@ -346,13 +349,13 @@ class Optimizer:
         weights = self._weights if trainable_variables is None else list(trainable_variables)
         if len(weights) != len(grads):
             known = "" if self.built else " Call build(variables) first, or give them."
-            raise ArgumentError(f"{self.name}.apply: {len(grads)} gradients for {len(weights)} variables.{known}")
+            raise ArgumentError(f"{self.name}.apply: got {len(grads)} gradients for {len(weights)} variables.{known}")
         if all(g is None for g in grads):
             raise ArgumentError(f"{self.name}.apply: no gradient for any variable.")
-        if any(isinstance(g, Tensor) and not isinstance(g, (Constant, Variable)) for g in grads):
-            self.updates(weights, grads)
+        if trace.call is not None or trace.collecting:
+            self.updates(weights, [None if g is None else as_tensor(g, w.dtype) for g, w in zip(grads, weights)])
             return
-        self._run(weights, [None if g is None else np.asarray(getattr(g, "value", g)) for g in grads])
+        self._run(weights, [None if g is None else np.asarray(g) for g in grads])
 
     def _run(self, weights: list[Variable], grads: list[Array | None]) -> None:
         from refnet.engine import current_engine

@@ -91,8 +91,6 @@ np.savez("theirs.npz", **made)
 @pytest.mark.peers
 def test_against_keras(tmp_path):
     """Keras's NumPy backend (it needs JAX) gives the expected results, in a process of its own: a process has one backend."""
-    pytest.importorskip("keras")
-    pytest.importorskip("jax")
     np.save(tmp_path / "x.npy", IMAGES.astype("float32"))
     environment = {**os.environ, "KERAS_BACKEND": "numpy"}
     subprocess.run([sys.executable, "-c", KERAS], env=environment, cwd=tmp_path, check=True, timeout=300)

@@ -1,10 +1,8 @@
-"""Every test of files starts from the same seed, and needs h5py."""
+"""Every test of files starts from the same seed."""
 
 import pytest
 
 from refnet import utils
-
-pytest.importorskip("h5py")
 
 
 @pytest.fixture(autouse=True)

@@ -200,7 +200,8 @@ def test_weights_of_another_shape_change_nothing(tmp_path: pathlib.Path) -> None
 
 
 def test_old_files_are_taken_in_the_layers_order(tmp_path: pathlib.Path) -> None:
-    h5py = pytest.importorskip("h5py")
+    import h5py
+
     values = {"dense_7": [random.normal(size=(5, 4)), np.zeros(4)], "dense_9": [random.normal(size=(4, 3)), np.ones(3)]}
     with h5py.File(tmp_path / "old.h5", "w") as file:
         file.attrs["layer_names"] = [b"dense_7", b"dropout_3", b"dense_9"]
