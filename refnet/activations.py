@@ -9,7 +9,7 @@ from refnet.naming import resolved
 
 Function = Callable[..., Any]
 
-elu, gelu, hard_sigmoid, leaky_relu, linear = ops.elu, ops.gelu, ops.hard_sigmoid, ops.leaky_relu, ops.linear
+elu, hard_sigmoid, leaky_relu, linear = ops.elu, ops.hard_sigmoid, ops.leaky_relu, ops.linear
 log_softmax, relu6, selu, sigmoid = ops.log_softmax, ops.relu6, ops.selu, ops.sigmoid
 silu, softmax, softplus, softsign, tanh = ops.silu, ops.softmax, ops.softplus, ops.softsign, ops.tanh
 swish, exponential = silu, ops.exp
@@ -17,6 +17,22 @@ celu, glu, mish, squareplus, sparsemax = ops.celu, ops.glu, ops.mish, ops.square
 hard_silu, hard_swish, hard_tanh, log_sigmoid = ops.hard_silu, ops.hard_silu, ops.hard_tanh, ops.log_sigmoid
 hard_shrink, soft_shrink, tanh_shrink, threshold = ops.hard_shrink, ops.soft_shrink, ops.tanh_shrink, ops.threshold
 sparse_plus, sparse_sigmoid = ops.sparse_plus, ops.sparse_sigmoid
+
+
+def gelu(x: TensorLike, approximate: bool = False) -> TensorLike:
+    """x times the probability that a standard normal number is below x: `ops.gelu`, exact unless told otherwise.
+
+    Args:
+        x: an array or tensor.
+        approximate: whether the formula with tanh is used.
+    Returns:
+        x's shape and dtype.
+    Source: Hendrycks and Gimpel 2016; Keras 3 `activations.gelu`.
+
+    >>> gelu([-1.0, 0.0, 1.0])
+    array([-0.15865526,  0.        ,  0.8413447 ], dtype=float32)
+    """
+    return ops.gelu(x, approximate=approximate)
 
 
 def relu(

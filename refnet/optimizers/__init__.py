@@ -13,6 +13,7 @@ from refnet.optimizers.base import Optimizer
 from refnet.optimizers.gradient import SGD, Adadelta, Adagrad, Ftrl, Lion, RMSprop
 from refnet.optimizers.matrices import Adafactor, Muon
 from refnet.optimizers.scaling import LossScaleOptimizer
+from refnet.optimizers.several import MultiOptimizer, OptimizerMap
 
 _CLASSES: tuple[type[Optimizer], ...] = (
     *(SGD, RMSprop, Adagrad, Adadelta, Ftrl, Lion),
@@ -20,7 +21,11 @@ _CLASSES: tuple[type[Optimizer], ...] = (
     *(Adafactor, Muon),
 )
 known: dict[str, Any] = {c.__name__: c for c in _CLASSES} | {c.__name__.lower(): c for c in _CLASSES}
-parts: dict[str, Any] = {**schedules.known, "LossScaleOptimizer": LossScaleOptimizer}  # what configs name besides
+# What configs name besides.
+parts: dict[str, Any] = {
+    **schedules.known,
+    **{kind.__name__: kind for kind in (LossScaleOptimizer, MultiOptimizer, OptimizerMap)},
+}
 
 
 def get(identifier: Any) -> Optimizer:

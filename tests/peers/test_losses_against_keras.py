@@ -26,7 +26,10 @@ HOLES = np.array([0, 3, -1, 2, -1, 1])
 UNIT = A / np.linalg.norm(A, axis=1, keepdims=True)
 WEIGHT = np.array([0.0, 1.0, 2.0, 0.5, 1.5, 3.0], "float32")
 SEQUENCES, LABELS = RANDOM.standard_normal((3, 7, 5)).astype("float32"), np.array([[1, 2, 0], [3, 3, 1], [4, 0, 0]])
-IMAGES, BIT_IMAGES = RANDOM.random((3, 4, 4, 2)).astype("float32"), (RANDOM.random((3, 4, 4, 2)) > 0.5).astype("float32")
+IMAGES, BIT_IMAGES = (
+    RANDOM.random((3, 4, 4, 2)).astype("float32"),
+    (RANDOM.random((3, 4, 4, 2)) > 0.5).astype("float32"),
+)
 
 LOSSES: list[tuple[str, dict[str, Any], Any, Any]] = [
     ("MeanSquaredError", {}, A, B),
@@ -164,7 +167,12 @@ METRICS: list[tuple[str, dict[str, Any], Any, Any]] = [
     ("AUC", {"curve": "PRGAIN", "num_thresholds": 9}, TRUTH, SCORES),
     ("AUC", {"thresholds": [0.1, 0.35, 0.8]}, TRUTH, SCORES),
     ("AUC", {"multi_label": True}, TRUTHS, MATRIX),
-    ("AUC", {"multi_label": True, "num_labels": 4, "label_weights": [1.0, 2.0, 0.0, 1.0], "curve": "PR"}, TRUTHS, MATRIX),
+    (
+        "AUC",
+        {"multi_label": True, "num_labels": 4, "label_weights": [1.0, 2.0, 0.0, 1.0], "curve": "PR"},
+        TRUTHS,
+        MATRIX,
+    ),
     ("AUC", {"multi_label": True, "thresholds": [0.1, 0.35]}, TRUTHS, MATRIX),
     ("AUC", {"from_logits": True}, TRUTH, 3 * SCORES - 1),
     ("F1Score", {}, TRUTHS, MATRIX),
@@ -183,7 +191,13 @@ METRICS: list[tuple[str, dict[str, Any], Any, Any]] = [
 
 def weights(name: str, y_true: Any) -> Any:
     """A weight for each sample; of images, and where regions are compared, one for each place. IoU takes whole numbers."""
-    places = y_true.shape[:-1] if "OneHot" in name else y_true.shape if np.ndim(y_true) == 3 or "IoU" in name else len(y_true)
+    places = (
+        y_true.shape[:-1]
+        if "OneHot" in name
+        else y_true.shape
+        if np.ndim(y_true) == 3 or "IoU" in name
+        else len(y_true)
+    )
     count = np.arange(np.prod(places)).reshape(places) % 3
     return count if "IoU" in name else (count + 0.5).astype("float32")
 
