@@ -61,8 +61,8 @@ def functions(module: str) -> dict[str, Any]:
     import importlib
 
     found = importlib.import_module(f"refnet.{module}")
-    known = {**getattr(found, "functions", {}), **getattr(found, "known", {})}
-    return {name: function for name, function in known.items() if not isinstance(function, type)}
+    known = {name: f for name, f in getattr(found, "known", {}).items() if not isinstance(f, type)}
+    return {**known, **getattr(found, "functions", {})}
 
 
 # ---- to configs
@@ -103,8 +103,10 @@ def serialized(value: Any, keep: bool = False) -> Any:
 
 def _function(function: Any, keep: bool) -> Any:
     name = function.__name__
-    if any(functions(module).get(name) is function for module in ("activations", "losses", "metrics")):
-        return name
+    for module in ("activations", "losses", "metrics"):
+        names = [known for known, own in functions(module).items() if own is function]
+        if names:
+            return name if name in names else names[0]
     if keep:
         return function
     if name == "<lambda>":
