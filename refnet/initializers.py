@@ -21,11 +21,17 @@ class Initializer:
         raise NotImplementedError(f"{type(self).__name__} has no __call__")
 
     def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
         return {}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Initializer":
+        """A new initializer from what get_config gave."""
         return cls(**config)
+
+    def clone(self) -> "Initializer":
+        """A new one with the same arguments."""
+        return type(self).from_config(self.get_config())
 
 
 class Zeros(Initializer):
@@ -78,6 +84,10 @@ class RandomInitializer(Initializer):
     """
 
     def __init__(self, seed: Any = None):
+        if isinstance(seed, dict):
+            seed = random.SeedGenerator.from_config(seed["config"])
+        if seed is not None and not isinstance(seed, (int, np.integer, random.SeedGenerator)):
+            raise ArgumentError(f"{type(self).__name__}: seed is an integer, a SeedGenerator or None; got {seed!r}.")
         self.given = seed
         self.seed = random.next_seed() if seed is None else seed
 
@@ -140,11 +150,22 @@ class VarianceScaling(RandomInitializer):
         scale: above 0.
         mode: "fan_in", "fan_out" or "fan_avg".
         distribution: "truncated_normal" ("normal" means the same), "untruncated_normal" or "uniform".
+        seed: see RandomInitializer.
+        input_axes, output_axes: whose lengths multiplied are the numbers of inputs and of outputs; by the shape if None.
+    Raises:
+        ArgumentError: another mode or distribution, a scale that is not above 0.
     """
 
     def __init__(
-        self, scale: float = 1.0, mode: str = "fan_in", distribution: str = "truncated_normal", seed: Any = None
+        self,
+        scale: float = 1.0,
+        mode: str = "fan_in",
+        distribution: str = "truncated_normal",
+        seed: Any = None,
+        input_axes: Any = None,
+        output_axes: Any = None,
     ):
+        distribution = str(distribution).lower()
         if not scale > 0:
             raise ArgumentError(f"VarianceScaling: scale must be above 0; got {scale!r}.")
         for kind, value, known in (("mode", mode, MODES), ("distribution", distribution, DISTRIBUTIONS)):
@@ -153,9 +174,10 @@ class VarianceScaling(RandomInitializer):
         super().__init__(seed)
         self.scale, self.mode = scale, mode
         self.distribution = "truncated_normal" if distribution == "normal" else distribution
+        self.input_axes, self.output_axes = input_axes, output_axes
 
     def __call__(self, shape: Shape, dtype: Any = None) -> Array:
-        fan_in, fan_out = compute_fans(tuple(shape))
+        fan_in, fan_out = compute_fans(tuple(shape), self.input_axes, self.output_axes)
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         variance, dtype = self.scale / max(1.0, fan), dtypes.standardize(dtype)
         if self.distribution == "uniform":
@@ -167,11 +189,17 @@ class VarianceScaling(RandomInitializer):
 
     def get_config(self) -> dict[str, Any]:
         own = {"scale": self.scale, "mode": self.mode, "distribution": self.distribution}
-        return {**own, **super().get_config()}
+        return {**own, **super().get_config(), "input_axes": self.input_axes, "output_axes": self.output_axes}
 
 
-def compute_fans(shape: Shape) -> tuple[int, int]:
-    """How many inputs reach one output of a weight, and how many outputs one input reaches."""
+def compute_fans(shape: Shape, input_axes: Any = None, output_axes: Any = None) -> tuple[int, int]:
+    """How many inputs reach one output of a weight, and how many outputs one input reaches.
+
+    >>> compute_fans((3, 3, 2, 8)), compute_fans((2, 3, 4), input_axes=[0], output_axes=[1, 2])
+    ((18, 72), (2, 12))
+    """
+    if input_axes is not None and output_axes is not None:
+        return math.prod(int(shape[a]) for a in input_axes), math.prod(int(shape[a]) for a in output_axes)
     if len(shape) < 2:
         size = int(shape[0]) if shape else 1
         return size, size
@@ -184,11 +212,11 @@ class _Scaled(VarianceScaling):
 
     parameters: tuple[float, str, str]
 
-    def __init__(self, seed: Any = None):
-        super().__init__(*self.parameters, seed=seed)
+    def __init__(self, seed: Any = None, input_axes: Any = None, output_axes: Any = None):
+        super().__init__(*self.parameters, seed=seed, input_axes=input_axes, output_axes=output_axes)
 
     def get_config(self) -> dict[str, Any]:
-        return {"seed": self.given}
+        return {"seed": self.given, "input_axes": self.input_axes, "output_axes": self.output_axes}
 
 
 class GlorotUniform(_Scaled):
@@ -254,6 +282,14 @@ _CLASSES = (
 )
 known: dict[str, Any] = {c.__name__: c for c in _CLASSES} | {snake_case(c.__name__): c for c in _CLASSES}
 known |= {"zero": Zeros, "one": Ones, "normal": RandomNormal, "uniform": RandomUniform}
+known |= {"IdentityInitializer": Identity, "OrthogonalInitializer": Orthogonal}
+
+# Keras's names in snake case
+zeros, ones, constant, identity, orthogonal = Zeros, Ones, Constant, Identity, Orthogonal
+random_normal, random_uniform, truncated_normal = RandomNormal, RandomUniform, TruncatedNormal
+variance_scaling, glorot_uniform, glorot_normal = VarianceScaling, GlorotUniform, GlorotNormal
+he_uniform, he_normal, lecun_uniform, lecun_normal = HeUniform, HeNormal, LecunUniform, LecunNormal
+IdentityInitializer, OrthogonalInitializer = Identity, Orthogonal
 
 
 def get(identifier: Any) -> Any:
@@ -263,6 +299,42 @@ def get(identifier: Any) -> Any:
         ArgumentError: an unknown name, with the near ones.
     """
     if isinstance(identifier, (np.ndarray, np.generic)):
-        value = np.array(identifier)
-        return lambda shape, dtype=None: value.astype(dtypes.as_numpy(dtypes.standardize(dtype)))
+        return _Given(np.array(identifier))
     return resolved("initializer", identifier, known)
+
+
+class _Given(Initializer):
+    """An array to start from, of the weight's shape."""
+
+    def __init__(self, value: Array):
+        self.value = value
+
+    def __call__(self, shape: Shape, dtype: Any = None) -> Array:
+        if tuple(shape) != self.value.shape:
+            raise ShapeError(
+                f"an array of shape {self.value.shape} cannot be the start of a weight of shape {tuple(shape)}."
+            )
+        return self.value.astype(dtypes.as_numpy(dtypes.standardize(dtype)))
+
+
+def serialize(initializer: Initializer) -> Any:
+    """An initializer as a config."""
+    from refnet.saving.serialization import serialized
+
+    return serialized(initializer)
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+    """An initializer from what `serialize` gave.
+
+    Args:
+        config: the config.
+        custom_objects: {name: class or function} of the user's.
+
+    >>> deserialize(serialize(Constant(2.0)))((2,))
+    array([2., 2.], dtype=float32)
+    """
+    from refnet.registration import custom_object_scope
+
+    with custom_object_scope(custom_objects):
+        return get(config)

@@ -22,6 +22,7 @@ class Callback:
     """
 
     model: Any = None
+    shows_rate = False  # whether it puts `learning_rate` into the logs
     validation_data: list[Any] | None = None
     params: dict[str, Any] = {}
 
@@ -94,7 +95,7 @@ class Listening:
         self.display = progress.display(verbose)
         self.history = next((c for c in given if isinstance(c, History)), None) or History()
         last: list[Callback] = [self.history] if history and self.history not in given else []
-        self.callbacks = given + last
+        self.callbacks = given + last  # the history has what other callbacks put into the logs
         params = {"epochs": epochs, "steps": steps, "verbose": verbose, "batch_size": batch_size}
         for callback in self.callbacks:
             callback.set_params(params)
@@ -123,6 +124,7 @@ class Listening:
         if names is None or own:
             return
         names = sorted(names + [f"val_{name}" for name in names if self.validates])
+        names += ["learning_rate"] * any(c.shows_rate for c in self.callbacks)
         for callback in self.callbacks:
             watch = getattr(callback, "watch", None)
             if watch is not None and getattr(callback, "save_best_only", True):
@@ -180,6 +182,7 @@ NAMES = (
     ("accuracy", "acc"),
     ("mean_absolute_error", "mae", "MAE"),
     ("mean_squared_error", "mse", "MSE"),
+    ("learning_rate", "lr"),
 )
 
 
@@ -242,7 +245,7 @@ def _as_method(hook: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class LearningRateScheduler(Callback):
-    """Sets the learning rate before each epoch; the logs have it as `learning_rate`.
+    """Sets the learning rate before each epoch, and puts it into the logs as `learning_rate`.
 
     Args:
         schedule: schedule(epoch, current rate), or schedule(epoch), gives the rate.
@@ -250,37 +253,22 @@ class LearningRateScheduler(Callback):
     Source: Keras 3 `callbacks.LearningRateScheduler`.
     """
 
+    shows_rate = True
+
     def __init__(self, schedule: Callable[..., float], verbose: int = 0):
         self.schedule, self.verbose = schedule, verbose
+        parameters = inspect.signature(schedule).parameters.values()
+        self.takes_rate = (
+            len([p for p in parameters if p.kind is not p.KEYWORD_ONLY]) != 1
+        )  # the first edition's takes none
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        optimizer = self.model.optimizer
-        before = rate_of(optimizer)
-        rate = self.schedule(epoch, before) if _takes(self.schedule, 2) else self.schedule(epoch)
-        optimizer.learning_rate = rate
+        before = (float(np.asarray(self.model.optimizer.learning_rate)),) if self.takes_rate else ()
+        rate = self.schedule(epoch, *before)
+        self.model.optimizer.learning_rate = rate
         if self.verbose:
             print(f"Epoch {epoch + 1}: learning rate {rate}")
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if logs is not None:
-            logs["learning_rate"] = rate_of(self.model.optimizer)
-
-
-def rate_of(optimizer: Any) -> float:
-    """The learning rate now: of a schedule, for the next step."""
-    rate = optimizer.learning_rate
-    if callable(rate):
-        from refnet.engine import eager_on_current
-
-        with eager_on_current():
-            rate = rate(np.asarray(optimizer.iterations.value)) if _takes(rate, 1) else rate()
-    return float(np.asarray(rate))
-
-
-def _takes(function: Callable[..., Any], count: int) -> bool:
-    """Whether a function can be called with so many arguments."""
-    try:
-        inspect.signature(function).bind(*range(count))
-    except TypeError:
-        return False
-    return True
+            logs["learning_rate"] = float(np.asarray(self.model.optimizer.learning_rate))

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from refnet.callbacks.base import Callback, named, rate_of
+from refnet.callbacks.base import Callback, named
 from refnet.errors import ArgumentError, did_you_mean
 
 LARGER_IS_BETTER = (
@@ -147,7 +147,7 @@ class EarlyStopping(Callback):
 
 
 class ReduceLROnPlateau(Callback):
-    """Multiplies the learning rate by a factor when a value of the logs no longer gets better; the logs have it as `learning_rate`.
+    """Multiplies the learning rate by a factor when a value of the logs no longer gets better. Puts it into the logs.
 
     Args:
         monitor: its name.
@@ -160,6 +160,8 @@ class ReduceLROnPlateau(Callback):
         min_lr: the rate is not made smaller.
     Source: Keras 3 `callbacks.ReduceLROnPlateau`.
     """
+
+    shows_rate = True
 
     def __init__(
         self,
@@ -185,9 +187,9 @@ class ReduceLROnPlateau(Callback):
         self.wait, self.cooldown_counter = 0, 0
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        value = self.watch.read(logs or {})
         if logs is not None:
-            logs["learning_rate"] = rate_of(self.model.optimizer)
+            logs["learning_rate"] = float(np.asarray(self.model.optimizer.learning_rate))
+        value = self.watch.read(logs or {})
         cooling = self.cooldown_counter > 0
         if cooling:
             self.cooldown_counter, self.wait = self.cooldown_counter - 1, 0
@@ -200,7 +202,7 @@ class ReduceLROnPlateau(Callback):
 
     def _reduce(self, epoch: int) -> None:
         optimizer = self.model.optimizer
-        old = rate_of(optimizer)
+        old = float(np.asarray(optimizer.learning_rate))
         if old > np.float32(self.min_lr):
             optimizer.learning_rate = max(old * self.factor, self.min_lr)
             self.cooldown_counter, self.wait = self.cooldown, 0

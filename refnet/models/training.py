@@ -13,6 +13,7 @@ from refnet.models import data as checks
 from refnet.models.compiling import Batches
 from refnet.models.feeds import ArrayFeed, SourceFeed
 from refnet.models.sources import is_source
+from refnet.models.steps import trained_variables
 from refnet.models.streaming import Streaming, count_of, refuse
 from refnet.program import Program, specialize
 from refnet.structure import packed
@@ -169,6 +170,7 @@ class Trainer(Streaming):
                 listed.on_epoch_end(epoch, dict(sorted(logs.items())))
                 if self.stop_training or feed.ran_out(done, epoch):
                     break
+            self.optimizer.finalize_variable_values(trained_variables(self._captured))
         history: callback_module.History = listed.history
         return history
 

@@ -222,8 +222,12 @@ def optimizer_values(source: Source, model: Any) -> Pairs:
         return []
     paths = _words(source, "optimizer_weights", "weight_names")
     datasets = [source.dataset(f"optimizer_weights/{path}") for path in paths]
-    for variables in (trained(model), []):
-        own = model.optimizer.saved_variables(variables)
+    variables = trained(model)
+    unused = len(datasets) == len(model.optimizer.own_variables())
+    if unused or len(datasets) == model.optimizer.saved_count(variables):
+        if not unused:
+            model.optimizer.build(variables)
+        own = model.optimizer.own_variables() if unused else model.optimizer.saved_variables(variables)
         if [d.shape for d in datasets] == [v.shape for v in own]:
             return [(v, source.array(d)) for v, d in zip(own, datasets)]
     warnings.warn(

@@ -50,15 +50,17 @@ def classes(module: str) -> dict[str, Any]:
         found = importlib.import_module(f"refnet.{module}")
     except ModuleNotFoundError:
         return {}
-    return {name: kind for name, kind in getattr(found, "known", {}).items() if isinstance(kind, type)}
+    known = {**getattr(found, "parts", {}), **getattr(found, "known", {})}
+    return {name: kind for name, kind in known.items() if isinstance(kind, type)}
 
 
 def functions(module: str) -> dict[str, Any]:
     """refnet's own functions of one of Keras's modules, by name."""
     import importlib
 
-    known = getattr(importlib.import_module(f"refnet.{module}"), "known", {})
-    return {name: function for name, function in known.items() if not isinstance(function, type)}
+    found = importlib.import_module(f"refnet.{module}")
+    known = {name: f for name, f in getattr(found, "known", {}).items() if not isinstance(f, type)}
+    return {**known, **getattr(found, "functions", {})}
 
 
 # ---- to configs
@@ -100,8 +102,10 @@ def serialized(value: Any, keep: bool = False) -> Any:
 
 def _function(function: Any, keep: bool) -> Any:
     name = function.__name__
-    if any(functions(module).get(name) is function for module in ("activations", "losses", "metrics")):
-        return name
+    for module in ("activations", "losses", "metrics"):
+        names = [known for known, own in functions(module).items() if own is function]
+        if names:
+            return name if name in names else names[0]
     if keep:
         return function
     if name == "<lambda>":
@@ -123,6 +127,14 @@ def _with_code(config: dict[str, Any]) -> dict[str, Any]:
     return {**config, "config": {**inner, "function": code.described(inner["function"])}}
 
 
+def function_config(function: Any) -> Any:
+    """A function of refnet's as the config of an object that holds it, in Keras's form; one of the user's as itself."""
+    if not str(getattr(function, "__module__", "")).startswith("refnet."):
+        return function
+    name = function.__name__
+    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": name}
+
+
 def _object(value: Any, keep: bool) -> dict[str, Any]:
     kind = type(value)
     name = kind.__name__
@@ -141,7 +153,8 @@ def _object(value: Any, keep: bool) -> dict[str, Any]:
         config["module"] = "keras.src.models.functional" if whole else "keras"
         config["class_name"], config["registered_name"] = ("Functional", "Functional") if whole else (name, None)
     else:
-        config["module"] = "keras." + kind.__module__.split(".")[1]
+        parts = kind.__module__.split(".")[1:]
+        config["module"] = "keras." + ".".join(parts if parts[-1] == "schedules" else parts[:1])
     if hasattr(value, "get_compile_config"):
         config["compile_config"] = value.get_compile_config()
     return config

@@ -239,18 +239,18 @@ def optimizer_values(source: Source, model: Any, strict: bool = True) -> list[tu
         strict: whether the state of another optimizer is an error; else it is left out, with a warning.
     """
     optimizer, variables = model.optimizer, trained(model)
-    count, base = len(source.names("/optimizer/vars")), len(optimizer.saved_variables([]))
-    needs = base + len(variables) * sum(len(group) for group in optimizer.slot_groups())
-    if count == base:
-        variables = []
-    elif count != needs:
+    count, needs = len(source.names("/optimizer/vars")), optimizer.saved_count(variables)
+    unused = count == len(optimizer.own_variables())
+    if not unused and count != needs:
         text = f"the file has {count} variables of an optimizer, {optimizer.name} has {needs}"
         if strict and count:
             raise FileError(f"{text}.")
         if count:
             warnings.warn(f"{text}: its state stays as it is.", stacklevel=4)
         return []
-    owned = optimizer.saved_variables(variables)
+    if not unused:
+        optimizer.build(variables)
+    owned = optimizer.own_variables() if unused else optimizer.saved_variables(variables)
     return list(zip(owned, source.values("/optimizer", owned, optimizer.name)))
 
 

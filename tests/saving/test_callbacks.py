@@ -213,3 +213,48 @@ def test_a_list_of_callbacks_for_a_loop_of_ones_own(capsys: pytest.CaptureFixtur
     assert [entry[0] for entry in heard[:3]] == [0, 1, 2] and heard[3] == "test"
     assert model.history.history == {"loss": [logs["loss"]]} and "3/3" in capsys.readouterr().out
     assert listener.model is model and listener.params == {"epochs": 1, "steps": 3}
+
+
+def averaged(**more: Any) -> Any:
+    model = Sequential([Input((2,)), layers.Dense(1, use_bias=False)])
+    model.set_weights([np.array([[0.0], [0.0]])])
+    model.compile(optimizers.SGD(0.5, use_ema=True, ema_momentum=0.75), "mse")
+    return model
+
+
+class Weights(callbacks.Callback):
+    """Keeps the weights that it finds at the ends of epochs and in evaluations."""
+
+    def __init__(self) -> None:
+        self.at_ends: list[Any] = []
+        self.tested: list[Any] = []
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.at_ends.append(self.model.get_weights()[0])
+
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.tested.append(self.model.get_weights()[0])
+
+
+@pytest.mark.parametrize("on_epoch", [False, True])
+def test_evaluation_uses_the_averages_and_training_does_not(on_epoch: bool) -> None:
+    plain, seen = averaged(), Weights()
+    trace: list[Any] = []
+    keep = callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: trace.append(plain.get_weights()[0]))
+    plain.fit(x, y, epochs=3, batch_size=6, shuffle=False, callbacks=[keep])
+    average, averages = None, []
+    for weights in trace:
+        average = weights if average is None else 0.75 * average + 0.25 * weights
+        averages.append(average)
+    model = averaged()
+    swap = callbacks.SwapEMAWeights(swap_on_epoch=on_epoch)
+    model.fit(x, y, epochs=3, batch_size=6, shuffle=False, validation_data=(x, y), callbacks=[swap, seen])
+    for epoch in range(3):
+        np.testing.assert_allclose(seen.tested[epoch], averages[2 * epoch + 1], rtol=1e-5)
+        np.testing.assert_allclose(seen.at_ends[epoch], (averages if on_epoch else trace)[2 * epoch + 1], rtol=1e-5)
+    np.testing.assert_allclose(model.get_weights()[0], averages[-1], rtol=1e-5)
+    np.testing.assert_allclose(model.get_weights()[0], plain.get_weights()[0], rtol=1e-5)
+    model.predict(x, callbacks=[callbacks.SwapEMAWeights()])
+    np.testing.assert_allclose(model.get_weights()[0], averages[-1], rtol=1e-5)
+    with pytest.raises(ArgumentError, match="needs an optimizer with use_ema=True; the model's is sgd"):
+        model_with().fit(x, y, callbacks=[callbacks.SwapEMAWeights()])
