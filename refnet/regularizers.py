@@ -10,7 +10,14 @@ from refnet.ops.arguments import dtype_of, shape_of
 
 
 class Regularizer:
-    """A function of a tensor whose value is added to the loss; a subclass writes `__call__` and `get_config`."""
+    """A function of a tensor whose value is added to the loss; a subclass writes `__call__` and `get_config`.
+
+    >>> class Largest(Regularizer):
+    ...     def __call__(self, x):
+    ...         return ops.max(ops.abs(x))
+    >>> Largest()([1.0, -2.0])
+    array(2., dtype=float32)
+    """
 
     def __call__(self, x: TensorLike) -> TensorLike:
         return 0.0
@@ -37,7 +44,11 @@ def _factor(kind: str, name: str, value: Any) -> float:
 
 
 class L1L2(Regularizer):
-    """l1 * sum |x| + l2 * sum x^2."""
+    """l1 * sum |x| + l2 * sum x^2.
+
+    >>> L1L2(0.5, 0.5)([[1.0, -2.0]])
+    array(4., dtype=float32)
+    """
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0):
         self.l1, self.l2 = _factor("L1L2", "l1", l1 or 0.0), _factor("L1L2", "l2", l2 or 0.0)
@@ -57,7 +68,11 @@ class L1L2(Regularizer):
 
 
 class L1(L1L2):
-    """l1 * sum |x|."""
+    """l1 * sum |x|.
+
+    >>> L1(0.5)([[1.0, -2.0]])
+    array(1.5, dtype=float32)
+    """
 
     def __init__(self, l1: float = 0.01):
         super().__init__(l1=_factor("L1", "l1", 0.01 if l1 is None else l1))
@@ -67,7 +82,11 @@ class L1(L1L2):
 
 
 class L2(L1L2):
-    """l2 * sum x^2."""
+    """l2 * sum x^2.
+
+    >>> L2(0.5)([[1.0, -2.0]])
+    array(2.5, dtype=float32)
+    """
 
     def __init__(self, l2: float = 0.01):
         super().__init__(l2=_factor("L2", "l2", 0.01 if l2 is None else l2))

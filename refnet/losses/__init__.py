@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from refnet.losses.base import CLASS_NUMBERS, Loss, LossFunctionWrapper, apply_mask, same_rank
+from refnet.losses.divergence import KLDivergence, Poisson, kl_divergence, poisson
 from refnet.losses.hinge import CategoricalHinge, Hinge, SquaredHinge, categorical_hinge, hinge, squared_hinge
 from refnet.losses.probabilistic import (
     BinaryCrossentropy,
@@ -14,16 +15,12 @@ from refnet.losses.probabilistic import (
     CategoricalCrossentropy,
     CategoricalFocalCrossentropy,
     CategoricalGeneralizedCrossEntropy,
-    KLDivergence,
-    Poisson,
     SparseCategoricalCrossentropy,
     binary_crossentropy,
     binary_focal_crossentropy,
     categorical_crossentropy,
     categorical_focal_crossentropy,
     categorical_generalized_cross_entropy,
-    kl_divergence,
-    poisson,
     sparse_categorical_crossentropy,
 )
 from refnet.losses.regression import (

@@ -61,18 +61,30 @@ def categorical_hinge(y_true: TensorLike, y_pred: TensorLike) -> TensorLike:
 
 
 class Hinge(NamedLoss):
-    """How far scores fall short of the margin: see `hinge`."""
+    """How far scores fall short of the margin: see `hinge`.
+
+    >>> Hinge()([[1.0, -1.0]], [[0.5, 2.0]])
+    array(1.75, dtype=float32)
+    """
 
     function = staticmethod(hinge)
 
 
 class SquaredHinge(NamedLoss):
-    """The square of the shortfall: see `squared_hinge`."""
+    """The square of the shortfall: see `squared_hinge`.
+
+    >>> SquaredHinge()([[1.0, -1.0]], [[0.5, 2.0]])
+    array(4.625, dtype=float32)
+    """
 
     function = staticmethod(squared_hinge)
 
 
 class CategoricalHinge(NamedLoss):
-    """How far the true class is from leading by 1: see `categorical_hinge`."""
+    """How far the true class is from leading by 1: see `categorical_hinge`.
+
+    >>> CategoricalHinge()([[0.0, 1.0]], [[0.75, 0.25]])
+    array(1.5, dtype=float32)
+    """
 
     function = staticmethod(categorical_hinge)

@@ -112,31 +112,51 @@ def log_cosh(y_true: TensorLike, y_pred: TensorLike) -> TensorLike:
 
 
 class MeanSquaredError(NamedLoss):
-    """mean of (y_true - y_pred)^2: see `mean_squared_error`."""
+    """mean of (y_true - y_pred)^2: see `mean_squared_error`.
+
+    >>> MeanSquaredError(reduction="sum")([[0.0, 1.0], [1.0, 1.0]], [[1.0, 3.0], [1.0, 1.0]])
+    array(2.5, dtype=float32)
+    """
 
     function = staticmethod(mean_squared_error)
 
 
 class MeanAbsoluteError(NamedLoss):
-    """mean of |y_true - y_pred|: see `mean_absolute_error`."""
+    """mean of |y_true - y_pred|: see `mean_absolute_error`.
+
+    >>> MeanAbsoluteError()([[0.0, 1.0]], [[1.0, 3.0]])
+    array(1.5, dtype=float32)
+    """
 
     function = staticmethod(mean_absolute_error)
 
 
 class MeanAbsolutePercentageError(NamedLoss):
-    """The mean error in percent of the target: see `mean_absolute_percentage_error`."""
+    """The mean error in percent of the target: see `mean_absolute_percentage_error`.
+
+    >>> MeanAbsolutePercentageError()([[2.0, 4.0]], [[1.0, 4.0]])
+    array(25., dtype=float32)
+    """
 
     function = staticmethod(mean_absolute_percentage_error)
 
 
 class MeanSquaredLogarithmicError(NamedLoss):
-    """The squared error of logarithms: see `mean_squared_logarithmic_error`."""
+    """The squared error of logarithms: see `mean_squared_logarithmic_error`.
+
+    >>> MeanSquaredLogarithmicError()([[1.0]], [[1.0]])
+    array(0., dtype=float32)
+    """
 
     function = staticmethod(mean_squared_logarithmic_error)
 
 
 class LogCosh(NamedLoss):
-    """The logarithm of the hyperbolic cosine of the error: see `log_cosh`."""
+    """The logarithm of the hyperbolic cosine of the error: see `log_cosh`.
+
+    >>> LogCosh()([[0.0]], [[100.0]])
+    array(99.306854, dtype=float32)
+    """
 
     function = staticmethod(log_cosh)
 
@@ -147,6 +167,9 @@ class CosineSimilarity(LossFunctionWrapper):
     Args:
         axis: along which the vectors lie.
         reduction, name, dtype: see Loss.
+
+    >>> CosineSimilarity()([[1.0, 0.0]], [[2.0, 0.0]])
+    array(-1., dtype=float32)
     """
 
     def __init__(
@@ -165,6 +188,9 @@ class Huber(LossFunctionWrapper):
     Args:
         delta: where the line begins.
         reduction, name, dtype: see Loss.
+
+    >>> Huber(delta=2.0)([[0.0]], [[4.0]])
+    array(6., dtype=float32)
     """
 
     def __init__(

@@ -145,6 +145,9 @@ class Dice(LossFunctionWrapper):
     Args:
         reduction, name, dtype: see Loss.
         axis: the axes that are summed over; all if None.
+
+    >>> Dice()([[1.0, 1.0]], [[0.0, 1.0]])
+    array(0.3333333, dtype=float32)
     """
 
     def __init__(
@@ -164,6 +167,9 @@ class Tversky(LossFunctionWrapper):
         alpha, beta: what a missed and an invented element cost.
         reduction, name, dtype: see Loss.
         axis: the axes that are summed over; all if None.
+
+    >>> Tversky(alpha=1.0, beta=0.0)([[1.0, 1.0]], [[0.0, 1.0]])
+    array(0.5, dtype=float32)
     """
 
     def __init__(
@@ -184,6 +190,9 @@ class Circle(LossFunctionWrapper):
     Args:
         gamma, margin, remove_diagonal: see `circle`.
         reduction, name, dtype: see Loss.
+
+    >>> Circle(gamma=1.0)([0, 0, 1], [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]).shape
+    ()
     """
 
     def __init__(
@@ -203,7 +212,11 @@ class Circle(LossFunctionWrapper):
 
 
 class CTC(NamedLoss):
-    """The loss of label sequences without alignment: see `ctc`."""
+    """The loss of label sequences without alignment: see `ctc`.
+
+    >>> CTC()([[1]], [[[0.0, 0.0], [0.0, 0.0]]])
+    array(0.2876821, dtype=float32)
+    """
 
     function = staticmethod(ctc)
 

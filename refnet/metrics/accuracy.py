@@ -107,7 +107,11 @@ def _in_top_k(labels: TensorLike, y_pred: TensorLike, k: int) -> TensorLike:
 
 
 class Accuracy(NamedMean):
-    """How often predictions equal targets."""
+    """How often predictions equal targets.
+
+    >>> Accuracy()([1, 2, 3, 4], [1, 2, 3, 0])
+    array(0.75, dtype=float32)
+    """
 
     function = staticmethod(accuracy)
 
@@ -118,6 +122,9 @@ class BinaryAccuracy(MeanMetricWrapper):
     Args:
         name, dtype: see Metric.
         threshold: from which on a prediction says 1.
+
+    >>> BinaryAccuracy(threshold=0.5)([0.0, 1.0], [0.75, 0.625])
+    array(0.5, dtype=float32)
     """
 
     def __init__(self, name: str | None = "binary_accuracy", dtype: Any = None, threshold: float = 0.5):
@@ -125,13 +132,21 @@ class BinaryAccuracy(MeanMetricWrapper):
 
 
 class CategoricalAccuracy(NamedMean):
-    """How often the largest prediction is the class of a one-hot target."""
+    """How often the largest prediction is the class of a one-hot target.
+
+    >>> CategoricalAccuracy()([[0.0, 1.0], [1.0, 0.0]], [[0.25, 0.75], [0.25, 0.75]])
+    array(0.5, dtype=float32)
+    """
 
     function = staticmethod(categorical_accuracy)
 
 
 class SparseCategoricalAccuracy(NamedMean):
-    """How often the largest prediction is the class that the target names."""
+    """How often the largest prediction is the class that the target names.
+
+    >>> SparseCategoricalAccuracy()([1, 0], [[0.25, 0.75], [0.25, 0.75]])
+    array(0.5, dtype=float32)
+    """
 
     function = staticmethod(sparse_categorical_accuracy)
 
@@ -142,6 +157,9 @@ class TopKCategoricalAccuracy(MeanMetricWrapper):
     Args:
         k: how many count.
         name, dtype: see Metric.
+
+    >>> TopKCategoricalAccuracy(k=2)([[0.0, 1.0, 0.0]], [[0.5, 0.25, 0.125]])
+    array(1., dtype=float32)
     """
 
     def __init__(self, k: int = 5, name: str | None = "top_k_categorical_accuracy", dtype: Any = None):
@@ -155,6 +173,9 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
         k: how many count.
         name, dtype: see Metric.
         from_sorted_ids: whether predictions are class numbers, the best first.
+
+    >>> SparseTopKCategoricalAccuracy(k=2)([1, 2], [[0.5, 0.25, 0.125], [0.5, 0.25, 0.125]])
+    array(0.5, dtype=float32)
     """
 
     def __init__(

@@ -107,6 +107,9 @@ class F1Score(FBetaScore):
     Args:
         average, threshold, name, dtype: see FBetaScore.
     Source: Keras 3 `metrics.F1Score`.
+
+    >>> F1Score(threshold=0.5)([[1, 0], [1, 1]], [[0.75, 0.75], [0.25, 0.75]]).round(4)
+    array([0.6667, 0.6667], dtype=float32)
     """
 
     def __init__(

@@ -153,6 +153,9 @@ class OneHotIoU(IoU):
 
     Args:
         num_classes, target_class_ids, name, dtype, ignore_class, sparse_y_pred, axis: see IoU.
+
+    >>> OneHotIoU(2, [1])([[1, 0], [0, 1]], [[0.75, 0.25], [0.25, 0.75]]).round(4)
+    np.float32(1.0)
     """
 
     def __init__(
@@ -176,6 +179,9 @@ class OneHotMeanIoU(MeanIoU):
 
     Args:
         num_classes, name, dtype, ignore_class, sparse_y_pred, axis: see IoU.
+
+    >>> OneHotMeanIoU(2)([[1, 0], [0, 1]], [[0.75, 0.25], [0.75, 0.25]]).round(4)
+    np.float32(0.25)
     """
 
     def __init__(

@@ -10,31 +10,51 @@ from refnet.metrics.reduction import MeanMetricWrapper, NamedMean
 
 
 class KLDivergence(NamedMean):
-    """The mean of `losses.kl_divergence`."""
+    """The mean of `losses.kl_divergence`.
+
+    >>> KLDivergence()([[0.5, 0.5]], [[0.5, 0.5]])
+    array(0., dtype=float32)
+    """
 
     function = staticmethod(losses.kl_divergence)
 
 
 class Poisson(NamedMean):
-    """The mean of `losses.poisson`."""
+    """The mean of `losses.poisson`.
+
+    >>> Poisson()([[0.0, 0.0]], [[1.0, 2.0]])
+    array(1.5, dtype=float32)
+    """
 
     function = staticmethod(losses.poisson)
 
 
 class Hinge(NamedMean):
-    """The mean of `losses.hinge`."""
+    """The mean of `losses.hinge`.
+
+    >>> Hinge()([[1.0, -1.0]], [[0.5, 2.0]])
+    array(1.75, dtype=float32)
+    """
 
     function = staticmethod(losses.hinge)
 
 
 class SquaredHinge(NamedMean):
-    """The mean of `losses.squared_hinge`."""
+    """The mean of `losses.squared_hinge`.
+
+    >>> SquaredHinge()([[1.0, -1.0]], [[0.5, 2.0]])
+    array(4.625, dtype=float32)
+    """
 
     function = staticmethod(losses.squared_hinge)
 
 
 class CategoricalHinge(NamedMean):
-    """The mean of `losses.categorical_hinge`."""
+    """The mean of `losses.categorical_hinge`.
+
+    >>> CategoricalHinge()([[0.0, 1.0]], [[0.75, 0.25]])
+    array(1.5, dtype=float32)
+    """
 
     function = staticmethod(losses.categorical_hinge)
 
@@ -45,6 +65,9 @@ class BinaryCrossentropy(MeanMetricWrapper):
     Args:
         name, dtype: see Metric.
         from_logits, label_smoothing: see the loss.
+
+    >>> BinaryCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]])
+    array(0.6931472, dtype=float32)
     """
 
     def __init__(
@@ -64,6 +87,9 @@ class CategoricalCrossentropy(MeanMetricWrapper):
     Args:
         name, dtype: see Metric.
         from_logits, label_smoothing, axis: see the loss.
+
+    >>> CategoricalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]])
+    array(0.6931472, dtype=float32)
     """
 
     def __init__(
@@ -84,6 +110,9 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
     Args:
         name, dtype: see Metric.
         from_logits, ignore_class, axis: see the loss.
+
+    >>> SparseCategoricalCrossentropy()([1], [[0.5, 0.5]])
+    array(0.6931472, dtype=float32)
     """
 
     def __init__(

@@ -55,31 +55,51 @@ def concordance_correlation(y_true: TensorLike, y_pred: TensorLike, axis: int = 
 
 
 class MeanSquaredError(NamedMean):
-    """The mean of (y_true - y_pred)^2."""
+    """The mean of (y_true - y_pred)^2.
+
+    >>> MeanSquaredError()([[0.0, 1.0]], [[1.0, 3.0]], sample_weight=[2.0])
+    array(2.5, dtype=float32)
+    """
 
     function = staticmethod(losses.mean_squared_error)
 
 
 class MeanAbsoluteError(NamedMean):
-    """The mean of |y_true - y_pred|."""
+    """The mean of |y_true - y_pred|.
+
+    >>> MeanAbsoluteError()([[0.0, 1.0]], [[1.0, 3.0]])
+    array(1.5, dtype=float32)
+    """
 
     function = staticmethod(losses.mean_absolute_error)
 
 
 class MeanAbsolutePercentageError(NamedMean):
-    """The mean of `losses.mean_absolute_percentage_error`."""
+    """The mean of `losses.mean_absolute_percentage_error`.
+
+    >>> MeanAbsolutePercentageError()([[2.0, 4.0]], [[1.0, 4.0]])
+    array(25., dtype=float32)
+    """
 
     function = staticmethod(losses.mean_absolute_percentage_error)
 
 
 class MeanSquaredLogarithmicError(NamedMean):
-    """The mean of `losses.mean_squared_logarithmic_error`."""
+    """The mean of `losses.mean_squared_logarithmic_error`.
+
+    >>> MeanSquaredLogarithmicError()([[1.0]], [[1.0]])
+    array(0., dtype=float32)
+    """
 
     function = staticmethod(losses.mean_squared_logarithmic_error)
 
 
 class LogCoshError(NamedMean):
-    """The mean of `losses.log_cosh`."""
+    """The mean of `losses.log_cosh`.
+
+    >>> LogCoshError()([[0.0]], [[100.0]])
+    array(99.306854, dtype=float32)
+    """
 
     function = staticmethod(losses.log_cosh)
     named = "logcosh"
@@ -112,6 +132,9 @@ class CosineSimilarity(MeanMetricWrapper):
     Args:
         name, dtype: see Metric.
         axis: along which the vectors lie.
+
+    >>> CosineSimilarity()([[1.0, 0.0]], [[2.0, 0.0]])
+    array(1., dtype=float32)
     """
 
     def __init__(self, name: str | None = "cosine_similarity", dtype: Any = None, axis: int = -1):
@@ -124,6 +147,9 @@ class PearsonCorrelation(MeanMetricWrapper):
     Args:
         name, dtype: see Metric.
         axis: along which the values of a sample lie.
+
+    >>> PearsonCorrelation()([[0.0, 1.0]], [[0.0, 0.5]])
+    array(1., dtype=float32)
     """
 
     def __init__(self, name: str | None = "pearson_correlation", dtype: Any = None, axis: int = -1):
@@ -136,6 +162,9 @@ class ConcordanceCorrelation(MeanMetricWrapper):
     Args:
         name, dtype: see Metric.
         axis: along which the values of a sample lie.
+
+    >>> ConcordanceCorrelation()([[0.0, 4.0]], [[0.0, 4.0]])
+    array(1., dtype=float32)
     """
 
     def __init__(self, name: str | None = "concordance_correlation", dtype: Any = None, axis: int = -1):

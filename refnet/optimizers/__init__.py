@@ -8,9 +8,11 @@ from typing import Any
 from refnet.errors import ArgumentError
 from refnet.naming import resolved
 from refnet.optimizers import schedules
-from refnet.optimizers.adam import Adam, Adamax, AdamW, Lamb, Nadam, ScheduleFreeAdamW
+from refnet.optimizers.accumulating import Adadelta, Adagrad, Ftrl
+from refnet.optimizers.adam import Adam, AdamW
+from refnet.optimizers.adam_relatives import Adamax, Lamb, Nadam, ScheduleFreeAdamW
 from refnet.optimizers.base import Optimizer
-from refnet.optimizers.gradient import SGD, Adadelta, Adagrad, Ftrl, Lion, RMSprop
+from refnet.optimizers.gradient import SGD, Lion, RMSprop
 from refnet.optimizers.matrices import Adafactor, Muon
 from refnet.optimizers.scaling import LossScaleOptimizer
 from refnet.optimizers.several import MultiOptimizer, OptimizerMap

@@ -40,6 +40,15 @@ class Optimizer:
     Raises:
         ArgumentError: a rate, factor or option outside its range.
     Source: Keras 3 `optimizers.Optimizer`.
+
+    >>> from refnet import Variable, ops
+    >>> class Halving(Optimizer):
+    ...     def step(self, weight, start, slope, rate):
+    ...         return ops.multiply(start, 0.5), {}
+    >>> weight = Variable([1.0])
+    >>> Halving().apply([[0.0]], [weight])
+    >>> weight.numpy()
+    array([0.5], dtype=float32)
     """
 
     def __init__(

@@ -22,6 +22,12 @@ class Adafactor(Optimizer):
         clip_threshold: the largest root mean square of a step, before that.
         relative_step: whether the learning rate is at most 1 / sqrt(step); without a schedule only.
         others: see Optimizer.
+
+    >>> from refnet import Variable
+    >>> weight = Variable([1.0, -2.0])
+    >>> Adafactor(0.1).apply([[0.5, -0.5]], [weight])
+    >>> weight.numpy().round(4)
+    array([ 0.8419, -1.8419], dtype=float32)
     """
 
     def __init__(
@@ -111,6 +117,13 @@ class Muon(Optimizer):
         rms_rate: the step's root mean square at a learning rate of 1; None for no adjustment.
         others: see Optimizer.
     Source: Jordan et al. 2024; Liu et al. 2025 (rms_rate); Keras 3 `optimizers.Muon`.
+
+    >>> from refnet import Variable
+    >>> weight = Variable([[1.0, 0.0], [0.0, 1.0]])
+    >>> Muon(0.1, weight_decay=None).apply([[[0.5, 0.0], [0.0, 0.5]]], [weight])
+    >>> weight.numpy().round(2)
+    array([[0.97, 0.  ],
+           [0.  , 0.97]], dtype=float32)
     """
 
     def __init__(

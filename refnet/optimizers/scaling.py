@@ -25,6 +25,12 @@ class LossScaleOptimizer(Optimizer):
     Raises:
         ArgumentError: an inner optimizer that is none, or an option that belongs there.
     Source: Micikevicius et al. 2018; Keras 3 `optimizers.LossScaleOptimizer`.
+
+    >>> from refnet import Variable, optimizers
+    >>> weight, optimizer = Variable([1.0]), LossScaleOptimizer(optimizers.SGD(0.5), initial_scale=4.0)
+    >>> optimizer.apply([[float("inf")]], [weight])
+    >>> weight.numpy(), float(optimizer.dynamic_scale)
+    (array([1.], dtype=float32), 2.0)
     """
 
     def __init__(

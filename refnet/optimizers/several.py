@@ -86,6 +86,13 @@ class MultiOptimizer(Optimizer):
     Raises:
         ArgumentError: another map.
     Source: Keras 3 `optimizers.MultiOptimizer`.
+
+    >>> from refnet import Variable, optimizers
+    >>> weights = [Variable([1.0], name="kernel"), Variable([1.0], name="bias")]
+    >>> chosen = OptimizerMap(optimizers.SGD(0.5), {"bias": optimizers.SGD(0.25)})
+    >>> MultiOptimizer(chosen).apply([[1.0], [1.0]], weights)
+    >>> [float(w.numpy()[0]) for w in weights]
+    [0.5, 0.75]
     """
 
     def __init__(self, optimizer_map: Any, loss_scale_factor: float | None = None, name: str | None = None):
