@@ -28,7 +28,23 @@ def compiled() -> Any:
         yield
 
 
-def network(X: Any, y: Any, loss: str = "mse", units: int = 8, activation: str | None = None) -> Sequential:
+class Network:
+    """A function that makes a model; it prints without an address, as ids of tests that several processes collect must."""
+
+    def __call__(self, X: Any, y: Any, loss: str = "mse", units: int = 8, activation: str | None = None) -> Sequential:
+        return made(X, y, loss, units, activation)
+
+    def __repr__(self) -> str:
+        return "network"
+
+    def __deepcopy__(self, memo: Any) -> "Network":
+        return self
+
+
+network = Network()
+
+
+def made(X: Any, y: Any, loss: str, units: int, activation: str | None) -> Sequential:
     utils.set_random_seed(1)  # the checks fit twice and want the same
     width = y.shape[1] if y.ndim > 1 else 1
     model = Sequential([Input(X.shape[1:]), Dense(units, activation="relu"), Dense(width, activation=activation)])
