@@ -204,3 +204,27 @@ def test_lists_and_dicts_by_name(keras: Any) -> None:
     values = model.evaluate(x, y, verbose=0)
     assert len(values) == 4 and values[0] == pytest.approx(0.25 * values[1] + values[2] + 10 * values[3], rel=1e-4)
     assert [p.shape for p in model.predict(x, verbose=0)] == [(8, 1), (8, 3), (8, 1)]
+
+
+@pytest.mark.api("GlobalMaxPooling1D", "GlobalAveragePooling2D", "LeakyReLU")
+def test_pooling_over_everything_and_a_leak(keras: Any) -> None:
+    layers = keras.layers
+    series, images = generator.normal(size=(2, 5, 3)).astype("float32"), generator.normal(size=(2, 3, 4, 2))
+    np.testing.assert_array_equal(layers.GlobalMaxPooling1D()(series), series.max(1))
+    np.testing.assert_allclose(layers.GlobalAveragePooling2D()(images), images.mean((1, 2)), rtol=1e-5, atol=1e-6)
+    leaked = layers.LeakyReLU()(series)
+    np.testing.assert_allclose(leaked, np.where(series > 0, series, np.float32(0.3) * series), rtol=1e-6)
+
+
+@pytest.mark.api("noise addition, denoising autoencoder, dataset augmentation, early stopping")
+def test_a_denoising_autoencoder_that_stops_early(keras: Any) -> None:
+    layers = keras.layers
+    model = keras.models.Sequential(
+        [keras.Input((4,)), layers.GaussianNoise(0.1), layers.Dense(2, "tanh"), layers.Dense(4)]
+    )
+    model.compile("rmsprop", "mse")
+    x = generator.normal(size=(16, 4)).astype("float32")
+    both = np.concatenate([x, -x])  # a data set made larger by what the task does not mind
+    stop = keras.callbacks.EarlyStopping(monitor="val_loss", patience=1, min_delta=1e3)
+    history = model.fit(both, both, epochs=9, validation_split=0.25, callbacks=[stop], verbose=0)
+    assert len(history.epoch) == 2
