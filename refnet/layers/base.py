@@ -81,7 +81,8 @@ class Layer:
         name: unique within a model; the class's name in snake case, numbered, if None.
     """
 
-    kinds: dict[str, type["Layer"]] = {}  # every subclass by name, for configs
+    kinds: dict[str, type["Layer"]] = {}  # every subclass by name, the last of a name, for configs in memory
+    built_in: dict[str, type["Layer"]] = {}  # refnet's own by name: a class of the user's does not take its place
     inference_when_frozen = (
         False  # whether a layer that is not trainable behaves as in inference, as BatchNormalization
     )
@@ -93,6 +94,8 @@ class Layer:
     def __init_subclass__(cls, **more: Any) -> None:
         super().__init_subclass__(**more)
         Layer.kinds[cls.__name__] = cls
+        if cls.__module__.startswith("refnet."):
+            Layer.built_in[cls.__name__] = cls
         if "compute_mask" in vars(cls) and "supports_masking" not in vars(cls):
             cls.supports_masking = True
 

@@ -270,17 +270,17 @@ class Model(Trainer):
 
     # ---- files
 
-    def save(self, filepath: Any, overwrite: bool = True) -> None:
+    def save(self, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
         """Writes the model with its weights and its optimizer's state: see `refnet.saving.save_model`."""
-        saving.save_model(self, filepath, overwrite)
+        saving.save_model(self, filepath, overwrite, include_optimizer)
 
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
         """Writes the weights: see `refnet.saving.save_weights`."""
         saving.save_weights(self, filepath, overwrite)
 
-    def load_weights(self, filepath: Any) -> None:
+    def load_weights(self, filepath: Any, skip_mismatch: bool = False, by_name: bool = False) -> None:
         """Sets the weights from a file, all or none: see `refnet.saving.load_weights`."""
-        saving.load_weights(self, filepath)
+        saving.load_weights(self, filepath, skip_mismatch, by_name)
 
     def to_json(self, **more: Any) -> str:
         """The model's configuration as JSON text, without weights; `more` goes to json.dumps."""

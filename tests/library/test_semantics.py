@@ -81,6 +81,7 @@ class BatchNormalization(Layer):
         return (x - average) / ops.sqrt(variance + self.epsilon) * self.gamma + self.beta
 
 
+@pytest.mark.api("layers.Layer subclass", "add_loss", "Kullback-Leibler term", "None")
 def test_a_vae_closes_over_tensors_and_its_only_loss_comes_from_a_layer() -> None:
     image = Input((8,))
     h = Dense(6, "relu")(image)
@@ -127,6 +128,7 @@ def test_a_vae_closes_over_tensors_and_its_only_loss_comes_from_a_layer() -> Non
     assert nested.graph is not None and nested.graph.losses[0][0] is not loss
 
 
+@pytest.mark.api("`trainable` captured at compile", "train_on_batch", "layer.trainable, model.trainable")
 def test_a_gan_trains_the_generator_and_leaves_the_frozen_discriminator() -> None:
     generator_input = Input((3,))
     maker = Model(generator_input, Dense(4)(Dense(5, "relu")(generator_input)))
@@ -275,6 +277,7 @@ def test_losses_regularizers_and_metrics_through_two_levels() -> None:
     close(after, cross(p) + np.mean(h**2))  # a frozen layer has no regularizer loss
 
 
+@pytest.mark.api("Dynamic spatial / time axes")
 def test_dimensions_that_are_only_known_when_a_batch_comes() -> None:
     a = Input((4, 6))
     rows = ops.shape(a)[0]

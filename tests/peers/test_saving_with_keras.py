@@ -74,7 +74,13 @@ def with_amsgrad(k: Any) -> Any:
 
 
 def leaves(value: Any) -> list[Any]:
-    return [value[key] for key in sorted(value)] if isinstance(value, dict) else [value]
+    return (
+        [value[key] for key in sorted(value)]
+        if isinstance(value, dict)
+        else value
+        if isinstance(value, list)
+        else [value]
+    )
 
 
 def predictions(model: Any, inputs: Any) -> list[Any]:
@@ -114,6 +120,44 @@ def test_weights_and_json_of_one_are_read_by_the_other(make: Any, writer: int, t
         other.load_weights(path)
         for ours, theirs in zip(predictions(model, inputs), predictions(other, inputs), strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=2e-6, atol=2e-6)
+
+
+def branched(k: Any) -> Any:
+    """Shared and inner parts, without bare ops: Keras 3.15 cannot read them from `.h5` files, not from its own either."""
+    layers = k.layers
+    a, b = k.Input((6,), name="a"), k.Input((6,), name="b")
+    shared = layers.Dense(4, name="shared")
+    inner = k.Sequential([k.Input((4,)), layers.Dense(3, trainable=False), layers.Dense(4, name="z")], name="inner")
+    p = k.Input((4,))
+    pair = k.models.Model(p, layers.Dense(2, name="c")(p), name="pair")
+    outputs = [layers.Dense(2, name="u")(inner(shared(a))), layers.add([pair(shared(b)), pair(inner(shared(b)))])]
+    model = k.models.Model([a, b], outputs)
+    model.compile(
+        k.optimizers.RMSprop(0.01, momentum=0.5),
+        ["mean_squared_error", k.losses.MeanAbsoluteError()],
+        loss_weights=[1.0, 2.0],
+        metrics=[["mae"], [k.metrics.MeanSquaredError()]],
+    )
+    return model, [x, x[::-1].copy()], [x[:, :2], x[:, 3:5]]
+
+
+@pytest.mark.parametrize("make", [sequential, branched, ending_in_a_model, with_amsgrad])
+@pytest.mark.parametrize("writer", [0, 1], ids=["ours_read_by_keras", "keras_read_by_us"])
+def test_an_old_file_of_one_is_read_by_the_other(make: Any, writer: int, tmp_path: pathlib.Path) -> None:
+    path = str(tmp_path / "model.h5")
+    model, inputs, targets = make(LIBRARIES[writer])
+    model.fit(inputs, targets, epochs=2, batch_size=8, verbose=0)
+    model.save(path)
+    read = LIBRARIES[1 - writer].saving.load_model(path)
+    for ours, theirs in zip(predictions(model, inputs), predictions(read, inputs), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-6, atol=2e-6)
+    assert np.isclose(float(np.asarray(read.optimizer.learning_rate)), float(np.asarray(model.optimizer.learning_rate)))
+    if writer == 1 and make is not sequential:  # Keras 3.15 cannot train on what it read from such a file
+        for m in (model, read):
+            m.fit(inputs, targets, epochs=1, batch_size=8, verbose=0, shuffle=False)
+        for ours, theirs in zip(predictions(model, inputs), predictions(read, inputs), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+        assert int(np.asarray(read.optimizer.iterations)) == 9
 
 
 def test_old_h5_weights_of_keras_are_read_in_the_layers_order(tmp_path: pathlib.Path) -> None:
