@@ -1,6 +1,7 @@
 """Layers: what models are made of. `base.py` says what a layer is."""
 
 from refnet.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
+from refnet.layers.attention import AdditiveAttention, Attention
 from refnet.layers.base import Layer
 from refnet.layers.convolutional_recurrent import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from refnet.layers.core import Activation, Dense, Dropout, Flatten, Input, InputLayer, Rescaling
@@ -25,6 +26,7 @@ from refnet.layers.merging import (
     multiply,
     subtract,
 )
+from refnet.layers.multi_head_attention import GroupedQueryAttention, MultiHeadAttention
 from refnet.layers.normalization import UnitNormalization
 from refnet.layers.pooling import (
     GlobalAveragePooling1D,

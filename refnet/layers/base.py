@@ -114,7 +114,7 @@ class Layer:
     ):
         from refnet import regularizers
 
-        self.first_shape = _first_shape(more)
+        self.first_shape, self.first_batch = _first_shape(more)
         if more:
             word = next(iter(more))
             known = ["activity_regularizer", "trainable", "dtype", "autocast", "name", "input_shape"]
@@ -480,6 +480,7 @@ class Layer:
                 config.update(serialized(value, keep=True))
             elif kind is not inspect.Parameter.VAR_POSITIONAL:
                 config[parameter] = serialized(value, keep=True)
+        config.pop("batch_input_shape", None)  # Keras 3 has none: it belongs to the InputLayer
         return {**config, "name": self.name, "trainable": self.trainable, "dtype": self.dtype}
 
     @classmethod
@@ -509,13 +510,16 @@ def _shapes_in(structure: Any) -> Any:
     return mapped(lambda x: x.shape if isinstance(x, Tensor) else None, structure)
 
 
-def _first_shape(arguments: dict[str, Any]) -> Shape | None:
-    """`input_shape=` or `input_dim=`, the first edition's way to say what a Sequential starts with."""
-    shape = arguments.pop("input_shape", None)
-    dim = arguments.pop("input_dim", None)
+def _first_shape(arguments: dict[str, Any]) -> tuple[Shape | None, int | None]:
+    """`input_shape=`, `input_dim=` or `batch_input_shape=`, the first edition's way to say what a Sequential starts with: the
+    shape of one sample, and the batch size if it is fixed."""
+    shape, batch = arguments.pop("input_shape", None), None
+    dim, whole = arguments.pop("input_dim", None), arguments.pop("batch_input_shape", None)
+    if whole is not None:
+        batch, *shape = whole
     if dim is not None:
         shape = (dim,)
-    return None if shape is None else tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    return None if shape is None else tuple(shape) if isinstance(shape, (tuple, list)) else (shape,), batch
 
 
 def _map_shapes(function: Callable[[Shape], Any], shape: Any) -> Any:

@@ -151,6 +151,10 @@ class Model(Trainer):
         masks = self._in_order(mask)
         return packed(self.outputs_structure, graph.called_again([with_mask(x, m) for x, m in zip(given, masks)]))
 
+    def _pass_masks(self, inputs: Any, mask: Any, outputs: list[Tensor]) -> None:
+        if self.graph is None:  # else the layers inside have given the outputs their masks
+            super()._pass_masks(inputs, mask, outputs)
+
     def _in_order(self, inputs: Any) -> list[Tensor]:
         if isinstance(inputs, dict) and not isinstance(self.inputs_structure, dict):
             return [inputs[x.name] for x in self._graph("graph").inputs]

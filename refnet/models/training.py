@@ -102,6 +102,7 @@ class Trainer(Streaming):
             if validation is not None:
                 self._executable("test", validation)
             streamed = None if stream is None else self._validating(stream, validation_steps)
+        checks.check_fixed_batch(self.graph_for(batches.inputs).inputs, len(batches), batch_size, "fit")
         steps = -(-len(batches) // batch_size)
         listed = callback_module.CallbackList(
             callbacks, self, verbose, epochs=epochs, steps=steps, history=True, batch_size=batch_size
@@ -224,6 +225,8 @@ class Trainer(Streaming):
             batches = self._fed("evaluate", *parts)
             self._executable("test", batches)
         count = _steps(len(batches), batch_size, steps)
+        taken = min(len(batches), count * batch_size)
+        checks.check_fixed_batch(self.graph_for(batches.inputs).inputs, taken, batch_size, "evaluate")
         listed = callback_module.CallbackList(callbacks, self, verbose, epochs=1, steps=count)
         with self._alone("evaluate"), listed.running("test"):
             self._evaluate(batches, batch_size, steps, listed)
@@ -261,8 +264,9 @@ class Trainer(Streaming):
             batches = self._fed("predict", parts[0])
             step = self._executable("predict", batches)
         count = _steps(len(batches), batch_size, steps)
-        listed = callback_module.CallbackList(callbacks, self, verbose, epochs=1, steps=count)
         samples = min(len(batches), count * batch_size)
+        checks.check_fixed_batch(self.graph_for(batches.inputs).inputs, samples, batch_size, "predict")
+        listed = callback_module.CallbackList(callbacks, self, verbose, epochs=1, steps=count)
         outputs = self._room(step.program, batches, samples, batch_size)
         with listed.running("predict"):
             if outputs is not None:
