@@ -1,10 +1,13 @@
 """The errors refnet raises, each also the built-in kind that Python and Keras users expect."""
 
+import re
 from collections.abc import Sequence
 
 
 class RefnetError(Exception):
     """Base of every error that refnet raises on purpose."""
+
+    placed = False  # whether the message says in which layer it happened
 
 
 class ShapeError(RefnetError, ValueError):
@@ -37,6 +40,14 @@ class FileError(RefnetError, ValueError):
 
 class MissingPackageError(RefnetError, ImportError):
     """A package that only some uses of refnet need, and that is not installed."""
+
+
+def in_layer(error: RefnetError, name: str) -> None:
+    """Puts the name of the layer in which an op refused before the error's message, unless the message names a layer."""
+    if not error.placed:
+        text = str(error)
+        error.args = (text if re.search(rf"\b{re.escape(name)}\b", text) else f"{name}: {text}",)
+        error.placed = True
 
 
 def shown(value: object) -> str:

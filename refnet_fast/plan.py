@@ -380,8 +380,17 @@ class Plan:
     def _merged(self, direct):
         """Updates of one kind (same op, same numbers, same shared scalars) become one unit."""
         kinds: dict = {}
+        placed: set = set(self.concrete.inputs)  # what has a place of its own cannot lie beside the others
         for unit in direct:
-            kinds.setdefault(self._kind(unit), []).append(unit)
+            kind = self._kind(unit)
+            node = unit.nodes[0]
+            own = [self.base(x) for x in node.inputs if x.shape == node.outputs[0].shape]
+            own = [x for x in own if not isinstance(x, Variable)]
+            if kind is not None and (placed & set(own) or len(set(own)) < len(own)):
+                kind = None
+            if kind is not None:
+                placed.update(own)
+            kinds.setdefault(kind, []).append(unit)
         result = []
         for kind, members in kinds.items():
             if kind is None or len(members) < 2:

@@ -1,10 +1,11 @@
 """What a layer is: weights, and a `call` that writes ops. Calling it marks the graph: which layer, its losses, its updates."""
 
+import contextlib
 import functools
 import inspect
 import math
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from refnet import dtypes
 from refnet.annotations import Array, Shape
 from refnet.definition import Op, Spec
-from refnet.errors import ArgumentError, ShapeError, did_you_mean
+from refnet.errors import ArgumentError, RefnetError, ShapeError, did_you_mean, in_layer
 from refnet.graph import Call, Condition, Node, Tensor, Variable, as_tensor, phase, trace
 from refnet.layers.immediate import computed
 from refnet.naming import snake_case, unique_name
@@ -435,7 +436,7 @@ class Layer:
         training = trace.training if given is None else bool(given)
         training = trace.learning_phase if training is None else training
         gated = training and self.inference_when_frozen
-        with trace.inside(call=record, training=training):
+        with trace.inside(call=record, training=training), self._named_in_errors():
             if takes and self.branches_on_training and (training is None or gated):
                 outputs = self._both_ways(training, args, rest)
             else:
@@ -449,6 +450,14 @@ class Layer:
         if record.parent is None:
             self.calls.append(record)
         return outputs
+
+    @contextlib.contextmanager
+    def _named_in_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except RefnetError as error:
+            in_layer(error, self.name)
+            raise
 
     def _both_ways(self, training: bool | None, args: tuple[Any, ...], rest: dict[str, Any]) -> Any:
         """`call` with training=True and with False, joined: the program takes one of them."""

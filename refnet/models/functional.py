@@ -7,9 +7,11 @@ from refnet.annotations import TensorLike
 from refnet.errors import ArgumentError
 from refnet.graph import Assignment, Call, Condition, Node, Tensor, clock, node_of, phase, trace
 from refnet.layers.base import identity, identity_op, mask_of
+from refnet.ops.custom_gradient import with_gradient
 from refnet.structure import flatten, mapped
 
 Guard = tuple[tuple[Condition, bool], ...]
+MARKS = (identity_op, with_gradient)  # nodes that stay in a graph although they compute nothing
 
 
 class Graph:
@@ -132,8 +134,12 @@ class _Copy:
 
     def outputs(self) -> list[Tensor]:
         events: list[Any] = [*self.graph.nodes, *self.graph.calls, *self.graph.assignments]
+        called = self.callable_calls() if trace.eager is not None else {}
         for event in sorted(events, key=lambda e: e.number):
-            if isinstance(event, Node):
+            if event in called:
+                if called[event] is event:
+                    self.call_again(event)
+            elif isinstance(event, Node):
                 self.copy_node(event)
             elif isinstance(event, Call):
                 self.copy_call(event)
@@ -151,6 +157,38 @@ class _Copy:
                 after.mask = self.at(before.mask)
         return [self.at(y) for y in self.graph.outputs]
 
+    def callable_calls(self) -> dict[Any, Call]:
+        """Op by op, layers are called again, so that a debugger stops in them: every event that belongs to such a call, with it.
+
+        A layer that closes over tensors of the graph would read the old ones; its nodes are copied as always.
+        """
+        held, belongs, closed = set(self.graph.calls), dict[Any, Call](), set[Call]()
+        pairs: list[tuple[Any, Any]] = [(node, node.call) for node in self.graph.nodes] + [
+            (call, call) for call in self.graph.calls
+        ]
+        pairs += [(record, self.owners[record]) for record in self.graph.assignments]
+        for event, call in pairs:
+            while call is not None and call.parent in held:
+                call = call.parent
+            if call in held:
+                belongs[event] = call
+        for node in self.graph.nodes:
+            own = belongs.get(node)
+            if own is not None:
+                given = {id(x) for x in flatten([own.inputs, own.arguments])}
+                outside = [x for x in node.inputs if (belongs.get(x.node) is not own if x.node else x in self.new)]
+                if any(id(x) not in given for x in outside):
+                    closed.add(own)
+        return {event: call for event, call in belongs.items() if call not in closed}
+
+    def call_again(self, call: Call) -> None:
+        arguments = {key: mapped(self.at, value) for key, value in call.arguments.items()}
+        more = arguments.pop("args", ())
+        layer: Any = call.layer
+        with trace.inside(call=self.call_for(call.parent)):
+            outputs = layer(mapped(self.at, call.inputs), *more, **arguments)
+        self.new.update(zip(flatten(call.outputs), flatten(outputs)))
+
     def copy_node(self, node: Node) -> None:
         if node.outputs[0] in self.new:
             return
@@ -164,8 +202,10 @@ class _Copy:
             results: Tensor | tuple[Tensor, ...]
             if decided:  # an identity node, because the branch may be an outer tensor and the call must still be found
                 results = identity(inputs[0 if self.training else 1])
+            elif node.op in MARKS:
+                results = Node(node.op, inputs, attributes).outputs
             else:
-                results = identity(inputs[0]) if node.op is identity_op else node_of(node.op, inputs, attributes)
+                results = node_of(node.op, inputs, attributes)
         self.new.update(zip(node.outputs, results if isinstance(results, tuple) else (results,)))
 
     def copy_call(self, call: Call) -> None:

@@ -24,6 +24,7 @@ from refnet.ops.activation import (
     softsign,
 )
 from refnet.ops.adaptive import adaptive_average_pool, adaptive_max_pool
+from refnet.ops.affine import affine_transform
 from refnet.ops.attention import dot_product_attention
 from refnet.ops.bits import bitwise_and, bitwise_or, bitwise_xor, left_shift, right_shift
 from refnet.ops.clipping import clip_by_global_norm, clip_by_norm, clip_by_value, global_norm
@@ -58,6 +59,7 @@ from refnet.ops.control import (
 )
 from refnet.ops.convolution import conv
 from refnet.ops.ctc import ctc_decode, ctc_loss
+from refnet.ops.custom_gradient import custom_gradient
 from refnet.ops.depthwise import depthwise_conv, separable_conv
 from refnet.ops.division import divide, divide_no_nan, floor_divide, fmod, mod, power, reciprocal, true_divide
 from refnet.ops.elementwise import abs, absolute, add, maximum, minimum, multiply, negative, sign, square, subtract

@@ -7,10 +7,12 @@ import numpy as np
 from refnet import dtypes, ops
 from refnet.annotations import TensorLike
 from refnet.errors import ArgumentError, DtypeError, ShapeError
+from refnet.ops.affine import affine_transform
 from refnet.ops.arguments import as_dtype, converted, dtype_of, shape_of
 from refnet.ops.resizing import channels_last, image_axes, resize
 
 __all__ = [
+    "affine_transform",
     "crop_images",
     "extract_patches",
     "hsv_to_rgb",

@@ -18,6 +18,12 @@ UNUSED: dict[str, Any] = {
     "sparse": False,
     "ragged": False,
     "optional": False,
+    "lora_rank": None,
+    "lora_alpha": None,
+    "gptq_unpacked_column_size": None,
+    "rms_scaling": False,
+    "renorm": False,
+    "renorm_clipping": None,
     "input_axes": None,
     "output_axes": None,
     "use_ema": False,
@@ -25,7 +31,7 @@ UNUSED: dict[str, Any] = {
     "loss_scale_factor": None,
     "gradient_accumulation_steps": None,
 }
-IGNORED = ("ema_momentum",)  # says nothing without use_ema
+IGNORED = ("ema_momentum", "renorm_momentum")  # say nothing without use_ema, without renorm
 
 MODULES = ("layers", "initializers", "regularizers", "constraints", "losses", "metrics", "optimizers", "models")
 

@@ -4,35 +4,16 @@ Each call of a kernel owns rows lo..hi of the batch for all time steps; the recu
 the next. Results do not depend on how many rows a call owns: a row of a product is summed in the same order alone and in a tile.
 """
 
-from numba import types
-from numba.extending import overload
-
 from refnet.definition import View, row_major
 from refnet.ops.recurrent import SIGMOID, TANH
-from refnet_fast.cpu.contraction import PRODUCT32, PRODUCT64
 from refnet_fast.cpu.elementary import by_type
-from refnet_fast.cpu.tile import TALL
-from refnet_fast.derive import Placed
+from refnet_fast.cpu.tile import TALL, strips
+from refnet_fast.derive import Placed, itemsize
 from refnet_fast.tables import ELEMENT_NS
 
 sigmoid, tanh = by_type("sigmoid"), by_type("tanh")
 MACHINE = {"error_model": "numpy", "fastmath": {"contract"}}
 NEEDED = {"activation": TANH, "recurrent_activation": SIGMOID, "reset_after": True}
-
-
-def product(kind, a, a_row, b, b_row, c, c_row, columns, steps, rows):
-    """c = a * b for `rows` rows; kind is an array of the dtype, the rest addresses and strides in elements."""
-    raise AssertionError("called by compiled kernels only")
-
-
-@overload(product, jit_options={"error_model": "numpy"})
-def _product_of(kind, a, a_row, b, b_row, c, c_row, columns, steps, rows):
-    chosen = PRODUCT32 if kind.dtype == types.float32 else PRODUCT64
-
-    def call(kind, a, a_row, b, b_row, c, c_row, columns, steps, rows):
-        chosen(a, a_row, 1, b, b_row, c, c_row, columns, steps, 0, rows)
-
-    return call
 
 
 def served(call):
@@ -63,7 +44,7 @@ def rows_of(gates, kernel, *repeated):
             x = inputs[position]
             strides = x.view.strides or tuple(row_major(x.view.shape))
             read[position] = Strided(x.address, View(x.view.shape, strides), x.dtype)
-        return [*read, *call.form.attributes, *outputs]
+        return [strips(itemsize(call.outputs[0].dtype)), *read, *call.form.attributes, *outputs]
 
     def row_ns(call):
         time, units = call.outputs[0].shape[1], call.inputs[kernel].shape[0]

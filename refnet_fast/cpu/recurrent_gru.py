@@ -3,7 +3,8 @@
 import numpy as np
 from numba import njit
 
-from refnet_fast.cpu.recurrent import MACHINE, product, rows_of, sigmoid, tanh
+from refnet_fast.cpu.contraction import product
+from refnet_fast.cpu.recurrent import MACHINE, rows_of, sigmoid, tanh
 from refnet_fast.kernels import kernel
 
 
@@ -23,7 +24,7 @@ def step(x, bias, before, z, inner, hidden):
 
 @kernel("gru", **rows_of(3, 1, 4, 5))
 def gru_rows(
-    x, kernel, bias, h0, mask, dropout, activation, recurrent_activation, reset_after, h, gates, inner, lo, hi
+    strips, x, kernel, bias, h0, mask, dropout, activation, recurrent_activation, reset_after, h, gates, inner, lo, hi
 ):
     """Rows lo..hi. A step's states meet the recurrent kernel together; the products go to where the gates will stand."""
     units, time, size = kernel.shape[0], h.shape[1], kernel.itemsize
@@ -35,9 +36,10 @@ def gru_rows(
                 row[u] = before[u] * dropout[0, n, u]
         to = gates.ctypes.data + size * (lo * time + t) * 3 * units
         product(
-            kernel,
+            strips,
             masked.ctypes.data,
             units,
+            1,
             kernel.ctypes.data,
             3 * units,
             to,
@@ -76,7 +78,7 @@ def step_back(dgates, dinner, z, inner, before, dhidden, dx, dz):
 
 @kernel("gru_gradient", **rows_of(3, 6, 0, 1, 2, 8, 9))
 def gru_gradient_rows(
-    dh, dgates, dinner, h, gates, inner, kernel, h0, mask, dropout, activation, recurrent_activation, reset_after,
+    strips, dh, dgates, dinner, h, gates, inner, kernel, h0, mask, dropout, activation, recurrent_activation, reset_after,
     dx, dz, dh0, lo, hi,
 ):  # fmt: skip
     """Rows lo..hi, from the last step to the first; the slopes meet the recurrent kernel, turned around once, gate by gate."""
@@ -101,7 +103,7 @@ def gru_gradient_rows(
         for gate in range(3):
             slopes = dz.ctypes.data + size * ((lo * time + t) * 3 + gate) * units
             columns = turned.ctypes.data + size * gate * units * units
-            product(kernel, slopes, time * 3 * units, columns, units, back.ctypes.data, units, units, units, hi - lo)
+            product(strips, slopes, time * 3 * units, 1, columns, units, back.ctypes.data, units, units, units, hi - lo)
             for n in range(lo, hi):
                 for u in range(units):
                     dh0[n, u] += dropout[0, n, u] * back[n - lo, u]

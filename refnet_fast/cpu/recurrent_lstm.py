@@ -3,7 +3,8 @@
 import numpy as np
 from numba import njit
 
-from refnet_fast.cpu.recurrent import MACHINE, product, rows_of, sigmoid, tanh
+from refnet_fast.cpu.contraction import product
+from refnet_fast.cpu.recurrent import MACHINE, rows_of, sigmoid, tanh
 from refnet_fast.kernels import kernel
 
 
@@ -24,7 +25,7 @@ def step(x, before, z, cell, hidden):
 
 
 @kernel("lstm", **rows_of(4, 1, 4, 5))
-def lstm_rows(x, kernel, h0, c0, mask, dropout, activation, recurrent_activation, h, c, gates, lo, hi):
+def lstm_rows(strips, x, kernel, h0, c0, mask, dropout, activation, recurrent_activation, h, c, gates, lo, hi):
     """Rows lo..hi. A step's states meet the recurrent kernel together, TALL rows at a time; the kernel stays in the cache from
     one step to the next, the products go to where the gates will stand, and nothing but the states is copied."""
     units, time, size = kernel.shape[0], h.shape[1], kernel.itemsize
@@ -36,9 +37,10 @@ def lstm_rows(x, kernel, h0, c0, mask, dropout, activation, recurrent_activation
                 row[u] = before[u] * dropout[0, n, u]
         to = gates.ctypes.data + size * (lo * time + t) * 4 * units
         product(
-            kernel,
+            strips,
             masked.ctypes.data,
             units,
+            1,
             kernel.ctypes.data,
             4 * units,
             to,
@@ -75,7 +77,7 @@ def step_back(dgates, z, before, cell, dhidden, dcell, dz):
 
 @kernel("lstm_gradient", **rows_of(4, 5, 0, 1, 2, 7, 8))
 def lstm_gradient_rows(
-    dh, dc, dgates, gates, c, kernel, c0, mask, dropout, activation, recurrent_activation, dx, dh0, dc0, lo, hi
+    strips, dh, dc, dgates, gates, c, kernel, c0, mask, dropout, activation, recurrent_activation, dx, dh0, dc0, lo, hi
 ):
     """Rows lo..hi, from the last step to the first; the slopes meet the recurrent kernel, turned around once, gate by gate."""
     units, time, size = kernel.shape[0], c.shape[1], kernel.itemsize
@@ -100,7 +102,7 @@ def lstm_gradient_rows(
         for gate in range(4):
             slopes = dx.ctypes.data + size * ((lo * time + t) * 4 + gate) * units
             columns = turned.ctypes.data + size * gate * units * units
-            product(kernel, slopes, time * 4 * units, columns, units, back.ctypes.data, units, units, units, hi - lo)
+            product(strips, slopes, time * 4 * units, 1, columns, units, back.ctypes.data, units, units, units, hi - lo)
             for n in range(lo, hi):
                 for u in range(units):
                     dh0[n, u] += dropout[0, n, u] * back[n - lo, u]

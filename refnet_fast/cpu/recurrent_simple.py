@@ -3,7 +3,8 @@
 import numpy as np
 from numba import njit
 
-from refnet_fast.cpu.recurrent import MACHINE, product, rows_of, tanh
+from refnet_fast.cpu.contraction import product
+from refnet_fast.cpu.recurrent import MACHINE, rows_of, tanh
 from refnet_fast.kernels import kernel
 
 
@@ -15,7 +16,7 @@ def step(x, hidden):
 
 
 @kernel("simple_rnn", **rows_of(1, 1, 3, 4))
-def simple_rnn_rows(x, kernel, h0, mask, dropout, activation, h, lo, hi):
+def simple_rnn_rows(strips, x, kernel, h0, mask, dropout, activation, h, lo, hi):
     """Rows lo..hi. A step's states meet the recurrent kernel together; the products go to where the next states will stand."""
     units, time, size = kernel.shape[0], h.shape[1], kernel.itemsize
     masked = np.empty((hi - lo, units), kernel.dtype)
@@ -25,7 +26,9 @@ def simple_rnn_rows(x, kernel, h0, mask, dropout, activation, h, lo, hi):
             for u in range(units):
                 row[u] = before[u] * dropout[0, n, u]
         to = h.ctypes.data + size * (lo * time + t) * units
-        product(kernel, masked.ctypes.data, units, kernel.ctypes.data, units, to, time * units, units, units, hi - lo)
+        product(
+            strips, masked.ctypes.data, units, 1, kernel.ctypes.data, units, to, time * units, units, units, hi - lo
+        )
         for n in range(lo, hi):
             if mask[n, t]:
                 step(x[n, t], h[n, t])
@@ -43,7 +46,7 @@ def step_back(h, dhidden, dz):
 
 
 @kernel("simple_rnn_gradient", **rows_of(1, 2, 0, 3, 4))
-def simple_rnn_gradient_rows(dh, h, kernel, mask, dropout, activation, dx, dh0, lo, hi):
+def simple_rnn_gradient_rows(strips, dh, h, kernel, mask, dropout, activation, dx, dh0, lo, hi):
     """Rows lo..hi, from the last step to the first; the slopes meet the recurrent kernel, turned around once."""
     units, time, size = kernel.shape[0], h.shape[1], kernel.itemsize
     turned = np.empty((units, units), kernel.dtype)
@@ -62,7 +65,9 @@ def simple_rnn_gradient_rows(dh, h, kernel, mask, dropout, activation, dx, dh0, 
             else:
                 dx[n, t, :] = 0
         slopes = dx.ctypes.data + size * (lo * time + t) * units
-        product(kernel, slopes, time * units, turned.ctypes.data, units, back.ctypes.data, units, units, units, hi - lo)
+        product(
+            strips, slopes, time * units, 1, turned.ctypes.data, units, back.ctypes.data, units, units, units, hi - lo
+        )
         for n in range(lo, hi):
             for u in range(units):
                 dh0[n, u] += dropout[0, n, u] * back[n - lo, u]
