@@ -119,6 +119,8 @@ class LayerNormalization(Scaled):
            [ 1., -1.]], dtype=float32)
     """
 
+    supports_masking = True
+
     def __init__(
         self,
         axis: Any = -1,
@@ -173,6 +175,8 @@ class GroupNormalization(Scaled):
     >>> GroupNormalization(2, epsilon=0.0)(np.array([[1.0, 3.0, 5.0, 9.0]]))
     array([[-1.,  1., -1.,  1.]], dtype=float32)
     """
+
+    supports_masking = True
 
     def __init__(
         self,
