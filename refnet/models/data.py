@@ -83,9 +83,9 @@ def check_lengths(arrays: dict[str, Array], method: str) -> int:
     return len(array)
 
 
-def check_fixed_batch(inputs: list[Tensor], samples: int, size: int, method: str) -> None:
+def check_fixed_batch(graph: Any, samples: int, size: int, method: str) -> None:
     """Raises ShapeError if an input has a fixed batch size (a layer keeps a state for each sample) and a batch would have another."""
-    for tensor in inputs:
+    for tensor in [] if graph is None else graph.inputs:
         fixed = tensor.shape[0] if tensor.shape else None
         if fixed is not None and (min(size, samples) != fixed or samples % fixed):
             raise ShapeError(

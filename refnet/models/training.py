@@ -128,7 +128,7 @@ class Trainer(Streaming):
         with self._preparing():
             batches = self._fed("fit", *parts)
             self._executable("train", batches)
-            checks.check_fixed_batch(self.graph_for(batches).inputs, len(batches), size, "fit")
+            checks.check_fixed_batch(self.built_graph, len(batches), size, "fit")
             feed = ArrayFeed(self, batches, size, shuffle, steps)
             return feed, held, self._validation(data, held, validation_size, validation_steps)
 
@@ -264,7 +264,7 @@ class Trainer(Streaming):
             self._executable("test", batches)
         count = _steps(len(batches), batch_size, steps)
         taken = min(len(batches), count * batch_size)
-        checks.check_fixed_batch(self.graph_for(batches).inputs, taken, batch_size, "evaluate")
+        checks.check_fixed_batch(self.built_graph, taken, batch_size, "evaluate")
         listed = callback_module.CallbackList(callbacks, self, verbose, epochs=1, steps=count)
         with self._alone("evaluate"), listed.running("test"):
             self._evaluate(batches, batch_size, steps, listed)
@@ -302,7 +302,7 @@ class Trainer(Streaming):
             step = self._executable("predict", batches)
         count = _steps(len(batches), batch_size, steps)
         samples = min(len(batches), count * batch_size)
-        checks.check_fixed_batch(self.graph_for(batches).inputs, samples, batch_size, "predict")
+        checks.check_fixed_batch(self.built_graph, samples, batch_size, "predict")
         listed = callback_module.CallbackList(callbacks, self, verbose, epochs=1, steps=count)
         outputs = self._room(step.program, batches, samples, batch_size)
         with listed.running("predict"):
