@@ -7,10 +7,11 @@ from refnet import initializers, ops, regularizers
 from refnet.annotations import Shape
 from refnet.errors import ArgumentError, ShapeError
 from refnet.layers.attention import causal, masked_softmax, window
-from refnet.layers.base import Layer, with_mask
+from refnet.layers.base import Layer
 from refnet.layers.checks import share, whole
 from refnet.layers.core import Dropout
 from refnet.layers.einsum_dense import EinsumDense
+from refnet.layers.masks import with_mask
 from refnet.layers.recurrent_cells import treatment
 
 

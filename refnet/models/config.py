@@ -12,8 +12,9 @@ from refnet import ops
 from refnet.definition import Op
 from refnet.errors import ArgumentError, FileError
 from refnet.graph import Call, Constant, Node, Tensor, node_of
-from refnet.layers.base import Layer, mask_of
+from refnet.layers.base import Layer
 from refnet.layers.core import InputLayer
+from refnet.layers.masks import mask_of
 from refnet.saving.serialization import restored, serialized
 from refnet.structure import flatten, mapped
 

@@ -6,7 +6,8 @@ from typing import Any
 from refnet.annotations import TensorLike
 from refnet.errors import ArgumentError
 from refnet.graph import Assignment, Call, Condition, Node, Tensor, clock, node_of, phase, trace
-from refnet.layers.base import identity, identity_op, mask_of
+from refnet.layers.masks import mask_of
+from refnet.layers.returned import identity, identity_op
 from refnet.ops.custom_gradient import with_gradient
 from refnet.structure import flatten, mapped
 

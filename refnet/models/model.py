@@ -6,8 +6,9 @@ from typing import Any
 from refnet import saving
 from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.graph import Tensor, trace
-from refnet.layers.base import Layer, with_mask
+from refnet.layers.base import Layer
 from refnet.layers.core import InputLayer
+from refnet.layers.masks import with_mask
 from refnet.models.compiling import Batches
 from refnet.models.data import arranged
 from refnet.models.functional import Graph
