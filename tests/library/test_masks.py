@@ -220,3 +220,17 @@ def test_masks_survive_training_configs_and_copies() -> None:
 def test_softmax_takes_an_explicit_mask() -> None:
     mask = np.array([[True, False, True]])
     np.testing.assert_allclose(Softmax()(np.zeros((1, 3), "float32"), mask=mask), [[0.5, 0, 0.5]], atol=1e-7)
+
+
+def test_op_by_op_masks_travel_too() -> None:
+    words, x = embedded()
+    shift = Input((None, 3))  # a layer that closes over a tensor: its nodes are copied, the other layers called again
+    closing = Lambda(lambda y: y + shift, mask=lambda y, m: m)
+    model = Model([words, shift], Dense(1)(LSTM(3)(closing(TimeDistributed(Dense(3))(x)))))
+    weights, losses_of = model.get_weights(), []
+    for eagerly in (False, True):
+        model.set_weights(weights)
+        model.compile("sgd", "mse", run_eagerly=eagerly)
+        moved = np.ones((2, 4, 3), "float32")
+        losses_of.append(model.fit([WORDS, moved], np.ones((2, 1), "float32"), epochs=2, verbose=0).history["loss"])
+    assert losses_of[0] == losses_of[1]
