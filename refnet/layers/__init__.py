@@ -45,7 +45,7 @@ from refnet.layers.merging import (
     multiply,
     subtract,
 )
-from refnet.layers.multi_head_attention import GroupedQueryAttention, MultiHeadAttention
+from refnet.layers.multi_head_attention import GroupedQueryAttention, GroupQueryAttention, MultiHeadAttention
 from refnet.layers.normalization import GroupNormalization, LayerNormalization, RMSNormalization, UnitNormalization
 from refnet.layers.pooling import (
     AveragePooling1D,

@@ -313,7 +313,7 @@ class MultiHeadAttention(ProjectedAttention):
         return self.attended(query, value, key, masks, return_attention_scores, training, use_causal_mask)
 
 
-class GroupedQueryAttention(ProjectedAttention):
+class GroupQueryAttention(ProjectedAttention):
     """Attention as in MultiHeadAttention, but groups of neighbouring query heads share a head of key and value.
 
     Args:
@@ -322,11 +322,12 @@ class GroupedQueryAttention(ProjectedAttention):
         dropout, use_bias, sliding_window, flash_attention, kernel_initializer, bias_initializer, kernel_regularizer,
             bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint, use_gate, seed: as in
             MultiHeadAttention.
+    `GroupedQueryAttention` is the same.
     Source: Ainslie et al. 2023; Keras 3 `GroupQueryAttention`.
 
     >>> import numpy as np
     >>> x = np.ones((2, 5, 8), "float32")
-    >>> GroupedQueryAttention(head_dim=4, num_query_heads=4, num_key_value_heads=2)(x, x).shape
+    >>> GroupQueryAttention(head_dim=4, num_query_heads=4, num_key_value_heads=2)(x, x).shape
     (2, 5, 8)
     """
 
@@ -365,6 +366,9 @@ class GroupedQueryAttention(ProjectedAttention):
             )
         self.scale = self.head_dim**-0.5
 
+    def _kind(self) -> str:
+        return "GroupedQueryAttention"  # so Keras calls it by default, and in files of weights
+
     def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:  # type: ignore[override]  # a shape for each input
         same_steps(self.name, value_shape, key_shape)
         for shape in (query_shape, value_shape):
@@ -399,3 +403,6 @@ class GroupedQueryAttention(ProjectedAttention):
         """The results, (batch, T, features). Arguments as in MultiHeadAttention."""
         masks = query_mask, value_mask, key_mask, attention_mask
         return self.attended(query, value, key, masks, return_attention_scores, training, use_causal_mask)
+
+
+GroupedQueryAttention = GroupQueryAttention  # as Keras's own code calls it

@@ -74,7 +74,7 @@ def _visit_all(held: Any, path: str, found: dict[Layer, str]) -> None:
 def _class_name(layer: Layer) -> str:
     from refnet.models.model import Model
 
-    return "Functional" if type(layer) is Model else type(layer).__name__
+    return "Functional" if type(layer) is Model else layer._kind()
 
 
 def trained(model: Any) -> list[Variable]:

@@ -585,3 +585,12 @@ def test_regularizers_and_constraints_of_the_cell_reach_the_model() -> None:
     assert len(model.losses) == 1
     model.fit(STEPS, np.ones((3, 1), "float32"), verbose=0)
     close(np.linalg.norm(model.get_weights()[1], axis=0), np.ones(8))
+
+
+def test_a_backup_holds_the_states() -> None:
+    from refnet.saving.state import variables
+
+    model = Sequential([Input(batch_shape=(3, 5, 4)), Bidirectional(LSTM(2, stateful=True)), Dense(1)])
+    model.compile("sgd", "mse")
+    held = set(variables(model))
+    assert len(model.layers[0].states) == 4 and all(state in held for state in model.layers[0].states)

@@ -402,5 +402,4 @@ def test_arguments_have_keras_names_order_and_defaults(keras: Any, name: str) ->
         own = [p for p in taken if p.kind is p.POSITIONAL_OR_KEYWORD and p.name != "self"]
         return [(p.name, str(p.default).lower()) for p in own]
 
-    own = {"GroupQueryAttention": "GroupedQueryAttention"}.get(name, name)
-    assert listed(getattr(ours, own)) == listed(getattr(keras.layers, name))
+    assert listed(getattr(ours, name)) == listed(getattr(keras.layers, name))

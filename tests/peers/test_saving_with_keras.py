@@ -108,6 +108,7 @@ def attention(k: Any) -> Any:
     y = layers.MultiHeadAttention(2, 3, name="heads")(
         y, encoded
     )  # last: in Keras it takes the masks off what it is called on
+    y = layers.GroupQueryAttention(2, 4, 2)(y, y, use_causal_mask=True)
     model = k.models.Model([words, steps], layers.Dense(1)(y))
     model.compile(k.optimizers.RMSprop(0.01), "mse")
     return model, {"words": WORDS, "steps": x[:, :, None]}, x[:, :, None]
