@@ -4,11 +4,13 @@ from typing import Any
 
 from refnet import initializers, ops
 from refnet.errors import ArgumentError
-from refnet.layers.base import Layer
 from refnet.layers.checks import whole
+from refnet.layers.wrappers import Wrapper
+
+MOST = 1000  # iterations: a few are enough, and a file may ask for any number of them
 
 
-class SpectralNormalization(Layer):
+class SpectralNormalization(Wrapper):
     """A layer whose kernel is divided, in each call in training, by its largest singular value.
 
         v = normalize(u W^T),  u = normalize(v W),  sigma = v W u^T,  kernel = kernel / sigma
@@ -18,7 +20,7 @@ class SpectralNormalization(Layer):
 
     Args:
         layer: a layer with a `kernel` (Dense, Conv2D, ...) or `embeddings`.
-        power_iterations: how often v and u are computed in turns at each call.
+        power_iterations: how often v and u are computed in turns at each call, at most 1000.
     Raises:
         ArgumentError: something that is no layer, or has no kernel.
     Source: Miyato et al. 2018; Keras 3 `SpectralNormalization`.
@@ -29,11 +31,12 @@ class SpectralNormalization(Layer):
     """
 
     def __init__(self, layer: Any, power_iterations: int = 1, **more: Any):
-        super().__init__(**more)
-        if not isinstance(layer, Layer):
-            raise ArgumentError(f"{self.name} wraps a layer; got {layer!r}.")
-        self.layer = layer
+        super().__init__(layer, **more)
         self.power_iterations = whole(self.name, "power_iterations", power_iterations, 1)
+        if self.power_iterations > MOST:
+            raise ArgumentError(
+                f"{self.name}: power_iterations must be at most {MOST}, as each is a part of the graph; got {power_iterations}."
+            )
 
     def build(self, input_shape: Any) -> None:
         if not self.layer.built:

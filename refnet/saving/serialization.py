@@ -22,8 +22,6 @@ UNUSED: dict[str, Any] = {
     "lora_alpha": None,
     "gptq_unpacked_column_size": None,
     "rms_scaling": False,
-    "renorm": False,
-    "renorm_clipping": None,
     "input_axes": None,
     "output_axes": None,
     "use_ema": False,
@@ -31,7 +29,7 @@ UNUSED: dict[str, Any] = {
     "loss_scale_factor": None,
     "gradient_accumulation_steps": None,
 }
-IGNORED = ("ema_momentum", "renorm_momentum")  # say nothing without use_ema, without renorm
+IGNORED = ("ema_momentum",)  # says nothing without use_ema
 
 MODULES = ("layers", "initializers", "regularizers", "constraints", "losses", "metrics", "optimizers", "models")
 

@@ -31,9 +31,7 @@ def row_times(running: Any, repeats: int = 5) -> list[RowTime]:
     """
     rows = [row for group in running.groups_of_rows for row in group if group[0].tasks > 0]
     words, best = running.machine.rows, [float("inf")] * len(rows)
-    calls = [
-        (KERNEL(int(entry[vm.KERNEL])), int(entry[vm.FRAME]), int(entry[vm.TASKS])) for entry in words
-    ]
+    calls = [(KERNEL(int(entry[vm.KERNEL])), int(entry[vm.FRAME]), int(entry[vm.TASKS])) for entry in words]
     for _ in range(repeats):
         for number, (kernel, frame, tasks) in enumerate(calls):
             start = time.thread_time_ns()

@@ -42,6 +42,22 @@ def test_native_engines_train_as_the_reference(form):
             np.testing.assert_allclose(got, due, rtol=1e-4, atol=1e-5)
 
 
+def test_updates_that_run_as_one_may_begin_with_that_of_a_bias():
+    """The first kernel's update does not: its constraint stands behind it. A bias's gradient is a sum under another shape."""
+    x = np.random.default_rng(0).standard_normal((4, 5)).astype("float32")
+    results = []
+    for engine in ("reference", "cpu"):
+        with use_engine(engine):
+            refnet_fast.utils.set_random_seed(1)
+            first = refnet_fast.layers.Dense(4, kernel_constraint="non_neg")
+            model = refnet_fast.Sequential([refnet_fast.Input((5,)), first, refnet_fast.layers.Dense(2)])
+            model.compile("sgd", "mse")
+            model.train_on_batch(x, x[:, :2])
+            results.append(model.get_weights())
+    for due, got in zip(*results, strict=True):
+        np.testing.assert_allclose(got, due, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("engine", ["reference", "derived", "cpu"])
 def test_weights_with_one_gradient_and_gradients_from_outside(engine):
     """Updates of one kind run as one over blocks of memory; a gradient that two weights share, or that is fed, is in no block."""
