@@ -186,7 +186,11 @@ def equations(rank: int, axes: tuple[int, ...]) -> tuple[str, str, int]:
 
 
 def same_steps(layer: str, value: Any, key: Any) -> None:
-    """Raises ShapeError unless value and key have the same steps."""
+    """Raises ShapeError unless value and key have the same steps; ArgumentError without a value."""
+    if value is None:
+        raise ArgumentError(
+            f"{layer} is called on a query and a value: layer(query, value); the same tensor for self-attention."
+        )
     if key is not None and tuple(value[1:-1]) != tuple(key[1:-1]):
         raise ShapeError(
             f"{layer} needs a value and a key of the same steps; got shapes {tuple(value)} and {tuple(key)}."

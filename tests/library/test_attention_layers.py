@@ -198,6 +198,7 @@ def test_layers_come_back_from_their_configs_and_in_models(layer: Any) -> None:
             ShapeError,
             "a value and a key of the same steps",
         ),
+        (lambda: MultiHeadAttention(2, 3)(QUERY), ArgumentError, "is called on a query and a value"),
         (lambda: MultiHeadAttention(2, 3)(QUERY, VALUE[0]), ShapeError, "a query and a value of as many axes"),
         (
             lambda: MultiHeadAttention(2, 3, dropout=0.1, flash_attention=True),

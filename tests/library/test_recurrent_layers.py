@@ -570,6 +570,22 @@ def test_layers_come_back_from_their_configs(layer: Any) -> None:
             r"expects inputs of shape \(batch, time, features\), got shape",
         ),
         (lambda: LSTM(3)(Input((None, None))), ShapeError, r"needs to know the number of features \(last axis\)"),
+        (
+            lambda: Sequential([Input((5, 4)), LSTM(3), GRU(3)]),
+            ShapeError,
+            "in front of it needs return_sequences=True",
+        ),
+        (lambda: RNN(LSTM(3)), ArgumentError, "takes a cell, as LSTMCell; got a LSTM, which is an RNN by itself"),
+        (
+            lambda: called_twice(GRU(3), STEPS, STEPS[:, :, :3]),
+            ShapeError,
+            r"expects inputs with 4 features \(last axis\)",
+        ),
+        (
+            lambda: called_twice(GRU(3), STEPS, STEPS[:, 0]),
+            ShapeError,
+            r"expects inputs of shape \(batch, time, features\)",
+        ),
         (lambda: LSTM(3)(Input((0, 4))), ShapeError, "needs at least one time step"),
         (lambda: LSTM(3, use_cudnn="no"), ArgumentError, "use_cudnn is 'auto', True or False"),
     ],
@@ -577,6 +593,11 @@ def test_layers_come_back_from_their_configs(layer: Any) -> None:
 def test_errors_name_the_layer_and_what_is_needed(make: Any, kind: Any, message: str) -> None:
     with pytest.raises(kind, match=message):
         make()
+
+
+def called_twice(layer: Any, first: Any, second: Any) -> None:
+    layer(first)
+    layer(second)
 
 
 def test_regularizers_and_constraints_of_the_cell_reach_the_model() -> None:
