@@ -83,6 +83,17 @@ def check_lengths(arrays: dict[str, Array], method: str) -> int:
     return len(array)
 
 
+def check_fixed_batch(graph: Any, samples: int, size: int, method: str) -> None:
+    """Raises ShapeError if an input has a fixed batch size (a layer keeps a state for each sample) and a batch would have another."""
+    for tensor in [] if graph is None else graph.inputs:
+        fixed = tensor.shape[0] if tensor.shape else None
+        if fixed is not None and (min(size, samples) != fixed or samples % fixed):
+            raise ShapeError(
+                f"{method}: {tensor.name} takes batches of exactly {fixed} samples; got {samples} samples in batches of {size}. "
+                f"Give batch_size={fixed} and a multiple of {fixed} samples."
+            )
+
+
 def check_sample_weight(array: Array, loss: losses.Loss | None, output: Tensor, name: str, method: str) -> None:
     """Raises unless there is a weight for each value that a loss of ours has, one per sample."""
     sparse = losses.sparse_categorical_crossentropy

@@ -6,8 +6,9 @@ from typing import Any
 from refnet import saving
 from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.graph import Tensor, trace
-from refnet.layers.base import Layer, with_mask
+from refnet.layers.base import Layer
 from refnet.layers.core import InputLayer
+from refnet.layers.masks import with_mask
 from refnet.models.compiling import Batches
 from refnet.models.data import arranged
 from refnet.models.functional import Graph
@@ -152,6 +153,10 @@ class Model(Trainer):
             return packed(self.outputs_structure, graph.copy(given, training))
         masks = self._in_order(mask)
         return packed(self.outputs_structure, graph.called_again([with_mask(x, m) for x, m in zip(given, masks)]))
+
+    def _pass_masks(self, inputs: Any, mask: Any, outputs: list[Tensor]) -> None:
+        if self.graph is None:  # else the layers inside have given the outputs their masks
+            super()._pass_masks(inputs, mask, outputs)
 
     def _in_order(self, inputs: Any) -> list[Tensor]:
         if isinstance(inputs, dict) and not isinstance(self.inputs_structure, dict):

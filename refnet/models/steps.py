@@ -7,7 +7,8 @@ from refnet.annotations import Array
 from refnet.errors import ArgumentError, did_you_mean
 from refnet.gradients import reverse
 from refnet.graph import Assignment, Mode, Tensor, Variable, as_tensor, assignment, trace
-from refnet.layers.base import Layer, identity_op
+from refnet.layers.base import Layer
+from refnet.layers.returned import identity_op
 from refnet.models.functional import Graph
 from refnet.program import Program
 

@@ -133,6 +133,7 @@ class Trainer(Streaming):
         with self._preparing():
             batches = self._fed("fit", *parts)
             self._executable("train", batches)
+            checks.check_fixed_batch(self.built_graph, len(batches), size, "fit")
             feed = ArrayFeed(self, batches, size, shuffle, steps)
             return feed, held, self._validation(data, held, validation_size, validation_steps)
 
@@ -268,6 +269,8 @@ class Trainer(Streaming):
             batches = self._fed("evaluate", *parts)
             self._executable("test", batches)
         count = _steps(len(batches), batch_size, steps)
+        taken = min(len(batches), count * batch_size)
+        checks.check_fixed_batch(self.built_graph, taken, batch_size, "evaluate")
         listed = callback_module.Listening(callbacks, self, verbose, epochs=1, steps=count)
         with self._alone("evaluate"), listed.running("test"):
             self._evaluate(batches, batch_size, steps, listed)
@@ -304,8 +307,9 @@ class Trainer(Streaming):
             batches = self._fed("predict", parts[0])
             step = self._executable("predict", batches)
         count = _steps(len(batches), batch_size, steps)
-        listed = callback_module.Listening(callbacks, self, verbose, epochs=1, steps=count)
         samples = min(len(batches), count * batch_size)
+        checks.check_fixed_batch(self.built_graph, samples, batch_size, "predict")
+        listed = callback_module.Listening(callbacks, self, verbose, epochs=1, steps=count)
         outputs = self._room(step.program, batches, samples, batch_size)
         with listed.running("predict"):
             if outputs is not None:

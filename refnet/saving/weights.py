@@ -74,21 +74,27 @@ def _visit_all(held: Any, path: str, found: dict[Layer, str]) -> None:
 def _class_name(layer: Layer) -> str:
     from refnet.models.model import Model
 
-    return "Functional" if type(layer) is Model else type(layer).__name__
+    return "Functional" if type(layer) is Model else layer._kind()
 
 
 def trained(model: Any) -> list[Variable]:
     """The variables that the optimizer of a compiled model changes, in Keras's order."""
-    captured = model._captured
-    return list(
-        dict.fromkeys(
-            v
-            for _, layer in places(model)
-            if captured.get(layer, layer.trainable)
-            for v in layer.own_weights
-            if v.trainable
-        )
-    )
+    captured, found = model._captured, dict[Layer, None]()
+    _track(model, found)
+    held = [layer for layer in found if captured.get(layer, layer.trainable)]
+    return list(dict.fromkeys(v for layer in held for v in layer.own_weights if v.trainable))
+
+
+def _track(layer: Layer, found: dict[Layer, None]) -> None:
+    """Every layer inside, outer before inner, in the order in which they were made parts of it."""
+    from refnet.models.model import Model
+
+    if layer in found:
+        return
+    found[layer] = None
+    graph = isinstance(layer, Model) and layer.graph is not None
+    for inner in [*(ordered_layers(layer) if graph else []), *layer.own_layers()]:
+        _track(inner, found)
 
 
 # ---- writing

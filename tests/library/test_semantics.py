@@ -191,6 +191,26 @@ def test_a_read_sees_the_assignments_made_before_it_in_the_same_program() -> Non
     assert float(function([b], [model.output])([ones])[0][0, 0]) == 25  # no updates asked for: none seen, none made
 
 
+def test_a_gradient_reads_what_its_op_read_and_not_what_was_assigned_since() -> None:
+    class Growing(Layer):
+        def build(self, input_shape: Any) -> None:
+            self.kernel = self.add_weight((), "ones", name="kernel")
+            self.factor = self.add_weight((), "ones", trainable=False, name="factor")
+
+        def call(self, inputs: Any) -> Any:
+            y = inputs * (self.kernel * self.factor)
+            self.factor.assign(self.factor * 10.0)
+            return y
+
+    a = Input((1,))
+    model = Model(a, Growing()(a))
+    model.compile(SGD(1.0), lambda y_true, y_pred: y_pred)
+    x = np.full((1, 1), 2.0, "float32")
+    for factor, kernel in ((10, 1 - 2), (100, 1 - 2 - 20)):  # the slope is 2 times the factor before the step
+        model.train_on_batch(x, x)
+        assert [float(w) for w in model.get_weights()] == [kernel, factor]
+
+
 class Block(Layer):
     """No `training` argument of its own."""
 
