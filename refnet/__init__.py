@@ -32,7 +32,7 @@ _MODULES = (
         "metrics",
         "models",
     ),
-    *("ops", "optimizers", "preprocessing", "random", "regularizers", "saving", "utils", "visualize"),
+    *("ops", "optimizers", "preprocessing", "random", "regularizers", "saving", "utils", "visualize", "wrappers"),
 )
 _NAMES = {
     "Input": "refnet.layers",

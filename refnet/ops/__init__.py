@@ -84,8 +84,18 @@ from refnet.ops.optimizer_adaptive import (
     nadam_rates,
     nadam_update,
 )
+from refnet.ops.optimizer_normed import adafactor_update, lamb_update, muon_update, schedule_free_adamw_update
 from refnet.ops.padding import pad
-from refnet.ops.piecewise import hard_shrink, hard_silu, hard_swish, hard_tanh, soft_shrink, threshold
+from refnet.ops.piecewise import (
+    hard_shrink,
+    hard_silu,
+    hard_swish,
+    hard_tanh,
+    soft_shrink,
+    sparse_plus,
+    sparse_sigmoid,
+    threshold,
+)
 from refnet.ops.pooling import average_pool, max_pool
 from refnet.ops.recurrent_gru import gru
 from refnet.ops.recurrent_lstm import lstm

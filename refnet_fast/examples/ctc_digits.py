@@ -67,7 +67,7 @@ def main(job: Job) -> None:
     model = build_model()
     job.say(f"training on {len(x_train)} strings made from MNIST's training digits")
     history = model.fit(
-        x_train, y_train, epochs=job.epochs(12, 5), batch_size=job.pick(64, 32), validation_data=(x_test, y_test)
+        x_train, y_train, epochs=job.epochs(12, 8), batch_size=job.pick(64, 32), validation_data=(x_test, y_test)
     )
     texts = read(model, x_test)
     job.result("validation loss, last epoch", history.history["val_loss"][-1])

@@ -71,7 +71,7 @@ def main(job: Job) -> None:
     job.result("test accuracy of the best", model.evaluate(x_test, labels[test])[1])
     job.result("baseline: the more frequent class", evaluation.majority_class(labels[rest], labels[test]))
     job.note("Pima Indians diabetes; the book names Hyperopt and Hyperas for this, without a program")
-    finished = {f"{t.number}": t.value for t in study.trials if t.state == optuna.trial.TrialState.COMPLETE}
+    finished = {f"trial {t.number}": t.value for t in study.trials if t.state == optuna.trial.TrialState.COMPLETE}
     best = dict(sorted(finished.items(), key=lambda item: item[1])[:15])
     job.picture("trials", visualize.bars(best, title="The best trials", x_label="validation loss"))
 

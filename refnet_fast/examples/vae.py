@@ -46,7 +46,7 @@ class VariationalLayer(layers.Layer):
 
 def main(job: Job) -> None:
     (x_train, _), (x_test, y_test) = mnist.load_data()
-    count, tested = job.pick((60000, 10000), (1200, 500))
+    count, tested = job.pick((60000, 10000), (800, 300))
     x_train = x_train[:count, :, :, None].astype("float32") / 255
     x_test, y_test = x_test[:tested, :, :, None].astype("float32") / 255, y_test[:tested]
 
