@@ -33,7 +33,7 @@ def main(job: Job) -> None:
     watching = [
         callbacks.EarlyStopping(monitor="val_acc", patience=2),
         callbacks.ModelCheckpoint(filepath=best, monitor="val_loss", save_best_only=True),
-        callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.1, patience=1),
+        callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.1, patience=2),
     ]
     if importlib.util.find_spec("tensorboard"):
         logs = str(job.output / "callbacks_at_work_logs")

@@ -46,7 +46,7 @@ def build_discriminator(width):
 def main(job: Job) -> None:
     (x_train, y_train), _ = cifar10.load_data(allow_part=True)
     frogs = x_train[y_train.flatten() == FROG].astype("float32") / 127.5 - 1
-    iterations, width = job.pick((10000, 256), (60, 24))
+    iterations, width = job.pick((10000, 256), (40, 24))
 
     generator, discriminator = build_generator(width), build_discriminator(width // 2)
     discriminator.trainable = False

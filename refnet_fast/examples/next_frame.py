@@ -5,11 +5,11 @@ python -m refnet_fast.examples.next_frame
 
 import numpy as np
 
-from refnet_fast import layers, models, random, visualize
+from refnet_fast import layers, models, optimizers, random, visualize
 from refnet_fast.datasets import mnist
 from refnet_fast.examples.support import Job, run_program
 
-SIZE, FRAMES = 32, 8
+SIZE, FRAMES = 28, 8
 
 
 def films(digits, count, draws):
@@ -30,12 +30,12 @@ def films(digits, count, draws):
 
 
 def build_model(filters):
-    model = models.Sequential()
-    model.add(layers.Input((FRAMES, SIZE, SIZE, 1)))
-    model.add(layers.ConvLSTM2D(filters, 5, padding="same", return_sequences=True))
-    model.add(layers.ConvLSTM2D(filters, 3, padding="same", return_sequences=True))
-    model.add(layers.TimeDistributed(layers.Conv2D(1, 3, padding="same", activation="sigmoid")))
-    model.compile(optimizer="adam", loss="binary_crossentropy", metrics=["mse"])
+    frames = layers.Input((FRAMES, SIZE, SIZE, 1))
+    x = layers.ConvLSTM2D(filters, 5, padding="same", return_sequences=True)(frames)
+    x = layers.ConvLSTM2D(filters, 3, padding="same", return_sequences=True)(x)
+    x = layers.concatenate([x, frames])
+    model = models.Model(frames, layers.TimeDistributed(layers.Conv2D(1, 5, padding="same", activation="sigmoid"))(x))
+    model.compile(optimizer=optimizers.Adam(0.003), loss="binary_crossentropy", metrics=["mse"])
     return model
 
 

@@ -55,13 +55,13 @@ def mean_iou(truth, found):
 def main(job: Job) -> None:
     (images, labels), (test_images, test_labels) = mnist.load_data()
     draws = random.SeedGenerator(job.seed)
-    count, tested, width = job.pick((8000, 500, 24), (600, 60, 8))
+    count, tested, width = job.pick((8000, 500, 24), (900, 60, 10))
     x_train, y_train = scenes(images, labels, count, draws)
     x_test, y_test = scenes(test_images, test_labels, tested, draws)
     job.say(f"training on {count} scenes")
     model = build_model(width)
     history = model.fit(
-        x_train, y_train, epochs=job.epochs(15, 6), batch_size=job.pick(16, 8), validation_data=(x_test, y_test)
+        x_train, y_train, epochs=job.epochs(15, 9), batch_size=job.pick(16, 8), validation_data=(x_test, y_test)
     )
     found = model.predict(x_test, batch_size=20).argmax(-1)
     job.result("pixels right", np.mean(found == y_test))

@@ -88,6 +88,7 @@ class Job:
         self.results[name] = float(value)
         if book is not None:
             self.book[name] = book
+        self.say(f"  {name}: {shown(float(value))}" + (f" (book: {shown(book)})" if book is not None else ""))
 
     def note(self, text: str) -> None:
         """What a reader of the results must know: smaller data, another setting."""
