@@ -15,7 +15,7 @@ from refnet.definition import Form, Op, Spec, View, size_of
 from refnet.errors import ArgumentError, DtypeError, ShapeError
 from refnet.graph import Tensor, call_with_shape, run_counter, trace
 from refnet.ops.arguments import checked_axis, converted, dtype_of, floating, shape_of
-from refnet.ops.sampling import bernoulli, beta, categorical, gamma
+from refnet.ops.sampling import bernoulli, beta, binomial, categorical, gamma
 from refnet.philox import fraction, fraction53, inner_fraction, normal_quantile, random_words, whole_below
 from refnet.seeds import SeedGenerator, checked_seed, next_seed, set_random_seed
 
@@ -23,6 +23,7 @@ __all__ = [
     "SeedGenerator",
     "bernoulli",
     "beta",
+    "binomial",
     "categorical",
     "dropout",
     "dropout_mask",

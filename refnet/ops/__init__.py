@@ -22,6 +22,7 @@ from refnet.ops.activation import (
     softmax,
     softplus,
     softsign,
+    swish,
 )
 from refnet.ops.adaptive import adaptive_average_pool, adaptive_max_pool
 from refnet.ops.attention import dot_product_attention
@@ -85,6 +86,7 @@ from refnet.ops.optimizer_adaptive import (
 from refnet.ops.padding import pad
 from refnet.ops.piecewise import hard_shrink, hard_silu, hard_swish, hard_tanh, soft_shrink, threshold
 from refnet.ops.pooling import average_pool, max_pool
+from refnet.ops.quantiles import median, quantile
 from refnet.ops.recurrent_gru import gru
 from refnet.ops.recurrent_lstm import lstm
 from refnet.ops.recurrent_simple import simple_rnn
@@ -120,3 +122,4 @@ from refnet.ops.trigonometry import (
     tan,
 )
 from refnet.ops.unary import cast, erf, exp, expm1, identity, log, log1p, rsqrt, sqrt, stop_gradient, tanh
+from refnet.ops.warping import affine_transform

@@ -339,6 +339,9 @@ def silu(x: TensorLike) -> Array:
     return ops.multiply(x, sigmoid(x))
 
 
+swish = silu
+
+
 def softsign(x: TensorLike) -> Array:
     """x / (1 + |x|).
 

@@ -1,4 +1,4 @@
-"""Images: cut, framed, taken apart into patches, and their colours; see `resizing` for other sizes."""
+"""Images: cut, framed, taken apart into patches, and their colours; see `resizing` for other sizes, `warping` for other points."""
 
 from typing import Any
 
@@ -9,8 +9,10 @@ from refnet.annotations import TensorLike
 from refnet.errors import ArgumentError, DtypeError, ShapeError
 from refnet.ops.arguments import as_dtype, converted, dtype_of, shape_of
 from refnet.ops.resizing import channels_last, image_axes, resize
+from refnet.ops.warping import affine_transform
 
 __all__ = [
+    "affine_transform",
     "crop_images",
     "extract_patches",
     "hsv_to_rgb",
