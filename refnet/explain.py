@@ -85,7 +85,7 @@ def explain(name: str, at: str | None = None, seed: int = 0) -> str:
         ArgumentError: no such op; no example with such an element.
 
     >>> print(explain("add", "0,1").splitlines()[1])
-    y[0, 1] = x1[0, 1] + x2[0, 1] = 1.176331
+    y[0, 1] = x1[0, 1] + x2[0, 1] = 3.343262
     """
     from refnet.testing.strategies import primitives, usages
 
@@ -100,7 +100,9 @@ def explain(name: str, at: str | None = None, seed: int = 0) -> str:
     for attempt in range(seed, seed + ATTEMPTS):
         example = example_of(name, attempt)
         shapes.add(example.shape)
-        if at is None and (prod(example.shape) > 1 or attempt == seed + ATTEMPTS - 1):
+        if at is None:
+            if prod(example.shape) < 2 and attempt < seed + ATTEMPTS - 1:
+                continue
             index = tuple(n - 1 for n in example.shape)
         if len(index) == len(example.shape) and all(i < n for i, n in zip(index, example.shape)):
             break

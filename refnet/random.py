@@ -285,7 +285,7 @@ def dropout(inputs: TensorLike, rate: float, noise_shape: Any = None, seed: Any 
     NaN: stays, and so does infinity as NaN, where dropped. Empty: an empty result.
     Raises:
         ArgumentError: a rate outside 0..1, a bad seed.  ShapeError: a noise_shape that does not broadcast.
-    Source: Keras 3 `random.dropout`; Srivastava et al. 2014; Chollet 5.4.4.
+    Source: Keras 3 `random.dropout`; Srivastava et al. 2014; Chollet 4.4.3.
 
     >>> dropout(np.ones(6), 0.5, seed=3)
     array([2., 0., 2., 2., 0., 2.])

@@ -61,7 +61,7 @@ def sigmoid(x: TensorLike) -> Array:
     Returns:
         x's shape and dtype, between 0 and 1; the limits at -inf and inf.
     NaN: stays. Empty: an empty result.
-    Source: Chollet 4.1.3; Keras 3 `ops.sigmoid`.
+    Source: Chollet 3.4.3; Keras 3 `ops.sigmoid`.
 
     >>> sigmoid([0.0, 2.0, -1000.0])
     array([0.5      , 0.8807971, 0.       ], dtype=float32)
@@ -122,7 +122,7 @@ def softmax(x: TensorLike, axis: TensorLike = -1) -> Array:
     NaN: a lane with NaN or inf, or of -inf alone, is all NaN. Empty: an empty result.
     Raises:
         ArgumentError: a number without axes, or an axis that x does not have.
-    Source: Chollet 4.2.3; Keras 3 `ops.softmax`.
+    Source: Chollet 3.5.3; Keras 3 `ops.softmax`.
 
     >>> softmax([[0.0, 0.0], [0.0, 1000.0]])
     array([[0.5, 0.5],

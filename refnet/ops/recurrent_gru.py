@@ -71,7 +71,7 @@ def gru(
     Raises:
         ShapeError: shapes that do not fit, no time step.  ArgumentError: another activation.
     There is no second derivative: `ops.scan` has it.
-    Source: Chollet 10.4; Cho et al. 2014; Keras 3 `GRU` (its output at masked steps before the first step that counts is, as
+    Source: Chollet 6.2.2; Cho et al. 2014; Keras 3 `GRU` (its output at masked steps before the first step that counts is, as
     on JAX, the initial state).
 
     >>> outputs, h = gru([[[4.0], [8.0]]], [[0.0, 0.0, 1.0]], np.zeros((1, 3)), activation="linear")

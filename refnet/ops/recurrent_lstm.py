@@ -68,7 +68,7 @@ def lstm(
     Raises:
         ShapeError: shapes that do not fit, no time step.  ArgumentError: another activation, not two states.
     There is no second derivative: `ops.scan` has it.
-    Source: Chollet 10.2; Hochreiter and Schmidhuber 1997; Keras 3 `LSTM` (its output at masked steps before the first step
+    Source: Chollet 6.2.2; Hochreiter and Schmidhuber 1997; Keras 3 `LSTM` (its output at masked steps before the first step
     that counts is, as on JAX, the initial state).
 
     >>> outputs, h, c = lstm([[[0.0], [0.0]]], np.zeros((1, 4)), np.zeros((1, 4)), [0.0, 0.0, 1.0, 0.0], activation="linear")

@@ -64,7 +64,7 @@ def simple_rnn(
     Raises:
         ShapeError: shapes that do not fit, no time step.  ArgumentError: another activation.
     There is no second derivative: `ops.scan` has it.
-    Source: Chollet 10.2; Elman 1990; Keras 3 `SimpleRNN` (its output at masked steps before the first step that counts is,
+    Source: Chollet 6.2.1; Elman 1990; Keras 3 `SimpleRNN` (its output at masked steps before the first step that counts is,
     as on JAX, the initial state).
 
     >>> outputs, last = simple_rnn([[[1.0], [2.0]]], [[1.0]], [[10.0]], activation="linear")
