@@ -14,7 +14,7 @@ from refnet.annotations import Array, Number, Shape, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, size_of
 from refnet.errors import ArgumentError, DtypeError, ShapeError
 from refnet.graph import Tensor, call_with_shape, run_counter, trace
-from refnet.ops.arguments import checked_axis, converted, dtype_of, floating, shape_of
+from refnet.ops.arguments import checked_axis, converted, dtype_of, entries, floating, integer, number, shape_of
 from refnet.ops.sampling import bernoulli, beta, binomial, categorical, gamma
 from refnet.philox import fraction, fraction53, inner_fraction, normal_quantile, random_words, whole_below
 from refnet.seeds import SeedGenerator, checked_seed, next_seed, set_random_seed
@@ -102,7 +102,14 @@ def uniform(
     array([0.89025915, 0.8946847 , 0.5857259 ], dtype=float32)
     """
     dtype = floating_dtype("uniform", dtype)
-    return draw(random_uniform_op, shape, seed, dtype=dtype, minval=float(minval), maxval=float(maxval))
+    return draw(
+        random_uniform_op,
+        shape,
+        seed,
+        dtype=dtype,
+        minval=number("uniform", minval, "minval"),
+        maxval=number("uniform", maxval, "maxval"),
+    )
 
 
 def floating_dtype(name: str, dtype: str | None) -> str:
@@ -162,7 +169,14 @@ def normal(
     array([1.2279077 , 1.2518334 , 0.21656406], dtype=float32)
     """
     dtype = floating_dtype("normal", dtype)
-    return draw(random_normal_op, shape, seed, dtype=dtype, mean=float(mean), stddev=float(stddev))
+    return draw(
+        random_normal_op,
+        shape,
+        seed,
+        dtype=dtype,
+        mean=number("normal", mean, "mean"),
+        stddev=number("normal", stddev, "stddev"),
+    )
 
 
 def truncated_normal(
@@ -179,7 +193,14 @@ def truncated_normal(
     array([1.1382995, 1.158777 , 0.2065655], dtype=float32)
     """
     dtype = floating_dtype("truncated_normal", dtype)
-    return draw(random_truncated_normal_op, shape, seed, dtype=dtype, mean=float(mean), stddev=float(stddev))
+    return draw(
+        random_truncated_normal_op,
+        shape,
+        seed,
+        dtype=dtype,
+        mean=number("truncated_normal", mean, "mean"),
+        stddev=number("truncated_normal", stddev, "stddev"),
+    )
 
 
 def random_normal_loop(
@@ -246,7 +267,7 @@ def randint(shape: Shape, minval: int, maxval: int, dtype: str = "int32", seed: 
     dtype = dtypes.standardize(dtype)
     if not dtypes.is_integer(dtype):
         raise DtypeError(f"randint draws whole numbers; got dtype {dtype}. Floating numbers come from uniform.")
-    low, high, info = int(minval), int(maxval), np.iinfo(dtype)
+    low, high, info = integer("randint", minval, "minval"), integer("randint", maxval, "maxval"), np.iinfo(dtype)
     if not low < high or not info.min <= low or high - 1 > min(info.max, 2**63 - 2) or high - low >= 2**63:
         raise ArgumentError(f"randint: minval must lie below maxval, both within {dtype}; got {minval} and {maxval}.")
     return draw(random_integers_op, shape, seed, dtype=dtype, minval=low, maxval=high)
@@ -293,6 +314,7 @@ def dropout(inputs: TensorLike, rate: float, noise_shape: Any = None, seed: Any 
     from refnet.ops.elementwise import multiply
 
     x = floating("dropout", inputs, "inputs")
+    rate = number("dropout", rate, "rate")
     if not 0 <= rate <= 1:
         raise ArgumentError(f"dropout: rate is the part that is dropped, in 0..1; got {rate!r}.")
     if rate == 0:
@@ -306,7 +328,7 @@ def _noise_shape(x: TensorLike, noise_shape: Any) -> tuple[Any, ...]:
     own = shape(x)
     if noise_shape is None:
         return own
-    given = tuple(noise_shape)
+    given = tuple(entries("dropout", noise_shape, "noise_shape"))
     if len(given) != len(own):
         raise ShapeError(f"dropout: noise_shape needs one entry for each of {len(own)} axes; got {given}.")
     for wanted, extent in zip(given, shape_of(x)):
@@ -325,7 +347,10 @@ def dropout_mask(
     >>> dropout_mask((6,), 0.5, seed=3)
     array([2., 0., 2., 2., 0., 2.], dtype=float32)
     """
-    return draw(dropout_mask_op, shape, seed, symbolic, dtype=floating_dtype("dropout_mask", dtype), rate=float(rate))
+    rate = number("dropout_mask", rate, "rate")
+    if not 0 <= rate <= 1:
+        raise ArgumentError(f"dropout_mask: rate is the part that is dropped, in 0..1; got {rate!r}.")
+    return draw(dropout_mask_op, shape, seed, symbolic, dtype=floating_dtype("dropout_mask", dtype), rate=rate)
 
 
 def dropout_mask_loop(tasks: Tasks, run: Array, seed: int, place: int, threshold: int, scale: float, y: Array) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 from refnet import ops
 from refnet.annotations import Number, TensorLike
 from refnet.definition import Op, Spec
-from refnet.errors import ShapeError
-from refnet.ops.arguments import as_dtype, converted, dtype_of, floating
+from refnet.errors import ArgumentError, ShapeError
+from refnet.ops.arguments import as_dtype, converted, dtype_of, entries, floating, number
 from refnet.ops.optimizer import adam_update, call_update, update
 from refnet.scalars import divide, power, sqrt
 
@@ -41,7 +41,14 @@ def adagrad_update(
     >>> adagrad_update([1.0], [0.0], [2.0], 0.5, epsilon=0.0)
     (array([0.5], dtype=float32), array([4.], dtype=float32))
     """
-    return call_update(adagrad_update_op, variable, accumulator, gradient, learning_rate, epsilon=float(epsilon))
+    return call_update(
+        adagrad_update_op,
+        variable,
+        accumulator,
+        gradient,
+        learning_rate,
+        epsilon=number("adagrad_update", epsilon, "epsilon"),
+    )
 
 
 def adagrad_update_scalar(
@@ -85,7 +92,14 @@ def adadelta_update(
     (array([-1.], dtype=float32), array([1.], dtype=float32), array([7.], dtype=float32))
     """
     return call_update(
-        adadelta_update_op, variable, squares, steps, gradient, learning_rate, rho=float(rho), epsilon=float(epsilon)
+        adadelta_update_op,
+        variable,
+        squares,
+        steps,
+        gradient,
+        learning_rate,
+        rho=number("adadelta_update", rho, "rho"),
+        epsilon=number("adadelta_update", epsilon, "epsilon"),
     )
 
 
@@ -183,7 +197,7 @@ def adamax_rate(learning_rate: TensorLike, step: TensorLike, beta_1: float = 0.9
     >>> adamax_rate(0.5, 1, beta_1=0.5)
     array(1., dtype=float32)
     """
-    return call_rates(adamax_rate_op, learning_rate, step, beta_1=float(beta_1))
+    return call_rates(adamax_rate_op, learning_rate, step, beta_1=number("adamax_rate", beta_1, "beta_1"))
 
 
 def adamax_rate_scalar(learning_rate: Number, step: Number, beta_1: float) -> Number:
@@ -223,7 +237,11 @@ def adamax_update(
     >>> adamax_update([1.0], [0.0], [0.0], [2.0], 0.5, beta_1=0.5, beta_2=0.75, epsilon=0.0)
     (array([0.75], dtype=float32), array([1.], dtype=float32), array([2.], dtype=float32))
     """
-    means = {"beta_1": float(beta_1), "beta_2": float(beta_2), "epsilon": float(epsilon)}
+    means = {
+        "beta_1": number("adamax_update", beta_1, "beta_1"),
+        "beta_2": number("adamax_update", beta_2, "beta_2"),
+        "epsilon": number("adamax_update", epsilon, "epsilon"),
+    }
     return call_update(adamax_update_op, variable, momentum, norm, gradient, alpha, **means)
 
 
@@ -273,7 +291,14 @@ def nadam_rates(
     >>> [float(y) for y in nadam_rates(1.0, 1, 1.0, beta_1=0.0, beta_2=0.5)]
     [0.0, 1.0, 2.0, 0.0]
     """
-    return call_rates(nadam_rates_op, learning_rate, step, product, beta_1=float(beta_1), beta_2=float(beta_2))
+    return call_rates(
+        nadam_rates_op,
+        learning_rate,
+        step,
+        product,
+        beta_1=number("nadam_rates", beta_1, "beta_1"),
+        beta_2=number("nadam_rates", beta_2, "beta_2"),
+    )
 
 
 def nadam_rates_scalar(
@@ -319,8 +344,20 @@ def nadam_update(
     >>> nadam_update([1.0], [0.0], [0.0], [2.0], (0.25, 0.25, 4.0), beta_1=0.5, beta_2=0.75, epsilon=0.0)[0]
     array([0.625], dtype=float32)
     """
-    means = {"beta_1": float(beta_1), "beta_2": float(beta_2), "epsilon": float(epsilon)}
-    return call_update(nadam_update_op, variable, momentum, velocity, gradient, *tuple(rates)[:3], **means)
+    means = {
+        "beta_1": number("nadam_update", beta_1, "beta_1"),
+        "beta_2": number("nadam_update", beta_2, "beta_2"),
+        "epsilon": number("nadam_update", epsilon, "epsilon"),
+    }
+    return call_update(nadam_update_op, variable, momentum, velocity, gradient, *three_rates(rates), **means)
+
+
+def three_rates(rates: Any) -> list[TensorLike]:
+    """The rates of a step: numbers, as `nadam_rates` gives them first."""
+    given = entries("nadam_update", rates, "rates")
+    if len(given) < 3:
+        raise ArgumentError(f"nadam_update: rates must be the three that nadam_rates gives first; got {len(given)}.")
+    return given[:3]
 
 
 def nadam_update_scalar(
@@ -391,11 +428,11 @@ def ftrl_update(
         linear,
         gradient,
         learning_rate,
-        learning_rate_power=float(learning_rate_power),
-        l1=float(l1_regularization_strength),
-        l2=float(l2_regularization_strength),
-        shrinkage=float(l2_shrinkage_regularization_strength),
-        beta=float(beta),
+        learning_rate_power=number("ftrl_update", learning_rate_power, "learning_rate_power"),
+        l1=number("ftrl_update", l1_regularization_strength, "l1_regularization_strength"),
+        l2=number("ftrl_update", l2_regularization_strength, "l2_regularization_strength"),
+        shrinkage=number("ftrl_update", l2_shrinkage_regularization_strength, "l2_shrinkage_regularization_strength"),
+        beta=number("ftrl_update", beta, "beta"),
     )
 
 
@@ -460,7 +497,13 @@ def lion_update(
     (array([1.5], dtype=float32), array([-1.], dtype=float32))
     """
     return call_update(
-        lion_update_op, variable, momentum, gradient, learning_rate, beta_1=float(beta_1), beta_2=float(beta_2)
+        lion_update_op,
+        variable,
+        momentum,
+        gradient,
+        learning_rate,
+        beta_1=number("lion_update", beta_1, "beta_1"),
+        beta_2=number("lion_update", beta_2, "beta_2"),
     )
 
 

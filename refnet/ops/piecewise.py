@@ -2,7 +2,7 @@
 
 from refnet import ops
 from refnet.annotations import Array, TensorLike
-from refnet.ops.arguments import floating
+from refnet.ops.arguments import floating, number
 
 
 def hard_silu(x: TensorLike) -> Array:
@@ -64,7 +64,7 @@ def hard_shrink(x: TensorLike, threshold: float = 0.5) -> Array:
     >>> hard_shrink([-1.0, 0.5, 0.75])
     array([-1.  ,  0.  ,  0.75], dtype=float32)
     """
-    x = floating("hard_shrink", x)
+    x, threshold = floating("hard_shrink", x), number("hard_shrink", threshold, "threshold")
     return ops.where(ops.greater(ops.abs(x), threshold), x, 0.0)
 
 
@@ -85,7 +85,7 @@ def soft_shrink(x: TensorLike, threshold: float = 0.5) -> Array:
     >>> soft_shrink([-1.0, 0.5, 0.75])
     array([-0.5 ,  0.  ,  0.25], dtype=float32)
     """
-    x = floating("soft_shrink", x)
+    x, threshold = floating("soft_shrink", x), number("soft_shrink", threshold, "threshold")
     below = ops.where(ops.less(x, -threshold), ops.add(x, threshold), 0.0)
     return ops.where(ops.greater(x, threshold), ops.subtract(x, threshold), below)
 
@@ -107,5 +107,5 @@ def threshold(x: TensorLike, threshold: float, default_value: float) -> Array:
     >>> threshold([-1.0, 0.0, 2.0], 0.0, 9.0)
     array([9., 9., 2.], dtype=float32)
     """
-    x = floating("threshold", x)
-    return ops.where(ops.greater(x, threshold), x, float(default_value))
+    x, threshold = floating("threshold", x), number("threshold", threshold, "threshold")
+    return ops.where(ops.greater(x, threshold), x, number("threshold", default_value, "default_value"))

@@ -6,7 +6,7 @@ import numpy as np
 
 from refnet import ops
 from refnet.annotations import Array, TensorLike
-from refnet.errors import ArgumentError, ShapeError
+from refnet.errors import ArgumentError, ShapeError, in_memory
 from refnet.ops.arguments import as_dtype, checked_axes, converted, dtype_of, floating, is_symbolic, shape_of
 from refnet.ops.statistics import wide_enough
 
@@ -72,7 +72,9 @@ def ordered_at(op: str, x: TensorLike, q: TensorLike, axis: Any, method: str, ke
         parts = np.asarray(q, "float64")  # not by way of the default dtype
     if method not in METHODS:
         raise ArgumentError(f"{op}: method must be one of {', '.join(METHODS)}; got {method!r}.")
-    if not is_symbolic(parts) and not np.all((parts >= 0) & (parts <= 1)):
+    with in_memory(op):
+        known = is_symbolic(parts) or bool(np.all((parts >= 0) & (parts <= 1)))
+    if not known:
         raise ArgumentError(f"{op}: q must lie in 0..1; got {q!r}.")
     shape, axes = shape_of(x), checked_axes(op, axis, len(shape_of(x)))
     if any(shape[a] == 0 for a in axes):

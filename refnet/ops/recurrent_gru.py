@@ -6,7 +6,7 @@ from refnet import ops
 from refnet.annotations import Array, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, whole
 from refnet.graph import Node
-from refnet.ops.arguments import shape_of
+from refnet.ops.arguments import flag, shape_of
 from refnet.ops.recurrent import (
     activate,
     activation_code,
@@ -83,7 +83,7 @@ def gru(
     codes = {
         "activation": activation_code(op, "activation", activation),
         "recurrent_activation": activation_code(op, "recurrent_activation", recurrent_activation),
-        "reset_after": bool(reset_after),
+        "reset_after": flag("gru", reset_after, "reset_after"),
     }
     x, kernel, recurrent_kernel, bias, h0, dropout, recurrent_dropout = checked_arguments(
         op, 3, inputs, kernel, recurrent_kernel, bias, initial_state, dropout_mask, recurrent_dropout_mask

@@ -6,7 +6,7 @@ from refnet.annotations import Array, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, whole
 from refnet.errors import ArgumentError
 from refnet.graph import Node
-from refnet.ops.arguments import shape_of
+from refnet.ops.arguments import entries, shape_of
 from refnet.ops.recurrent import (
     activate,
     activation_code,
@@ -81,7 +81,7 @@ def lstm(
         "activation": activation_code(op, "activation", activation),
         "recurrent_activation": activation_code(op, "recurrent_activation", recurrent_activation),
     }
-    if initial_state is not None and len(initial_state) != 2:
+    if initial_state is not None and len(entries("lstm", initial_state, "initial_state")) != 2:
         raise ArgumentError(f"lstm needs two initial states, h and c; got {len(initial_state)}.")
     h0, c0 = (None, None) if initial_state is None else initial_state
     x, kernel, recurrent_kernel, bias, h0, c0, dropout, recurrent_dropout = checked_arguments(

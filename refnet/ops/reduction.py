@@ -7,7 +7,7 @@ from refnet.annotations import Array, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, size_of
 from refnet.errors import ShapeError
 from refnet.graph import Node
-from refnet.ops.arguments import as_dtype, checked_axes, converted, dtype_of, shape_of
+from refnet.ops.arguments import as_dtype, checked_axes, converted, dtype_of, flag, shape_of
 from refnet.ops.comparison import truth
 
 # Every reduction is brought to three axes, (outer, reduced, inner), and reduces the middle one.
@@ -42,11 +42,11 @@ def reduce(op: Op, name: str, x: TensorLike, axis: TensorLike, keepdims: bool) -
     """Calls a reduction op; axes that are not neighbours are first brought together."""
     x = converted(name, x)
     rank = len(shape_of(x))
-    axes = checked_axes(name, axis, rank)
+    axes, keepdims = checked_axes(name, axis, rank), flag(name, keepdims, "keepdims")
     if not axes:
         return op(x, start=0, count=0, keepdims=False)
     if axes[-1] - axes[0] + 1 == len(axes):
-        return op(x, start=axes[0], count=len(axes), keepdims=bool(keepdims))
+        return op(x, start=axes[0], count=len(axes), keepdims=keepdims)
     kept = [a for a in range(rank) if a not in axes]
     moved = ops.transpose(x, [*kept, *axes])
     y = op(moved, start=len(kept), count=len(axes), keepdims=False)

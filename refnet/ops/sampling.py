@@ -9,7 +9,7 @@ from refnet.annotations import Array, Number, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, size_of
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import run_counter, trace
-from refnet.ops.arguments import as_dtype, dtype_of, floating, is_symbolic, shape_of
+from refnet.ops.arguments import as_dtype, dtype_of, floating, integer, is_symbolic, shape_of
 from refnet.philox import fraction53, inner_fraction, log_below_one, normal_quantile, random_words
 from refnet.scalars import INF, NAN, sqrt, truncate
 from refnet.seeds import SeedGenerator, checked_seed, next_seed
@@ -82,7 +82,7 @@ def categorical(logits: TensorLike, num_samples: int, dtype: str = "int32", seed
         raise ArgumentError(f"categorical: num_samples must be an integer, not below 0; got {num_samples!r}.")
     wide = "float64" if dtype_of(scores) == "float64" else "float32"
     shares = ops.softmax(as_dtype(scores, wide))
-    shape = (ops.shape(scores)[0], int(num_samples))
+    shape = (ops.shape(scores)[0], integer("categorical", num_samples, "num_samples"))
     u = draw(random_uniform_op, shape, seed, is_symbolic(scores), dtype=wide, minval=0.0, maxval=1.0)
     return ops.cast(share_at_op(shares, u), dtypes.standardize(dtype))
 

@@ -9,7 +9,7 @@ from refnet.annotations import Array, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, size_of
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Node, Tensor
-from refnet.ops.arguments import as_dtype, converted, dtype_of, shape_of
+from refnet.ops.arguments import as_dtype, converted, dimensions, dtype_of, is_symbolic, shape_of
 from refnet.ops.indexing import row_of, whole_numbers
 from refnet.ops.segments import segment_sum
 from refnet.ops.slicing import slice_inputs_gradient, starts_of
@@ -97,7 +97,9 @@ def scatter(indices: TensorLike, values: TensorLike, shape: Any) -> TensorLike:
     array([0., 5., 0., 2.], dtype=float32)
     """
     values, indices = converted("scatter", values, "values"), whole_numbers("scatter", indices)
-    shape = tuple(int(d.__index__()) for d in shape)
+    shape = dimensions("scatter", shape)
+    if is_symbolic(*shape):
+        raise ArgumentError("scatter: the shape must be made of integers, not tensors.")
     flat, depth = places("scatter", indices, shape)
     rows = as_rows("scatter", values, indices, shape[depth:])
     return ops.reshape(segment_sum(rows, flat, size_of(shape[:depth])), shape)

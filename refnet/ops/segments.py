@@ -9,7 +9,7 @@ from refnet.annotations import Array, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, size_of
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Node, Tensor
-from refnet.ops.arguments import as_dtype, converted, dtype_of, is_symbolic, shape_of
+from refnet.ops.arguments import as_dtype, converted, dtype_of, integer, is_symbolic, shape_of
 from refnet.ops.indexing import whole_numbers
 from refnet.scalars import INF
 
@@ -278,7 +278,11 @@ def bincount(x: TensorLike, weights: TensorLike = None, minlength: int = 0, spar
         raise ShapeError(f"bincount takes one axis or two; got shape {tuple(shape_of(x))}.")
     if is_symbolic(x) and minlength == 0:
         raise ArgumentError("bincount: in a graph the length of the result must be given as minlength.")
-    length = int(minlength) if is_symbolic(x) else int(max(np.max(x, initial=-1) + 1, minlength))
+    length = (
+        integer("bincount", minlength, "minlength")
+        if is_symbolic(x)
+        else int(max(np.max(x, initial=-1) + 1, minlength))
+    )
     op = bincount_op if dtypes.is_floating(dtype_of(amounts)) else bincount_integers_op
     if rank == 1:
         return ops.squeeze(op(ops.expand_dims(amounts, 0), ops.expand_dims(x, 0), length=length), 0)

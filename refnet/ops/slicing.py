@@ -12,7 +12,7 @@ from refnet.annotations import Array, Number, Shape, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, broadcast_shapes, row_major, size_of
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Node, Tensor
-from refnet.ops.arguments import checked_axes, checked_axis, converted, dtype_of, shape_of
+from refnet.ops.arguments import checked_axes, checked_axis, converted, dtype_of, integer, shape_of
 from refnet.ops.shapes import copy_loop, expand_dims, reshape, shape, squeeze, viewed
 
 # ---- get_item: what x[key] means
@@ -84,7 +84,7 @@ def _range_of(entry: Any) -> Range:
         return tuple(parts)
     if is_single(entry):
         return (int(entry), None, 0)
-    if is_array(entry) and dtype_of(entry) != "bool":
+    if is_array(entry) and dtype_of(converted("get_item", entry, "key")) != "bool":
         return WHOLE
     raise ArgumentError(
         f"get_item takes integers, slices, None, ... and arrays of integers; got {entry!r}. "
@@ -323,7 +323,18 @@ def slice_inputs_gradient(dy: TensorLike, like: TensorLike, start: Shape, step: 
     >>> slice_inputs_gradient([1.0, 2.0], np.zeros(5), (3,), (-2,))
     array([0., 2., 0., 1., 0.], dtype=float32)
     """
-    y = converted("slice_inputs_gradient", dy, "dy")
+    y, rank = (
+        converted("slice_inputs_gradient", dy, "dy"),
+        len(shape_of(converted("slice_inputs_gradient", like, "like"))),
+    )
+    start, step = (tuple(listed("slice_inputs_gradient", name, v)) for name, v in (("start", start), ("step", step)))
+    if not len(shape_of(y)) == len(start) == len(step) == rank:
+        raise ArgumentError(
+            f"slice_inputs_gradient needs one start and one step for each of {rank} axes, and as many axes of dy; "
+            f"got {start}, {step} and shape {tuple(shape_of(y))}."
+        )
+    if 0 in step:
+        raise ArgumentError(f"slice_inputs_gradient: a step must not be 0; got {step}.")
     for axis, length in enumerate(shape_of(like)):
         if shape_of(y)[axis] != length or step[axis] != 1:
             y = spread_op(y, axis=axis, start=start[axis], step=step[axis], length=length, value=0)
@@ -428,9 +439,9 @@ def split(x: TensorLike, indices_or_sections: Any, axis: int = 0) -> list[Tensor
     axis = checked_axis("split", axis, len(shape_of(x)))
     before = [builtins.slice(None)] * axis
     if isinstance(indices_or_sections, (list, tuple, np.ndarray)):
-        cuts = [0, *(int(i) for i in indices_or_sections), None]
+        cuts = [0, *(integer("split", i, "i") for i in indices_or_sections), None]
         return [get_item(x, (*before, builtins.slice(low, high))) for low, high in zip(cuts, cuts[1:])]
-    sections, length = int(indices_or_sections), shape_of(x)[axis]
+    sections, length = integer("split", indices_or_sections, "indices_or_sections"), shape_of(x)[axis]
     if sections < 1:
         raise ArgumentError(f"split needs at least one part; got {sections}.")
     if length is None:  # rows of equal parts: planning checks that the length divides

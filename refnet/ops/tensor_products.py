@@ -63,6 +63,8 @@ def parsed(subscripts: str, ranks: Sequence[int]) -> tuple[list[Labels], Labels]
     def refuse(why: str) -> ArgumentError:
         return ArgumentError(f"einsum: {why}; got {subscripts!r} for operands with {', '.join(map(str, ranks))} axes.")
 
+    if not isinstance(subscripts, str):
+        raise refuse("subscripts must be a text such as 'ij,jk->ik'")
     text = subscripts.replace(" ", "")
     left, arrow, right = text.partition("->")
     if "->" in right:

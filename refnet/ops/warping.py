@@ -9,7 +9,7 @@ from refnet.annotations import Array, Number, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, whole
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Node, Tensor
-from refnet.ops.arguments import as_dtype, converted, dtype_of, floating, shape_of
+from refnet.ops.arguments import as_dtype, converted, dtype_of, floating, number, shape_of
 from refnet.ops.resizing import image_axes
 from refnet.scalars import floor, truncate
 
@@ -78,7 +78,7 @@ def affine_transform(
         y = sample_nearest_op(batch, *points, mode=mode, fill=fill)
     else:
         wide = batch if dtypes.is_floating(dtype) else as_dtype(batch, dtypes.floatx())
-        y = sample_bilinear_op(wide, *points, mode=mode, fill=float(fill))
+        y = sample_bilinear_op(wide, *points, mode=mode, fill=number("affine_transform", fill, "fill"))
         if not dtypes.is_floating(dtype):
             y = ops.cast(ops.cast(ops.round(y), "uint8" if dtype == "bool" else dtype), dtype)
     y = ops.moveaxis(y, -1, 1) if channel_first else y
