@@ -6,7 +6,7 @@ from typing import Any
 from refnet import ops
 from refnet.annotations import TensorLike
 from refnet.errors import ArgumentError
-from refnet.ops.arguments import as_dtype, dtype_of, floating
+from refnet.ops.arguments import as_dtype, dtype_of, entries, floating
 
 
 def positive(op: str, clip_norm: Any) -> float:
@@ -69,7 +69,7 @@ def global_norm(xs: Sequence[TensorLike]) -> TensorLike:
     >>> global_norm([[3.0], [4.0]])
     array(5., dtype=float32)
     """
-    given = [floating("global_norm", x) for x in xs if x is not None]
+    given = [floating("global_norm", x) for x in entries("global_norm", xs, "xs") if x is not None]
     if not given:
         raise ArgumentError("global_norm needs at least one array.")
     dtype = dtype_of(given[0])

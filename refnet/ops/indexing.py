@@ -7,7 +7,7 @@ from refnet.annotations import Array, Shape, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, broadcast_shapes, size_of
 from refnet.errors import ArgumentError, DtypeError, ShapeError
 from refnet.graph import Node, Tensor
-from refnet.ops.arguments import as_dtype, checked_axis, converted, dtype_of, integer, shape_of
+from refnet.ops.arguments import as_dtype, checked_axis, converted, dtype_of, flag, integer, shape_of
 from refnet.ops.shapes import broadcast_to, ravel, shape
 
 
@@ -325,7 +325,7 @@ def one_hot(
            [1., 0., 0.],
            [0., 0., 0.]], dtype=float32)
     """
-    if sparse:
+    if flag("one_hot", sparse, "sparse"):
         raise ArgumentError("one_hot: sparse=True is not supported; the result is dense.")
     if isinstance(num_classes, bool) or not isinstance(num_classes, (int, np.integer)) or num_classes < 0:
         raise ArgumentError(f"one_hot: num_classes must be an integer, not below 0; got {num_classes!r}.")

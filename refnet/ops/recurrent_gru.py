@@ -85,6 +85,7 @@ def gru(
         "recurrent_activation": activation_code(op, "recurrent_activation", recurrent_activation),
         "reset_after": flag("gru", reset_after, "reset_after"),
     }
+    go_backwards = flag("gru", go_backwards, "go_backwards")
     x, kernel, recurrent_kernel, bias, h0, dropout, recurrent_dropout = checked_arguments(
         op, 3, inputs, kernel, recurrent_kernel, bias, initial_state, dropout_mask, recurrent_dropout_mask
     )

@@ -6,7 +6,7 @@ from refnet.annotations import Array, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, whole
 from refnet.errors import ArgumentError
 from refnet.graph import Node
-from refnet.ops.arguments import entries, shape_of
+from refnet.ops.arguments import entries, flag, shape_of
 from refnet.ops.recurrent import (
     activate,
     activation_code,
@@ -84,6 +84,7 @@ def lstm(
     if initial_state is not None and len(entries("lstm", initial_state, "initial_state")) != 2:
         raise ArgumentError(f"lstm needs two initial states, h and c; got {len(initial_state)}.")
     h0, c0 = (None, None) if initial_state is None else initial_state
+    go_backwards = flag("lstm", go_backwards, "go_backwards")
     x, kernel, recurrent_kernel, bias, h0, c0, dropout, recurrent_dropout = checked_arguments(
         op, 4, inputs, kernel, recurrent_kernel, bias, h0, c0, dropout_mask, recurrent_dropout_mask
     )

@@ -5,7 +5,7 @@ from typing import Any
 from refnet.annotations import Array, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, whole
 from refnet.graph import Node
-from refnet.ops.arguments import shape_of
+from refnet.ops.arguments import flag, shape_of
 from refnet.ops.recurrent import (
     activate,
     activation_code,
@@ -73,6 +73,7 @@ def simple_rnn(
             [12.]]], dtype=float32)
     """
     op, code = "simple_rnn", activation_code("simple_rnn", "activation", activation)
+    go_backwards = flag("simple_rnn", go_backwards, "go_backwards")
     x, kernel, recurrent_kernel, bias, h0, dropout, recurrent_dropout = checked_arguments(
         op, 1, inputs, kernel, recurrent_kernel, bias, initial_state, dropout_mask, recurrent_dropout_mask
     )

@@ -8,7 +8,17 @@ from refnet import ops
 from refnet.annotations import Array, Number, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, size_of
 from refnet.errors import ArgumentError, ShapeError, in_memory
-from refnet.ops.arguments import as_dtype, checked_axis, converted, dtype_of, is_symbolic, number, promoted, shape_of
+from refnet.ops.arguments import (
+    as_dtype,
+    checked_axis,
+    converted,
+    dimensions,
+    dtype_of,
+    is_symbolic,
+    number,
+    promoted,
+    shape_of,
+)
 from refnet.ops.indexing import whole_numbers
 
 
@@ -368,7 +378,7 @@ def padded_unique(x: Array, place: int | None, size: Any, fill_value: Any, *want
     """The different slices, then their first places, their numbers and their counts, as far as wanted."""
     values, index, inverse, counts = np.unique(x, True, True, True, axis=place, equal_nan=False)
     if size is not None:
-        size, dim = checked_k("unique", size), 0 if place is None else place
+        (size,), dim = dimensions("unique", (size,)), 0 if place is None else place
         short = int(np.clip(size - values.shape[dim], 0, None))
         widths = [(0, short if d == dim else 0) for d in range(values.ndim)]
         kept = tuple(slice(size) if d == dim else slice(None) for d in range(values.ndim))
