@@ -150,7 +150,7 @@ def meshgrid(*x: TensorLike, indexing: str = "xy") -> list[TensorLike]:
            [4, 4],
            [5, 5]])
     """
-    if indexing not in ("xy", "ij"):
+    if not isinstance(indexing, str) or indexing not in ("xy", "ij"):
         raise ArgumentError(f"meshgrid: indexing must be 'xy' or 'ij'; got {indexing!r}.")
     given = [converted("meshgrid", part) for part in x]
     for part in given:

@@ -160,9 +160,11 @@ def extract_patches(
     x = converted("extract_patches", images, "images")
     spatial = 3 if isinstance(size, (tuple, list)) and len(size) == 3 else 2
     windows = numbers("size", size, spatial)
+    if np.prod(windows, dtype=float) > 65536:
+        raise ArgumentError(f"extract_patches: a patch may have 65536 places at most; got size {size!r}.")
     steps = windows if strides is None else numbers("strides", strides, spatial)
     spread = numbers("dilation_rate", dilation_rate, spatial)
-    if padding not in ("valid", "same"):
+    if not isinstance(padding, str) or padding not in ("valid", "same"):
         raise ArgumentError(f"extract_patches: padding must be 'valid' or 'same'; got {padding!r}.")
     rank = len(shape_of(x))
     if rank not in (spatial + 1, spatial + 2):

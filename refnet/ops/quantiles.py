@@ -70,7 +70,7 @@ def ordered_at(op: str, x: TensorLike, q: TensorLike, axis: Any, method: str, ke
     x, parts = floating(op, x), as_dtype(converted(op, q, "q"), "float64")
     if isinstance(q, (float, list, tuple)) and not is_symbolic(parts):
         parts = np.asarray(q, "float64")  # not by way of the default dtype
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise ArgumentError(f"{op}: method must be one of {', '.join(METHODS)}; got {method!r}.")
     with in_memory(op):
         known = is_symbolic(parts) or bool(np.all((parts >= 0) & (parts <= 1)))

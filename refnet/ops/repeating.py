@@ -82,7 +82,7 @@ def tile(x: TensorLike, repeats: Any) -> TensorLike:
            [1, 2, 1, 2]])
     """
     x = converted("tile", x)
-    given = repeats if isinstance(repeats, (tuple, list, np.ndarray)) else (repeats,)
+    given = repeats if isinstance(repeats, (tuple, list)) or np.ndim(repeats) else (repeats,)
     times = [count("tile", "repeats", n) for n in given]
     rank = max(len(times), len(shape_of(x)))
     times = [1] * (rank - len(times)) + times

@@ -93,7 +93,7 @@ def resize(
 
 
 def checked_options(interpolation: str, antialias: bool, crop: bool, pad: bool, fill_mode: str) -> None:
-    if interpolation not in METHODS:
+    if not isinstance(interpolation, str) or interpolation not in METHODS:
         raise ArgumentError(f"resize: interpolation must be one of {', '.join(METHODS)}; got {interpolation!r}.")
     if antialias:
         raise ArgumentError("resize: antialias=True is not supported; make images smaller by average_pool first.")

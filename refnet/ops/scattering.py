@@ -136,7 +136,7 @@ def scatter_update(
     >>> scatter_update([0, 0, 0], [[0], [2]], [5, 7])
     array([5, 0, 7])
     """
-    if reduction not in (*REDUCTIONS, "add"):
+    if not isinstance(reduction, str | None) or reduction not in (*REDUCTIONS, "add"):
         raise ArgumentError(f"scatter_update: reduction must be None, 'add', 'max', 'min' or 'mul'; got {reduction!r}.")
     x, indices = converted("scatter_update", inputs, "inputs"), whole_numbers("scatter_update", indices)
     given = tuple(shape_of(x))

@@ -37,6 +37,7 @@ def shape(x: TensorLike) -> Shape:
     >>> shape([[1, 2, 3]])
     (1, 3)
     """
+    x = converted("shape", x)
     if not isinstance(x, Tensor):
         return tuple(shape_of(x))
     return tuple(dimension_op(x, axis=i) if d is None else d for i, d in enumerate(x.shape))

@@ -242,7 +242,7 @@ def searchsorted(sorted_sequence: TensorLike, values: TensorLike, side: str = "l
     >>> searchsorted([1, 3, 3, 5], [3, 4], side="right")
     array([3, 3], dtype=int32)
     """
-    if side not in ("left", "right"):
+    if not isinstance(side, str) or side not in ("left", "right"):
         raise ArgumentError(f"searchsorted: side must be 'left' or 'right'; got {side!r}.")
     row, x = promoted("searchsorted", sorted_sequence, values)
     if len(shape_of(row)) != 1:

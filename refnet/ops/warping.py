@@ -62,9 +62,9 @@ def affine_transform(
     """
     x, name = converted("affine_transform", images, "images"), "affine_transform"
     axes, given = image_axes(name, x, data_format), tuple(shape_of(x))
-    if interpolation not in ("nearest", "bilinear"):
+    if not isinstance(interpolation, str) or interpolation not in ("nearest", "bilinear"):
         raise ArgumentError(f"{name}: interpolation must be 'nearest' or 'bilinear'; got {interpolation!r}.")
-    if fill_mode not in FILL_MODES:
+    if not isinstance(fill_mode, str) or fill_mode not in FILL_MODES:
         raise ArgumentError(f"{name}: fill_mode must be one of {', '.join(FILL_MODES)}; got {fill_mode!r}.")
     if given[axes[0]] in (None, 0) or given[axes[1]] in (None, 0):
         raise ShapeError(f"{name}: height and width must be known, and not 0; got shape {given}.")
