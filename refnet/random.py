@@ -344,6 +344,18 @@ def dropout_mask(
 ) -> TensorLike:
     """What `dropout` multiplies by: 1 / (1 - rate) where an element is kept, 0 where it is dropped.
 
+    Args:
+        shape: the result's shape; entries may come from `ops.shape`.
+        rate: 0..1, the part that is 0.
+        dtype: a floating dtype; the default one if None.
+        seed: an integer in 0..2**32-1, a SeedGenerator, or None for a new seed of the global stream.
+        symbolic: whether the draw belongs to a graph even outside a layer.
+    Returns:
+        That shape and dtype.
+    Empty: an empty result.
+    Raises:
+        ArgumentError: a rate outside 0..1, a bad seed.
+
     >>> dropout_mask((6,), 0.5, seed=3)
     array([2., 0., 2., 2., 0., 2.], dtype=float32)
     """

@@ -277,6 +277,13 @@ log_softmax_op = Op(
 def linear(x: TensorLike) -> Array:
     """x as it is.
 
+    Args:
+        x: an array, tensor or number of any dtype.
+    Returns:
+        x's shape and dtype.
+    NaN: stays. Empty: an empty result.
+    Source: Keras 3 `activations.linear`.
+
     >>> linear([1.0, -2.0])
     array([ 1., -2.], dtype=float32)
     """
@@ -286,6 +293,13 @@ def linear(x: TensorLike) -> Array:
 def relu6(x: TensorLike) -> Array:
     """min(max(x, 0), 6). The gradient is 0 at 0 and beyond 6.
 
+    Args:
+        x: an array, tensor or number of any dtype.
+    Returns:
+        x's shape and dtype.
+    NaN: stays. Empty: an empty result.
+    Source: Keras 3 `ops.relu6`.
+
     >>> relu6([-1.0, 3.0, 9.0])
     array([0., 3., 6.], dtype=float32)
     """
@@ -294,6 +308,15 @@ def relu6(x: TensorLike) -> Array:
 
 def leaky_relu(x: TensorLike, negative_slope: float = 0.2) -> Array:
     """x above zero, negative_slope * x elsewhere.
+
+    Args:
+        x: an array, tensor or number; integers and bools take the default floating dtype.
+        negative_slope: the slope below zero.
+    Returns:
+        x's shape and dtype.
+    Ties: at 0 the gradient is the slope below zero.
+    NaN: stays. Empty: an empty result.
+    Source: Keras 3 `ops.leaky_relu`.
 
     >>> leaky_relu([-1.0, 2.0], negative_slope=0.5)
     array([-0.5,  2. ], dtype=float32)
@@ -305,6 +328,12 @@ def leaky_relu(x: TensorLike, negative_slope: float = 0.2) -> Array:
 def elu(x: TensorLike, alpha: float = 1.0) -> Array:
     """x above zero, alpha * (e**x - 1) elsewhere.
 
+    Args:
+        x: an array, tensor or number; integers and bools take the default floating dtype.
+        alpha: what x tends to, negated, far below zero.
+    Returns:
+        x's shape and dtype.
+    NaN: stays. Empty: an empty result.
     Source: Clevert et al. 2015; Keras 3 `ops.elu`.
 
     >>> elu([-1.0, 2.0])
@@ -319,6 +348,11 @@ def elu(x: TensorLike, alpha: float = 1.0) -> Array:
 def selu(x: TensorLike) -> Array:
     """scale * elu(x, alpha), with the constants that keep mean 0 and variance 1.
 
+    Args:
+        x: an array, tensor or number; integers and bools take the default floating dtype.
+    Returns:
+        x's shape and dtype.
+    NaN: stays. Empty: an empty result.
     Source: Klambauer et al. 2017; Keras 3 `ops.selu`.
 
     >>> selu([-1.0, 2.0])
@@ -330,6 +364,11 @@ def selu(x: TensorLike) -> Array:
 def silu(x: TensorLike) -> Array:
     """x * sigmoid(x), also called swish.
 
+    Args:
+        x: an array, tensor or number; integers and bools take the default floating dtype.
+    Returns:
+        x's shape and dtype.
+    NaN: stays. Empty: an empty result.
     Source: Ramachandran et al. 2017; Keras 3 `ops.silu`.
 
     >>> silu([0.0, 2.0])
@@ -345,6 +384,13 @@ swish = silu
 def softsign(x: TensorLike) -> Array:
     """x / (1 + |x|).
 
+    Args:
+        x: an array, tensor or number; integers and bools take the default floating dtype.
+    Returns:
+        x's shape and dtype.
+    NaN: stays. Empty: an empty result.
+    Source: Keras 3 `ops.softsign`.
+
     >>> softsign([-1.0, 3.0])
     array([-0.5 ,  0.75], dtype=float32)
     """
@@ -354,6 +400,14 @@ def softsign(x: TensorLike) -> Array:
 
 def hard_sigmoid(x: TensorLike) -> Array:
     """relu6(x + 3) / 6: sigmoid by three straight lines.
+
+    Args:
+        x: an array, tensor or number; integers and bools take the default floating dtype.
+    Returns:
+        x's shape and dtype.
+    Ties: at -3 and 3 the gradient is 0.
+    NaN: stays. Empty: an empty result.
+    Source: Keras 3 `ops.hard_sigmoid`.
 
     >>> hard_sigmoid([-4.0, 0.0, 4.0])
     array([0. , 0.5, 1. ], dtype=float32)

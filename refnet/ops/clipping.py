@@ -19,6 +19,13 @@ def positive(op: str, clip_norm: Any) -> float:
 def clip_by_value(x: TensorLike, clip_value: float) -> TensorLike:
     """x, cut off at -clip_value and clip_value. See `clip`.
 
+    Args:
+        x: an array, tensor or number of any dtype.
+        clip_value: a number above 0.
+    Returns:
+        x's shape and dtype.
+    NaN: stays. Empty: an empty result.
+
     >>> clip_by_value([-3.0, 1.0], 2.0)
     array([-2.,  1.], dtype=float32)
     """

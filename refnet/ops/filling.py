@@ -47,6 +47,16 @@ def full(shape: Shape | int, fill_value: TensorLike, dtype: str | None = None) -
 def zeros(shape: Shape | int, dtype: str | None = None) -> TensorLike:
     """An array of zeros (see `full`).
 
+    Args:
+        shape: the result's shape; entries may come from `ops.shape`.
+        dtype: the result's dtype; the default floating dtype if None.
+    Returns:
+        An array of that shape; a tensor where an entry of the shape is one.
+    Empty: an empty result.
+    Raises:
+        ArgumentError: no shape.
+    Source: Keras 3 `ops.zeros`.
+
     >>> zeros(2)
     array([0., 0.], dtype=float32)
     """
@@ -55,6 +65,16 @@ def zeros(shape: Shape | int, dtype: str | None = None) -> TensorLike:
 
 def ones(shape: Shape | int, dtype: str | None = None) -> TensorLike:
     """An array of ones (see `full`).
+
+    Args:
+        shape: the result's shape; entries may come from `ops.shape`.
+        dtype: the result's dtype; the default floating dtype if None.
+    Returns:
+        An array of that shape; a tensor where an entry of the shape is one.
+    Empty: an empty result.
+    Raises:
+        ArgumentError: no shape.
+    Source: Keras 3 `ops.ones`.
 
     >>> ones((1, 2))
     array([[1., 1.]], dtype=float32)
@@ -88,6 +108,14 @@ def full_like(x: TensorLike, fill_value: TensorLike, dtype: str | None = None) -
 def zeros_like(x: TensorLike, dtype: str | None = None) -> TensorLike:
     """Zeros in the shape and dtype of x (see `full_like`).
 
+    Args:
+        x: an array or tensor; read for its shape and dtype only.
+        dtype: the result's dtype; x's if None.
+    Returns:
+        x's shape.
+    NaN: has no influence. Empty: an empty result.
+    Source: Keras 3 `ops.zeros_like`.
+
     >>> zeros_like([1.5, 2.5])
     array([0., 0.], dtype=float32)
     """
@@ -96,6 +124,14 @@ def zeros_like(x: TensorLike, dtype: str | None = None) -> TensorLike:
 
 def ones_like(x: TensorLike, dtype: str | None = None) -> TensorLike:
     """Ones in the shape and dtype of x (see `full_like`).
+
+    Args:
+        x: an array or tensor; read for its shape and dtype only.
+        dtype: the result's dtype; x's if None.
+    Returns:
+        x's shape.
+    NaN: has no influence. Empty: an empty result.
+    Source: Keras 3 `ops.ones_like`.
 
     >>> ones_like([[3, 4]])
     array([[1, 1]])

@@ -280,6 +280,17 @@ def any_loop(tasks: Tasks, x: Array, y: Array) -> None:
 def all(x: TensorLike, axis: TensorLike = None, keepdims: bool = False) -> Array:
     """Whether every element along axes is true. See `any`. Empty: True.
 
+    Args:
+        x: an array or tensor of any dtype.
+        axis: one axis, several, or None for all; negative axes count from the last.
+        keepdims: whether reduced axes stay, with length 1.
+    Returns:
+        bool.
+    NaN: is true. Empty: True.
+    Raises:
+        ArgumentError: an axis that x does not have, or one named twice.
+    Source: Keras 3 `ops.all`.
+
     >>> all([[1, 1], [0, 1]], axis=1)
     array([ True, False])
     """
@@ -301,6 +312,16 @@ all_op = Op("all", reduced_rule("all"), loop=all_loop, form=reduced_form)
 
 def count_nonzero(x: TensorLike, axis: TensorLike = None) -> Array:
     """How many elements along axes are not zero, as int32; NaN counts.
+
+    Args:
+        x: an array or tensor of any dtype.
+        axis: one axis, several, or None for all; negative axes count from the last.
+    Returns:
+        int32.
+    NaN: is not zero. Empty: 0.
+    Raises:
+        ArgumentError: an axis that x does not have, or one named twice.
+    Source: Keras 3 `ops.count_nonzero`.
 
     >>> count_nonzero([[0, 1], [2, 3]], axis=1)
     array([1, 2], dtype=int32)
