@@ -19,6 +19,7 @@ _MODULES = (
         "activations",
         "backend",
         "callbacks",
+        "constraints",
         "datasets",
         "dtypes",
         "engine",
@@ -29,7 +30,7 @@ _MODULES = (
         "metrics",
         "models",
     ),
-    *("ops", "optimizers", "random", "regularizers", "saving", "utils"),
+    *("ops", "optimizers", "preprocessing", "random", "regularizers", "saving", "utils"),
 )
 _NAMES = {
     "Input": "refnet.layers",
@@ -37,6 +38,9 @@ _NAMES = {
     "Model": "refnet.models",
     "Sequential": "refnet.models",
     "Variable": "refnet.graph",
+    "grad": "refnet.functions",
+    "jit": "refnet.functions",
+    "value_and_grad": "refnet.functions",
     "use_engine": "refnet.engine",
 }
 

@@ -1,11 +1,14 @@
 """The errors refnet raises, each also the built-in kind that Python and Keras users expect."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 
 class RefnetError(Exception):
     """Base of every error that refnet raises on purpose."""
+
+    placed = False  # whether the message says in which layer it happened
 
 
 class ShapeError(RefnetError, ValueError):
@@ -53,6 +56,14 @@ def in_memory(what: str) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise OutOfMemoryError(f"{what}: there is not enough memory. {error}") from error
+
+
+def in_layer(error: RefnetError, name: str) -> None:
+    """Puts the name of the layer in which an op refused before the error's message, unless the message names a layer."""
+    if not error.placed:
+        text = str(error)
+        error.args = (text if re.search(rf"\b{re.escape(name)}\b", text) else f"{name}: {text}",)
+        error.placed = True
 
 
 def shown(value: object) -> str:

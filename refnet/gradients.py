@@ -5,7 +5,7 @@ from typing import NoReturn
 
 from refnet.annotations import TensorLike
 from refnet.errors import ArgumentError
-from refnet.graph import Condition, Mode, Node, Tensor, phase, sorted_nodes
+from refnet.graph import Condition, Mode, Node, Tensor, phase, sorted_nodes, trace
 
 
 def gradients(loss: Tensor, xs: Tensor | Iterable[Tensor]) -> list[Tensor | None]:
@@ -26,7 +26,7 @@ def gradients(loss: Tensor, xs: Tensor | Iterable[Tensor]) -> list[Tensor | None
     seeds = [ops.ones_like(loss)]
     if not any(node.op is phase for node in sorted_nodes([loss])):
         return reverse([loss], seeds, xs, None)
-    ways = [reverse([loss], seeds, xs, Mode(training)) for training in (True, False)]
+    ways = [reverse([loss], seeds, xs, Mode(training, trace.captured)) for training in (True, False)]
 
     def flow(dx: Tensor | None, x: Tensor) -> TensorLike:
         return ops.zeros_like(x) if dx is None else dx

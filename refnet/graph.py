@@ -41,6 +41,8 @@ class Tensor:
 
     __array_ufunc__ = None  # NumPy leaves `array + tensor` to us
     origin: "InputLayer | None" = None  # the InputLayer that made it, if one did
+    mask: "Tensor | None" = None  # bool, True where a step holds something: for the layers that read this tensor
+    known: Array | None = None  # its value, where ops are computed one by one: see `refnet.eager`
 
     def __init__(
         self, shape: Iterable[int | None], dtype: DTypeLike = "float32", node: "Node | None" = None, name: str = ""
@@ -55,15 +57,30 @@ class Tensor:
     def __repr__(self) -> str:
         label = f" {self.name!r}" if self.name else ""
         made = f" by {self.node.op.name}" if self.node else ""
-        return f"<{type(self).__name__}{label} shape={self.shape} dtype={self.dtype}{made}>"
+        value = "" if self.known is None else f" value={self.known!r}"
+        return f"<{type(self).__name__}{label} shape={self.shape} dtype={self.dtype}{made}{value}>"
 
     def __bool__(self) -> bool:
+        if self.known is not None:
+            return bool(self.known)
         raise DtypeError(
             f"a symbolic tensor (shape {self.shape}) has no truth value yet, so it cannot steer `if` or `while`. "
             "Use ops.where, ops.cond or a layer's `training` argument."
         )
 
+    def numpy(self) -> Array:
+        """The value as an array, where it has one."""
+        return self.__array__()
+
+    def __float__(self) -> float:
+        return float(self.__array__())
+
+    def __int__(self) -> int:
+        return int(self.__array__())
+
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
+        if self.known is not None:
+            return np.array(self.known, dtype)
         raise DtypeError(
             f"a symbolic tensor (shape {self.shape}) has no values yet. Call a model's predict, or K.function, to compute it."
         )
@@ -267,6 +284,8 @@ class Node:
         self.outputs = tuple(Tensor(s.shape, s.dtype, self) for s in op.specs(*self.inputs, **attributes))
         self.number = next(clock)
         self.call: Call | None = trace.call
+        if trace.eager is not None:
+            trace.eager.compute(self)
 
 
 # What a program counts its runs by. Random nodes read it; a program puts its own counter variable in its place.

@@ -111,6 +111,8 @@ class Loss:
 
     def __call__(self, y_true: TensorLike, y_pred: TensorLike, sample_weight: TensorLike = None) -> TensorLike:
         values = ops.cast(self.call(y_true, y_pred), self.dtype)
+        if isinstance(y_pred, Tensor):
+            sample_weight = apply_mask(sample_weight, y_pred.mask, self.dtype, self.reduction)
         if sample_weight is not None:
             values, weight = same_rank(values, ops.cast(converted(self.name, sample_weight), self.dtype))
             values = ops.multiply(values, weight)
@@ -128,6 +130,22 @@ class Loss:
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Loss":
         return cls(**config)
+
+
+def apply_mask(sample_weight: TensorLike, mask: Tensor | None, dtype: str, reduction: str | None) -> TensorLike:
+    """The sample weights with the mask of the predictions in them: 0 where it is False, None if there is neither.
+
+    Where the reduction divides by the number of all values, those that count weigh so much more that it is a mean over them.
+    """
+    if mask is None:
+        return sample_weight
+    weight = ops.cast(mask, dtype)
+    if reduction in ("mean", "sum_over_batch_size"):
+        weight = ops.multiply(weight, ops.divide_no_nan(1.0, ops.mean(weight)))
+    if sample_weight is None:
+        return weight
+    weight, sample_weight = same_rank(weight, ops.cast(converted("loss", sample_weight), dtype))
+    return ops.multiply(weight, sample_weight)
 
 
 class LossFunctionWrapper(Loss):

@@ -146,6 +146,8 @@ class MeanMetricWrapper(Mean):
         self.fn, self.arguments = fn, arguments
 
     def update_state(self, y_true: TensorLike, y_pred: TensorLike, sample_weight: TensorLike = None) -> None:  # type: ignore[override]  # what is averaged is computed from two arguments
+        mask = y_pred.mask if isinstance(y_pred, Tensor) else None
+        sample_weight = losses.apply_mask(sample_weight, mask, self.dtype, "sum")
         super().update_state(self.fn(y_true, y_pred, **self.arguments), sample_weight)
 
     def get_config(self) -> dict[str, Any]:

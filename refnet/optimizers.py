@@ -1,6 +1,6 @@
 """Optimizers: how gradients change weights. The rules themselves are the update ops of `refnet.ops`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from refnet import ops
 from refnet.annotations import TensorLike
 from refnet.errors import ArgumentError
-from refnet.graph import Assignment, Tensor, Variable, assignment
+from refnet.graph import Assignment, Tensor, Variable, assignment, trace
 from refnet.naming import resolved
 
 
@@ -57,6 +57,7 @@ class Optimizer:
         start = 0.0 if self.schedule else self._checked_rate(learning_rate)
         self._rate = Variable(np.float32(start), "float32", trainable=False, name=f"{self.name}/learning_rate")
         self._slots: dict[Variable, dict[str, Variable]] = {}
+        self._appliers: dict[tuple[Variable, ...], Callable[..., Any]] = {}
 
     def _checked_rate(self, value: Any) -> float:
         if isinstance(value, (bool, str)) or not hasattr(value, "__float__") or not float(value) >= 0:
@@ -137,6 +138,34 @@ class Optimizer:
             records += [assignment(self.slot(weight, name), value) for name, value in slots.items()]
         records.append(assignment(self.iterations, ops.add(self.iterations, 1)))
         return records
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable]) -> None:
+        """One step: inside a training step or a function of `jit` it becomes part of it, with arrays it is made at once.
+
+        Args:
+            grads: a gradient for each variable; None leaves the variable as it is.
+            trainable_variables: the variables to change.
+        Raises:
+            ArgumentError: another number of gradients than variables.
+        Source: Keras 3 `optimizers.Optimizer.apply`.
+        """
+        slopes, variables = list(grads), list(trainable_variables)
+        if len(slopes) != len(variables):
+            raise ArgumentError(f"{self.name}.apply: got {len(slopes)} gradients for {len(variables)} variables.")
+        if trace.call is not None or trace.collecting:
+            self.updates(variables, slopes)
+            return
+        from refnet.functions import jit
+
+        key = tuple(variables)
+        if key not in self._appliers:
+            self._appliers[key] = jit(lambda given: [None for _ in self.updates(variables, given)])
+        self._appliers[key](slopes)
+
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> None:
+        """`apply` of pairs (gradient, variable)."""
+        pairs = list(grads_and_vars)
+        self.apply([slope for slope, _ in pairs], [variable for _, variable in pairs])
 
     def shared(self, rate: TensorLike) -> TensorLike:
         """What every weight's update needs of the learning rate."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from refnet.annotations import Array, Shape
 from refnet.definition import Op
-from refnet.errors import ArgumentError, DataError, ShapeError
+from refnet.errors import ArgumentError, DataError, RefnetError, ShapeError, in_layer
 from refnet.graph import Assignment, Constant, Mode, Node, Tensor, Variable, node_of, phase, run_counter, trace
 
 LATEST = math.inf
@@ -164,7 +164,12 @@ def specialize(program: Program, shapes: Sequence[Shape]) -> Concrete:
     with trace.inside(call=None, guard=(), collecting=True):
         for instruction in program.instructions:
             arguments = tuple(new.get(x, x) for x in instruction.inputs)
-            results = node_of(instruction.op, arguments, instruction.attributes)
+            try:
+                results = node_of(instruction.op, arguments, instruction.attributes)
+            except RefnetError as error:
+                if instruction.node is not None and instruction.node.call is not None:
+                    in_layer(error, instruction.node.call.layer.name)
+                raise
             results = results if isinstance(results, tuple) else (results,)
             for y in results:
                 made.setdefault(y.node, instruction.node)

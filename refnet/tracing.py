@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from refnet.errors import ArgumentError
 
 if TYPE_CHECKING:
+    from refnet.eager import Eager
     from refnet.graph import Assignment, Node, Tensor
     from refnet.layers.base import Layer
     from refnet.metrics import Metric
@@ -56,6 +57,7 @@ class Call:
         self.layer, self.inputs, self.arguments, self.parent = layer, inputs, arguments, parent
         self.number = next(clock)
         self.outputs: Any = None
+        self.masks: list[Tensor] = []  # those that its arguments carry: it may read them too
         self.losses: list[tuple[Tensor, Guard]] = []
         self.assignments: list[Assignment] = []
 
@@ -69,6 +71,8 @@ class Trace(threading.local):
     guard: Guard = ()
     pure = False  # inside a cell that must not leave a mark
     collecting = False  # assignments are records even outside a call
+    captured: "dict[Layer, bool] | None" = None  # in a training step: which layers were trainable at compile
+    eager: "Eager | None" = None  # computes every node at once
 
     @contextmanager
     def inside(self, **changes: Any) -> Iterator[None]:
@@ -86,6 +90,8 @@ class Trace(threading.local):
                 "inside ops.scan, map, cond and while_loop nothing may assign variables or add losses: return what is to "
                 "be kept as a state or an output."
             )
+        if self.eager is not None and kind == "assignments":
+            self.eager.take(record)
         if self.call is not None:
             getattr(self.call, kind).append(record)
 

@@ -92,9 +92,9 @@ class Memory:
         self.fixed: set = set()
         for unit in (u for group in groups for u in group if u.merged):
             for position in range(len(unit.nodes[0].inputs)):
-                tensors = [self.plan.base(node.inputs[position]) for node in unit.nodes]
-                if tensors[0].shape != unit.nodes[0].outputs[0].shape:
+                if unit.nodes[0].inputs[position].shape != unit.nodes[0].outputs[0].shape:
                     continue  # a scalar that all of them share
+                tensors = [self.plan.base(node.inputs[position]) for node in unit.nodes]
                 if isinstance(tensors[0], Variable):
                     self.blocks[unit, position] = self.side_by_side(tensors)
                     continue

@@ -12,6 +12,7 @@ import numpy as np
 from refnet.definition import Op, size_of
 from refnet.graph import Constant, Node, Tensor, Variable, node_of, trace
 from refnet.program import Instruction, out_of_range, place_of
+from refnet_fast.rewrite import pool_before_relu
 
 SHORT = ("float16", "bfloat16")  # floats that the processor stores but does not compute with
 
@@ -80,6 +81,8 @@ class Plan:
         self.commits = {v: self.now(x) for v, x in concrete.commits.items() if self.now(x) is not v}
         self._keep_what_is_overwritten()
         self.instructions = self._alive()
+        if tuned:
+            self.instructions = pool_before_relu(self)
         self.readers = self._readers()
         units = self._units()
         self._arrange(units)
@@ -132,7 +135,7 @@ class Plan:
             wide_inputs = []
             for x in instruction.inputs:
                 if x.dtype in SHORT:
-                    result.append(self._added(Op.named["cast"], (x,), {"dtype": "float64"}, instruction))
+                    result.append(self.added(Op.named["cast"], (x,), {"dtype": "float64"}, instruction))
                     x = result[-1].outputs[0]
                 wide_inputs.append(x)
             node = Node(instruction.op, wide_inputs, instruction.attributes)
@@ -212,19 +215,20 @@ class Plan:
             if made is not None and made.op.name == "transpose" and made.attributes["axes"] == swapped:
                 inputs[position], attributes[flag], changed = made.inputs[0], not attributes[flag], True
         if attributes["transpose2"] and instruction.outputs[0].shape[-2] >= 16 and len(inputs[1].shape) == 2:
-            turned = self._added(Op.named["transpose"], (inputs[1],), {"axes": (1, 0)}, instruction)
+            turned = self.added(Op.named["transpose"], (inputs[1],), {"axes": (1, 0)}, instruction)
             inputs[1], attributes["transpose2"] = turned.outputs[0], False
             return [turned, self._same(instruction, inputs, attributes)]
         return [self._same(instruction, inputs, attributes)] if changed else None
 
-    def _added(self, op, inputs, attributes, origin):
+    def added(self, op, inputs, attributes, origin):
         with trace.inside(call=None, collecting=True):
             outputs = node_of(op, tuple(inputs), attributes)
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        outputs[0].node.number = origin.outputs[0].node.number  # it runs where its origin would have
         return Instruction(op, tuple(inputs), attributes, outputs, origin.node)
 
     def _same(self, instruction, inputs, attributes):
-        made = self._added(instruction.op, inputs, attributes, instruction)
+        made = self.added(instruction.op, inputs, attributes, instruction)
         self.replaced.update(zip(instruction.outputs, made.outputs))
         return made
 
@@ -380,8 +384,17 @@ class Plan:
     def _merged(self, direct):
         """Updates of one kind (same op, same numbers, same shared scalars) become one unit."""
         kinds: dict = {}
+        placed: set = set(self.concrete.inputs)  # what has a place of its own cannot lie beside the others
         for unit in direct:
-            kinds.setdefault(self._kind(unit), []).append(unit)
+            kind = self._kind(unit)
+            node = unit.nodes[0]
+            own = [self.base(x) for x in node.inputs if x.shape == node.outputs[0].shape]
+            own = [x for x in own if not isinstance(x, Variable)]
+            if kind is not None and (placed & set(own) or len(set(own)) < len(own)):
+                kind = None
+            if kind is not None:
+                placed.update(own)
+            kinds.setdefault(kind, []).append(unit)
         result = []
         for kind, members in kinds.items():
             if kind is None or len(members) < 2:

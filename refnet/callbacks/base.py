@@ -1,6 +1,6 @@
 """Callbacks: what happens between epochs and batches."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,9 +17,11 @@ class Callback:
 
     Attributes:
         model: the model in training.  params: {"epochs", "steps", "verbose", "batch_size"}.
+        validation_data: in fit, the arrays of the validation data in a list: inputs, targets, sample weights; None without.
     """
 
     model: Any = None
+    validation_data: list[Any] | None = None
     params: dict[str, Any] = {}
 
     def set_params(self, params: dict[str, Any]) -> None:
@@ -82,6 +84,8 @@ class CallbackList:
         steps: int | None,
         history: bool = False,
         batch_size: int | None = None,
+        validation_data: list[Any] | None = None,
+        validates: bool = False,
     ):
         from refnet import progress
 
@@ -94,6 +98,9 @@ class CallbackList:
         for callback in self.callbacks:
             callback.set_params(params)
             callback.set_model(model)
+            if history:
+                callback.validation_data = validation_data
+        self.validates = validates
         self.model, self.epochs, self.steps = model, epochs, steps
         self.logs: dict[str, Any] = {}
 
@@ -102,6 +109,23 @@ class CallbackList:
         return any(
             getattr(type(c), hook) is not getattr(Callback, hook) for c in self.callbacks for hook in _BATCH_HOOKS[kind]
         )
+
+    def check_names(self) -> None:
+        """Raises ArgumentError if a callback watches a value that this fit will not have.
+
+        Callbacks of the user's own may add values to the logs: with such a one nothing is said before the first epoch has ended.
+        """
+        names = self.model.shown_names()
+        own = [
+            c for c in self.callbacks if not type(c).__module__.startswith("refnet.") or isinstance(c, LambdaCallback)
+        ]
+        if names is None or own:
+            return
+        names = sorted(names + [f"val_{name}" for name in names if self.validates])
+        for callback in self.callbacks:
+            watch = getattr(callback, "watch", None)
+            if watch is not None and getattr(callback, "save_best_only", True):
+                watch.find(names)
 
     @contextmanager
     def running(self, kind: str) -> Iterator[None]:
@@ -118,6 +142,13 @@ class CallbackList:
             self.display.end(self.model._results() if kind == "test" else {})
         self.display.close()
         self._each(f"on_{kind}_end", logs=self.logs)
+
+    @contextmanager
+    def validating(self) -> Iterator[None]:
+        """Around an evaluation within fit."""
+        self._each("on_test_begin")
+        yield
+        self._each("on_test_end", logs=self.model._results())
 
     def _each(self, hook: str, *args: Any, logs: Any = None) -> None:
         for callback in self.callbacks:
@@ -144,22 +175,30 @@ class CallbackList:
             self.display.update(batch, read)
 
 
+NAMES = (
+    ("accuracy", "acc"),
+    ("mean_absolute_error", "mae", "MAE"),
+    ("mean_squared_error", "mse", "MSE"),
+)
+
+
+def named(key: str, logs: Container[str]) -> str | None:
+    """The name under which a value stands in logs: its own, or another that the metric goes by; None if it is not there."""
+    if key in logs:
+        return key
+    prefix, name = ("val_", key[4:]) if str(key).startswith("val_") else ("", key)
+    others = [prefix + other for names in NAMES if name in names for other in names]
+    return next((other for other in others if other in logs), None)
+
+
 class Values(dict[str, list[Any]]):
     """A history: a list for each name. A metric is also found, though not listed, under the other name it goes by."""
 
-    _NAMES = (
-        ("accuracy", "acc"),
-        ("mean_absolute_error", "mae", "MAE"),
-        ("mean_squared_error", "mse", "MSE"),
-    )
-
     def __missing__(self, key: str) -> list[Any]:
-        prefix, name = ("val_", key[4:]) if str(key).startswith("val_") else ("", key)
-        for names in self._NAMES:
-            found = [prefix + other for other in names if name in names and prefix + other in self]
-            if found:
-                return self[found[0]]
-        raise KeyError(key)
+        found = named(key, self)
+        if found is None:
+            raise KeyError(key)
+        return self[found]
 
 
 class History(Callback):
@@ -199,69 +238,6 @@ class LambdaCallback(Callback):
 
 def _as_method(hook: Callable[..., Any]) -> Callable[..., Any]:
     return lambda self, *args: hook(*args)
-
-
-class EarlyStopping(Callback):
-    """Ends training when a value of the logs no longer gets better.
-
-    Args:
-        monitor: its name.
-        min_delta: changes up to this do not count.
-        patience: epochs without getting better that are waited for.
-        verbose: 1 prints a line when it stops training.
-        mode: "min", "max", or "auto": "max" for names that end with "accuracy" or "acc", else "min".
-        baseline: a value that has to be beaten.
-        restore_best_weights: whether the weights of the best epoch are put back at the end.
-        start_from_epoch: epochs before this one are not looked at.
-    """
-
-    def __init__(
-        self,
-        monitor: str = "val_loss",
-        min_delta: float = 0,
-        patience: int = 0,
-        verbose: int = 0,
-        mode: str = "auto",
-        baseline: float | None = None,
-        restore_best_weights: bool = False,
-        start_from_epoch: int = 0,
-    ):
-        if mode not in ("auto", "min", "max"):
-            raise ArgumentError(f"EarlyStopping: mode is 'auto', 'min' or 'max'; got {mode!r}.")
-        largest = mode == "max" or (mode == "auto" and monitor.endswith(("accuracy", "acc")))
-        self.monitor, self.sign, self.min_delta, self.patience = monitor, -1 if largest else 1, abs(min_delta), patience
-        self.verbose, self.baseline, self.restore_best_weights = verbose, baseline, restore_best_weights
-        self.start_from_epoch = start_from_epoch
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        self.wait, self.stopped_epoch, self.best_epoch = 0, 0, 0
-        self.best: float | None = None
-        self.best_weights: Any = None
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if epoch < self.start_from_epoch:
-            return
-        if self.monitor not in (logs or {}):
-            raise ArgumentError(f"EarlyStopping watches {self.monitor!r}; the logs have {', '.join(logs or {})}.")
-        value = float(logs[self.monitor])
-        self.wait += 1
-        if self.best is None or self._better(value, self.best):
-            self.best, self.best_epoch = value, epoch
-            if self.restore_best_weights:
-                self.best_weights = self.model.get_weights()
-            if self.baseline is None or self._better(value, self.baseline):
-                self.wait = 0
-        if self.wait >= self.patience and epoch > 0 and self.wait > 0:
-            self.stopped_epoch, self.model.stop_training = epoch, True
-
-    def _better(self, value: float, than: float) -> bool:
-        return self.sign * value < self.sign * than - self.min_delta
-
-    def on_train_end(self, logs: Any = None) -> None:
-        if self.stopped_epoch and self.verbose:
-            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
-        if self.restore_best_weights and self.best_weights is not None:
-            self.model.set_weights(self.best_weights)
 
 
 class LearningRateScheduler(Callback):

@@ -31,7 +31,7 @@ class ModelCheckpoint(Callback):
         verbose: 1 prints a line for each file.
         save_best_only: whether only a better model is saved.
         save_weights_only: whether only the weights are.
-        mode: "min", "max", or "auto": "max" for names that end with "accuracy", "acc" or "auc", else "min".
+        mode: "min", "max", or "auto": see `watching.Watch`.
         save_freq: "epoch", or a number of batches (which makes training stop after every batch, and costs speed).
         initial_value_threshold: what the first model has to beat.
     Source: Keras 3 `callbacks.ModelCheckpoint`.
@@ -62,6 +62,9 @@ class ModelCheckpoint(Callback):
         self.frequency = _frequency("ModelCheckpoint", save_freq)
         self.watch = Watch("ModelCheckpoint", monitor, mode, best=initial_value_threshold)
         self.batches, self.epoch = 0, 0
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.watch.model = self.model
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.epoch = epoch

@@ -4,8 +4,21 @@ from typing import Any
 
 import numpy as np
 
-from refnet.callbacks.base import Callback
-from refnet.errors import ArgumentError
+from refnet.callbacks.base import Callback, named
+from refnet.errors import ArgumentError, did_you_mean
+
+LARGER_IS_BETTER = (
+    "accuracy",
+    "acc",
+    "auc",
+    "precision",
+    "recall",
+    "f1_score",
+    "fbeta_score",
+    "r2_score",
+    "iou",
+    "io_u",
+)
 
 
 class Watch:
@@ -14,30 +27,123 @@ class Watch:
     Args:
         owner: the callback's class, for messages.
         monitor: the value's name.
-        mode: "min", "max", or "auto": "max" for names that end with "accuracy", "acc" or "auc", else "min".
+        mode: "min", "max", or "auto": what the metric of that name says, else "max" for names that end as an accuracy does.
         min_delta: changes up to this do not count.
         best: what has to be beaten first; None for nothing.
+    Attributes:
+        model: whose metrics are asked; None for none.
     """
 
     def __init__(self, owner: str, monitor: str, mode: str, min_delta: float = 0.0, best: float | None = None):
         if mode not in ("auto", "min", "max"):
             raise ArgumentError(f"{owner}: mode is 'auto', 'min' or 'max'; got {mode!r}.")
-        largest = mode == "max" or (mode == "auto" and monitor.endswith(("accuracy", "acc", "auc")))
-        self.owner, self.monitor, self.min_delta, self.sign = owner, monitor, abs(min_delta), -1 if largest else 1
-        self.best = best
+        self.owner, self.monitor, self.mode, self.min_delta = owner, monitor, mode, abs(min_delta)
+        self.best, self.model = best, None
+
+    @property
+    def sign(self) -> int:
+        """-1 if larger values are better, else 1."""
+        return -1 if self.mode == "max" or (self.mode == "auto" and self._larger()) else 1
+
+    def _larger(self) -> bool:
+        name = self.monitor.removeprefix("val_")
+        for metric in getattr(self.model, "metrics", []):
+            if metric.name == name and getattr(metric, "_direction", None) is not None:
+                return bool(metric._direction == "up")
+        return name.endswith(LARGER_IS_BETTER)
+
+    def find(self, names: Any) -> str:
+        """The name of the value among these. Raises ArgumentError, with the names there are, if it is not among them."""
+        found = named(self.monitor, names)
+        if found is None:
+            near = did_you_mean(self.monitor, list(names))
+            hint = near if near.startswith(" Did") else ""
+            raise ArgumentError(
+                f"{self.owner} watches {self.monitor!r}; the logs have {', '.join(names) or 'nothing'}.{hint}"
+            )
+        return found
 
     def read(self, logs: dict[str, Any]) -> float:
-        """The value in the logs. Raises ArgumentError, with the names there are, if it is not among them."""
-        if self.monitor not in logs:
-            raise ArgumentError(f"{self.owner} watches {self.monitor!r}; the logs have {', '.join(logs) or 'nothing'}.")
-        return float(logs[self.monitor])
+        """The value in the logs. Raises ArgumentError if there is none, or if it is not one number."""
+        value = logs[self.find(logs)]
+        if np.size(value) != 1:
+            raise ArgumentError(f"{self.owner} watches one number; {self.monitor!r} has shape {np.shape(value)}.")
+        return float(np.reshape(value, ()))
+
+    def better(self, value: float, than: float | None) -> bool:
+        """Whether a value is better than another; than None it is."""
+        return than is None or self.sign * value < self.sign * than - self.min_delta
 
     def improved(self, value: float) -> bool:
         """Whether a value is better than the best so far; it is the best then."""
-        better = self.best is None or self.sign * value < self.sign * self.best - self.min_delta
+        better = self.better(value, self.best)
         if better:
             self.best = value
         return better
+
+
+class EarlyStopping(Callback):
+    """Ends training when a value of the logs no longer gets better.
+
+    Args:
+        monitor: its name.
+        min_delta: changes up to this do not count.
+        patience: epochs without getting better that are waited for.
+        verbose: 1 prints a line when it stops training.
+        mode: "min", "max", or "auto": see Watch.
+        baseline: a value that has to be beaten.
+        restore_best_weights: whether the weights of the best epoch are put back at the end.
+        start_from_epoch: epochs before this one are not looked at.
+    Raises:
+        ArgumentError: when fit begins, for a name that the logs will not have.
+    Source: Keras 3 `callbacks.EarlyStopping`.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ):
+        self.monitor, self.patience, self.verbose = monitor, patience, verbose
+        self.baseline, self.restore_best_weights = baseline, restore_best_weights
+        self.start_from_epoch = start_from_epoch
+        self.watch = Watch("EarlyStopping", monitor, mode, min_delta)
+
+    @property
+    def best(self) -> float | None:
+        """The best value so far."""
+        return self.watch.best
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.wait, self.stopped_epoch, self.best_epoch = 0, 0, 0
+        self.watch.best, self.watch.model = None, self.model
+        self.best_weights: Any = None
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if epoch < self.start_from_epoch:
+            return
+        value = self.watch.read(logs or {})
+        self.wait += 1
+        if self.watch.improved(value):
+            self.best_epoch = epoch
+            if self.restore_best_weights:
+                self.best_weights = self.model.get_weights()
+            if self.watch.better(value, self.baseline):
+                self.wait = 0
+        if self.wait >= self.patience and epoch > 0 and self.wait > 0:
+            self.stopped_epoch, self.model.stop_training = epoch, True
+
+    def on_train_end(self, logs: Any = None) -> None:
+        if self.stopped_epoch and self.verbose:
+            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
+        if self.restore_best_weights and self.best_weights is not None:
+            self.model.set_weights(self.best_weights)
 
 
 class ReduceLROnPlateau(Callback):
@@ -48,7 +154,7 @@ class ReduceLROnPlateau(Callback):
         factor: below 1.
         patience: epochs without getting better that are waited for.
         verbose: 1 prints a line when it changes the rate.
-        mode: "min", "max", or "auto": "max" for names that end with "accuracy", "acc" or "auc", else "min".
+        mode: "min", "max", or "auto": see Watch.
         min_delta: changes up to this do not count.
         cooldown: epochs after a change in which it does not count.
         min_lr: the rate is not made smaller.
@@ -75,6 +181,7 @@ class ReduceLROnPlateau(Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.watch = Watch("ReduceLROnPlateau", self.monitor, self.mode, self.min_delta)
+        self.watch.model = self.model
         self.wait, self.cooldown_counter = 0, 0
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:

@@ -7,7 +7,6 @@
 A file that is already here is used as it is. Nothing is ever unpickled freely: object arrays go through `SequenceUnpickler`.
 """
 
-import hashlib
 import json
 import os
 import pathlib
@@ -20,9 +19,9 @@ from numpy._core import multiarray
 
 from refnet.annotations import Array
 from refnet.errors import DataError, MissingFileError
+from refnet.utils import download
 
 ORIGIN = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
-TIMEOUT = 20  # seconds without an answer
 
 
 def folders() -> list[pathlib.Path]:
@@ -32,49 +31,65 @@ def folders() -> list[pathlib.Path]:
     return [pathlib.Path(own).expanduser(), keras] if own else [keras]
 
 
-def find(path: str, *others: str, sha256: str) -> pathlib.Path:
+def present(*names: str) -> pathlib.Path | None:
+    """The first of these files or folders that is in one of the folders; full paths stay what they are."""
+    for folder in folders():
+        for name in names:
+            found = folder / pathlib.Path(name).expanduser()
+            if found.exists():
+                return found
+    return None
+
+
+def find(path: str, *others: str, sha256: str, origin: str = ORIGIN) -> pathlib.Path:
     """The file of a data set.
 
     Args:
         path: a file's name, or its full path.
         others: names of files with the same contents in another form, which serve as well.
-        sha256: of the file that Keras offers under the name `path`.
+        sha256: of the file that is offered under the name `path`.
+        origin: the address of the folder where it is offered.
     Raises:
         MissingFileError: it is in no folder and cannot be fetched. Nothing is left behind.
     """
-    for folder in folders():
-        for name in (path, *others):
-            found = folder / pathlib.Path(name).expanduser()  # an absolute name stays what it is
-            if found.is_file():
-                return found
-    return fetched(pathlib.Path(path), sha256)
+    return present(path, *others) or fetched(pathlib.Path(path), sha256, origin)
 
 
-def fetched(path: pathlib.Path, sha256: str) -> pathlib.Path:
-    """Fetches the file that Keras offers under that name, and keeps it if it is the known one."""
-    import urllib.request  # with it come http, ssl and email, which nothing else needs
-
-    target = folders()[-1] / path
-    address = ORIGIN + path.name
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+def fetched(path: pathlib.Path, sha256: str, origin: str = ORIGIN) -> pathlib.Path:
+    """Fetches the file that is offered under that name, and keeps it if it is the known one."""
+    target, address = folders()[-1] / path, origin + path.name
     try:
-        with urllib.request.urlopen(address, timeout=TIMEOUT) as response:
-            content = response.read()
-        got = hashlib.sha256(content).hexdigest()
-        if got != sha256:
-            raise DataError(f"{address} gave a file with SHA-256 {got}; the known one has {sha256}. It was not kept.")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        part.replace(target)
+        download.fetch(address, target, sha256)
     except OSError as error:
-        part.unlink(missing_ok=True)
-        looked = " and ".join(str(folder) for folder in folders())
         raise MissingFileError(
-            f"the data set file {path.name} is not in {looked}, and {address} could not be fetched ({error}).\n"
-            f"  Put the file into a folder and name it:  export REFNET_DATA_DIR=/that/folder\n"
+            f"{missing(path.name)}, and {address} could not be fetched ({error}).\n{PUT}"
             f"  or fetch it where there is a network:    curl -o {target} {address}"
         ) from None
     return target
+
+
+PUT = "  Put the file into a folder and name it:  export REFNET_DATA_DIR=/that/folder\n"
+
+
+def missing(name: str) -> str:
+    return f"the data set file {name} is not in {' and '.join(str(folder) for folder in folders())}"
+
+
+def by_hand(*names: str, source: str, commands: str = "") -> pathlib.Path:
+    """A file or folder that is not fetched by itself: nobody offers it under a known hash.
+
+    Args:
+        names: any of them serves.
+        source: where people find it.
+        commands: how to fetch it, if that can be said in a line.
+    Raises:
+        MissingFileError: it is in no folder.
+    """
+    found = present(*names)
+    if found is None:
+        how = f"  It can be fetched by:  {commands}\n" if commands else ""
+        raise MissingFileError(f"{missing(names[0])}. It comes from {source}.\n{how}{PUT.rstrip()}")
+    return found
 
 
 def arrays(path: pathlib.Path, *names: str) -> list[Array]:
@@ -95,11 +110,22 @@ def word_index(path: str, sha256: str) -> dict[str, int]:
     return index
 
 
-# ---- sequences of unequal length
+# ---- pickled files
+
+
+def pickled(stream: Any) -> dict[str, Any]:
+    """The dict of arrays, lists and numbers that a pickle of Python 2 holds, as CIFAR's files are; with str keys."""
+    try:
+        content = SequenceUnpickler(stream, encoding="bytes").load()
+    except (pickle.UnpicklingError, EOFError, ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"the file is damaged, or another one ({error}).") from error
+    if not isinstance(content, dict):
+        raise DataError(f"the file holds a {type(content).__name__}, not a dict of arrays: it is another file.")
+    return {key.decode() if isinstance(key, bytes) else str(key): value for key, value in content.items()}
 
 
 class SequenceUnpickler(pickle.Unpickler):
-    """Rebuilds object arrays of lists of numbers, and refuses everything else that a pickle could ask for."""
+    """Rebuilds arrays, and object arrays of lists of numbers; refuses everything else that a pickle could ask for."""
 
     def find_class(self, module: str, name: str) -> Any:
         if module in ("numpy", "numpy.core.multiarray", "numpy._core.multiarray") and name in (
@@ -108,7 +134,21 @@ class SequenceUnpickler(pickle.Unpickler):
             "dtype",
         ):
             return getattr(multiarray if name == "_reconstruct" else np, name)
+        if (module, name) == ("_codecs", "encode"):  # how Python 2's strings of bytes come in newer pickles
+            return latin_bytes
         raise DataError(f"the file asks for {module}.{name}, which a data set has no need of; it was not read.")
+
+
+def latin_bytes(text: str, encoding: str) -> bytes:
+    """A string that stands for bytes, as bytes."""
+    if encoding not in ("latin1", "latin-1"):
+        raise DataError(
+            f"the file asks for the encoding {encoding!r}, which a data set has no need of; it was not read."
+        )
+    return text.encode("latin-1")
+
+
+# ---- sequences of unequal length
 
 
 def ragged(path: pathlib.Path, name: str) -> list[Array]:

@@ -1,10 +1,31 @@
 """Layers: what models are made of. `base.py` says what a layer is."""
 
 from refnet.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
+from refnet.layers.adaptive import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+    AdaptiveMaxPooling3D,
+)
 from refnet.layers.base import Layer
+from refnet.layers.batch_normalization import BatchNormalization
+from refnet.layers.convolution import Conv1D, Conv2D, Conv3D, Convolution1D, Convolution2D, Convolution3D
+from refnet.layers.convolutional_recurrent import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from refnet.layers.core import Activation, Dense, Dropout, Flatten, Input, InputLayer, Rescaling
+from refnet.layers.depthwise import (
+    DepthwiseConv1D,
+    DepthwiseConv2D,
+    SeparableConv1D,
+    SeparableConv2D,
+    SeparableConvolution1D,
+    SeparableConvolution2D,
+)
+from refnet.layers.einsum_dense import EinsumDense
 from refnet.layers.embedding import Embedding
 from refnet.layers.function import Identity, Lambda
+from refnet.layers.masking import Masking
 from refnet.layers.merging import (
     Add,
     Average,
@@ -23,8 +44,14 @@ from refnet.layers.merging import (
     multiply,
     subtract,
 )
-from refnet.layers.normalization import UnitNormalization
+from refnet.layers.normalization import GroupNormalization, LayerNormalization, RMSNormalization, UnitNormalization
 from refnet.layers.pooling import (
+    AveragePooling1D,
+    AveragePooling2D,
+    AveragePooling3D,
+    AvgPool1D,
+    AvgPool2D,
+    AvgPool3D,
     GlobalAveragePooling1D,
     GlobalAveragePooling2D,
     GlobalAveragePooling3D,
@@ -37,7 +64,16 @@ from refnet.layers.pooling import (
     GlobalMaxPooling1D,
     GlobalMaxPooling2D,
     GlobalMaxPooling3D,
+    MaxPool1D,
+    MaxPool2D,
+    MaxPool3D,
+    MaxPooling1D,
+    MaxPooling2D,
+    MaxPooling3D,
 )
+from refnet.layers.recurrent import RNN
+from refnet.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell
+from refnet.layers.recurrent_layers import GRU, LSTM, SimpleRNN
 from refnet.layers.regularization import (
     ActivityRegularization,
     AlphaDropout,
@@ -55,8 +91,20 @@ from refnet.layers.reshaping import (
     RepeatVector,
     Reshape,
     UpSampling1D,
+    UpSampling2D,
     UpSampling3D,
     ZeroPadding1D,
     ZeroPadding2D,
     ZeroPadding3D,
 )
+from refnet.layers.spectral import SpectralNormalization
+from refnet.layers.stacked_cells import StackedRNNCells
+from refnet.layers.transposed import (
+    Conv1DTranspose,
+    Conv2DTranspose,
+    Conv3DTranspose,
+    Convolution1DTranspose,
+    Convolution2DTranspose,
+    Convolution3DTranspose,
+)
+from refnet.layers.wrappers import Bidirectional, TimeDistributed, Wrapper

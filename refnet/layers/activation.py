@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from refnet import initializers, ops, regularizers
+from refnet import constraints, initializers, ops, regularizers
 from refnet.errors import ArgumentError, ShapeError
 from refnet.layers.base import Layer
 
@@ -28,6 +28,8 @@ class ReLU(Layer):
         threshold: where it begins.
     """
 
+    supports_masking = True
+
     def __init__(self, max_value: Any = None, negative_slope: float = 0.0, threshold: float = 0.0, **more: Any):
         super().__init__(**more)
         self.max_value = None if max_value is None else _at_least_zero(self.name, "max_value", max_value)
@@ -50,6 +52,8 @@ class LeakyReLU(Layer):
         negative_slope: the slope below 0. `alpha` is its old name.
     """
 
+    supports_masking = True
+
     def __init__(self, negative_slope: float = 0.3, *, alpha: float | None = None, **more: Any):
         super().__init__(**more)
         self.negative_slope = _at_least_zero(self.name, "negative_slope", negative_slope if alpha is None else alpha)
@@ -71,6 +75,8 @@ class ELU(Layer):
         alpha: a number.
     """
 
+    supports_masking = True
+
     def __init__(self, alpha: float = 1.0, **more: Any):
         super().__init__(**more)
         if isinstance(alpha, bool) or not isinstance(alpha, (int, float, np.number)):
@@ -89,6 +95,8 @@ class PReLU(Layer):
         shared_axes: axes, counted with the batch as 0, along which one slope serves all elements.
     """
 
+    supports_masking = True
+
     def __init__(
         self,
         alpha_initializer: Any = "zeros",
@@ -100,7 +108,7 @@ class PReLU(Layer):
         super().__init__(**more)
         self.alpha_initializer = initializers.get(alpha_initializer)
         self.alpha_regularizer = regularizers.get(alpha_regularizer)
-        self.alpha_constraint = alpha_constraint
+        self.alpha_constraint = constraints.get(alpha_constraint)
         axes = shared_axes if isinstance(shared_axes, (list, tuple)) or shared_axes is None else [shared_axes]
         self.shared_axes = None if axes is None else list(axes)
 
@@ -128,6 +136,8 @@ class Softmax(Layer):
     Args:
         axis: over which the sum runs, or several.
     """
+
+    supports_masking = True
 
     def __init__(self, axis: Any = -1, **more: Any):
         super().__init__(**more)

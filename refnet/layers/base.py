@@ -1,9 +1,11 @@
 """What a layer is: weights, and a `call` that writes ops. Calling it marks the graph: which layer, its losses, its updates."""
 
+import contextlib
 import functools
 import inspect
 import math
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ import numpy as np
 from refnet import dtypes
 from refnet.annotations import Array, Shape
 from refnet.definition import Op, Spec
-from refnet.errors import ArgumentError, ShapeError, did_you_mean
+from refnet.errors import ArgumentError, RefnetError, ShapeError, did_you_mean, in_layer
 from refnet.graph import Call, Condition, Node, Tensor, Variable, as_tensor, phase, trace
 from refnet.layers.immediate import computed
 from refnet.naming import snake_case, unique_name
@@ -26,12 +28,36 @@ identity_op = Op(
 
 def identity(x: Tensor) -> Tensor:
     result: Tensor = Node(identity_op, (x,), {}).outputs[0]
+    result.mask = x.mask
     return result
 
 
 @functools.cache
-def _takes_training(function: Callable[..., Any]) -> bool:
-    return "training" in inspect.signature(function).parameters
+def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(inspect.signature(function).parameters)
+
+
+# ---- masks: a tensor's `mask` says which of its steps hold something
+
+
+def mask_of(x: Any) -> Tensor | None:
+    """The mask that a tensor carries; None of anything else."""
+    return x.mask if isinstance(x, Tensor) else None
+
+
+def masks_of(structure: Any) -> Any:
+    """The masks of a structure's tensors, in that structure; None if there is none at all."""
+    masks = mapped(mask_of, structure)
+    return masks if any(m is not None for m in flatten(masks)) else None
+
+
+def with_mask(x: Tensor, mask: Tensor | None) -> Tensor:
+    """A tensor with another mask, or with none: for layers inside another that sees to masks itself."""
+    if x.mask is mask:
+        return x
+    y = identity(x)
+    y.mask = mask
+    return y
 
 
 class Layer:
@@ -41,6 +67,11 @@ class Layer:
     an argument `training` and the caller leaves it open, `call` runs twice, with True and with False, and the program takes
     the way that is asked for; so a Python `if training:` is all that is needed. Losses (`add_loss`) and assignments
     (`variable.assign`) made in `call` belong to that call.
+
+    Tensors may carry a mask (`tensor.mask`, bool, True where a step holds something). If `call` has an argument `mask` that the
+    caller leaves open, it gets the masks of the inputs if they are the only tensors; among several arguments `<name>_mask` gets
+    those of `name`. The outputs get what `compute_mask` gives, if the layer has `supports_masking`; else masks end here, with a warning. Arrays carry none:
+    give `mask=`.
 
     Args:
         activity_regularizer: a function of the layer's output whose value, divided by the batch size, is added to the loss.
@@ -56,10 +87,13 @@ class Layer:
     )
     first_dtype: str | None = None  # of the Input that `input_shape=` stands for; floatx if None
     branches_on_training = True  # whether `call` looks at `training`, or only hands it on
+    supports_masking = False  # whether `compute_mask` says which of the outputs' steps hold something
 
     def __init_subclass__(cls, **more: Any) -> None:
         super().__init_subclass__(**more)
         Layer.kinds[cls.__name__] = cls
+        if "compute_mask" in vars(cls) and "supports_masking" not in vars(cls):
+            cls.supports_masking = True
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Layer":
         layer = super().__new__(cls)
@@ -117,6 +151,15 @@ class Layer:
         """The layer's outputs, written with ops."""
         raise NotImplementedError(f"{type(self).__name__} has no `call`")
 
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """The masks of the outputs, in their order. A layer that overrides this has `supports_masking`.
+
+        Args:
+            inputs: the first argument of the call.
+            previous_mask: its masks, or what was given as `mask`.
+        """
+        return previous_mask
+
     def add_weight(
         self,
         shape: Any = None,
@@ -135,11 +178,11 @@ class Layer:
             initializer: a name, an initializer or a function (shape, dtype) -> array; glorot_uniform if None (zeros for
                 dtypes that are not floating).
             regularizer: a function of the variable whose value is added to the loss.
-            constraint: a function from the updated variable to the one that is kept.
+            constraint: a name, or a function from the updated variable to the one that is kept.
         Raises:
             ShapeError: a dimension that is not known yet.
         """
-        from refnet import engine, initializers, regularizers
+        from refnet import constraints, engine, initializers, regularizers
 
         shape = () if shape is None else shape if isinstance(shape, (tuple, list)) else (shape,)
         if any(d is None for d in shape):
@@ -149,8 +192,7 @@ class Layer:
             )
         shape = tuple(int(d) for d in shape)
         dtype = self.dtype if dtype is None else dtypes.standardize(dtype)
-        if constraint is not None and not callable(constraint):
-            raise ArgumentError(f"{self.name}: the constraint of {name} must be a function; got {constraint!r}.")
+        penalty, constraint = regularizers.get(regularizer), constraints.get(constraint)
         if initializer is None:
             initializer = "glorot_uniform" if dtypes.is_floating(dtype) else "zeros"
         if take_room(f"{self.name}/{name or 'variable'}", math.prod(shape)):
@@ -161,7 +203,12 @@ class Layer:
         if value.shape != shape:
             raise ShapeError(f"{self.name}: the initializer of {name} gave shape {value.shape}; {shape} was asked for.")
         variable = Variable(
-            value, dtype, trainable, f"{self.name}/{name or 'variable'}", regularizers.get(regularizer), constraint
+            value,
+            dtype,
+            trainable,
+            f"{self.name}/{name or 'variable'}",
+            penalty,
+            constraint,
         )
         self._own.append(variable)
         return variable
@@ -313,7 +360,7 @@ class Layer:
             return computed(self, args, kwargs)
         args = tuple(mapped(self._taken, a) for a in args)
         kwargs = {key: mapped(self._taken, a) for key, a in kwargs.items()}
-        self._build_for(args)
+        self._build_for(args, kwargs)
         return self._in_graph(args, kwargs)
 
     def _taken(self, x: Any) -> Any:
@@ -323,24 +370,73 @@ class Layer:
         if isinstance(x, Tensor) and self.autocast and dtypes.is_floating(x.dtype) and x.dtype != self.dtype:
             from refnet import ops
 
-            x = ops.cast(x, self.dtype)
+            mask, x = x.mask, ops.cast(x, self.dtype)
+            x.mask = mask
         return x
 
-    def _build_for(self, args: tuple[Any, ...]) -> None:
-        if not self.built:
-            with trace.inside(call=None, guard=(), training=None):
-                self.build(mapped(lambda x: x.shape if isinstance(x, Tensor) else None, args[0]) if args else None)
-            self.built = True
+    def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """`build` with the first argument's shape, or, where it takes several `<name>_shape`, with those arguments' shapes."""
+        if self.built:
+            return
+        names = _parameters(getattr(self.build, "__func__", self.build))[1:]
+        given = {**dict(zip(self._call_parameters(), args)), **kwargs}
+        shapes = {name: _shapes_in(given.get(name.removesuffix("_shape"))) for name in names}
+        with trace.inside(call=None, guard=(), training=None):
+            if len(names) > 1 and all(name.endswith("_shape") for name in names):
+                self.build(**shapes)
+            else:
+                self.build(_shapes_in(args[0]) if args else None)
+        self.built = True
+
+    def _call_parameters(self) -> tuple[str, ...]:
+        """The names of what `call` takes."""
+        function = getattr(self.call, "__func__", None)
+        return _parameters(self.call) if function is None else _parameters(function)[1:]
+
+    def _open_masks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The masks that `call` asks for, that the caller left open and that the arguments carry, by Keras 3's rule."""
+        names = self._call_parameters()
+        given = {**dict(zip(names, args)), **kwargs}
+        masks = {name: masks_of(x) for name, x in given.items() if any(isinstance(t, Tensor) for t in flatten(x))}
+        found = {f"{name}_mask": mask for name, mask in masks.items()} if len(masks) > 1 else {}
+        if len(masks) == 1:
+            found["mask"] = next(iter(masks.values()))
+        elif "mask" in names and given.get("mask") is None and args and masks.get(names[0]) is not None:
+            warnings.warn(
+                f"{self.name} is called with several tensors ({', '.join(masks)}), so it does not read the mask that {names[0]} "
+                "carries, as in Keras 3: give it as `mask=` too.",
+                stacklevel=4,
+            )
+        wanted = {name for name in names if given.get(name) is None}
+        return {name: mask for name, mask in found.items() if name in wanted and mask is not None}
+
+    def _pass_masks(self, inputs: Any, mask: Any, outputs: list[Tensor]) -> None:
+        """Gives the outputs their masks, unless `call` itself did."""
+        if all(y.mask is not None for y in outputs):
+            return
+        masks = mask if mask is not None else mapped(mask_of, inputs)
+        if self.supports_masking:
+            for y, own in zip(outputs, flatten(self.compute_mask(inputs, masks))):
+                if y.mask is None and own is not None:
+                    y.mask = as_tensor(own)
+        elif any(m is not None for m in flatten(masks)):
+            warnings.warn(
+                f"{self.name} ({type(self).__name__}) does not support masks: the mask of its inputs ends here, and later "
+                "layers take every step. Give the class `supports_masking = True` if the mask may go on as it is.",
+                stacklevel=4,
+            )
 
     def _in_graph(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         record = Call(self, args[0] if args else None, {"args": args[1:], **kwargs}, trace.call)
-        takes = _takes_training(getattr(self.call, "__func__", self.call))
+        record.masks = [m for m in map(mask_of, flatten([list(args), kwargs])) if m is not None]
+        kwargs = {**kwargs, **self._open_masks(args, kwargs)}
+        takes = "training" in self._call_parameters()
         given = kwargs.get("training")
         rest = {key: a for key, a in kwargs.items() if key != "training"}
         training = trace.training if given is None else bool(given)
         training = trace.learning_phase if training is None else training
         gated = training and self.inference_when_frozen
-        with trace.inside(call=record, training=training):
+        with trace.inside(call=record, training=training), self._named_in_errors():
             if takes and self.branches_on_training and (training is None or gated):
                 outputs = self._both_ways(training, args, rest)
             else:
@@ -349,10 +445,19 @@ class Layer:
             outputs = mapped(lambda y: y if y.node is not None and y.node.call is record else identity(y), outputs)
             if self.activity_regularizer is not None:
                 self._penalise(flatten(outputs))
+            self._pass_masks(record.inputs, kwargs.get("mask"), flatten(outputs))
         record.outputs = outputs
         if record.parent is None:
             self.calls.append(record)
         return outputs
+
+    @contextlib.contextmanager
+    def _named_in_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except RefnetError as error:
+            in_layer(error, self.name)
+            raise
 
     def _both_ways(self, training: bool | None, args: tuple[Any, ...], rest: dict[str, Any]) -> Any:
         """`call` with training=True and with False, joined: the program takes one of them."""
@@ -360,7 +465,7 @@ class Layer:
         for branch in (True, False):
             with trace.inside(training=branch, guard=(*trace.guard, (condition, branch))):
                 ways.append(mapped(as_tensor, self.call(*args, **rest, training=branch)))
-        return mapped(lambda a, b: a if a is b else phase(a, b, condition=condition), *ways)
+        return mapped(lambda a, b: _joined(a, b, condition), *ways)
 
     def _penalise(self, outputs: list[Tensor]) -> None:
         from refnet import ops
@@ -399,6 +504,18 @@ class Layer:
         layer.name, layer._trainable = base.get("name", layer.name), base.get("trainable", True)
         layer.dtype = dtypes.standardize(base.get("dtype", layer.dtype))
         return layer
+
+
+def _joined(a: Tensor, b: Tensor, condition: Condition) -> Tensor:
+    if a is b:
+        return a
+    y: Tensor = phase(a, b, condition=condition)
+    y.mask = a.mask if a.mask is b.mask else None
+    return y
+
+
+def _shapes_in(structure: Any) -> Any:
+    return mapped(lambda x: x.shape if isinstance(x, Tensor) else None, structure)
 
 
 def _first_shape(arguments: dict[str, Any]) -> Shape | None:

@@ -15,9 +15,10 @@ def data_format_of(layer: str, value: Any) -> str:
 
 
 def check_rank(layer: str, inputs: Any, rank: int, axes: str) -> None:
-    """Raises ShapeError unless the inputs have that many axes, whose names are in `axes`."""
-    if len(inputs.shape) != rank:
-        raise ShapeError(f"{layer} expects inputs of {rank} axes ({axes}), got shape {inputs.shape}.")
+    """Raises ShapeError unless the inputs (or their shape) have that many axes, whose names are in `axes`."""
+    shape = tuple(getattr(inputs, "shape", inputs))
+    if len(shape) != rank:
+        raise ShapeError(f"{layer} expects inputs of {rank} axes ({axes}), got shape {shape}.")
 
 
 def whole(layer: str, word: str, value: Any, least: int) -> int:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from refnet import activations, dtypes, initializers, ops, random, regularizers
+from refnet import activations, constraints, dtypes, initializers, ops, random, regularizers
 from refnet.annotations import Shape
 from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.graph import Tensor
@@ -94,10 +94,12 @@ class Dense(Layer):
         use_bias: whether there is a bias.
         kernel_initializer, bias_initializer: how the weights start.
         kernel_regularizer, bias_regularizer, activity_regularizer: what they add to the loss.
-        kernel_constraint, bias_constraint: functions applied to the weights after each update.
+        kernel_constraint, bias_constraint: what the weights are brought back to after each update.
     Raises:
         ShapeError: inputs of rank 1, an open last axis, or another number of features than the kernel was built for.
     """
+
+    supports_masking = True
 
     def __init__(
         self,
@@ -123,7 +125,8 @@ class Dense(Layer):
         self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint, self.bias_constraint = kernel_constraint, bias_constraint
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
 
     def build(self, input_shape: Any) -> None:
         self._check(tuple(input_shape))
@@ -171,6 +174,8 @@ class Activation(Layer):
         activation: a name or a function.
     """
 
+    supports_masking = True
+
     def __init__(self, activation: Any, **more: Any):
         super().__init__(**more)
         self.activation = activations.get(activation) or activations.linear
@@ -188,6 +193,8 @@ class Dropout(Layer):
         noise_shape: the shape of the mask, broadcast to the inputs; None entries (and None) mean the inputs' own.
         seed: an integer, for draws that do not depend on the seed of the whole program.
     """
+
+    supports_masking = True
 
     def __init__(self, rate: float, noise_shape: Any = None, seed: Any = None, **more: Any):
         super().__init__(**more)
@@ -243,6 +250,8 @@ class Rescaling(Layer):
     Args:
         scale, offset: numbers, or arrays that broadcast against the inputs.
     """
+
+    supports_masking = True
 
     def __init__(self, scale: Any, offset: Any = 0.0, **more: Any):
         super().__init__(**more)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from refnet import initializers, ops, regularizers
+from refnet import constraints, initializers, ops, regularizers
 from refnet.layers.base import Layer
 from refnet.layers.checks import whole
 
@@ -16,7 +16,7 @@ class Embedding(Layer):
         input_dim: how many rows the table has; inputs lie in 0..input_dim - 1.
         output_dim: the length of a row.
         embeddings_initializer, embeddings_regularizer, embeddings_constraint: of the table.
-        mask_zero: whether 0 means "no element"; kept for layers that read it.
+        mask_zero: whether 0 means "no element": the outputs carry a mask that is False there.
         weights: the table to begin with, by itself or in a list.
         input_length: of the first edition: the number of elements in a sample, for a Sequential that begins here.
     Raises:
@@ -45,8 +45,8 @@ class Embedding(Layer):
         self.output_dim = whole(self.name, "output_dim", output_dim, 1)
         self.embeddings_initializer = initializers.get(embeddings_initializer)
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
-        self.embeddings_constraint = embeddings_constraint
-        self.mask_zero = bool(mask_zero)
+        self.embeddings_constraint = constraints.get(embeddings_constraint)
+        self.mask_zero = self.supports_masking = bool(mask_zero)
         if weights is not None:
             self.build(None)
             self.built = True
@@ -65,6 +65,9 @@ class Embedding(Layer):
         if inputs.dtype not in ("int32", "int64"):
             inputs = ops.cast(inputs, "int32")
         return ops.take(self.embeddings, inputs, axis=0)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return ops.not_equal(inputs, 0) if self.mask_zero else None
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

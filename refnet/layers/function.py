@@ -13,6 +13,8 @@ from refnet.structure import flatten
 class Identity(Layer):
     """Its inputs, as they are."""
 
+    supports_masking = True
+
     def call(self, inputs: Any) -> Any:
         return inputs
 
@@ -25,7 +27,7 @@ class Lambda(Layer):
     Args:
         function: of the inputs, written with ops; it may take `training` and `mask` too.
         output_shape: of Keras; the shapes follow from the function.
-        mask: kept for layers that read it.
+        mask: the outputs' mask, or a function of the inputs and their mask that gives it; None if the outputs have none.
         arguments: a dict of further arguments of the function.
     """
 
@@ -43,12 +45,16 @@ class Lambda(Layer):
         self.function, self.output_shape, self.mask = function, output_shape, mask
         self.arguments = dict(arguments or {})
         taken = inspect.signature(function).parameters
+        self.supports_masking = mask is not None
         self.takes = {word for word in ("training", "mask") if word in taken}
         self.branches_on_training, self.built = "training" in self.takes, True
 
     def call(self, inputs: Any, mask: Any = None, training: Any = None) -> Any:
         given = {"mask": mask, "training": training}
         return self.function(inputs, **self.arguments, **{word: given[word] for word in self.takes})
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return self.mask(inputs, mask) if callable(self.mask) else self.mask
 
     def get_config(self) -> dict[str, Any]:
         """The arguments of __init__, the function itself among them: a copy in memory can be made of it, a file cannot.

@@ -14,7 +14,8 @@ from refnet.layers.normalization import unit
 class Merge(Layer):
     """Base of layers called on a list of tensors. A subclass writes `merge`.
 
-    Inputs of fewer axes get axes of length 1 behind the batch axis.
+    Inputs of fewer axes get axes of length 1 behind the batch axis. A step of the result holds something where a step of any
+    input does, if all of them carry masks.
     """
 
     def call(self, inputs: Any) -> Any:
@@ -43,6 +44,17 @@ class Merge(Layer):
     def merge(self, inputs: list[Any]) -> Any:
         """The result, from inputs of one rank."""
         raise NotImplementedError(f"{type(self).__name__} has no `merge`")
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        masks = self.masks_for(inputs, mask)
+        return None if any(m is None for m in masks) else _folded(ops.logical_or, masks)
+
+    def masks_for(self, inputs: Any, mask: Any) -> list[Any]:
+        """A mask, or None, for each input. Raises unless there are as many."""
+        masks = [None] * len(inputs) if mask is None else mask
+        if not isinstance(masks, (list, tuple)) or len(masks) != len(inputs):
+            raise ArgumentError(f"{self.name} takes a list of {len(inputs)} masks, one for each input; got {mask!r}.")
+        return list(masks)
 
 
 def _folded(function: Callable[[Any, Any], Any], inputs: list[Any]) -> Any:
@@ -126,6 +138,18 @@ class Concatenate(Merge):
                 raise ShapeError(f"{self.name} needs equal shapes but for axis {self.axis}; got {listed}.")
         return ops.concatenate(list(inputs), self.axis)
 
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """True where any element of a step comes from an input whose mask is True there, or that has none."""
+        masks = self.masks_for(inputs, mask)
+        if all(m is None for m in masks):
+            return None
+        whole = []
+        for x, m in zip(inputs, masks):
+            if m is not None and len(m.shape) < len(x.shape):
+                m = ops.logical_or(ops.expand_dims(m, -1), ops.zeros_like(x, dtype="bool"))
+            whole.append(ops.ones_like(x, dtype="bool") if m is None else m)
+        return ops.any(ops.concatenate(whole, self.axis), axis=-1)
+
 
 class Dot(Merge):
     """The product of two inputs, summed over an axis of each, sample by sample.
@@ -167,6 +191,9 @@ class Dot(Merge):
         if self.normalize:
             inputs = [unit(x, axis) for x, axis in zip(inputs, axes)]
         return _batch_dot(*inputs, *axes)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return None
 
 
 def _batch_dot(x: Any, y: Any, axis_x: int, axis_y: int) -> Any:

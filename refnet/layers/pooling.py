@@ -1,9 +1,127 @@
-"""Pooling over everything: one number for each channel."""
+"""Pooling: one number for each window of a channel, or for the whole channel."""
 
 from typing import Any
 
 from refnet import ops
-from refnet.layers.reshaping import Spatial
+from refnet.layers.checks import sizes
+from refnet.layers.spatial import Spatial
+from refnet.ops.windows import checked_padding
+
+
+class Pooling(Spatial):
+    """Base of the layers that pool windows.
+
+    Args:
+        pool_size: how many places a window has along each axis of space; one integer, or one for each.
+        strides: places from one window to the next; the pool size if None.
+        padding: "valid" (windows inside the image) or "same" (ceil(size / stride) windows; places outside do not take part).
+        data_format: "channels_last" (None too) or "channels_first".
+        name: see Layer.
+    Raises:
+        ShapeError: another rank, a window larger than the image.
+    Source: Chollet 5.1.2; see `ops.max_pool` and `ops.average_pool`.
+    """
+
+    def __init__(
+        self,
+        pool_size: Any,
+        strides: Any = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        name: str | None = None,
+        **more: Any,
+    ):
+        super().__init__(data_format, name=name, **more)
+        self.pool_size = sizes(self.name, "pool_size", pool_size, self.axes)
+        self.strides = self.pool_size if strides is None else sizes(self.name, "strides", strides, self.axes)
+        self.padding = checked_padding(self.name, padding)
+
+
+class MaxPooling(Pooling):
+    """Base of the layers that take the largest element of each window; arguments as in Pooling."""
+
+    def __init__(
+        self,
+        pool_size: Any = 2,
+        strides: Any = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        name: str | None = None,
+        **more: Any,
+    ):
+        super().__init__(pool_size, strides, padding, data_format, name, **more)
+
+    def call(self, inputs: Any) -> Any:
+        self.space(inputs)
+        return ops.max_pool(inputs, self.pool_size, self.strides, self.padding, self.data_format)
+
+
+class AveragePooling(Pooling):
+    """Base of the layers that take the mean of each window; arguments as in Pooling."""
+
+    def call(self, inputs: Any) -> Any:
+        self.space(inputs)
+        return ops.average_pool(inputs, self.pool_size, self.strides, self.padding, self.data_format)
+
+
+class MaxPooling1D(MaxPooling):
+    """The largest of each window of steps. Arguments as in Pooling.
+
+    >>> MaxPooling1D(2)(np.array([[[1.0], [5.0], [3.0], [4.0]]]))[0, :, 0]
+    array([5., 4.], dtype=float32)
+    """
+
+
+class MaxPooling2D(MaxPooling):
+    """The largest element of each window of an image. Arguments as in Pooling.
+
+    >>> MaxPooling2D((2, 2)).compute_output_shape((None, 11, 11, 64))
+    (None, 5, 5, 64)
+    """
+
+    axes = 2
+
+
+class MaxPooling3D(MaxPooling):
+    """The largest element of each window of a volume. Arguments as in Pooling.
+
+    >>> MaxPooling3D(2, strides=1, padding="same").compute_output_shape((None, 4, 5, 6, 1))
+    (None, 4, 5, 6, 1)
+    """
+
+    axes = 3
+
+
+class AveragePooling1D(AveragePooling):
+    """The mean of each window of steps. Arguments as in Pooling.
+
+    >>> AveragePooling1D(2)(np.array([[[1.0], [5.0], [3.0], [4.0]]]))[0, :, 0]
+    array([3. , 3.5], dtype=float32)
+    """
+
+
+class AveragePooling2D(AveragePooling):
+    """The mean of each window of an image. Arguments as in Pooling.
+
+    >>> AveragePooling2D(3, strides=2).compute_output_shape((None, 11, 11, 64))
+    (None, 5, 5, 64)
+    """
+
+    axes = 2
+
+
+class AveragePooling3D(AveragePooling):
+    """The mean of each window of a volume. Arguments as in Pooling.
+
+    >>> AveragePooling3D((1, 2, 2)).compute_output_shape((None, 4, 6, 6, 1))
+    (None, 4, 3, 3, 1)
+    """
+
+    axes = 3
+
+
+MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
+AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
 
 
 class GlobalPooling(Spatial):
@@ -44,6 +162,9 @@ class GlobalAveragePooling1D(GlobalAveragePooling):
         seen = ops.expand_dims(ops.cast(mask, "bool"), 3 - axis)
         total = ops.sum(ops.where(seen, inputs, 0.0), axis, keepdims=self.keepdims)
         return ops.divide(total, ops.sum(ops.cast(seen, inputs.dtype), axis, keepdims=self.keepdims))
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return None
 
 
 class GlobalAveragePooling2D(GlobalAveragePooling):

@@ -21,6 +21,8 @@ class GaussianNoise(Layer):
         seed: an integer, for draws that do not depend on the seed of the whole program.
     """
 
+    supports_masking = True
+
     def __init__(self, stddev: float, seed: Any = None, **more: Any):
         super().__init__(**more)
         self.stddev, self.seed = share(self.name, "stddev", stddev), seed
@@ -43,6 +45,8 @@ class GaussianDropout(Layer):
         seed: as in GaussianNoise.
     """
 
+    supports_masking = True
+
     def __init__(self, rate: float, seed: Any = None, **more: Any):
         super().__init__(**more)
         self.rate, self.seed = share(self.name, "rate", rate, one=False), seed
@@ -64,6 +68,8 @@ class AlphaDropout(Layer):
         noise_shape: the shape of the mask, broadcast to the inputs; None entries (and None) mean the inputs' own.
         seed: as in GaussianNoise.
     """
+
+    supports_masking = True
 
     def __init__(self, rate: float, noise_shape: Any = None, seed: Any = None, **more: Any):
         super().__init__(**more)
@@ -147,6 +153,8 @@ class ActivityRegularization(Layer):
     Args:
         l1, l2: its factors.
     """
+
+    supports_masking = True
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0, **more: Any):
         if "activity_regularizer" in more:

@@ -6,7 +6,9 @@ from typing import Any
 from refnet import ops
 from refnet.errors import ArgumentError, ShapeError
 from refnet.layers.base import Layer
-from refnet.layers.checks import SPATIAL, check_rank, data_format_of, pairs, sizes, whole
+from refnet.layers.checks import check_rank, pairs, sizes, whole
+from refnet.layers.spatial import Spatial
+from refnet.ops.resizing import METHODS, enlarge
 
 
 class Reshape(Layer):
@@ -82,23 +84,6 @@ class RepeatVector(Layer):
         check_rank(self.name, inputs, 2, "batch, features")
         batch, features = ops.shape(inputs)
         return ops.broadcast_to(ops.expand_dims(inputs, 1), (batch, self.n, features))
-
-
-class Spatial(Layer):
-    """Base of what treats the axes of space alike: `axes` of them, after or before the channels."""
-
-    axes = 1
-
-    def __init__(self, data_format: Any = None, **more: Any):
-        super().__init__(**more)
-        self.data_format = data_format_of(self.name, data_format)
-        self.built = True
-
-    def space(self, inputs: Any) -> range:
-        """The numbers of the inputs' axes of space."""
-        last = self.data_format == "channels_last"
-        check_rank(self.name, inputs, self.axes + 2, SPATIAL[self.axes] if last else "batch, channels, space")
-        return range(1, 1 + self.axes) if last else range(2, 2 + self.axes)
 
 
 class Cropping(Spatial):
@@ -244,6 +229,35 @@ class UpSampling1D(UpSampling):
 
     def __init__(self, size: int = 2, **more: Any):
         super().__init__(size, **more)
+
+
+class UpSampling2D(UpSampling):
+    """Images a whole number of times higher and wider.
+
+    Args:
+        size: how often each row and each column is taken; one integer, or a pair.
+        data_format: "channels_last" (None too) or "channels_first".
+        interpolation: "nearest" (repeats), "bilinear" or "bicubic" (what lies between, see `ops.image.resize`).
+
+    >>> UpSampling2D()(np.array([[[[1.0], [2.0]]]]))[0, :, :, 0]
+    array([[1., 1., 2., 2.],
+           [1., 1., 2., 2.]], dtype=float32)
+    """
+
+    axes = 2
+
+    def __init__(self, size: Any = (2, 2), data_format: Any = None, interpolation: str = "nearest", **more: Any):
+        super().__init__(size, data_format, **more)
+        name = interpolation.lower() if isinstance(interpolation, str) else interpolation
+        if name not in METHODS:
+            raise ArgumentError(f"{self.name}: interpolation is one of {', '.join(METHODS)}; got {interpolation!r}.")
+        self.interpolation = name
+
+    def call(self, inputs: Any) -> Any:
+        if self.interpolation == "nearest":
+            return super().call(inputs)
+        self.space(inputs)
+        return enlarge(inputs, (self.size[0], self.size[1]), self.interpolation, self.data_format)
 
 
 class UpSampling3D(UpSampling):

@@ -12,6 +12,7 @@ from refnet.annotations import Array
 from refnet.errors import ArgumentError
 from refnet.graph import Tensor, Variable
 from refnet.layers.base import Layer
+from refnet.metrics import Metric
 from refnet.models import data as checks
 from refnet.models.functional import Graph
 from refnet.models.steps import Compiled, step_program
@@ -20,10 +21,16 @@ from refnet.tracing import building
 
 
 class Batches:
-    """Checked data: one array per program input, and what the program has to know of them."""
+    """Checked data: one array per program input, and what the program has to know of them.
 
-    def __init__(self, inputs: list[Array], targets: list[Array], weights: list[Array | None]):
-        self.inputs, self.targets, self.weights = inputs, targets, weights
+    Args:
+        labels: of inputs, targets and weights, as `data.arrays_of` gives them.
+    """
+
+    def __init__(
+        self, inputs: list[Array], targets: list[Array], weights: list[Array | None], labels: tuple[list[str], ...]
+    ):
+        self.inputs, self.targets, self.weights, self.labels = inputs, targets, weights, labels
 
     @property
     def arrays(self) -> list[Array]:
@@ -33,6 +40,11 @@ class Batches:
     def key(self) -> tuple[Any, ...]:
         parts = (self.inputs, self.targets, self.weights)
         return tuple(tuple(None if a is None else (a.shape[1:], a.dtype.name) for a in part) for part in parts)
+
+    @property
+    def arrangement(self) -> tuple[Any, ...]:
+        """How the arrays were given: see `data.arranged`."""
+        return tuple(map(tuple, self.labels))
 
     def __len__(self) -> int:
         return len(self.inputs[0])
@@ -52,6 +64,12 @@ class Compilable(Layer):
         self._steps: dict[Any, Any] = {}
         self._executables: dict[Any, Any] = {}
         self._row_shapes: dict[Any, list[Any] | None] = {}
+        self._traced_steps: dict[Any, Any] = {}  # of steps that methods write: see `stepping.py`
+        self._logs: dict[Any, dict[str, Any]] = {}  # what such a step shows, by its program
+        self._structures: dict[Any, Any] = {}  # how its outputs are put together
+        self._last: Any = None  # the program that ran last
+        self._resettable: list[Metric] | None = None  # the metrics, looked up once
+        self.run_eagerly = False
         self._shuffler: random.SeedGenerator | None = None
         self.run_counter = Variable(0, "int64", trainable=False, name=f"{self.name}/run_counter")
         self.stop_training, self.resume = False, None
@@ -62,7 +80,7 @@ class Compilable(Layer):
 
     # ---- what Model provides
 
-    def graph_for(self, inputs: list[Array]) -> Graph:
+    def graph_for(self, batches: Batches) -> Graph:
         raise NotImplementedError
 
     @property
@@ -73,8 +91,18 @@ class Compilable(Layer):
     def input_names(self) -> list[str] | None:
         raise NotImplementedError
 
-    def output_structure(self, inputs: list[Array]) -> Any:
+    def output_structure(self, batches: Batches) -> Any:
         raise NotImplementedError
+
+    @property
+    def has_call(self) -> bool:
+        """Whether the model computes outputs: one that only writes its steps need not."""
+        return True
+
+    @property
+    def own_targets(self) -> bool:
+        """Whether a method of the model's own reads the targets, so that they need not fit the outputs."""
+        return False
 
     # ---- compile
 
@@ -98,7 +126,8 @@ class Compilable(Layer):
             loss_weights: a factor for each output's loss, as a list or dict.
             metrics, weighted_metrics: metrics, names or functions; for several outputs a list or dict of them. Weighted ones
                 take the sample weights.
-            run_eagerly, steps_per_execution, jit_compile, auto_scale_loss: of Keras; they change nothing here.
+            run_eagerly: whether steps are run op by op, so that a debugger stops in layers and finds values; slow.
+            steps_per_execution, jit_compile, auto_scale_loss: of Keras; they change nothing here.
         Raises:
             ArgumentError: an unknown name, with the near ones. Nothing is changed then.
         """
@@ -112,10 +141,14 @@ class Compilable(Layer):
         if self.built_graph is not None:
             Compiled(told, self.output_names)
         self.optimizer, self._told, self._compiled = chosen, told, None
+        self.run_eagerly = bool(run_eagerly)
         self._captured = {layer: layer.trainable for layer in self.all_layers()}
+        self._traced_steps.clear()
         self._forget_programs()
 
     def _forget_programs(self) -> None:
+        self._logs.clear()
+        self._structures.clear()
         self._steps.clear()
         self._executables.clear()
         self._row_shapes.clear()
@@ -134,17 +167,23 @@ class Compilable(Layer):
         return None if self._told is None else self._told["loss"]
 
     @property
-    def metrics(self) -> list[metrics.Metric]:
-        """The loss tracker and the metrics, once they exist."""
-        return [] if self._compiled is None else list(self._compiled.trackers().values())
+    def metrics(self) -> list[Metric]:
+        """The loss tracker and the metrics, once they exist, and those that layers hold in attributes."""
+        held = [x for layer in self.all_layers() for value in vars(layer).values() for x in _metrics_in(value)]
+        return list(dict.fromkeys([*self._trackers().values(), *held]))
 
     @property
     def metrics_names(self) -> list[str]:
-        return [] if self._compiled is None else list(self._compiled.trackers())
+        return list(self._trackers())
+
+    def _trackers(self) -> dict[str, Metric]:
+        return {} if self._compiled is None else self._compiled.trackers()
 
     def reset_metrics(self) -> None:
         """Sets the loss tracker and the metrics back to their beginning."""
-        for metric in self.metrics:
+        if self._resettable is None:
+            self._resettable = list(self.metrics)
+        for metric in self._resettable:
             metric.reset_state()
 
     def _must_be_compiled(self, method: str) -> None:
@@ -158,7 +197,7 @@ class Compilable(Layer):
     def _checked(self, method: str, x: Any, y: Any = None, sample_weight: Any = None, warn: bool = True) -> Any:
         """x, y and sample_weight as dicts of arrays by label, all of one length."""
         inputs = checks.arrays_of(x, self.input_names, "x", method)
-        known = self.built_graph is not None
+        known = self.built_graph is not None and not self.own_targets
         targets = {} if y is None else checks.arrays_of(y, self.output_names if known else None, "y", method)
         weights = {}
         if sample_weight is not None:
@@ -171,7 +210,12 @@ class Compilable(Layer):
 
     def _fed(self, method: str, inputs: Any, targets: Any = None, weights: Any = None) -> Batches:
         """Checked arrays as the model's programs take them; builds the model if it is not built yet."""
-        graph = self.graph_for(list(inputs.values()))
+        labels = (list(inputs), list(targets or {}), list(weights or {}))
+        floats = [np.ascontiguousarray(a, dtypes.as_numpy(dtypes.floatx())) for a in (weights or {}).values()]
+        if not self.has_call:
+            given = [checks.target_of(array, None) for array in inputs.values()]
+            return Batches(given, [checks.target_of(a, None) for a in (targets or {}).values()], list(floats), labels)
+        graph = self.graph_for(Batches(list(inputs.values()), [], [], labels))
         if len(inputs) != len(graph.inputs):
             raise ArgumentError(
                 f"{method}: {self.name} has {len(graph.inputs)} inputs ({', '.join(t.name for t in graph.inputs)}); "
@@ -181,11 +225,14 @@ class Compilable(Layer):
             checks.fed(array, tensor, self._reader_of(graph, tensor), label, method)
             for (label, array), tensor in zip(inputs.items(), graph.inputs)
         ]
+        if self.own_targets:
+            aims = [checks.target_of(a, None) for a in (targets or {}).values()]
+            return Batches(given, aims, list(floats), labels)
         if not targets:
-            if targets is not None and self._compiled_for(graph).losses != [None] * len(graph.outputs):
+            if targets is not None and self._compiled_for().losses != [None] * len(graph.outputs):
                 raise ArgumentError(f"{method}: the loss needs targets; y is None.")
-            return Batches(given, [], [])
-        compiled = self._compiled_for(graph)
+            return Batches(given, [], [], labels)
+        compiled = self._compiled_for()
         if len(targets) != len(graph.outputs):
             raise ArgumentError(
                 f"{method}: {self.name} has {len(graph.outputs)} outputs ({', '.join(compiled.names)}); "
@@ -194,7 +241,6 @@ class Compilable(Layer):
         for (label, array), loss, output in zip(targets.items(), compiled.losses, graph.outputs):
             checks.check_target(array, loss, output, label, method)
         aims = [checks.target_of(a, loss) for a, loss in zip(targets.values(), compiled.losses)]
-        floats = [np.ascontiguousarray(a, dtypes.as_numpy(dtypes.floatx())) for a in (weights or {}).values()]
         if len(floats) == 1:
             floats *= len(aims)
         if floats and len(floats) != len(aims):
@@ -203,7 +249,7 @@ class Compilable(Layer):
             )
         for array, loss, output, name in zip(floats, compiled.losses, graph.outputs, compiled.names):
             checks.check_sample_weight(array, loss, output, name, method)
-        return Batches(given, aims, list(floats))
+        return Batches(given, aims, list(floats), labels)
 
     def _reader_of(self, graph: Graph, tensor: Tensor) -> str:
         """The layer that an input goes into, for messages."""
@@ -212,7 +258,7 @@ class Compilable(Layer):
                 return f"{call.layer.name} (in {self.name})"
         return str(self.name)
 
-    def _compiled_for(self, graph: Graph) -> Compiled:
+    def _compiled_for(self) -> Compiled:
         if self._compiled is None:
             self._compiled = Compiled(self._told or {}, self.output_names)
         return self._compiled
@@ -256,11 +302,10 @@ class Compilable(Layer):
         """The current engine's executable for one kind of step on such data; made once."""
         key = (kind, batches.key)
         if key not in self._steps:
-            graph = self.graph_for(batches.inputs)
-            for layer in self.all_layers():  # layers that `call` or a deferred build made after compile
-                self._captured.setdefault(layer, layer.trainable)
-            captured = self._captured if self.compiled else {layer: layer.trainable for layer in self.all_layers()}
-            compiled = None if kind == "predict" else self._compiled_for(graph)
+            self._resettable = None
+            graph = self.graph_for(batches)
+            captured = self._captured_layers()
+            compiled = None if kind == "predict" else self._compiled_for()
             self._steps[key] = step_program(
                 kind,
                 graph,
@@ -277,12 +322,23 @@ class Compilable(Layer):
             self._executables[current, program] = current.prepare(program)
         return self._executables[current, program]
 
+    def _captured_layers(self) -> dict[Layer, bool]:
+        """Which layers were trainable at compile; of those that `call` or a deferred build made later, what they are."""
+        layers = self.all_layers()
+        for layer in layers:
+            self._captured.setdefault(layer, layer.trainable)
+        return self._captured if self.compiled else {layer: layer.trainable for layer in layers}
+
     def _results(self, prefix: str = "") -> dict[str, float]:
-        """The metrics' values now, by name."""
-        if self._compiled is None:
-            return {}
-        values = {prefix + key: metric.result() for key, metric in self._compiled.trackers().items()}
+        """The values to show now, by name: the metrics', or what a step of the model's own showed last."""
+        shown = self._logs.get(self._last, self._trackers())
+        values = {prefix + key: x.numpy() if isinstance(x, Variable) else x.result() for key, x in shown.items()}
         return {key: float(v) if np.ndim(v) == 0 else v for key, v in values.items()}
+
+
+def _metrics_in(value: Any) -> list[Metric]:
+    held = value if isinstance(value, (list, tuple)) else list(value.values()) if type(value) is dict else [value]
+    return [x for x in held if isinstance(x, Metric)]
 
 
 def _metric_known(metric: Any) -> None:

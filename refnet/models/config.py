@@ -38,16 +38,13 @@ class Order:
 
     def __init__(self, graph: Any):
         self.graph = graph
-        outer = graph.outer_calls()
-        self.held = set(outer)
         self.uses: dict[Any, list[Any]] = {}
         self.place: dict[Tensor, tuple[Any, int, int]] = {}
         self.maker: dict[Tensor, Any] = {}
         self.inputs = {x: self._input_layer(x) for x in graph.inputs}
-        events = [*outer, *(node for node in graph.nodes if self.top(node.call) is None)]
         for x, layer in self.inputs.items():
             self._record(layer, x, [x])
-        for event in sorted(events, key=lambda e: e.number):
+        for event in graph.outer_events():
             self._record(event.layer if isinstance(event, Call) else event, event, flatten(event.outputs))
         self.operations = self._ordered(graph.outputs)
 
@@ -60,11 +57,6 @@ class Order:
         for i, y in enumerate(outputs):
             if y not in self.place:
                 self.place[y], self.maker[y] = (operation, len(uses) - 1, i), event
-
-    def top(self, call: Call | None) -> Call | None:
-        while call is not None and call not in self.held:
-            call = call.parent
-        return call
 
     def parents(self, event: Any) -> list[Any]:
         read = [] if isinstance(event, Tensor) else flatten([event.inputs, getattr(event, "arguments", [])])
@@ -116,15 +108,8 @@ def graph_config(model: Any) -> dict[str, Any]:
     """
     graph = model.graph
     order = Order(graph)
-    for node in graph.nodes:
-        own = order.top(node.call)
-        if own is None:
-            continue
-        known = {id(x) for x in flatten([own.inputs, own.arguments])}
-        for x in node.inputs:
-            outside = x in order.inputs if x.node is None else order.top(x.node.call) is not own
-            if outside and id(x) not in known:
-                raise ArgumentError(f"{own.layer.name} closes over tensors of the model, so it has no config.")
+    for layer in graph.closing_over():
+        raise ArgumentError(f"{layer.name} closes over tensors of the model, so it has no config.")
     names = _names(order.operations)
 
     def at(x: Any) -> Any:

@@ -1,5 +1,6 @@
 """The user's arrays: checked before anything changes, then brought to the shape and dtype that a program is fed."""
 
+import ast
 import warnings
 from typing import Any
 
@@ -33,6 +34,14 @@ def arrays_of(value: Any, names: list[str] | None, what: str, method: str) -> di
             return {what: _array(value[0], what, method)}
         return {f"{what}[{i}]": _array(part, f"{what}[{i}]", method) for i, part in enumerate(value)}
     return {what: _array(value, what, method)}
+
+
+def arranged(labels: list[str], leaves: list[Any]) -> Any:
+    """Leaves put together as the arrays were given, which the labels of `arrays_of` say: one alone, a list, or a dict by name."""
+    if len(labels) != len(leaves) or "[" not in labels[0]:
+        return leaves[0] if len(leaves) == 1 else leaves
+    keys = [ast.literal_eval(label[label.index("[") + 1 : -1]) for label in labels]
+    return dict(zip(keys, leaves)) if isinstance(keys[0], str) else list(leaves)
 
 
 def _is_several(value: Any) -> bool:

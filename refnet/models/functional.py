@@ -1,14 +1,17 @@
 """The graph of a model: what lies between its inputs and outputs, and how it is copied when the model is called."""
 
+from collections.abc import Container
 from typing import Any
 
 from refnet.annotations import TensorLike
 from refnet.errors import ArgumentError
 from refnet.graph import Assignment, Call, Condition, Node, Tensor, clock, node_of, phase, trace
-from refnet.layers.base import identity, identity_op
+from refnet.layers.base import identity, identity_op, mask_of
+from refnet.ops.custom_gradient import with_gradient
 from refnet.structure import flatten, mapped
 
 Guard = tuple[tuple[Condition, bool], ...]
+MARKS = (identity_op, with_gradient)  # nodes that stay in a graph although they compute nothing
 
 
 class Graph:
@@ -25,7 +28,7 @@ class Graph:
 
     def __init__(self, inputs: Any, outputs: Any):
         self.inputs, self.outputs = flatten(inputs), flatten(outputs)
-        fed, nodes, calls, todo = set(self.inputs), set(), set(), list(self.outputs)
+        fed, nodes, calls, todo = set(self.inputs), set(), set(), [*self.outputs, *map(mask_of, self.outputs)]
         while todo:
             x = todo.pop()
             if not isinstance(x, Tensor) or x in fed or x.node in nodes:
@@ -63,6 +66,55 @@ class Graph:
         """
         return _Copy(self, inputs, training).outputs()
 
+    def called_again(self, inputs: list[Tensor]) -> list[Tensor]:
+        """The layers called once more, on other inputs: masks on these say which ops the layers write, so a copy will not do.
+
+        Raises:
+            ArgumentError: a layer closes over a tensor of the graph, and would read the old one.
+        """
+        for layer in self.closing_over():
+            raise ArgumentError(f"{layer.name} closes over tensors of the model, so masks cannot be brought into it.")
+        new: dict[Tensor, Any] = dict(zip(self.inputs, inputs))
+
+        def at(x: Any) -> Any:
+            return new.get(x, x) if isinstance(x, Tensor) else x
+
+        for event in self.outer_events():
+            if isinstance(event, Node):
+                results: Any = node_of(event.op, tuple(map(at, event.inputs)), event.attributes)
+            else:
+                given = {key: mapped(at, a) for key, a in event.arguments.items()}
+                results = event.layer(mapped(at, event.inputs), *given.pop("args", ()), **given)
+            new.update(zip(flatten(event.outputs), flatten(results)))
+        return [new[y] for y in self.outputs]
+
+    def outer_events(self) -> list[Any]:
+        """The calls that no other call made and the nodes that no call made, in their order."""
+        outer = set(self.outer_calls())
+        alone = [node for node in self.nodes if top(node.call, outer) is None]
+        return sorted([*outer, *alone], key=lambda event: event.number)
+
+    def closing_over(self) -> list[Any]:
+        """The layers whose calls read tensors of the graph that are not among their arguments."""
+        outer, fed, found = set(self.outer_calls()), set(self.inputs), []
+        for node in self.nodes:
+            own = top(node.call, outer)
+            if own is None:
+                continue
+            known = {id(x) for x in flatten([own.inputs, own.arguments, own.masks])}
+            for x in node.inputs:
+                outside = x in fed if x.node is None else top(x.node.call, outer) is not own
+                if outside and id(x) not in known:
+                    found.append(own.layer)
+        return found
+
+
+def top(call: Call | None, outer: Container[Call]) -> Call | None:
+    """The one of the outer calls that made this one; None if none did."""
+    while call is not None and call not in outer:
+        call = call.parent
+    return call
+
 
 class _Copy:
     """One copy of a graph being made: which new tensor and call stands for which old one."""
@@ -82,8 +134,12 @@ class _Copy:
 
     def outputs(self) -> list[Tensor]:
         events: list[Any] = [*self.graph.nodes, *self.graph.calls, *self.graph.assignments]
+        called = self.callable_calls() if trace.eager is not None else {}
         for event in sorted(events, key=lambda e: e.number):
-            if isinstance(event, Node):
+            if event in called:
+                if called[event] is event:
+                    self.call_again(event)
+            elif isinstance(event, Node):
                 self.copy_node(event)
             elif isinstance(event, Call):
                 self.copy_call(event)
@@ -91,11 +147,47 @@ class _Copy:
                 self.copy_assignment(event)
         for old, call in self.calls.items():
             call.outputs = mapped(self.at, old.outputs)
+            call.masks = [self.at(m) for m in old.masks]
             for loss, guard in old.losses:
                 kept = self.guard_of(guard)
                 if kept is not None:
                     call.losses.append((self.at(loss), kept))
+        for before, after in self.new.items():
+            if before.mask is not None and after.mask is None and before not in self.graph.inputs:
+                after.mask = self.at(before.mask)
         return [self.at(y) for y in self.graph.outputs]
+
+    def callable_calls(self) -> dict[Any, Call]:
+        """Op by op, layers are called again, so that a debugger stops in them: every event that belongs to such a call, with it.
+
+        A layer that closes over tensors of the graph would read the old ones; its nodes are copied as always.
+        """
+        held, belongs, closed = set(self.graph.calls), dict[Any, Call](), set[Call]()
+        pairs: list[tuple[Any, Any]] = [(node, node.call) for node in self.graph.nodes] + [
+            (call, call) for call in self.graph.calls
+        ]
+        pairs += [(record, self.owners[record]) for record in self.graph.assignments]
+        for event, call in pairs:
+            while call is not None and call.parent in held:
+                call = call.parent
+            if call in held:
+                belongs[event] = call
+        for node in self.graph.nodes:
+            own = belongs.get(node)
+            if own is not None:
+                given = {id(x) for x in flatten([own.inputs, own.arguments])}
+                outside = [x for x in node.inputs if (belongs.get(x.node) is not own if x.node else x in self.new)]
+                if any(id(x) not in given for x in outside):
+                    closed.add(own)
+        return {event: call for event, call in belongs.items() if call not in closed}
+
+    def call_again(self, call: Call) -> None:
+        arguments = {key: mapped(self.at, value) for key, value in call.arguments.items()}
+        more = arguments.pop("args", ())
+        layer: Any = call.layer
+        with trace.inside(call=self.call_for(call.parent)):
+            outputs = layer(mapped(self.at, call.inputs), *more, **arguments)
+        self.new.update(zip(flatten(call.outputs), flatten(outputs)))
 
     def copy_node(self, node: Node) -> None:
         if node.outputs[0] in self.new:
@@ -110,8 +202,10 @@ class _Copy:
             results: Tensor | tuple[Tensor, ...]
             if decided:  # an identity node, because the branch may be an outer tensor and the call must still be found
                 results = identity(inputs[0 if self.training else 1])
+            elif node.op in MARKS:
+                results = Node(node.op, inputs, attributes).outputs
             else:
-                results = identity(inputs[0]) if node.op is identity_op else node_of(node.op, inputs, attributes)
+                results = node_of(node.op, inputs, attributes)
         self.new.update(zip(node.outputs, results if isinstance(results, tuple) else (results,)))
 
     def copy_call(self, call: Call) -> None:

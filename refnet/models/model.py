@@ -4,11 +4,12 @@ import json
 from typing import Any
 
 from refnet import saving
-from refnet.annotations import Array
 from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.graph import Tensor, trace
-from refnet.layers.base import Layer
+from refnet.layers.base import Layer, with_mask
 from refnet.layers.core import InputLayer
+from refnet.models.compiling import Batches
+from refnet.models.data import arranged
 from refnet.models.functional import Graph
 from refnet.models.training import Trainer
 from refnet.saving.serialization import restored, serialized
@@ -49,6 +50,7 @@ class Model(Trainer):
         self.graph = Graph(inputs, outputs)
         self.inputs_structure, self.outputs_structure = inputs, outputs
         self.branches_on_training, self.built = False, True
+        self._traced_steps.clear()
         self._forget_programs()
         self._compiled = None
         self._programs.clear()
@@ -128,12 +130,13 @@ class Model(Trainer):
             self.built = True
             self.compute_output_shape(input_shape)
 
-    def _build_for(self, args: tuple[Any, ...]) -> None:
+    def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self.graph is None and type(self).build is Model.build:
             self.built = True  # the call that is about to be made builds the layers
-        super()._build_for(args)
+        super()._build_for(args, kwargs)
 
-    def call(self, inputs: Any, training: Any = None) -> Any:
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        """`mask`: those of the inputs, in their structure; None for those that the tensors carry."""
         graph = self._graph("graph")
         given = self._in_order(inputs)
         if len(given) != len(graph.inputs):
@@ -145,7 +148,10 @@ class Model(Trainer):
             if not same:
                 reader = self._reader_of(graph, slot)
                 raise ShapeError(f"{reader} expects inputs of shape {slot.shape}, got shape {x.shape}.")
-        return packed(self.outputs_structure, graph.copy(given, training))
+        if mask is None:
+            return packed(self.outputs_structure, graph.copy(given, training))
+        masks = self._in_order(mask)
+        return packed(self.outputs_structure, graph.called_again([with_mask(x, m) for x, m in zip(given, masks)]))
 
     def _in_order(self, inputs: Any) -> list[Tensor]:
         if isinstance(inputs, dict) and not isinstance(self.inputs_structure, dict):
@@ -160,6 +166,7 @@ class Model(Trainer):
             super().add_loss(loss)
             return
         self.extra_losses += [(value, ()) for value in flatten(loss)]
+        self._traced_steps.clear()
         self._forget_programs()
 
     @property
@@ -214,24 +221,31 @@ class Model(Trainer):
 
     # ---- for training
 
-    def graph_for(self, inputs: list[Array]) -> Graph:
+    @property
+    def has_call(self) -> bool:
+        return (
+            self.graph is not None or type(self).call is not Model.call or type(self).graph_for is not Model.graph_for
+        )
+
+    def graph_for(self, batches: Batches) -> Graph:
         """The graph that computes the outputs; of a subclass, traced on inputs of these shapes."""
         if self.graph is not None:
             return self.graph
-        return self._trace(inputs)[0]
+        return self._trace(batches)[0]
 
-    def output_structure(self, inputs: list[Array]) -> Any:
-        return self.outputs_structure if self.graph is not None else self._trace(inputs)[1]
+    def output_structure(self, batches: Batches) -> Any:
+        return self.outputs_structure if self.graph is not None else self._trace(batches)[1]
 
-    def _trace(self, inputs: list[Array]) -> tuple[Graph, Any]:
-        key = (trace.learning_phase, *((a.shape[1:], a.dtype.kind == "f") for a in inputs))
+    def _trace(self, batches: Batches) -> tuple[Graph, Any]:
+        inputs = batches.inputs
+        key = (trace.learning_phase, batches.arrangement[0], *((a.shape[1:], a.dtype.kind == "f") for a in inputs))
         if key not in self._traced:
             slots = [
                 Tensor((None, *a.shape[1:]), self.dtype if a.dtype.kind == "f" else a.dtype, name=f"input_{i}")
                 for i, a in enumerate(inputs)
             ]
             with trace.inside(call=None, guard=(), training=None):
-                outputs = self(slots[0] if len(slots) == 1 else slots)
+                outputs = self(arranged(batches.labels[0], slots))
             self.calls.pop()
             self._traced[key] = Graph(slots, flatten(outputs)), outputs
         return self._traced[key]
@@ -276,11 +290,11 @@ class Model(Trainer):
         """What `compile` was told, as a config; None before."""
         if self._told is None:
             return None
-        same = {"run_eagerly": False, "steps_per_execution": 1, "jit_compile": "auto"}
+        same = {"run_eagerly": self.run_eagerly, "steps_per_execution": 1, "jit_compile": "auto"}
         told: dict[str, Any] = serialized({"optimizer": self.optimizer, **self._told})
         return {**told, **same}
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles as a config says that get_compile_config gave."""
-        words = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics")
+        words = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics", "run_eagerly")
         self.compile(**{word: restored(config[word]) for word in words if word in config})

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from refnet.annotations import Array, Shape
+from refnet.annotations import Shape
 from refnet.errors import ArgumentError
 from refnet.graph import Tensor, trace
 from refnet.layers.base import Layer
 from refnet.layers.core import InputLayer
+from refnet.models.compiling import Batches
 from refnet.models.functional import Graph
 from refnet.models.model import Model
 
@@ -95,18 +96,18 @@ class Sequential(Model):
         self._between = between
         self.set_graph(between[0], between[-1])
 
-    def _build_for(self, args: tuple[Any, ...]) -> None:
+    def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self.graph is None:
             with trace.inside(call=None, guard=(), training=None):  # its own graph, whatever calls it first
                 self.build(args[0].shape)
 
-    def graph_for(self, inputs: list[Array]) -> Graph:
+    def graph_for(self, batches: Batches) -> Graph:
         if self.graph is None:
-            self.build((None, *inputs[0].shape[1:]))
+            self.build((None, *batches.inputs[0].shape[1:]))
         return self._graph("graph")
 
-    def output_structure(self, inputs: list[Array]) -> Any:
-        self.graph_for(inputs)
+    def output_structure(self, batches: Batches) -> Any:
+        self.graph_for(batches)
         return self.outputs_structure
 
     def get_config(self) -> dict[str, Any]:

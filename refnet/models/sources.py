@@ -30,7 +30,7 @@ class Source:
 
     def __init__(self, data: Any, label: str, method: str, order: Callable[[int], Any] | None = None):
         self.data, self.label, self.method, self.order = data, label, method, order
-        self.again = not hasattr(data, "__next__")
+        self.again = isinstance(data, PyDataset) or not hasattr(data, "__next__")
         self._running: Iterator[Any] | None = None
         self._peeked: list[Any] = []
 
@@ -46,9 +46,8 @@ class Source:
             return iter(self.data)
         count = self.data.num_batches
         if count is None:
-            return (self.data[i] for i in itertools.count())
-        numbers = range(count) if self.order is None else self.order(count)
-        return (self.data[int(i)] for i in numbers)
+            return self.data.iterate(itertools.count())
+        return self.data.iterate(range(count) if self.order is None else self.order(count))
 
     def _next(self) -> Any:
         """The next batch. Raises StopIteration at the end of a pass."""

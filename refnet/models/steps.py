@@ -135,15 +135,17 @@ def step_program(
             loss = compiled.losses[i]
             if loss is None:
                 continue
-            value = _scalar(loss(target, outputs[i], weight_slots[i] if weight_slots else None))
+            weight = weight_slots[i] if weight_slots else None
+            if outputs[i].mask is None:
+                weight = losses.apply_mask(weight, graph.outputs[i].mask, loss.dtype, loss.reduction)
+            value = scalar(loss(target, outputs[i], weight))
             tracker = compiled.loss_trackers[i]
             if tracker is not None:
                 assignments += mean_updates(tracker, value, size)
             factor = compiled.factors[i]
             terms.append(value if factor is None else ops.multiply(value, factor))
-        terms += [_scalar(loss) for loss, guard in graph.losses + extra_losses if mode.holds(guard)]
-        trained = [(layer, v) for layer, on in captured.items() if on for v in layer.own_weights if v.trainable]
-        variables = list(dict.fromkeys(v for _, v in trained))
+        terms += [scalar(loss) for loss, guard in graph.losses + extra_losses if mode.holds(guard)]
+        variables = trained_variables(captured)
         terms += [as_tensor(v.regularizer(v)) for v in variables if v.regularizer is not None]
         total = _sum(terms, kind)
         assignments += mean_updates(compiled.loss_tracker, total, size)
@@ -158,11 +160,17 @@ def step_program(
         return Program(inputs, [], assignments, mode, counter)
 
 
+def trained_variables(captured: dict[Layer, bool]) -> list[Variable]:
+    """The variables that training changes, of the layers that were trainable at compile."""
+    return list(dict.fromkeys(v for layer, on in captured.items() if on for v in layer.own_weights if v.trainable))
+
+
 def _slot(array: Array, name: str) -> Tensor:
     return Tensor((None, *array.shape[1:]), array.dtype, name=name)
 
 
-def _scalar(value: Any) -> Tensor:
+def scalar(value: Any) -> Tensor:
+    """A loss as one number: summed, if it is none."""
     value = as_tensor(value)
     total: Tensor = ops.sum(value) if value.shape else value
     return total

@@ -1,6 +1,5 @@
 """Training, evaluation and prediction on data that come batch by batch."""
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -11,18 +10,20 @@ from refnet import engine, random
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, shown
 from refnet.models import data as checks
-from refnet.models.compiling import Batches, Compilable
+from refnet.models.compiling import Batches
 from refnet.models.sources import Source
+from refnet.models.stepping import Stepping
 from refnet.structure import packed
 
 
-class Streaming(Compilable):
+class Streaming(Stepping):
     """What fit, evaluate and predict do with a generator or a PyDataset, and what they share with arrays."""
 
     def _source(self, data: Any, label: str, method: str, shuffle: bool = False) -> Source:
-        return Source(data, label, method, self._shuffled if shuffle else None)
+        return Source(data, label, method, self.shuffled if shuffle else None)
 
-    def _shuffled(self, count: int) -> Array:
+    def shuffled(self, count: int) -> Array:
+        """The next order of so many samples."""
         with engine.eager_on_current():
             return np.asarray(random.permutation(count, seed=self._orders()), np.int64)
 
@@ -85,12 +86,14 @@ class Streaming(Compilable):
                 batches = self._batch(kind, source, given, class_weight)
                 step = self._executable(kind, batches)
             results = step.run(batches.arrays)
+            self._last = step.program
             if keep is not None:
                 keep(results)
             done += 1
             listed.progressed(kind, done, read)
             if single:
-                listed.on_batch_end(kind, done - 1, read())
+                shown = {"outputs": packed(self._structure(step, batches), results)} if kind == "predict" else read()
+                listed.on_batch_end(kind, done - 1, shown)
             if self.stop_training and kind == "train":
                 break
         return done
@@ -109,53 +112,6 @@ class Streaming(Compilable):
                 )
 
         return run
-
-    def _fit_source(
-        self,
-        data: Any,
-        epochs: range,
-        callbacks: Any,
-        verbose: Any,
-        validate: Callable[[], Callable[[Any], None] | None],
-        validation_freq: int,
-        shuffle: bool,
-        class_weight: Any,
-        steps: int | None,
-    ) -> "callback_module.History":
-        source = self._source(data, "x", "fit", shuffle)
-        with self._preparing():
-            self._prepared("train", source, class_weight)
-            validation = validate()
-        steps = source.length if steps is None else steps
-        listed = callback_module.CallbackList(callbacks, self, verbose, epochs=epochs.stop, steps=steps, history=True)
-        with self._alone("fit"), listed.running("train"):
-            self.history, self.stop_training = listed.history, False
-            (start, first), self.resume = self.resume or (epochs.start, 0), None
-            if first:
-                raise ArgumentError(
-                    f"fit: the backup was written within an epoch, after {first} batches; data that come batch by batch can "
-                    "only be taken up between epochs. Use BackupAndRestore(save_freq='epoch') with them."
-                )
-            for epoch in range(start, epochs.stop):
-                if source.ended():
-                    _ran_out(0, epoch)
-                    break
-                self.reset_metrics()
-                listed.on_epoch_begin(epoch)
-                getattr(data, "on_epoch_begin", _nothing)()
-                done = self._stream("train", source, steps, listed, class_weight)
-                getattr(data, "on_epoch_end", _nothing)()
-                logs = self._results()
-                if validation is not None and (epoch + 1) % validation_freq == 0:
-                    validation(listed)
-                    logs.update(self._results("val_"))
-                listed.on_epoch_end(epoch, dict(sorted(logs.items())))
-                if self.stop_training:
-                    break
-                if steps is not None and done < steps:
-                    _ran_out(done, epoch)
-                    break
-        return listed.history
 
     def _evaluate_source(self, data: Any, steps: int | None, verbose: Any, callbacks: Any) -> dict[str, Any]:
         source = self._source(data, "x", "evaluate")
@@ -178,7 +134,12 @@ class Streaming(Compilable):
         with listed.running("predict"):
             self._stream("predict", source, steps, listed, keep=groups.append)
         joined = [np.concatenate([np.atleast_1d(part) for part in parts]) for parts in zip(*groups)]
-        return packed(self.output_structure(first.inputs), joined)
+        return packed(self._structure(self._executable("predict", first), first), joined)
+
+    def _structure(self, step: Any, batches: Batches) -> Any:
+        """How the outputs of a prediction are put together."""
+        kept = self._structures.get(step.program)
+        return self.output_structure(batches) if kept is None else kept
 
 
 def count_of(method: str, word: str, value: Any, least: int, none: int | None = None) -> int:
@@ -197,14 +158,3 @@ def refuse(method: str, kind: str, **given: Any) -> None:
             raise ArgumentError(
                 f"{method}: {word} belongs to arrays; {kind} gives its own batches of (x, y) or (x, y, sample_weight)."
             )
-
-
-def _ran_out(done: int, epoch: int) -> None:
-    warnings.warn(
-        f"fit: x ran out of data after {done} batches of epoch {epoch + 1}; training ends here. It has to give at least "
-        "steps_per_epoch * epochs batches.",
-        stacklevel=4,
-    )
-
-
-def _nothing() -> None: ...

@@ -1,6 +1,7 @@
 """fit, evaluate, predict and their batch forms. An epoch is one program, run batch after batch."""
 
-from typing import Any
+from collections.abc import Callable, Container
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -10,10 +11,13 @@ from refnet.annotations import Array
 from refnet.errors import ArgumentError
 from refnet.models import data as checks
 from refnet.models.compiling import Batches
+from refnet.models.feeds import ArrayFeed, SourceFeed
 from refnet.models.sources import is_source
 from refnet.models.streaming import Streaming, count_of, refuse
-from refnet.program import specialize
+from refnet.program import Program, specialize
 from refnet.structure import packed
+
+Feed: TypeAlias = ArrayFeed | SourceFeed
 
 
 class Trainer(Streaming):
@@ -38,7 +42,7 @@ class Trainer(Streaming):
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
-        validation_freq: int = 1,
+        validation_freq: Any = 1,
         *,
         nb_epoch: int | None = None,
     ) -> "callback_module.History":
@@ -56,9 +60,10 @@ class Trainer(Streaming):
             shuffle: whether each epoch takes the samples (of a PyDataset the batches) in a new order.
             class_weight: a weight for each class, by number.  sample_weight: a weight for each sample.
             validation_batch_size: batch_size if None.  validation_steps: evaluate only so many batches.
-            validation_freq: evaluate after every so many epochs.
-            steps_per_epoch: batches in an epoch where x gives batches; needed if it has no end, and if a generator is to serve
-                several epochs. What can be begun again is begun again where it ends. With arrays it must be None.
+            validation_freq: evaluate after every so many epochs; or a list of the epochs after which to evaluate, from 1.
+            steps_per_epoch: batches in an epoch. Where x gives batches it is needed if they have no end, and if a generator is to
+                serve several epochs. Arrays, and what else can be begun again, are gone on with where the last epoch stopped, and
+                begun again where they end.
             nb_epoch: the oldest name of epochs.
         Returns:
             A History: `history.history` has a list of values for each metric, one per epoch.
@@ -66,83 +71,106 @@ class Trainer(Streaming):
             ArgumentError, ShapeError, DtypeError, DataError: before any weight, metric or optimizer state is changed.
         """
         self._must_be_compiled("fit")
-        epochs = epochs if nb_epoch is None else nb_epoch
+        epochs = count_of("fit", "epochs", epochs if nb_epoch is None else nb_epoch, 0)
         batch_size = count_of("fit", "batch_size", batch_size, 1, none=32)
         validation_size = count_of("fit", "validation_batch_size", validation_batch_size, 1, none=batch_size)
-        count_of("fit", "validation_steps", validation_steps, 1, none=1)
-        for word, value, least in (
-            ("epochs", epochs, 0),
-            ("initial_epoch", initial_epoch, 0),
-            ("validation_freq", validation_freq, 1),
-        ):
-            count_of("fit", word, value, least)
-        if steps_per_epoch is not None and not is_source(x):
-            raise ArgumentError(
-                "fit: steps_per_epoch belongs to endless data; arrays give ceil(samples / batch_size) steps."
-            )
+        for word, value in (("validation_steps", validation_steps), ("steps_per_epoch", steps_per_epoch)):
+            count_of("fit", word, value, 1, none=1)
+        asked = range(count_of("fit", "initial_epoch", initial_epoch, 0), epochs)
+        evaluated = _epochs_to_evaluate(validation_freq, epochs)
         callback_module.checked(callbacks, verbose)
+        also = (validation_data, validation_size, validation_steps)
         if is_source(x):
-            kind = f"x ({type(x).__name__})"
-            refuse("fit", kind, y=y, sample_weight=sample_weight, validation_split=validation_split)
-            if steps_per_epoch is not None:
-                count_of("fit", "steps_per_epoch", steps_per_epoch, 1)
-            validate = self._validation_of(validation_data, validation_size, validation_steps)
-            wanted = range(initial_epoch, epochs)
-            return self._fit_source(
-                x, wanted, callbacks, verbose, validate, validation_freq, bool(shuffle), class_weight, steps_per_epoch
+            refuse(
+                "fit", f"x ({type(x).__name__})", y=y, sample_weight=sample_weight, validation_split=validation_split
             )
-        stream = validation_data if is_source(validation_data) else None
-        arrays = None if stream is not None else validation_data
-        parts, held = self._held_out(x, y, sample_weight, arrays, 0.0 if stream is not None else validation_split)
+            feed, held, validation = self._source_feed(x, bool(shuffle), class_weight, steps_per_epoch, also)
+        else:
+            given = (x, y, sample_weight, class_weight)
+            feed, held, validation = self._array_feed(
+                given, batch_size, bool(shuffle), steps_per_epoch, validation_split, also
+            )
+        listed = callback_module.CallbackList(
+            callbacks,
+            self,
+            verbose,
+            epochs=epochs,
+            steps=feed.steps,
+            history=True,
+            batch_size=None if is_source(x) else batch_size,
+            validation_data=None if held is None else [array for part in held for array in part.values()],
+            validates=validation is not None,
+        )
+        return self._epochs(feed, asked, validation, evaluated, listed)
+
+    def _source_feed(self, x: Any, shuffle: bool, class_weight: Any, steps: int | None, also: Any) -> Any:
+        """Of data that come batch by batch: a feed, and what `_validation` gives."""
+        data, size, validation_steps = also
+        held = None
+        if data is not None and not is_source(data):
+            held = self._checked("fit (validation)", *_unpacked(data))
+        with self._preparing():
+            source = self._source(x, "x", "fit", shuffle)
+            self._prepared("train", source, class_weight)
+            return (
+                SourceFeed(self, source, steps, class_weight),
+                held,
+                self._validation(data, held, size, validation_steps),
+            )
+
+    def _array_feed(self, given: Any, size: int, shuffle: bool, steps: int | None, share: float, also: Any) -> Any:
+        """Of arrays: a feed, the arrays held for validation (or None), and what `_validation` gives."""
+        x, y, sample_weight, class_weight = given
+        data, validation_size, validation_steps = also
+        streamed = is_source(data)
+        parts, held = self._held_out(x, y, sample_weight, None if streamed else data, 0.0 if streamed else share)
         parts = self._class_weighted("fit", parts, class_weight)
         with self._preparing():
             batches = self._fed("fit", *parts)
-            validation = None if held is None else self._fed("fit (validation)", *held)
             self._executable("train", batches)
-            if validation is not None:
-                self._executable("test", validation)
-            streamed = None if stream is None else self._validating(stream, validation_steps)
-        steps = -(-len(batches) // batch_size)
-        listed = callback_module.CallbackList(
-            callbacks, self, verbose, epochs=epochs, steps=steps, history=True, batch_size=batch_size
-        )
+            feed = ArrayFeed(self, batches, size, shuffle, steps)
+            return feed, held, self._validation(data, held, validation_size, validation_steps)
+
+    def _validation(self, data: Any, held: Any, size: int, steps: int | None) -> Callable[[Any], None] | None:
+        """A function of the callbacks that evaluates on a source, or on the checked arrays `held`; None without either."""
+        if held is None:
+            return None if data is None else self._validating(data, steps)
+        batches = self._fed("fit (validation)", *held)
+        self._executable("test", batches)
+        return lambda listed: self._evaluate(batches, size, steps, listed)
+
+    def _epochs(
+        self,
+        feed: "Feed",
+        asked: range,
+        validation: Callable[[Any], None] | None,
+        evaluated: Container[int],
+        listed: Any,
+    ) -> "callback_module.History":
+        """The epochs of fit, with everything checked and prepared."""
+        listed.check_names()
         with self._alone("fit"), listed.running("train"):
             self.history, self.stop_training = listed.history, False
-            (start, first), self.resume = self.resume or (initial_epoch, 0), None
-            step = self._executable("train", batches)  # again: a run taken up has its own seeds
-            for epoch in range(start, epochs):
+            (start, first), resumed, self.resume = self.resume or (asked.start, 0), self.resume is not None, None
+            if resumed:
+                feed.take_up(start - asked.start, first)
+            for epoch in range(start, asked.stop):
+                if feed.ended(epoch):
+                    break
                 if not first:
                     self.reset_metrics()
                 listed.on_epoch_begin(epoch)
-                order = self._order(bool(shuffle), len(batches))
-                self._run(step, batches, order, batch_size, steps, listed, "train", first=first)
-                first = 0
+                done, first = feed.epoch(listed, first), 0
                 logs = self._results()
-                if (validation is not None or streamed is not None) and (epoch + 1) % validation_freq == 0:
-                    if streamed is not None:
-                        streamed(listed)
-                    elif validation is not None:
-                        self._evaluate(validation, validation_size, validation_steps, listed)
+                if validation is not None and epoch + 1 in evaluated:
+                    with listed.validating():
+                        validation(listed)
                     logs.update(self._results("val_"))
                 listed.on_epoch_end(epoch, dict(sorted(logs.items())))
-                if self.stop_training:
+                if self.stop_training or feed.ran_out(done, epoch):
                     break
-        return listed.history
-
-    def _validation_of(self, data: Any, size: int, steps: int | None) -> Any:
-        """Makes, once the model is built, what evaluates on validation_data: a function of the callbacks, or None."""
-        if data is None:
-            return lambda: None
-        if is_source(data):
-            return lambda: self._validating(data, steps)
-        held = self._checked("fit (validation)", *_unpacked(data))
-
-        def made() -> Any:
-            batches = self._fed("fit (validation)", *held)
-            self._executable("test", batches)
-            return lambda listed: self._evaluate(batches, size, steps, listed)
-
-        return made
+        history: callback_module.History = listed.history
+        return history
 
     def _held_out(self, x: Any, y: Any, sample_weight: Any, validation_data: Any, validation_split: Any) -> Any:
         """The checked arrays to train on, and those to evaluate on (or None)."""
@@ -158,11 +186,8 @@ class Trainer(Streaming):
         elif validation_split:
             pairs = [checks.split(part, float(validation_split), "fit") if part else ({}, {}) for part in parts]
             parts, held = tuple(a for a, _ in pairs), tuple(b for _, b in pairs)
-        checks.warn_of_strange_numbers(looked_at, "fit", depth=4)
+        checks.warn_of_strange_numbers(looked_at, "fit", depth=5)
         return parts, held
-
-    def _order(self, shuffle: bool, samples: int) -> Array | None:
-        return self._shuffled(samples) if shuffle else None
 
     def _run(
         self,
@@ -170,25 +195,38 @@ class Trainer(Streaming):
         batches: Batches,
         order: Any,
         size: int,
-        steps: int,
+        start: int,
+        stop: int,
         listed: Any,
         kind: str,
         outputs: Any = None,
-        first: int = 0,
-    ) -> None:
-        """Runs the batches of an epoch in slices: as many at once as the engine likes, or one by one for batch callbacks."""
-        at, single, arrays = first, listed.wants_batches(kind), batches.arrays
-        while at < steps:
+        number: int = 0,
+    ) -> int:
+        """Runs batches start..stop in slices: as many at once as the engine likes, or one by one for batch callbacks.
+
+        Args:
+            order: of the samples.  size: samples in a batch.
+            outputs: arrays to be written; for predictions.
+            number: which batch of the epoch the first one is.
+        Returns:
+            How many were run: fewer if a callback ended training.
+        """
+        at, single, arrays = start, listed.wants_batches(kind), batches.arrays
+        more = {} if outputs is None else {"outputs": outputs}
+        read = self._results if kind != "predict" else dict
+        while at < stop:
             if single:
-                listed.on_batch_begin(kind, at)
-            stop = at + 1 if single else steps
-            more = {} if outputs is None else {"outputs": outputs}
-            at = step.run_batches(arrays, order, size, at, stop, **more)
-            listed.progressed(kind, at, self._results if kind != "predict" else dict)
+                listed.on_batch_begin(kind, at - start + number)
+            at = step.run_batches(arrays, order, size, at, at + 1 if single else stop, **more)
+            self._last = step.program
+            listed.progressed(kind, at - start + number, read)
             if single:
-                listed.on_batch_end(kind, at - 1, self._results() if kind != "predict" else {})
+                rows = [y[(at - 1) * size : at * size] for y in outputs or ()]
+                shown = {"outputs": packed(self._structure(step, batches), rows)} if kind == "predict" else read()
+                listed.on_batch_end(kind, at - 1 - start + number, shown)
             if self.stop_training and kind == "train":
                 break
+        return at - start
 
     # ---- evaluate
 
@@ -231,9 +269,8 @@ class Trainer(Streaming):
 
     def _evaluate(self, batches: Batches, size: int, steps: int | None, listed: Any) -> None:
         self.reset_metrics()
-        self._run(
-            self._executable("test", batches), batches, None, size, _steps(len(batches), size, steps), listed, "test"
-        )
+        step = self._executable("test", batches)
+        self._run(step, batches, None, size, 0, _steps(len(batches), size, steps), listed, "test")
 
     # ---- predict
 
@@ -266,13 +303,15 @@ class Trainer(Streaming):
         outputs = self._room(step.program, batches, samples, batch_size)
         with listed.running("predict"):
             if outputs is not None:
-                self._run(step, batches, None, batch_size, count, listed, "predict", outputs)
+                self._run(step, batches, None, batch_size, 0, count, listed, "predict", outputs)
             else:
                 outputs = self._joined(step, batches, batch_size, count, listed)
-        return packed(self.output_structure(batches.inputs), outputs)
+        return packed(self._structure(step, batches), outputs)
 
     def _room(self, program: Any, batches: Batches, samples: int, size: int) -> list[Array] | None:
-        """Arrays for the outputs of all samples; None where an output has no row for each sample."""
+        """Arrays for the outputs of all samples; None where an output has no row for each sample, or nothing is known of them."""
+        if not isinstance(program, Program):
+            return None
         size = min(size, samples)
         shapes = tuple((size, *a.shape[1:]) for a in batches.arrays)
         if (program, shapes) not in self._row_shapes:
@@ -324,7 +363,8 @@ class Trainer(Streaming):
         with self._preparing():
             batches = self._fed("predict_on_batch", parts[0])
             step = self._executable("predict", batches)
-        return packed(self.output_structure(batches.inputs), step.run(batches.arrays))
+        results = step.run(batches.arrays)
+        return packed(self._structure(step, batches), results)
 
     def _on_batch(
         self, kind: str, method: str, x: Any, y: Any, weights: Any, return_dict: bool, class_weight: Any = None
@@ -336,6 +376,7 @@ class Trainer(Streaming):
         with self._alone(method):
             self.reset_metrics()
             step.run(batches.arrays)
+            self._last = step.program
             return _returned(self._results(), return_dict)
 
 
@@ -343,6 +384,14 @@ def _without_queue(more: dict[str, Any]) -> dict[str, Any]:
     return {
         k: v for k, v in more.items() if k not in ("max_queue_size", "max_q_size", "workers", "use_multiprocessing")
     }
+
+
+def _epochs_to_evaluate(validation_freq: Any, epochs: int) -> Container[int]:
+    """The numbers, from 1, of the epochs after which fit evaluates."""
+    if isinstance(validation_freq, (list, tuple, set)):
+        return {count_of("fit", "validation_freq", number, 1) for number in validation_freq}
+    every = count_of("fit", "validation_freq", validation_freq, 1)
+    return range(every, epochs + 1, every)
 
 
 def _steps(samples: int, size: int, limit: int | None) -> int:

@@ -117,16 +117,22 @@ def through(dy: Number, y: Number, activation: int) -> Number:
     return dy
 
 
-def activation_code(op: str, argument: str, activation: Any) -> int:
-    """The number of an activation given by name, as a function of `refnet.ops`, or as None for linear."""
+def activation_name(activation: Any) -> str | None:
+    """The name, among ACTIVATIONS, of an activation given by name, as a function of `refnet.ops`, or as None for linear."""
     if activation is None:
-        return LINEAR
+        return "linear"
     if callable(activation):
         name = {"exp": "exponential"}.get(getattr(activation, "__name__", ""), getattr(activation, "__name__", ""))
         known = getattr(ops, "exp" if name == "exponential" else name, None)
         activation = name if activation is known else activation
-    if isinstance(activation, str) and activation in ACTIVATIONS:
-        return ACTIVATIONS.index(activation)
+    return activation if isinstance(activation, str) and activation in ACTIVATIONS else None
+
+
+def activation_code(op: str, argument: str, activation: Any) -> int:
+    """The number of an activation among ACTIVATIONS."""
+    name = activation_name(activation)
+    if name is not None:
+        return ACTIVATIONS.index(name)
     advice = (
         did_you_mean(activation, ACTIVATIONS) if isinstance(activation, str) else " Known: " + ", ".join(ACTIVATIONS)
     )

@@ -87,6 +87,38 @@ def resize(
     y = x if dtypes.is_floating(dtype) else as_dtype(x, dtypes.floatx())
     for axis, m in zip((height, width), target):
         y = resize_axis_op(y, axis=axis, length=m, cubic=interpolation == "bicubic")
+    return rounded(y, dtype)
+
+
+def enlarge(
+    images: TensorLike, factors: tuple[int, int], interpolation: str = "bilinear", data_format: str | None = None
+) -> TensorLike:
+    """`resize` to a whole number of times the height and width, which may be open.
+
+    Args:
+        images: one image or a batch.
+        factors: how many times higher and wider, at least 1.
+        interpolation, data_format: as in `resize`.
+
+    >>> enlarge(np.arange(2.0).reshape(2, 1, 1), (2, 1))[:, 0, 0]
+    array([0.  , 0.25, 0.75, 1.  ])
+    """
+    x = converted("enlarge", images, "images")
+    height, width, _ = image_axes("enlarge", x, data_format)
+    checked_options(interpolation, False, False, False, "constant")
+    if interpolation == "nearest":
+        for axis, factor in zip((height, width), factors):
+            x = ops.repeat(x, factor, axis) if factor > 1 else x
+        return x
+    dtype = dtype_of(x)
+    y = x if dtypes.is_floating(dtype) else as_dtype(x, dtypes.floatx())
+    for axis, factor in zip((height, width), factors):
+        y = enlarge_axis_op(y, axis=axis, factor=factor, cubic=interpolation == "bicubic")
+    return rounded(y, dtype)
+
+
+def rounded(y: TensorLike, dtype: str) -> TensorLike:
+    """y in a dtype; for integers rounded, halves to even, and kept in range."""
     if dtypes.is_floating(dtype):
         return y
     return ops.cast(ops.cast(ops.round(y), "uint8" if dtype == "bool" else dtype), dtype)
@@ -185,7 +217,7 @@ def resize_axis_gradient_loop(tasks: Tasks, dy: Array, cubic: bool, dx: Array) -
         dx[o, r, i] = total
 
 
-def resized(x: Spec, axis: int, length: int) -> Spec:
+def resized(x: Spec, axis: int, length: int | None) -> Spec:
     return Spec((*x.shape[:axis], length, *x.shape[axis + 1 :]), x.dtype)
 
 
@@ -222,4 +254,33 @@ resize_axis_gradient_op: Op = Op(
             cubic=node.attributes["cubic"],
         )
     ],
+)
+
+
+# ---- a whole number of times longer: ops that choose the length when the program is planned
+
+
+def _times(n: int | None, factor: int) -> int | None:
+    return None if n is None else n * factor
+
+
+def _part(m: int | None, factor: int) -> int | None:
+    return None if m is None else m // factor
+
+
+enlarge_axis_op: Op = Op(
+    "enlarge_axis",
+    lambda x, *, axis, factor, cubic: resized(x, axis, _times(x.shape[axis], factor)),
+    expand=lambda x, *, axis, factor, cubic: resize_axis_op(
+        x, axis=axis, length=_times(shape_of(x)[axis], factor), cubic=cubic
+    ),
+    gradient=lambda node, dy: [enlarge_axis_gradient_op(dy, **node.attributes)],
+)
+enlarge_axis_gradient_op: Op = Op(
+    "enlarge_axis_gradient",
+    lambda dy, *, axis, factor, cubic: resized(dy, axis, _part(dy.shape[axis], factor)),
+    expand=lambda dy, *, axis, factor, cubic: resize_axis_gradient_op(
+        dy, axis=axis, length=_part(shape_of(dy)[axis], factor), cubic=cubic
+    ),
+    gradient=lambda node, d: [enlarge_axis_op(d, **node.attributes)],
 )

@@ -17,6 +17,7 @@ import numpy as np
 from refnet.annotations import Array
 from refnet.errors import FileError
 from refnet.graph import Node, Variable
+from refnet.optimizers import Optimizer
 from refnet.saving.files import parsed
 from refnet.seeds import SeedGenerator
 
@@ -26,7 +27,9 @@ START = len(MAGIC) + 32
 
 def variables(model: Any) -> list[Variable]:
     """All that a step reads and writes: weights, the optimizer, metrics, the counter of runs, generators that layers hold."""
-    found = [*model.weights, *model.optimizer.variables, model.run_counter]
+    others = [value for value in vars(model).values() if isinstance(value, Optimizer)]
+    found = [*model.weights, model.run_counter]
+    found += [v for optimizer in dict.fromkeys([model.optimizer, *others]) for v in optimizer.variables]
     found += [v for metric in model.metrics for v in metric.variables]
     found += [generator.state for generator in _generators(model)]
     return list(dict.fromkeys(found))
@@ -39,6 +42,7 @@ def _generators(model: Any) -> list[SeedGenerator]:
 
 def _random_nodes(model: Any) -> list[Node]:
     graphs = [model.graph] if model.graph is not None else [graph for graph, _ in model._traced.values()]
+    graphs += [traced.graph for traced in model._traced_steps.values()]
     return [node for graph in graphs for node in graph.nodes if node.op.random]
 
 

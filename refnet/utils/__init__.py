@@ -1,4 +1,4 @@
-"""Small helpers of Keras's `utils`."""
+"""Helpers of Keras's `utils`: files, images, sequences, data sets, pictures of models."""
 
 from typing import Any
 
@@ -8,8 +8,24 @@ from refnet import dtypes, naming, random
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, DataError
 from refnet.tracing import trace
+from refnet.utils.dataset_utils import split_dataset as split_dataset
+from refnet.utils.directory_dataset_utils import image_dataset_from_directory as image_dataset_from_directory
+from refnet.utils.directory_dataset_utils import text_dataset_from_directory as text_dataset_from_directory
+from refnet.utils.file_utils import get_file as get_file
+from refnet.utils.image_utils import array_to_img as array_to_img
+from refnet.utils.image_utils import img_to_array as img_to_array
+from refnet.utils.image_utils import load_img as load_img
+from refnet.utils.image_utils import save_img as save_img
+from refnet.utils.model_visualization import model_to_dot as model_to_dot
+from refnet.utils.model_visualization import plot_model as plot_model
+from refnet.utils.numerical_utils import normalize as normalize
+from refnet.utils.packing import pack_x_y_sample_weight as pack_x_y_sample_weight
+from refnet.utils.packing import unpack_x_y_sample_weight as unpack_x_y_sample_weight
+from refnet.utils.progbar import Progbar as Progbar
 from refnet.utils.py_dataset import PyDataset as PyDataset
 from refnet.utils.py_dataset import Sequence as Sequence
+from refnet.utils.sequence_utils import pad_sequences as pad_sequences
+from refnet.utils.timeseries_dataset_utils import timeseries_dataset_from_array as timeseries_dataset_from_array
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> Array:

@@ -1,5 +1,6 @@
 """Data that come in batches, by number."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 
@@ -25,6 +26,10 @@ class PyDataset:
     def num_batches(self) -> int | None:
         """The number of batches in an epoch; None for data without an end."""
         return len(self)
+
+    def iterate(self, numbers: Iterable[int]) -> Iterator[Any]:
+        """One pass: the batches of these numbers, in their order."""
+        return (self[int(i)] for i in numbers)
 
     def on_epoch_begin(self) -> None:
         """Called before each epoch of fit."""

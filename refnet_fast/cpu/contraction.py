@@ -3,73 +3,30 @@
 from numba import njit
 
 from refnet.definition import View
-from refnet_fast.cpu.tile import NARROW_ROWS, TALL, WIDE, lanes, tile
+from refnet_fast.cpu.tile import TALL, multiply, strip_for, strips
 from refnet_fast.derive import Placed, itemsize
 from refnet_fast.kernels import kernel
-from refnet_fast.native import named
 
 STEPS = 512  # of the inner axis at a time: a panel of b stays in the second-level cache, and no long sum is one chain
 FEW_STEPS = 16  # where a is read down its columns for a narrow result: so many streams the prefetchers can follow
 
 
-def _product(size):
-    """Rows lo..hi of c = a * b for elements of `size` bytes; a of any strides, rows of b and c contiguous."""
-    vector = lanes(size)
-    wide = WIDE * vector
-
-    def product(a, a_row, a_step, b, b_row, c, c_row, columns, steps, lo, hi):
-        done = 0
-        at_once = FEW_STEPS if columns <= vector and a_row == 1 else STEPS
-        while done < steps or done == 0:
-            count, add = min(at_once, steps - done), 1 if done else 0
-            a0, b0 = a + size * done * a_step, b + size * done * b_row
-            j = 0
-            while j < columns:
-                left, bj, cj, i = columns - j, b0 + size * j, c + size * j, lo
-                if left > wide - vector:
-                    while i + TALL <= hi:
-                        at = a0 + size * i * a_row
-                        tile(
-                            size,
-                            TALL,
-                            WIDE,
-                            count,
-                            at,
-                            a_row,
-                            a_step,
-                            bj,
-                            b_row,
-                            cj + size * i * c_row,
-                            c_row,
-                            left,
-                            add,
-                        )
-                        i += TALL
-                    while i < hi:
-                        at = a0 + size * i * a_row
-                        tile(
-                            size, 1, WIDE, count, at, a_row, a_step, bj, b_row, cj + size * i * c_row, c_row, left, add
-                        )
-                        i += 1
-                    j += wide
-                else:
-                    some = min(left, vector)
-                    while i + NARROW_ROWS <= hi:
-                        at = a0 + size * i * a_row
-                        to = cj + size * i * c_row
-                        tile(size, NARROW_ROWS, 1, count, at, a_row, a_step, bj, b_row, to, c_row, some, add)
-                        i += NARROW_ROWS
-                    while i < hi:
-                        at = a0 + size * i * a_row
-                        tile(size, 1, 1, count, at, a_row, a_step, bj, b_row, cj + size * i * c_row, c_row, some, add)
-                        i += 1
-                    j += vector
-            done += max(count, 1)
-
-    return njit(error_model="numpy")(named(product, f"product_of_{size}_bytes"))
-
-
-PRODUCT32, PRODUCT64 = _product(4), _product(8)
+@njit(error_model="numpy")
+def product(strips, a, a_row, a_step, b, b_row, c, c_row, columns, steps, rows):
+    """c = a * b for `rows` rows; addresses, and strides in elements: a's are any, rows of b and c are contiguous."""
+    size, vector = strips[0], strips[1]
+    at_once = FEW_STEPS if columns <= vector and a_row == 1 else STEPS
+    done = 0
+    while done < steps or done == 0:
+        count, add = min(at_once, steps - done), 1 if done else 0
+        a_done, b_done = a + size * done * a_step, b + size * done * b_row
+        j = 0
+        while j < columns:
+            strip, some = strip_for(strips, columns - j)
+            b_j, c_j = b_done + size * j, c + size * j
+            multiply(strip, rows, 1, count, a_done, a_row, a_step, 0, b_j, b_row, 0, c_j, c_row, some, add)
+            j += some
+        done += max(count, 1)
 
 
 def _matrices(call, inputs, outputs):
@@ -78,7 +35,8 @@ def _matrices(call, inputs, outputs):
     (y,) = outputs
     rows, columns, steps = y.view.shape[1], y.view.shape[2], a.view.shape[2]
     a_strides, b_strides = a.view.strides, b.view.strides
-    return [a.address, *a_strides, b.address, *b_strides, y.address, rows, columns, steps]
+    found = strips(itemsize(y.dtype))
+    return [found, a.address, *a_strides, b.address, *b_strides, y.address, rows, columns, steps]
 
 
 def _float(call):
@@ -99,41 +57,28 @@ def _row_inputs(call):
     return (0,) if single and not call.attributes["transpose1"] else None
 
 
-def _of_size(size):
-    return lambda call: _float(call) and itemsize(call.outputs[0].dtype) == size
-
-
-def _plain(size):
-    return lambda call: _of_size(size)(call) and not call.attributes["transpose2"]
-
-
-TILED = {"tasks": _rows, "cost": _row_ns, "quantum": TALL, "arguments": _matrices, "rows": _row_inputs}
-
-
-@kernel("matmul", when=_plain(4), **TILED)
-def matmul_float32(a, a_lead, a_row, a_step, b, b_lead, b_row, b_step, c, rows, columns, steps, lo, hi):
-    """Rows lo..hi of all batches, 6 rows by 64 columns at a time (with AVX-512) in 24 vector registers.
+@kernel(
+    "matmul",
+    when=lambda call: _float(call) and not call.attributes["transpose2"],
+    tasks=_rows,
+    cost=_row_ns,
+    quantum=TALL,
+    arguments=_matrices,
+    rows=_row_inputs,
+)
+def matmul_tiled(strips, a, a_lead, a_row, a_step, b, b_lead, b_row, b_step, c, rows, columns, steps, lo, hi):
+    """Rows lo..hi of all batches, 6 rows by 64 columns of float32 at a time (with AVX-512) in 24 vector registers.
 
     a is read in place, element by element, so any strides will do; a panel of 64 columns of b streams from the second-level
     cache, 512 steps of it at a time. Nothing is copied.
     """
-    batched(4, PRODUCT32, a, a_lead, a_row, a_step, b, b_lead, b_row, c, rows, columns, steps, lo, hi)
-
-
-@kernel("matmul", when=_plain(8), **TILED)
-def matmul_float64(a, a_lead, a_row, a_step, b, b_lead, b_row, b_step, c, rows, columns, steps, lo, hi):
-    """As matmul_float32, with half as many columns in a tile."""
-    batched(8, PRODUCT64, a, a_lead, a_row, a_step, b, b_lead, b_row, c, rows, columns, steps, lo, hi)
-
-
-@njit(error_model="numpy", inline="always")
-def batched(size, product, a, a_lead, a_row, a_step, b, b_lead, b_row, c, rows, columns, steps, lo, hi):
-    """Cuts a range of rows of all batches into a range of each batch."""
+    size = strips[0]
     while lo < hi:
         n = lo // rows
         first, end = lo - n * rows, min(hi - n * rows, rows)
-        a_n, b_n, c_n = a + size * n * a_lead, b + size * n * b_lead, c + size * n * rows * columns
-        product(a_n, a_row, a_step, b_n, b_row, c_n, columns, columns, steps, first, end)
+        a_n, b_n = a + size * (n * a_lead + first * a_row), b + size * n * b_lead
+        c_n = c + size * (n * rows + first) * columns
+        product(strips, a_n, a_row, a_step, b_n, b_row, c_n, columns, columns, steps, end - first)
         lo = n * rows + end
 
 

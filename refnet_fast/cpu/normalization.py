@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from refnet.definition import View
-from refnet_fast.cpu.reduction import CHAIN, add_row, add_rows, row_sum
+from refnet_fast.cpu.reduction import CHAIN, row_sum
 from refnet_fast.derive import Placed
 from refnet_fast.kernels import kernel
 from refnet_fast.tables import ELEMENT_NS
@@ -153,6 +153,18 @@ def row_product(above, row, center, root):
 
 
 # ---- in training, channels last
+
+
+@njit(error_model="numpy")
+def add_rows(rows, out):
+    for r in range(rows.shape[0]):
+        add_row(rows[r], out)
+
+
+@njit(error_model="numpy")
+def add_row(row, out):
+    for i in range(out.size):
+        out[i] += row[i]
 
 
 @kernel(

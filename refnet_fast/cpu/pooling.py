@@ -43,20 +43,19 @@ def max_pool2d_rows(x, pool, strides, padding, y, lo, hi):
         for j in range(y.shape[2]):
             col0, col1 = inside(j * strides[1] - padding[1], pool[1], x.shape[2])
             best = y[n, i, j]
-            best[:] = x[n, row0, col0]
+            copy(x[n, row0, col0], best)
             for row in range(row0, row1):
                 for col in range(col0, col1):
                     keep_larger(x[n, row, col], best)
 
 
 @njit(error_model="numpy")
-def note_larger(values, best, place, here):
-    """As keep_larger, and notes where the first of the largest, or the first NaN, stands."""
+def give(values, best, left, slopes):
+    """Where a value is its window's winner, the first of the largest or the first NaN, what is left of the slope is its."""
     for c in range(best.size):
-        value, largest = values[c], best[c]
-        better = (value > largest) | ((value != value) & (largest == largest))
-        best[c] = select(better, value, largest)
-        place[c] = here if better else place[c]
+        wins = (values[c] == best[c]) | ((values[c] != values[c]) & (best[c] != best[c]))
+        slopes[c] += select(wins, left[c], left.dtype.type(0))
+        left[c] = select(wins, left.dtype.type(0), left[c])
 
 
 @kernel(
@@ -66,23 +65,37 @@ def note_larger(values, best, place, here):
     cost=lambda call: _row_ns(call) * call.outputs[0].shape[1],
 )
 def max_pool2d_inputs_gradient_images(dy, x, pool, strides, padding, dx, lo, hi):
-    """Images lo..hi: each window finds its winners once and gives them what is theirs.
+    """Images lo..hi: each window finds its largest values, then hands out what flows back, all channels at a time.
 
     Windows come in row-major order, the definition's elements ask them in the reverse one: sums of several windows may round
     differently, within the certificate, and always alike.
     """
-    channels = x.shape[3]
-    best, place = np.empty(channels, x.dtype), np.empty(channels, np.int64)
+    best, left = np.empty(x.shape[3], x.dtype), np.empty(x.shape[3], x.dtype)
     for n in range(lo, hi):
-        dx[n] = 0
+        for row in range(x.shape[1]):
+            for col in range(x.shape[2]):
+                clear(dx[n, row, col])
         for i in range(dy.shape[1]):
             row0, row1 = inside(i * strides[0] - padding[0], pool[0], x.shape[1])
             for j in range(dy.shape[2]):
                 col0, col1 = inside(j * strides[1] - padding[1], pool[1], x.shape[2])
-                best[:] = x[n, row0, col0]
-                place[:] = row0 * x.shape[2] + col0
+                copy(x[n, row0, col0], best)
+                copy(dy[n, i, j], left)
                 for row in range(row0, row1):
                     for col in range(col0, col1):
-                        note_larger(x[n, row, col], best, place, row * x.shape[2] + col)
-                for c in range(channels):
-                    dx[n, place[c] // x.shape[2], place[c] % x.shape[2], c] += dy[n, i, j, c]
+                        keep_larger(x[n, row, col], best)
+                for row in range(row0, row1):
+                    for col in range(col0, col1):
+                        give(x[n, row, col], best, left, dx[n, row, col])
+
+
+@njit(error_model="numpy")
+def clear(values):
+    for c in range(values.size):
+        values[c] = 0
+
+
+@njit(error_model="numpy")
+def copy(source, target):
+    for c in range(target.size):
+        target[c] = source[c]

@@ -4,41 +4,119 @@ Each call of a kernel owns rows lo..hi of the batch for all time steps; the recu
 the next. Results do not depend on how many rows a call owns: a row of a product is summed in the same order alone and in a tile.
 """
 
-from numba import types
-from numba.extending import overload
+import numpy as np
+from numba import carray, njit
 
 from refnet.definition import View, row_major
 from refnet.ops.recurrent import SIGMOID, TANH
-from refnet_fast.cpu.contraction import PRODUCT32, PRODUCT64
+from refnet_fast.cpu.contraction import product
 from refnet_fast.cpu.elementary import by_type
-from refnet_fast.cpu.tile import TALL
-from refnet_fast.derive import Placed
+from refnet_fast.cpu.tile import TALL, strips
+from refnet_fast.derive import Placed, itemsize
+from refnet_fast.native import pointer
 from refnet_fast.tables import ELEMENT_NS
 
 sigmoid, tanh = by_type("sigmoid"), by_type("tanh")
 MACHINE = {"error_model": "numpy", "fastmath": {"contract"}}
 NEEDED = {"activation": TANH, "recurrent_activation": SIGMOID, "reset_after": True}
-
-
-def product(kind, a, a_row, b, b_row, c, c_row, columns, steps, rows):
-    """c = a * b for `rows` rows; kind is an array of the dtype, the rest addresses and strides in elements."""
-    raise AssertionError("called by compiled kernels only")
-
-
-@overload(product, jit_options={"error_model": "numpy"})
-def _product_of(kind, a, a_row, b, b_row, c, c_row, columns, steps, rows):
-    chosen = PRODUCT32 if kind.dtype == types.float32 else PRODUCT64
-
-    def call(kind, a, a_row, b, b_row, c, c_row, columns, steps, rows):
-        chosen(a, a_row, 1, b, b_row, c, c_row, columns, steps, 0, rows)
-
-    return call
+AT_ONCE = (
+    2 * TALL
+)  # rows of the batch that go through all steps together: what they read and write stays in near caches
 
 
 def served(call):
-    """tanh and sigmoid, reset after the product, and one dropout mask for all gates."""
+    """tanh and sigmoid, and reset after the product."""
     usual = all(NEEDED[name] == value for name, value in call.attributes.items())
-    return usual and call.dtypes - {"bool"} in ({"float32"}, {"float64"}) and call.inputs[-1].shape[0] == 1
+    return usual and call.dtypes - {"bool"} in ({"float32"}, {"float64"})
+
+
+@njit(error_model="numpy")
+def kinds_of_masks(dropout, lo, hi):
+    """For rows lo..hi: 0 where nothing is dropped, 1 where all gates share their masks, else the number of gates."""
+    kinds = 1 if dropout.strides[0] == 0 else dropout.shape[0]
+    for gate in range(kinds):
+        for n in range(lo, hi):
+            for u in range(dropout.shape[2]):
+                if dropout[gate, n, u] != 1:
+                    return kinds
+    return 0
+
+
+@njit(error_model="numpy")
+def meet_kernel(strips, kinds, h, h0, t, first, rows, kernel, dropout, masked, to, to_row):
+    """to = the states before step t of rows first, first + 1 ..., each times its mask, times the recurrent kernel."""
+    units, columns, size, time = kernel.shape[0], kernel.shape[1], kernel.itemsize, h.shape[1]
+    if kinds == 0:
+        before, row = h0.ctypes.data + size * first * units, units
+        if t > 0:
+            before, row = h.ctypes.data + size * (first * time + t - 1) * units, time * units
+        product(strips, before, row, 1, kernel.ctypes.data, columns, to, to_row, columns, units, rows)
+    for gate in range(kinds):
+        for n in range(rows):
+            for u in range(units):
+                masked[n, u] = (h[first + n, t - 1, u] if t > 0 else h0[first + n, u]) * dropout[gate, first + n, u]
+        width, start = columns // kinds, size * gate * (columns // kinds)
+        taken, put = kernel.ctypes.data + start, to + start
+        product(strips, masked.ctypes.data, units, 1, taken, columns, put, to_row, width, units, rows)
+
+
+@njit(error_model="numpy")
+def turned_around(kernel):
+    """The recurrent kernel with its axes exchanged."""
+    turned = np.empty((kernel.shape[1], kernel.shape[0]), kernel.dtype)
+    for j in range(kernel.shape[0]):
+        for k in range(kernel.shape[1]):
+            turned[k, j] = kernel[j, k]
+    return turned
+
+
+@njit(error_model="numpy")
+def meet_kernel_back(strips, kinds, dz, dz_row, turned, dropout, first, rows, back, dh):
+    """Adds to dh what flows back from the slopes dz (an address) through the kernel, turned around, and the masks."""
+    units, size = turned.shape[1], turned.itemsize
+    times = max(kinds, 1)
+    steps = turned.shape[0] // times
+    for gate in range(times):
+        slopes, columns = dz + size * gate * steps, turned.ctypes.data + size * gate * steps * units
+        product(strips, slopes, dz_row, 1, columns, units, back.ctypes.data, units, units, steps, rows)
+        for n in range(rows):
+            if kinds == 0:
+                add_row(back[n], dh[first + n])
+            else:
+                for u in range(units):
+                    dh[first + n, u] += dropout[gate, first + n, u] * back[n, u]
+
+
+@njit(error_model="numpy")
+def add_row(row, to):
+    for u in range(to.size):
+        to[u] += row[u]
+
+
+@njit(error_model="numpy")
+def clear_row(row):
+    for u in range(row.size):
+        row[u] = 0
+
+
+@njit(error_model="numpy")
+def copy_row(row, to):
+    for u in range(to.size):
+        to[u] = row[u]
+
+
+@njit(error_model="numpy")
+def read_flow(flow, n, t, row):
+    """row = flow[n, t]. Where flow is one number for all, `row` holds it from the first time on."""
+    steady = flow.strides[0] == 0 and flow.strides[1] == 0 and flow.strides[2] == 0
+    if steady and row[0] == flow[0, 0, 0] and row[row.size - 1] == row[0]:
+        return
+    if flow.strides[2] == flow.itemsize:
+        at = flow.ctypes.data + n * flow.strides[0] + t * flow.strides[1]
+        copy_row(carray(pointer(at), (row.size,), flow.dtype), row)
+        return
+    for u in range(row.size):
+        row[u] = flow[n, t, u]
 
 
 class Strided(Placed):
@@ -63,7 +141,7 @@ def rows_of(gates, kernel, *repeated):
             x = inputs[position]
             strides = x.view.strides or tuple(row_major(x.view.shape))
             read[position] = Strided(x.address, View(x.view.shape, strides), x.dtype)
-        return [*read, *call.form.attributes, *outputs]
+        return [strips(itemsize(call.outputs[0].dtype)), *read, *call.form.attributes, *outputs]
 
     def row_ns(call):
         time, units = call.outputs[0].shape[1], call.inputs[kernel].shape[0]

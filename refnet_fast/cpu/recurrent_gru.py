@@ -3,105 +3,100 @@
 import numpy as np
 from numba import njit
 
-from refnet_fast.cpu.recurrent import MACHINE, product, rows_of, sigmoid, tanh
+from refnet_fast.cpu.recurrent import (
+    AT_ONCE,
+    MACHINE,
+    add_row,
+    clear_row,
+    copy_row,
+    kinds_of_masks,
+    meet_kernel,
+    meet_kernel_back,
+    read_flow,
+    rows_of,
+    sigmoid,
+    tanh,
+    turned_around,
+)
 from refnet_fast.kernels import kernel
 
 
 @njit(**MACHINE)
 def step(x, bias, before, z, inner, hidden):
     """One step of one row. z comes as the products with the state before it and becomes the gates."""
-    units = hidden.size
-    for k in range(2 * units):
-        z[k] = sigmoid(x[k] + z[k] + bias[k])
-    update, reset, candidate = z[:units], z[units : 2 * units], z[2 * units :]
-    one = z.dtype.type(1)
+    units, one = hidden.size, hidden.dtype.type(1)
     for u in range(units):
-        inner[u] = candidate[u] + bias[2 * units + u]
-        candidate[u] = tanh(x[2 * units + u] + reset[u] * inner[u])
-        hidden[u] = update[u] * before[u] + (one - update[u]) * candidate[u]
+        update = sigmoid(x[u] + z[u] + bias[u])
+        reset = sigmoid(x[units + u] + z[units + u] + bias[units + u])
+        part = z[2 * units + u] + bias[2 * units + u]
+        candidate = tanh(x[2 * units + u] + reset * part)
+        z[u], z[units + u], z[2 * units + u], inner[u] = update, reset, candidate, part
+        hidden[u] = update * before[u] + (one - update) * candidate
 
 
 @kernel("gru", **rows_of(3, 1, 4, 5))
 def gru_rows(
-    x, kernel, bias, h0, mask, dropout, activation, recurrent_activation, reset_after, h, gates, inner, lo, hi
+    strips, x, kernel, bias, h0, mask, dropout, activation, recurrent_activation, reset_after, h, gates, inner, lo, hi
 ):
-    """Rows lo..hi. A step's states meet the recurrent kernel together; the products go to where the gates will stand."""
-    units, time, size = kernel.shape[0], h.shape[1], kernel.itemsize
-    masked = np.empty((hi - lo, units), kernel.dtype)
-    for t in range(time):
-        for n in range(lo, hi):
-            before, row = (h[n, t - 1] if t > 0 else h0[n]), masked[n - lo]
-            for u in range(units):
-                row[u] = before[u] * dropout[0, n, u]
-        to = gates.ctypes.data + size * (lo * time + t) * 3 * units
-        product(
-            kernel,
-            masked.ctypes.data,
-            units,
-            kernel.ctypes.data,
-            3 * units,
-            to,
-            time * 3 * units,
-            3 * units,
-            units,
-            hi - lo,
-        )
-        for n in range(lo, hi):
-            before = h[n, t - 1] if t > 0 else h0[n]
-            if mask[n, t]:
-                step(x[n, t], bias, before, gates[n, t], inner[n, t], h[n, t])
-            else:
-                gates[n, t, :] = 0
-                inner[n, t, :] = 0
-                h[n, t, :] = before
+    """Rows lo..hi, a dozen through all steps and then the next. A step's states meet the recurrent kernel together; the products
+    go to where the gates will stand."""
+    units, columns, time, size = kernel.shape[0], kernel.shape[1], h.shape[1], kernel.itemsize
+    kinds, masked = kinds_of_masks(dropout, lo, hi), np.empty((AT_ONCE, units), kernel.dtype)
+    for first in range(lo, hi, AT_ONCE):
+        rows = min(AT_ONCE, hi - first)
+        for t in range(time):
+            to = gates.ctypes.data + size * (first * time + t) * columns
+            meet_kernel(strips, kinds, h, h0, t, first, rows, kernel, dropout, masked, to, time * columns)
+            for n in range(first, first + rows):
+                before = h[n, t - 1] if t > 0 else h0[n]
+                if mask[n, t]:
+                    step(x[n, t], bias, before, gates[n, t], inner[n, t], h[n, t])
+                else:
+                    clear_row(gates[n, t])
+                    clear_row(inner[n, t])
+                    copy_row(before, h[n, t])
 
 
 @njit(**MACHINE)
 def step_back(dgates, dinner, z, inner, before, dhidden, dx, dz):
     """One step of one row, backwards: dx for the projected inputs, dz for the products; dhidden keeps what passes by them."""
     units, one = before.size, z.dtype.type(1)
-    update, reset, candidate = z[:units], z[units : 2 * units], z[2 * units :]
     for u in range(units):
-        dupdate = dgates[u] + dhidden[u] * (before[u] - candidate[u])
-        dcandidate = (dgates[2 * units + u] + dhidden[u] * (one - update[u])) * (one - candidate[u] * candidate[u])
+        update, reset, candidate = z[u], z[units + u], z[2 * units + u]
+        dupdate = dgates[u] + dhidden[u] * (before[u] - candidate)
+        dcandidate = (dgates[2 * units + u] + dhidden[u] * (one - update)) * (one - candidate * candidate)
         dreset = dgates[units + u] + dcandidate * inner[u]
-        dhidden[u] = dhidden[u] * update[u]
-        dx[u] = dupdate * (update[u] * (one - update[u]))
-        dx[units + u] = dreset * (reset[u] * (one - reset[u]))
-        dx[2 * units + u] = dcandidate
-        dz[u] = dx[u]
-        dz[units + u] = dx[units + u]
-        dz[2 * units + u] = dinner[u] + dcandidate * reset[u]
+        dhidden[u] = dhidden[u] * update
+        into_update, into_reset = dupdate * (update * (one - update)), dreset * (reset * (one - reset))
+        dx[u], dx[units + u], dx[2 * units + u] = into_update, into_reset, dcandidate
+        dz[u], dz[units + u], dz[2 * units + u] = into_update, into_reset, dinner[u] + dcandidate * reset
 
 
 @kernel("gru_gradient", **rows_of(3, 6, 0, 1, 2, 8, 9))
 def gru_gradient_rows(
-    dh, dgates, dinner, h, gates, inner, kernel, h0, mask, dropout, activation, recurrent_activation, reset_after,
+    strips, dh, dgates, dinner, h, gates, inner, kernel, h0, mask, dropout, activation, recurrent_activation, reset_after,
     dx, dz, dh0, lo, hi,
 ):  # fmt: skip
-    """Rows lo..hi, from the last step to the first; the slopes meet the recurrent kernel, turned around once, gate by gate."""
-    units, time, size = kernel.shape[0], h.shape[1], kernel.itemsize
-    turned = np.empty((3 * units, units), kernel.dtype)
-    for j in range(units):
-        for k in range(3 * units):
-            turned[k, j] = kernel[j, k]
-    back = np.empty((hi - lo, units), kernel.dtype)
-    for n in range(lo, hi):
-        dh0[n, :] = 0
-    for t in range(time - 1, -1, -1):
-        for n in range(lo, hi):
-            for u in range(units):
-                dh0[n, u] += dh[n, t, u]
-            if mask[n, t]:
-                before = h[n, t - 1] if t > 0 else h0[n]
-                step_back(dgates[n, t], dinner[n, t], gates[n, t], inner[n, t], before, dh0[n], dx[n, t], dz[n, t])
-            else:
-                dx[n, t, :] = 0
-                dz[n, t, :] = 0
-        for gate in range(3):
-            slopes = dz.ctypes.data + size * ((lo * time + t) * 3 + gate) * units
-            columns = turned.ctypes.data + size * gate * units * units
-            product(kernel, slopes, time * 3 * units, columns, units, back.ctypes.data, units, units, units, hi - lo)
-            for n in range(lo, hi):
-                for u in range(units):
-                    dh0[n, u] += dropout[0, n, u] * back[n - lo, u]
+    """Rows lo..hi, a dozen at a time, from the last step to the first; the slopes meet the recurrent kernel, turned around once."""
+    units, columns, time, size = kernel.shape[0], kernel.shape[1], h.shape[1], kernel.itemsize
+    turned, back = turned_around(kernel), np.empty((AT_ONCE, units), kernel.dtype)
+    kinds, into_gates = kinds_of_masks(dropout, lo, hi), np.zeros(columns, kernel.dtype)
+    into_h, into_inner = np.zeros(units, kernel.dtype), np.zeros(units, kernel.dtype)
+    for first in range(lo, hi, AT_ONCE):
+        rows = min(AT_ONCE, hi - first)
+        for n in range(first, first + rows):
+            clear_row(dh0[n])
+        for t in range(time - 1, -1, -1):
+            for n in range(first, first + rows):
+                read_flow(dh, n, t, into_h)
+                add_row(into_h, dh0[n])
+                if mask[n, t]:
+                    read_flow(dgates, n, t, into_gates)
+                    read_flow(dinner, n, t, into_inner)
+                    before = h[n, t - 1] if t > 0 else h0[n]
+                    step_back(into_gates, into_inner, gates[n, t], inner[n, t], before, dh0[n], dx[n, t], dz[n, t])
+                else:
+                    clear_row(dx[n, t])
+                    clear_row(dz[n, t])
+            slopes = dz.ctypes.data + size * (first * time + t) * columns
+            meet_kernel_back(strips, kinds, slopes, time * columns, turned, dropout, first, rows, back, dh0)

@@ -3,7 +3,21 @@
 import numpy as np
 from numba import njit
 
-from refnet_fast.cpu.recurrent import MACHINE, product, rows_of, sigmoid, tanh
+from refnet_fast.cpu.recurrent import (
+    AT_ONCE,
+    MACHINE,
+    add_row,
+    clear_row,
+    copy_row,
+    kinds_of_masks,
+    meet_kernel,
+    meet_kernel_back,
+    read_flow,
+    rows_of,
+    sigmoid,
+    tanh,
+    turned_around,
+)
 from refnet_fast.kernels import kernel
 
 
@@ -11,96 +25,75 @@ from refnet_fast.kernels import kernel
 def step(x, before, z, cell, hidden):
     """One step of one row. z comes as the products with the state before it and becomes the gates."""
     units = cell.size
-    for k in range(2 * units):
-        z[k] = sigmoid(x[k] + z[k])
-    for k in range(2 * units, 3 * units):
-        z[k] = tanh(x[k] + z[k])
-    for k in range(3 * units, 4 * units):
-        z[k] = sigmoid(x[k] + z[k])
-    i, f, g, o = z[:units], z[units : 2 * units], z[2 * units : 3 * units], z[3 * units :]
     for u in range(units):
-        cell[u] = f[u] * before[u] + i[u] * g[u]
-        hidden[u] = o[u] * tanh(cell[u])
+        i, f = sigmoid(x[u] + z[u]), sigmoid(x[units + u] + z[units + u])
+        g, o = tanh(x[2 * units + u] + z[2 * units + u]), sigmoid(x[3 * units + u] + z[3 * units + u])
+        kept = f * before[u] + i * g
+        z[u], z[units + u], z[2 * units + u], z[3 * units + u] = i, f, g, o
+        cell[u], hidden[u] = kept, o * tanh(kept)
 
 
 @kernel("lstm", **rows_of(4, 1, 4, 5))
-def lstm_rows(x, kernel, h0, c0, mask, dropout, activation, recurrent_activation, h, c, gates, lo, hi):
-    """Rows lo..hi. A step's states meet the recurrent kernel together, TALL rows at a time; the kernel stays in the cache from
-    one step to the next, the products go to where the gates will stand, and nothing but the states is copied."""
-    units, time, size = kernel.shape[0], h.shape[1], kernel.itemsize
-    masked = np.empty((hi - lo, units), kernel.dtype)
-    for t in range(time):
-        for n in range(lo, hi):
-            before, row = (h[n, t - 1] if t > 0 else h0[n]), masked[n - lo]
-            for u in range(units):
-                row[u] = before[u] * dropout[0, n, u]
-        to = gates.ctypes.data + size * (lo * time + t) * 4 * units
-        product(
-            kernel,
-            masked.ctypes.data,
-            units,
-            kernel.ctypes.data,
-            4 * units,
-            to,
-            time * 4 * units,
-            4 * units,
-            units,
-            hi - lo,
-        )
-        for n in range(lo, hi):
-            last_h, last_c = (h[n, t - 1] if t > 0 else h0[n]), (c[n, t - 1] if t > 0 else c0[n])
-            if mask[n, t]:
-                step(x[n, t], last_c, gates[n, t], c[n, t], h[n, t])
-            else:
-                gates[n, t, :] = 0
-                h[n, t, :] = last_h
-                c[n, t, :] = last_c
+def lstm_rows(strips, x, kernel, h0, c0, mask, dropout, activation, recurrent_activation, h, c, gates, lo, hi):
+    """Rows lo..hi, a dozen through all steps and then the next. A step's states meet the recurrent kernel together; the kernel
+    stays in the cache from one step to the next, the products go to where the gates will stand, and nothing is copied."""
+    units, columns, time, size = kernel.shape[0], kernel.shape[1], h.shape[1], kernel.itemsize
+    kinds, masked = kinds_of_masks(dropout, lo, hi), np.empty((AT_ONCE, units), kernel.dtype)
+    for first in range(lo, hi, AT_ONCE):
+        rows = min(AT_ONCE, hi - first)
+        for t in range(time):
+            to = gates.ctypes.data + size * (first * time + t) * columns
+            meet_kernel(strips, kinds, h, h0, t, first, rows, kernel, dropout, masked, to, time * columns)
+            for n in range(first, first + rows):
+                last_h, last_c = (h[n, t - 1] if t > 0 else h0[n]), (c[n, t - 1] if t > 0 else c0[n])
+                if mask[n, t]:
+                    step(x[n, t], last_c, gates[n, t], c[n, t], h[n, t])
+                else:
+                    clear_row(gates[n, t])
+                    copy_row(last_h, h[n, t])
+                    copy_row(last_c, c[n, t])
 
 
 @njit(**MACHINE)
 def step_back(dgates, z, before, cell, dhidden, dcell, dz):
     """One step of one row, backwards: dz from what flows into the step's states; dcell becomes what flows out."""
     units, one = cell.size, z.dtype.type(1)
-    i, f, g, o = z[:units], z[units : 2 * units], z[2 * units : 3 * units], z[3 * units :]
     for u in range(units):
+        i, f, g, o = z[u], z[units + u], z[2 * units + u], z[3 * units + u]
         shown = tanh(cell[u])
-        inside = dcell[u] + dhidden[u] * o[u] * (one - shown * shown)
-        dz[u] = (dgates[u] + inside * g[u]) * (i[u] * (one - i[u]))
-        dz[units + u] = (dgates[units + u] + inside * before[u]) * (f[u] * (one - f[u]))
-        dz[2 * units + u] = (dgates[2 * units + u] + inside * i[u]) * (one - g[u] * g[u])
-        dz[3 * units + u] = (dgates[3 * units + u] + dhidden[u] * shown) * (o[u] * (one - o[u]))
-        dcell[u] = inside * f[u]
-        dhidden[u] = 0
+        inside = dcell[u] + dhidden[u] * o * (one - shown * shown)
+        dz[u] = (dgates[u] + inside * g) * (i * (one - i))
+        dz[units + u] = (dgates[units + u] + inside * before[u]) * (f * (one - f))
+        dz[2 * units + u] = (dgates[2 * units + u] + inside * i) * (one - g * g)
+        dz[3 * units + u] = (dgates[3 * units + u] + dhidden[u] * shown) * (o * (one - o))
+        dcell[u], dhidden[u] = inside * f, 0
 
 
 @kernel("lstm_gradient", **rows_of(4, 5, 0, 1, 2, 7, 8))
 def lstm_gradient_rows(
-    dh, dc, dgates, gates, c, kernel, c0, mask, dropout, activation, recurrent_activation, dx, dh0, dc0, lo, hi
+    strips, dh, dc, dgates, gates, c, kernel, c0, mask, dropout, activation, recurrent_activation, dx, dh0, dc0, lo, hi
 ):
-    """Rows lo..hi, from the last step to the first; the slopes meet the recurrent kernel, turned around once, gate by gate."""
-    units, time, size = kernel.shape[0], c.shape[1], kernel.itemsize
-    turned = np.empty((4 * units, units), kernel.dtype)
-    for j in range(units):
-        for k in range(4 * units):
-            turned[k, j] = kernel[j, k]
-    back = np.empty((hi - lo, units), kernel.dtype)
-    for n in range(lo, hi):
-        dh0[n, :] = 0
-        dc0[n, :] = 0
-    for t in range(time - 1, -1, -1):
-        for n in range(lo, hi):
-            for u in range(units):
-                dh0[n, u] += dh[n, t, u]
-                dc0[n, u] += dc[n, t, u]
-            if mask[n, t]:
-                before = c[n, t - 1] if t > 0 else c0[n]
-                step_back(dgates[n, t], gates[n, t], before, c[n, t], dh0[n], dc0[n], dx[n, t])
-            else:
-                dx[n, t, :] = 0
-        for gate in range(4):
-            slopes = dx.ctypes.data + size * ((lo * time + t) * 4 + gate) * units
-            columns = turned.ctypes.data + size * gate * units * units
-            product(kernel, slopes, time * 4 * units, columns, units, back.ctypes.data, units, units, units, hi - lo)
-            for n in range(lo, hi):
-                for u in range(units):
-                    dh0[n, u] += dropout[0, n, u] * back[n - lo, u]
+    """Rows lo..hi, a dozen at a time, from the last step to the first; the slopes meet the recurrent kernel, turned around once."""
+    units, columns, time, size = kernel.shape[0], kernel.shape[1], c.shape[1], kernel.itemsize
+    turned, back = turned_around(kernel), np.empty((AT_ONCE, units), kernel.dtype)
+    kinds, into_gates = kinds_of_masks(dropout, lo, hi), np.zeros(columns, kernel.dtype)
+    into_h, into_c = np.zeros(units, kernel.dtype), np.zeros(units, kernel.dtype)
+    for first in range(lo, hi, AT_ONCE):
+        rows = min(AT_ONCE, hi - first)
+        for n in range(first, first + rows):
+            clear_row(dh0[n])
+            clear_row(dc0[n])
+        for t in range(time - 1, -1, -1):
+            for n in range(first, first + rows):
+                read_flow(dh, n, t, into_h)
+                read_flow(dc, n, t, into_c)
+                add_row(into_h, dh0[n])
+                add_row(into_c, dc0[n])
+                if mask[n, t]:
+                    read_flow(dgates, n, t, into_gates)
+                    before = c[n, t - 1] if t > 0 else c0[n]
+                    step_back(into_gates, gates[n, t], before, c[n, t], dh0[n], dc0[n], dx[n, t])
+                else:
+                    clear_row(dx[n, t])
+            slopes = dx.ctypes.data + size * (first * time + t) * columns
+            meet_kernel_back(strips, kinds, slopes, time * columns, turned, dropout, first, rows, back, dh0)

@@ -3,7 +3,20 @@
 import numpy as np
 from numba import njit
 
-from refnet_fast.cpu.recurrent import MACHINE, product, rows_of, tanh
+from refnet_fast.cpu.recurrent import (
+    AT_ONCE,
+    MACHINE,
+    add_row,
+    clear_row,
+    copy_row,
+    kinds_of_masks,
+    meet_kernel,
+    meet_kernel_back,
+    read_flow,
+    rows_of,
+    tanh,
+    turned_around,
+)
 from refnet_fast.kernels import kernel
 
 
@@ -15,22 +28,21 @@ def step(x, hidden):
 
 
 @kernel("simple_rnn", **rows_of(1, 1, 3, 4))
-def simple_rnn_rows(x, kernel, h0, mask, dropout, activation, h, lo, hi):
-    """Rows lo..hi. A step's states meet the recurrent kernel together; the products go to where the next states will stand."""
+def simple_rnn_rows(strips, x, kernel, h0, mask, dropout, activation, h, lo, hi):
+    """Rows lo..hi, a dozen through all steps and then the next. A step's states meet the recurrent kernel together; the products
+    go to where the next states will stand."""
     units, time, size = kernel.shape[0], h.shape[1], kernel.itemsize
-    masked = np.empty((hi - lo, units), kernel.dtype)
-    for t in range(time):
-        for n in range(lo, hi):
-            before, row = (h[n, t - 1] if t > 0 else h0[n]), masked[n - lo]
-            for u in range(units):
-                row[u] = before[u] * dropout[0, n, u]
-        to = h.ctypes.data + size * (lo * time + t) * units
-        product(kernel, masked.ctypes.data, units, kernel.ctypes.data, units, to, time * units, units, units, hi - lo)
-        for n in range(lo, hi):
-            if mask[n, t]:
-                step(x[n, t], h[n, t])
-            else:
-                h[n, t, :] = h[n, t - 1] if t > 0 else h0[n]
+    kinds, masked = kinds_of_masks(dropout, lo, hi), np.empty((AT_ONCE, units), kernel.dtype)
+    for first in range(lo, hi, AT_ONCE):
+        rows = min(AT_ONCE, hi - first)
+        for t in range(time):
+            to = h.ctypes.data + size * (first * time + t) * units
+            meet_kernel(strips, kinds, h, h0, t, first, rows, kernel, dropout, masked, to, time * units)
+            for n in range(first, first + rows):
+                if mask[n, t]:
+                    step(x[n, t], h[n, t])
+                else:
+                    copy_row(h[n, t - 1] if t > 0 else h0[n], h[n, t])
 
 
 @njit(**MACHINE)
@@ -38,31 +50,26 @@ def step_back(h, dhidden, dz):
     """One step of one row, backwards: what flows into the state leaves through dz."""
     one = h.dtype.type(1)
     for u in range(h.size):
-        dz[u] = dhidden[u] * (one - h[u] * h[u])
-        dhidden[u] = 0
+        dz[u], dhidden[u] = dhidden[u] * (one - h[u] * h[u]), 0
 
 
 @kernel("simple_rnn_gradient", **rows_of(1, 2, 0, 3, 4))
-def simple_rnn_gradient_rows(dh, h, kernel, mask, dropout, activation, dx, dh0, lo, hi):
-    """Rows lo..hi, from the last step to the first; the slopes meet the recurrent kernel, turned around once."""
+def simple_rnn_gradient_rows(strips, dh, h, kernel, mask, dropout, activation, dx, dh0, lo, hi):
+    """Rows lo..hi, a dozen at a time, from the last step to the first; the slopes meet the recurrent kernel, turned around once."""
     units, time, size = kernel.shape[0], h.shape[1], kernel.itemsize
-    turned = np.empty((units, units), kernel.dtype)
-    for j in range(units):
-        for u in range(units):
-            turned[u, j] = kernel[j, u]
-    back = np.empty((hi - lo, units), kernel.dtype)
-    for n in range(lo, hi):
-        dh0[n, :] = 0
-    for t in range(time - 1, -1, -1):
-        for n in range(lo, hi):
-            for u in range(units):
-                dh0[n, u] += dh[n, t, u]
-            if mask[n, t]:
-                step_back(h[n, t], dh0[n], dx[n, t])
-            else:
-                dx[n, t, :] = 0
-        slopes = dx.ctypes.data + size * (lo * time + t) * units
-        product(kernel, slopes, time * units, turned.ctypes.data, units, back.ctypes.data, units, units, units, hi - lo)
-        for n in range(lo, hi):
-            for u in range(units):
-                dh0[n, u] += dropout[0, n, u] * back[n - lo, u]
+    turned, back = turned_around(kernel), np.empty((AT_ONCE, units), kernel.dtype)
+    kinds, into_h = kinds_of_masks(dropout, lo, hi), np.zeros(units, kernel.dtype)
+    for first in range(lo, hi, AT_ONCE):
+        rows = min(AT_ONCE, hi - first)
+        for n in range(first, first + rows):
+            clear_row(dh0[n])
+        for t in range(time - 1, -1, -1):
+            for n in range(first, first + rows):
+                read_flow(dh, n, t, into_h)
+                add_row(into_h, dh0[n])
+                if mask[n, t]:
+                    step_back(h[n, t], dh0[n], dx[n, t])
+                else:
+                    clear_row(dx[n, t])
+            slopes = dx.ctypes.data + size * (first * time + t) * units
+            meet_kernel_back(strips, kinds, slopes, time * units, turned, dropout, first, rows, back, dh0)

@@ -3,7 +3,10 @@
 import numpy as np
 from numba import njit
 
+from refnet_fast.cpu.tile import multiply, strip_for, strips
+from refnet_fast.derive import itemsize
 from refnet_fast.kernels import as_rows, kernel
+from refnet_fast.native import address_of
 from refnet_fast.tables import ELEMENT_NS
 
 CHAIN = 1024  # additions in a row; longer sums are sums of sums, so that a million ones do not stand still at 2**24
@@ -29,36 +32,33 @@ def _results(call):
     return call.form.domain[0] * call.form.domain[1]
 
 
-@kernel("sum", when=_along_columns, tasks=_results, cost=_task_ns, quantum=16)
-def sum_columns(x, y, lo, hi):
-    """Results lo..hi, whole rows of x added at a time, so that memory is read forwards and the additions vectorise."""
-    inner = x.shape[2]
+ONES = {"float32": np.ones(1, np.float32), "float64": np.ones(1, np.float64)}
+
+
+def _matrices(call, inputs, outputs):
+    """What multiplies, the address of a 1, the addresses of x and y, and the reduced and the inner extent."""
+    (x,), (y,) = inputs, outputs
+    _, reduced, inner = x.view.shape
+    return [strips(itemsize(y.dtype)), address_of(ONES[y.dtype]), x.address, y.address, reduced, inner]
+
+
+@kernel("sum", when=_along_columns, tasks=_results, cost=_task_ns, quantum=16, arguments=_matrices)
+def sum_columns(strips, one, x, y, reduced, inner, lo, hi):
+    """Results lo..hi: a row of ones times a matrix, on the register tile. Memory is read forwards, sums stay in registers."""
+    size = strips[0]
     while lo < hi:
         o = lo // inner
         first, end = lo - o * inner, min(hi - o * inner, inner)
-        out = y[o, first:end]
-        out[:] = 0
-        if x.shape[1] <= CHAIN:
-            add_rows(x[o, :, first:end], out)
-        else:
-            part = np.empty_like(out)
-            for start in range(0, x.shape[1], CHAIN):
-                part[:] = 0
-                add_rows(x[o, start : start + CHAIN, first:end], part)
-                add_row(part, out)
+        while first < end:
+            strip, some = strip_for(strips, end - first)
+            done = 0
+            while done < reduced or done == 0:
+                count = min(CHAIN, reduced - done)
+                rows, to = x + size * ((o * reduced + done) * inner + first), y + size * (o * inner + first)
+                multiply(strip, 1, 1, count, one, 0, 0, 0, rows, inner, 0, to, inner, some, done)
+                done += max(count, 1)
+            first += some
         lo = o * inner + end
-
-
-@njit(error_model="numpy")
-def add_rows(rows, out):
-    for r in range(rows.shape[0]):
-        add_row(rows[r], out)
-
-
-@njit(error_model="numpy")
-def add_row(row, out):
-    for i in range(out.size):
-        out[i] += row[i]
 
 
 @kernel(

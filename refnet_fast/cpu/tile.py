@@ -4,11 +4,16 @@ One step of a tile of R rows by V vectors loads V vectors of b, broadcasts R num
 accumulators, a step's vectors of b and one broadcast must fit the registers: R * V + V + 1 <= 31 with AVX-512, 15 with AVX2.
 """
 
+import functools
+from typing import NamedTuple
+
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from refnet_fast.build import build_all
 
 I64, I32 = ir.IntType(64), ir.IntType(32)
 
@@ -17,6 +22,7 @@ WIDE_VECTORS = bool(_features.get("avx512f"))
 VECTOR_BYTES = 64 if WIDE_VECTORS else 32
 TALL, WIDE = (6, 4) if WIDE_VECTORS else (6, 2)  # rows and vectors of the tile for wide results
 NARROW_ROWS = 16 if WIDE_VECTORS else 12  # rows of the one-vector tile for the right edge and narrow results
+KINDS = ((NARROW_ROWS, 1), (12 if WIDE_VECTORS else 6, 2), (TALL, WIDE))  # rows and vectors: few columns, more, a panel
 
 
 def lanes(bytes_of_element):
@@ -31,53 +37,133 @@ def _splat(builder, scalar, count):
     return builder.shuffle_vector(one, ir.Constant(kind, ir.Undefined), zeros)
 
 
-@intrinsic(prefer_literal=True)
-def tile(typing, size, rows, vectors, steps, a, a_row, a_step, b, b_row, c, c_row, columns, add):
-    """c[rows, vectors] = sum over steps of a * b, or with `add` c += that sum; only `columns` of its columns exist.
+class Strips(NamedTuple):
+    """What a kernel that multiplies is given: bytes of an element, elements of a vector, and the addresses of compiled strips for
+    few columns, for more, and for a whole panel."""
 
-    size (bytes of an element: 4 or 8), rows and vectors are literals. a, b and c are addresses; strides count elements.
+    size: int
+    lanes: int
+    narrow: int
+    half: int
+    wide: int
+
+
+@functools.cache
+def strips(size):
+    """The strips for elements of `size` bytes; compiled once, and called by address by all kernels that multiply."""
+    texts = [TEXT.format(size=size, tall=tall, vectors=vectors) for tall, vectors in KINDS]
+    addresses = build_all(texts)
+    return Strips(size, lanes(size), *(addresses[text] for text in texts))
+
+
+TEXT = """from numba import cfunc, types
+from refnet_fast.cpu.tile import strip
+
+
+@cfunc(types.void(*[types.int64] * 14), cache=True)
+def kernel(rows, runs, steps, a, a_row, a_step, a_run, b, b_row, b_run, c, c_row, columns, add):
+    strip({size}, {tall}, {vectors}, rows, runs, steps, a, a_row, a_step, a_run, b, b_row, b_run, c, c_row, columns, add)
+"""
+
+
+@intrinsic
+def multiply(typing, address, rows, runs, steps, a, a_row, a_step, a_run, b, b_row, b_run, c, c_row, columns, add):
+    """Calls the strip at an address: c = sum over runs and steps of a * b, or with `add` c += that sum.
+
+    `rows` of c, of which `columns` exist, one vector, two or a panel at most. a, b and c are addresses; strides count elements.
+    The steps of a sum may lie in several runs, which begin a_run and b_run elements apart.
     """
 
     def emit(context, builder, signature, args):
-        steps, a, a_row, a_step, b, b_row, c, c_row, columns, add = args[3:]
-        one, zero = ir.Constant(I64, 1), ir.Constant(I64, 0)
-        left, right = (a, a_row, a_step, zero), (b, b_row, zero)
-        block(builder, literals(size, rows, vectors), one, steps, left, right, (c, c_row), columns, add)
+        kind = ir.FunctionType(ir.VoidType(), [I64] * 14)
+        builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
         return context.get_dummy_value()
 
-    return types.void(size, rows, vectors, *[types.int64] * 10), emit
+    return types.void(*[types.int64] * 15), emit
+
+
+@njit(error_model="numpy")
+def strip_for(strips, columns):
+    """The address of the strip that serves so many columns or the first of them, and how many it takes."""
+    vector = strips[1]
+    if columns > (WIDE - 1) * vector:
+        return strips[4], min(columns, WIDE * vector)
+    if columns > vector:
+        return strips[3], min(columns, 2 * vector)
+    return strips[2], columns
 
 
 @intrinsic(prefer_literal=True)
-def tile_of_runs(
-    typing, size, rows, vectors, runs, steps, a, a_row, a_step, a_run, b, b_row, b_run, c, c_row, columns, add
+def strip(
+    typing, size, tall, vectors, rows, runs, steps, a, a_row, a_step, a_run, b, b_row, b_run, c, c_row, columns, add
 ):
-    """`tile` over several runs of steps, which begin a_run and b_run elements apart: c stays in registers for all of them.
+    """What `multiply` calls: any number of rows, in tiles of nearly equal height, `tall` at most.
 
-    Each kind of tile is one function of its own, however often it is called: that is quick to compile.
+    size (bytes of an element: 4 or 8), tall and vectors are literals. c stays in registers for all runs of a sum.
     """
 
     def emit(context, builder, signature, args):
-        kind = literals(size, rows, vectors)
-        shape = ir.FunctionType(ir.VoidType(), [I64] * 13)
-        name = "tile_of_runs_{}_{}_{}".format(*kind)
-        function = cgutils.get_or_insert_function(builder.module, shape, name)
-        if function.is_declaration:
-            function.linkage = "internal"
-            function.attributes.add("noinline")
-            body = ir.IRBuilder(function.append_basic_block())
-            runs, steps, a, a_row, a_step, a_run, b, b_row, b_run, c, c_row, columns, add = function.args
-            left, right = (a, a_row, a_step, a_run), (b, b_row, b_run)
-            block(body, kind, runs, steps, left, right, (c, c_row), columns, add)
-            body.ret_void()
+        function = strip_function(builder.module, size.literal_value, tall.literal_value, vectors.literal_value)
         builder.call(function, args[3:])
         return context.get_dummy_value()
 
-    return types.void(size, rows, vectors, *[types.int64] * 13), emit
+    return types.void(size, tall, vectors, *[types.int64] * 14), emit
 
 
-def literals(size, rows, vectors):
-    return size.literal_value, rows.literal_value, vectors.literal_value
+def strip_function(module, size, tall, vectors):
+    """The function of a kind of strip, and in it a function for each height of tile."""
+    function = cgutils.get_or_insert_function(
+        module, ir.FunctionType(ir.VoidType(), [I64] * 14), f"strip_{size}_{tall}_{vectors}"
+    )
+    if not function.is_declaration:
+        return function
+    tiles = [tile_function(module, (size, height, vectors)) for height in range(1, tall + 1)]
+    builder = internal(function)
+    rows, runs, steps, a, a_row, a_step, a_run, b, b_row, b_run, c, c_row, columns, add = function.args
+    number = lambda value: ir.Constant(I64, value)
+    done = cgutils.alloca_once_value(builder, number(0))
+    next_tile, ended = function.append_basic_block("next_tile"), function.append_basic_block("ended")
+    height_of = [function.append_basic_block(f"height_{height}") for height in range(1, tall + 1)]
+    some = function.append_basic_block("some")
+    builder.branch(next_tile)
+    builder.position_at_end(next_tile)
+    i = builder.load(done)
+    left = builder.sub(rows, i)
+    builder.cbranch(builder.icmp_signed(">", left, number(0)), some, ended)
+    builder.position_at_end(some)
+    count = builder.udiv(builder.add(left, number(tall - 1)), number(tall))
+    height = builder.udiv(builder.add(left, builder.sub(count, number(1))), count)
+    offset = lambda base, stride: builder.add(base, builder.mul(number(size), builder.mul(i, stride)))
+    a_i, c_i = offset(a, a_row), offset(c, c_row)
+    choice = builder.switch(height, ended)
+    for n, (tile, place) in enumerate(zip(tiles, height_of), start=1):
+        choice.add_case(number(n), place)
+        builder.position_at_end(place)
+        builder.call(tile, [runs, steps, a_i, a_row, a_step, a_run, b, b_row, b_run, c_i, c_row, columns, add])
+        builder.store(builder.add(i, number(n)), done)
+        builder.branch(next_tile)
+    builder.position_at_end(ended)
+    builder.ret_void()
+    return function
+
+
+def tile_function(module, kind):
+    """One tile, as a function."""
+    shape = ir.FunctionType(ir.VoidType(), [I64] * 13)
+    function = cgutils.get_or_insert_function(module, shape, "tile_{}_{}_{}".format(*kind))
+    if function.is_declaration:
+        builder = internal(function)
+        runs, steps, a, a_row, a_step, a_run, b, b_row, b_run, c, c_row, columns, add = function.args
+        block(builder, kind, runs, steps, (a, a_row, a_step, a_run), (b, b_row, b_run), (c, c_row), columns, add)
+        builder.ret_void()
+    return function
+
+
+def internal(function):
+    """The builder of a function that stays in its module, and is not inlined."""
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    return ir.IRBuilder(function.append_basic_block())
 
 
 def block(builder, kind, runs, steps, left, right, result, columns, add):

@@ -380,8 +380,63 @@ def test_the_live_bar(monkeypatch: Any) -> None:
     assert "Epoch 1/1" in text and "━" in text and "val_loss: " in text and "2/2" in text
 
 
-def test_arguments_of_keras_that_arrays_do_not_need() -> None:
-    with pytest.raises(ArgumentError, match="steps_per_epoch belongs to endless data"):
-        classifier().fit(X, LABELS, steps_per_epoch=3)
-    history = classifier().fit(X, LABELS, epochs=4, validation_data=(X, LABELS), validation_freq=2, verbose=0).history
+def test_an_epoch_of_so_many_batches_goes_on_where_the_last_one_stopped(monkeypatch: Any) -> None:
+    seen: list[Any] = []
+
+    def before(order: Any, start: int, stop: int) -> int:
+        seen.append((order, start, stop))
+        return stop
+
+    watch(monkeypatch, before)
+    numbers: list[int] = []
+    each = [callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: numbers.append(batch))]
+    history = classifier().fit(X, LABELS, batch_size=4, epochs=4, steps_per_epoch=2, callbacks=each, verbose=0)
+    assert [start for _, start, _ in seen] == [0, 1, 2, 0, 1, 2, 0, 1] and numbers == [0, 1] * 4
+    orders = [order for order, _, _ in seen]
+    assert orders[0] is orders[2] and orders[3] is orders[5] and not np.array_equal(orders[0], orders[3])
+    assert len(history.history["loss"]) == 4 and history.params["steps"] == 2
+    seen.clear()
+    classifier().fit(X, LABELS, batch_size=4, steps_per_epoch=7, shuffle=False, callbacks=each, verbose=0)
+    assert [(order, start) for order, start, _ in seen] == [(None, at % 3) for at in range(7)]
+
+
+def test_validation_after_some_epochs_and_on_some_batches() -> None:
+    model = classifier(optimizer=optimizers.SGD(0.0))
+    data = (X, LABELS)
+    history = model.fit(*data, epochs=4, validation_data=data, validation_freq=2, verbose=0).history
     assert len(history["loss"]) == 4 and len(history["val_loss"]) == 2
+    history = model.fit(
+        *data, epochs=4, validation_data=data, validation_freq=[1, 4], validation_steps=2, verbose=0
+    ).history
+    assert len(history["val_loss"]) == 2
+    again = model.fit(*data, validation_data=data, validation_steps=2, validation_batch_size=3, verbose=0).history
+    assert again["val_loss"][0] == pytest.approx(model.evaluate(X[:6], LABELS[:6], verbose=0)[0], rel=1e-6)
+    with pytest.raises(ArgumentError, match="validation_freq must be an integer of at least 1; got 0"):
+        model.fit(*data, validation_data=data, validation_freq=0)
+
+
+def test_hooks_around_validation_and_predictions() -> None:
+    heard: list[Any] = []
+
+    class Listener(callbacks.Callback):
+        def on_test_begin(self, logs: Any = None) -> None:
+            heard.append("begin")
+
+        def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+            heard.append((batch, sorted(logs)))
+
+        def on_test_end(self, logs: Any = None) -> None:
+            heard.append(("end", sorted(logs)))
+
+        def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
+            heard.append((batch, logs["outputs"].shape))
+
+    model = classifier()
+    listener = Listener()
+    model.fit(X, LABELS, validation_data=(X, LABELS), validation_batch_size=6, callbacks=[listener], verbose=0)
+    names = ["accuracy", "loss"]
+    assert heard == ["begin", (0, names), (1, names), ("end", names)]
+    assert [a.shape for a in listener.validation_data] == [(11, 4), (11,)]
+    heard.clear()
+    whole = model.predict(X, batch_size=8, callbacks=[listener])
+    assert heard == [(0, (8, 3)), (1, (3, 3))] and whole.shape == (11, 3)

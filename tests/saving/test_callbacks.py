@@ -1,12 +1,17 @@
 """Checkpoints, logs, and callbacks that watch a value."""
 
+import http.server
+import json
 import pathlib
+import threading
+import urllib.parse
 from typing import Any
 
 import numpy as np
 import pytest
 
 from refnet import Input, Sequential, callbacks, layers, optimizers, saving
+from refnet.callbacks.watching import Watch
 from refnet.errors import ArgumentError
 
 x = np.linspace(-1, 1, 24, dtype="float32").reshape(12, 2)
@@ -97,3 +102,77 @@ def test_training_ends_at_a_loss_that_is_no_number(capsys: pytest.CaptureFixture
     model = model_with(1e30)
     history = model.fit(x, y, epochs=5, batch_size=4, callbacks=[callbacks.TerminateOnNaN()])
     assert len(history.epoch) < 5 and "training ends" in capsys.readouterr().out
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    """Keeps what it is sent."""
+
+    seen: list[Any] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        Server.seen.append((self.path, self.headers["Content-Type"], self.headers["X-Key"], body))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *args: Any) -> None: ...
+
+
+def test_a_server_is_told_of_each_epoch() -> None:
+    server = http.server.HTTPServer(("127.0.0.1", 0), Server)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    root = f"http://127.0.0.1:{server.server_port}"
+    try:
+        told = callbacks.RemoteMonitor(root, headers={"X-Key": "k"}, send_as_json=True)
+        history = model_with().fit(x, y, epochs=2, callbacks=[told], verbose=0)
+        model_with().fit(x, y, callbacks=[callbacks.RemoteMonitor(root, path="/p", field="f")], verbose=0)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    first, second, form = Server.seen
+    assert first[:3] == ("/publish/epoch/end/", "application/json", "k")
+    assert json.loads(second[3]) == {"epoch": 1, "loss": history.history["loss"][1]}
+    assert form[0] == "/p" and json.loads(urllib.parse.parse_qs(form[3])["f"][0])["epoch"] == 0
+    with pytest.warns(UserWarning, match="cannot be reached"):
+        model_with().fit(x, y, callbacks=[callbacks.RemoteMonitor(root)], verbose=0)
+
+
+def test_a_progress_logger_shows_lines_though_fit_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    model_with().fit(x, y, epochs=2, callbacks=[callbacks.ProgbarLogger()], verbose=0)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "Epoch 1/2" and "loss: " in lines[1] and len(lines) == 4
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        callbacks.EarlyStopping("val_loss"),
+        callbacks.ReduceLROnPlateau("val_loss"),
+        callbacks.ModelCheckpoint("m.keras", "val_loss", save_best_only=True),
+    ],
+)
+def test_a_value_that_will_not_be_there_is_told_before_training(callback: Any) -> None:
+    model = model_with()
+    before = model.get_weights()
+    name = type(callback).__name__
+    with pytest.raises(ArgumentError, match=f"{name} watches 'val_loss'; the logs have loss"):
+        model.fit(x, y, callbacks=[callback])
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights()))
+    with pytest.raises(ArgumentError, match="Did you mean 'val_loss'"):
+        model.fit(x, y, validation_split=0.5, callbacks=[callbacks.EarlyStopping("val_los")])
+
+
+def test_a_watched_metric_says_which_way_it_gets_better_and_goes_by_its_other_name() -> None:
+    watch = Watch("EarlyStopping", "val_mean_io_u", "auto")
+    assert watch.sign == -1 and Watch("", "val_loss", "auto").sign == 1 and Watch("", "loss", "max").sign == -1
+    model = Sequential([Input((2,)), layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=["mae"])
+    stop = callbacks.EarlyStopping("val_mean_absolute_error", min_delta=1e9)
+    assert len(model.fit(x, y, epochs=9, validation_split=0.5, callbacks=[stop]).epoch) == 2
+    model.metrics[1]._direction = "up"
+    assert stop.watch.sign == 1  # of `mean_absolute_error`, which is no metric's name
+    named = Watch("", "val_mae", "auto")
+    named.model = model
+    assert named.sign == -1

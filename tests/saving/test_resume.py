@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from refnet import Input, Sequential, callbacks, layers, utils
+from refnet import Input, Model, Sequential, callbacks, layers, ops, optimizers, utils
+from refnet import random as random_numbers
 from refnet.errors import ArgumentError, FileError
 from refnet.saving import files
 
@@ -122,6 +123,60 @@ def test_every_place_is_taken_up(save_freq: Any, batch: int | None, tmp_path: pa
     assert history.epoch[-1] == 3 and len(history.epoch) < 4
     assert history.history["loss"] == whole.history["loss"][-len(history.epoch) :]  # the metrics' states too
     assert again.evaluate(x, y) == model.evaluate(x, y)
+
+
+@pytest.mark.parametrize("stop", [(1, None), (2, 1), (3, 0)])
+@pytest.mark.parametrize("save_freq", ["epoch", 1])
+def test_epochs_that_end_within_a_pass_are_taken_up(save_freq: Any, stop: Any, tmp_path: pathlib.Path) -> None:
+    """Three batches an epoch, five in a pass over the samples."""
+    more = {"epochs": 5, "batch_size": 4, "steps_per_epoch": 3}
+    model, x, y = model_and_data()
+    model.fit(x, y, **more)
+    killed = model_and_data()[0]
+    with pytest.raises(Stop):
+        killed.fit(x, y, **more, callbacks=[callbacks.BackupAndRestore(tmp_path, save_freq), stopping(*stop)])
+    again = model_and_data(seed=77)[0]
+    again.fit(x, y, **more, callbacks=[callbacks.BackupAndRestore(tmp_path, save_freq)])
+    for a, b in zip(again.get_weights(), model.get_weights(), strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
+class OwnStep(Model):
+    """Draws in a step of its own, and keeps a second optimizer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.dropout = layers.Dense(2), layers.Dropout(0.5)
+        self.other = optimizers.Adam(0.05)
+
+    def call(self, inputs: Any) -> Any:
+        return self.inner(self.dropout(inputs))
+
+    def train_step(self, data: Any) -> Any:
+        x, y = data
+        loss = ops.mean(ops.square(self(x, training=True) - y)) + ops.mean(random_numbers.normal((3,))) * 0.0
+        weights = self.trainable_weights
+        self.other.apply_gradients(zip(ops.gradients(loss, weights), weights))
+        return {"loss": loss}
+
+
+def test_a_run_with_steps_of_its_own_is_taken_up(tmp_path: pathlib.Path) -> None:
+    def made(seed: int) -> Any:
+        utils.set_random_seed(seed)
+        model = OwnStep()
+        model.compile()
+        return model
+
+    x = np.random.default_rng(0).normal(size=(20, 3)).astype("float32")
+    more = {"epochs": 4, "batch_size": 4}
+    whole = made(1)
+    whole.fit(x, x[:, :2], **more)
+    with pytest.raises(Stop):
+        made(1).fit(x, x[:, :2], **more, callbacks=[callbacks.BackupAndRestore(tmp_path, 1), stopping(2, 1)])
+    again = made(77)
+    again.fit(x, x[:, :2], **more, callbacks=[callbacks.BackupAndRestore(tmp_path, 1)])
+    for a, b in zip([*again.weights, *again.other.variables], [*whole.weights, *whole.other.variables], strict=True):
+        assert a.numpy().tobytes() == b.numpy().tobytes()
 
 
 def test_the_backup_of_another_model_or_a_damaged_one_is_refused(tmp_path: pathlib.Path) -> None:

@@ -4,9 +4,9 @@ import os
 import sys
 
 import keras
-from keras import layers, losses, optimizers
+from nets import built
 from rounds import serve
-from workloads import LEARNING_RATE, WORKS
+from workloads import WORKS
 
 if os.environ["KERAS_BACKEND"] == "torch":
     import torch as backend
@@ -17,16 +17,7 @@ else:
 
 work = WORKS[sys.argv[1]]
 x, y = work.data()
-keras.utils.set_random_seed(0)
-last = {"squared error": None, "softmax cross-entropy": "softmax", "sigmoid cross-entropy": "sigmoid"}[work.loss]
-loss = {
-    "squared error": losses.MeanSquaredError(),
-    "softmax cross-entropy": losses.SparseCategoricalCrossentropy(),
-    "sigmoid cross-entropy": losses.BinaryCrossentropy(),
-}[work.loss]
-hidden = [layers.Dense(size, activation="relu") for size in work.sizes[1:-1]]
-model = keras.Sequential([layers.Input((work.sizes[0],)), *hidden, layers.Dense(work.sizes[-1], activation=last)])
-model.compile(optimizers.RMSprop(LEARNING_RATE), loss)
+model = built(work, keras)
 serve(
     {"keras": keras.__version__, backend.__name__: backend.__version__},
     work.steps,

@@ -1,4 +1,15 @@
-"""What is measured. Imported by each program from its own folder, so that no peer loads refnet."""
+"""What is measured. Imported by each program from its own folder, so that no peer loads refnet.
+
+A network is told as a list of layers, each a kind and its numbers; every program builds it with its own library:
+
+    ("dense", units, activation)          ("conv2d", filters, size, activation)   ("conv1d", filters, size, activation)
+    ("separable_conv2d", filters, size)   ("batch_normalization",)                ("activation", name)
+    ("max_pool2d", size)                  ("max_pool1d", size)                    ("flatten",)
+    ("global_average_pool2d",)            ("global_max_pool1d",)                  ("embedding", words, units)
+    ("lstm", units)                       ("bidirectional_lstm", units)           ("gru", units, dropout, recurrent dropout)
+
+Convolutions are "valid", separable ones "same"; a recurrent layer gives its last output.
+"""
 
 from typing import NamedTuple
 
@@ -9,34 +20,132 @@ class Work(NamedTuple):
     """A network, and an epoch of it.
 
     Attributes:
-        sizes: of the input and of each Dense layer; relu between them.
-        loss: 'squared error', 'softmax cross-entropy' (integer labels) or 'sigmoid cross-entropy'.
+        shape: of one sample.
+        layers: as told above; the last one's activation is left to the program, which knows its loss.
+        loss: 'squared error', 'absolute error', 'softmax cross-entropy' (integer labels) or 'sigmoid cross-entropy'.
+        input: 'normal', 'words' (integers below the embedding's number) or 'one-hot' (of the last axis).
     """
 
     name: str
-    sizes: tuple[int, ...]
+    shape: tuple[int, ...]
+    layers: tuple[tuple, ...]
     batch: int
     steps: int
     loss: str
+    input: str = "normal"
 
     def data(self) -> tuple[np.ndarray, np.ndarray]:
         """Random samples, the same for every program."""
         random = np.random.default_rng(1)
         count = self.batch * self.steps
-        x = random.standard_normal((count, self.sizes[0]), dtype=np.float32)
-        if self.loss == "squared error":
-            return x, random.standard_normal((count, 1), dtype=np.float32)
+        if self.input == "words":
+            x = random.integers(0, self.layers[0][1], (count, *self.shape)).astype(np.int32)
+        elif self.input == "one-hot":
+            x = np.eye(self.shape[-1], dtype=np.float32)[random.integers(0, self.shape[-1], (count, *self.shape[:-1]))]
+        else:
+            x = random.standard_normal((count, *self.shape), dtype=np.float32)
+        units = self.layers[-1][1]
+        if self.loss in ("squared error", "absolute error"):
+            return x, random.standard_normal((count, units), dtype=np.float32)
         if self.loss == "sigmoid cross-entropy":
-            return x, random.integers(0, 2, (count, 1)).astype(np.float32)
-        return x, random.integers(0, self.sizes[-1], count).astype(np.int32)
+            return x, random.integers(0, 2, (count, units)).astype(np.float32)
+        return x, random.integers(0, units, count).astype(np.int32)
 
+
+def perceptron(*sizes: int) -> tuple[tuple, ...]:
+    return tuple(("dense", size, "relu") for size in sizes)
+
+
+def convolutions(*filters: int) -> tuple[tuple, ...]:
+    """3x3 convolutions with a 2x2 pooling after each."""
+    return tuple(layer for n in filters for layer in (("conv2d", n, 3, "relu"), ("max_pool2d", 2)))
+
+
+def separable(*filters: int) -> tuple[tuple, ...]:
+    """Separable convolutions, each normalized, rectified and pooled."""
+    return tuple(
+        layer
+        for n in filters
+        for layer in (("separable_conv2d", n, 3), ("batch_normalization",), ("activation", "relu"), ("max_pool2d", 2))
+    )
+
+
+ENDS = {
+    "squared error": None,
+    "absolute error": None,
+    "softmax cross-entropy": "softmax",
+    "sigmoid cross-entropy": "sigmoid",
+}
+ONE = (("dense", 1, None),)
+TEN = (("dense", 10, None),)
+IMDB = ("embedding", 10000, 32)
 
 WORKS = {
     work.name: work
     for work in (
-        Work("13-64-64-1 batch 1", (13, 64, 64, 1), 1, 1000, "squared error"),
-        Work("784-512-10 batch 128", (784, 512, 10), 128, 60, "softmax cross-entropy"),
-        Work("10000-16-16-1 batch 512", (10000, 16, 16, 1), 512, 10, "sigmoid cross-entropy"),
+        Work("Boston 13-64-64-1 batch 1", (13,), (*perceptron(64, 64), *ONE), 1, 1000, "squared error"),
+        Work("MNIST 784-512-10 batch 128", (784,), (*perceptron(512), *TEN), 128, 60, "softmax cross-entropy"),
+        Work("IMDB 10000-16-16-1 batch 512", (10000,), (*perceptron(16, 16), *ONE), 512, 10, "sigmoid cross-entropy"),
+        Work(
+            "MNIST convnet 32-64-64 batch 64",
+            (28, 28, 1),
+            (*convolutions(32, 64), ("conv2d", 64, 3, "relu"), ("flatten",), *perceptron(64), *TEN),
+            64,
+            20,
+            "softmax cross-entropy",
+        ),
+        Work(
+            "cats and dogs convnet batch 20",
+            (150, 150, 3),
+            (*convolutions(32, 64, 128, 128), ("flatten",), *perceptron(512), *ONE),
+            20,
+            3,
+            "sigmoid cross-entropy",
+        ),
+        Work("IMDB LSTM(32) batch 128", (500,), (IMDB, ("lstm", 32), *ONE), 128, 4, "sigmoid cross-entropy", "words"),
+        Work(
+            "IMDB bidirectional LSTM(32) batch 128",
+            (500,),
+            (IMDB, ("bidirectional_lstm", 32), *ONE),
+            128,
+            4,
+            "sigmoid cross-entropy",
+            "words",
+        ),
+        Work(
+            "IMDB Conv1D batch 128",
+            (500,),
+            (
+                ("embedding", 10000, 128),
+                ("conv1d", 32, 7, "relu"),
+                ("max_pool1d", 5),
+                ("conv1d", 32, 7, "relu"),
+                ("global_max_pool1d",),
+                *ONE,
+            ),
+            128,
+            4,
+            "sigmoid cross-entropy",
+            "words",
+        ),
+        Work("Jena GRU(32) dropout batch 128", (240, 14), (("gru", 32, 0.2, 0.2), *ONE), 128, 8, "absolute error"),
+        Work(
+            "text LSTM(128) batch 128",
+            (60, 58),
+            (("lstm", 128), ("dense", 58, None)),
+            128,
+            8,
+            "softmax cross-entropy",
+            "one-hot",
+        ),
+        Work(
+            "separable 64x64 batch 32",
+            (64, 64, 3),
+            (*separable(32, 64, 128), ("global_average_pool2d",), *TEN),
+            32,
+            6,
+            "softmax cross-entropy",
+        ),
     )
 }
 LEARNING_RATE = 1e-3

@@ -1,0 +1,212 @@
+"""Recurrent layers: a cell taken over the steps of a sequence."""
+
+from typing import Any
+
+import numpy as np
+
+from refnet import ops
+from refnet.errors import ArgumentError, ShapeError
+from refnet.graph import Variable
+from refnet.layers.base import Layer
+from refnet.layers.recurrent_cells import Step
+from refnet.layers.stacked_cells import (
+    StackedRNNCells,
+    branches,
+    build_cell,
+    check_cell,
+    first_states,
+    output_size_of,
+    stepper_of,
+)
+from refnet.structure import flatten, mapped, packed
+
+
+class RNN(Layer):
+    """A cell over the steps of a sequence.
+
+        output[t], state = cell(x[t], state)      for t = 0, 1, ...
+
+    SimpleRNNCell, LSTMCell, GRUCell and stacks of them are one op over all steps, if the op knows their activations (most:
+    `ops.recurrent.ACTIVATIONS`); the number of steps may be open then. Every other cell is called once for each step while the
+    graph is built, so it must be known.
+
+    A step whose mask is False is left out: the state stays, and the output is the last one. Called with an initial state, the
+    layer does not read the mask that its inputs carry, as in Keras 3; give `mask=` then.
+
+    Args:
+        cell: with `call(inputs, states)`, which gives an output and a list of states, and `state_size`, an integer or a list of
+            them; or a list of cells, on top of each other.
+        return_sequences: whether to return the outputs of all steps, (batch, time, ...), or the last one, (batch, ...).
+        return_state: whether to return the last states too, behind the outputs.
+        go_backwards: whether to take the steps from the last to the first; the outputs stand in the order of the steps.
+        stateful: whether each batch begins with the states in which the one before ended, sample by sample. The batch size must
+            be fixed: `Input(batch_shape=...)`. `reset_state` begins anew.
+        unroll: accepted for Keras's sake; it changes nothing.
+        zero_output_for_mask: whether the output of a step that is left out is 0.
+    Raises:
+        ShapeError: a time axis without steps, or open where it must be known; features that are not known.
+        ArgumentError: something that is no cell, or another number of initial states.
+
+    >>> import numpy as np
+    >>> from refnet.layers import SimpleRNNCell
+    >>> RNN(SimpleRNNCell(2), return_sequences=True)(np.ones((3, 5, 4), "float32")).shape
+    (3, 5, 2)
+    """
+
+    supports_masking = True
+
+    def __init__(
+        self,
+        cell: Any,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        zero_output_for_mask: bool = False,
+        **more: Any,
+    ):
+        super().__init__(**more)
+        if isinstance(cell, (list, tuple)):
+            cell = StackedRNNCells(cell)
+        check_cell(self.name, cell)
+        self.cell = cell
+        self.return_sequences, self.return_state = bool(return_sequences), bool(return_state)
+        self.go_backwards, self.stateful, self.unroll = bool(go_backwards), bool(stateful), bool(unroll)
+        self.zero_output_for_mask = bool(zero_output_for_mask)
+        self.branches_on_training = branches(cell)
+        self.states: Any = None
+
+    @property
+    def state_size(self) -> list[Any]:
+        """The cell's, as a list."""
+        size = self.cell.state_size
+        return list(size) if isinstance(size, (list, tuple)) else [size]
+
+    def build(self, input_shape: Any) -> None:
+        shape = (
+            tuple(input_shape[0]) if input_shape and isinstance(input_shape[0], (tuple, list)) else tuple(input_shape)
+        )
+        if len(shape) < 3:
+            raise ShapeError(f"{self.name} expects inputs of shape (batch, time, features), got shape {shape}.")
+        if self.stateful and shape[0] is None:
+            raise ShapeError(
+                f"{self.name} is stateful: it keeps a state for each sample of a batch, so the batch size must be fixed; got "
+                f"shape {shape}. Begin the model with Input(batch_shape=(batch, time, features))."
+            )
+        build_cell(self.cell, (shape[0], *shape[2:]))
+        if self.stateful:
+            zeros = self._first_states(shape[0])
+            self.states = mapped(lambda x: Variable(x, self.dtype, False, f"{self.name}/rnn_state"), zeros)
+
+    def _first_states(self, batch: Any) -> list[Any]:
+        states = first_states(self.cell, batch, self.dtype)
+        return states if isinstance(states, list) else [states]
+
+    def reset_state(self) -> None:
+        """Of a stateful layer: the next batch begins with zeros."""
+        for state in flatten(self.states or []):
+            state.set(np.zeros(state.shape, state.array.dtype))
+
+    def reset_states(self) -> None:
+        """`reset_state()`."""
+        self.reset_state()
+
+    # ---- calls
+
+    def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: Any = None) -> Any:
+        """All steps.
+
+        Args:
+            sequences: (batch, time, ...); or a list of them and of the initial states.
+            initial_state: a list of the states before the first step, or one of them; zeros (or, if stateful, the kept ones)
+                if None.
+            mask: (batch, time), False where a step is left out.
+        """
+        if isinstance(sequences, (list, tuple)):
+            sequences, *given = sequences
+            initial_state = given or initial_state
+        mask = flatten(mask)[0]
+        if sequences.shape[1] == 0:
+            raise ShapeError(f"{self.name} needs at least one time step; got shape {sequences.shape}.")
+        states = self._states_given(sequences, initial_state)
+        if getattr(self.cell, "takes_sequences", False):
+            outputs, last, after = self.cell.sequence(sequences, states, mask, self.go_backwards, training)
+        else:
+            outputs, last, after = self._step_by_step(sequences, states, mask, training)
+        if self.stateful:
+            mapped(lambda state, value: state.assign(value), self.states, after)
+        if self.zero_output_for_mask and mask is not None:
+            outputs = zeroed(outputs, ops.flip(mask, 1) if self.go_backwards else mask)
+            last = outputs[:, -1]
+        output = outputs if self.return_sequences else last
+        return (output, *after) if self.return_state else output
+
+    def _states_given(self, sequences: Any, initial_state: Any) -> Any:
+        """The states before the first step in the structure of state_size; None for the cell's own."""
+        if initial_state is None:
+            return self.states
+        given, wanted = flatten(initial_state), flatten(self.state_size)
+        if len(given) != len(wanted):
+            raise ArgumentError(f"{self.name} has {len(wanted)} states; initial_state has {len(given)}.")
+        return packed(self.state_size, given)
+
+    def _step_by_step(self, sequences: Any, states: Any, mask: Any, training: Any) -> tuple[Any, Any, list[Any]]:
+        if sequences.shape[1] is None:
+            raise ShapeError(
+                f"{self.name} calls its cell, a {type(self.cell).__name__}, once for each step while the graph is built, so the "
+                f"number of steps must be known; got shape {sequences.shape}. Give Input the time axis, or use SimpleRNNCell, "
+                "LSTMCell or GRUCell with activations of ops.recurrent.ACTIVATIONS, which take any number of steps."
+            )
+        if self.go_backwards:
+            sequences, mask = ops.flip(sequences, 1), None if mask is None else ops.flip(mask, 1)
+        batch = ops.shape(sequences)[0]
+        states = self._first_states(batch) if states is None else states
+        size = output_size_of(self.cell)
+        before = ops.zeros((batch, *(size if isinstance(size, (list, tuple)) else [size])), self.dtype)
+        return steps_taken(stepper_of(self.cell, training), sequences, states, mask, before)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        output = flatten(mask)[0] if self.return_sequences else None
+        return [output] + [None] * len(flatten(self.state_size)) if self.return_state else output
+
+
+def steps_taken(step: Step, inputs: Any, states: list[Any], mask: Any, before: Any) -> tuple[Any, Any, list[Any]]:
+    """The steps of a sequence, one after the other.
+
+    Args:
+        step: (inputs, states) -> (output, states).
+        inputs: (batch, time, ...).  mask: (batch, time), or None.
+        before: the output of steps that are left out before any that counts.
+    Returns:
+        The outputs, (batch, time, ...), the last one and the last states.
+    """
+
+    def taken(carry: Any, part: Any) -> tuple[Any, Any]:
+        held, last = carry
+        x, counts = part if mask is not None else (part[0], None)
+        output, after = step(x, held)
+        after = packed(held, flatten(after))
+        if counts is not None:
+            output = ops.where(spread(counts, output), output, last)
+            after = mapped(lambda new, old: ops.where(spread(counts, new), new, old), after, held)
+        return (after, output if mask is not None else last), output
+
+    parts = [ops.swapaxes(inputs, 0, 1)]
+    if mask is not None:
+        parts.append(ops.transpose(ops.cast(mask, "bool")))
+    (after, _), outputs = ops.scan(taken, (list(states), before), parts)
+    outputs = ops.swapaxes(outputs, 0, 1)
+    return outputs, outputs[:, -1], after
+
+
+def spread(mask: Any, like: Any) -> Any:
+    """A mask of few axes, with axes of length 1 behind until it has as many as another tensor."""
+    for _ in range(len(like.shape) - len(mask.shape)):
+        mask = ops.expand_dims(mask, -1)
+    return mask
+
+
+def zeroed(outputs: Any, mask: Any) -> Any:
+    """Outputs, (batch, time, ...), with 0 where the mask is False."""
+    return ops.where(spread(ops.cast(mask, "bool"), outputs), outputs, ops.zeros_like(outputs))

@@ -1,0 +1,134 @@
+"""StackedRNNCells, and what `RNN` asks of a cell, be it one of ours or not."""
+
+from typing import Any
+
+from refnet import ops
+from refnet.errors import ArgumentError
+from refnet.layers.base import Layer
+from refnet.layers.recurrent_cells import RecurrentCell, Step
+from refnet.structure import flatten
+
+
+class StackedRNNCells(Layer):
+    """Cells on top of each other, as one cell: each takes the output of the one below.
+
+    Args:
+        cells: a list of cells. What has `call(inputs, states)` and `state_size` is one.
+
+    >>> import numpy as np
+    >>> from refnet.layers import LSTMCell, RNN
+    >>> RNN(StackedRNNCells([LSTMCell(4), LSTMCell(3)]))(np.ones((2, 5, 1), "float32")).shape
+    (2, 3)
+    """
+
+    def __init__(self, cells: Any, **more: Any):
+        super().__init__(**more)
+        if not isinstance(cells, (list, tuple)) or not cells:
+            raise ArgumentError(f"{self.name} takes a list of cells; got {cells!r}.")
+        for cell in cells:
+            check_cell(self.name, cell)
+        self.cells = list(cells)
+        self.branches_on_training = any(branches(cell) for cell in cells)
+
+    @property
+    def state_size(self) -> list[Any]:
+        return [cell.state_size for cell in self.cells]
+
+    @property
+    def output_size(self) -> Any:
+        return output_size_of(self.cells[-1])
+
+    def build(self, input_shape: Any) -> None:
+        for cell in self.cells:
+            build_cell(cell, input_shape)
+            input_shape = (input_shape[0], output_size_of(cell))
+
+    def get_initial_state(self, batch_size: Any = None) -> list[Any]:
+        """The cells' own."""
+        return [first_states(cell, batch_size, self.dtype) for cell in self.cells]
+
+    def call(self, inputs: Any, states: Any, training: Any = None) -> Any:
+        """One time step. `states` holds a list, or one tensor, for each cell."""
+        return self.stepper(training)(inputs, list(states))
+
+    def stepper(self, training: Any) -> Step:
+        steps = [stepper_of(cell, training) for cell in self.cells]
+
+        def step(inputs: Any, states: list[Any]) -> tuple[Any, list[Any]]:
+            after = []
+            for one, own in zip(steps, states):
+                several = isinstance(own, (list, tuple))
+                inputs, new = one(inputs, list(own) if several else [own])
+                after.append(new if several else new[0])
+            return inputs, after
+
+        return step
+
+    @property
+    def takes_sequences(self) -> bool:
+        own = type(self).call is StackedRNNCells.call and type(self).stepper is StackedRNNCells.stepper
+        return own and all(getattr(cell, "takes_sequences", False) for cell in self.cells)
+
+    def sequence(
+        self, inputs: Any, states: Any, mask: Any, go_backwards: bool, training: Any
+    ) -> tuple[Any, Any, list[Any]]:
+        """Cell after cell, each over the whole sequence: no cell sees a later step of the one above."""
+        after, last = [], None
+        for k, cell in enumerate(self.cells):
+            own = None if states is None else states[k]
+            several = own is None or isinstance(own, (list, tuple))
+            inputs, last, new = cell.sequence(inputs, own if several else [own], mask, go_backwards, training)
+            after.append(new if isinstance(cell.state_size, (list, tuple)) else new[0])
+            if go_backwards:
+                mask, go_backwards = None if mask is None else ops.flip(mask, 1), False
+        return inputs, last, after
+
+
+def check_cell(layer: str, cell: Any) -> None:
+    """Raises ArgumentError unless this is a cell."""
+    for word in ("call", "state_size"):
+        if not hasattr(cell, word):
+            raise ArgumentError(f"{layer}: a cell has `call(inputs, states)` and `state_size`; {cell!r} has no {word}.")
+
+
+def branches(cell: Any) -> bool:
+    """Whether a cell draws dropout masks, so that training and inference have to be traced apart."""
+    return isinstance(cell, (RecurrentCell, StackedRNNCells)) and cell.branches_on_training
+
+
+def build_cell(cell: Any, input_shape: Any) -> None:
+    if isinstance(cell, Layer) and not cell.built:
+        cell.build(input_shape)
+        cell.built = True
+
+
+def output_size_of(cell: Any) -> Any:
+    size = getattr(cell, "output_size", None)
+    return size if size is not None else flatten(cell.state_size)[0]
+
+
+def first_states(cell: Any, batch: Any, dtype: str) -> Any:
+    """The state a cell begins with, in the structure of its state_size: its own, else zeros."""
+    own = getattr(cell, "get_initial_state", None)
+    if own is None:
+        zeros = [ops.zeros((batch, size), dtype) for size in flatten(cell.state_size)]
+        return zeros if isinstance(cell.state_size, (list, tuple)) else zeros[0]
+    states = own(batch_size=batch)
+    if isinstance(cell.state_size, (list, tuple)):
+        return list(states)
+    return states[0] if isinstance(states, (list, tuple)) else states
+
+
+def stepper_of(cell: Any, training: Any) -> Step:
+    """A cell's step on lists of states."""
+    if isinstance(cell, (RecurrentCell, StackedRNNCells)) and type(cell).call in (
+        RecurrentCell.call,
+        StackedRNNCells.call,
+    ):
+        return cell.stepper(training)
+
+    def step(inputs: Any, states: list[Any]) -> tuple[Any, list[Any]]:
+        output, after = (cell if callable(cell) else cell.call)(inputs, states)
+        return output, list(after) if isinstance(after, (list, tuple)) else [after]
+
+    return step

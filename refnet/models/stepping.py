@@ -1,0 +1,275 @@
+"""Steps that a subclass may write itself: train_step, test_step, predict_step, compute_loss, compute_metrics.
+
+A model that overrides none of them has its steps written by `steps.py`. Else the method is called once, on tensors, and what it does
+is the step's program; under run_eagerly=True it is called for every batch, on tensors that have values.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from refnet import engine, metrics, ops
+from refnet.annotations import Array
+from refnet.eager import Eager, known_tensor
+from refnet.errors import ArgumentError
+from refnet.gradients import gradients
+from refnet.graph import Assignment, Mode, Tensor, Variable, as_tensor, trace
+from refnet.models.compiling import Batches, Compilable
+from refnet.models.data import arranged
+from refnet.models.functional import Graph
+from refnet.models.steps import mean_updates, scalar, trained_variables
+from refnet.models.traced import Traced
+from refnet.structure import flatten, mapped
+from refnet.tracing import Call, clock
+from refnet.utils.packing import pack_x_y_sample_weight, unpack_x_y_sample_weight
+
+_PARTS = {
+    "train": ("train_step", "compute_loss", "compute_metrics"),
+    "test": ("test_step", "compute_loss", "compute_metrics"),
+    "predict": ("predict_step",),
+}
+
+
+class Stepping(Compilable):
+    """The steps as methods."""
+
+    _inputs_of_step: list[Tensor]  # while a step is being called: the tensors it was given,
+    _mode_of_step: Mode  # and what it is for
+
+    # ---- what a subclass may override
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """One step of training, written with ops: forward, loss, gradients, update, metrics.
+
+            x, y, sample_weight = utils.unpack_x_y_sample_weight(data)
+            y_pred = self(x, training=True)
+            loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
+            slopes = ops.gradients(loss, self.trainable_variables)
+            self.optimizer.apply_gradients(zip(slopes, self.trainable_variables))
+            return self.compute_metrics(x, y, y_pred, sample_weight)
+
+        Args:
+            data: (x, y, sample_weight) as far as they were given, or x alone; tensors, built as the user gave them.
+        Returns:
+            The values to show, by name.
+        """
+        x, y, sample_weight = unpack_x_y_sample_weight(data)
+        y_pred = self(x, training=True)
+        loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
+        self._track(loss, x)
+        variables = trained_variables(self._captured)
+        self.optimizer.updates(variables, gradients(loss, variables))
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        """One step of evaluation: see train_step."""
+        x, y, sample_weight = unpack_x_y_sample_weight(data)
+        y_pred = self(x, training=False)
+        loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=False)
+        self._track(loss, x)
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def predict_step(self, data: Any) -> Any:
+        """One step of prediction: the outputs for a batch."""
+        x, _, _ = unpack_x_y_sample_weight(data)
+        return self(x, training=False)
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """The total loss of a batch: what `compile` was told, what layers added, and the regularizers.
+
+        Args:
+            x, y, y_pred, sample_weight: tensors, or lists or dicts of them, in the model's order.
+            training: whether it is to be minimised.
+        """
+        compiled = self._compiled_for()
+        outputs, weights = flatten(y_pred), [] if sample_weight is None else flatten(sample_weight)
+        terms: list[Tensor] = []
+        for i, target in enumerate([] if y is None else flatten(y)):
+            loss, tracker, factor = compiled.losses[i], compiled.loss_trackers[i], compiled.factors[i]
+            if loss is None:
+                continue
+            value = scalar(loss(target, outputs[i], weights[min(i, len(weights) - 1)] if weights else None))
+            if tracker is not None:
+                mean_updates(tracker, value, _samples(x if x is not None else target))
+            terms.append(value if factor is None else ops.multiply(value, factor))
+        terms += self._added_losses(x, outputs)
+        terms += [as_tensor(v.regularizer(v)) for v in trained_variables(self._captured) if v.regularizer is not None]
+        if not terms and training:
+            raise ArgumentError("fit: there is nothing to minimise: compile got no loss, and no layer added one.")
+        total = as_tensor(0.0, "float32")
+        for i, term in enumerate(terms):
+            total = ops.add(total, term) if i else term
+        return total
+
+    def _added_losses(self, x: Any, outputs: list[Tensor]) -> list[Tensor]:
+        """What the layers on the way to the outputs added, and what `model.add_loss` was given."""
+        held = Graph(self._inputs_of_step, outputs).losses
+        added = [scalar(loss) for loss, guard in held if self._mode_of_step.holds(guard)]
+        own = self.built_graph
+        if self.extra_losses and own is not None:
+            whole = Graph(own.inputs, [loss for loss, _ in self.extra_losses])
+            added += [scalar(loss) for loss in whole.copy(flatten(x), self._mode_of_step.training)]
+        return added
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """Takes a batch into the metrics that `compile` was told of. Gives all values so far, by name."""
+        compiled, weights = self._compiled_for(), [] if sample_weight is None else flatten(sample_weight)
+        if y is not None:
+            targets, outputs = flatten(y), flatten(y_pred)
+            compiled.make_metrics(targets, outputs)
+            for i, (target, output) in enumerate(zip(targets, outputs)):
+                for metric in (compiled.metrics or [])[i]:
+                    metric.update_state(target, output)
+                for metric in (compiled.weighted_metrics or [])[i]:
+                    metric.update_state(
+                        target, output, sample_weight=weights[min(i, len(weights) - 1)] if weights else None
+                    )
+        return self.get_metrics_result()
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """The values of all metrics so far, by name. In a step they are tensors."""
+        results = {name: (metric, metric.result()) for name, metric in self._trackers().items()}
+        if trace.call is None:
+            return {name: value for name, (_, value) in results.items()}
+        return {name: value if isinstance(value, Tensor) else metric for name, (metric, value) in results.items()}
+
+    def _track(self, loss: Tensor, x: Any) -> None:
+        mean_updates(self._compiled_for().loss_tracker, loss, _samples(x))
+
+    # ---- and how they become programs
+
+    def shown_names(self) -> list[str] | None:
+        """The names of the values that training and evaluation show; None if steps of the model's own say so only when they run."""
+        return None if self._own_step("train") or self._own_step("test") else self.metrics_names
+
+    def _own_step(self, kind: str) -> bool:
+        """Whether a step is the methods' and not the one that `steps.py` writes."""
+        parts = [getattr(type(self), name) is not getattr(Stepping, name) for name in _PARTS[kind]]
+        return self.run_eagerly or any(parts)
+
+    @property
+    def own_targets(self) -> bool:
+        parts = ("train_step", "test_step", "compute_loss")
+        return any(getattr(type(self), name) is not getattr(Stepping, name) for name in parts)
+
+    def _executable(self, kind: str, batches: Batches) -> Any:
+        return self._own_executable(kind, batches) if self._own_step(kind) else super()._executable(kind, batches)
+
+    def _own_executable(self, kind: str, batches: Batches) -> Any:
+        """The executable of a step that a method writes."""
+        if self.has_call:
+            outputs = self.graph_for(batches).outputs
+            if kind != "predict" and len(outputs) == len(batches.targets):
+                self._compiled_for().make_metrics(batches.targets, outputs)
+        captured = self._captured_layers()
+        current, key = engine.current_engine(), (kind, batches.key, batches.arrangement)
+        if self.run_eagerly:
+            if (current, key) not in self._executables:
+                self._resettable = None
+                self._executables[current, key] = EagerStep(current, self, kind, batches, captured)
+            return self._executables[current, key]
+        if key not in self._steps:
+            self._resettable = None
+            if key not in self._traced_steps:
+                self._traced_steps[key] = self._traced_step(kind, batches, captured)
+            traced = self._traced_steps[key]
+            self._steps[key] = traced.program(self.run_counter, Mode(kind == "train", captured))
+            self._structures[self._steps[key]] = traced.outputs
+            self._logs[self._steps[key]] = traced.logs
+        program = self._steps[key]
+        if (current, program) not in self._executables:
+            self._executables[current, program] = current.prepare(program)
+        return self._executables[current, program]
+
+    def _traced_step(self, kind: str, batches: Batches, captured: Any) -> "TracedStep":
+        slots = [Tensor((None, *a.shape[1:]), a.dtype, name=f"data_{i}") for i, a in enumerate(batches.arrays)]
+        return TracedStep(self, kind, batches, slots, captured)
+
+    def _call_step(self, kind: str, batches: Batches, slots: Sequence[Tensor], mode: Mode) -> Any:
+        """Calls the step's method on the data, put together as the user gave them."""
+        self._inputs_of_step, self._mode_of_step = list(slots), mode
+        rest = iter(slots)
+        parts = []
+        for labels, arrays in zip(batches.labels, (batches.inputs, batches.targets, batches.weights)):
+            taken = [next(rest) for a in arrays if a is not None]
+            parts.append(arranged(labels, taken) if taken else None)
+        result = getattr(self, f"{kind}_step")(pack_x_y_sample_weight(*parts))
+        if kind != "predict" and not isinstance(result, dict):
+            raise ArgumentError(f"{self.name}.{kind}_step must give a dict of values to show; it gave {result!r}.")
+        return result
+
+
+def _samples(x: Any) -> Tensor:
+    samples: Tensor = as_tensor(ops.cast(ops.shape(flatten(x)[0])[0], "float32"))
+    return samples
+
+
+class TracedStep(Traced):
+    """A step's method, called once on tensors; the values it shows are kept in variables, which the last batch leaves."""
+
+    def __init__(self, model: Stepping, kind: str, batches: Batches, slots: list[Tensor], captured: Any):
+        mode = Mode(kind == "train", captured)
+        self.logs: dict[str, Any] = {}
+        shown: dict[str, Any] = {}
+
+        def step() -> Any:
+            result = model._call_step(kind, batches, slots, mode)
+            if kind == "predict":
+                return result
+            shown.update(result)
+            return {name: value for name, value in result.items() if not isinstance(value, metrics.Metric)}
+
+        super().__init__(model, step, slots, kind == "train", captured)
+        if kind == "predict":
+            return
+        values, self.outputs = self.outputs, []
+        for name in shown:
+            if name not in values:
+                self.logs[name] = shown[name]
+                continue
+            kept = _kept(model, name, values[name])
+            self.logs[name] = kept
+            self.assignments.append(Assignment(kept, values[name], (), next(clock)))
+
+
+def _kept(model: Any, name: str, value: Tensor) -> Variable:
+    if None in value.shape:
+        raise ArgumentError(
+            f"{model.name}: the value {name!r} that a step shows has an open shape, {value.shape}; reduce it."
+        )
+    return Variable(np.zeros(value.shape), value.dtype, trainable=False, name=f"{model.name}/{name}")
+
+
+class EagerStep(engine.Executable):
+    """A step's method, called for every batch on tensors that have values."""
+
+    def __init__(self, on: engine.Engine, model: Stepping, kind: str, batches: Batches, captured: Any):
+        self.engine, self.model, self.kind, self.batches = on, model, kind, batches
+        self.mode = Mode(kind == "train", captured)
+        self.program: Any = self  # what logs and structures are kept under
+        self.logs: dict[str, Any] = {}
+
+    def run(self, feeds: Sequence[Any]) -> list[Array]:
+        model, given = self.model, self.batches.arrays
+        slots = [known_tensor(engine.as_fed(a, like.dtype.name)) for a, like in zip(feeds, given)]
+        eager = Eager(self.engine, self.mode, model.run_counter)
+        training = self.mode.training
+        record = Call(model, None, {}, None)
+        with trace.inside(call=record, guard=(), training=training, captured=self.mode.trainable, eager=eager):
+            result = model._call_step(self.kind, self.batches, slots, self.mode)
+            values = mapped(
+                lambda y: y if isinstance(y, metrics.Metric) else np.array(eager.read(as_tensor(y))), result
+            )
+        eager.commit()
+        model._structures[self] = values
+        if self.kind == "predict":
+            return flatten(values)
+        for name, value in values.items():
+            if not isinstance(value, metrics.Metric):
+                value = Variable(value, value.dtype, trainable=False, name=name)
+            self.logs[name] = value
+        model._logs[self] = self.logs
+        return []

@@ -1,0 +1,65 @@
+"""Sequences of unequal lengths as one array."""
+
+from typing import Any
+
+import numpy as np
+
+from refnet.annotations import Array
+from refnet.errors import ArgumentError, ShapeError, shown
+
+
+def pad_sequences(
+    sequences: Any,
+    maxlen: int | None = None,
+    dtype: Any = "int32",
+    padding: str = "pre",
+    truncating: str = "pre",
+    value: Any = 0.0,
+) -> Array:
+    """Sequences cut and filled up to one length.
+
+    Args:
+        sequences: a list of sequences of numbers, or of arrays of one shape.
+        maxlen: the length; that of the longest if None.
+        dtype: of the result.
+        padding: where `value` is put: "pre" (in front) or "post".
+        truncating: where what is too long is cut: "pre" (in front) or "post".
+        value: what fills up.
+    Returns:
+        (number of sequences, maxlen, ...).
+    Raises:
+        ArgumentError: padding or truncating, or what are no sequences.  ShapeError: elements of different shapes.
+    Source: Keras 3 `utils.pad_sequences`.
+
+    >>> pad_sequences([[1], [2, 3], [4, 5, 6]], maxlen=2)
+    array([[0, 1],
+           [2, 3],
+           [5, 6]], dtype=int32)
+    """
+    for word, given in (("padding", padding), ("truncating", truncating)):
+        if given not in ("pre", "post"):
+            raise ArgumentError(f"pad_sequences: {word} is 'pre' or 'post'; got {given!r}.")
+    if not hasattr(sequences, "__len__"):
+        raise ArgumentError(f"pad_sequences takes a list of sequences; got {shown(sequences)}.")
+    for i, sequence in enumerate(sequences):
+        if not hasattr(sequence, "__len__"):
+            raise ArgumentError(f"pad_sequences takes a list of sequences; sequences[{i}] is {shown(sequence)}.")
+    if maxlen is None:
+        maxlen = max((len(sequence) for sequence in sequences), default=0)
+    text = np.issubdtype(dtype, np.str_) or np.issubdtype(dtype, np.bytes_) or dtype in (object, "object")
+    if isinstance(value, str) and not text:
+        raise ArgumentError(f"pad_sequences: value {value!r} is no {np.dtype(dtype)}; give dtype=object for strings.")
+    shape = next((np.shape(sequence)[1:] for sequence in sequences if len(sequence)), ())
+    padded = np.full((len(sequences), maxlen, *shape), value, dtype)
+    for i, sequence in enumerate(sequences):
+        kept = sequence[max(len(sequence) - maxlen, 0) :] if truncating == "pre" else sequence[:maxlen]
+        if not len(kept):
+            continue
+        row = np.asarray(kept, dtype)
+        if row.shape[1:] != shape:
+            raise ShapeError(
+                f"pad_sequences: the elements of sequences[{i}] have shape {row.shape[1:]}, those before it {shape}."
+            )
+        where = slice(maxlen - len(row), None) if padding == "pre" else slice(len(row))
+        padded[i, where] = row
+    return padded

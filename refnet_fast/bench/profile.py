@@ -1,0 +1,47 @@
+"""Where a training step's time goes: every row of the machine run by itself, on one thread.
+
+`python -m refnet_fast.bench --profile NAME` prints it. Rows of a chain, which run block by block, are timed as a whole row each.
+"""
+
+import ctypes
+import time
+from typing import Any, NamedTuple
+
+from refnet_fast import vm
+
+KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+
+
+class RowTime(NamedTuple):
+    """What a row computes, its kind of kernel, its tasks, the estimate that its threads were decided by, and the best time."""
+
+    what: str
+    kind: str
+    tasks: int
+    estimate: float
+    ns: float
+
+
+def row_times(running: Any, repeats: int = 5) -> list[RowTime]:
+    """Times of the rows of a running program, in order, processor time of this thread.
+
+    Args:
+        running: a program that has run: its memory holds the last step's values. Variables are updated again and again, so the
+            model is of no use afterwards.
+    """
+    rows = [row for group in running.groups_of_rows for row in group if group[0].tasks > 0]
+    words, best = running.machine.rows, [float("inf")] * len(rows)
+    calls = [(KERNEL(int(entry[vm.KERNEL])), int(entry[vm.FRAME]), int(entry[vm.TASKS])) for entry in words]
+    for _ in range(repeats):
+        for number, (kernel, frame, tasks) in enumerate(calls):
+            start = time.thread_time_ns()
+            kernel(frame, 0, tasks)
+            best[number] = min(best[number], time.thread_time_ns() - start)
+    return [RowTime(row.what, row.kind, row.tasks, row.ns, ns) for row, ns in zip(rows, best)]
+
+
+def step_of(model: Any) -> Any:
+    """The running program of a model's training step; it must have been trained on the cpu engine."""
+    executables = [executable for executable in model._executables.values() if executable.program.commits]
+    (executable,) = executables
+    return max(executable._built.values(), key=lambda running: running.machine.ns)

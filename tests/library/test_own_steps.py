@@ -1,0 +1,211 @@
+"""Steps that a model writes itself, steps run op by op, and losses and metrics that it computes its own way."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from refnet import losses, metrics, ops, optimizers, utils
+from refnet.errors import ArgumentError
+from refnet.graph import Tensor
+from refnet.layers import Dense, Dropout, Input, Layer
+from refnet.models import Model, Sequential
+
+generator = np.random.default_rng(3)
+X = generator.standard_normal((10, 4)).astype("float32")
+LABELS = generator.integers(0, 3, 10)
+Y = generator.standard_normal((10, 2)).astype("float32")
+
+
+def layers_of(kind: Any) -> Any:
+    """The same small network, as a model of some class."""
+    a = Input((4,))
+    return kind(a, Dense(2, kernel_regularizer="l2")(Dense(3, "tanh")(a)))
+
+
+class Own(Model):
+    """The step of the documentation, written out."""
+
+    def train_step(self, data: Any) -> Any:
+        x, y, sample_weight = utils.unpack_x_y_sample_weight(data)
+        y_pred = self(x, training=True)
+        loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
+        slopes = ops.gradients(loss, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(slopes, self.trainable_variables))
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(loss)
+            else:
+                metric.update_state(y, y_pred)
+        return {metric.name: metric.result() for metric in self.metrics}
+
+
+def trained(model: Any, eagerly: bool = False) -> Any:
+    model.compile(optimizers.Adam(0.01), "mse", metrics=["mae"], run_eagerly=eagerly)
+    history = model.fit(X, Y, batch_size=5, epochs=3, shuffle=False, verbose=0, validation_data=(X, Y))
+    return history.history
+
+
+@pytest.mark.parametrize(("kind", "eagerly"), [(Own, False), (Own, True), (Model, True)])
+def test_a_step_written_out_trains_as_the_built_in_one(kind: Any, eagerly: bool) -> None:
+    plain = layers_of(Model)
+    own = layers_of(kind)
+    own.set_weights(plain.get_weights())
+    first, second = trained(plain), trained(own, eagerly)
+    assert list(first) == list(second) == ["loss", "mae", "val_loss", "val_mae"]
+    for key in first:
+        np.testing.assert_allclose(first[key], second[key], rtol=1e-5)
+    for a, b in zip(plain.get_weights(), own.get_weights()):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(own.evaluate(X, Y, verbose=0), plain.evaluate(X, Y, verbose=0), rtol=1e-5)
+    np.testing.assert_allclose(own.predict(X), plain.predict(X), rtol=1e-5)
+
+
+def test_a_model_whose_call_nobody_needs() -> None:
+    """Two networks, two optimizers, no `call`: what an adversarial model looks like."""
+
+    class Pair(Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = Sequential([Input((4,)), Dense(1)])
+            self.second = Sequential([Input((1,)), Dense(4)])
+            self.tracker = metrics.Mean("first_loss")
+
+        def compile(self, first: Any, second: Any) -> None:
+            super().compile()
+            self.one, self.two = first, second
+
+        def train_step(self, data: Any) -> Any:
+            code = self.first(data)
+            loss = ops.mean(ops.square(self.second(code) - data))
+            for optimizer, part in ((self.one, self.first), (self.two, self.second)):
+                weights = part.trainable_weights
+                optimizer.apply_gradients(zip(ops.gradients(loss, weights), weights))
+            self.tracker.update_state(loss)
+            return {"first_loss": self.tracker.result(), "now": loss}
+
+    model = Pair()
+    model.compile(optimizers.SGD(0.05), optimizers.Adam(0.05))
+    assert model.metrics == [model.tracker]
+    history = model.fit(X, epochs=20, batch_size=5, verbose=0).history
+    assert history["first_loss"][-1] < 0.9 * history["first_loss"][0] and len(history["now"]) == 20
+    assert int(model.one.iterations) == int(model.two.iterations) == 40
+
+
+def test_data_come_as_the_user_gave_them() -> None:
+    seen: list[Any] = []
+
+    class Shapes(Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = Dense(1)
+
+        def call(self, inputs: Any) -> Any:
+            return self.dense(inputs["a"]) + self.dense(inputs["b"])
+
+        def test_step(self, data: Any) -> Any:
+            seen.append(data)
+            return {"loss": ops.sum(self(data[0]))}
+
+    model = Shapes()
+    model.compile("sgd", "mse")
+    model.evaluate({"a": X, "b": X}, {"left": Y, "right": LABELS}, sample_weight=np.ones(10), verbose=0)
+    ((x, y, weight),) = seen
+    assert list(x) == ["a", "b"] and list(y) == ["left", "right"] and weight.shape == (None,)
+    assert all(isinstance(t, Tensor) for t in x.values()) and y["right"].dtype == "int32"
+    assert model.predict({"a": X, "b": X}).shape == (10, 1)
+
+
+def test_own_losses_metrics_and_predictions() -> None:
+    class Changed(Model):
+        def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, **more: Any) -> Any:
+            return super().compute_loss(x=x, y=y, y_pred=y_pred, **more) * 2.0 + ops.sum(y_pred) * 0.0
+
+        def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+            return {**super().compute_metrics(x, y, y_pred, sample_weight), "largest": ops.max(y_pred)}
+
+        def predict_step(self, data: Any) -> Any:
+            return {"doubled": self(data, training=False) * 2.0}
+
+    plain, model = layers_of(Model), layers_of(Changed)
+    model.set_weights(plain.get_weights())
+    for each in (plain, model):
+        each.compile(optimizers.SGD(0.0), "mse", metrics=["mae"])
+    a, b = plain.evaluate(X, Y, return_dict=True, verbose=0), model.evaluate(X, Y, return_dict=True, verbose=0)
+    p = plain.predict(X)
+    assert b["loss"] == pytest.approx(2 * a["loss"], rel=1e-5) and b["mae"] == pytest.approx(a["mae"], rel=1e-5)
+    assert b["largest"] == pytest.approx(p.max(), rel=1e-5)
+    assert model.train_on_batch(X, Y, return_dict=True)["loss"] == pytest.approx(b["loss"], rel=1e-5)
+    np.testing.assert_allclose(model.predict(X)["doubled"], 2 * p, rtol=1e-5)
+    np.testing.assert_allclose(model.predict_on_batch(X)["doubled"], 2 * p, rtol=1e-5)
+
+
+class Stop(Layer):
+    """Looks at its input's values, as someone in a debugger does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Any] = []
+
+    def call(self, inputs: Any) -> Any:
+        if inputs.known is not None:
+            self.seen.append((inputs.numpy(), float(ops.sum(inputs)), "value=" in repr(inputs)))
+            if ops.sum(inputs) > 1e9:
+                raise AssertionError("values are small here")
+        self.add_loss(ops.sum(inputs) * 0.5)
+        return inputs
+
+
+def test_op_by_op_a_layer_sees_values_in_every_batch() -> None:
+    stop = Stop()
+    model = Sequential([Input((4,)), stop, Dropout(0.5), Dense(2)])
+    model.compile(optimizers.SGD(0.0), "mse", run_eagerly=True)
+    loss = model.evaluate(X, Y, batch_size=4, verbose=0)
+    assert [len(values) for values, _, _ in stop.seen] == [4, 4, 2]
+    np.testing.assert_allclose(np.concatenate([values for values, _, _ in stop.seen]), X)
+    assert all(abs(values.sum() - total) < 1e-4 and shown for values, total, shown in stop.seen)
+    fast = Sequential([Input((4,)), Stop(), Dropout(0.5), Dense(2)])
+    fast.set_weights(model.get_weights())
+    fast.compile(optimizers.SGD(0.0), "mse")
+    assert loss == pytest.approx(fast.evaluate(X, Y, batch_size=4, verbose=0), rel=1e-5)
+    assert len({model.train_on_batch(X, Y) for _ in range(4)}) > 1  # dropout draws anew
+    model.run_eagerly = False
+    assert model.evaluate(X, Y, batch_size=4, verbose=0) == pytest.approx(loss, rel=1e-5)
+
+
+def test_a_step_op_by_op_that_fails_changes_nothing() -> None:
+    class Falls(Layer):
+        armed = False
+
+        def call(self, inputs: Any) -> Any:
+            if self.armed and inputs.known is not None:
+                raise RuntimeError("here")
+            return inputs
+
+    falls = Falls()
+    model = Sequential([Input((4,)), Dense(2), falls])
+    model.compile("adam", "mse", run_eagerly=True)
+    model.train_on_batch(X, Y)
+    before = model.get_weights()
+    falls.armed = True
+    with pytest.raises(RuntimeError, match="here"):
+        model.train_on_batch(X, Y)
+    assert (
+        all(np.array_equal(a, b) for a, b in zip(before, model.get_weights())) and int(model.optimizer.iterations) == 1
+    )
+
+
+def test_what_a_step_must_give() -> None:
+    class Wrong(Model):
+        def train_step(self, data: Any) -> Any:
+            return ops.sum(data[0])
+
+        def test_step(self, data: Any) -> Any:
+            return {"rows": ops.sum(data[0], axis=1)}
+
+    model = layers_of(Wrong)
+    model.compile("sgd", losses.MeanSquaredError())
+    with pytest.raises(ArgumentError, match="train_step must give a dict of values to show"):
+        model.fit(X, Y, verbose=0)
+    with pytest.raises(ArgumentError, match="'rows' that a step shows has an open shape"):
+        model.evaluate(X, Y, verbose=0)

@@ -1,0 +1,67 @@
+"""Constraints against the installed Keras: equal weights, names, defaults, configs both ways, and an equal training step."""
+
+import inspect
+from typing import Any
+
+import numpy as np
+import pytest
+
+from refnet import constraints
+
+pytestmark = pytest.mark.peers
+
+KERNEL = np.random.default_rng(0).standard_normal((3, 3, 2, 4)).astype("float32")
+CASES: list[tuple[str, dict[str, Any]]] = [
+    ("MaxNorm", {}),
+    ("MaxNorm", {"max_value": 1, "axis": [0, 1, 2]}),
+    ("NonNeg", {}),
+    ("UnitNorm", {}),
+    ("UnitNorm", {"axis": 3}),
+    ("MinMaxNorm", {}),
+    ("MinMaxNorm", {"min_value": 0.5, "max_value": 0.8, "rate": 0.3, "axis": [0, 1, 2]}),
+]
+
+
+@pytest.fixture(scope="module")
+def keras() -> Any:
+    import keras as installed
+
+    return installed
+
+
+@pytest.mark.parametrize(("name", "more"), CASES)
+def test_a_constraint(keras: Any, name: str, more: dict[str, Any]) -> None:
+    their, own = getattr(keras.constraints, name)(**more), getattr(constraints, name)(**more)
+    np.testing.assert_allclose(own(KERNEL), keras.ops.convert_to_numpy(their(KERNEL)), rtol=1e-6, atol=1e-7)
+    assert own.get_config() == their.get_config()
+    assert keras.constraints.deserialize(constraints.serialize(own)).get_config() == own.get_config()
+    assert constraints.deserialize(keras.constraints.serialize(their)).get_config() == own.get_config()
+    listed = [
+        [(p.name, p.default) for p in inspect.signature(kind).parameters.values()] for kind in (type(own), type(their))
+    ]
+    assert listed[0] == listed[1]
+
+
+def test_names_that_keras_knows(keras: Any) -> None:
+    for name in ("max_norm", "non_neg", "unit_norm", "min_max_norm", "MaxNorm", "NonNeg"):
+        assert type(keras.constraints.get(name)).__name__ == type(constraints.get(name)).__name__
+        assert hasattr(keras.constraints, name) and hasattr(constraints, name)
+
+
+def test_three_training_steps(keras: Any) -> None:
+    from refnet import Sequential, layers
+
+    x, y = KERNEL.reshape(12, 6), KERNEL.reshape(12, 6)[:, :1].copy()
+    models = []
+    for k, kind in ((keras, keras.Sequential), (None, Sequential)):
+        made = k.layers if k is not None else layers
+        first = made.Dense(4, kernel_constraint="unit_norm", bias_constraint="non_neg")
+        model = kind([made.Input((6,)), first, made.Dense(1, kernel_constraint="max_norm")])
+        model.compile("adam", "mse")
+        models.append(model)
+    models[1].set_weights(models[0].get_weights())
+    for _ in range(3):
+        for model in models:
+            model.train_on_batch(x, y)
+    for theirs, ours in zip(*(model.get_weights() for model in models)):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)

@@ -1,0 +1,121 @@
+"""TensorBoard's own reader finds what the callback writes."""
+
+import pathlib
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+
+from refnet import Input, Model, Sequential, callbacks, layers, optimizers
+from refnet.errors import ArgumentError
+
+pytestmark = pytest.mark.peers
+generator = np.random.default_rng(0)
+X = generator.integers(0, 9, (12, 3))
+Y = generator.normal(size=(12, 1)).astype("float32")
+
+
+def model() -> Any:
+    inner = Sequential([Input((4,)), layers.Dense(5, "relu", name="first")], name="inner")
+    a = Input((3,), name="words", dtype="int32")
+    h = layers.Flatten(name="flat")(layers.Embedding(9, 2, name="vectors")(a))
+    h = inner(layers.Dense(4, name="narrow")(h) * 2.0)
+    made = Model(a, layers.Dense(1, name="last")(inner(layers.Dense(4, name="back")(h)) + h), name="whole")
+    made.compile(optimizers.SGD(0.25), "mse", metrics=["mae"])
+    return made
+
+
+def read(folder: pathlib.Path) -> Any:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    found = EventAccumulator(str(folder), size_guidance={"tensors": 0, "images": 0})
+    found.Reload()
+    return found
+
+
+def numbers(found: Any, tag: str) -> list[Any]:
+    from tensorboard.util import tensor_util
+
+    return [(e.step, float(tensor_util.make_ndarray(e.tensor_proto))) for e in found.Tensors(tag)]
+
+
+@pytest.mark.api("TensorBoard")
+def test_scalars_histograms_graph_and_embeddings(tmp_path: pathlib.Path) -> None:
+    from google.protobuf import text_format
+    from tensorboard.plugins import projector
+    from tensorboard.util import tensor_util
+
+    made = model()
+    board = callbacks.TensorBoard(log_dir=tmp_path, histogram_freq=1, embeddings_freq=1, write_images=True)
+    history = made.fit(X, Y, epochs=2, validation_data=(X, Y), callbacks=[board], verbose=0).history
+    train, validation = read(tmp_path / "train"), read(tmp_path / "validation")
+    assert numbers(train, "epoch_loss") == [(i, pytest.approx(v)) for i, v in enumerate(history["loss"])]
+    assert numbers(validation, "epoch_mae") == [(i, pytest.approx(v)) for i, v in enumerate(history["val_mae"])]
+    assert numbers(train, "epoch_learning_rate") == [(0, 0.25), (1, 0.25)]
+    assert [step for step, _ in numbers(validation, "evaluation_loss_vs_iterations")] == [1, 2]
+
+    plugin = train.summary_metadata["first/kernel/histogram"].plugin_data.plugin_name
+    buckets = tensor_util.make_ndarray(train.Tensors("first/kernel/histogram")[-1].tensor_proto)
+    assert plugin == "histograms" and buckets[:, 2].sum() == 20
+    kernel = made.get_layer("last").get_weights()[0]
+    edges = tensor_util.make_ndarray(train.Tensors("last/kernel/histogram")[-1].tensor_proto)
+    assert edges[0, 0] == pytest.approx(kernel.min()) and edges[-1, 1] == pytest.approx(kernel.max())
+
+    graph = train.Graph()
+    nodes = {node.name: node for node in graph.node}
+    assert list(nodes["whole/vectors"].input) == ["whole/words"] and nodes["whole/vectors"].op == "Embedding"
+    assert list(nodes["whole/inner/first"].input) == ["whole/multiply"]
+    assert list(nodes["whole/inner_call_1/first"].input) == ["whole/back"]
+    assert set(nodes["whole/add"].input) == {"whole/inner_call_1/first", "whole/inner/first"}
+    assert [d.size for d in nodes["whole/narrow"].attr["_output_shapes"].list.shape[0].dim] == [-1, 4]
+
+    config = text_format.Parse((tmp_path / "projector_config.pbtxt").read_text(), projector.ProjectorConfig())
+    (entry,) = config.embeddings
+    vectors = np.loadtxt(tmp_path / entry.tensor_path, delimiter="\t")
+    np.testing.assert_allclose(vectors, made.get_layer("vectors").get_weights()[0], rtol=1e-5)
+    assert entry.tensor_name == "vectors"
+
+    (image,) = train.Images("last/kernel/image")[-1:]
+    assert (image.height, image.width) == (1, 5)
+    size, _ = struct.unpack(">I4s", image.encoded_image_string[33:41])
+    pixels = zlib.decompress(image.encoded_image_string[41 : 41 + size])[1:]
+    assert (min(pixels), max(pixels)) == (0, 255)
+
+
+def test_the_web_pages_data(tmp_path: pathlib.Path) -> None:
+    """What the plugins hand to the browser."""
+    from tensorboard.backend.event_processing import data_provider, plugin_event_multiplexer
+    from tensorboard.context import RequestContext
+
+    board = callbacks.TensorBoard(tmp_path, histogram_freq=1)
+    model().fit(X, Y, epochs=2, callbacks=[board], verbose=0)
+    runs = plugin_event_multiplexer.EventMultiplexer().AddRunsFromDirectory(str(tmp_path))
+    runs.Reload()
+    provider = data_provider.MultiplexerDataProvider(runs, str(tmp_path))
+    more = {"experiment_id": "", "plugin_name": "scalars"}
+    scalars = provider.list_scalars(RequestContext(), **more)
+    assert sorted(scalars["train"]) == ["epoch_learning_rate", "epoch_loss", "epoch_mae"]
+    histograms = provider.list_tensors(RequestContext(), experiment_id="", plugin_name="histograms")
+    assert "vectors/embeddings/histogram" in histograms["train"]
+
+
+def test_values_after_batches_and_the_speed(tmp_path: pathlib.Path) -> None:
+    board = callbacks.TensorBoard(tmp_path, update_freq=2, write_graph=False, write_steps_per_second=True)
+    assert isinstance(board, callbacks.TensorBoard)
+    model().fit(X, Y, epochs=2, batch_size=4, callbacks=[board], verbose=0)
+    train = read(tmp_path / "train")
+    assert [step for step, _ in numbers(train, "batch_loss")] == [2, 4, 6]
+    assert all(value > 0 for _, value in numbers(train, "epoch_steps_per_second"))
+    assert not train.Tags()["graph"] and not (tmp_path / "validation").exists()
+
+
+def test_what_it_refuses(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(ArgumentError, match="there is no profiler"):
+        callbacks.TensorBoard(tmp_path, profile_batch=2)
+    with pytest.raises(ArgumentError, match="update_freq is 'epoch', 'batch' or a number"):
+        callbacks.TensorBoard(tmp_path, update_freq="never")
+    board = callbacks.TensorBoard(tmp_path, embeddings_freq=1, embeddings_metadata={"vector": "names.tsv"})
+    with pytest.raises(ArgumentError, match="names a layer 'vector'; the model's embeddings are .'vectors'."):
+        model().fit(X, Y, callbacks=[board], verbose=0)
