@@ -10,12 +10,9 @@ from refnet.ops.accumulation import cumprod, cumsum
 from refnet.ops.activation import (
     elu,
     gelu,
-    hard_sigmoid,
-    leaky_relu,
     linear,
     log_softmax,
     relu,
-    relu6,
     selu,
     sigmoid,
     silu,
@@ -73,19 +70,20 @@ from refnet.ops.joining import concatenate, stack
 from refnet.ops.loss import binary_crossentropy, categorical_crossentropy, sparse_categorical_crossentropy
 from refnet.ops.normalization import batch_normalization, batch_normalization_training
 from refnet.ops.optimizer import adam_rate, adam_update, rmsprop_update, sgd_momentum_update, sgd_update
-from refnet.ops.optimizer_adaptive import (
-    adadelta_update,
-    adagrad_update,
-    adamax_rate,
-    adamax_update,
-    adamw_update,
-    ftrl_update,
-    lion_update,
-    nadam_rates,
-    nadam_update,
-)
+from refnet.ops.optimizer_adam import adamax_rate, adamax_update, adamw_update, nadam_rates, nadam_update
+from refnet.ops.optimizer_adaptive import adadelta_update, adagrad_update, ftrl_update, lion_update
 from refnet.ops.padding import pad
-from refnet.ops.piecewise import hard_shrink, hard_silu, hard_swish, hard_tanh, soft_shrink, threshold
+from refnet.ops.piecewise import (
+    hard_shrink,
+    hard_sigmoid,
+    hard_silu,
+    hard_swish,
+    hard_tanh,
+    leaky_relu,
+    relu6,
+    soft_shrink,
+    threshold,
+)
 from refnet.ops.pooling import average_pool, max_pool
 from refnet.ops.quantiles import median, quantile
 from refnet.ops.recurrent_gru import gru

@@ -8,7 +8,7 @@ from refnet.annotations import Array, Number, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, size_of
 from refnet.errors import ArgumentError
 from refnet.graph import Node
-from refnet.ops.arguments import checked_axes, checked_axis, converted, dtype_of, floating, shape_of
+from refnet.ops.arguments import checked_axes, checked_axis, converted, dtype_of, flag, floating, shape_of
 from refnet.ops.elementwise import elementwise
 from refnet.scalars import exp, log, log1p
 
@@ -290,41 +290,6 @@ def linear(x: TensorLike) -> Array:
     return ops.identity(x)
 
 
-def relu6(x: TensorLike) -> Array:
-    """min(max(x, 0), 6). The gradient is 0 at 0 and beyond 6.
-
-    Args:
-        x: an array, tensor or number of any dtype.
-    Returns:
-        x's shape and dtype.
-    NaN: stays. Empty: an empty result.
-    Source: Keras 3 `ops.relu6`.
-
-    >>> relu6([-1.0, 3.0, 9.0])
-    array([0., 3., 6.], dtype=float32)
-    """
-    return ops.minimum(relu(x), 6)
-
-
-def leaky_relu(x: TensorLike, negative_slope: float = 0.2) -> Array:
-    """x above zero, negative_slope * x elsewhere.
-
-    Args:
-        x: an array, tensor or number; integers and bools take the default floating dtype.
-        negative_slope: the slope below zero.
-    Returns:
-        x's shape and dtype.
-    Ties: at 0 the gradient is the slope below zero.
-    NaN: stays. Empty: an empty result.
-    Source: Keras 3 `ops.leaky_relu`.
-
-    >>> leaky_relu([-1.0, 2.0], negative_slope=0.5)
-    array([-0.5,  2. ], dtype=float32)
-    """
-    x = floating("leaky_relu", x)
-    return ops.where(ops.greater(x, 0), x, ops.multiply(x, negative_slope))
-
-
 def elu(x: TensorLike, alpha: float = 1.0) -> Array:
     """x above zero, alpha * (e**x - 1) elsewhere.
 
@@ -398,23 +363,6 @@ def softsign(x: TensorLike) -> Array:
     return ops.divide(x, ops.add(1, ops.abs(x)))
 
 
-def hard_sigmoid(x: TensorLike) -> Array:
-    """relu6(x + 3) / 6: sigmoid by three straight lines.
-
-    Args:
-        x: an array, tensor or number; integers and bools take the default floating dtype.
-    Returns:
-        x's shape and dtype.
-    Ties: at -3 and 3 the gradient is 0.
-    NaN: stays. Empty: an empty result.
-    Source: Keras 3 `ops.hard_sigmoid`.
-
-    >>> hard_sigmoid([-4.0, 0.0, 4.0])
-    array([0. , 0.5, 1. ], dtype=float32)
-    """
-    return ops.divide(relu6(ops.add(floating("hard_sigmoid", x), 3)), 6)
-
-
 def gelu(x: TensorLike, approximate: bool = True) -> Array:
     """x times the probability that a standard normal number lies below x.
 
@@ -434,7 +382,7 @@ def gelu(x: TensorLike, approximate: bool = True) -> Array:
     array([0.841192], dtype=float32)
     """
     x = floating("gelu", x)
-    if approximate:
+    if flag("gelu", approximate, "approximate"):
         inner = ops.multiply(root(2 / pi), ops.add(x, ops.multiply(0.044715, ops.multiply(x, ops.square(x)))))
         return ops.multiply(ops.multiply(0.5, x), ops.add(1, ops.tanh(inner)))
     return ops.multiply(ops.multiply(0.5, x), ops.add(1, ops.erf(ops.multiply(x, root(0.5)))))

@@ -5,6 +5,58 @@ from refnet.annotations import Array, TensorLike
 from refnet.ops.arguments import floating, number
 
 
+def relu6(x: TensorLike) -> Array:
+    """min(max(x, 0), 6). The gradient is 0 at 0 and beyond 6.
+
+    Args:
+        x: an array, tensor or number of any dtype.
+    Returns:
+        x's shape and dtype.
+    NaN: stays. Empty: an empty result.
+    Source: Keras 3 `ops.relu6`.
+
+    >>> relu6([-1.0, 3.0, 9.0])
+    array([0., 3., 6.], dtype=float32)
+    """
+    return ops.minimum(ops.relu(x), 6)
+
+
+def leaky_relu(x: TensorLike, negative_slope: float = 0.2) -> Array:
+    """x above zero, negative_slope * x elsewhere.
+
+    Args:
+        x: an array, tensor or number; integers and bools take the default floating dtype.
+        negative_slope: the slope below zero.
+    Returns:
+        x's shape and dtype.
+    Ties: at 0 the gradient is the slope below zero.
+    NaN: stays. Empty: an empty result.
+    Source: Keras 3 `ops.leaky_relu`.
+
+    >>> leaky_relu([-1.0, 2.0], negative_slope=0.5)
+    array([-0.5,  2. ], dtype=float32)
+    """
+    x = floating("leaky_relu", x)
+    return ops.where(ops.greater(x, 0), x, ops.multiply(x, negative_slope))
+
+
+def hard_sigmoid(x: TensorLike) -> Array:
+    """relu6(x + 3) / 6: sigmoid by three straight lines.
+
+    Args:
+        x: an array, tensor or number; integers and bools take the default floating dtype.
+    Returns:
+        x's shape and dtype.
+    Ties: at -3 and 3 the gradient is 0.
+    NaN: stays. Empty: an empty result.
+    Source: Keras 3 `ops.hard_sigmoid`.
+
+    >>> hard_sigmoid([-4.0, 0.0, 4.0])
+    array([0. , 0.5, 1. ], dtype=float32)
+    """
+    return ops.divide(relu6(ops.add(floating("hard_sigmoid", x), 3)), 6)
+
+
 def hard_silu(x: TensorLike) -> Array:
     """x * hard_sigmoid(x): silu by straight lines and a parabola; also called hard_swish.
 

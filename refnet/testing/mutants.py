@@ -375,14 +375,14 @@ MUTANTS = [
     ),
     Mutant(
         "the smaller norm is kept",
-        "ops.optimizer_adaptive",
+        "ops.optimizer_adam",
         "adamax_update",
         "if size > u or size != size:",
         "if size < u or size != size:",
     ),
     Mutant(
         "the momentum of this step twice over",
-        "ops.optimizer_adaptive",
+        "ops.optimizer_adam",
         "nadam_rates",
         "power(0.96, step + 1)",
         "power(0.96, step)",
