@@ -41,8 +41,8 @@ class KernelMutant(NamedTuple):
 
 
 CPU_MUTANTS = [
-    KernelMutant("a chain of rows without its first", "cpu", "reduction", "sum", "sum_columns", "x[o, :, first:end]", "x[o, 1:, first:end]"),
-    KernelMutant("results from the row before", "cpu", "reduction", "sum", "sum_columns", "out[:] = 0\n        if", "out[:] = out * 1\n        if"),
+    KernelMutant("a logarithm that is added", "cpu", "activation", "log_softmax", "log_softmax_lanes", "(row[c] - best) - total", "(row[c] - best) + total"),
+    KernelMutant("the gradient without its shift", "cpu", "row_normalization", "layer_normalization_gradient", "layer_normalization_gradient_rows", "weighted_sum(above, gamma) / count", "weighted_sum(above, gamma) * 0"),
     KernelMutant("the end of a share forgotten", "cpu", "reduction", "sum", "sum_rows", "range(lo, hi)", "range(lo, hi - 1)"),
     KernelMutant("half of a row", "cpu", "reduction", "sum", "sum_rows", "total += row[r]", "total += row[r] if r < 2 else 0"),
     KernelMutant("exponentials without the largest taken off", "cpu", "activation", "softmax", "softmax_lanes", "exponentials(row, row_largest(row), out)", "exponentials(row, row.dtype.type(0), out)"),
