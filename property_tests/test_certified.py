@@ -77,8 +77,11 @@ def test_sampled_tasks_of_convolutions_of_many_widths(native_engine, name, data)
     spans = [(size - 1) * step + 1 for size, step in zip(sizes, dilation)]
     reach = zip(image[1:3], padding, spans, strides)
     windows = tuple((n + 2 * before - span) // step + 1 for n, before, span, step in reach)
-    kernel = (*sizes, image[-1], draw.integer(1, 140))
-    result = (2, *windows, kernel[-1])
+    depthwise = draw.flag()
+    if depthwise:
+        image = (*image[:-1], draw.integer(2, 40))
+    kernel = (*sizes, 1, image[-1]) if depthwise else (*sizes, image[-1], draw.integer(1, 140))
+    groups, result = image[-1] if depthwise else 1, (2, *windows, kernel[-1])
     a, b, y, extents = {
         "conv2d": (image, kernel, result, windows),
         "conv2d_inputs_gradient": (result, kernel, image, image[1:3]),
@@ -86,7 +89,7 @@ def test_sampled_tasks_of_convolutions_of_many_widths(native_engine, name, data)
     }[name]
     dtype = draw.choice(("float32", "float64"))
     arrays = [rng.standard_normal(shape).astype(dtype) for shape in (a, b)]
-    attributes = {"groups": 1, "strides": strides, "dilation": dilation, "padding": padding, "extents": extents}
+    attributes = {"groups": groups, "strides": strides, "dilation": dilation, "padding": padding, "extents": extents}
     check(name, native_engine, arrays, attributes, [tuple(int(i) for i in rng.integers(0, y)) for _ in range(2)])
 
 

@@ -22,23 +22,30 @@ building = threading.RLock()  # held while a call may build layers or make a mod
 
 
 class Condition:
-    """True in training (or as given), and, with an owner, only while the owner was trainable at compile."""
+    """True in training (or as given), and, with an owner, only while the owner was trainable at compile.
 
-    def __init__(self, training: bool | None = None, owner: "Layer | None" = None):
-        self.training, self.owner = training, owner
+    `default` is what holds where nobody says whether it is training: in calls on arrays.
+    """
+
+    def __init__(self, training: bool | None = None, owner: "Layer | None" = None, default: bool = False):
+        self.training, self.owner, self.default = training, owner, default
 
 
 Guard: TypeAlias = tuple[tuple[Condition, bool], ...]  # conditions, and what each must be
 
 
 class Mode:
-    """What a program is made for: training or not, and which layers were trainable when the model was compiled."""
+    """What a program is made for: training or not, and which layers were trainable when the model was compiled.
 
-    def __init__(self, training: bool, trainable: "dict[Layer, bool] | None" = None):
+    training=None leaves it to each condition's default.
+    """
+
+    def __init__(self, training: bool | None, trainable: "dict[Layer, bool] | None" = None):
         self.training, self.trainable = training, trainable or {}
 
     def true(self, condition: Condition) -> bool:
-        training = self.training if condition.training is None else condition.training
+        said = self.training if condition.training is None else condition.training
+        training = condition.default if said is None else said
         owner = condition.owner
         return bool(training and (owner is None or self.trainable.get(owner, owner.trainable)))
 

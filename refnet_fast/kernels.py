@@ -17,6 +17,7 @@ from refnet_fast.derive import Placed, frame_of, kernel_text
 FAMILIES = (
     "contraction",
     "convolution",
+    "depthwise",
     "pooling",
     "recurrent_simple",
     "recurrent_lstm",
@@ -26,6 +27,8 @@ FAMILIES = (
     "reduction",
     "shapes",
     "indexing",
+    "joining",
+    "slicing",
     "random",
     "unary",
     "normalization",
@@ -100,11 +103,13 @@ def kernel(
     rows=lambda call: None,
     fastmath=frozenset({"contract"}),
 ):
-    """Declares a function as a tuned kernel of an op, and compiles it. Later declarations are asked first."""
+    """Declares a function as a tuned kernel of an op, or of several, and compiles it. Later declarations are asked first."""
 
     def declare(function):
         function = njit(error_model="numpy", fastmath=set(fastmath))(function)
-        tuned.setdefault(op_name, []).insert(0, Kernel(function, when, tasks, cost, quantum, arguments, rows))
+        made = Kernel(function, when, tasks, cost, quantum, arguments, rows)
+        for name in (op_name,) if isinstance(op_name, str) else op_name:
+            tuned.setdefault(name, []).insert(0, made)
         return function
 
     return declare

@@ -85,6 +85,18 @@ def atomic_store(typing, address, value):
 
 
 @intrinsic
+def move_bytes(typing, target, source, count):
+    """Copies bytes from one address to another; the two ranges must not meet."""
+
+    def emit(c, b, s, a):
+        byte = ir.IntType(8).as_pointer()
+        cgutils.raw_memcpy(b, b.inttoptr(a[0], byte), b.inttoptr(a[1], byte), a[2], 1)
+        return c.get_dummy_value()
+
+    return types.void(*[types.int64] * 3), emit
+
+
+@intrinsic
 def yield_processor(typing):
     """Lets another thread of the machine run: the operating system's sched_yield."""
 

@@ -1,6 +1,7 @@
 """Data sets: how a file is found, what comes out of it, and what is said when it is nowhere."""
 
 import hashlib
+import io
 import pickle
 import re
 import socket
@@ -46,6 +47,7 @@ def ragged(*lists):
 # ---- finding files
 
 
+@pytest.mark.api("mnist")
 def test_the_users_folder_comes_before_keras(folder, tmp_path, offline):
     (tmp_path / "keras" / "datasets").mkdir(parents=True)
     small_mnist(tmp_path / "keras" / "datasets" / "mnist.npz", first=1)
@@ -78,18 +80,8 @@ def test_a_missing_file_names_file_places_and_commands(folder, tmp_path, offline
     assert list(tmp_path.rglob("*.npz*")) == []
 
 
-class Answer:
-    def __init__(self, content):
-        self.content = content
-
-    def read(self):
-        return self.content
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
+class Answer(io.BytesIO):
+    """What urlopen gives: a stream, closed at the end of a with."""
 
 
 def test_a_fetched_file_is_kept_only_if_it_is_the_known_one(folder, tmp_path, monkeypatch):
@@ -135,6 +127,7 @@ def test_a_pickle_that_asks_for_more_than_numbers_is_not_read(folder, capsys):
 # ---- what comes out
 
 
+@pytest.mark.api("boston_housing")
 def test_boston_is_shuffled_as_keras_does(folder):
     np.savez(folder / "boston_housing.npz", x=np.arange(20.0).reshape(10, 2), y=np.arange(10.0))
     (x_train, y_train), (x_test, y_test) = boston_housing.load_data()
@@ -146,6 +139,7 @@ def test_boston_is_shuffled_as_keras_does(folder):
         boston_housing.load_data(test_split=1)
 
 
+@pytest.mark.api("imdb")
 @pytest.mark.parametrize("flat", [False, True])
 def test_imdb_from_the_keras_file_and_from_the_flat_one(folder, flat):
     texts = {"train": [[1, 2, 3], [50], [4, 60, 5]], "test": [[7], [8, 9]]}
@@ -182,6 +176,7 @@ def test_the_encoding_of_words():
         Encoding(maxlen=2).encode(texts, labels)
 
 
+@pytest.mark.api("reuters")
 def test_reuters_split_and_topics(folder):
     np.savez(folder / "reuters.npz", x=ragged([1], [2], [3], [4], [5]), y=np.arange(5))
     (x_train, y_train), (x_test, y_test) = reuters.load_data(test_split=0.4)

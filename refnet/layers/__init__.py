@@ -24,7 +24,23 @@ from refnet.layers.depthwise import (
 )
 from refnet.layers.einsum_dense import EinsumDense
 from refnet.layers.embedding import Embedding
+from refnet.layers.encoding import CategoryEncoding
+from refnet.layers.feature_preprocessing import Discretization, Normalization
 from refnet.layers.function import Identity, Lambda
+from refnet.layers.hashing import HashedCrossing, Hashing
+from refnet.layers.image_colors import RandomBrightness, RandomContrast, RandomGrayscale, RandomInvert
+from refnet.layers.image_hues import RandomColorDegeneration, RandomHue, RandomSaturation, Solarization
+from refnet.layers.image_preprocessing import (
+    CenterCrop,
+    RandomCrop,
+    RandomFlip,
+    RandomRotation,
+    RandomShear,
+    RandomTranslation,
+    RandomZoom,
+    Resizing,
+)
+from refnet.layers.lookup import IntegerLookup, StringLookup
 from refnet.layers.masking import Masking
 from refnet.layers.merging import (
     Add,
@@ -99,6 +115,7 @@ from refnet.layers.reshaping import (
 )
 from refnet.layers.spectral import SpectralNormalization
 from refnet.layers.stacked_cells import StackedRNNCells
+from refnet.layers.text_vectorization import TextVectorization
 from refnet.layers.transposed import (
     Conv1DTranspose,
     Conv2DTranspose,

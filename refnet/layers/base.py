@@ -86,6 +86,7 @@ class Layer:
         False  # whether a layer that is not trainable behaves as in inference, as BatchNormalization
     )
     first_dtype: str | None = None  # of the Input that `input_shape=` stands for; floatx if None
+    trains_by_default = False  # whether a call on arrays that leaves `training` open trains, as that of RandomFlip
     branches_on_training = True  # whether `call` looks at `training`, or only hands it on
     supports_masking = False  # whether `compute_mask` says which of the outputs' steps hold something
 
@@ -461,7 +462,8 @@ class Layer:
 
     def _both_ways(self, training: bool | None, args: tuple[Any, ...], rest: dict[str, Any]) -> Any:
         """`call` with training=True and with False, joined: the program takes one of them."""
-        condition, ways = Condition(training, self if self.inference_when_frozen else None), []
+        owner = self if self.inference_when_frozen else None
+        condition, ways = Condition(training, owner, self.trains_by_default), []
         for branch in (True, False):
             with trace.inside(training=branch, guard=(*trace.guard, (condition, branch))):
                 ways.append(mapped(as_tensor, self.call(*args, **rest, training=branch)))

@@ -20,7 +20,11 @@ class Streaming(Stepping):
     """What fit, evaluate and predict do with a generator or a PyDataset, and what they share with arrays."""
 
     def _source(self, data: Any, label: str, method: str, shuffle: bool = False) -> Source:
-        return Source(data, label, method, self.shuffled if shuffle else None)
+        """Data that come batch by batch, with the first batch made: it may come from a thread that calls layers itself, so it is
+        not waited for while a model is being prepared."""
+        source = Source(data, label, method, self.shuffled if shuffle else None)
+        source.peek()
+        return source
 
     def shuffled(self, count: int) -> Array:
         """The next order of so many samples."""
@@ -98,9 +102,8 @@ class Streaming(Stepping):
                 break
         return done
 
-    def _validating(self, data: Any, steps: int | None) -> Callable[[Any], None]:
+    def _validating(self, source: Source, steps: int | None) -> Callable[[Any], None]:
         """A function of the callbacks that evaluates on a source."""
-        source = self._source(data, "validation_data", "fit (validation)")
         self._prepared("test", source)
 
         def run(listed: Any) -> None:

@@ -109,8 +109,10 @@ class Trainer(Streaming):
         held = None
         if data is not None and not is_source(data):
             held = self._checked("fit (validation)", *_unpacked(data))
+        source = self._source(x, "x", "fit", shuffle)
+        if is_source(data):
+            data = self._source(data, "validation_data", "fit (validation)")
         with self._preparing():
-            source = self._source(x, "x", "fit", shuffle)
             self._prepared("train", source, class_weight)
             return (
                 SourceFeed(self, source, steps, class_weight),
@@ -125,6 +127,8 @@ class Trainer(Streaming):
         streamed = is_source(data)
         parts, held = self._held_out(x, y, sample_weight, None if streamed else data, 0.0 if streamed else share)
         parts = self._class_weighted("fit", parts, class_weight)
+        if streamed:
+            data = self._source(data, "validation_data", "fit (validation)")
         with self._preparing():
             batches = self._fed("fit", *parts)
             self._executable("train", batches)

@@ -53,6 +53,7 @@ class ImageDataGenerator:
         interpolation_order: 0 (nearest pixel) or 1 (bilinear).
         dtype: of the batches; floatx if None.
 
+    The height is shifted by height_shift_range, as in the book's Keras 2.0.8; the legacy class in Keras 3 exchanges the two ranges.
     All draws come from `refnet.random`: a seed gives the same batches on every engine and every machine.
     Source: Keras 2 `preprocessing.image.ImageDataGenerator`; Chollet 5.2.5.
 

@@ -1,6 +1,7 @@
 """Helpers of Keras's `utils`: files, images, sequences, data sets, pictures of models."""
 
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -8,24 +9,51 @@ from refnet import dtypes, naming, random
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, DataError
 from refnet.tracing import trace
-from refnet.utils.dataset_utils import split_dataset as split_dataset
-from refnet.utils.directory_dataset_utils import image_dataset_from_directory as image_dataset_from_directory
-from refnet.utils.directory_dataset_utils import text_dataset_from_directory as text_dataset_from_directory
-from refnet.utils.file_utils import get_file as get_file
-from refnet.utils.image_utils import array_to_img as array_to_img
-from refnet.utils.image_utils import img_to_array as img_to_array
-from refnet.utils.image_utils import load_img as load_img
-from refnet.utils.image_utils import save_img as save_img
-from refnet.utils.model_visualization import model_to_dot as model_to_dot
-from refnet.utils.model_visualization import plot_model as plot_model
-from refnet.utils.numerical_utils import normalize as normalize
 from refnet.utils.packing import pack_x_y_sample_weight as pack_x_y_sample_weight
 from refnet.utils.packing import unpack_x_y_sample_weight as unpack_x_y_sample_weight
-from refnet.utils.progbar import Progbar as Progbar
 from refnet.utils.py_dataset import PyDataset as PyDataset
 from refnet.utils.py_dataset import Sequence as Sequence
-from refnet.utils.sequence_utils import pad_sequences as pad_sequences
-from refnet.utils.timeseries_dataset_utils import timeseries_dataset_from_array as timeseries_dataset_from_array
+
+if TYPE_CHECKING:
+    from refnet.utils.dataset_utils import split_dataset as split_dataset
+    from refnet.utils.directory_dataset_utils import image_dataset_from_directory as image_dataset_from_directory
+    from refnet.utils.directory_dataset_utils import text_dataset_from_directory as text_dataset_from_directory
+    from refnet.utils.file_utils import get_file as get_file
+    from refnet.utils.image_utils import array_to_img as array_to_img
+    from refnet.utils.image_utils import img_to_array as img_to_array
+    from refnet.utils.image_utils import load_img as load_img
+    from refnet.utils.image_utils import save_img as save_img
+    from refnet.utils.model_visualization import model_to_dot as model_to_dot
+    from refnet.utils.model_visualization import plot_model as plot_model
+    from refnet.utils.numerical_utils import normalize as normalize
+    from refnet.utils.progbar import Progbar as Progbar
+    from refnet.utils.sequence_utils import pad_sequences as pad_sequences
+    from refnet.utils.timeseries_dataset_utils import timeseries_dataset_from_array as timeseries_dataset_from_array
+
+# Loaded when they are first used: training needs none of them.
+LATER = {
+    "dataset_utils": ("split_dataset",),
+    "directory_dataset_utils": ("image_dataset_from_directory", "text_dataset_from_directory"),
+    "file_utils": ("get_file",),
+    "image_utils": ("array_to_img", "img_to_array", "load_img", "save_img"),
+    "model_visualization": ("model_to_dot", "plot_model"),
+    "numerical_utils": ("normalize",),
+    "progbar": ("Progbar",),
+    "sequence_utils": ("pad_sequences",),
+    "timeseries_dataset_utils": ("timeseries_dataset_from_array",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in LATER.items():
+        if name in names:
+            found = globals()[name] = getattr(importlib.import_module(f"refnet.utils.{module}"), name)
+            return found
+    raise AttributeError(f"module 'refnet.utils' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *(name for names in LATER.values() for name in names)})
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> Array:

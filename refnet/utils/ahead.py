@@ -27,8 +27,7 @@ def ahead(things: Iterable[Any], count: int) -> Iterator[Any]:
                 continue
         return False
 
-    thread = threading.Thread(target=_produce, args=(things, put), daemon=True, name="refnet-ahead")
-    thread.start()
+    threading.Thread(target=_produce, args=(things, put), daemon=True, name="refnet-ahead").start()
     try:
         while True:
             kind, thing = waiting.get()
@@ -38,8 +37,7 @@ def ahead(things: Iterable[Any], count: int) -> Iterator[Any]:
                 raise thing
             yield thing
     finally:
-        stopped.set()
-        thread.join()
+        stopped.set()  # not waited for: it may need what the one who forgets the iterator holds
 
 
 def _produce(things: Iterable[Any], put: Callable[..., bool]) -> None:

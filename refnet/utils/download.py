@@ -12,6 +12,7 @@ from refnet.errors import ArgumentError, DataError
 
 TIMEOUT = 20  # seconds without an answer
 PIECE = 1 << 20  # bytes
+SPELLED = {"sha256": "SHA-256", "md5": "MD5"}
 
 
 def hasher(algorithm: str, known: str | None = None) -> Any:
@@ -55,7 +56,7 @@ def fetch(address: str, target: pathlib.Path, known: str | None = None, algorith
                     advance(len(piece))
         if known is not None and digest.hexdigest() != known:
             raise DataError(
-                f"{address} gave a file with {digest.name.upper()} {digest.hexdigest()}; the known one has {known}. "
+                f"{address} gave a file with {SPELLED[digest.name]} {digest.hexdigest()}; the known one has {known}. "
                 "It was not kept."
             )
         part.replace(target)

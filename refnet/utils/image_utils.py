@@ -71,7 +71,7 @@ def load_img(
     try:
         image = image_module.open(source)
         image.load()
-    except (image_module.UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except (image_module.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
         raise FileError(f"load_img: {name} is not an image that Pillow can read ({error}).") from error
     if image.mode != MODES[color_mode] and not (color_mode == "grayscale" and image.mode in ("I;16", "I")):
         image = image.convert(MODES[color_mode])

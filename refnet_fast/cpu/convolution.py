@@ -39,11 +39,16 @@ def windows(strips, pixels, x, x_pixel, x_tap, k, k_taps, taps, y, y_pixel, pane
     Args:
         x, k, y: addresses: of the first window's corner, of the kernel's panel, of the first result.
         x_tap: elements from one row of taps to the next in x, and from one tap to the next.
-        k_taps: (columns, channels, filters) of the kernel.
+        k_taps: (columns, channels, filters) of the kernel; channels 0 if it is depthwise.
         taps: the ranges (p0, p1, q0, q1) of taps that lie in the image.
     """
     size = strips[0]
     (x_row, x_column), (q_count, channels, filters), (p0, p1, q0, q1) = x_tap, k_taps, taps
+    if channels == 0:  # lane by lane; a window has few taps, so no sum is long
+        at, of = x + size * (p0 * x_row + q0 * x_column), k + size * (p0 * q_count + q0) * filters
+        runs, steps, k_run = p1 - p0, q1 - q0, q_count * filters
+        multiply(strips[5], pixels, runs, steps, at, x_pixel, x_column, x_row, of, filters, k_run, y, y_pixel, panel, 0)
+        return
     strip, _ = strip_for(strips, panel)
     k_row = q_count * channels * filters
     steps, runs, times, x_run, k_run = (q1 - q0) * channels, p1 - p0, 1, x_row, k_row
@@ -64,8 +69,8 @@ def windows(strips, pixels, x, x_pixel, x_tap, k, k_taps, taps, y, y_pixel, pane
 
 
 @njit(error_model="numpy")
-def convolve(strips, x, k, y, image, kernel, result, strides, dilation, padding, lo, hi):
-    """Output rows lo..hi of all images.
+def convolve(strips, x, k, y, image, kernel, result, strides, dilation, padding, depthwise, lo, hi):
+    """Output rows lo..hi of all images; depthwise: filter f sees channel f alone.
 
     Rows in which all windows' rows lie in the image go in bands: the pixels at their left and right edges, whose windows lack
     columns, are taken down the band, as many at once as it has rows.
@@ -80,17 +85,19 @@ def convolve(strips, x, k, y, image, kernel, result, strides, dilation, padding,
     if j0 == j1:
         j0 = j1 = columns
     alone = p_count == 1 and q_count == 1 and sh == 1 and sw == 1 and rows == height and columns == width
-    x_tap, k_taps = (dh * width * channels, dw * channels), (q_count, channels, filters)
+    x_tap, k_taps = (dh * width * channels, dw * channels), (q_count, 0 if depthwise else channels, filters)
     f = 0
     while f < filters:
         _, panel = strip_for(strips, filters - f)
-        of = k + size * f
+        if depthwise:
+            panel = min(panel, strips[1])
+        seen, of = x + size * f if depthwise else x, k + size * f
         task = lo
         while task < hi and columns > 0:
             n, i = task // rows, task % rows
             band = min(i1 - i, hi - task) if i0 <= i < i1 else 1
             p0, p1 = reaching(i * sh - top, height, p_count, dh)
-            corner = x + size * ((n * height + i * sh - top) * width - left) * channels
+            corner = seen + size * ((n * height + i * sh - top) * width - left) * channels
             to = y + size * (task * columns * filters + f)
             if alone:  # the pixels of all rows follow each other
                 band = hi - task
@@ -144,7 +151,7 @@ def conv2d_rows(strips, x, k, y, image, window, result, strides, dilation, paddi
 
     A panel of 64 filters of the kernel streams from the second-level cache once for every 6 pixels.
     """
-    convolve(strips, x, k, y, image, window, result, strides, dilation, padding, lo, hi)
+    convolve(strips, x, k, y, image, window, result, strides, dilation, padding, False, lo, hi)
 
 
 # ---- the inputs' gradient: where strides are 1, a convolution with the kernel turned around and transposed
@@ -194,7 +201,7 @@ def _geometry_of_gradient(call, inputs, outputs):
 def conv2d_inputs_gradient_rows(strips, dy, k, dx, image, window, result, dilation, padding, lo, hi):
     """Rows lo..hi of dx by the kernel of conv2d, on a copy of the filters, which is small beside the images."""
     turned = turned_around(k)
-    convolve(strips, dy, turned.ctypes.data, dx, image, window, result, (1, 1), dilation, padding, lo, hi)
+    convolve(strips, dy, turned.ctypes.data, dx, image, window, result, (1, 1), dilation, padding, False, lo, hi)
     turned[0, 0, 0, 0] = 0  # it lives until here
 
 

@@ -9,6 +9,8 @@ not add it: with "reassoc" and a copy of their text (Numba's `inline="always"`) 
 apart. LLVM inlines them always, since a call that remains in a loop keeps it from being vectorised.
 """
 
+import functools
+
 from numba import njit, types
 from numba.extending import overload
 
@@ -75,6 +77,7 @@ ULP_LIMIT = {
 }
 
 
+@functools.cache
 def by_type(name):
     """A function for kernels that serve float32 and float64: of this family, the one for its argument's dtype."""
 
@@ -88,6 +91,6 @@ def by_type(name):
         def implementation(x):
             return chosen(x)
 
-        return named(implementation, f"{name}_by_type")
+        return named(implementation, f"{name}_of_{x}")
 
     return function

@@ -71,8 +71,11 @@ def turned_around(kernel):
 
 
 @njit(error_model="numpy")
-def meet_kernel_back(strips, kinds, dz, dz_row, turned, dropout, first, rows, back, dh):
-    """Adds to dh what flows back from the slopes dz (an address) through the kernel, turned around, and the masks."""
+def meet_kernel_back(strips, kinds, dz, dz_row, turned, dropout, mask, t, first, rows, back, dh):
+    """Adds to dh what flows back from the slopes dz (an address) of step t through the kernel, turned around, and the masks.
+
+    Rows whose step is masked are left out: their slopes are 0, but 0 times an infinite weight would not be.
+    """
     units, size = turned.shape[1], turned.itemsize
     times = max(kinds, 1)
     steps = turned.shape[0] // times
@@ -80,6 +83,8 @@ def meet_kernel_back(strips, kinds, dz, dz_row, turned, dropout, first, rows, ba
         slopes, columns = dz + size * gate * steps, turned.ctypes.data + size * gate * steps * units
         product(strips, slopes, dz_row, 1, columns, units, back.ctypes.data, units, units, steps, rows)
         for n in range(rows):
+            if not mask[first + n, t]:
+                continue
             if kinds == 0:
                 add_row(back[n], dh[first + n])
             else:

@@ -99,4 +99,4 @@ def gru_gradient_rows(
                     clear_row(dx[n, t])
                     clear_row(dz[n, t])
             slopes = dz.ctypes.data + size * (first * time + t) * columns
-            meet_kernel_back(strips, kinds, slopes, time * columns, turned, dropout, first, rows, back, dh0)
+            meet_kernel_back(strips, kinds, slopes, time * columns, turned, dropout, mask, t, first, rows, back, dh0)

@@ -96,4 +96,4 @@ def lstm_gradient_rows(
                 else:
                     clear_row(dx[n, t])
             slopes = dx.ctypes.data + size * (first * time + t) * columns
-            meet_kernel_back(strips, kinds, slopes, time * columns, turned, dropout, first, rows, back, dh0)
+            meet_kernel_back(strips, kinds, slopes, time * columns, turned, dropout, mask, t, first, rows, back, dh0)

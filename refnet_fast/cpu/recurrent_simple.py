@@ -72,4 +72,4 @@ def simple_rnn_gradient_rows(strips, dh, h, kernel, mask, dropout, activation, d
                 else:
                     clear_row(dx[n, t])
             slopes = dx.ctypes.data + size * (first * time + t) * units
-            meet_kernel_back(strips, kinds, slopes, time * units, turned, dropout, first, rows, back, dh0)
+            meet_kernel_back(strips, kinds, slopes, time * units, turned, dropout, mask, t, first, rows, back, dh0)

@@ -1,7 +1,47 @@
 """Copies of views."""
 
+from refnet.definition import size_of
+from refnet_fast.derive import itemsize
 from refnet_fast.kernels import kernel
+from refnet_fast.native import move_bytes
 from refnet_fast.tables import ELEMENT_NS
+
+OUTER_AXES = 4  # of a copy in runs: one compiled kernel for all ranks up to there, and all dtypes
+LEAST_RUN = 16  # bytes for which a copy in runs pays
+
+
+def in_runs(call):
+    """Whether the view's last axis is one run of memory."""
+    view, size = call.form.inputs[0], itemsize(call.outputs[0].dtype)
+    rank = len(view.shape)
+    return 1 <= rank <= OUTER_AXES + 1 and view.strides[-1] == 1 and view.shape[-1] * size >= LEAST_RUN
+
+
+def _geometry(call, inputs, outputs):
+    """Addresses, the outer extents and the source's strides over them in bytes, the bytes of a run."""
+    (x,), (y,) = inputs, outputs
+    size, missing = itemsize(y.dtype), OUTER_AXES + 1 - len(x.view.shape)
+    outer = (1,) * missing + tuple(x.view.shape[:-1])
+    strides = (0,) * missing + tuple(s * size for s in x.view.strides[:-1])
+    return [x.address, y.address, outer, strides, x.view.shape[-1] * size]
+
+
+@kernel(
+    ("slice", "broadcast_to", "transpose"),
+    when=in_runs,
+    tasks=lambda call: size_of(call.form.domain[:-1]),
+    cost=lambda call: call.form.domain[-1] * itemsize(call.outputs[0].dtype) * ELEMENT_NS / 4 + 6,
+    arguments=_geometry,
+)
+def copy_runs(source, target, outer, strides, run, lo, hi):
+    """Runs lo..hi, in row-major order of the axes before the last, `run` bytes each."""
+    _, n1, n2, n3 = outer
+    s0, s1, s2, s3 = strides
+    for task in range(lo, hi):
+        rest, i3 = task // n3, task % n3
+        rest, i2 = rest // n2, rest % n2
+        i0, i1 = rest // n1, rest % n1
+        move_bytes(target + task * run, source + i0 * s0 + i1 * s1 + i2 * s2 + i3 * s3, run)
 
 
 def _matrix(call):

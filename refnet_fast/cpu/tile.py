@@ -22,7 +22,8 @@ WIDE_VECTORS = bool(_features.get("avx512f"))
 VECTOR_BYTES = 64 if WIDE_VECTORS else 32
 TALL, WIDE = (6, 4) if WIDE_VECTORS else (6, 2)  # rows and vectors of the tile for wide results
 NARROW_ROWS = 16 if WIDE_VECTORS else 12  # rows of the one-vector tile for the right edge and narrow results
-KINDS = ((NARROW_ROWS, 1), (12 if WIDE_VECTORS else 6, 2), (TALL, WIDE))  # rows and vectors: few columns, more, a panel
+# Rows and vectors of the tiles, and whether they multiply lane by lane: few columns, more, a panel, lane by lane.
+KINDS = ((NARROW_ROWS, 1, 0), (12 if WIDE_VECTORS else 6, 2, 0), (TALL, WIDE, 0), (NARROW_ROWS // 2, 1, 1))
 
 
 def lanes(bytes_of_element):
@@ -39,19 +40,20 @@ def _splat(builder, scalar, count):
 
 class Strips(NamedTuple):
     """What a kernel that multiplies is given: bytes of an element, elements of a vector, and the addresses of compiled strips for
-    few columns, for more, and for a whole panel."""
+    few columns, for more, for a whole panel, and for products lane by lane."""
 
     size: int
     lanes: int
     narrow: int
     half: int
     wide: int
+    lanewise: int
 
 
 @functools.cache
 def strips(size):
     """The strips for elements of `size` bytes; compiled once, and called by address by all kernels that multiply."""
-    texts = [TEXT.format(size=size, tall=tall, vectors=vectors) for tall, vectors in KINDS]
+    texts = [TEXT.format(size=size, tall=tall, vectors=vectors, lanewise=lanewise) for tall, vectors, lanewise in KINDS]
     addresses = build_all(texts)
     return Strips(size, lanes(size), *(addresses[text] for text in texts))
 
@@ -62,7 +64,7 @@ from refnet_fast.cpu.tile import strip
 
 @cfunc(types.void(*[types.int64] * 14), cache=True)
 def kernel(rows, runs, steps, a, a_row, a_step, a_run, b, b_row, b_run, c, c_row, columns, add):
-    strip({size}, {tall}, {vectors}, rows, runs, steps, a, a_row, a_step, a_run, b, b_row, b_run, c, c_row, columns, add)
+    strip({size}, {tall}, {vectors}, {lanewise}, rows, runs, steps, a, a_row, a_step, a_run, b, b_row, b_run, c, c_row, columns, add)
 """
 
 
@@ -95,29 +97,48 @@ def strip_for(strips, columns):
 
 @intrinsic(prefer_literal=True)
 def strip(
-    typing, size, tall, vectors, rows, runs, steps, a, a_row, a_step, a_run, b, b_row, b_run, c, c_row, columns, add
+    typing,
+    size,
+    tall,
+    vectors,
+    lanewise,
+    rows,
+    runs,
+    steps,
+    a,
+    a_row,
+    a_step,
+    a_run,
+    b,
+    b_row,
+    b_run,
+    c,
+    c_row,
+    columns,
+    add,
 ):
     """What `multiply` calls: any number of rows, in tiles of nearly equal height, `tall` at most.
 
-    size (bytes of an element: 4 or 8), tall and vectors are literals. c stays in registers for all runs of a sum.
+    size (bytes of an element: 4 or 8), tall, vectors and lanewise are literals. c stays in registers for all runs of a sum. With
+    lanewise, a is read like b, a vector at a time, and lanes meet lanes: c[rows, lane] = sum of a[lane] * b[lane].
     """
+    literals = size, tall, vectors, lanewise
 
     def emit(context, builder, signature, args):
-        function = strip_function(builder.module, size.literal_value, tall.literal_value, vectors.literal_value)
-        builder.call(function, args[3:])
+        function = strip_function(builder.module, *(part.literal_value for part in literals))
+        builder.call(function, args[4:])
         return context.get_dummy_value()
 
-    return types.void(size, tall, vectors, *[types.int64] * 14), emit
+    return types.void(*literals, *[types.int64] * 14), emit
 
 
-def strip_function(module, size, tall, vectors):
+def strip_function(module, size, tall, vectors, lanewise):
     """The function of a kind of strip, and in it a function for each height of tile."""
-    function = cgutils.get_or_insert_function(
-        module, ir.FunctionType(ir.VoidType(), [I64] * 14), f"strip_{size}_{tall}_{vectors}"
-    )
+    name = f"strip_{size}_{tall}_{vectors}_{lanewise}"
+    function = cgutils.get_or_insert_function(module, ir.FunctionType(ir.VoidType(), [I64] * 14), name)
     if not function.is_declaration:
         return function
-    tiles = [tile_function(module, (size, height, vectors)) for height in range(1, tall + 1)]
+    tiles = [tile_function(module, (size, height, vectors, lanewise)) for height in range(1, tall + 1)]
     builder = internal(function)
     rows, runs, steps, a, a_row, a_step, a_run, b, b_row, b_run, c, c_row, columns, add = function.args
     number = lambda value: ir.Constant(I64, value)
@@ -150,7 +171,7 @@ def strip_function(module, size, tall, vectors):
 def tile_function(module, kind):
     """One tile, as a function."""
     shape = ir.FunctionType(ir.VoidType(), [I64] * 13)
-    function = cgutils.get_or_insert_function(module, shape, "tile_{}_{}_{}".format(*kind))
+    function = cgutils.get_or_insert_function(module, shape, "tile_{}_{}_{}_{}".format(*kind))
     if function.is_declaration:
         builder = internal(function)
         runs, steps, a, a_row, a_step, a_run, b, b_row, b_run, c, c_row, columns, add = function.args
@@ -168,7 +189,7 @@ def internal(function):
 
 def block(builder, kind, runs, steps, left, right, result, columns, add):
     """The code of a tile."""
-    width, mr, nv = kind
+    width, mr, nv, lanewise = kind
     (a, a_row, a_step, a_run), (b, b_row, b_run), (c, c_row) = left, right, result
     element = ir.FloatType() if width == 4 else ir.DoubleType()
     count, letter = lanes(width), "f32" if width == 4 else "f64"
@@ -206,8 +227,11 @@ def block(builder, kind, runs, steps, left, right, result, columns, add):
             step = builder.add(a0, builder.mul(loop.index, a_step))
             for i in range(mr):
                 place_a = builder.add(builder.mul(number(i), a_row), step)
-                value = _splat(builder, builder.load(at(a, place_a, element)), count)
+                value = None if lanewise else _splat(builder, builder.load(at(a, place_a, element)), count)
                 for v in range(nv):
+                    if lanewise:
+                        lane = builder.add(place_a, number(count * v))
+                        value = builder.call(load, [at(a, lane, vector), aligned, masks[v], zero])
                     builder.store(builder.call(fma, [value, values[v], builder.load(total[i][v])]), total[i][v])
     with builder.if_then(builder.icmp_signed("!=", add, number(0))):
         for i in range(mr):

@@ -104,3 +104,57 @@ def test_against_keras(tmp_path):
     for padding in ("valid", "same"):
         np.testing.assert_allclose(ops.extract_patches(x, (2, 3), 2, padding=padding), theirs[padding], atol=1e-6)
     print(f"{len(theirs.files)} calls compared with Keras")
+
+
+# ---- affine transformations
+
+
+def shifted(x, across, down, **more):
+    return ops.image.affine_transform(x, [1, 0, -across, 0, 1, -down, 0, 0], **more)
+
+
+def test_affine_reads_each_pixel_at_its_point():
+    x = np.arange(12.0).reshape(3, 4, 1)
+    assert shifted(x, 1, 0, fill_value=-1)[:, :, 0].tolist() == [[-1, 0, 1, 2], [-1, 4, 5, 6], [-1, 8, 9, 10]]
+    assert shifted(x, 0, -1, fill_mode="nearest")[:, :, 0].tolist() == [[4, 5, 6, 7], [8, 9, 10, 11], [8, 9, 10, 11]]
+    np.testing.assert_allclose(shifted(x, 0.25, 0.5, fill_mode="nearest")[1, 1, 0], 5 - 0.25 - 2)
+    turned = ops.image.affine_transform(x[:, :3], [0, -1, 2, 1, 0, 0, 0, 0])  # y[i, j] = x[j, 2 - i]
+    assert turned[:, :, 0].tolist() == np.rot90(x[:, :3, 0]).tolist()
+
+
+@pytest.mark.parametrize(
+    "mode, left, right",
+    [
+        ("constant", [9, 9, 9], [9, 9, 9]),
+        ("nearest", [0, 0, 0], [2, 2, 2]),
+        ("wrap", [0, 1, 2], [0, 1, 2]),
+        ("mirror", [1, 2, 1], [1, 0, 1]),
+        ("reflect", [2, 1, 0], [2, 1, 0]),
+    ],
+)
+def test_what_lies_outside_an_image(mode, left, right):
+    x = np.arange(3.0).reshape(1, 3, 1)
+    assert shifted(x, 3, 0, fill_mode=mode, fill_value=9)[0, :, 0].tolist() == left
+    assert shifted(x, -3, 0, fill_mode=mode, fill_value=9)[0, :, 0].tolist() == right
+    one = ops.image.affine_transform(x[:, :1], [1, 0, 5, 0, 1, -4, 0, 0], fill_mode=mode, fill_value=9)
+    assert one.item() == (9 if mode == "constant" else 0)
+
+
+def test_affine_on_whole_numbers_batches_layouts_and_far_points():
+    x = np.array([10, 21], "uint8").reshape(1, 2, 1)
+    half = shifted(x, 0.5, 0, fill_mode="nearest")
+    assert half.dtype == "uint8" and half[0, :, 0].tolist() == [10, 16]  # 15.5, to the even one
+    assert shifted(x, 0.5, 0, interpolation="nearest", fill_mode="nearest")[0, :, 0].tolist() == [10, 10]
+    both = np.stack([IMAGES[0], IMAGES[0]])
+    moves = np.array([[1, 0, -1, 0, 1, 0, 0, 0], [1, 0, 0, 0, 1, -1, 0, 0]])
+    result = ops.image.affine_transform(both, moves)
+    np.testing.assert_array_equal(result[0, :, 1:], IMAGES[0, :, :-1])
+    np.testing.assert_array_equal(result[1, 1:], IMAGES[0, :-1])
+    first = ops.image.affine_transform(np.moveaxis(both, -1, 1), moves, data_format="channels_first")
+    np.testing.assert_array_equal(np.moveaxis(first, 1, -1), result)
+    for far in (np.nan, np.inf, 1e30):
+        assert (shifted(IMAGES[0], far, 0, fill_mode="wrap", fill_value=3.0) == 3).all()
+    spoiled = IMAGES[0].copy()
+    spoiled[0, 0] = np.nan
+    np.testing.assert_array_equal(shifted(spoiled, 0, 0), spoiled)  # weights of 0 spread nothing
+    assert ops.image.affine_transform(IMAGES[:0], np.zeros((0, 8))).shape == (0, 5, 7, 3)

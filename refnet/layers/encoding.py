@@ -1,0 +1,85 @@
+"""Class numbers as rows: what several layers do with the numbers they find."""
+
+from typing import Any
+
+from refnet import dtypes, ops
+from refnet.errors import ArgumentError, ShapeError, did_you_mean
+from refnet.layers.base import Layer
+
+MODES = ("int", "one_hot", "multi_hot", "count")
+
+
+def output_mode_of(layer: str, given: Any, known: tuple[str, ...] = MODES) -> str:
+    """The output mode; "binary" is an old name of "multi_hot", "tf-idf" of "tf_idf"."""
+    mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(given, given)
+    if mode not in known:
+        raise ArgumentError(f"{layer}: unknown output_mode {given!r}.{did_you_mean(given, known)}")
+    return str(mode)
+
+
+def no_sparse(layer: str, sparse: Any) -> None:
+    if sparse:
+        raise ArgumentError(f"{layer}: sparse must be False; there are no sparse tensors here.")
+
+
+def encoded(numbers: Any, mode: str, depth: int, dtype: Any, weights: Any = None) -> Any:
+    """Numbers 0..depth-1 as the mode says; numbers outside are left out.
+
+        int: themselves
+        one_hot: a row for each, with a 1 at its place; a last axis of 1 is dropped first
+        multi_hot: a row for each sample (last axis), with a 1 at the place of each of its numbers
+        count: the same, with how often each occurs, or the sum of its weights
+
+    Args:
+        numbers: integers of any shape.
+        depth: the length of a row.
+        weights: of "count", of the numbers' shape.
+    """
+    if mode == "int":
+        return ops.cast(numbers, dtype)
+    rank = len(numbers.shape)
+    if mode == "one_hot":
+        numbers = ops.squeeze(numbers, -1) if rank > 1 and numbers.shape[-1] == 1 else numbers
+        return ops.one_hot(numbers, depth, dtype=dtype)
+    rows = ops.one_hot(numbers if rank else ops.reshape(numbers, (1,)), depth, dtype=dtype)
+    axis = max(rank - 1, 0)
+    if mode == "multi_hot":
+        return ops.max(rows, axis, initial=0)
+    if weights is not None:
+        rows = ops.multiply(rows, ops.expand_dims(ops.cast(weights, dtype), -1))
+    return ops.sum(rows, axis)
+
+
+class CategoryEncoding(Layer):
+    """Class numbers as rows of zeros and ones, or of counts.
+
+    Args:
+        num_tokens: classes are numbered 0..num_tokens-1.
+        output_mode: "multi_hot" (a row for each sample), "one_hot" (a row for each number) or "count".
+        sparse: must be False.
+    The call takes, with "count", `count_weights` of the inputs' shape.
+    """
+
+    def __init__(
+        self, num_tokens: int | None = None, output_mode: str = "multi_hot", sparse: bool = False, **more: Any
+    ):
+        super().__init__(**more)
+        if num_tokens is None or isinstance(num_tokens, bool) or int(num_tokens) != num_tokens or num_tokens < 1:
+            raise ArgumentError(
+                f"{self.name}: num_tokens must be an integer of at least 1; got {num_tokens!r}. "
+                "If the classes are not known beforehand, use IntegerLookup."
+            )
+        no_sparse(self.name, sparse)
+        self.num_tokens, self.sparse = int(num_tokens), sparse
+        self.output_mode = output_mode_of(self.name, output_mode, ("multi_hot", "one_hot", "count"))
+        self.built = True
+
+    def call(self, inputs: Any, count_weights: Any = None) -> Any:
+        if count_weights is not None and self.output_mode != "count":
+            raise ArgumentError(f"{self.name}: count_weights goes with output_mode='count'.")
+        if count_weights is not None and len(count_weights.shape) != len(inputs.shape):
+            raise ShapeError(
+                f"{self.name}: count_weights has shape {count_weights.shape}, the inputs {inputs.shape}; they must be alike."
+            )
+        numbers = inputs if dtypes.is_integer(inputs.dtype) else ops.cast(inputs, "int32")
+        return encoded(numbers, self.output_mode, self.num_tokens, self.dtype, count_weights)

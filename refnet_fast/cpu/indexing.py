@@ -1,0 +1,96 @@
+"""Picking rows by number, and its gradient: the embedding table's."""
+
+import numpy as np
+from numba import njit
+
+from refnet.ops import indexing
+from refnet_fast.derive import compiled
+from refnet_fast.kernels import kernel
+from refnet_fast.tables import ELEMENT_NS
+
+CHAIN = 2048  # additions in a row, at most, before a sum becomes one term of another
+
+
+row_of = compiled(indexing.row_of)
+
+
+def _floats(call):
+    return call.outputs[0].dtype in ("float32", "float64")
+
+
+def _columns(call):
+    return call.form.domain[0] * call.form.domain[1]
+
+
+@kernel(
+    "take",
+    when=lambda call: call.form.inputs[0].shape[2] >= 8,
+    tasks=lambda call: call.form.domain[0] * call.form.domain[1],
+    cost=lambda call: call.form.cost * ELEMENT_NS + 10,
+)
+def take_rows(x, indices, y, lo, hi):
+    """Picks lo..hi: whole rows are copied."""
+    count = y.shape[1]
+    for task in range(lo, hi):
+        o, j = task // count, task % count
+        copy(x[o, row_of(indices[j], x.shape[1])], y[o, j])
+
+
+@njit(error_model="numpy")
+def copy(source, target):
+    for i in range(target.size):
+        target[i] = source[i]
+
+
+@kernel(
+    "take_x_gradient",
+    when=_floats,
+    tasks=_columns,
+    cost=lambda call: call.form.cost * 3 * ELEMENT_NS + 5,
+    quantum=16,
+)
+def take_x_gradient_columns(dy, indices, dx, lo, hi):
+    """Columns lo..hi: the picks are put in the order of their rows, so that each row's sum is complete before it is written."""
+    length, inner = dx.shape[1], dx.shape[2]
+    starts, order = by_row(indices, length)
+    while lo < hi:
+        o = lo // inner
+        first, end = lo - o * inner, min(hi - o * inner, inner)
+        part = np.empty(end - first, dx.dtype)
+        for r in range(length):
+            total = dx[o, r, first:end]
+            clear(total)
+            for block in range(starts[r], starts[r + 1], CHAIN):
+                clear(part)
+                for place in range(block, min(block + CHAIN, starts[r + 1])):
+                    add(dy[o, order[place], first:end], part)
+                add(part, total)
+        lo = o * inner + end
+
+
+@njit(error_model="numpy")
+def by_row(indices, length):
+    """Where each row's picks begin in the list of all picks, and that list: by row, then in the order in which they came."""
+    starts, order = np.zeros(length + 1, np.int64), np.empty(indices.size, np.int64)
+    for j in range(indices.size):
+        starts[row_of(indices[j], length) + 1] += 1
+    for r in range(length):
+        starts[r + 1] += starts[r]
+    at = starts.copy()
+    for j in range(indices.size):
+        r = row_of(indices[j], length)
+        order[at[r]] = j
+        at[r] += 1
+    return starts, order
+
+
+@njit(error_model="numpy")
+def clear(row):
+    for i in range(row.size):
+        row[i] = 0
+
+
+@njit(error_model="numpy")
+def add(row, to):
+    for i in range(to.size):
+        to[i] += row[i]

@@ -1,0 +1,420 @@
+"""Texts, sequences, images and preprocessing layers against the installed Keras: same inputs, equal outputs.
+
+Run with: KERAS_BACKEND=torch pytest -m peers tests/peers
+"""
+
+import inspect
+import pathlib
+from typing import Any
+
+import numpy as np
+import pytest
+
+import refnet
+from refnet import layers as ours
+from refnet import ops, utils
+from refnet.preprocessing import image, sequence, text
+
+pytestmark = pytest.mark.peers
+keras = pytest.importorskip("keras")
+
+RANDOM = np.random.default_rng(7)
+IMAGES = RANDOM.random((3, 7, 9, 3)).astype("float32")
+TEXTS = ["The cat sat on the mat.", "The dog ate my homework; the CAT did not!", "", "mat mat mat"]
+
+
+def numpy(x: Any) -> Any:
+    return np.asarray(keras.ops.convert_to_numpy(x))
+
+
+# ---- texts and sequences
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{}, {"num_words": 4}, {"num_words": 5, "oov_token": "?"}, {"char_level": True}, {"lower": False, "filters": ""}],
+)
+def test_tokenizer(arguments: dict[str, Any]) -> None:
+    from keras.src.legacy.preprocessing import text as theirs
+
+    their, our = theirs.Tokenizer(**arguments), text.Tokenizer(**arguments)
+    for tokenizer in (their, our):
+        tokenizer.fit_on_texts(TEXTS)
+    assert our.word_index == their.word_index and dict(our.word_counts) == dict(their.word_counts)
+    assert our.index_docs == dict(their.index_docs) and our.document_count == their.document_count
+    new = ["the cat ate unheard-of things", "mat"]
+    numbers = our.texts_to_sequences(new)
+    assert numbers == their.texts_to_sequences(new)
+    assert our.sequences_to_texts(numbers) == their.sequences_to_texts(numbers)
+    for mode in text.MODES:
+        np.testing.assert_allclose(our.texts_to_matrix(new, mode), their.texts_to_matrix(new, mode))
+    assert text.tokenizer_from_json(their.to_json()).texts_to_sequences(new) == numbers
+    assert theirs.tokenizer_from_json(our.to_json()).texts_to_sequences(new) == numbers
+
+
+def test_functions_of_texts() -> None:
+    from keras.src.legacy.preprocessing import text as theirs
+
+    for given in TEXTS:
+        assert text.text_to_word_sequence(given) == theirs.text_to_word_sequence(given)
+        assert text.hashing_trick(given, 30, "md5") == theirs.hashing_trick(given, 30, "md5")
+        assert text.one_hot(given, 30) == theirs.one_hot(given, 30)
+
+
+def test_pad_sequences() -> None:
+    lists = [[1, 2, 3], [], [4], list(range(9))]
+    for maxlen in (None, 2, 5, 12):
+        for padding in ("pre", "post"):
+            for truncating in ("pre", "post"):
+                how = {"maxlen": maxlen, "padding": padding, "truncating": truncating, "value": -1, "dtype": "int64"}
+                np.testing.assert_array_equal(
+                    utils.pad_sequences(lists, **how), keras.utils.pad_sequences(lists, **how)
+                )
+
+
+def test_timeseries_generator_and_sampling_table() -> None:
+    from keras.src.legacy.preprocessing import sequence as theirs
+
+    data = RANDOM.random((40, 2))
+    for how in ({}, {"sampling_rate": 2, "stride": 3}, {"reverse": True, "start_index": 3, "end_index": 30}):
+        our = sequence.TimeseriesGenerator(data, data[:, 0], 6, batch_size=4, **how)
+        their = theirs.TimeseriesGenerator(data, data[:, 0], 6, batch_size=4, **how)
+        assert len(our) == len(their)
+        for i in range(len(our)):
+            for a, b in zip(our[i], their[i]):
+                np.testing.assert_array_equal(a, b)
+    np.testing.assert_allclose(sequence.make_sampling_table(50), theirs.make_sampling_table(50))
+    ours, labels = sequence.skipgrams([1, 4, 2, 0, 3], 9, window_size=2, negative_samples=0, shuffle=False)
+    assert (ours, labels) == theirs.skipgrams([1, 4, 2, 0, 3], 9, window_size=2, negative_samples=0, shuffle=False)
+
+
+# ---- images
+
+
+@pytest.mark.parametrize("fill_mode", ["constant", "nearest", "wrap", "mirror", "reflect"])
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
+def test_affine_transform(fill_mode: str, interpolation: str) -> None:
+    transforms = RANDOM.normal(0, 1, (3, 8)).astype("float32") * [1, 0.5, 4, 0.5, 1, 4, 0, 0]
+    transforms = transforms.astype("float32")
+    how = {"interpolation": interpolation, "fill_mode": fill_mode, "fill_value": 0.5}
+    expected = numpy(keras.ops.image.affine_transform(IMAGES, transforms.copy(), **how))
+    np.testing.assert_allclose(ops.image.affine_transform(IMAGES, transforms, **how), expected, atol=2e-5)
+    whole = (IMAGES * 255).astype("uint8")
+    expected = numpy(keras.ops.image.affine_transform(whole, transforms.copy(), **how))
+    got = ops.image.affine_transform(whole, transforms, **how)
+    assert got.dtype == expected.dtype and abs(got.astype(int) - expected).max() <= 1
+
+
+def test_files_and_arrays_of_images(tmp_path: pathlib.Path) -> None:
+    x = RANDOM.integers(0, 256, (10, 14, 3), dtype=np.uint8)
+    utils.save_img(tmp_path / "a.png", x, scale=False)
+    for how in (
+        {},
+        {"target_size": (5, 6)},
+        {"target_size": (4, 9), "interpolation": "bicubic", "keep_aspect_ratio": True},
+        {"color_mode": "grayscale"},
+        {"color_mode": "rgba", "target_size": (20, 20), "interpolation": "lanczos"},
+    ):
+        our, their = utils.load_img(tmp_path / "a.png", **how), keras.utils.load_img(tmp_path / "a.png", **how)
+        np.testing.assert_array_equal(utils.img_to_array(our), keras.utils.img_to_array(their))
+    for given in (x.astype("float32"), x[:, :, :1] / 300.0):
+        for scale in (True, False):
+            a, b = utils.array_to_img(given, scale=scale), keras.utils.array_to_img(given, scale=scale)
+            assert a.mode == b.mode
+            np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
+    np.testing.assert_allclose(
+        image.smart_resize(IMAGES, (4, 3)), keras.preprocessing.image.smart_resize(IMAGES, (4, 3)), atol=2e-6
+    )
+
+
+@pytest.mark.parametrize("fill_mode", ["nearest", "reflect"])
+def test_changes_of_images(fill_mode: str) -> None:
+    """The same parameters, by SciPy's splines there and by the affine op here."""
+    from scipy import ndimage
+
+    for p in (
+        {"theta": 33.0},
+        {"tx": 1.6, "ty": -2.3},
+        {"shear": 12.0, "zx": 0.8, "zy": 1.3},
+        {"theta": -70.0, "tx": 0.4, "ty": 3.0, "shear": 20.0, "zx": 1.2, "zy": 0.7},
+    ):
+        from refnet.preprocessing.changes import matrix_of
+
+        matrix = matrix_of(p, 7, 9)
+        expected = np.stack(
+            [
+                ndimage.affine_transform(IMAGES[0, :, :, c], matrix[:2, :2], matrix[:2, 2], order=1, mode=fill_mode)
+                for c in range(3)
+            ],
+            -1,
+        )
+        got = image.ImageDataGenerator(fill_mode=fill_mode).apply_transform(IMAGES[0], p)
+        np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+def test_the_matrices_of_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keras's own function, with SciPy's name for the interpolation as it was then. Since it changed the book's Keras, it
+    exchanges rows and columns (height_shift_range moves sideways there), and turns about the centre of square images only."""
+    from keras.src.legacy.preprocessing import image as theirs
+    from scipy import ndimage
+
+    class Namespace:
+        interpolation = ndimage
+
+    monkeypatch.setattr(theirs, "scipy", type("Scipy", (), {"ndimage": Namespace}))
+    square = IMAGES[0, :, :7]
+    axes = {"row_axis": 0, "col_axis": 1, "channel_axis": 2}
+    for p in ({"theta": 33.0}, {"tx": 1.6, "ty": -2.3, "zx": 0.8}, {"shear": 12.0, "theta": 5.0, "zy": 1.4}):
+        expected = theirs.apply_affine_transform(square, **p, **axes)
+        got = image.apply_affine_transform(square.transpose(1, 0, 2), **p, **axes).transpose(1, 0, 2)
+        np.testing.assert_allclose(got, expected, atol=1e-5)
+    for intensity in (0.1, -0.4):
+        expected = theirs.apply_channel_shift(IMAGES[0], intensity, 2)
+        np.testing.assert_allclose(image.apply_channel_shift(IMAGES[0], intensity, 2), expected, atol=1e-6)
+    bright = 255 * IMAGES[0]
+    for scale in (True, False):
+        expected = theirs.apply_brightness_shift(bright, 0.6, scale)
+        np.testing.assert_allclose(image.apply_brightness_shift(bright, 0.6, scale), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"samplewise_std_normalization": True, "rescale": 0.5},
+        {"featurewise_std_normalization": True},
+        {"zca_whitening": True, "zca_epsilon": 0.1},
+        {"featurewise_center": True, "preprocessing_function": np.sqrt},
+    ],
+)
+def test_standardizing(arguments: dict[str, Any]) -> None:
+    from keras.src.legacy.preprocessing import image as theirs
+
+    x = RANDOM.random((12, 4, 4, 3)).astype("float32")
+    our, their = image.ImageDataGenerator(**arguments), theirs.ImageDataGenerator(**arguments)
+    for generator in (our, their):
+        generator.fit(x)
+    for i in range(3):
+        np.testing.assert_allclose(our.standardize(x[i].copy()), their.standardize(x[i].copy()), atol=2e-4)
+
+
+def test_iterators_of_files(tmp_path: pathlib.Path) -> None:
+    from keras.src.legacy.preprocessing import image as theirs
+
+    for kind in ("a", "b", "c"):
+        (tmp_path / kind).mkdir()
+        for i in range(4):
+            utils.save_img(tmp_path / kind / f"{i}.png", RANDOM.random((6, 8, 3)))
+    for mode in ("categorical", "sparse", "input"):
+        for subset in (None, "training", "validation"):
+            how = {"target_size": (4, 5), "batch_size": 4, "shuffle": False, "class_mode": mode, "subset": subset}
+            flows = [
+                k.ImageDataGenerator(validation_split=0.25).flow_from_directory(tmp_path, **how)
+                for k in (image, theirs)
+            ]
+            assert flows[0].filenames == flows[1].filenames and flows[0].class_indices == flows[1].class_indices
+            assert len(flows[0]) == len(flows[1])
+            for _ in range(5):
+                for a, b in zip(*(next(flow) for flow in flows)):
+                    np.testing.assert_array_equal(a, b)
+
+
+# ---- layers
+
+
+def same(name: str, inputs: Any, arguments: dict[str, Any], atol: float = 1e-5, adapt: Any = None, **call: Any) -> None:
+    their, our = getattr(keras.layers, name)(**arguments), getattr(ours, name)(**arguments)
+    if adapt is not None:
+        their.adapt(adapt)
+        our.adapt(adapt)
+    expected = numpy(their(inputs, **call))
+    got = our(inputs, **call)
+    np.testing.assert_allclose(got, expected, atol=atol)
+    assert got.dtype == expected.dtype
+    again = getattr(ours, name).from_config(our.get_config())
+    if adapt is None:
+        np.testing.assert_array_equal(again(inputs, **call), got)
+
+
+@pytest.mark.parametrize(
+    "name, arguments",
+    [
+        ("Resizing", {"height": 4, "width": 11}),
+        ("Resizing", {"height": 4, "width": 4, "crop_to_aspect_ratio": True}),
+        ("Resizing", {"height": 14, "width": 4, "interpolation": "nearest"}),
+        ("CenterCrop", {"height": 3, "width": 4}),
+        ("CenterCrop", {"height": 9, "width": 4}),
+        ("CenterCrop", {"height": 4, "width": 5}),
+    ],
+)
+def test_sizes(name: str, arguments: dict[str, Any]) -> None:
+    same(name, IMAGES, arguments)
+
+
+@pytest.mark.parametrize("fill_mode", ["reflect", "wrap", "constant", "nearest"])
+@pytest.mark.parametrize(
+    "name, arguments",
+    [
+        ("RandomRotation", {"factor": (0.07, 0.07)}),
+        ("RandomTranslation", {"height_factor": (0.23, 0.23), "width_factor": (-0.31, -0.31)}),
+        ("RandomZoom", {"height_factor": (0.4, 0.4)}),
+        ("RandomZoom", {"height_factor": (-0.3, -0.3), "width_factor": (0.2, 0.2)}),
+    ],
+)
+def test_movements_by_fixed_amounts(name: str, arguments: dict[str, Any], fill_mode: str) -> None:
+    same(name, IMAGES, {**arguments, "fill_mode": fill_mode, "fill_value": 0.25}, atol=1e-4, training=True)
+    same(name, IMAGES, {**arguments, "fill_mode": fill_mode}, training=False)
+
+
+def test_shear_is_one_of_two() -> None:
+    arguments = {"x_factor": (0.3, 0.3), "y_factor": (0.2, 0.2)}
+    theirs = {numpy(keras.layers.RandomShear(**arguments, seed=i)(IMAGES[:1])).round(3).tobytes() for i in range(12)}
+    for i in range(6):
+        got = ours.RandomShear(**arguments, seed=i)(IMAGES[:1])
+        close = [np.allclose(got, np.frombuffer(t, "float32").reshape(got.shape), atol=2e-3) for t in theirs]
+        assert any(close)
+
+
+def test_colours_by_fixed_amounts() -> None:
+    x = 255 * IMAGES
+    same("RandomBrightness", x, {"factor": (0.2, 0.2)}, atol=1e-3)
+    same("RandomBrightness", IMAGES, {"factor": (-0.2, -0.2), "value_range": (0, 1)})
+    same("RandomGrayscale", x, {"factor": 1.0}, atol=1e-3)
+    same("RandomInvert", x, {"factor": (1.0, 1.0)}, atol=1e-3)
+    same("RandomColorDegeneration", x, {"factor": (0.4, 0.4)}, atol=1e-3)
+    same("RandomSaturation", IMAGES, {"factor": (0.7, 0.7), "value_range": (0, 1)})
+    same("Solarization", x, {"value_range": (0, 255)}, atol=1e-3)
+    same("Solarization", IMAGES, {"value_range": (0, 1)})
+
+
+def test_a_hue_is_turned_either_way() -> None:
+    theirs = [numpy(keras.layers.RandomHue((0.3, 0.3), (0, 1), seed=i)(IMAGES[:1])) for i in range(10)]
+    for i in range(5):
+        got = ours.RandomHue((0.3, 0.3), (0, 1), seed=i)(IMAGES[:1])
+        assert any(np.allclose(got, t, atol=1e-5) for t in theirs)
+
+
+def test_a_call_on_arrays_trains_in_both() -> None:
+    for library in (keras.layers, ours):
+        layer = library.RandomTranslation(0.5, 0.5, seed=1)
+        assert not np.allclose(numpy(layer(IMAGES)), IMAGES)
+        assert np.allclose(numpy(layer(IMAGES, training=False)), IMAGES)
+
+
+@pytest.mark.parametrize("axis", [-1, 1, (1, 3), None])
+def test_normalization(axis: Any) -> None:
+    for invert in (False, True):
+        same("Normalization", IMAGES, {"axis": axis, "invert": invert}, adapt=5 * IMAGES + 2, atol=1e-4)
+    same("Normalization", IMAGES, {"axis": -1, "mean": [0.1, 0.2, 0.3], "variance": [1.0, 2.0, 3.0]})
+    same("Normalization", IMAGES, {"axis": -1, "mean": 0.1, "variance": 2.0})
+
+
+def test_normalization_from_batches() -> None:
+    """Keras needs TensorFlow for batches; the whole at once has the same statistics."""
+    x = RANDOM.random((20, 5)).astype("float32")
+    layers = [keras.layers.Normalization(), ours.Normalization()]
+    layers[0].adapt(x)
+    layers[1].adapt([x[:3], x[3:14], x[14:]])
+    np.testing.assert_allclose(layers[1](x), numpy(layers[0](x)), atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["int", "one_hot", "multi_hot", "count"])
+def test_discretization_and_category_encoding(mode: str) -> None:
+    x = RANDOM.normal(0, 2, (6, 4)).astype("float32")
+    for inputs in (x, x[:, :1], x[:, 0]):
+        same("Discretization", inputs, {"bin_boundaries": [-1.0, 0.0, 2.0], "output_mode": mode})
+    if mode != "int":
+        numbers = RANDOM.integers(0, 5, (6, 3))
+        for inputs in (numbers, numbers[:, :1], numbers[:, 0]):
+            same("CategoryEncoding", inputs, {"num_tokens": 5, "output_mode": mode})
+    if mode == "count":
+        same(
+            "CategoryEncoding",
+            numbers,
+            {"num_tokens": 5, "output_mode": mode},
+            count_weights=RANDOM.random((6, 3)).astype("float32"),
+        )
+
+
+def test_boundaries_that_are_learned() -> None:
+    example = np.array([[-1.5, 1.0, 3.4, 0.5], [0.0, 3.0, 1.3, 0.0]])
+    for data in (example, RANDOM.normal(0, 3, (700, 2))):
+        for bins in (2, 4, 7):
+            for batches in ([data], [data[: len(data) // 3], data[len(data) // 3 :]]):
+                their, our = (library.Discretization(num_bins=bins, epsilon=0.02) for library in (keras.layers, ours))
+                for batch in batches:  # what adapt does; itself it looks for TensorFlow
+                    their.update_state(batch)
+                their.finalize_state()
+                our.adapt(batches)
+                np.testing.assert_allclose(our.bin_boundaries, their.bin_boundaries, rtol=1e-5, atol=1e-6)
+
+
+LAYERS = [
+    "CategoryEncoding",
+    "CenterCrop",
+    "Discretization",
+    "HashedCrossing",
+    "Hashing",
+    "IntegerLookup",
+    "Normalization",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomFlip",
+    "RandomGrayscale",
+    "RandomInvert",
+    "RandomRotation",
+    "RandomShear",
+    "RandomTranslation",
+    "RandomZoom",
+    "Resizing",
+    "StringLookup",
+    "TextVectorization",
+]
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_arguments_have_keras_names_order_and_defaults(name: str) -> None:
+    def listed(kind: Any) -> list[Any]:
+        taken = inspect.signature(kind.__init__).parameters.values()
+        return [(p.name, str(p.default)) for p in taken if p.kind is p.POSITIONAL_OR_KEYWORD and p.name != "self"]
+
+    assert listed(getattr(ours, name)) == listed(getattr(keras.layers, name))
+
+
+@pytest.mark.parametrize("writer", [0, 1], ids=["ours_read_by_keras", "keras_read_by_us"])
+def test_files_of_models_that_prepare_their_data(writer: int, tmp_path: pathlib.Path) -> None:
+    libraries = [refnet, keras]
+    k = libraries[writer]
+    scaled = k.layers.Normalization(axis=-1)
+    scaled.adapt(IMAGES * 3 + 1)
+    bins = k.layers.Discretization(bin_boundaries=[0.2, 0.5], output_mode="multi_hot")
+    table = k.Sequential([k.Input((4,)), bins, k.layers.Dense(2)])
+    layers = [k.layers.RandomFlip(seed=1), k.layers.RandomRotation(0.1), k.layers.RandomBrightness(0.2)]
+    layers += [
+        k.layers.RandomZoom(0.2, (0.1, 0.2)),
+        k.layers.RandomTranslation(0.2, (-0.1, 0.2)),
+        k.layers.RandomShear(0.2),
+    ]
+    layers += [
+        k.layers.RandomContrast(0.3),
+        k.layers.RandomInvert(0.5),
+        k.layers.RandomGrayscale(0.3),
+        k.layers.RandomHue(0.1),
+    ]
+    layers += [k.layers.RandomSaturation(0.3), k.layers.RandomColorDegeneration(0.3), k.layers.Solarization(0.1, 0.2)]
+    layers += [k.layers.Resizing(4, 5), k.layers.CenterCrop(3, 3), scaled, k.layers.Flatten(), k.layers.Dense(2)]
+    photos = k.Sequential([k.Input((7, 9, 3)), *layers])
+    for model, x in ((photos, IMAGES), (table, RANDOM.random((5, 4)).astype("float32"))):
+        path = str(tmp_path / f"{model.name}.keras")
+        model.save(path)
+        read = libraries[1 - writer].saving.load_model(path)
+        np.testing.assert_allclose(numpy(read.predict(x, verbose=0)), numpy(model.predict(x, verbose=0)), atol=2e-5)
+
+
+def test_normalize_and_split() -> None:
+    x = RANDOM.random((6, 4))
+    for order in (1, 2):
+        np.testing.assert_allclose(utils.normalize(x, -1, order), keras.utils.normalize(x, -1, order), rtol=1e-6)
+    left, right = utils.split_dataset(x, left_size=0.5)
+    theirs = keras.utils.split_dataset(x, left_size=0.5)
+    assert [len(left), len(right)] == [len(part) for part in theirs]
