@@ -1,15 +1,13 @@
 """Slicing: a regular part of an array, and the reverse, an array spread into a larger one."""
 
 import builtins
-import functools
-import operator
 from typing import Any
 
 import numpy as np
 
 from refnet import ops
 from refnet.annotations import Array, Number, Shape, Tasks, TensorLike
-from refnet.definition import Form, Op, Spec, View, broadcast_shapes, row_major, size_of
+from refnet.definition import Form, Op, Spec, View, row_major, size_of
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Node, Tensor
 from refnet.ops.arguments import checked_axes, checked_axis, converted, dtype_of, integer, shape_of
@@ -53,8 +51,10 @@ def get_item(x: TensorLike, key: Any) -> TensorLike:
     x = converted("get_item", x)
     entries = _one_for_each_axis(key if isinstance(key, tuple) else (key,), len(shape_of(x)))
     if any(map(is_array, entries)) and sum(is_array(e) or is_single(e) for e in entries) > 1:
+        from refnet.ops.picking import picked_together
+
         return picked_together(x, entries)
-    ranges = tuple(_range_of(entry) for entry in entries if entry is not None)
+    ranges = tuple(range_of(entry) for entry in entries if entry is not None)
     if any(r != WHOLE for r in ranges) or not isinstance(x, Tensor):
         x = item_op(x, ranges=ranges)
     return _rearranged(x, entries)
@@ -70,7 +70,7 @@ def _one_for_each_axis(key: tuple[Any, ...], rank: int) -> list[Any]:
     return [*key[:at], *[builtins.slice(None)] * (rank - used), *key[at + 1 :]]
 
 
-def _range_of(entry: Any) -> Range:
+def range_of(entry: Any) -> Range:
     if isinstance(entry, builtins.slice):
         parts = []
         for part, default in ((entry.start, None), (entry.stop, None), (entry.step, 1)):
@@ -113,50 +113,6 @@ def is_single(entry: Any) -> bool:
 
 def is_array(entry: Any) -> bool:
     return isinstance(entry, (list, np.ndarray, Tensor))
-
-
-def picked_together(x: TensorLike, entries: list[Any]) -> TensorLike:
-    """x picked by several arrays at once; integers beside arrays count as such."""
-    picks = [i for i, entry in enumerate(entries) if is_array(entry) or is_single(entry)]
-    parts = []
-    for i in picks:
-        extent = shape_of(x)[sum(entry is not None for entry in entries[:i])]
-        if is_single(entries[i]) and extent is not None:
-            resolved(extent, _range_of(entries[i]))  # raises if it is outside
-        _range_of(entries[i])
-        parts.append(ops.indexing.whole_numbers("get_item", entries[i]))
-    x = get_item(x, tuple(builtins.slice(None) if i in picks else entry for i, entry in enumerate(entries)))
-    first = picks[0] if picks == list(range(picks[0], picks[-1] + 1)) else 0
-    rest = [axis for axis in range(len(shape_of(x))) if axis not in picks]
-    x = ops.transpose(x, (*rest[:first], *picks, *rest[first:]))
-    broadcast_shapes("get_item", *map(shape_of, parts))
-    whole = functools.reduce(ops.add, [ops.zeros_like(part, "int64") for part in parts])
-    flat = place_op(x, *[ops.add(ops.cast(part, "int64"), whole) for part in parts], first=first)
-    return ops.take(joined(x, first, len(picks)), flat, first)
-
-
-def joined(x: TensorLike, first: int, count: int) -> TensorLike:
-    """x with that many axes, from `first` on, made one."""
-    dims = shape(x)
-    length = functools.reduce(
-        operator.mul if None not in shape_of(x)[first : first + count] else ops.multiply, dims[first : first + count], 1
-    )
-    return reshape(x, (*dims[:first], length, *dims[first + count :]))
-
-
-def place_expanded(x: TensorLike, *parts: TensorLike, first: int) -> TensorLike:
-    from refnet.ops.scattering import flat_index_op
-
-    return flat_index_op(*parts, extents=tuple(shape_of(x)[first : first + len(parts)]))
-
-
-# The number of the place that one index for each of x's axes names, counted over these axes in row-major order.
-place_op = Op(
-    "place",
-    lambda x, *parts, first: Spec(tuple(parts[0].shape), "int64"),
-    expand=place_expanded,
-    shape_only=(0,),
-)
 
 
 def resolved(extent: int, given: Range) -> tuple[int, int, int]:
