@@ -61,13 +61,13 @@ def linspace(
     common = broadcast_shapes("linspace", shape_of(first), shape_of(last))
     axis = checked_axis("linspace", axis, len(common) + 1)
     dimensions("linspace", (num, *[d or 1 for d in common]))
+    endpoint, retstep = flag("linspace", endpoint, "endpoint"), flag("linspace", retstep, "retstep")
     floating = dtype_of(first) if dtypes.is_floating(dtype_of(first)) else dtypes.floatx()
     wanted = floating if dtype is None else dtypes.standardize(dtype)
     if not is_symbolic(first, last):
         first, last = (np.asarray(as_dtype(x, "float64")) for x in (first, last))
-        ends = flag("linspace", endpoint, "endpoint")
         with in_memory("linspace"), np.errstate(all="ignore"):
-            y, step = np.linspace(first, last, int(num), ends, retstep=True, axis=axis)
+            y, step = np.linspace(first, last, int(num), endpoint, retstep=True, axis=axis)
         y = np.floor(y) if dtypes.is_integer(wanted) else y
         y, step = y.astype(dtypes.as_numpy(wanted)), np.asarray(step).astype(dtypes.as_numpy(floating))
         return (y, step) if retstep else y

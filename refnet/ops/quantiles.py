@@ -7,7 +7,7 @@ import numpy as np
 from refnet import ops
 from refnet.annotations import Array, TensorLike
 from refnet.errors import ArgumentError, ShapeError, in_memory
-from refnet.ops.arguments import as_dtype, checked_axes, converted, dtype_of, floating, is_symbolic, shape_of
+from refnet.ops.arguments import as_dtype, checked_axes, converted, dtype_of, flag, floating, is_symbolic, shape_of
 from refnet.ops.statistics import wide_enough
 
 METHODS = ("linear", "lower", "higher", "midpoint", "nearest")
@@ -90,7 +90,7 @@ def ordered_at(op: str, x: TensorLike, q: TensorLike, axis: Any, method: str, ke
     y = ops.where(
         ops.expand_dims(ops.isnan(lost), others), float("nan"), ops.moveaxis(y, others_last(y, others), others)
     )
-    if keepdims:
+    if flag(op, keepdims, "keepdims"):
         y = ops.expand_dims(y, tuple(a + len(others) for a in axes))
     return ops.cast(y, dtype_of(x))
 

@@ -9,7 +9,7 @@ from refnet.annotations import Array, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, size_of
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Node, Tensor
-from refnet.ops.arguments import as_dtype, converted, dtype_of, integer, is_symbolic, shape_of
+from refnet.ops.arguments import as_dtype, converted, dtype_of, flag, integer, is_symbolic, shape_of
 from refnet.ops.indexing import whole_numbers
 from refnet.scalars import INF
 
@@ -259,7 +259,7 @@ def bincount(x: TensorLike, weights: TensorLike = None, minlength: int = 0, spar
     >>> bincount([1, 3, 1])
     array([0, 2, 0, 1], dtype=int32)
     """
-    if sparse:
+    if flag("bincount", sparse, "sparse"):
         raise ArgumentError("bincount: sparse=True is not supported; the result is dense.")
     if isinstance(minlength, bool) or not isinstance(minlength, (int, np.integer)) or minlength < 0:
         raise ArgumentError(f"bincount: minlength must be an integer, not below 0; got {minlength!r}.")
@@ -364,7 +364,7 @@ def multi_hot(
     array([[1., 0., 1.],
            [0., 1., 0.]], dtype=float32)
     """
-    if sparse:
+    if flag("multi_hot", sparse, "sparse"):
         raise ArgumentError("multi_hot: sparse=True is not supported; the result is dense.")
     x = whole_numbers("multi_hot", inputs, "inputs")
     if not len(shape_of(x)):

@@ -1,5 +1,6 @@
 """Warping: images read at any points, and the points that a projective map gives."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,10 @@ from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Node, Tensor
 from refnet.ops.arguments import as_dtype, converted, dtype_of, floating, number, shape_of
 from refnet.ops.resizing import image_axes
-from refnet.scalars import floor, truncate
+from refnet.scalars import floor, nearest, truncate
 
 FILL_MODES = {"constant": 0, "nearest": 1, "wrap": 2, "mirror": 3, "reflect": 4}
-FAR = 1 << 30  # points beyond this are brought back to it
+FAR = 2.0**30  # points beyond this, and NaN, read the fill value
 
 
 def affine_transform(
@@ -29,7 +30,7 @@ def affine_transform(
 
         y[n, i, j, c] = x[n, row, col, c],   row = (b0 j + b1 i + b2) / k,  col = (a0 j + a1 i + a2) / k,  k = c0 j + c1 i + 1
 
-    "nearest" reads the pixel floor(row + 1/2), floor(col + 1/2). "bilinear" reads the four around, r = floor(row), s = floor(col):
+    "nearest" reads the pixel next to the point, of two the even one. "bilinear" reads the four around, r = floor(row), s = floor(col):
 
         (1 - f) ((1 - g) x[r, s] + g x[r, s + 1]) + f ((1 - g) x[r + 1, s] + g x[r + 1, s + 1]),   f = row - r,  g = col - s
 
@@ -47,8 +48,8 @@ def affine_transform(
         Shape and dtype of the images; bilinear integers are rounded, halves to even. Points are computed in float32, for float64
         images in float64.
     Ties: at whole rows and columns the gradient with respect to the transform is that of what follows.
-    NaN: spreads to where it takes part with a weight above 0; a point that is NaN or infinite gives NaN ("nearest": as if far
-        outside). Empty: an empty batch gives an empty result.
+    NaN: spreads to where it takes part with a weight above 0; points that are NaN, or farther out than 2**30, read `fill_value`.
+    Empty: an empty batch gives an empty result.
     Raises:
         ShapeError: another number of axes, a height or width that is unknown or 0, a transform that does not fit.
         ArgumentError: anything else above.
@@ -126,17 +127,20 @@ def points_of(images: TensorLike, transform: TensorLike) -> tuple[TensorLike, Te
 # ---- reading at points: primitives and their adjoints
 
 
+def near(p: Number) -> bool:
+    """Whether a point lies where pixels may be; NaN does not."""
+    return bool(p > -FAR and p < FAR)
+
+
 def whole_place(p: Number) -> int:
-    """The pixel at or before p; of what is far away, or NaN, one that is far away."""
-    if -FAR < p < FAR:
-        whole: int = truncate(floor(p))
-        return whole
-    return FAR if p >= FAR else -FAR
+    """The pixel at or before p."""
+    whole: int = truncate(floor(p))
+    return whole
 
 
 def nearest_place(p: Number) -> int:
-    """The pixel next to p, of two the later."""
-    return whole_place(p) + (1 if p - floor(p) >= 0.5 else 0)
+    """The pixel next to p, of two the even one."""
+    return whole_place(nearest(p))
 
 
 def folded(k: int, n: int, mode: int) -> int:
@@ -159,8 +163,10 @@ def folded(k: int, n: int, mode: int) -> int:
 
 def sample_nearest_loop(tasks: Tasks, x: Array, rows: Array, cols: Array, mode: int, fill: Number, y: Array) -> None:
     for n, i, j in tasks:
-        r = folded(nearest_place(rows[n, i, j]), x.shape[1], mode)
-        s = folded(nearest_place(cols[n, i, j]), x.shape[2], mode)
+        r, s = -1, -1
+        if near(rows[n, i, j]) and near(cols[n, i, j]):
+            r = folded(nearest_place(rows[n, i, j]), x.shape[1], mode)
+            s = folded(nearest_place(cols[n, i, j]), x.shape[2], mode)
         for c in range(x.shape[3]):
             if r >= 0 and s >= 0:
                 y[n, i, j, c] = x[n, r, s, c]
@@ -171,18 +177,25 @@ def sample_nearest_loop(tasks: Tasks, x: Array, rows: Array, cols: Array, mode: 
 def sample_bilinear_loop(tasks: Tasks, x: Array, rows: Array, cols: Array, mode: int, fill: Number, y: Array) -> None:
     for n, i, j in tasks:
         row, col = rows[n, i, j], cols[n, i, j]
-        first_row, first_col = whole_place(row), whole_place(col)
-        f, g = row - floor(row), col - floor(col)
         for c in range(x.shape[3]):
-            total = 0
-            for p in range(2):
-                for q in range(2):
-                    weight = (f if p == 1 else 1 - f) * (g if q == 1 else 1 - g)
-                    if weight != 0:
-                        r = folded(first_row + p, x.shape[1], mode)
-                        s = folded(first_col + q, x.shape[2], mode)
-                        total += weight * (x[n, r, s, c] if r >= 0 and s >= 0 else fill)
-            y[n, i, j, c] = total
+            if near(row) and near(col):
+                y[n, i, j, c] = mixture(x, n, row, col, c, mode, fill)
+            else:
+                y[n, i, j, c] = fill
+
+
+def mixture(x: Array, n: int, row: Number, col: Number, c: int, mode: int, fill: Number) -> Number:
+    """The four pixels around a point, weighted; one of weight 0 takes no part, whatever it holds."""
+    f, g = row - floor(row), col - floor(col)
+    total = 0
+    for p in range(2):
+        for q in range(2):
+            weight = (f if p == 1 else 1 - f) * (g if q == 1 else 1 - g)
+            if weight != 0:
+                r = folded(whole_place(row) + p, x.shape[1], mode)
+                s = folded(whole_place(col) + q, x.shape[2], mode)
+                total += weight * (x[n, r, s, c] if r >= 0 and s >= 0 else fill)
+    return total
 
 
 def sample_nearest_x_gradient_loop(
@@ -193,10 +206,11 @@ def sample_nearest_x_gradient_loop(
         clear(total)
         for i in range(dy.shape[1]):
             for j in range(dy.shape[2]):
-                r = folded(nearest_place(rows[n, i, j]), dx.shape[1], mode)
-                s = folded(nearest_place(cols[n, i, j]), dx.shape[2], mode)
-                if r >= 0 and s >= 0:
-                    total[r, s] += dy[n, i, j, c]
+                if near(rows[n, i, j]) and near(cols[n, i, j]):
+                    r = folded(nearest_place(rows[n, i, j]), dx.shape[1], mode)
+                    s = folded(nearest_place(cols[n, i, j]), dx.shape[2], mode)
+                    if r >= 0 and s >= 0:
+                        total[r, s] += dy[n, i, j, c]
         for r in range(dx.shape[1]):
             for s in range(dx.shape[2]):
                 dx[n, r, s, c] = total[r, s]
@@ -209,18 +223,23 @@ def sample_bilinear_x_gradient_loop(
         clear(total)
         for i in range(dy.shape[1]):
             for j in range(dy.shape[2]):
-                row, col = rows[n, i, j], cols[n, i, j]
-                f, g = row - floor(row), col - floor(col)
-                for p in range(2):
-                    for q in range(2):
-                        weight = (f if p == 1 else 1 - f) * (g if q == 1 else 1 - g)
-                        r = folded(whole_place(row) + p, dx.shape[1], mode)
-                        s = folded(whole_place(col) + q, dx.shape[2], mode)
-                        if r >= 0 and s >= 0 and weight != 0:
-                            total[r, s] += weight * dy[n, i, j, c]
+                if near(rows[n, i, j]) and near(cols[n, i, j]):
+                    share(total, rows[n, i, j], cols[n, i, j], mode, dy[n, i, j, c])
         for r in range(dx.shape[1]):
             for s in range(dx.shape[2]):
                 dx[n, r, s, c] = total[r, s]
+
+
+def share(total: Array, row: Number, col: Number, mode: int, dy: Number) -> None:
+    """Gives each of the four pixels around a point its part of dy."""
+    f, g = row - floor(row), col - floor(col)
+    for p in range(2):
+        for q in range(2):
+            weight = (f if p == 1 else 1 - f) * (g if q == 1 else 1 - g)
+            r = folded(whole_place(row) + p, total.shape[0], mode)
+            s = folded(whole_place(col) + q, total.shape[1], mode)
+            if r >= 0 and s >= 0 and weight != 0:
+                total[r, s] += weight * dy
 
 
 def clear(total: Array) -> None:
@@ -270,7 +289,9 @@ def points_gradient(
 
     down = mixed(ops.subtract(x10, x00), ops.subtract(x11, x01), g)
     right = mixed(ops.subtract(x01, x00), ops.subtract(x11, x10), f)
-    return [as_dtype(ops.sum(ops.multiply(dy, slope), -1), dtype_of(rows)) for slope in (down, right)]
+    inside = functools.reduce(ops.logical_and, [ops.less(ops.abs(p), FAR) for p in (rows, cols)])
+    slopes = (as_dtype(ops.sum(ops.multiply(dy, slope), -1), dtype_of(rows)) for slope in (down, right))
+    return [ops.where(inside, slope, 0.0) for slope in slopes]
 
 
 def sample_bilinear_gradient(node: Node, dy: Tensor) -> list[TensorLike]:

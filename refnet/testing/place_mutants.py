@@ -149,10 +149,10 @@ PLACE_MUTANTS: list[tuple[str, ...]] = [
         "a point's row for its column",
         "ops.warping",
         "sample_bilinear",
-        "s = folded(first_col + q, x.shape[2], mode)",
-        "s = folded(first_row + q, x.shape[2], mode)",
+        "s = folded(whole_place(col) + q, x.shape[2], mode)",
+        "s = folded(whole_place(row) + q, x.shape[2], mode)",
         "certificate",
-        "sample_bilinear_loop",
+        "mixture",
     ),
     (
         "weights exchanged between neighbours",
@@ -161,7 +161,7 @@ PLACE_MUTANTS: list[tuple[str, ...]] = [
         "(f if p == 1 else 1 - f)",
         "(f if p == 0 else 1 - f)",
         "certificate",
-        "sample_bilinear_x_gradient_loop",
+        "share",
     ),
     (
         "a mirror that repeats its edge",
@@ -173,11 +173,11 @@ PLACE_MUTANTS: list[tuple[str, ...]] = [
         "folded",
     ),
     (
-        "more than halves go back",
+        "the nearest is the one before",
         "ops.warping",
         "sample_nearest_x_gradient",
-        "p - floor(p) >= 0.5",
-        "p - floor(p) >= 0.75",
+        "whole_place(nearest(p))",
+        "whole_place(p)",
     ),
     (
         "a slope that forgets the column's share",
