@@ -30,7 +30,7 @@ _MODULES = (
         "metrics",
         "models",
     ),
-    *("ops", "optimizers", "preprocessing", "random", "regularizers", "saving", "utils"),
+    *("ops", "optimizers", "preprocessing", "random", "regularizers", "saving", "utils", "wrappers"),
 )
 _NAMES = {
     "Input": "refnet.layers",

@@ -9,7 +9,7 @@ import numpy as np
 from refnet import dtypes, ops
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Mode, Tensor, Variable, as_tensor, trace
-from refnet.layers.base import identity
+from refnet.layers.returned import identity
 from refnet.models.traced import Traced
 from refnet.program import Program
 from refnet.structure import flatten, mapped, packed

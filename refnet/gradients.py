@@ -65,7 +65,9 @@ def reverse(
             assert mode is not None, "a graph whose phase is open is differentiated by `gradients`"
             receive(mode.pick(node), dys[0])
         elif node.op.gradient is not None:
-            for x, dx in zip(node.inputs, node.op.gradient(node, *dys)):
+            with trace.inside(reading=node.reads):  # what the node read, though an assignment has followed since
+                slopes = node.op.gradient(node, *dys)
+            for x, dx in zip(node.inputs, slopes):
                 receive(x, dx)
     return [total.get(x) for x in xs]
 

@@ -283,6 +283,7 @@ class Node:
         self.op, self.inputs, self.attributes = op, tuple(inputs), attributes
         self.outputs = tuple(Tensor(s.shape, s.dtype, self) for s in op.specs(*self.inputs, **attributes))
         self.number = next(clock)
+        self.reads = self.number if trace.reading is None else trace.reading  # at what time it reads variables
         self.call: Call | None = trace.call
         if trace.eager is not None:
             trace.eager.compute(self)

@@ -33,7 +33,8 @@ class Program:
         inputs: the tensors it will be fed; any tensors of the graph, not only Inputs.
         outputs: the tensors it gives back.
         assignments: records of `Variable.assign`; those whose guard holds in the mode are committed together at the end of
-            a run, none of them if the run fails. A read sees the last assignment made before it.
+            a run, none of them if the run fails. A read sees the last assignment made before it; a gradient reads what the op
+            read that it belongs to.
         mode: training or inference, and what was trainable at compile.
         counter: an int64 Variable that counts the runs of programs that draw random numbers. A new one if None.
     Attributes:
@@ -81,7 +82,7 @@ class Program:
         while tensor not in self._fed:
             node = tensor.node
             if node is not None and node.op is phase:
-                tensor, at = self.mode.pick(node), node.number
+                tensor, at = self.mode.pick(node), node.reads
                 continue
             if tensor is run_counter:
                 return self.counter
@@ -105,7 +106,7 @@ class Program:
                     raise ArgumentError(f"the graph reads the input {label}, which is not among the inputs given.")
                 stack.pop()
                 continue
-            sources = tuple(self._source(x, node.number) for x in node.inputs)
+            sources = tuple(self._source(x, node.reads) for x in node.inputs)
             if state.get(node) is None:
                 state[node] = "open"
                 stack.extend(x for x in reversed(sources) if x.node is None or state.get(x.node) != "done")

@@ -77,9 +77,13 @@ class Trace(threading.local):
     learning_phase: bool | None = None  # `backend.set_learning_phase`: what training means where nothing else says
     guard: Guard = ()
     pure = False  # inside a cell that must not leave a mark
+    reading: int | None = None  # the time at which new nodes read variables; their own if None
     collecting = False  # assignments are records even outside a call
     captured: "dict[Layer, bool] | None" = None  # in a training step: which layers were trainable at compile
     eager: "Eager | None" = None  # computes every node at once
+    step: "tuple[list[Tensor], Mode] | None" = (
+        None  # while a model's step is being called: what it was given, what it is for
+    )
 
     @contextmanager
     def inside(self, **changes: Any) -> Iterator[None]:

@@ -11,6 +11,7 @@ import importlib.util
 import sys
 
 import refnet
+from refnet import __version__
 from refnet.engine import EngineError, register_engine, set_default_engine, use_engine
 
 

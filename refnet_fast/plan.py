@@ -159,8 +159,14 @@ class Plan:
             inputs = tuple(self.now(x) for x in instruction.inputs)
             instruction = instruction._replace(inputs=inputs)
             if instruction.op.name == "reshape":
-                self.alias[instruction.outputs[0]] = inputs[0]
-                self.maker[instruction.outputs[0]] = instruction
+                y, source = instruction.outputs[0], inputs[0]
+                while source.shape != y.shape and source in self.alias:
+                    source = self.alias[source]
+                if source.shape == y.shape:  # nothing is reshaped, or it was reshaped to and fro
+                    self.replaced[y] = source
+                    continue
+                self.alias[y] = inputs[0]
+                self.maker[y] = instruction
                 continue
             key = (instruction.op, inputs, tuple(sorted(instruction.attributes.items())))
             if key in seen:
@@ -301,6 +307,10 @@ class Plan:
             unit = units[place]
             same = unit.shape == instruction.outputs[0].shape and len(unit.nodes) < 24
             final = any(y in {self.base(v) for v in self.commits.values()} for n in unit.nodes for y in n.outputs)
+            # A reshaped operand is read from memory, where a value of the unit itself does not stand yet.
+            same = same and not any(
+                y is not self.base(y) and home.get(self.base(y)) == place for y in instruction.inputs
+            )
             if same and not final and not any(s != place and ancestors[s] >> place & 1 for s in sources):
                 return place
         return None

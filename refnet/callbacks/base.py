@@ -1,5 +1,6 @@
 """Callbacks: what happens between epochs and batches."""
 
+import inspect
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +22,7 @@ class Callback:
     """
 
     model: Any = None
+    shows_rate = False  # whether it puts `learning_rate` into the logs
     validation_data: list[Any] | None = None
     params: dict[str, Any] = {}
 
@@ -72,8 +74,8 @@ def checked(callbacks: Any, verbose: Any) -> list[Callback]:
     return given
 
 
-class CallbackList:
-    """The callbacks of one fit, evaluate or predict, called in order; History and the progress display among them."""
+class Listening:
+    """The callbacks of one fit, evaluate or predict, called in order, History last; and the progress display."""
 
     def __init__(
         self,
@@ -92,8 +94,8 @@ class CallbackList:
         given = checked(callbacks, verbose)
         self.display = progress.display(verbose)
         self.history = next((c for c in given if isinstance(c, History)), None) or History()
-        first: list[Callback] = [self.history] if history and self.history not in given else []
-        self.callbacks = first + given
+        last: list[Callback] = [self.history] if history and self.history not in given else []
+        self.callbacks = given + last  # the history has what other callbacks put into the logs
         params = {"epochs": epochs, "steps": steps, "verbose": verbose, "batch_size": batch_size}
         for callback in self.callbacks:
             callback.set_params(params)
@@ -122,6 +124,7 @@ class CallbackList:
         if names is None or own:
             return
         names = sorted(names + [f"val_{name}" for name in names if self.validates])
+        names += ["learning_rate"] * any(c.shows_rate for c in self.callbacks)
         for callback in self.callbacks:
             watch = getattr(callback, "watch", None)
             if watch is not None and getattr(callback, "save_best_only", True):
@@ -179,6 +182,7 @@ NAMES = (
     ("accuracy", "acc"),
     ("mean_absolute_error", "mae", "MAE"),
     ("mean_squared_error", "mse", "MSE"),
+    ("learning_rate", "lr"),
 )
 
 
@@ -241,18 +245,30 @@ def _as_method(hook: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class LearningRateScheduler(Callback):
-    """Sets the learning rate before each epoch.
+    """Sets the learning rate before each epoch, and puts it into the logs as `learning_rate`.
 
     Args:
-        schedule: schedule(epoch, current rate) gives the rate.
+        schedule: schedule(epoch, current rate), or schedule(epoch), gives the rate.
         verbose: 1 prints it.
+    Source: Keras 3 `callbacks.LearningRateScheduler`.
     """
 
-    def __init__(self, schedule: Callable[[int, float], float], verbose: int = 0):
+    shows_rate = True
+
+    def __init__(self, schedule: Callable[..., float], verbose: int = 0):
         self.schedule, self.verbose = schedule, verbose
+        parameters = inspect.signature(schedule).parameters.values()
+        self.takes_rate = (
+            len([p for p in parameters if p.kind is not p.KEYWORD_ONLY]) != 1
+        )  # the first edition's takes none
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        rate = self.schedule(epoch, float(np.asarray(self.model.optimizer.learning_rate)))
+        before = (float(np.asarray(self.model.optimizer.learning_rate)),) if self.takes_rate else ()
+        rate = self.schedule(epoch, *before)
         self.model.optimizer.learning_rate = rate
         if self.verbose:
             print(f"Epoch {epoch + 1}: learning rate {rate}")
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if logs is not None:
+            logs["learning_rate"] = float(np.asarray(self.model.optimizer.learning_rate))

@@ -26,7 +26,7 @@ class ModelCheckpoint(Callback):
     """Saves the model, or its weights, after epochs or batches. A file is replaced whole or not at all.
 
     Args:
-        filepath: ends in `.keras`, or `.weights.h5` with save_weights_only; may have fields such as {epoch:02d} and {val_loss:.2f}.
+        filepath: ends in `.keras` or `.h5`, or `.weights.h5` with save_weights_only; may have fields such as {epoch:02d} and {val_loss:.2f}.
         monitor: the value of the logs that save_best_only looks at.
         verbose: 1 prints a line for each file.
         save_best_only: whether only a better model is saved.
@@ -54,10 +54,10 @@ class ModelCheckpoint(Callback):
         save_freq: Any = "epoch",
         initial_value_threshold: float | None = None,
     ):
-        self.filepath, ending = str(filepath), ".weights.h5" if save_weights_only else ".keras"
-        if not self.filepath.endswith(ending):
-            word = "weights" if save_weights_only else "a whole model"
-            raise ArgumentError(f"ModelCheckpoint: the file of {word} ends in {ending!r}; got {self.filepath!r}.")
+        self.filepath, endings = str(filepath), (".weights.h5",) if save_weights_only else (".keras", ".h5")
+        if not self.filepath.endswith(endings):
+            word, known = "weights" if save_weights_only else "a whole model", " or ".join(map(repr, endings))
+            raise ArgumentError(f"ModelCheckpoint: the file of {word} ends in {known}; got {self.filepath!r}.")
         self.verbose, self.save_best_only, self.save_weights_only = verbose, save_best_only, save_weights_only
         self.frequency = _frequency("ModelCheckpoint", save_freq)
         self.watch = Watch("ModelCheckpoint", monitor, mode, best=initial_value_threshold)
@@ -146,6 +146,8 @@ class BackupAndRestore(Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
+        for part in self.folder.glob(".*.backup.*.part"):  # a run that was killed while it wrote has left it
+            part.unlink()
         self.model.resume = None
         if self.latest.is_file():
             with files.reading(self.latest):

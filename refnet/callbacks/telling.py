@@ -1,9 +1,6 @@
 """Callbacks that tell someone how training goes: a server, or a screen."""
 
 import json
-import urllib.error
-import urllib.parse
-import urllib.request
 import warnings
 from typing import Any
 
@@ -38,6 +35,10 @@ class RemoteMonitor(Callback):
         self.root, self.path, self.field, self.headers, self.send_as_json = root, path, field, headers, send_as_json
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        import urllib.error
+        import urllib.parse
+        import urllib.request  # it takes a while to load
+
         text = json.dumps({"epoch": epoch, **{key: np.asarray(value).tolist() for key, value in (logs or {}).items()}})
         kind = "application/json" if self.send_as_json else "application/x-www-form-urlencoded"
         body = text if self.send_as_json else urllib.parse.urlencode({self.field: text})

@@ -205,7 +205,7 @@ class TensorBoard(Callback):
             if np.size(value) == 1:
                 run = "validation" if name.startswith("val_") else "train"
                 self.file(run).scalar(f"epoch_{name.removeprefix('val_')}", np.reshape(value, ()), epoch)
-        self.file("train").scalar("epoch_learning_rate", self._rate(), epoch)
+        self.file("train").scalar("epoch_learning_rate", float(np.asarray(self.model.optimizer.learning_rate)), epoch)
         if self.write_steps_per_second:
             steps = int(self.model.optimizer.iterations) - self.steps_before
             self.file("train").scalar("epoch_steps_per_second", steps / (time.monotonic() - self.epoch_began), epoch)
@@ -227,14 +227,6 @@ class TensorBoard(Callback):
         for file in self.files.values():
             file.close()
         self.files = {}
-
-    def _rate(self) -> float:
-        from refnet.engine import eager_on_current
-
-        optimizer = self.model.optimizer
-        rate = optimizer.learning_rate
-        with eager_on_current():
-            return float(np.asarray(rate(np.asarray(optimizer.iterations.value)) if callable(rate) else rate))
 
     def _write_weights(self, epoch: int) -> None:
         for layer in self.model.layers:

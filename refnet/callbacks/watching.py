@@ -147,7 +147,7 @@ class EarlyStopping(Callback):
 
 
 class ReduceLROnPlateau(Callback):
-    """Multiplies the learning rate by a factor when a value of the logs no longer gets better.
+    """Multiplies the learning rate by a factor when a value of the logs no longer gets better. Puts it into the logs.
 
     Args:
         monitor: its name.
@@ -160,6 +160,8 @@ class ReduceLROnPlateau(Callback):
         min_lr: the rate is not made smaller.
     Source: Keras 3 `callbacks.ReduceLROnPlateau`.
     """
+
+    shows_rate = True
 
     def __init__(
         self,
@@ -185,6 +187,8 @@ class ReduceLROnPlateau(Callback):
         self.wait, self.cooldown_counter = 0, 0
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if logs is not None:
+            logs["learning_rate"] = float(np.asarray(self.model.optimizer.learning_rate))
         value = self.watch.read(logs or {})
         cooling = self.cooldown_counter > 0
         if cooling:

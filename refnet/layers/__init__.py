@@ -9,6 +9,7 @@ from refnet.layers.adaptive import (
     AdaptiveMaxPooling2D,
     AdaptiveMaxPooling3D,
 )
+from refnet.layers.attention import AdditiveAttention, Attention
 from refnet.layers.base import Layer
 from refnet.layers.batch_normalization import BatchNormalization
 from refnet.layers.convolution import Conv1D, Conv2D, Conv3D, Convolution1D, Convolution2D, Convolution3D
@@ -60,6 +61,7 @@ from refnet.layers.merging import (
     multiply,
     subtract,
 )
+from refnet.layers.multi_head_attention import GroupedQueryAttention, GroupQueryAttention, MultiHeadAttention
 from refnet.layers.normalization import GroupNormalization, LayerNormalization, RMSNormalization, UnitNormalization
 from refnet.layers.pooling import (
     AveragePooling1D,

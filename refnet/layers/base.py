@@ -4,7 +4,6 @@ import contextlib
 import functools
 import inspect
 import math
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -12,52 +11,19 @@ import numpy as np
 
 from refnet import dtypes
 from refnet.annotations import Array, Shape
-from refnet.definition import Op, Spec
 from refnet.errors import ArgumentError, RefnetError, ShapeError, did_you_mean, in_layer
-from refnet.graph import Call, Condition, Node, Tensor, Variable, as_tensor, phase, trace
+from refnet.graph import Call, Condition, Tensor, Variable, as_tensor, phase, trace
 from refnet.layers.immediate import computed
+from refnet.layers.masks import mask_of, open_masks, pass_masks
+from refnet.layers.returned import identity
 from refnet.naming import snake_case, unique_name
 from refnet.registration import take_room
 from refnet.structure import flatten, mapped
-
-# A layer that returns one of its inputs still has to be found from what it returned: the input goes through this node.
-identity_op = Op(
-    "returned", lambda x: Spec(tuple(x.shape), x.dtype), expand=lambda x: x, gradient=lambda node, dy: [dy]
-)
-
-
-def identity(x: Tensor) -> Tensor:
-    result: Tensor = Node(identity_op, (x,), {}).outputs[0]
-    result.mask = x.mask
-    return result
 
 
 @functools.cache
 def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(inspect.signature(function).parameters)
-
-
-# ---- masks: a tensor's `mask` says which of its steps hold something
-
-
-def mask_of(x: Any) -> Tensor | None:
-    """The mask that a tensor carries; None of anything else."""
-    return x.mask if isinstance(x, Tensor) else None
-
-
-def masks_of(structure: Any) -> Any:
-    """The masks of a structure's tensors, in that structure; None if there is none at all."""
-    masks = mapped(mask_of, structure)
-    return masks if any(m is not None for m in flatten(masks)) else None
-
-
-def with_mask(x: Tensor, mask: Tensor | None) -> Tensor:
-    """A tensor with another mask, or with none: for layers inside another that sees to masks itself."""
-    if x.mask is mask:
-        return x
-    y = identity(x)
-    y.mask = mask
-    return y
 
 
 class Layer:
@@ -81,7 +47,8 @@ class Layer:
         name: unique within a model; the class's name in snake case, numbered, if None.
     """
 
-    kinds: dict[str, type["Layer"]] = {}  # every subclass by name, for configs
+    kinds: dict[str, type["Layer"]] = {}  # every subclass by name, the last of a name, for configs in memory
+    built_in: dict[str, type["Layer"]] = {}  # refnet's own by name: a class of the user's does not take its place
     inference_when_frozen = (
         False  # whether a layer that is not trainable behaves as in inference, as BatchNormalization
     )
@@ -93,6 +60,8 @@ class Layer:
     def __init_subclass__(cls, **more: Any) -> None:
         super().__init_subclass__(**more)
         Layer.kinds[cls.__name__] = cls
+        if cls.__module__.startswith("refnet."):
+            Layer.built_in[cls.__name__] = cls
         if "compute_mask" in vars(cls) and "supports_masking" not in vars(cls):
             cls.supports_masking = True
 
@@ -116,7 +85,7 @@ class Layer:
     ):
         from refnet import regularizers
 
-        self.first_shape = _first_shape(more)
+        self.first_shape, self.first_batch = _first_shape(more)
         if more:
             word = next(iter(more))
             known = ["activity_regularizer", "trainable", "dtype", "autocast", "name", "input_shape"]
@@ -380,7 +349,7 @@ class Layer:
         if self.built:
             return
         names = _parameters(getattr(self.build, "__func__", self.build))[1:]
-        given = {**dict(zip(self._call_parameters(), args)), **kwargs}
+        given = {**dict(zip(self.call_parameters(), args)), **kwargs}
         shapes = {name: _shapes_in(given.get(name.removesuffix("_shape"))) for name in names}
         with trace.inside(call=None, guard=(), training=None):
             if len(names) > 1 and all(name.endswith("_shape") for name in names):
@@ -389,49 +358,19 @@ class Layer:
                 self.build(_shapes_in(args[0]) if args else None)
         self.built = True
 
-    def _call_parameters(self) -> tuple[str, ...]:
+    def call_parameters(self) -> tuple[str, ...]:
         """The names of what `call` takes."""
         function = getattr(self.call, "__func__", None)
         return _parameters(self.call) if function is None else _parameters(function)[1:]
 
-    def _open_masks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        """The masks that `call` asks for, that the caller left open and that the arguments carry, by Keras 3's rule."""
-        names = self._call_parameters()
-        given = {**dict(zip(names, args)), **kwargs}
-        masks = {name: masks_of(x) for name, x in given.items() if any(isinstance(t, Tensor) for t in flatten(x))}
-        found = {f"{name}_mask": mask for name, mask in masks.items()} if len(masks) > 1 else {}
-        if len(masks) == 1:
-            found["mask"] = next(iter(masks.values()))
-        elif "mask" in names and given.get("mask") is None and args and masks.get(names[0]) is not None:
-            warnings.warn(
-                f"{self.name} is called with several tensors ({', '.join(masks)}), so it does not read the mask that {names[0]} "
-                "carries, as in Keras 3: give it as `mask=` too.",
-                stacklevel=4,
-            )
-        wanted = {name for name in names if given.get(name) is None}
-        return {name: mask for name, mask in found.items() if name in wanted and mask is not None}
-
     def _pass_masks(self, inputs: Any, mask: Any, outputs: list[Tensor]) -> None:
-        """Gives the outputs their masks, unless `call` itself did."""
-        if all(y.mask is not None for y in outputs):
-            return
-        masks = mask if mask is not None else mapped(mask_of, inputs)
-        if self.supports_masking:
-            for y, own in zip(outputs, flatten(self.compute_mask(inputs, masks))):
-                if y.mask is None and own is not None:
-                    y.mask = as_tensor(own)
-        elif any(m is not None for m in flatten(masks)):
-            warnings.warn(
-                f"{self.name} ({type(self).__name__}) does not support masks: the mask of its inputs ends here, and later "
-                "layers take every step. Give the class `supports_masking = True` if the mask may go on as it is.",
-                stacklevel=4,
-            )
+        pass_masks(self, inputs, mask, outputs)
 
     def _in_graph(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         record = Call(self, args[0] if args else None, {"args": args[1:], **kwargs}, trace.call)
         record.masks = [m for m in map(mask_of, flatten([list(args), kwargs])) if m is not None]
-        kwargs = {**kwargs, **self._open_masks(args, kwargs)}
-        takes = "training" in self._call_parameters()
+        kwargs = {**kwargs, **open_masks(self, args, kwargs)}
+        takes = "training" in self.call_parameters()
         given = kwargs.get("training")
         rest = {key: a for key, a in kwargs.items() if key != "training"}
         training = trace.training if given is None else bool(given)
@@ -491,6 +430,7 @@ class Layer:
                 config.update(serialized(value, keep=True))
             elif kind is not inspect.Parameter.VAR_POSITIONAL:
                 config[parameter] = serialized(value, keep=True)
+        config.pop("batch_input_shape", None)  # Keras 3 has none: it belongs to the InputLayer
         return {**config, "name": self.name, "trainable": self.trainable, "dtype": self.dtype}
 
     @classmethod
@@ -520,13 +460,16 @@ def _shapes_in(structure: Any) -> Any:
     return mapped(lambda x: x.shape if isinstance(x, Tensor) else None, structure)
 
 
-def _first_shape(arguments: dict[str, Any]) -> Shape | None:
-    """`input_shape=` or `input_dim=`, the first edition's way to say what a Sequential starts with."""
-    shape = arguments.pop("input_shape", None)
-    dim = arguments.pop("input_dim", None)
+def _first_shape(arguments: dict[str, Any]) -> tuple[Shape | None, int | None]:
+    """`input_shape=`, `input_dim=` or `batch_input_shape=`, the first edition's way to say what a Sequential starts with: the
+    shape of one sample, and the batch size if it is fixed."""
+    shape, batch = arguments.pop("input_shape", None), None
+    dim, whole = arguments.pop("input_dim", None), arguments.pop("batch_input_shape", None)
+    if whole is not None:
+        batch, *shape = whole
     if dim is not None:
         shape = (dim,)
-    return None if shape is None else tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    return None if shape is None else tuple(shape) if isinstance(shape, (tuple, list)) else (shape,), batch
 
 
 def _map_shapes(function: Callable[[Shape], Any], shape: Any) -> Any:

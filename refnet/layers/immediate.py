@@ -19,7 +19,7 @@ def computed(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     leaves = flatten([list(args), kwargs])
     arrays = [np.asarray(x) for x in leaves if isinstance(x, (np.ndarray, np.generic))]
     with building:
-        kind = (signature([list(args), kwargs]), trace.learning_phase)
+        kind = (signature([list(args), kwargs], fixed_batch(layer)), trace.learning_phase)
         key = (kind, tuple((x.trainable, x.built, id(x)) for x in layer.all_layers()))
         if key not in layer._programs:
             made = program_for(layer, args, kwargs)
@@ -37,12 +37,14 @@ def program_for(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -
     from refnet.program import Program
 
     slots: list[Tensor] = []
+    fixed = fixed_batch(layer)
 
     def slot(x: Any) -> Any:
         if not isinstance(x, (np.ndarray, np.generic)):
             return x
         floating = x.dtype.kind == "f" and layer.autocast
-        slots.append(Tensor((None, *x.shape[1:]) if x.ndim else (), layer.dtype if floating else x.dtype))
+        shape = x.shape if fixed else (None, *x.shape[1:]) if x.ndim else ()
+        slots.append(Tensor(shape, layer.dtype if floating else x.dtype))
         return slots[-1]
 
     with trace.inside(call=None, guard=(), training=None):
@@ -54,12 +56,17 @@ def program_for(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -
     return outputs, Program(slots, flatten(outputs), graph.assignments, Mode(None), layer.run_counter), {}
 
 
-def signature(structure: Any) -> Any:
-    """What a call's program depends on: the structure, arrays' shapes but for the first axis, other arguments' values."""
+def fixed_batch(layer: "Layer") -> bool:
+    """Whether a program serves one batch size only: a layer keeps a state for each sample."""
+    return any(getattr(inner, "stateful", False) for inner in layer.all_layers())
+
+
+def signature(structure: Any, fixed: bool) -> Any:
+    """What a call's program depends on: the structure, arrays' shapes (the first axis only if fixed), other arguments' values."""
     if isinstance(structure, (list, tuple)):
-        return (type(structure).__name__, *(signature(part) for part in structure))
+        return (type(structure).__name__, *(signature(part, fixed) for part in structure))
     if isinstance(structure, dict):
-        return ("dict", *((key, signature(part)) for key, part in structure.items()))
+        return ("dict", *((key, signature(part, fixed)) for key, part in structure.items()))
     if isinstance(structure, (np.ndarray, np.generic)):
-        return ("array", structure.ndim, structure.shape[1:], structure.dtype.name)
+        return ("array", structure.ndim, structure.shape[0 if fixed else 1 :], structure.dtype.name)
     return structure if isinstance(structure, (int, float, str, bool, type(None))) else ("object", id(structure))

@@ -8,7 +8,7 @@ from refnet import ops
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Variable
 from refnet.layers.base import Layer
-from refnet.layers.recurrent_cells import Step
+from refnet.layers.recurrent_cells import RecurrentCell, Step
 from refnet.layers.stacked_cells import (
     StackedRNNCells,
     branches,
@@ -70,6 +70,10 @@ class RNN(Layer):
         if isinstance(cell, (list, tuple)):
             cell = StackedRNNCells(cell)
         check_cell(self.name, cell)
+        if isinstance(cell, RNN):
+            raise ArgumentError(
+                f"{self.name} takes a cell, as LSTMCell; got a {type(cell).__name__}, which is an RNN by itself."
+            )
         self.cell = cell
         self.return_sequences, self.return_state = bool(return_sequences), bool(return_state)
         self.go_backwards, self.stateful, self.unroll = bool(go_backwards), bool(stateful), bool(unroll)
@@ -87,8 +91,7 @@ class RNN(Layer):
         shape = (
             tuple(input_shape[0]) if input_shape and isinstance(input_shape[0], (tuple, list)) else tuple(input_shape)
         )
-        if len(shape) < 3:
-            raise ShapeError(f"{self.name} expects inputs of shape (batch, time, features), got shape {shape}.")
+        self._check(shape)
         if self.stateful and shape[0] is None:
             raise ShapeError(
                 f"{self.name} is stateful: it keeps a state for each sample of a batch, so the batch size must be fixed; got "
@@ -98,6 +101,25 @@ class RNN(Layer):
         if self.stateful:
             zeros = self._first_states(shape[0])
             self.states = mapped(lambda x: Variable(x, self.dtype, False, f"{self.name}/rnn_state"), zeros)
+
+    def _check(self, shape: Any) -> None:
+        """Raises ShapeError unless inputs of this shape are sequences of what the cell was built for."""
+        if len(shape) < 3:
+            raise ShapeError(
+                f"{self.name} expects inputs of shape (batch, time, features), got shape {shape}. A recurrent layer in front of it "
+                "needs return_sequences=True."
+            )
+        if shape[1] == 0:
+            raise ShapeError(f"{self.name} needs at least one time step; got shape {shape}.")
+        lowest = self.cell.cells[0] if isinstance(self.cell, StackedRNNCells) else self.cell
+        wanted = (
+            lowest.kernel.shape[0] if self.built and isinstance(lowest, RecurrentCell) and len(shape) == 3 else None
+        )
+        if None not in (wanted, shape[2]) and shape[2] != wanted:
+            raise ShapeError(
+                f"{self.name} expects inputs with {wanted} features (last axis), got shape {shape}. Its kernel was built for "
+                f"{wanted} in an earlier call; make a new layer for other inputs."
+            )
 
     def _first_states(self, batch: Any) -> list[Any]:
         states = first_states(self.cell, batch, self.dtype)
@@ -127,8 +149,7 @@ class RNN(Layer):
             sequences, *given = sequences
             initial_state = given or initial_state
         mask = flatten(mask)[0]
-        if sequences.shape[1] == 0:
-            raise ShapeError(f"{self.name} needs at least one time step; got shape {sequences.shape}.")
+        self._check(sequences.shape)
         states = self._states_given(sequences, initial_state)
         if getattr(self.cell, "takes_sequences", False):
             outputs, last, after = self.cell.sequence(sequences, states, mask, self.go_backwards, training)

@@ -38,9 +38,9 @@ class RecurrentCell(Layer):
         self.implementation = more.pop("implementation", 2)
         super().__init__(**more)
         self.units, self.use_bias = whole(self.name, "units", units, 1), bool(use_bias)
-        self.kernel_initializer, self.kernel_regularizer, self.kernel_constraint = _treatment(kernel)
-        self.recurrent_initializer, self.recurrent_regularizer, self.recurrent_constraint = _treatment(recurrent)
-        self.bias_initializer, self.bias_regularizer, self.bias_constraint = _treatment(bias)
+        self.kernel_initializer, self.kernel_regularizer, self.kernel_constraint = treatment(kernel)
+        self.recurrent_initializer, self.recurrent_regularizer, self.recurrent_constraint = treatment(recurrent)
+        self.bias_initializer, self.bias_regularizer, self.bias_constraint = treatment(bias)
         self.dropout = share(self.name, "dropout", dropout)
         self.recurrent_dropout = share(self.name, "recurrent_dropout", recurrent_dropout)
         self.seed, self.key = seed, random.next_seed() if seed is None else seed
@@ -166,7 +166,7 @@ class RecurrentCell(Layer):
         }
 
 
-def _treatment(given: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+def treatment(given: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
     """How a weight starts, is penalised and is constrained."""
     initializer, regularizer, constraint = given
     return initializers.get(initializer), regularizers.get(regularizer), constraints.get(constraint)

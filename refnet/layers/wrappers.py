@@ -215,7 +215,7 @@ class TimeDistributed(Wrapper):
                 f"{self.name}: the mask begins with the axes (batch, time) of the inputs; it has shape {mask.shape}, the inputs "
                 f"{inputs.shape}."
             )
-        takes = self.layer._call_parameters()
+        takes = self.layer.call_parameters()
         more = {"training": training} if "training" in takes else {}
         masked = mask is not None and "mask" in takes and len(mask.shape) > 2
         if apart(self.layer):

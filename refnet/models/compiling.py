@@ -332,8 +332,11 @@ class Compilable(Layer):
     def _results(self, prefix: str = "") -> dict[str, float]:
         """The values to show now, by name: the metrics', or what a step of the model's own showed last."""
         shown = self._logs.get(self._last, self._trackers())
-        values = {prefix + key: x.numpy() if isinstance(x, Variable) else x.result() for key, x in shown.items()}
-        return {key: float(v) if np.ndim(v) == 0 else v for key, v in values.items()}
+        values: dict[str, Any] = {}
+        for key, x in shown.items():
+            value = x.numpy() if isinstance(x, Variable) else x.result()
+            values.update(value if isinstance(value, dict) else {key: value})
+        return {prefix + key: float(v) if np.ndim(v) == 0 else v for key, v in values.items()}
 
 
 def _metrics_in(value: Any) -> list[Metric]:

@@ -14,6 +14,7 @@ from refnet.errors import ArgumentError, FileError
 from refnet.graph import Call, Constant, Node, Tensor, node_of
 from refnet.layers.base import Layer
 from refnet.layers.core import InputLayer
+from refnet.layers.masks import mask_of
 from refnet.saving.serialization import restored, serialized
 from refnet.structure import flatten, mapped
 
@@ -22,6 +23,13 @@ OPERATIONS = {
     **{name: name.capitalize() for name in ("add", "subtract", "multiply", "divide", "maximum", "minimum", "power")},
     **{name: name.capitalize() for name in ("negative", "square", "sqrt", "exp", "log", "tanh", "sin", "cos", "abs")},
     **{"true_divide": "TrueDivide", "floor_divide": "FloorDivide", "absolute": "Absolute", "matmul": "Matmul"},
+    **{"not_equal": "NotEqual", "logical_or": "LogicalOr", "logical_and": "LogicalAnd"},
+}
+# Those that Keras makes masks with besides, and the arguments they take: {name of the class: (name of the function, arguments)}.
+READ = {
+    **{"Any": ("any", ("axis", "keepdims")), "Concatenate": ("concatenate", ("axis",))},
+    **{"ExpandDims": ("expand_dims", ("axis",)), "Squeeze": ("squeeze", ("axis",))},
+    **{"ZerosLike": ("zeros_like", ("dtype",)), "OnesLike": ("ones_like", ("dtype",))},
 }
 KERAS_MODULE = "keras.src.ops.numpy"
 
@@ -223,8 +231,8 @@ class _Maker:
 
     def _call(self, name: str, use: dict[str, Any]) -> None:
         args, kwargs = self.at(use["args"]), {key: self.at(value) for key, value in use["kwargs"].items()}
-        if all(part is None for part in flatten(kwargs.get("mask", 0))):
-            del kwargs["mask"]  # as Keras writes into calls of models that no mask reaches
+        if "mask" in kwargs and args and _follows(kwargs["mask"], args[0]):
+            del kwargs["mask"]
         self.made[name, self.calls[name]] = flatten(self.layers[name](*args, **kwargs))
         self.calls[name] += 1
 
@@ -245,6 +253,27 @@ class _Maker:
         return [self.ends(part) for part in value]
 
 
+def _follows(mask: Any, inputs: Any) -> bool:
+    """Whether a mask is the one that the inputs carry (or none, as they): Keras writes what it filled in into its configs."""
+    given, own = flatten(mask), flatten(mapped(mask_of, inputs))
+    if all(part is None for part in given):
+        return True
+    return len(given) == len(own) and all(a is b or _alike(a, b) for a, b in zip(given, own))
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Whether two tensors are the same ops of the same tensors."""
+    if a is b:
+        return True
+    if isinstance(a, Constant) and isinstance(b, Constant):
+        return a.dtype == b.dtype and np.array_equal(a.value, b.value)
+    if not (isinstance(a, Tensor) and isinstance(b, Tensor)) or a.node is None or b.node is None:
+        return False
+    same = a.node.op is b.node.op and a.node.attributes == b.node.attributes
+    same = same and a.node.outputs.index(a) == b.node.outputs.index(b) and len(a.node.inputs) == len(b.node.inputs)
+    return same and all(_alike(x, y) for x, y in zip(a.node.inputs, b.node.inputs))
+
+
 def _places(value: Any) -> list[Any]:
     """The keras_history of every tensor in a call's arguments."""
     if isinstance(value, dict):
@@ -257,6 +286,10 @@ def _places(value: Any) -> list[Any]:
 def _operation(entry: dict[str, Any]) -> Any:
     """What an entry's calls call: a layer, or a function of tensors."""
     module, name = entry.get("module") or "", entry["class_name"]
+    if module.startswith("keras.src.ops") and name in READ:
+        function, words = READ[name]
+        given = {word: entry["config"][word] for word in words if word in entry["config"]}
+        return lambda *args: getattr(ops, function)(*args, **given)
     if module.startswith("keras.src.ops"):
         functions = {kind: function for function, kind in OPERATIONS.items()}
         if name not in functions or set(entry["config"]) - {"name", "dtype", "trainable"}:

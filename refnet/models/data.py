@@ -83,9 +83,21 @@ def check_lengths(arrays: dict[str, Array], method: str) -> int:
     return len(array)
 
 
+def check_fixed_batch(graph: Any, samples: int, size: int, method: str) -> None:
+    """Raises ShapeError if an input has a fixed batch size (a layer keeps a state for each sample) and a batch would have another."""
+    for tensor in [] if graph is None else graph.inputs:
+        fixed = tensor.shape[0] if tensor.shape else None
+        if fixed is not None and (min(size, samples) != fixed or samples % fixed):
+            raise ShapeError(
+                f"{method}: {tensor.name} takes batches of exactly {fixed} samples; got {samples} samples in batches of {size}. "
+                f"Give batch_size={fixed} and a multiple of {fixed} samples."
+            )
+
+
 def check_sample_weight(array: Array, loss: losses.Loss | None, output: Tensor, name: str, method: str) -> None:
     """Raises unless there is a weight for each value that a loss of ours has, one per sample."""
-    if loss is None or getattr(loss, "fn", None) not in losses.known.values():
+    sparse = losses.sparse_categorical_crossentropy
+    if loss is None or getattr(loss, "fn", None) not in {*losses.OUTPUT_SHAPED, sparse}:
         return
     axis = getattr(loss, "arguments", {}).get("axis", -1) % len(output.shape)
     values = output.shape[:axis] + output.shape[axis + 1 :]
@@ -136,19 +148,21 @@ def fed(array: Array, tensor: Tensor, who: str, label: str, method: str) -> Arra
 
 def target_of(array: Array, loss: losses.Loss | None) -> Array:
     """A target as a program takes it: class numbers as int32, everything else as floats."""
-    sparse = getattr(loss, "fn", None) is losses.sparse_categorical_crossentropy
-    dtype = "int32" if sparse or (loss is None and array.dtype.kind in "iu") else dtypes.floatx()
+    numbers = getattr(loss, "fn", None) in losses.CLASS_NUMBERS
+    dtype = "int32" if numbers or (loss is None and array.dtype.kind in "iu") else dtypes.floatx()
     return np.ascontiguousarray(array, dtypes.as_numpy(dtype))
 
 
 def check_target(array: Array, loss: losses.Loss | None, output: Tensor, label: str, method: str) -> None:
     """Raises unless a target fits the output and holds what the loss can take. Losses of the user's own are not checked."""
     function = getattr(loss, "fn", None)
-    if function not in losses.known.values() or loss is None:
+    if loss is None:
         return
-    axis = getattr(loss, "arguments", {}).get("axis", -1)
-    if function is losses.sparse_categorical_crossentropy:
-        _check_classes(array, loss.name, output.shape, axis, label, method)
+    arguments = getattr(loss, "arguments", {})
+    axis = arguments.get("axis", -1)
+    if function in (losses.sparse_categorical_crossentropy, losses.categorical_generalized_cross_entropy):
+        _check_classes(array, loss.name, output.shape, axis, label, method, arguments.get("ignore_class"))
+    if function not in losses.OUTPUT_SHAPED:
         return
     extra = array.ndim == len(output.shape) + 1 and array.shape[-1] == 1
     if not extra and not _same(array.shape, output.shape) and not _same((*array.shape, 1), output.shape):
@@ -169,7 +183,9 @@ def _same(a: Shape, b: Shape) -> bool:
     return len(a) == len(b) and all(q is None or p == q for p, q in zip(a[1:], b[1:]))
 
 
-def _check_classes(array: Array, loss: str, output: Shape, axis: int, label: str, method: str) -> None:
+def _check_classes(
+    array: Array, loss: str, output: Shape, axis: int, label: str, method: str, ignored: int | None = None
+) -> None:
     rest = tuple(d for i, d in enumerate(output) if i != axis % len(output))
     if not _same(array.shape, rest) and not (_same(array.shape[:-1], rest) and array.shape[-1] == 1):
         hint = " One-hot rows go to categorical_crossentropy." if _same(array.shape, output) else ""
@@ -179,6 +195,8 @@ def _check_classes(array: Array, loss: str, output: Shape, axis: int, label: str
     classes = output[axis]
     if classes is None:
         return
+    if ignored is not None:
+        array = np.where(array == ignored, 0, array)
     strange = (array < 0) | (array >= classes) | (array != np.floor(array)) if array.dtype.kind == "f" else None
     if strange is None:
         if array.dtype.kind == "b" or (array.min() >= 0 and array.max() < classes):

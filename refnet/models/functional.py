@@ -1,12 +1,13 @@
 """The graph of a model: what lies between its inputs and outputs, and how it is copied when the model is called."""
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from typing import Any
 
 from refnet.annotations import TensorLike
 from refnet.errors import ArgumentError
 from refnet.graph import Assignment, Call, Condition, Node, Tensor, clock, node_of, phase, trace
-from refnet.layers.base import identity, identity_op, mask_of
+from refnet.layers.masks import mask_of
+from refnet.layers.returned import identity, identity_op
 from refnet.ops.custom_gradient import with_gradient
 from refnet.structure import flatten, mapped
 
@@ -152,10 +153,14 @@ class _Copy:
                 kept = self.guard_of(guard)
                 if kept is not None:
                     call.losses.append((self.at(loss), kept))
-        for before, after in self.new.items():
-            if before.mask is not None and after.mask is None and before not in self.graph.inputs:
-                after.mask = self.at(before.mask)
+        self.give_masks(x for x in self.new if x not in self.graph.inputs)
         return [self.at(y) for y in self.graph.outputs]
+
+    def give_masks(self, olds: Iterable[Any]) -> None:
+        """Gives the tensors that stand for these their masks."""
+        for x in olds:
+            if mask_of(x) is not None and mask_of(self.at(x)) is None:
+                self.at(x).mask = self.at(x.mask)
 
     def callable_calls(self) -> dict[Any, Call]:
         """Op by op, layers are called again, so that a debugger stops in them: every event that belongs to such a call, with it.
@@ -175,7 +180,7 @@ class _Copy:
         for node in self.graph.nodes:
             own = belongs.get(node)
             if own is not None:
-                given = {id(x) for x in flatten([own.inputs, own.arguments])}
+                given = {id(x) for x in flatten([own.inputs, own.arguments, own.masks])}
                 outside = [x for x in node.inputs if (belongs.get(x.node) is not own if x.node else x in self.new)]
                 if any(id(x) not in given for x in outside):
                     closed.add(own)
@@ -185,9 +190,12 @@ class _Copy:
         arguments = {key: mapped(self.at, value) for key, value in call.arguments.items()}
         more = arguments.pop("args", ())
         layer: Any = call.layer
+        self.give_masks(x for x in flatten([call.inputs, call.arguments]) if x not in self.graph.inputs)
         with trace.inside(call=self.call_for(call.parent)):
-            outputs = layer(mapped(self.at, call.inputs), *more, **arguments)
-        self.new.update(zip(flatten(call.outputs), flatten(outputs)))
+            outputs = flatten(layer(mapped(self.at, call.inputs), *more, **arguments))
+        before = flatten(call.outputs)
+        self.new.update(zip(before, outputs))
+        self.new.update((y.mask, z.mask) for y, z in zip(before, outputs) if y.mask is not None and z.mask is not None)
 
     def copy_node(self, node: Node) -> None:
         if node.outputs[0] in self.new:

@@ -6,8 +6,9 @@ from typing import Any
 from refnet import saving
 from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.graph import Tensor, trace
-from refnet.layers.base import Layer, with_mask
+from refnet.layers.base import Layer
 from refnet.layers.core import InputLayer
+from refnet.layers.masks import with_mask
 from refnet.models.compiling import Batches
 from refnet.models.data import arranged
 from refnet.models.functional import Graph
@@ -153,6 +154,10 @@ class Model(Trainer):
         masks = self._in_order(mask)
         return packed(self.outputs_structure, graph.called_again([with_mask(x, m) for x, m in zip(given, masks)]))
 
+    def _pass_masks(self, inputs: Any, mask: Any, outputs: list[Tensor]) -> None:
+        if self.graph is None:  # else the layers inside have given the outputs their masks
+            super()._pass_masks(inputs, mask, outputs)
+
     def _in_order(self, inputs: Any) -> list[Tensor]:
         if isinstance(inputs, dict) and not isinstance(self.inputs_structure, dict):
             return [inputs[x.name] for x in self._graph("graph").inputs]
@@ -270,17 +275,17 @@ class Model(Trainer):
 
     # ---- files
 
-    def save(self, filepath: Any, overwrite: bool = True) -> None:
+    def save(self, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
         """Writes the model with its weights and its optimizer's state: see `refnet.saving.save_model`."""
-        saving.save_model(self, filepath, overwrite)
+        saving.save_model(self, filepath, overwrite, include_optimizer)
 
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
         """Writes the weights: see `refnet.saving.save_weights`."""
         saving.save_weights(self, filepath, overwrite)
 
-    def load_weights(self, filepath: Any) -> None:
+    def load_weights(self, filepath: Any, skip_mismatch: bool = False, by_name: bool = False) -> None:
         """Sets the weights from a file, all or none: see `refnet.saving.load_weights`."""
-        saving.load_weights(self, filepath)
+        saving.load_weights(self, filepath, skip_mismatch, by_name)
 
     def to_json(self, **more: Any) -> str:
         """The model's configuration as JSON text, without weights; `more` goes to json.dumps."""

@@ -49,7 +49,7 @@ class Sequential(Model):
         if any(layer.name == other.name for other in self._stack):
             raise ArgumentError(f"{self.name} has a layer called {layer.name!r} already; names must differ.")
         if not self._stack and not self._between and layer.first_shape is not None:
-            self._begin(InputLayer(layer.first_shape, dtype=layer.first_dtype).output)
+            self._begin(InputLayer(layer.first_shape, layer.first_batch, layer.first_dtype).output)
         if not self._stack and not self._between and isinstance(layer, Model) and layer.graph is not None:
             (tensor,) = layer.inputs
             self._begin(InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype).output)

@@ -34,9 +34,6 @@ _PARTS = {
 class Stepping(Compilable):
     """The steps as methods."""
 
-    _inputs_of_step: list[Tensor]  # while a step is being called: the tensors it was given,
-    _mode_of_step: Mode  # and what it is for
-
     # ---- what a subclass may override
 
     def train_step(self, data: Any) -> dict[str, Any]:
@@ -59,7 +56,7 @@ class Stepping(Compilable):
         loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
         self._track(loss, x)
         variables = trained_variables(self._captured)
-        self.optimizer.updates(variables, gradients(loss, variables))
+        self.optimizer.updates(variables, gradients(self.optimizer.scale_loss(loss), variables))
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def test_step(self, data: Any) -> dict[str, Any]:
@@ -95,7 +92,7 @@ class Stepping(Compilable):
             if tracker is not None:
                 mean_updates(tracker, value, _samples(x if x is not None else target))
             terms.append(value if factor is None else ops.multiply(value, factor))
-        terms += self._added_losses(x, outputs)
+        terms += self._added_losses(x, outputs, training)
         terms += [as_tensor(v.regularizer(v)) for v in trained_variables(self._captured) if v.regularizer is not None]
         if not terms and training:
             raise ArgumentError("fit: there is nothing to minimise: compile got no loss, and no layer added one.")
@@ -104,14 +101,17 @@ class Stepping(Compilable):
             total = ops.add(total, term) if i else term
         return total
 
-    def _added_losses(self, x: Any, outputs: list[Tensor]) -> list[Tensor]:
+    def _added_losses(self, x: Any, outputs: list[Tensor], training: bool) -> list[Tensor]:
         """What the layers on the way to the outputs added, and what `model.add_loss` was given."""
-        held = Graph(self._inputs_of_step, outputs).losses
-        added = [scalar(loss) for loss, guard in held if self._mode_of_step.holds(guard)]
+        given, mode = trace.step or ([t for t in flatten(x) if isinstance(t, Tensor)], Mode(training, self._captured))
+        if not all(isinstance(y, Tensor) for y in outputs):
+            return []  # arrays: nobody knows which calls they came from
+        held = Graph(given, outputs).losses
+        added = [scalar(loss) for loss, guard in held if mode.holds(guard)]
         own = self.built_graph
         if self.extra_losses and own is not None:
             whole = Graph(own.inputs, [loss for loss, _ in self.extra_losses])
-            added += [scalar(loss) for loss in whole.copy(flatten(x), self._mode_of_step.training)]
+            added += [scalar(loss) for loss in whole.copy(flatten(x), mode.training)]
         return added
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
@@ -190,13 +190,13 @@ class Stepping(Compilable):
 
     def _call_step(self, kind: str, batches: Batches, slots: Sequence[Tensor], mode: Mode) -> Any:
         """Calls the step's method on the data, put together as the user gave them."""
-        self._inputs_of_step, self._mode_of_step = list(slots), mode
         rest = iter(slots)
         parts = []
         for labels, arrays in zip(batches.labels, (batches.inputs, batches.targets, batches.weights)):
             taken = [next(rest) for a in arrays if a is not None]
             parts.append(arranged(labels, taken) if taken else None)
-        result = getattr(self, f"{kind}_step")(pack_x_y_sample_weight(*parts))
+        with trace.inside(step=(list(slots), mode)):
+            result = getattr(self, f"{kind}_step")(pack_x_y_sample_weight(*parts))
         if kind != "predict" and not isinstance(result, dict):
             raise ArgumentError(f"{self.name}.{kind}_step must give a dict of values to show; it gave {result!r}.")
         return result

@@ -7,7 +7,8 @@ from refnet.annotations import Array
 from refnet.errors import ArgumentError, did_you_mean
 from refnet.gradients import reverse
 from refnet.graph import Assignment, Mode, Tensor, Variable, as_tensor, assignment, trace
-from refnet.layers.base import Layer, identity_op
+from refnet.layers.base import Layer
+from refnet.layers.returned import identity_op
 from refnet.models.functional import Graph
 from refnet.program import Program
 
@@ -61,10 +62,12 @@ class Compiled:
         for tracker in self.loss_trackers:
             if tracker is not None:
                 found[tracker.name] = tracker
-        for group in (self.metrics or [], self.weighted_metrics or []):
+        for group, weighted in ((self.metrics or [], False), (self.weighted_metrics or [], True)):
             for name, members in zip(self.names, group):
                 for metric in members:
                     key = metric.name if len(self.names) == 1 else f"{name}_{metric.name}"
+                    if weighted and key in found:
+                        key = key.replace(metric.name, f"weighted_{metric.name}")
                     number = 1
                     while key in found:
                         key, number = f"{metric.name}_{number}", number + 1
@@ -155,6 +158,7 @@ def step_program(
                     sample_weight = weight_slots[i] if weighted and weight_slots else None
                     assignments += _metric_updates(metric, target, graph.outputs[i], sample_weight)
         if kind == "train":
+            total = optimizer.scale_loss(total)
             assignments += optimizer.updates(variables, reverse([total], [ops.ones_like(total)], variables, mode))
         inputs = [*graph.inputs, *slots, *[w for w in weight_slots if w is not None]]
         return Program(inputs, [], assignments, mode, counter)

@@ -121,7 +121,7 @@ class Streaming(Stepping):
         with self._preparing():
             self._prepared("test", source)
         steps = source.length if steps is None else steps
-        listed = callback_module.CallbackList(callbacks, self, verbose, epochs=1, steps=steps)
+        listed = callback_module.Listening(callbacks, self, verbose, epochs=1, steps=steps)
         with self._alone("evaluate"), listed.running("test"):
             self.reset_metrics()
             self._stream("test", source, steps, listed)
@@ -132,7 +132,7 @@ class Streaming(Stepping):
         with self._preparing():
             first = self._prepared("predict", source)
         steps = source.length if steps is None else steps
-        listed = callback_module.CallbackList(callbacks, self, verbose, epochs=1, steps=steps)
+        listed = callback_module.Listening(callbacks, self, verbose, epochs=1, steps=steps)
         groups: list[list[Array]] = []
         with listed.running("predict"):
             self._stream("predict", source, steps, listed, keep=groups.append)

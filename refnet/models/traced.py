@@ -5,7 +5,7 @@ from typing import Any
 
 from refnet.annotations import Array
 from refnet.graph import Mode, Tensor, Variable, as_tensor, trace
-from refnet.layers.base import identity
+from refnet.layers.returned import identity
 from refnet.models.functional import Graph
 from refnet.program import Program
 from refnet.structure import flatten, mapped

@@ -13,6 +13,7 @@ from refnet.models import data as checks
 from refnet.models.compiling import Batches
 from refnet.models.feeds import ArrayFeed, SourceFeed
 from refnet.models.sources import is_source
+from refnet.models.steps import trained_variables
 from refnet.models.streaming import Streaming, count_of, refuse
 from refnet.program import Program, specialize
 from refnet.structure import packed
@@ -90,7 +91,7 @@ class Trainer(Streaming):
             feed, held, validation = self._array_feed(
                 given, batch_size, bool(shuffle), steps_per_epoch, validation_split, also
             )
-        listed = callback_module.CallbackList(
+        listed = callback_module.Listening(
             callbacks,
             self,
             verbose,
@@ -132,6 +133,7 @@ class Trainer(Streaming):
         with self._preparing():
             batches = self._fed("fit", *parts)
             self._executable("train", batches)
+            checks.check_fixed_batch(self.built_graph, len(batches), size, "fit")
             feed = ArrayFeed(self, batches, size, shuffle, steps)
             return feed, held, self._validation(data, held, validation_size, validation_steps)
 
@@ -173,6 +175,7 @@ class Trainer(Streaming):
                 listed.on_epoch_end(epoch, dict(sorted(logs.items())))
                 if self.stop_training or feed.ran_out(done, epoch):
                     break
+            self.optimizer.finalize_variable_values(trained_variables(self._captured))
         history: callback_module.History = listed.history
         return history
 
@@ -266,7 +269,9 @@ class Trainer(Streaming):
             batches = self._fed("evaluate", *parts)
             self._executable("test", batches)
         count = _steps(len(batches), batch_size, steps)
-        listed = callback_module.CallbackList(callbacks, self, verbose, epochs=1, steps=count)
+        taken = min(len(batches), count * batch_size)
+        checks.check_fixed_batch(self.built_graph, taken, batch_size, "evaluate")
+        listed = callback_module.Listening(callbacks, self, verbose, epochs=1, steps=count)
         with self._alone("evaluate"), listed.running("test"):
             self._evaluate(batches, batch_size, steps, listed)
             return _returned(self._results(), return_dict)
@@ -302,8 +307,9 @@ class Trainer(Streaming):
             batches = self._fed("predict", parts[0])
             step = self._executable("predict", batches)
         count = _steps(len(batches), batch_size, steps)
-        listed = callback_module.CallbackList(callbacks, self, verbose, epochs=1, steps=count)
         samples = min(len(batches), count * batch_size)
+        checks.check_fixed_batch(self.built_graph, samples, batch_size, "predict")
+        listed = callback_module.Listening(callbacks, self, verbose, epochs=1, steps=count)
         outputs = self._room(step.program, batches, samples, batch_size)
         with listed.running("predict"):
             if outputs is not None:

@@ -72,6 +72,7 @@ from refnet.ops.normalization import batch_normalization, batch_normalization_tr
 from refnet.ops.optimizer import adam_rate, adam_update, rmsprop_update, sgd_momentum_update, sgd_update
 from refnet.ops.optimizer_adam import adamax_rate, adamax_update, adamw_update, nadam_rates, nadam_update
 from refnet.ops.optimizer_adaptive import adadelta_update, adagrad_update, ftrl_update, lion_update
+from refnet.ops.optimizer_normed import adafactor_update, lamb_update, muon_update, schedule_free_adamw_update
 from refnet.ops.padding import pad
 from refnet.ops.piecewise import (
     hard_shrink,
@@ -82,6 +83,8 @@ from refnet.ops.piecewise import (
     leaky_relu,
     relu6,
     soft_shrink,
+    sparse_plus,
+    sparse_sigmoid,
     threshold,
 )
 from refnet.ops.pooling import average_pool, max_pool

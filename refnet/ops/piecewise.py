@@ -161,3 +161,42 @@ def threshold(x: TensorLike, threshold: float, default_value: float) -> Array:
     """
     x, threshold = floating("threshold", x), number("threshold", threshold, "threshold")
     return ops.where(ops.greater(x, threshold), x, number("threshold", default_value, "default_value"))
+
+
+def sparse_sigmoid(x: TensorLike) -> Array:
+    """sigmoid by straight lines: exactly 0 and 1 away from the middle.
+
+        y[i] = (min(max(x[i], -1), 1) + 1) / 2
+
+    Args:
+        x: an array, tensor or number; integers and bools take the default floating dtype.
+    Returns:
+        x's shape and dtype.
+    Ties: the gradient at -1 and 1 is that of the middle.
+    NaN: stays. Empty: an empty result.
+    Source: Martins and Astudillo 2016; Keras 3 `ops.sparse_sigmoid`.
+
+    >>> sparse_sigmoid([-2.0, 0.5, 2.0])
+    array([0.  , 0.75, 1.  ], dtype=float32)
+    """
+    return ops.multiply(ops.add(ops.clip(floating("sparse_sigmoid", x), -1, 1), 1), 0.5)
+
+
+def sparse_plus(x: TensorLike) -> Array:
+    """softplus by a parabola between two straight lines: exactly 0 and x away from the middle.
+
+        y[i] = 0 for x[i] <= -1,  (x[i] + 1)**2 / 4 between,  x[i] for x[i] >= 1
+
+    Args:
+        x: an array, tensor or number; integers and bools take the default floating dtype.
+    Returns:
+        x's shape and dtype.
+    NaN: stays. Empty: an empty result.
+    Source: Martins and Astudillo 2016; Keras 3 `ops.sparse_plus`.
+
+    >>> sparse_plus([-2.0, 0.0, 2.0])
+    array([0.  , 0.25, 2.  ], dtype=float32)
+    """
+    x = floating("sparse_plus", x)
+    parabola = ops.multiply(ops.square(ops.add(x, 1)), 0.25)
+    return ops.where(ops.less_equal(x, -1), 0.0, ops.where(ops.greater_equal(x, 1), x, parabola))

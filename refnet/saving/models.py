@@ -9,28 +9,34 @@ from typing import Any
 
 from refnet import registration
 from refnet.errors import ArgumentError, FileError
-from refnet.saving import files, old, weights
+from refnet.saving import files, old, old_configs, weights
 from refnet.saving.serialization import restored, serialized
 
 FORMAT = "3.15.0"  # the Keras whose format this is
+OLD = (".h5", ".hdf5")  # of the first edition's format
 
 
-def save_model(model: Any, filepath: Any, overwrite: bool = True) -> None:
+def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
     """Writes a model with its weights, what `compile` was told and the optimizer's state. A file is replaced whole or not at all.
 
     Args:
         model: a built Sequential or functional model, or a subclass with get_config.
-        filepath: ends in `.keras`.
+        filepath: ends in `.keras`, or in `.h5` or `.hdf5` for the first edition's format.
         overwrite: whether a file may be replaced.
+        include_optimizer: whether an `.h5` file says how the model is compiled; a `.keras` file does.
     Raises:
         ArgumentError: another ending, a model that is not built or cannot be described.  FileExistsError.
     Source: Keras 3 `saving.save_model`.
     """
-    if pathlib.Path(filepath).suffix != ".keras":
-        raise ArgumentError(f"{model.name}.save: a model's file ends in '.keras'; got {str(filepath)!r}.")
+    suffix = pathlib.Path(filepath).suffix
+    if suffix not in (".keras", *OLD) or str(filepath).endswith(".weights.h5"):
+        raise ArgumentError(f"{model.name}.save: a model's file ends in '.keras' or '.h5'; got {str(filepath)!r}.")
     if not model.weights and not model.built:
         raise ArgumentError(f"{model.name} is not built yet: call it once, or build(input_shape), before saving it.")
     target = files.checked_target(filepath, overwrite)
+    if suffix in OLD:
+        files.write_atomically(target, old.written_model(model, FORMAT, include_optimizer))
+        return
     now = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
     parts = {
         "metadata.json": json.dumps({"keras_version": FORMAT, "date_saved": now, "written_by": "refnet"}).encode(),
@@ -47,12 +53,12 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True) -> None:
 def load_model(
     filepath: Any, custom_objects: dict[str, Any] | None = None, compile: bool = True, safe_mode: bool = True
 ) -> Any:
-    """The model in a `.keras` file of refnet's or Keras's, with its weights; compiled as it was.
+    """The model in a `.keras` file of refnet's or Keras's, or in an older `.h5` file, with its weights; compiled as it was.
 
     Nothing in the file is run: classes are refnet's, registered, or given here, and everything is checked before it is used.
 
     Args:
-        filepath: ends in `.keras`.
+        filepath: ends in `.keras`, `.h5` or `.hdf5`.
         custom_objects: {name: class or function} of yours that the file names.
         compile: whether the model is compiled as it was, with the optimizer's state.
         safe_mode: whether Lambda layers are refused.
@@ -61,23 +67,45 @@ def load_model(
     Source: Keras 3 `saving.load_model`.
     """
     path = pathlib.Path(filepath)
-    if path.suffix != ".keras":
-        raise ArgumentError(f"load_model reads files that end in '.keras'; got {str(filepath)!r}.")
+    if path.suffix not in (".keras", *OLD):
+        raise ArgumentError(f"load_model reads files that end in '.keras' or '.h5'; got {str(filepath)!r}.")
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}.")
     with files.reading(path):
-        parts = files.members(path.read_bytes())
-        config = files.parsed(parts["config.json"])
-        compiled = config.pop("compile_config", None)
-        with weights.Source(parts["model.weights.h5"]) as source:
-            scope = registration.custom_object_scope(custom_objects)
-            with scope, registration.reading_file(safe_mode, source.elements()):
-                model = _built(config)
-                pairs = weights.layer_values(source, model)
-                if compile and compiled:
-                    model.compile_from_config(compiled)
-                    pairs += weights.optimizer_values(source, model)
-        weights.put(pairs)
+        content = path.read_bytes()
+        scope = registration.custom_object_scope(custom_objects)
+        if path.suffix == ".keras":
+            parts = files.members(content)
+            with weights.Source(parts["model.weights.h5"]) as source, scope:
+                return _loaded(source, files.parsed(parts["config.json"]), compile, safe_mode)
+        with weights.Source(content) as source, scope:
+            return _loaded_old(source, compile, safe_mode)
+
+
+def _loaded(source: weights.Source, config: dict[str, Any], compile: bool, safe_mode: bool) -> Any:
+    compiled = config.pop("compile_config", None)
+    with registration.reading_file(safe_mode, source.elements()):
+        model = _built(config)
+        pairs = weights.layer_values(source, model)
+        if compile and compiled:
+            model.compile_from_config(compiled)
+            pairs += weights.optimizer_values(source, model)
+    weights.put(pairs)
+    return model
+
+
+def _loaded_old(source: weights.Source, compile: bool, safe_mode: bool) -> Any:
+    described = old.text(source, "model_config")
+    if described is None:
+        raise FileError("the file has weights only: make the model, and call its load_weights.")
+    told = old.text(source, "training_config")
+    with registration.reading_file(safe_mode, source.elements("optimizer_weights")):
+        model = _built(old_configs.modern(files.parsed(described)))
+        pairs = old.values(source, model)
+        if compile and told is not None:
+            model.compile_from_config(old_configs.compile_config(files.parsed(told)))
+            pairs += old.optimizer_values(source, model)
+    weights.put(pairs)
     return model
 
 
@@ -104,36 +132,41 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
     """Writes the weights of a model, and its optimizer's state if it is compiled.
 
     Args:
-        filepath: ends in `.weights.h5`.
+        filepath: ends in `.weights.h5`; or in `.h5` or `.hdf5` for the first edition's layout, which has the weights alone.
         overwrite: whether a file may be replaced.
     Source: Keras 3 `Model.save_weights`.
     """
-    if not str(filepath).endswith(".weights.h5"):
+    if not str(filepath).endswith(OLD):
         raise ArgumentError(f"{model.name}.save_weights: the file's name ends in '.weights.h5'; got {str(filepath)!r}.")
     if not model.built:
         raise ArgumentError(
             f"{model.name} has no weights yet: call it once, or build(input_shape), before saving them."
         )
     target = files.checked_target(filepath, overwrite)
-    files.write_atomically(target, weights.written(model))
+    today = str(filepath).endswith(".weights.h5")
+    files.write_atomically(target, weights.written(model) if today else old.written_weights(model))
 
 
-def load_weights(model: Any, filepath: Any) -> None:
+def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, by_name: bool = False) -> None:
     """Sets the weights of a model from a file, and its optimizer's state if it is compiled and the file has one that fits.
 
     Everything is checked before anything is set.
 
     Args:
         filepath: `.weights.h5` or `.keras`; or an `.h5` of the first edition's Keras, whose layers are taken in their order.
+        skip_mismatch: whether weights of another number or shape stay as they are, with a warning.
+        by_name: whether an older `.h5` file's layers are taken by name: what the file has not stays as it is.
     Raises:
         FileError: a damaged file; another number of layers or variables, or other shapes.
     Source: Keras 3 `Model.load_weights`.
     """
     path = pathlib.Path(filepath)
-    if not str(path).endswith((".h5", ".keras", ".hdf5")):
+    if not str(path).endswith((".keras", *OLD)):
         raise ArgumentError(
             f"{model.name}.load_weights reads '.weights.h5', '.keras' and '.h5'; got {str(filepath)!r}."
         )
+    if by_name and str(path).endswith((".weights.h5", ".keras")):
+        raise ArgumentError(f"{model.name}.load_weights: only older '.h5' files are read by name, with by_name=True.")
     if not model.built:
         raise ArgumentError(
             f"{model.name} has no weights yet: call it once, or build(input_shape), before loading them."
@@ -146,9 +179,13 @@ def load_weights(model: Any, filepath: Any) -> None:
             content = files.members(content)["model.weights.h5"]
         with weights.Source(content) as source:
             if old.is_old(source):
-                pairs = old.values(source, model)
+                pairs = (old.values_by_name if by_name else old.values)(source, model, skip_mismatch)
+            elif by_name:
+                raise ArgumentError(
+                    f"{model.name}.load_weights: only older '.h5' files are read by name, with by_name=True."
+                )
             else:
-                pairs = weights.layer_values(source, model)
+                pairs = weights.layer_values(source, model, skip_mismatch)
                 pairs += weights.optimizer_values(source, model, strict=False) if model.compiled else []
         weights.put(pairs)
 

@@ -45,20 +45,22 @@ def classes(module: str) -> dict[str, Any]:
 
         return {"Sequential": Sequential, "Functional": Model, "Model": Model}
     if module == "layers":
-        return {name: kind for name, kind in Layer.kinds.items() if kind.__module__.startswith("refnet.")}
+        return dict(Layer.built_in)
     try:
         found = importlib.import_module(f"refnet.{module}")
     except ModuleNotFoundError:
         return {}
-    return {name: kind for name, kind in getattr(found, "known", {}).items() if isinstance(kind, type)}
+    known = {**getattr(found, "parts", {}), **getattr(found, "known", {})}
+    return {name: kind for name, kind in known.items() if isinstance(kind, type)}
 
 
 def functions(module: str) -> dict[str, Any]:
     """refnet's own functions of one of Keras's modules, by name."""
     import importlib
 
-    known = getattr(importlib.import_module(f"refnet.{module}"), "known", {})
-    return {name: function for name, function in known.items() if not isinstance(function, type)}
+    found = importlib.import_module(f"refnet.{module}")
+    known = {name: f for name, f in getattr(found, "known", {}).items() if not isinstance(f, type)}
+    return {**known, **getattr(found, "functions", {})}
 
 
 # ---- to configs
@@ -78,6 +80,7 @@ def serialized(value: Any, keep: bool = False) -> Any:
     if isinstance(value, (list, tuple)):
         return [serialized(v, keep) for v in value]
     if isinstance(value, dict):
+        value = value if keep else _with_code(value)
         return {str(key): serialized(v, keep) for key, v in value.items()}
     if isinstance(value, np.ndarray) and value.ndim:
         return {"class_name": "__numpy__", "config": {"value": value.tolist(), "dtype": value.dtype.name}}
@@ -99,8 +102,10 @@ def serialized(value: Any, keep: bool = False) -> Any:
 
 def _function(function: Any, keep: bool) -> Any:
     name = function.__name__
-    if any(functions(module).get(name) is function for module in ("activations", "losses", "metrics")):
-        return name
+    for module in ("activations", "losses", "metrics"):
+        names = [known for known, own in functions(module).items() if own is function]
+        if names:
+            return name if name in names else names[0]
     if keep:
         return function
     if name == "<lambda>":
@@ -112,13 +117,33 @@ def _function(function: Any, keep: bool) -> Any:
     return {"module": None, "class_name": "function", "config": name, "registered_name": registered}
 
 
+def _with_code(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of a Lambda layer whose function is a lambda, with the lambda as code; any other as it is."""
+    inner: dict[str, Any] = config.get("config") or {}
+    if config.get("class_name") != "Lambda" or getattr(inner.get("function"), "__name__", "") != "<lambda>":
+        return config
+    from refnet.saving import code
+
+    return {**config, "config": {**inner, "function": code.described(inner["function"])}}
+
+
+def function_config(function: Any) -> Any:
+    """A function of refnet's as the config of an object that holds it, in Keras's form; one of the user's as itself."""
+    if not str(getattr(function, "__module__", "")).startswith("refnet."):
+        return function
+    name = function.__name__
+    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": name}
+
+
 def _object(value: Any, keep: bool) -> dict[str, Any]:
     kind = type(value)
     name = kind.__name__
+    own = {"class_name": name, "config": value.get_config()}
+    own = own if keep else _with_code(own)
     config = {
         "module": None,
         "class_name": name,
-        "config": serialized(value.get_config(), keep),
+        "config": serialized(own["config"], keep),
         "registered_name": None,
     }
     if not kind.__module__.startswith("refnet."):
@@ -128,7 +153,8 @@ def _object(value: Any, keep: bool) -> dict[str, Any]:
         config["module"] = "keras.src.models.functional" if whole else "keras"
         config["class_name"], config["registered_name"] = ("Functional", "Functional") if whole else (name, None)
     else:
-        config["module"] = "keras." + kind.__module__.split(".")[1]
+        parts = kind.__module__.split(".")[1:]
+        config["module"] = "keras." + ".".join(parts if parts[-1] == "schedules" else parts[:1])
     if hasattr(value, "get_compile_config"):
         config["compile_config"] = value.get_compile_config()
     return config
@@ -164,7 +190,7 @@ def restored(value: Any) -> Any:
         raise FileError(f"a class is named by a string; got {name!r}.")
     if name.startswith("__"):
         return _plain(name, config)
-    if name == "DTypePolicy":
+    if name in ("DTypePolicy", "Policy"):
         return config["name"]
     if name == "function":
         return _function_named(value)
@@ -198,7 +224,9 @@ def _plain(name: str, config: Any) -> Any:
     if name == "__ellipsis__":
         return Ellipsis
     if name == "__lambda__":
-        raise FileError("the file holds a lambda as byte code, which is never run. Save a named, registered function.")
+        from refnet.saving import code
+
+        return code.made(config)
     raise FileError(f"the configuration holds a {name}, which refnet cannot read.")
 
 
@@ -227,6 +255,8 @@ def class_named(value: dict[str, Any]) -> Any:
         if isinstance(found, type):
             return found
     parts = module.split(".") if isinstance(module, str) else []
+    if not parts and not registration.from_file() and name in Layer.kinds:
+        return Layer.kinds[name]  # of a class of the user's, which has no module
     if not parts or parts[0] == "keras":
         wanted = [m for m in MODULES if m in parts] or list(MODULES)
         for group in wanted:

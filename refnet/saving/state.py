@@ -20,18 +20,20 @@ from refnet.graph import Node, Variable
 from refnet.optimizers import Optimizer
 from refnet.saving.files import parsed
 from refnet.seeds import SeedGenerator
+from refnet.structure import flatten
 
 MAGIC = b"refnetB1"
 START = len(MAGIC) + 32
 
 
 def variables(model: Any) -> list[Variable]:
-    """All that a step reads and writes: weights, the optimizer, metrics, the counter of runs, generators that layers hold."""
+    """All that a step reads and writes: weights, the optimizer, metrics, the counter of runs, what layers hold between batches."""
     others = [value for value in vars(model).values() if isinstance(value, Optimizer)]
     found = [*model.weights, model.run_counter]
     found += [v for optimizer in dict.fromkeys([model.optimizer, *others]) for v in optimizer.variables]
     found += [v for metric in model.metrics for v in metric.variables]
     found += [generator.state for generator in _generators(model)]
+    found += [v for layer in model.all_layers() for v in flatten(getattr(layer, "states", None)) if v is not None]
     return list(dict.fromkeys(found))
 
 

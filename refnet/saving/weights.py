@@ -74,21 +74,27 @@ def _visit_all(held: Any, path: str, found: dict[Layer, str]) -> None:
 def _class_name(layer: Layer) -> str:
     from refnet.models.model import Model
 
-    return "Functional" if type(layer) is Model else type(layer).__name__
+    return "Functional" if type(layer) is Model else layer._kind()
 
 
 def trained(model: Any) -> list[Variable]:
     """The variables that the optimizer of a compiled model changes, in Keras's order."""
-    captured = model._captured
-    return list(
-        dict.fromkeys(
-            v
-            for _, layer in places(model)
-            if captured.get(layer, layer.trainable)
-            for v in layer.own_weights
-            if v.trainable
-        )
-    )
+    captured, found = model._captured, dict[Layer, None]()
+    _track(model, found)
+    held = [layer for layer in found if captured.get(layer, layer.trainable)]
+    return list(dict.fromkeys(v for layer in held for v in layer.own_weights if v.trainable))
+
+
+def _track(layer: Layer, found: dict[Layer, None]) -> None:
+    """Every layer inside, outer before inner, in the order in which they were made parts of it."""
+    from refnet.models.model import Model
+
+    if layer in found:
+        return
+    found[layer] = None
+    graph = isinstance(layer, Model) and layer.graph is not None
+    for inner in [*(ordered_layers(layer) if graph else []), *layer.own_layers()]:
+        _track(inner, found)
 
 
 # ---- writing
@@ -117,6 +123,25 @@ def _write(file: Any, path: str, name: str, variables: list[Variable]) -> None:
 # ---- reading
 
 
+HEAP = b"GCOL\1\0\0\0"  # how a collection of texts begins in HDF5
+
+
+def check_heaps(content: bytes) -> None:
+    """Raises FileError for a collection of texts that does not add up: libhdf5 2.0 loops for ever over an empty free part."""
+    start = content.find(HEAP)
+    while start >= 0:
+        end = start + int.from_bytes(content[start + 8 : start + 16], "little")
+        at = start + 16
+        while at + 16 <= min(end, len(content)):
+            number = int.from_bytes(content[at : at + 2], "little")
+            size = int.from_bytes(content[at + 8 : at + 16], "little")
+            step = 16 + (size + 7) // 8 * 8 if number else size
+            if step < 16 or at + step > end:
+                raise FileError("its texts are damaged.")
+            at += step
+        start = content.find(HEAP, start + 8)
+
+
 class Source:
     """An HDF5 file being read. Links to other files, shapes larger than what is stored, and dtypes that are no numbers are refused.
 
@@ -125,6 +150,7 @@ class Source:
     """
 
     def __init__(self, content: bytes):
+        check_heaps(content)
         self.size = len(content)
         self.file = h5py().File(io.BytesIO(content), "r")
 
@@ -183,9 +209,9 @@ class Source:
             return np.asarray(dataset[()]).view(dtypes.as_numpy("bfloat16"))
         return np.asarray(dataset[()])
 
-    def elements(self) -> int:
+    def elements(self, optimizer: str = "optimizer") -> int:
         """How many elements all of the layers' datasets have, for the limit on a model that is made for this file."""
-        total, todo = 0, [path for path in self.names("/") if path != "optimizer"]
+        total, todo = 0, [path for path in self.names("/") if path != optimizer]
         while todo:
             path = todo.pop()
             if isinstance(self.get(path), h5py().Dataset):
@@ -195,13 +221,21 @@ class Source:
         return total
 
 
-def layer_values(source: Source, model: Any) -> list[tuple[Variable, Array]]:
-    """Every weight with its value from a file; nothing is set yet."""
-    return [
-        pair
-        for path, layer in places(model)
-        for pair in zip(layer.own_weights, source.values(path, layer.own_weights, layer.name))
-    ]
+def layer_values(source: Source, model: Any, skip_mismatch: bool = False) -> list[tuple[Variable, Array]]:
+    """Every weight with its value from a file; nothing is set yet.
+
+    Args:
+        skip_mismatch: whether a layer of other weights than the file's stays as it is, with a warning.
+    """
+    pairs: list[tuple[Variable, Array]] = []
+    for path, layer in places(model):
+        try:
+            pairs += zip(layer.own_weights, source.values(path, layer.own_weights, layer.name))
+        except FileError as error:
+            if not skip_mismatch:
+                raise
+            warnings.warn(f"{error} {layer.name} stays as it is.", stacklevel=4)
+    return pairs
 
 
 def optimizer_values(source: Source, model: Any, strict: bool = True) -> list[tuple[Variable, Array]]:
@@ -211,18 +245,18 @@ def optimizer_values(source: Source, model: Any, strict: bool = True) -> list[tu
         strict: whether the state of another optimizer is an error; else it is left out, with a warning.
     """
     optimizer, variables = model.optimizer, trained(model)
-    count, base = len(source.names("/optimizer/vars")), len(optimizer.saved_variables([]))
-    needs = base + len(variables) * sum(len(group) for group in optimizer.slot_groups())
-    if count == base:
-        variables = []
-    elif count != needs:
+    count, needs = len(source.names("/optimizer/vars")), optimizer.saved_count(variables)
+    unused = count == len(optimizer.own_variables())
+    if not unused and count != needs:
         text = f"the file has {count} variables of an optimizer, {optimizer.name} has {needs}"
         if strict and count:
             raise FileError(f"{text}.")
         if count:
             warnings.warn(f"{text}: its state stays as it is.", stacklevel=4)
         return []
-    owned = optimizer.saved_variables(variables)
+    if not unused:
+        optimizer.build(variables)
+    owned = optimizer.own_variables() if unused else optimizer.saved_variables(variables)
     return list(zip(owned, source.values("/optimizer", owned, optimizer.name)))
 
 

@@ -11,6 +11,7 @@ from refnet.definition import View
 from refnet_fast.cpu.reduction import CHAIN, row_sum
 from refnet_fast.derive import Placed
 from refnet_fast.kernels import kernel
+from refnet_fast.native import Separate
 from refnet_fast.tables import ELEMENT_NS
 
 SUMS = {"error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
@@ -80,7 +81,7 @@ def roots(variance, epsilon):
     return out
 
 
-@njit(error_model="numpy", fastmath={"contract"})
+@njit(error_model="numpy", fastmath={"contract"}, pipeline_class=Separate)
 def normalized(row, mean, root, offset, scale, out):
     for c in range(out.size):
         out[c] = (row[c] - mean[c]) / root[c] * scale[c] + offset[c]
@@ -155,13 +156,13 @@ def row_product(above, row, center, root):
 # ---- in training, channels last
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", pipeline_class=Separate)
 def add_rows(rows, out):
     for r in range(rows.shape[0]):
         add_row(rows[r], out)
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", pipeline_class=Separate)
 def add_row(row, out):
     for i in range(out.size):
         out[i] += row[i]
@@ -199,7 +200,7 @@ def batch_normalization_training_columns(x, offset, scale, epsilon, y, mean, var
         normalized(x[r, lo:hi], center, root, offset[lo:hi], scale[lo:hi], y[r, lo:hi])
 
 
-@njit(error_model="numpy", fastmath={"contract"})
+@njit(error_model="numpy", fastmath={"contract"}, pipeline_class=Separate)
 def add_square_distances(row, center, out):
     for c in range(out.size):
         out[c] += (row[c] - center[c]) * (row[c] - center[c])
@@ -236,14 +237,14 @@ def batch_normalization_training_gradient_columns(dy, x, mean, variance, scale, 
         pushed_back(dy[r, lo:hi], x[r, lo:hi], center, root, shift, tilt, slope, dx[r, lo:hi])
 
 
-@njit(error_model="numpy", fastmath={"contract"})
+@njit(error_model="numpy", fastmath={"contract"}, pipeline_class=Separate)
 def add_products(above, row, center, root, total, product):
     for c in range(total.size):
         total[c] += above[c]
         product[c] += above[c] * ((row[c] - center[c]) / root[c])
 
 
-@njit(error_model="numpy", fastmath={"contract"})
+@njit(error_model="numpy", fastmath={"contract"}, pipeline_class=Separate)
 def pushed_back(above, row, center, root, shift, tilt, slope, out):
     for c in range(out.size):
         out[c] = (above[c] - shift[c] - (row[c] - center[c]) / root[c] * tilt[c]) * slope[c]

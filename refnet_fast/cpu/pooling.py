@@ -5,6 +5,7 @@ from numba import njit
 
 from refnet_fast.cpu.intrinsics import select
 from refnet_fast.kernels import kernel
+from refnet_fast.native import Separate
 
 
 def _float(call):
@@ -27,7 +28,7 @@ def inside(start, size, extent):
     return max(start, 0), min(start + size, extent)
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", pipeline_class=Separate)
 def keep_larger(values, best):
     """A NaN that is there stays; a NaN that comes takes its place."""
     for c in range(best.size):
@@ -49,7 +50,7 @@ def max_pool2d_rows(x, pool, strides, padding, y, lo, hi):
                     keep_larger(x[n, row, col], best)
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", pipeline_class=Separate)
 def give(values, best, left, slopes):
     """Where a value is its window's winner, the first of the largest or the first NaN, what is left of the slope is its."""
     for c in range(best.size):
@@ -95,7 +96,7 @@ def clear(values):
         values[c] = 0
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", pipeline_class=Separate)
 def copy(source, target):
     for c in range(target.size):
         target[c] = source[c]

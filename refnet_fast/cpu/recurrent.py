@@ -13,11 +13,11 @@ from refnet_fast.cpu.contraction import product
 from refnet_fast.cpu.elementary import by_type
 from refnet_fast.cpu.tile import TALL, strips
 from refnet_fast.derive import Placed, itemsize
-from refnet_fast.native import pointer
+from refnet_fast.native import Separate, pointer
 from refnet_fast.tables import ELEMENT_NS
 
 sigmoid, tanh = by_type("sigmoid"), by_type("tanh")
-MACHINE = {"error_model": "numpy", "fastmath": {"contract"}}
+MACHINE = {"error_model": "numpy", "fastmath": {"contract"}, "pipeline_class": Separate}
 NEEDED = {"activation": TANH, "recurrent_activation": SIGMOID, "reset_after": True}
 AT_ONCE = (
     2 * TALL
@@ -43,7 +43,16 @@ def kinds_of_masks(dropout, lo, hi):
 
 
 @njit(error_model="numpy")
-def meet_kernel(strips, kinds, h, h0, t, first, rows, kernel, dropout, masked, to, to_row):
+def read_masks(kinds, dropout, first, rows, masks):
+    """masks[gate, n] = the masks of rows first, first + 1 ..., side by side."""
+    for gate in range(kinds):
+        for n in range(rows):
+            for u in range(masks.shape[2]):
+                masks[gate, n, u] = dropout[gate, first + n, u]
+
+
+@njit(error_model="numpy")
+def meet_kernel(strips, kinds, h, h0, t, first, rows, kernel, masks, masked, to, to_row):
     """to = the states before step t of rows first, first + 1 ..., each times its mask, times the recurrent kernel."""
     units, columns, size, time = kernel.shape[0], kernel.shape[1], kernel.itemsize, h.shape[1]
     if kinds == 0:
@@ -53,11 +62,16 @@ def meet_kernel(strips, kinds, h, h0, t, first, rows, kernel, dropout, masked, t
         product(strips, before, row, 1, kernel.ctypes.data, columns, to, to_row, columns, units, rows)
     for gate in range(kinds):
         for n in range(rows):
-            for u in range(units):
-                masked[n, u] = (h[first + n, t - 1, u] if t > 0 else h0[first + n, u]) * dropout[gate, first + n, u]
+            multiply_rows(h[first + n, t - 1] if t > 0 else h0[first + n], masks[gate, n], masked[n])
         width, start = columns // kinds, size * gate * (columns // kinds)
         taken, put = kernel.ctypes.data + start, to + start
         product(strips, masked.ctypes.data, units, 1, taken, columns, put, to_row, width, units, rows)
+
+
+@njit(error_model="numpy", pipeline_class=Separate)
+def multiply_rows(a, b, to):
+    for u in range(to.size):
+        to[u] = a[u] * b[u]
 
 
 @njit(error_model="numpy")
@@ -71,7 +85,7 @@ def turned_around(kernel):
 
 
 @njit(error_model="numpy")
-def meet_kernel_back(strips, kinds, dz, dz_row, turned, dropout, mask, t, first, rows, back, dh):
+def meet_kernel_back(strips, kinds, dz, dz_row, turned, masks, mask, t, first, rows, back, dh):
     """Adds to dh what flows back from the slopes dz (an address) of step t through the kernel, turned around, and the masks.
 
     Rows whose step is masked are left out: their slopes are 0, but 0 times an infinite weight would not be.
@@ -88,23 +102,28 @@ def meet_kernel_back(strips, kinds, dz, dz_row, turned, dropout, mask, t, first,
             if kinds == 0:
                 add_row(back[n], dh[first + n])
             else:
-                for u in range(units):
-                    dh[first + n, u] += dropout[gate, first + n, u] * back[n, u]
+                add_products(masks[gate, n], back[n], dh[first + n])
 
 
-@njit(error_model="numpy")
+@njit(**MACHINE)
+def add_products(a, b, to):
+    for u in range(to.size):
+        to[u] += a[u] * b[u]
+
+
+@njit(error_model="numpy", pipeline_class=Separate)
 def add_row(row, to):
     for u in range(to.size):
         to[u] += row[u]
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", pipeline_class=Separate)
 def clear_row(row):
     for u in range(row.size):
         row[u] = 0
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", pipeline_class=Separate)
 def copy_row(row, to):
     for u in range(to.size):
         to[u] = row[u]

@@ -13,6 +13,7 @@ from refnet_fast.cpu.recurrent import (
     meet_kernel,
     meet_kernel_back,
     read_flow,
+    read_masks,
     rows_of,
     sigmoid,
     tanh,
@@ -42,11 +43,13 @@ def gru_rows(
     go to where the gates will stand."""
     units, columns, time, size = kernel.shape[0], kernel.shape[1], h.shape[1], kernel.itemsize
     kinds, masked = kinds_of_masks(dropout, lo, hi), np.empty((AT_ONCE, units), kernel.dtype)
+    masks = np.empty((kinds, AT_ONCE, units), kernel.dtype)
     for first in range(lo, hi, AT_ONCE):
         rows = min(AT_ONCE, hi - first)
+        read_masks(kinds, dropout, first, rows, masks)
         for t in range(time):
             to = gates.ctypes.data + size * (first * time + t) * columns
-            meet_kernel(strips, kinds, h, h0, t, first, rows, kernel, dropout, masked, to, time * columns)
+            meet_kernel(strips, kinds, h, h0, t, first, rows, kernel, masks, masked, to, time * columns)
             for n in range(first, first + rows):
                 before = h[n, t - 1] if t > 0 else h0[n]
                 if mask[n, t]:
@@ -82,8 +85,10 @@ def gru_gradient_rows(
     turned, back = turned_around(kernel), np.empty((AT_ONCE, units), kernel.dtype)
     kinds, into_gates = kinds_of_masks(dropout, lo, hi), np.zeros(columns, kernel.dtype)
     into_h, into_inner = np.zeros(units, kernel.dtype), np.zeros(units, kernel.dtype)
+    masks = np.empty((kinds, AT_ONCE, units), kernel.dtype)
     for first in range(lo, hi, AT_ONCE):
         rows = min(AT_ONCE, hi - first)
+        read_masks(kinds, dropout, first, rows, masks)
         for n in range(first, first + rows):
             clear_row(dh0[n])
         for t in range(time - 1, -1, -1):
@@ -99,4 +104,4 @@ def gru_gradient_rows(
                     clear_row(dx[n, t])
                     clear_row(dz[n, t])
             slopes = dz.ctypes.data + size * (first * time + t) * columns
-            meet_kernel_back(strips, kinds, slopes, time * columns, turned, dropout, mask, t, first, rows, back, dh0)
+            meet_kernel_back(strips, kinds, slopes, time * columns, turned, masks, mask, t, first, rows, back, dh0)

@@ -13,6 +13,7 @@ from refnet_fast.cpu.recurrent import (
     meet_kernel,
     meet_kernel_back,
     read_flow,
+    read_masks,
     rows_of,
     tanh,
     turned_around,
@@ -33,11 +34,13 @@ def simple_rnn_rows(strips, x, kernel, h0, mask, dropout, activation, h, lo, hi)
     go to where the next states will stand."""
     units, time, size = kernel.shape[0], h.shape[1], kernel.itemsize
     kinds, masked = kinds_of_masks(dropout, lo, hi), np.empty((AT_ONCE, units), kernel.dtype)
+    masks = np.empty((kinds, AT_ONCE, units), kernel.dtype)
     for first in range(lo, hi, AT_ONCE):
         rows = min(AT_ONCE, hi - first)
+        read_masks(kinds, dropout, first, rows, masks)
         for t in range(time):
             to = h.ctypes.data + size * (first * time + t) * units
-            meet_kernel(strips, kinds, h, h0, t, first, rows, kernel, dropout, masked, to, time * units)
+            meet_kernel(strips, kinds, h, h0, t, first, rows, kernel, masks, masked, to, time * units)
             for n in range(first, first + rows):
                 if mask[n, t]:
                     step(x[n, t], h[n, t])
@@ -59,8 +62,10 @@ def simple_rnn_gradient_rows(strips, dh, h, kernel, mask, dropout, activation, d
     units, time, size = kernel.shape[0], h.shape[1], kernel.itemsize
     turned, back = turned_around(kernel), np.empty((AT_ONCE, units), kernel.dtype)
     kinds, into_h = kinds_of_masks(dropout, lo, hi), np.zeros(units, kernel.dtype)
+    masks = np.empty((kinds, AT_ONCE, units), kernel.dtype)
     for first in range(lo, hi, AT_ONCE):
         rows = min(AT_ONCE, hi - first)
+        read_masks(kinds, dropout, first, rows, masks)
         for n in range(first, first + rows):
             clear_row(dh0[n])
         for t in range(time - 1, -1, -1):
@@ -72,4 +77,4 @@ def simple_rnn_gradient_rows(strips, dh, h, kernel, mask, dropout, activation, d
                 else:
                     clear_row(dx[n, t])
             slopes = dx.ctypes.data + size * (first * time + t) * units
-            meet_kernel_back(strips, kinds, slopes, time * units, turned, dropout, mask, t, first, rows, back, dh0)
+            meet_kernel_back(strips, kinds, slopes, time * units, turned, masks, mask, t, first, rows, back, dh0)

@@ -28,6 +28,25 @@ POSITIVE = np.abs(X) + 0.1
 CUBE = normal(2, 3, 4)
 
 
+@pytest.mark.api(
+    "K.mean",
+    "K.sum",
+    "K.prod",
+    "K.square",
+    "K.sqrt",
+    "K.abs",
+    "K.exp",
+    "K.pow",
+    "K.maximum",
+    "K.dot",
+    "K.transpose",
+    "K.permute_dimensions",
+    "K.batch_flatten",
+    "K.flatten",
+    "K.cast",
+    "K.concatenate",
+    "NumPy in, writable NumPy out",
+)
 @pytest.mark.parametrize(
     ("function", "x", "expected"),
     [
@@ -70,6 +89,9 @@ def test_functions_on_arrays_and_in_graphs(function: Any, x: Any, expected: Any)
     value -= 1  # belongs to the caller
 
 
+@pytest.mark.api(
+    "K.variable", "K.constant", "K.placeholder", "K.int_shape", "K.shape", "K.image_data_format", "K.concatenate"
+)
 def test_values_and_shapes() -> None:
     v = K.variable(0.0)
     assert isinstance(v, Variable) and K.get_value(v) == 0 and K.dtype(v) == "float32"
@@ -89,6 +111,17 @@ def test_values_and_shapes() -> None:
         K.placeholder()
 
 
+@pytest.mark.api(
+    "K.variable",
+    "K.shape",
+    "K.cast",
+    "K.prod",
+    "K.function",
+    "K.gradients",
+    "Dynamic spatial / time axes",
+    "Symbolic tensor operators",
+    "gradient ascent by hand",
+)
 def test_the_product_of_an_open_shape_scales_a_loss() -> None:
     """Deep dream's loss: K.prod(K.cast(K.shape(x), 'float32')) and a variable that grows by +=."""
     slot = Input((None, None, 3))
@@ -110,6 +143,13 @@ def test_the_product_of_an_open_shape_scales_a_loss() -> None:
         assert fetch([x])[0] > value
 
 
+@pytest.mark.api(
+    "K.gradients",
+    "K.function",
+    "layer.output, layer.name, layer.input",
+    "model.input, model.output",
+    "NumPy in, writable NumPy out",
+)
 def test_gradients_with_respect_to_inner_tensors() -> None:
     """Grad-CAM: of a slice of the output with respect to an inner feature map, pooled."""
     image = Input((None, None, 3))
@@ -149,6 +189,7 @@ def test_function_updates_and_structures() -> None:
     assert named([np.ones(2)])["double"].tolist() == [2, 2]
 
 
+@pytest.mark.api("K.random_normal", "K.shape", "Lambda")
 def test_a_sampling_layer_draws_for_as_many_rows_as_come() -> None:
     mean, spread = Input((2,)), Input((2,))
 
@@ -166,6 +207,7 @@ def test_a_sampling_layer_draws_for_as_many_rows_as_come() -> None:
     assert np.asarray(K.random_uniform((5,), 1.0, 2.0)).min() >= 1
 
 
+@pytest.mark.api("K.learning_phase", "K.set_learning_phase", "K.clear_session")
 def test_the_learning_phase() -> None:
     x = np.ones((50, 4), "float32")
     slot = Input((4,))
@@ -192,6 +234,9 @@ def test_the_learning_phase() -> None:
     assert not isinstance(K.learning_phase(), int) and Dense(1).name == "dense"
 
 
+@pytest.mark.api(
+    "custom style/content/total-variation losses", "K.placeholder", "K.constant", "Symbolic tensor operators"
+)
 def test_style_transfer_over_constants_and_a_placeholder() -> None:
     """Gram matrices of inner features; loss and gradient flattened to float64 for an optimizer from outside."""
     target, style = K.constant(normal(1, 4, 5, 3)), K.constant(normal(1, 4, 5, 3))
@@ -226,6 +271,7 @@ class CustomLoss(Layer):
         return x
 
 
+@pytest.mark.api("add_loss", "None", "layers.Layer subclass")
 def test_a_layer_whose_only_loss_is_its_own() -> None:
     slot = Input((3,))
     decoded = Dense(3, activation="sigmoid")(slot)

@@ -67,6 +67,7 @@ def test_a_generator_trains_as_the_arrays_do() -> None:
     assert np.array_equal(a.predict(X, verbose=0), a.predict(endless(), steps=3, verbose=0))  # the targets are left
 
 
+@pytest.mark.api("fit_generator", "evaluate_generator", "predict_generator")
 def test_the_old_names_of_the_three_methods() -> None:
     a, b = network(), network()
     a.fit(endless(), steps_per_epoch=2, epochs=2, verbose=0)

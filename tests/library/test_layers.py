@@ -14,6 +14,7 @@ from refnet.models import Model
 X = np.linspace(-1, 1, 12, dtype="float32").reshape(3, 4)
 
 
+@pytest.mark.api("Dense")
 def test_dense_is_a_product_a_bias_and_an_activation() -> None:
     layer = Dense(2, activation="relu")
     y = layer(X)
@@ -36,6 +37,7 @@ def test_default_names_count_per_class() -> None:
     assert Model(a, a * 2).name == "functional"
 
 
+@pytest.mark.api("Dropout")
 def test_dropout_scales_what_it_keeps() -> None:
     x = np.ones((40, 10), "float32")
     layer = Dropout(0.25, seed=1)
@@ -48,6 +50,7 @@ def test_dropout_scales_what_it_keeps() -> None:
         Dropout(1.5)
 
 
+@pytest.mark.api("Flatten")
 def test_flatten_rescaling_and_activation() -> None:
     x = np.arange(24, dtype="float32").reshape(2, 3, 4)
     assert np.array_equal(Flatten()(x), x.reshape(2, 12))
@@ -75,6 +78,7 @@ class Scale(Layer):
         return inputs * self.gain * self.factor
 
 
+@pytest.mark.api("layers.Layer subclass")
 def test_a_layer_of_ones_own() -> None:
     layer = Scale(3.0, name="scale")
     assert np.array_equal(layer(X), X * 3) and np.array_equal(layer(X), X * 3)

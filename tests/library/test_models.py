@@ -17,6 +17,7 @@ def small(**more: Any) -> Sequential:
     return Sequential([Dense(3, activation="relu", name="a"), Dense(2, name="b")], **more)
 
 
+@pytest.mark.api("Sequential")
 def test_a_sequential_is_built_by_its_first_data_a_shape_or_an_input() -> None:
     late, by_shape = small(), small()
     assert not late.built and late.weights == []
@@ -31,6 +32,7 @@ def test_a_sequential_is_built_by_its_first_data_a_shape_or_an_input() -> None:
         assert [layer.name for layer in model.layers] == ["a", "b"]
 
 
+@pytest.mark.api("Sequential", "model.get_layer")
 def test_layers_are_added_and_popped() -> None:
     model = small()
     model(X)
@@ -45,6 +47,7 @@ def test_layers_are_added_and_popped() -> None:
         model.add("relu")
 
 
+@pytest.mark.api("Model", "model.layers", "multi-input / multi-output / DAG / shared layers")
 def test_inputs_outputs_and_layers_of_a_functional_model() -> None:
     left, right = Input((4,), name="left"), Input((4,), name="right")
     shared = Dense(3, name="shared")
@@ -62,6 +65,7 @@ def test_inputs_outputs_and_layers_of_a_functional_model() -> None:
     np.testing.assert_allclose(inner.predict([X, X]), y["sum"], rtol=1e-6)
 
 
+@pytest.mark.api("predict", "NumPy in, writable NumPy out")
 def test_predictions_are_new_arrays_that_may_be_written_to() -> None:
     model = small()
     model(X)
@@ -79,6 +83,7 @@ def test_one_dimensional_data_for_an_input_of_one_feature() -> None:
     assert model.predict(np.ones(5)).shape == (5, 2)
 
 
+@pytest.mark.api("Model used as a layer", "model(x) call")
 def test_nested_models_share_weights() -> None:
     core = Sequential([Input((4,)), Dense(4, name="d"), Dropout(0.5)], name="core")
     a = Input((4,))
@@ -90,6 +95,7 @@ def test_nested_models_share_weights() -> None:
     assert stacked.built and stacked.predict(X).shape == (3, 1) and stacked.layers[0] is core
 
 
+@pytest.mark.api("layer.set_weights", "layer.trainable, model.trainable", "model.trainable_weights")
 def test_weights_go_out_and_come_back() -> None:
     one, two = small(), small()
     one(X), two(X)
@@ -141,6 +147,7 @@ def test_predictions_whose_rows_are_not_the_samples() -> None:
     assert total.predict(X, batch_size=2).shape == (2,)
 
 
+@pytest.mark.api("summary() table", "summary")
 def test_the_summary_of_a_chain_and_of_a_branched_model() -> None:
     lines: list[str] = []
     model = Sequential([Input((4,)), Dense(3, name="first"), Dense(2, name="second")], name="net")

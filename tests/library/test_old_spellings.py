@@ -25,6 +25,7 @@ def no_noise() -> Any:
         yield
 
 
+@pytest.mark.api("argument `lr`", "optimizers.RMSprop")
 @pytest.mark.parametrize("kind", [optimizers.SGD, optimizers.RMSprop, optimizers.Adam])
 def test_lr_and_decay(kind: Any) -> None:
     optimizer = kind(lr=0.25, decay=0.5)
@@ -40,6 +41,7 @@ def test_lr_and_decay(kind: Any) -> None:
         kind(lrr=0.1)
 
 
+@pytest.mark.api("argument `decay`")
 def test_decay_shrinks_the_rate_by_the_steps_done() -> None:
     model = Sequential([Input((1,)), Dense(1, use_bias=False)])
     model.set_weights([np.array([[0.0]], "float32")])
@@ -53,6 +55,7 @@ def test_decay_shrinks_the_rate_by_the_steps_done() -> None:
     np.testing.assert_allclose(steps, [0.1 / (1 + 0.5 * n) for n in range(4)], rtol=1e-5)
 
 
+@pytest.mark.api("History keys (legacy)", "History")
 @pytest.mark.parametrize("names", [["accuracy", "mae", "mse"], ["acc", "mean_absolute_error", "mean_squared_error"]])
 def test_history_finds_both_names_of_a_metric(names: list[str]) -> None:
     model = Sequential([Dense(3, activation="relu", input_shape=(4,)), Dense(1, activation="sigmoid")])
@@ -66,6 +69,7 @@ def test_history_finds_both_names_of_a_metric(names: list[str]) -> None:
         history["precision"]
 
 
+@pytest.mark.api("History keys (legacy)", "metrics.binary_accuracy", "fit `nb_epoch`")
 def test_a_metric_given_as_a_function_keeps_its_name() -> None:
     model = Sequential([Dense(1, activation="sigmoid", input_dim=4)])
     model.compile(optimizers.RMSprop(lr=0.001), "binary_crossentropy", metrics=[metrics.binary_accuracy])

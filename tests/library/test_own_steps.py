@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from refnet import losses, metrics, ops, optimizers, utils
+from refnet import losses, metrics, ops, optimizers, random, utils, value_and_grad
 from refnet.errors import ArgumentError
 from refnet.graph import Tensor
-from refnet.layers import Dense, Dropout, Input, Layer
+from refnet.layers import Dense, Dropout, Input, Lambda, Layer, concatenate
 from refnet.models import Model, Sequential
 
 generator = np.random.default_rng(3)
@@ -209,3 +209,69 @@ def test_what_a_step_must_give() -> None:
         model.fit(X, Y, verbose=0)
     with pytest.raises(ArgumentError, match="'rows' that a step shows has an open shape"):
         model.evaluate(X, Y, verbose=0)
+
+
+def variational(eagerly: bool) -> Any:
+    """A layer that closes over tensors of the model, an inner model, dropout and draws, and a loss of its own."""
+    utils.set_random_seed(1)
+    x = Input((4,))
+    mean, spread = Dense(2)(x), Dense(2)(x)
+    z = Lambda(lambda a: a[0] + ops.exp(a[1]) * random.normal((ops.shape(a[0])[0], 2)))([mean, spread])
+    code = Input((2,))
+    decoded = Model(code, Dense(4, "sigmoid")(Dropout(0.5)(code)))(z)
+
+    class Divergence(Layer):
+        def call(self, inputs: Any) -> Any:
+            a, b = inputs
+            divergence = ops.mean(1 + spread - ops.square(mean) - ops.exp(spread))
+            self.add_loss(ops.mean(ops.square(a - b)) - 5e-4 * divergence)
+            return a
+
+    model = Model(x, Divergence()([x, decoded]))
+    model.compile("rmsprop", loss=None, run_eagerly=eagerly)
+    return model
+
+
+def branched(eagerly: bool) -> Any:
+    utils.set_random_seed(1)
+    a, b = Input((4,), name="a"), Input((4,), name="b")
+    shared, inner = Dense(4, "tanh", activity_regularizer="l2"), Sequential([Input((4,)), Dense(3)])
+    u, w = shared(a), shared(b)
+    outputs = [Dense(1, name="p")(inner(u)), Dense(3, activation="softmax", name="q")(concatenate([inner(w), u]) * 2.0)]
+    model = Model({"a": a, "b": b}, outputs)
+    losses_of = ["mse", "sparse_categorical_crossentropy"]
+    more = {"loss_weights": [0.5, 2.0], "metrics": [["mae"], ["accuracy"]]}
+    model.compile("adam", losses_of, run_eagerly=eagerly, **more)
+    return model
+
+
+def test_op_by_op_every_kind_of_graph_computes_the_same() -> None:
+    runs = [variational(eagerly).fit(X, epochs=2, batch_size=10, shuffle=False, verbose=0) for eagerly in (False, True)]
+    np.testing.assert_allclose(runs[0].history["loss"], runs[1].history["loss"], rtol=0.2)  # other draws
+    inputs, y = {"a": X, "b": 2 * X}, [Y[:, 0], LABELS]
+    models = [branched(False), branched(True)]
+    more = {"epochs": 2, "batch_size": 4, "shuffle": False, "verbose": 0, "validation_split": 0.5}
+    first, second = (model.fit(inputs, y, sample_weight=np.arange(10.0), **more).history for model in models)
+    assert list(first) == list(second) and "val_q_accuracy" in first
+    for key in first:
+        np.testing.assert_allclose(first[key], second[key], rtol=1e-5)
+    for a, b in zip(models[0].predict(inputs), models[1].predict(inputs)):
+        np.testing.assert_allclose(a, b, rtol=1e-5)
+
+
+def test_the_models_loss_in_a_loop_of_ones_own() -> None:
+    model = layers_of(Model)
+    model.compile(optimizers.SGD(0.1), "mse")
+    plain = layers_of(Model)
+    plain.set_weights(model.get_weights())
+    plain.compile(optimizers.SGD(0.1), "mse")
+
+    def loss(weights: Any, x: Any, y: Any) -> Any:
+        return model.compute_loss(x, y, model(x, training=True))
+
+    for _ in range(3):
+        value, slopes = value_and_grad(loss)(model.trainable_variables, X, Y)
+        model.optimizer.apply(slopes, model.trainable_variables)
+        assert float(value) == pytest.approx(plain.train_on_batch(X, Y), rel=1e-5)
+    for a, b in zip(model.get_weights(), plain.get_weights()):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)

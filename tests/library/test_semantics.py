@@ -81,6 +81,7 @@ class BatchNormalization(Layer):
         return (x - average) / ops.sqrt(variance + self.epsilon) * self.gamma + self.beta
 
 
+@pytest.mark.api("layers.Layer subclass", "add_loss", "Kullback-Leibler term", "None")
 def test_a_vae_closes_over_tensors_and_its_only_loss_comes_from_a_layer() -> None:
     image = Input((8,))
     h = Dense(6, "relu")(image)
@@ -127,6 +128,7 @@ def test_a_vae_closes_over_tensors_and_its_only_loss_comes_from_a_layer() -> Non
     assert nested.graph is not None and nested.graph.losses[0][0] is not loss
 
 
+@pytest.mark.api("`trainable` captured at compile", "train_on_batch", "layer.trainable, model.trainable")
 def test_a_gan_trains_the_generator_and_leaves_the_frozen_discriminator() -> None:
     generator_input = Input((3,))
     maker = Model(generator_input, Dense(4)(Dense(5, "relu")(generator_input)))
@@ -187,6 +189,26 @@ def test_a_read_sees_the_assignments_made_before_it_in_the_same_program() -> Non
     other = Model(b, count(b))
     assert [float(m.predict(ones)[0, 0]) for m in (model, other, model)] == [1 * 2, 3, 4 * 5]
     assert float(function([b], [model.output])([ones])[0][0, 0]) == 25  # no updates asked for: none seen, none made
+
+
+def test_a_gradient_reads_what_its_op_read_and_not_what_was_assigned_since() -> None:
+    class Growing(Layer):
+        def build(self, input_shape: Any) -> None:
+            self.kernel = self.add_weight((), "ones", name="kernel")
+            self.factor = self.add_weight((), "ones", trainable=False, name="factor")
+
+        def call(self, inputs: Any) -> Any:
+            y = inputs * (self.kernel * self.factor)
+            self.factor.assign(self.factor * 10.0)
+            return y
+
+    a = Input((1,))
+    model = Model(a, Growing()(a))
+    model.compile(SGD(1.0), lambda y_true, y_pred: y_pred)
+    x = np.full((1, 1), 2.0, "float32")
+    for factor, kernel in ((10, 1 - 2), (100, 1 - 2 - 20)):  # the slope is 2 times the factor before the step
+        model.train_on_batch(x, x)
+        assert [float(w) for w in model.get_weights()] == [kernel, factor]
 
 
 class Block(Layer):
@@ -275,6 +297,7 @@ def test_losses_regularizers_and_metrics_through_two_levels() -> None:
     close(after, cross(p) + np.mean(h**2))  # a frozen layer has no regularizer loss
 
 
+@pytest.mark.api("Dynamic spatial / time axes")
 def test_dimensions_that_are_only_known_when_a_batch_comes() -> None:
     a = Input((4, 6))
     rows = ops.shape(a)[0]

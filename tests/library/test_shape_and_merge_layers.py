@@ -20,6 +20,7 @@ def through(layer: Any, shape: tuple[Any, ...], x: Any) -> Any:
     return model.output_shape, model.predict(x, verbose=0)
 
 
+@pytest.mark.api("Reshape", "Dynamic spatial / time axes")
 @pytest.mark.parametrize(
     ("layer", "static", "value"),
     [
@@ -77,6 +78,7 @@ def test_wrong_ranks_and_arguments() -> None:
         layers.ReLU(max_valu=6)
 
 
+@pytest.mark.api("concatenate / add (functional merges)")
 def test_merging_by_hand() -> None:
     a, b = X[0, :, :2], X[1, :, :2]
     assert np.array_equal(layers.add([a, b, b]), a + 2 * b) and np.array_equal(layers.subtract([a, b]), a - b)
@@ -112,6 +114,7 @@ def test_merging_says_what_does_not_fit() -> None:
         layers.dot([X, X], axes=0)
 
 
+@pytest.mark.api("concatenate / add (functional merges)")
 def test_a_residual_and_an_inception_block_train() -> None:
     a = Input((4,))
     branch = Dense(4, activation="relu")(a)
@@ -130,6 +133,7 @@ def test_a_residual_and_an_inception_block_train() -> None:
     assert np.array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
 
 
+@pytest.mark.api("Embedding")
 def test_embedding_looks_up_learns_and_checks() -> None:
     table = np.arange(10, dtype="float32").reshape(5, 2)
     layer = Embedding(5, 2, weights=[table])
@@ -203,6 +207,7 @@ def uses_a_global(x: Any) -> Any:
     return x + OUTSIDE[0]
 
 
+@pytest.mark.api("Lambda")
 def test_lambda_and_its_config() -> None:
     double = Lambda(lambda x, factor: x * factor, arguments={"factor": 2.0})
     assert np.array_equal(double(X), X * 2)

@@ -41,6 +41,7 @@ def slope(w: Any) -> Any:
     return 2 / 3 * A.T @ (A @ w - B)
 
 
+@pytest.mark.api("SGD, momentum, mini-batch variants", "argument `rho`, `momentum`, `nesterov`")
 def test_sgd_by_hand() -> None:
     w, v = np.array([[0.5], [-1.0]]), 0.0
     model = linear(optimizers.SGD(0.1, momentum=0.9, nesterov=True), w)
@@ -53,6 +54,7 @@ def test_sgd_by_hand() -> None:
     assert int(model.optimizer.iterations) == 3
 
 
+@pytest.mark.api("optimizers.RMSprop", "argument `rho`, `momentum`, `nesterov`")
 def test_rmsprop_by_hand() -> None:
     w, v, m, a = np.array([[0.5], [-1.0]]), 0.0, 0.0, 0.0
     model = linear(optimizers.RMSprop(0.1, rho=0.8, momentum=0.5, centered=True), w)
@@ -76,6 +78,7 @@ def test_adam_by_hand() -> None:
     np.testing.assert_allclose(model.get_weights()[0], w, rtol=1e-5)
 
 
+@pytest.mark.api("arguments `clipvalue`, (`clipnorm`)")
 @pytest.mark.parametrize(
     ("more", "change"),
     [
@@ -111,6 +114,7 @@ def test_a_constraint_is_applied_after_the_update() -> None:
     assert np.all(model.get_weights()[0] >= 0)
 
 
+@pytest.mark.api("History", "fit")
 def test_history_has_a_value_per_epoch_and_counts_the_partial_batch() -> None:
     model = classifier(optimizer=optimizers.SGD(0.0))
     history = model.fit(X, LABELS, batch_size=4, epochs=2, validation_data=(X[:3], LABELS[:3]), verbose=0)
@@ -123,6 +127,7 @@ def test_history_has_a_value_per_epoch_and_counts_the_partial_batch() -> None:
     assert model.history is history and all(type(v) is float for v in history.history["loss"])
 
 
+@pytest.mark.api("evaluate", "train_on_batch")
 def test_what_evaluate_and_train_on_batch_return() -> None:
     model = classifier(optimizer=optimizers.SGD(0.0))
     assert isinstance(model.evaluate(X, LABELS, verbose=0), list) and len(model.evaluate(X, LABELS, verbose=0)) == 2
@@ -139,6 +144,7 @@ def test_what_evaluate_and_train_on_batch_return() -> None:
     )
 
 
+@pytest.mark.api("accuracy / acc")
 @pytest.mark.parametrize(
     ("loss", "y", "activation", "units", "kind"),
     [
@@ -159,6 +165,7 @@ def test_accuracy_is_the_one_that_fits(loss: str, y: Any, activation: str, units
     assert result["acc"] == pytest.approx(np.mean(right))
 
 
+@pytest.mark.api("compile", "custom metrics")
 def test_metrics_by_name_function_and_class() -> None:
     def largest(y_true: Any, y_pred: Any) -> Any:
         return ops.max(y_pred, axis=-1)
@@ -200,6 +207,7 @@ def test_sample_and_class_weights() -> None:
         model.fit(X, LABELS, sample_weight=weights, class_weight={0: 1.0})
 
 
+@pytest.mark.api("fit")
 def test_validation_split_takes_the_last_samples_before_shuffling() -> None:
     model = classifier(optimizer=optimizers.SGD(0.0))
     history = model.fit(X, LABELS, validation_split=0.3, batch_size=3, verbose=0).history  # floor(11 * 0.7) = 7 and 4
@@ -256,6 +264,7 @@ def test_dropout_draws_anew_in_every_step() -> None:
     assert model.test_on_batch(x, zeros) == 1
 
 
+@pytest.mark.api("per-output losses", "compile", "multi-input / multi-output / DAG / shared layers")
 def test_several_outputs_with_losses_weights_and_metrics_of_their_own() -> None:
     a = Input((4,))
     h = Dense(3)(a)
@@ -282,6 +291,7 @@ def test_regularizers_count_in_training_and_evaluation() -> None:
     assert model.evaluate(X, y, verbose=0) == pytest.approx(hand, rel=1e-5) == model.train_on_batch(X, y)
 
 
+@pytest.mark.api("compile")
 def test_compiling_again_starts_the_optimizer_but_keeps_the_weights() -> None:
     model = classifier(optimizer="adam")
     model.fit(X, LABELS, verbose=0)
@@ -292,6 +302,7 @@ def test_compiling_again_starts_the_optimizer_but_keeps_the_weights() -> None:
     )
 
 
+@pytest.mark.api("Callback subclass")
 def test_callbacks_hear_everything_in_order() -> None:
     heard: list[str] = []
 
@@ -319,6 +330,7 @@ def test_callbacks_hear_everything_in_order() -> None:
     ]
 
 
+@pytest.mark.api("EarlyStopping", "CSV/metric logging, LR schedule")
 def test_early_stopping_puts_the_best_weights_back() -> None:
     model, seen = classifier(optimizer=optimizers.SGD(0.1)), []
     rates = callbacks.LearningRateScheduler(lambda epoch, rate: 0.5 if epoch < 2 else 50.0)
@@ -355,6 +367,7 @@ def printed(verbose: Any, **more: Any) -> str:
     return out.getvalue()
 
 
+@pytest.mark.api("History / BaseLogger / ProgbarLogger")
 def test_what_is_shown_when_the_output_is_no_terminal() -> None:
     assert printed("auto") == "" and printed(0) == ""
     for verbose in (1, 2):
@@ -415,6 +428,7 @@ def test_validation_after_some_epochs_and_on_some_batches() -> None:
         model.fit(*data, validation_data=data, validation_freq=0)
 
 
+@pytest.mark.api("Callback subclass")
 def test_hooks_around_validation_and_predictions() -> None:
     heard: list[Any] = []
 

@@ -103,6 +103,20 @@ def old_file(model: Any) -> bytes:
     return buffer.getvalue()
 
 
+def old_model(model: Any, folder: pathlib.Path) -> bytes:
+    model.save(folder / "m.h5")
+    return (folder / "m.h5").read_bytes()
+
+
+def with_config_changed(content: bytes, draws: random.Random) -> bytes:
+    """A whole old file whose configuration, or whose training configuration, has a strange value."""
+    buffer = io.BytesIO(content)
+    with h5py.File(buffer, "r+") as file:
+        key = draws.choice(["model_config", "model_config", "training_config"])
+        file.attrs[key] = json.dumps(value_changed(json.loads(file.attrs[key]), draws))
+    return buffer.getvalue()
+
+
 def backup(model: Any, folder: pathlib.Path) -> bytes:
     x = np.ones((4, 3), "float32")
     kept = callbacks.BackupAndRestore(folder, delete_checkpoint=False)
@@ -120,11 +134,12 @@ def main(folder: pathlib.Path, count: int, seed: int) -> None:
         model.save(folder / "m.keras")
         with zipfile.ZipFile(folder / "m.keras") as file:
             whole.append({name: file.read(name) for name in file.namelist()})
-    saved = backup(built[0], folder)
+    saved, old_files = backup(built[0], folder), [old_model(model, folder) for model in built]
     in_use = int(pathlib.Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (in_use + MEMORY, in_use + MEMORY))
     x = np.ones((4, 3), "float32")
-    refused = dict.fromkeys(("archive", "config", "weights in archive", "weights", "old", "json", "backup"), 0)
+    formats = ("archive", "config", "weights in archive", "weights", "old", "old model", "old config", "json", "backup")
+    refused = dict.fromkeys(formats, 0)
     kinds = list(refused)
     for number in range(count):
         kind = kinds[number % len(kinds)]
@@ -142,6 +157,10 @@ def main(folder: pathlib.Path, count: int, seed: int) -> None:
                 content = archive(parts)
                 (folder / "m.keras").write_bytes(bytes_changed(content, draws) if kind == "archive" else content)
                 saving.load_model(folder / "m.keras")
+            elif kind in ("old model", "old config"):
+                change = bytes_changed if kind == "old model" else with_config_changed
+                (folder / "m.h5").write_bytes(change(old_files[which], draws))
+                saving.load_model(folder / "m.h5")
             elif kind == "backup":
                 (folder / "latest.backup").write_bytes(bytes_changed(saved, draws))
                 which, model = 0, built[0]

@@ -34,6 +34,7 @@ class Feed(callbacks.Callback):
         logs["watched"] = self.values[epoch]
 
 
+@pytest.mark.api("ModelCheckpoint")
 def test_checkpoints_have_their_fields_in_their_names(tmp_path: pathlib.Path) -> None:
     model = model_with()
     name = tmp_path / "kept" / "m_{epoch:02d}_{watched:.1f}.keras"
@@ -72,6 +73,7 @@ def rates(feed: Any, **arguments: Any) -> list[float]:
     return [round(rate, 6) for rate in seen]
 
 
+@pytest.mark.api("ReduceLROnPlateau")
 def test_the_rate_falls_on_a_plateau() -> None:
     assert rates([3, 2, 2, 2, 1, 1, 1], factor=0.5, patience=2) == [0.8, 0.8, 0.8, 0.4, 0.4, 0.4, 0.2]
     assert rates([1, 1, 1, 1, 1], factor=0.5, patience=1) == [0.8, 0.4, 0.2, 0.1, 0.05]
@@ -85,6 +87,7 @@ def test_the_rate_falls_on_a_plateau() -> None:
         model_with().fit(x, y, callbacks=[callbacks.ReduceLROnPlateau()])
 
 
+@pytest.mark.api("CSV/metric logging, LR schedule")
 def test_rows_of_a_csv_file(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "log.csv"
     history = model_with().fit(x, y, epochs=2, validation_split=0.25, callbacks=[callbacks.CSVLogger(path)])
@@ -139,6 +142,7 @@ def test_a_server_is_told_of_each_epoch() -> None:
         model_with().fit(x, y, callbacks=[callbacks.RemoteMonitor(root)], verbose=0)
 
 
+@pytest.mark.api("History / BaseLogger / ProgbarLogger")
 def test_a_progress_logger_shows_lines_though_fit_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
     model_with().fit(x, y, epochs=2, callbacks=[callbacks.ProgbarLogger()], verbose=0)
     lines = capsys.readouterr().out.splitlines()
@@ -164,6 +168,7 @@ def test_a_value_that_will_not_be_there_is_told_before_training(callback: Any) -
         model.fit(x, y, validation_split=0.5, callbacks=[callbacks.EarlyStopping("val_los")])
 
 
+@pytest.mark.api("EarlyStopping")
 def test_a_watched_metric_says_which_way_it_gets_better_and_goes_by_its_other_name() -> None:
     watch = Watch("EarlyStopping", "val_mean_io_u", "auto")
     assert watch.sign == -1 and Watch("", "val_loss", "auto").sign == 1 and Watch("", "loss", "max").sign == -1
@@ -176,3 +181,80 @@ def test_a_watched_metric_says_which_way_it_gets_better_and_goes_by_its_other_na
     named = Watch("", "val_mae", "auto")
     named.model = model
     assert named.sign == -1
+
+
+@pytest.mark.api("CSV/metric logging, LR schedule")
+def test_the_learning_rate_is_among_the_logs() -> None:
+    rates = callbacks.LearningRateScheduler(lambda epoch: 0.5 / (epoch + 1))
+    history = model_with().fit(x, y, epochs=2, callbacks=[rates], verbose=0).history
+    assert history["learning_rate"] == [0.5, 0.25]
+    plateau = callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1, min_delta=1e9)
+    assert model_with(0.25).fit(x, y, epochs=3, callbacks=[plateau]).history["learning_rate"] == [0.25, 0.25, 0.125]
+
+
+@pytest.mark.api("Callback subclass")
+def test_a_list_of_callbacks_for_a_loop_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
+    heard: list[Any] = []
+    listener = callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: heard.append((batch, logs)),
+        on_test_begin=lambda logs: heard.append("test"),
+    )
+    model = model_with()
+    hooks = callbacks.CallbackList([listener], add_history=True, add_progbar=True, model=model, epochs=1, steps=3)
+    hooks.on_train_begin()
+    hooks.on_epoch_begin(0)
+    for batch in range(3):
+        hooks.on_train_batch_begin(batch)
+        logs = model.train_on_batch(x[batch : batch + 4], y[batch : batch + 4], return_dict=True)
+        hooks.on_train_batch_end(batch, logs)
+    hooks.on_test_begin({})
+    hooks.on_epoch_end(0, logs)
+    hooks.on_train_end()
+    assert [entry[0] for entry in heard[:3]] == [0, 1, 2] and heard[3] == "test"
+    assert model.history.history == {"loss": [logs["loss"]]} and "3/3" in capsys.readouterr().out
+    assert listener.model is model and listener.params == {"epochs": 1, "steps": 3}
+
+
+def averaged(**more: Any) -> Any:
+    model = Sequential([Input((2,)), layers.Dense(1, use_bias=False)])
+    model.set_weights([np.array([[0.0], [0.0]])])
+    model.compile(optimizers.SGD(0.5, use_ema=True, ema_momentum=0.75), "mse")
+    return model
+
+
+class Weights(callbacks.Callback):
+    """Keeps the weights that it finds at the ends of epochs and in evaluations."""
+
+    def __init__(self) -> None:
+        self.at_ends: list[Any] = []
+        self.tested: list[Any] = []
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.at_ends.append(self.model.get_weights()[0])
+
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.tested.append(self.model.get_weights()[0])
+
+
+@pytest.mark.parametrize("on_epoch", [False, True])
+def test_evaluation_uses_the_averages_and_training_does_not(on_epoch: bool) -> None:
+    plain, seen = averaged(), Weights()
+    trace: list[Any] = []
+    keep = callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: trace.append(plain.get_weights()[0]))
+    plain.fit(x, y, epochs=3, batch_size=6, shuffle=False, callbacks=[keep])
+    average, averages = None, []
+    for weights in trace:
+        average = weights if average is None else 0.75 * average + 0.25 * weights
+        averages.append(average)
+    model = averaged()
+    swap = callbacks.SwapEMAWeights(swap_on_epoch=on_epoch)
+    model.fit(x, y, epochs=3, batch_size=6, shuffle=False, validation_data=(x, y), callbacks=[swap, seen])
+    for epoch in range(3):
+        np.testing.assert_allclose(seen.tested[2 * epoch], averages[2 * epoch + 1], rtol=1e-5)
+        np.testing.assert_allclose(seen.at_ends[epoch], (averages if on_epoch else trace)[2 * epoch + 1], rtol=1e-5)
+    np.testing.assert_allclose(model.get_weights()[0], averages[-1], rtol=1e-5)
+    np.testing.assert_allclose(model.get_weights()[0], plain.get_weights()[0], rtol=1e-5)
+    model.predict(x, callbacks=[callbacks.SwapEMAWeights()])
+    np.testing.assert_allclose(model.get_weights()[0], averages[-1], rtol=1e-5)
+    with pytest.raises(ArgumentError, match="needs an optimizer with use_ema=True; the model's is sgd"):
+        model_with().fit(x, y, callbacks=[callbacks.SwapEMAWeights()])

@@ -231,10 +231,10 @@ def test_bfloat16_weights_come_back(tmp_path: pathlib.Path) -> None:
 
 def test_wrong_names_say_what_is_needed(tmp_path: pathlib.Path) -> None:
     model = classifier()
-    with pytest.raises(ArgumentError, match="ends in '.keras'"):
-        model.save(tmp_path / "m.h5")
+    with pytest.raises(ArgumentError, match="ends in '.keras' or '.h5'"):
+        model.save(tmp_path / "m.txt")
     with pytest.raises(ArgumentError, match="ends in '.weights.h5'"):
-        model.save_weights(tmp_path / "m.h5")
+        model.save_weights(tmp_path / "m.keras")
     with pytest.raises(FileNotFoundError, match="does not exist; make it"):
         model.save(tmp_path / "none" / "m.keras")
     with pytest.raises(FileNotFoundError, match="there is no file"):

@@ -1,0 +1,423 @@
+"""What an optimizer is: variables beside each weight, and one weight's update, written with the update ops of `refnet.ops`."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from refnet import dtypes, ops
+from refnet.annotations import Array, TensorLike
+from refnet.errors import ArgumentError
+from refnet.graph import Assignment, Mode, Tensor, Variable, as_tensor, assignment, trace
+from refnet.ops.arguments import as_dtype
+from refnet.optimizers.options import accumulation_steps, checked_clips, checked_ema, scaled_to
+from refnet.optimizers.schedules import takes_step
+from refnet.program import Program
+
+EMA, SUM = "average", "gradient_accumulator"  # the slots that options add, before the optimizer's own
+
+
+class Optimizer:
+    """Base of optimizers: a subclass names its slots and writes one weight's update.
+
+    Args:
+        learning_rate: a number, a schedule, or a function of the number of steps done, written with ops.
+        weight_decay: each step first takes learning_rate * weight_decay * weight from the weight; None for none.
+        clipnorm: gradients whose norm is larger are scaled down to it, each weight by itself.
+        clipvalue: gradients are cut off at -clipvalue and clipvalue.
+        global_clipnorm: all gradients are scaled down together to this norm.
+        use_ema: whether a moving average of each weight is kept; at the end of `fit` the weights become their averages.
+        ema_momentum: how much of the average is kept.
+        ema_overwrite_frequency: after every so many steps the weights become their averages; None for never.
+        loss_scale_factor: the loss is multiplied by it, and the gradients divided, so that small ones survive in float16.
+        gradient_accumulation_steps: so many batches' gradients are averaged for one step; None for one.
+        name: of the optimizer.
+        lr, decay: of the first edition: learning_rate, and how the rate shrinks, to rate / (1 + decay * steps done).
+    Attributes:
+        iterations: how many steps were done.
+        learning_rate: a variable, or what the schedule gives now. Setting it takes effect at the next step.
+    Raises:
+        ArgumentError: a rate, factor or option outside its range.
+    Source: Keras 3 `optimizers.Optimizer`.
+
+    >>> from refnet import Variable, ops
+    >>> class Halving(Optimizer):
+    ...     def step(self, weight, start, slope, rate):
+    ...         return ops.multiply(start, 0.5), {}
+    >>> weight = Variable([1.0])
+    >>> Halving().apply([[0.0]], [weight])
+    >>> weight.numpy()
+    array([0.5], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        *,
+        lr: Any = None,
+        decay: float | None = 0.0,
+    ):
+        self.name = name or type(self).__name__.lower()
+        learning_rate = learning_rate if lr is None else lr
+        decay = 0.0 if decay is None else decay
+        if isinstance(decay, (bool, str)) or not hasattr(decay, "__float__") or not float(decay) >= 0:
+            raise ArgumentError(f"{self.name}: decay must be a number of at least 0; got {decay!r}.")
+        self.decay = float(decay)
+        checked_clips(self.name, clipnorm, clipvalue, global_clipnorm)
+        self.weight_decay, self.clipnorm, self.clipvalue = weight_decay, clipnorm, clipvalue
+        self.global_clipnorm, self.loss_scale_factor = global_clipnorm, loss_scale_factor
+        checked_ema(self.name, use_ema, ema_momentum, ema_overwrite_frequency)
+        self.use_ema, self.ema_momentum = use_ema, ema_momentum
+        self.ema_overwrite_frequency = ema_overwrite_frequency
+        self.gradient_accumulation_steps = accumulation_steps(self.name, gradient_accumulation_steps)
+        self._iterations = Variable(0, "int64", trainable=False, name=f"{self.name}/iterations")
+        self.schedule: Callable[..., Any] | None = learning_rate if callable(learning_rate) else None
+        start = 0.0 if self.schedule else self._checked_rate(learning_rate)
+        self._rate = Variable(np.float32(start), "float32", trainable=False, name=f"{self.name}/learning_rate")
+        self._slots: dict[Variable, dict[str, Variable]] = {}
+        self._weights: list[Variable] = []
+        self._without_decay: tuple[set[Variable], list[str]] = (set(), [])
+        self._programs: dict[Any, Any] = {}
+
+    # ---- checks
+
+    def _checked_rate(self, value: Any) -> float:
+        if isinstance(value, (bool, str)) or not hasattr(value, "__float__") or not float(value) >= 0:
+            raise ArgumentError(
+                f"{self.name}: learning_rate must be a number of at least 0, or a schedule; got {value!r}."
+            )
+        return float(value)
+
+    def _check_rates(self, **rates: Any) -> None:
+        """What a running mean keeps: a share below 1."""
+        for word, value in rates.items():
+            if not isinstance(value, (int, float, np.number)) or not 0 <= value < 1:
+                raise ArgumentError(f"{self.name}: {word} must be a number, at least 0 and below 1; got {value!r}.")
+
+    def _check_positive(self, **numbers: Any) -> None:
+        for word, value in numbers.items():
+            if not isinstance(value, (int, float, np.number)) or not value >= 0:
+                raise ArgumentError(f"{self.name}: {word} must be a number of at least 0; got {value!r}.")
+
+    # ---- counters and rates
+
+    @property
+    def iterations(self) -> Any:
+        """How many steps were done: a variable, or a number where gradients of several batches make one step."""
+        if self.gradient_accumulation_steps is None:
+            return self._iterations
+        return self._iterations.numpy() // self.gradient_accumulation_steps
+
+    def steps_done(self) -> TensorLike:
+        """The number of steps done, for a program."""
+        if self.gradient_accumulation_steps is None:
+            return self._iterations
+        return ops.floor_divide(self._iterations, self.gradient_accumulation_steps)
+
+    @property
+    def learning_rate(self) -> Any:
+        if self.schedule is None:
+            return self._rate
+        from refnet.metrics.base import evaluated, tracing
+
+        return self.rate() if tracing() else np.asarray(evaluated(self.rate()))
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        if self.schedule is not None or callable(value):
+            raise ArgumentError(
+                f"{self.name}: a schedule cannot be set or replaced; make a new optimizer and compile again."
+            )
+        self._rate.set(np.float32(self._checked_rate(value)))
+
+    @property
+    def lr(self) -> Any:
+        """The first edition's name of learning_rate."""
+        return self.learning_rate
+
+    @lr.setter
+    def lr(self, value: Any) -> None:
+        self.learning_rate = value
+
+    def rate(self) -> TensorLike:
+        """The learning rate of the next step, for a program."""
+        rate: TensorLike = self._rate
+        if self.schedule is not None:
+            rate = self.schedule(self._iterations) if takes_step(self.schedule) else self.schedule()
+        if self.decay:
+            rate = ops.divide(rate, ops.add(ops.multiply(ops.cast(self._iterations, "float32"), self.decay), 1.0))
+        return rate
+
+    # ---- variables
+
+    def slot_groups(self) -> list[list[str]]:
+        """The slots' names; files have one group after the other, each for all weights. A subclass names its own."""
+        return []
+
+    def initial_slot(self, weight: Variable, name: str) -> Array | None:
+        """The value a slot starts from; None where a weight has no such slot."""
+        return np.zeros(weight.shape, weight.array.dtype)
+
+    def own_variables(self) -> list[Variable]:
+        """iterations and, without a schedule, the learning rate."""
+        return [self._iterations] if self.schedule else [self._iterations, self._rate]
+
+    def last_variables(self) -> list[Variable]:
+        """What follows the slots in files."""
+        return []
+
+    def _slots_of(self, weights: Iterable[Variable]) -> list[tuple[Variable, str]]:
+        """Every slot, as a weight and a name, in the order of files."""
+        groups = [[EMA]] * bool(self.use_ema) + [[SUM]] * bool(self.gradient_accumulation_steps) + self.slot_groups()
+        every = [(w, name) for group in groups for w in weights for name in group]
+        return [(w, name) for w, name in every if name in (EMA, SUM) or self.initial_slot(w, name) is not None]
+
+    def slot(self, weight: Variable, name: str) -> Variable:
+        """The variable of that name kept beside a weight."""
+        slots = self._slots.setdefault(weight, {})
+        if name not in slots:
+            start = (
+                np.zeros(weight.shape, weight.array.dtype) if name in (EMA, SUM) else self.initial_slot(weight, name)
+            )
+            assert start is not None
+            label = f"{self.name}/{weight.name}/{name}"
+            slots[name] = Variable(start, weight.dtype, trainable=False, name=label)
+        return slots[name]
+
+    def saved_variables(self, weights: Sequence[Variable]) -> list[Variable]:
+        """What a file keeps, in Keras's order: iterations, the learning rate, and these weights' slots."""
+        slots = [self.slot(w, name) for w, name in self._slots_of(weights)]
+        return [*self.own_variables(), *slots, *self.last_variables()]
+
+    def saved_count(self, weights: Sequence[Variable]) -> int:
+        """How many variables `saved_variables` would give; makes none."""
+        return len(self.own_variables()) + len(self._slots_of(weights)) + len(self.last_variables())
+
+    @property
+    def built(self) -> bool:
+        """Whether the slots are made."""
+        return bool(self._weights)
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        """Makes the slots of these weights."""
+        self._weights = list(dict.fromkeys([*self._weights, *variables]))
+        self.saved_variables(self._weights)
+
+    @property
+    def variables(self) -> list[Variable]:
+        """iterations, the learning rate and every slot."""
+        return self.saved_variables(self._weights) if self.built else self.own_variables()
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Sets `variables` from arrays, in their order."""
+        own = self.variables
+        if len(weights) != len(own):
+            raise ArgumentError(f"{self.name} has {len(own)} variables; set_weights got {len(weights)} arrays.")
+        for variable, value in zip(own, weights):
+            variable.set(value)
+
+    # ---- a step
+
+    def shared(self, rate: TensorLike) -> TensorLike:
+        """What every weight's update needs of the learning rate."""
+        return rate
+
+    def step(
+        self, weight: Variable, start: TensorLike, slope: TensorLike, rate: TensorLike
+    ) -> tuple[TensorLike, dict[str, TensorLike]]:
+        """One weight's update: its new value, and its slots' new values by name.
+
+        Args:
+            weight: whose slots are read.
+            start: the value the update starts from.
+            slope: the gradient.
+            rate: what `shared` gave.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no `step`")
+
+    def common(self, shared: TensorLike) -> list[tuple[Variable, TensorLike]]:
+        """Variables that belong to no weight, with their new values."""
+        return []
+
+    def updates(self, weights: Sequence[Variable], gradients: Sequence[Tensor | None]) -> list[Assignment]:
+        """The assignments of one step, for a program. Weights without a gradient stay as they are."""
+        return [assignment(variable, value) for variable, value in self.new_values(weights, gradients)]
+
+    def new_values(
+        self, weights: Sequence[Variable], gradients: Sequence[Tensor | None]
+    ) -> list[tuple[Variable, TensorLike]]:
+        """Every variable that one step changes, with its new value."""
+        self.build(weights)
+        values = self._stepped([(w, dw) for w, dw in zip(weights, gradients) if dw is not None])
+        if self.use_ema:
+            values = list({**dict(values), **dict(self._averages(weights, dict(values)))}.items())
+        constrained = [(v, new if v.constraint is None else v.constraint(new)) for v, new in values]
+        return [*constrained, (self._iterations, ops.add(self._iterations, 1))]
+
+    def _stepped(self, pairs: list[tuple[Variable, Tensor]]) -> list[tuple[Variable, TensorLike]]:
+        """The weights and slots with their new values."""
+        slopes: list[Any] = [dw for _, dw in pairs]
+        if self.loss_scale_factor is not None:
+            slopes = [ops.divide(slope, self.loss_scale_factor) for slope in slopes]
+        steps, sums = self.gradient_accumulation_steps, list[TensorLike]()
+        if steps is not None:
+            sums = [ops.add(self.slot(w, SUM), slope) for (w, _), slope in zip(pairs, slopes)]
+            slopes = [ops.divide(total, steps) for total in sums]
+        rate = self.rate()
+        shared, values = self.shared(rate), list[tuple[Variable, TensorLike]]()
+        for (weight, _), slope in zip(pairs, self.clipped(slopes)):
+            new, slots = self.step(weight, self.decayed(weight, rate), slope, shared)
+            values.append((weight, new))
+            values += [(self.slot(weight, name), value) for name, value in slots.items()]
+        values += self.common(shared)
+        if steps is None:
+            return values
+        due = ops.equal(ops.mod(ops.add(self._iterations, 1), steps), 0)
+        values = [(variable, ops.where(due, value, variable)) for variable, value in values]
+        return values + [(self.slot(w, SUM), ops.where(due, 0.0, total)) for (w, _), total in zip(pairs, sums)]
+
+    def _averages(
+        self, weights: Sequence[Variable], values: dict[Variable, TensorLike]
+    ) -> list[tuple[Variable, TensorLike]]:
+        """The moving averages' new values, and the weights' where they become their averages."""
+        done, result = self.steps_done(), list[tuple[Variable, TensorLike]]()
+        kept = ops.where(ops.equal(done, 0), 0.0, self.ema_momentum)
+        for weight in weights:
+            new, before = values.get(weight, weight), self.slot(weight, EMA)
+            share = as_dtype(kept, weight.dtype)
+            average = ops.add(ops.multiply(before, share), ops.multiply(new, ops.subtract(1.0, share)))
+            result.append((before, average))
+            if self.ema_overwrite_frequency:
+                due = ops.equal(ops.mod(ops.add(done, 1), self.ema_overwrite_frequency), 0)
+                result.append((weight, ops.where(due, average, new)))
+        return result
+
+    def decay_of(self, weight: Variable) -> float | None:
+        """How much of a weight goes at a learning rate of 1."""
+        return self.weight_decay
+
+    def decayed(self, weight: Variable, rate: TensorLike) -> TensorLike:
+        """The value that a weight's update starts from."""
+        decay = self.decay_of(weight)
+        held, patterns = self._without_decay
+        if not decay or weight in held or any(re.search(pattern, weight.name) for pattern in patterns):
+            return weight
+        return ops.subtract(weight, ops.multiply(ops.multiply(weight, decay), as_dtype(rate, weight.dtype)))
+
+    def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
+        """Weights that weight_decay leaves alone. To be called before training.
+
+        Args:
+            var_list: variables.
+            var_names: regular expressions that are searched in the variables' names.
+        """
+        if self.built:
+            raise ArgumentError(f"{self.name}: exclude_from_weight_decay must be called before the first step.")
+        self._without_decay = set(var_list or ()), list(var_names or ())
+
+    def clipped(self, slopes: list[Any]) -> list[Any]:
+        """The gradients, kept within the limits."""
+        if self.clipvalue is not None:
+            return [ops.clip(dw, -self.clipvalue, self.clipvalue) for dw in slopes]
+        if self.clipnorm is not None:
+            return [scaled_to([dw], self.clipnorm)[0] for dw in slopes]
+        if self.global_clipnorm is not None and slopes:
+            return scaled_to(slopes, self.global_clipnorm)
+        return slopes
+
+    def scale_loss(self, loss: TensorLike) -> TensorLike:
+        """The loss whose gradients `updates` expects."""
+        return loss if self.loss_scale_factor is None else ops.multiply(loss, self.loss_scale_factor)
+
+    # ---- at once
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
+        """One step: inside a training step or a function of `jit` it becomes part of it, with arrays it is made at once.
+
+        Args:
+            grads: a gradient for each variable; None leaves the variable as it is.
+            trainable_variables: the variables to change; those of `build` if None.
+        Raises:
+            ArgumentError: another number of gradients than variables.
+        Source: Keras 3 `optimizers.Optimizer.apply`.
+        """
+        grads = list(grads)
+        if not grads:
+            return
+        weights = self._weights if trainable_variables is None else list(trainable_variables)
+        if len(weights) != len(grads):
+            known = "" if self.built else " Call build(variables) first, or give them."
+            raise ArgumentError(f"{self.name}.apply: got {len(grads)} gradients for {len(weights)} variables.{known}")
+        if all(g is None for g in grads):
+            raise ArgumentError(f"{self.name}.apply: no gradient for any variable.")
+        if trace.call is not None or trace.collecting:
+            self.updates(weights, [None if g is None else as_tensor(g, w.dtype) for g, w in zip(grads, weights)])
+            return
+        self._run(weights, [None if g is None else np.asarray(g) for g in grads])
+
+    def _run(self, weights: list[Variable], grads: list[Array | None]) -> None:
+        from refnet.engine import current_engine
+
+        key = (current_engine(), tuple(weights), tuple(g is None for g in grads))
+        if key not in self._programs:
+            slots = [None if g is None else Tensor(w.shape, w.dtype, name="gradient") for w, g in zip(weights, grads)]
+            with trace.inside(call=None, guard=(), training=None):
+                records = self.updates(weights, slots)
+            program = Program([x for x in slots if x is not None], [], records, Mode(True))
+            self._programs[key] = key[0].prepare(program)
+        feeds = [g.astype(dtypes.as_numpy(w.dtype)) for w, g in zip(weights, grads) if g is not None]
+        self._programs[key].run(feeds)
+
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Variable:
+        """`apply` of pairs (gradient, variable). Returns the counter of calls."""
+        grads, variables = zip(*grads_and_vars)
+        self.apply(grads, variables)
+        return self._iterations
+
+    def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
+        """At the end of training: with use_ema these weights become their averages."""
+        if self.use_ema:
+            for weight in var_list:
+                if EMA in self._slots.get(weight, {}):
+                    weight.set(self._slots[weight][EMA].numpy())
+
+    # ---- configs
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        old = {"decay": self.decay} if self.decay else {}
+        return {
+            "name": self.name,
+            "learning_rate": self.schedule or float(self._rate),
+            "weight_decay": self.weight_decay,
+            "clipnorm": self.clipnorm,
+            "global_clipnorm": self.global_clipnorm,
+            "clipvalue": self.clipvalue,
+            "use_ema": self.use_ema,
+            "ema_momentum": self.ema_momentum,
+            "ema_overwrite_frequency": self.ema_overwrite_frequency,
+            "loss_scale_factor": self.loss_scale_factor,
+            "gradient_accumulation_steps": self.gradient_accumulation_steps,
+            **old,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Optimizer":
+        """A new optimizer from what get_config gave; a schedule may be a config."""
+        from refnet.saving.serialization import restored
+
+        return cls(**restored(config))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}>"
