@@ -1,6 +1,6 @@
 """Callbacks: what happens between epochs and batches. `base.py` says what one is."""
 
-from refnet.callbacks.averages import SwapEMAWeights as SwapEMAWeights
+from refnet.callbacks.averaging import SwapEMAWeights as SwapEMAWeights
 from refnet.callbacks.base import Callback as Callback
 from refnet.callbacks.base import History as History
 from refnet.callbacks.base import LambdaCallback as LambdaCallback

@@ -89,6 +89,7 @@ class Optimizer:
         self._weights: list[Variable] = []
         self._without_decay: tuple[set[Variable], list[str]] = (set(), [])
         self._programs: dict[Any, Any] = {}
+        self.averages_swapped = False  # whether the weights hold their averages, and the slots the weights
 
     # ---- checks
 
@@ -387,10 +388,20 @@ class Optimizer:
 
     def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
         """At the end of training: with use_ema these weights become their averages."""
-        if self.use_ema:
-            for weight in var_list:
-                if EMA in self._slots.get(weight, {}):
-                    weight.set(self._slots[weight][EMA].numpy())
+        weights = [w for w in var_list if EMA in self._slots.get(w, {})]
+        if self.averages_swapped:
+            self.swap_averages(weights)
+        for weight in weights:
+            weight.set(self.slot(weight, EMA).numpy())
+
+    def swap_averages(self, weights: Iterable[Variable]) -> None:
+        """Exchanges weights and their averages."""
+        for weight in weights:
+            if EMA in self._slots.get(weight, {}):
+                value, average = weight.numpy(), self.slot(weight, EMA)
+                weight.set(average.numpy())
+                average.set(value)
+        self.averages_swapped = not self.averages_swapped
 
     # ---- configs
 

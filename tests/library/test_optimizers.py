@@ -362,3 +362,33 @@ def test_configs_come_back() -> None:
     assert again.inner_optimizer.schedule.get_config() == first.inner_optimizer.schedule.get_config()
     old = optimizers.RMSprop(lr=0.5, decay=0.25)
     assert float(old.lr) == 0.5 and optimizers.RMSprop.from_config(old.get_config()).decay == 0.25
+
+
+def test_evaluation_with_the_averages() -> None:
+    x, y = RANDOM.standard_normal((6, 2)).astype("float32"), np.ones((6, 1), "float32")
+    model = Sequential([Input((2,)), Dense(1)])
+    optimizer = optimizers.SGD(0.125, use_ema=True, ema_momentum=0.5)
+    model.compile(optimizer, "mse")
+    model.train_on_batch(x, y)
+    model.train_on_batch(x, y)
+    kernel, bias = model.get_weights()
+    averages = [optimizer.slot(w, "average").numpy() for w in model.trainable_weights]
+    swap = callbacks.SwapEMAWeights()
+    loss = model.evaluate(x, y, verbose=0, callbacks=[swap])
+    assert loss == pytest.approx(np.mean((x @ averages[0] + averages[1] - y) ** 2), rel=1e-5)
+    assert np.array_equal(model.get_weights()[0], kernel) and np.array_equal(model.get_weights()[1], bias)
+    seen: list[Any] = []
+    look = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(model.get_weights()[0]))
+    model.fit(x, y, epochs=2, batch_size=6, shuffle=False, verbose=0, callbacks=[callbacks.SwapEMAWeights(True), look])
+    kernels = [kernel, averages[0]]
+    w, b = kernel, bias
+    for _ in range(2):
+        error = x @ w + b - y
+        w, b = w - 0.125 / 3 * x.T @ error, b - 0.125 / 3 * error.sum(0)
+        kernels.append(0.5 * kernels[-1] + 0.5 * w)
+    np.testing.assert_allclose(seen, kernels[2:], rtol=1e-4)
+    np.testing.assert_allclose(model.get_weights()[0], kernels[-1], rtol=1e-4)  # as every fit with averages ends
+    plain = Sequential([Input((2,)), Dense(1)])
+    plain.compile("sgd", "mse")
+    with pytest.raises(ArgumentError, match="use_ema=True"):
+        plain.evaluate(x, y, verbose=0, callbacks=[callbacks.SwapEMAWeights()])
