@@ -138,7 +138,9 @@ def test_every_kernel_serves_an_op_of_the_file_it_mirrors(name, kernel):
     op = Op.named[name]
     definition = op.loop or op.scalar
     own, mirrored = family(definition.__module__), family(kernel.function.py_func.__module__)
-    if mirrored != own:  # a special case that has a file of its own there, too: depthwise convolution, which conv2d computes
+    if (
+        mirrored != own
+    ):  # a special case that has a file of its own there, too: depthwise convolution, which conv2d computes
         assert f"refnet.ops.{own} import" in (ROOT / "refnet" / "ops" / f"{mirrored}.py").read_text()
 
 
