@@ -342,7 +342,20 @@ class Trainer(Streaming):
     # ---- the first edition's names
 
     def fit_generator(self, generator: Any, steps_per_epoch: int | None = None, epochs: int = 1, **more: Any) -> Any:
-        """`fit(generator, ...)`; `max_queue_size`, `workers` and `use_multiprocessing` are not read."""
+        """`fit(generator, ...)`; `max_queue_size`, `workers` and `use_multiprocessing` are not read.
+
+        Raises:
+            ArgumentError: what fit refuses; a generator, which has no length, without the number of its batches.
+        """
+        held, held_steps = more.get("validation_data"), more.get("validation_steps")
+        for word, data, given in (
+            ("steps_per_epoch", generator, steps_per_epoch),
+            ("validation_steps", held, held_steps),
+        ):
+            if given is None and hasattr(data, "__next__") and not hasattr(data, "__len__"):
+                raise ArgumentError(
+                    f"fit_generator: {word} is needed with a generator: it has no length, and may never end."
+                )
         return self.fit(generator, steps_per_epoch=steps_per_epoch, epochs=epochs, **_without_queue(more))
 
     def evaluate_generator(self, generator: Any, steps: int | None = None, **more: Any) -> Any:
