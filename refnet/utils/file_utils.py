@@ -63,9 +63,9 @@ def get_file(
     folder = base / cache_subdir
     own = os.environ.get("REFNET_DATA_DIR") if cache_dir is None and cache_subdir == "datasets" else None
     given = pathlib.Path(own or ".").expanduser() / name
-    if own and given.is_file() and not (untar or extract or force_download):
-        if known is None or download.hash_of(given, algorithm, known) == known:
-            return str(given)
+    as_it_is = own and given.is_file() and not (untar or extract or force_download)
+    if as_it_is and (known is None or download.hash_of(given, algorithm, known) == known):
+        return str(given)
     target, unpacked = places(folder, name, bool(fname)) if untar or extract else (folder / name, None)
     kept = target.is_file() and (known is None or download.hash_of(target, algorithm, known) == known)
     if force_download or not kept:

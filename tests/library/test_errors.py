@@ -450,6 +450,9 @@ def test_generators_need_the_number_of_their_batches() -> None:
         message = f"fit_generator: {word} is needed with a generator: it has no length, and may never end."
         call = {**given, "validation_data": batches(), "verbose": 0}
         refuses(model, ArgumentError, message, lambda call=call: model.fit_generator(batches(), **call))  # type: ignore[misc]
+    for method in ("evaluate_generator", "predict_generator"):
+        message = f"{method}: steps is needed with a generator"
+        refuses(model, ArgumentError, message, lambda method=method: getattr(model, method)(batches()))  # type: ignore[misc]
     alone = (X for _ in range(2))
     message = "fit: the loss needs targets; y is None. Give y; a generator gives pairs (x, y)."
     refuses(model, ArgumentError, message, lambda: model.fit_generator(alone, steps_per_epoch=2, verbose=0))
