@@ -131,7 +131,9 @@ def test_every_kernel_serves_an_op_of_the_file_it_mirrors(name, kernel):
     assert name in Op.named, f"{kernel.name} is declared for {name!r}, which is no op"
     op = Op.named[name]
     definition = op.loop or op.scalar
-    assert family(kernel.function.py_func.__module__) == family(definition.__module__)
+    own, mirrored = family(definition.__module__), family(kernel.function.py_func.__module__)
+    if mirrored != own:  # a special case that has a file of its own there, too: depthwise convolution, which conv2d computes
+        assert f"refnet.ops.{own} import" in (ROOT / "refnet" / "ops" / f"{mirrored}.py").read_text()
 
 
 def test_every_file_with_kernels_is_loaded():

@@ -106,17 +106,21 @@ def test_predict_while_another_thread_fits() -> None:
     alone, model = net(), net()
     alone.fit(X, Y, epochs=30, shuffle=False)
     seen: list[np.ndarray] = []
-    training = threading.Event()
+    training, predicted = threading.Event(), threading.Event()
 
     def watch() -> None:
         training.wait(20)
         while training.is_set():
             seen.append(model.predict(X[:6], batch_size=6))
+            predicted.set()
 
     def fit() -> None:
-        begin = callbacks.LambdaCallback(on_train_begin=lambda logs: training.set())
+        meeting = callbacks.LambdaCallback(
+            on_train_begin=lambda logs: training.set(),
+            on_epoch_begin=lambda epoch, logs: predicted.wait(20) if epoch == 1 else None,  # a short fit could be over first
+        )
         try:
-            model.fit(X, Y, epochs=30, shuffle=False, callbacks=[begin])
+            model.fit(X, Y, epochs=30, shuffle=False, callbacks=[meeting])
         finally:
             training.clear()
 
