@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import refnet
+import refnet_fast  # registers the engine cpu
 from refnet import applications, use_engine
 from refnet import backend as K
 from refnet.saving.weights import ordered_layers
@@ -74,7 +74,7 @@ def test_with_a_top_and_a_file_in_keras_3s_layout(net: str, tmp_path: pathlib.Pa
     given = {"input_shape": (side, side, 3), "classes": 5}
     peer = theirs(net, **given)
     write(peer, tmp_path / "net.weights.h5")
-    refnet.utils.clear_session()
+    refnet_fast.utils.clear_session()
     model = getattr(applications, net)(weights=tmp_path / "net.weights.h5", **given)
     assert model.name == peer.name and model.count_params() == peer.count_params()
     assert facts(ordered_layers(model)) == facts(peer.layers)
