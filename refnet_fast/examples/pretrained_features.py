@@ -85,6 +85,7 @@ def curves(histories):
         place.plot(epochs, history["accuracy"], "o", markersize=4, label="training")
         place.plot(epochs, history["val_accuracy"], label="validation")
         place.set(title=title, xlabel="epoch", ylim=(0, 1.03))
+        place.xaxis.get_major_locator().set_params(integer=True)
     axes[0].set_ylabel("accuracy")
     axes[0].legend(loc="lower right", frameon=False)
     return figure
