@@ -24,14 +24,16 @@ _MODULES = (
         "datasets",
         "dtypes",
         "engine",
+        "ensemble",
         "errors",
+        "evaluation",
         "initializers",
         "layers",
         "losses",
         "metrics",
         "models",
     ),
-    *("ops", "optimizers", "preprocessing", "random", "regularizers", "saving", "utils", "wrappers"),
+    *("ops", "optimizers", "preprocessing", "random", "regularizers", "saving", "utils", "visualize", "wrappers"),
 )
 _NAMES = {
     "Input": "refnet.layers",

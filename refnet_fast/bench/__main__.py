@@ -1,6 +1,6 @@
 """Measures a training step of refnet, PyTorch and Keras: `python -m refnet_fast.bench [--json] [--only NAME] [--rounds N]`.
 
-`--profile NAME` shows where the step of one workload spends its time; `--chart FILE.png` draws the results.
+`--kernels` measures single ops against PyTorch's; `--profile NAME` shows where the step of one workload spends its time; `--chart FILE.png` draws the results.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import sys
 import time
 from typing import Any, NamedTuple
 
+from refnet_fast.bench.programs.kernels import KERNELS, KernelWork
 from refnet_fast.bench.programs.workloads import WORKS, Work
 
 FOLDER = pathlib.Path(__file__).parent
@@ -39,11 +40,13 @@ PROGRAMS = (
     Program("Keras fit on PyTorch", "keras_fit.py", ("keras", "torch"), {"KERAS_BACKEND": "torch"}),
 )
 
+KERNEL_PROGRAMS = (Program(OURS, "refnet_kernel.py"), Program("PyTorch loop", "torch_kernel.py", ("torch",)))
+
 
 class Running:
     """A program in its process, ready for rounds."""
 
-    def __init__(self, program: Program, work: Work):
+    def __init__(self, program: Program, work: Work | KernelWork):
         root = str(FOLDER.parent.parent)
         path = os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH")) if p)
         self.program, self.times, self.disturbed = program, [], 0
@@ -96,7 +99,7 @@ def busy() -> float:
     return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
-def measured(work: Work, programs: list[Program], rounds: int, say: Any) -> dict[str, Any]:
+def measured(work: Work | KernelWork, programs: list[Program], rounds: int, say: Any) -> dict[str, Any]:
     """The times of one workload: programs take turns, round by round."""
     running = []
     for program in programs:
@@ -186,11 +189,11 @@ def show(report: dict[str, Any]) -> None:
         console.print(f'not installed, so not measured: {name}   (pip install "refnet[peers]")')
 
 
-def chosen(parser: argparse.ArgumentParser, name: str | None) -> list[Work]:
-    """The workloads whose name contains a text."""
-    works = [work for known, work in WORKS.items() if name is None or name.lower() in known.lower()]
+def chosen(parser: argparse.ArgumentParser, name: str | None, among: dict[str, Any]) -> list[Any]:
+    """The workloads, or kernels, whose name contains a text."""
+    works = [work for known, work in among.items() if name is None or name.lower() in known.lower()]
     if not works:
-        parser.error(f"no workload is called {name!r}; there are: {', '.join(WORKS)}")
+        parser.error(f"no workload is called {name!r}; there are: {', '.join(among)}")
     return works
 
 
@@ -198,6 +201,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m refnet_fast.bench", description=__doc__.split(":")[0])
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--only", metavar="NAME", help="workloads whose name contains NAME")
+    parser.add_argument("--kernels", action="store_true", help="single ops instead of training steps")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--no-peers", action="store_true", help="refnet alone")
     parser.add_argument("--save", metavar="FILE", help="write the JSON there too")
@@ -207,12 +211,12 @@ def main(arguments: list[str] | None = None) -> None:
     if given.profile:
         from refnet_fast.bench.profile import show_profile
 
-        show_profile(chosen(parser, given.profile)[0])
+        show_profile(chosen(parser, given.profile, WORKS)[0])
         return
     if given.rounds < 1:
         parser.error(f"--rounds must be at least 1; got {given.rounds}")
-    works = chosen(parser, given.only)
-    programs = [p for p in PROGRAMS if p.name == OURS or not given.no_peers]
+    works = chosen(parser, given.only, KERNELS if given.kernels else WORKS)
+    programs = [p for p in (KERNEL_PROGRAMS if given.kernels else PROGRAMS) if p.name == OURS or not given.no_peers]
     missing = [p for p in programs if any(importlib.util.find_spec(module) is None for module in p.needs)]
     programs = [p for p in programs if p not in missing]
     say = lambda text: print(text, file=sys.stderr)

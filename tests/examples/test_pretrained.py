@@ -1,11 +1,7 @@
-"""What the programs with pretrained nets are made of. Whole runs are long: they are made where REFNET_PROFILE=deep."""
+"""What the programs with pretrained nets are made of; `test_programs.py` runs them whole."""
 
 import argparse
-import json
-import os
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -16,10 +12,6 @@ from refnet_fast import backend as K
 from refnet_fast import layers, models, use_engine
 from refnet_fast.examples import deep_dream, pretrained, pretrained_features, style_transfer
 from refnet_fast.examples.support import Job
-
-ROOT = pathlib.Path(__file__).parents[2]
-DEEP = os.environ.get("REFNET_PROFILE") == "deep"
-PHOTOS = pathlib.Path(os.environ.get("REFNET_DATA_DIR", "nowhere")) / "photos"
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +65,7 @@ def test_a_photo_keeps_its_proportions(folder):
     assert found.shape == (1, 12, 24, 3) and found[0, 5, 5].tolist() == [10, 20, 30]
 
 
+@pytest.mark.api("feature extraction / fine-tuning recipe")
 def test_block_5_alone_is_trained():
     names = ["block4_conv3", "block4_pool", "block5_conv1", "block5_conv2"]
     base = models.Sequential([layers.Input((4,))] + [layers.Dense(2, name=name) for name in names])
@@ -118,26 +111,3 @@ def test_the_losses_of_style_and_variation_by_hand():
     assert K.eval(style_transfer.total_variation_loss(K.constant(image))) == pytest.approx(5**1.25)
     prepared = style_transfer.vgg19.preprocess_input(np.array([[[[7.0, 8, 9]]]]))
     assert style_transfer.visible(prepared + 0.01).tolist() == [[[[7, 8, 9]]]]
-
-
-RESULTS = {
-    "pretrained_features": {"parameters of the base": (14714688, 14714688), "weights trained with it frozen": (4, 4)},
-    "deep_dream": {"octave 3: change per pixel, of 2": (0.001, 1)},
-    "style_transfer": {"share of the first loss that is left": (0, 0.9)},
-}
-
-
-@pytest.mark.skipif(not (DEEP and PHOTOS.exists()), reason="needs REFNET_PROFILE=deep and photos in $REFNET_DATA_DIR")
-@pytest.mark.parametrize("name", RESULTS)
-def test_the_program_runs(name, tmp_path):
-    paths = os.pathsep.join(p for p in (str(ROOT), os.environ.get("PYTHONPATH")) if p)
-    command = [sys.executable, "-m", f"refnet_fast.examples.{name}", "--quick", "--json", "--output", "pictures"]
-    done = subprocess.run(
-        command, env={**os.environ, "PYTHONPATH": paths}, cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
-    for result, (low, high) in RESULTS[name].items():
-        assert low <= told["results"][result] <= high, f"{result}: {told['results'][result]}"
-    for picture in told["pictures"]:
-        assert (tmp_path / picture).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
