@@ -28,6 +28,7 @@ ALWAYS = {
     "ensembles": {"weighted mean: test accuracy": (0.88, 1), "mean of all: test accuracy": (0.88, 1)},
     "hyperparameter_search": {"trials": (12, 12), "least validation loss": (0.3, 0.6)},
     "selu_net": {"SELU: test accuracy": (0.88, 1)},
+    "multi_output": {"which digit: test accuracy": (0.88, 1), "whether odd: test accuracy": (0.9, 1)},
 }
 DEEPER = {
     "pretrained_features": {"parameters of the base": (14714688, 14714688), "weights trained with it frozen": (4, 4)},
@@ -51,7 +52,6 @@ DEEPER = {
     "next_frame": {"last frame: mean squared error": (0, 0.06)},
     "segmentation": {"pixels of digits right": (0.3, 1)},
     "question_answering": {"what is the topic?": (0.5, 0.9)},
-    "multi_output": {"which digit: test accuracy": (0.88, 1), "whether odd: test accuracy": (0.9, 1)},
     "convnet_blocks": {"residual: best validation accuracy": (0.2, 0.7)},
     "shared_lstm": {"test accuracy": (0.65, 1)},
     "callbacks_at_work": {"test accuracy of the best one kept": (0.65, 0.9)},
