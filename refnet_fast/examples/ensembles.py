@@ -34,9 +34,10 @@ def convnet():
 
 def main(job: Job) -> None:
     (x, y), (x_test, y_test) = mnist.load_data()
-    count = job.pick(10000, 2000)
+    count = job.pick(10000, 1500)
     x, x_test = x.reshape(-1, 784).astype("float32") / 255, x_test.reshape(-1, 784).astype("float32") / 255
-    x_val, y_val = x[-5000:], y[-5000:]
+    held = job.pick(5000, 2000)
+    x_val, y_val = x[-held:], y[-held:]
     x, y = x[:count], y[:count]
     trees = needed("sklearn.ensemble", "scikit-learn")
     members = {

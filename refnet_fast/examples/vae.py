@@ -67,7 +67,8 @@ def main(job: Job) -> None:
     job.picture("manifold", visualize.latent_manifold(decoder, 15, title="Digits, decoded from all over the plane"))
     codes, _ = encoder.predict(x_test)
     job.picture("codes", visualize.scatter_2d(codes, y_test, title="Where test digits lie in the plane"))
-    job.picture("curves", visualize.training_curves(history, title="Variational autoencoder"))
+    falling = {"validation": {"loss": history.history["val_loss"]}}
+    job.picture("curves", visualize.training_curves(falling, title="Variational autoencoder"))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import pytest
 
 from refnet import callbacks, engine, ops
 from refnet.errors import ArgumentError
-from refnet.layers import Dense, Dropout, Input
+from refnet.layers import Activation, Dense, Dropout, Input
 from refnet.models import Sequential
 from refnet_fast import vm
 from refnet_fast.native import aligned_zeros
@@ -184,3 +184,17 @@ def test_ops_on_arrays_stay_on_the_definitions_while_another_thread_builds(monke
     with engine.eager_on_current():
         together(lambda: ops.exp(np.float32(1)))
     assert seen == ["exp"]
+
+
+@pytest.mark.parametrize("threads", [2, 4])
+def test_each_batch_of_a_prediction_lands_in_its_place(threads: int) -> None:
+    """A thread that is late with writing the last batch must not meet the number of the next one."""
+    x = np.random.default_rng(1).normal(size=(200, 32, 32, 32)).astype("float32")
+    model = Sequential([Input((32, 32, 32)), Activation("relu")])
+    expected = np.maximum(x, 0)
+    vm.set_threads(threads)
+    try:
+        for _ in range(20):
+            assert np.array_equal(model.predict(x, batch_size=32, verbose=0), expected)
+    finally:
+        vm.set_threads(None)
