@@ -1,5 +1,6 @@
 """Relatives of Adam: Adamax, Nadam, Lamb, and the one that needs no schedule."""
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,56 @@ from refnet.graph import Variable
 from refnet.optimizers.base import Optimizer
 
 
-class Adamax(Optimizer):
+class TwoMeans(Optimizer):
+    """Base of the optimizers that keep a mean of the gradients and one of their sizes.
+
+    Args:
+        beta_1, beta_2: how much of the two means is kept.
+        epsilon: added to the root.
+        others: see Optimizer.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **old: Any,
+    ):
+        super().__init__(
+            learning_rate,
+            weight_decay,
+            clipnorm,
+            clipvalue,
+            global_clipnorm,
+            use_ema,
+            ema_momentum,
+            ema_overwrite_frequency,
+            loss_scale_factor,
+            gradient_accumulation_steps,
+            name,
+            **old,
+        )
+        self._check_rates(beta_1=beta_1, beta_2=beta_2)
+        self._check_positive(epsilon=epsilon)
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
+
+
+class Adamax(TwoMeans):
     """Adam with the largest gradient, slowly forgotten, in the place of the root mean square: see `ops.adamax_update`.
 
     Args:
@@ -26,42 +76,6 @@ class Adamax(Optimizer):
     array([ 0.9, -1.9], dtype=float32)
     """
 
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-        **old: Any,
-    ):
-        super().__init__(
-            learning_rate,
-            weight_decay,
-            clipnorm,
-            clipvalue,
-            global_clipnorm,
-            use_ema,
-            ema_momentum,
-            ema_overwrite_frequency,
-            loss_scale_factor,
-            gradient_accumulation_steps,
-            name,
-            **old,
-        )
-        self._check_rates(beta_1=beta_1, beta_2=beta_2)
-        self._check_positive(epsilon=epsilon)
-        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
-
     def shared(self, rate: TensorLike) -> TensorLike:
         return ops.adamax_rate(rate, ops.add(self.steps_done(), 1), self.beta_1)
 
@@ -75,11 +89,8 @@ class Adamax(Optimizer):
         new, mean, norm = ops.adamax_update(start, mean, norm, slope, rate, self.beta_1, self.beta_2, self.epsilon)
         return new, {"momentum": mean, "norm": norm}
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
 
-
-class Nadam(Optimizer):
+class Nadam(TwoMeans):
     """Adam that looks one step ahead: see `ops.nadam_update`.
 
     Args:
@@ -94,42 +105,10 @@ class Nadam(Optimizer):
     array([ 0.8937, -1.8937], dtype=float32)
     """
 
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-        **old: Any,
-    ):
-        super().__init__(
-            learning_rate,
-            weight_decay,
-            clipnorm,
-            clipvalue,
-            global_clipnorm,
-            use_ema,
-            ema_momentum,
-            ema_overwrite_frequency,
-            loss_scale_factor,
-            gradient_accumulation_steps,
-            name,
-            **old,
-        )
-        self._check_rates(beta_1=beta_1, beta_2=beta_2)
-        self._check_positive(epsilon=epsilon)
-        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
-        self._product = Variable(np.float32(1), "float32", trainable=False, name=f"{self.name}/u_product")
+    @cached_property
+    def _product(self) -> Variable:
+        """The product of the momenta of the steps done."""
+        return Variable(np.float32(1), "float32", trainable=False, name=f"{self.name}/u_product")
 
     def shared(self, rate: TensorLike) -> TensorLike:
         return ops.nadam_rates(rate, ops.add(self.steps_done(), 1), self._product, self.beta_1, self.beta_2)
@@ -150,11 +129,8 @@ class Nadam(Optimizer):
         new, mean, square = ops.nadam_update(start, mean, square, slope, rate, self.beta_1, self.beta_2, self.epsilon)
         return new, {"momentum": mean, "velocity": square}
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
 
-
-class Lamb(Optimizer):
+class Lamb(TwoMeans):
     """Adam whose step is as long as the weight, for each layer: see `ops.lamb_update`.
 
     Args:
@@ -169,42 +145,6 @@ class Lamb(Optimizer):
     array([ 0.8419, -1.8419], dtype=float32)
     """
 
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-        **old: Any,
-    ):
-        super().__init__(
-            learning_rate,
-            weight_decay,
-            clipnorm,
-            clipvalue,
-            global_clipnorm,
-            use_ema,
-            ema_momentum,
-            ema_overwrite_frequency,
-            loss_scale_factor,
-            gradient_accumulation_steps,
-            name,
-            **old,
-        )
-        self._check_rates(beta_1=beta_1, beta_2=beta_2)
-        self._check_positive(epsilon=epsilon)
-        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
-
     def slot_groups(self) -> list[list[str]]:
         return [["momentum", "velocity"]]
 
@@ -217,9 +157,6 @@ class Lamb(Optimizer):
             start, mean, square, slope, rate, number, self.beta_1, self.beta_2, self.epsilon
         )
         return new, {"momentum": mean, "velocity": square}
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
 
 
 class ScheduleFreeAdamW(Optimizer):

@@ -37,7 +37,7 @@ def test_lr_and_decay(kind: Any) -> None:
     assert "decay" not in kind().get_config()
     with pytest.raises(ArgumentError, match="decay must be a number of at least 0"):
         kind(decay=-1)
-    with pytest.raises(TypeError, match="lrr"):
+    with pytest.raises(ArgumentError, match="lrr"):
         kind(lrr=0.1)
 
 
