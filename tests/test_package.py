@@ -158,6 +158,11 @@ def test_refnet_fast_offers_every_name_of_refnet():
     assert {name for name in dir(refnet) if not name.startswith("_")} <= set(dir(refnet_fast))
 
 
+def test_modules_inside_of_packages_are_not_loaded_twice():
+    for name in ("layers.core", "datasets.mnist", "applications.vgg16", "preprocessing.image"):
+        assert importlib.import_module(f"refnet_fast.{name}") is importlib.import_module(f"refnet.{name}")
+
+
 def programs_in(readme):
     """The Python programs of a README."""
     return re.findall(r"```python\n(.*?)```", (ROOT / readme).read_text(), re.DOTALL)

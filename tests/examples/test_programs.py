@@ -28,8 +28,12 @@ ALWAYS = {
     "shared_lstm": {"test accuracy": (0.65, 1)},
     "hyperparameter_search": {"trials": (12, 12), "least validation loss": (0.3, 0.6)},
     "selu_net": {"SELU: test accuracy": (0.88, 1)},
+    "multi_output": {"which digit: test accuracy": (0.88, 1), "whether odd: test accuracy": (0.9, 1)},
 }
 DEEPER = {
+    "pretrained_features": {"parameters of the base": (14714688, 14714688), "weights trained with it frozen": (4, 4)},
+    "deep_dream": {"octave 3: change per pixel, of 2": (0.001, 1)},
+    "style_transfer": {"share of the first loss that is left": (0, 0.9)},
     "imdb_dense": {"test accuracy": (0.82, 0.9), "dropout 0.5: accuracy, last epoch": (0.7, 0.9)},
     "mnist_convnet": {"test accuracy": (0.9, 1), "parameters": (93322, 93322)},
     "cats_dogs": {"as they are: training accuracy, last epoch": (0.5, 1)},
@@ -48,7 +52,6 @@ DEEPER = {
     "next_frame": {"last frame: mean squared error": (0, 0.06)},
     "segmentation": {"pixels of digits right": (0.3, 1)},
     "question_answering": {"what is the topic?": (0.5, 0.9)},
-    "multi_output": {"which digit: test accuracy": (0.88, 1), "whether odd: test accuracy": (0.9, 1)},
     "convnet_blocks": {"residual: best validation accuracy": (0.2, 0.7)},
     "ensembles": {"weighted mean: test accuracy": (0.88, 1), "mean of all: test accuracy": (0.88, 1)},
     "callbacks_at_work": {"test accuracy of the best one kept": (0.65, 0.9)},
