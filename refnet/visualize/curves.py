@@ -38,7 +38,8 @@ def training_curves(
         raise ArgumentError(f"training_curves: smooth lies in [0, 1); got {smooth!r}.")
     trainings = _trainings(history)
     wanted = _wanted(trainings, metrics)
-    figure = new_figure(6.2 * min(len(wanted), 3), 3.9 * -(-len(wanted) // 3), title)
+    aside = 2.4 if len(trainings) >= 4 else 0.0  # inches for a legend
+    figure = new_figure(6.2 * min(len(wanted), 3) + aside, 3.9 * -(-len(wanted) // 3), title)
     grid = figure.subplots(-(-len(wanted) // 3), min(len(wanted), 3), squeeze=False)
     for axis in grid.flat[len(wanted) :]:
         axis.set_axis_off()
@@ -52,7 +53,7 @@ def training_curves(
         if len(trainings) < 4:
             axis.legend(frameon=False)
     if len(trainings) >= 4:
-        figure.legend(*grid.flat[0].get_legend_handles_labels(), frameon=False, loc="outside right upper")
+        figure.legend(*grid.flat[0].get_legend_handles_labels(), frameon=False, loc="outside right center")
     return saved(figure, to_file)
 
 
