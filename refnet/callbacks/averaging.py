@@ -31,7 +31,9 @@ class SwapEMAWeights(Callback):
         if optimizer is None:
             raise ArgumentError("SwapEMAWeights needs an optimizer with use_ema=True; the model has none.")
         if not optimizer.use_ema:
-            raise ArgumentError(f"SwapEMAWeights needs an optimizer with use_ema=True; the model's is {optimizer.name}.")
+            raise ArgumentError(
+                f"SwapEMAWeights needs an optimizer with use_ema=True; the model's is {optimizer.name}."
+            )
         return optimizer
 
     def _swap(self) -> None:
