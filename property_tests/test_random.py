@@ -20,6 +20,7 @@ DRAWS = {
     "dropout": lambda: refnet.random.dropout(np.ones((13, 5), "float32"), 0.3, seed=7),
     "gamma": lambda: refnet.random.gamma((33,), 0.7, seed=3),
     "beta": lambda: refnet.random.beta((33,), 2.0, 0.5, seed=3),
+    "binomial": lambda: refnet.random.binomial((33,), 200, 0.3, seed=3),
     "bernoulli": lambda: refnet.random.bernoulli((33,), 0.3, seed=3),
     "shuffle": lambda: refnet.random.shuffle(np.arange(50), seed=9),
 }

@@ -17,13 +17,16 @@ __version__ = "0.1.0"
 _MODULES = (
     *(
         "activations",
+        "applications",
         "backend",
         "callbacks",
         "constraints",
         "datasets",
         "dtypes",
         "engine",
+        "ensemble",
         "errors",
+        "evaluation",
         "initializers",
         "layers",
         "losses",
@@ -31,7 +34,7 @@ _MODULES = (
         "mixed_precision",
         "models",
     ),
-    *("ops", "optimizers", "preprocessing", "random", "regularizers", "saving", "utils", "wrappers"),
+    *("ops", "optimizers", "preprocessing", "random", "regularizers", "saving", "utils", "visualize", "wrappers"),
 )
 _NAMES = {
     "DTypePolicy": "refnet.mixed_precision",

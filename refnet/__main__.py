@@ -1,5 +1,6 @@
 """`python -m refnet ops [--json] [NAME ...]`: every op, and how accurate each engine is.
-`python -m refnet explain OP --at 0,1`: the terms that make up one element of a result."""
+`python -m refnet explain OP --at 0,1`: the terms that make up one element of a result.
+`python -m refnet read [NAME]`: the definitions in the order of Chollet's book, or one of them with its worked example."""
 
 import argparse
 import json
@@ -21,8 +22,17 @@ def main(arguments: list[str] | None = None) -> int:
     explain.add_argument("op")
     explain.add_argument("--at", default=None, help="the element's index, as 0,1; the last one if left out")
     explain.add_argument("--seed", type=int, default=0, help="which of the fixed calls")
+    read = commands.add_parser("read", help="the definitions in the book's order, or one of them")
+    read.add_argument("name", nargs="?", help="a definition; the list if left out")
     given = parser.parse_args(arguments)
     try:
+        if given.command == "read":
+            from refnet.reading import listing, reading
+            from refnet.testing.strategies import load
+
+            load()
+            print(reading(given.name) if given.name else listing())
+            return 0
         if given.command == "explain":
             from refnet.explain import explain as explained
 

@@ -52,6 +52,7 @@ class Form(NamedTuple):
     scratch: tuple[Shape, ...] = ()
 
 
+MOST = 2**58  # elements of an array: more cannot be addressed
 SpecLike: TypeAlias = "Spec | Tensor"  # what rules and forms are given: anything with a shape and a dtype
 
 
@@ -124,7 +125,15 @@ class Op:
     def specs(self, *inputs: SpecLike, **attributes: Any) -> tuple[Spec, ...]:
         """The Spec of each output."""
         result = self.rule(*inputs, **attributes)
-        return (result,) if isinstance(result, Spec) else tuple(result)
+        specs = (result,) if isinstance(result, Spec) else tuple(result)
+        for spec in specs:
+            if any(d is not None and d < 0 for d in spec.shape):
+                raise ShapeError(
+                    f"{self.name}: an axis cannot have {min(d for d in spec.shape if d is not None)} places."
+                )
+            if math.prod(d or 1 for d in spec.shape) > MOST:
+                raise ShapeError(f"{self.name}: a result of shape {tuple(spec.shape)} is larger than any memory.")
+        return specs
 
     def form(self, *specs: SpecLike, **attributes: Any) -> Form:
         """The canonical form of a call whose shapes are all known."""

@@ -40,9 +40,12 @@ def standardize(dtype: DTypeLike | None) -> str:
         return "int32"
     if dtype is bool:
         return "bool"
-    name = dtype if isinstance(dtype, str) else np.dtype(dtype).name
+    try:
+        name = dtype if isinstance(dtype, str) else np.dtype(dtype).name
+    except (TypeError, ValueError):
+        name = repr(dtype)
     if name not in ALL:
-        raise DtypeError(f"unknown dtype {name!r}; refnet knows {', '.join(ALL)}.")
+        raise DtypeError(f"unknown dtype {name}; refnet knows {', '.join(ALL)}.")
     return name
 
 

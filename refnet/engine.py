@@ -16,7 +16,7 @@ import numpy as np
 from refnet import dtypes
 from refnet.annotations import Array, Shape, Tasks, TensorLike
 from refnet.definition import Op, Spec, View
-from refnet.errors import DtypeError, EngineError, did_you_mean
+from refnet.errors import DtypeError, EngineError, did_you_mean, in_memory
 from refnet.graph import Constant, Tensor, Variable
 from refnet.program import Concrete, Instruction, Program, check_range, check_ranges, specialize
 
@@ -74,8 +74,9 @@ class Executable:
         Returns:
             The outputs, as new arrays that belong to the caller.
         """
-        arrays = [as_fed(a, x.dtype) for a, x in zip(feeds, self.program.inputs, strict=True)]
-        return self.at([a.shape for a in arrays]).run(arrays)
+        with in_memory("a program"):
+            arrays = [as_fed(a, x.dtype) for a, x in zip(feeds, self.program.inputs, strict=True)]
+            return self.at([a.shape for a in arrays]).run(arrays)
 
     def run_batches(
         self,
@@ -227,7 +228,8 @@ def compute(op: Op, arrays: Sequence[TensorLike], attributes: dict[str, Any]) ->
     chosen = current_engine() if _current or _eager.on_current else reference
     if op.expand is not None:
         return _as_list(op.expand(*map(np.asarray, arrays), **attributes))
-    return chosen.compute(op, [np.asarray(a) for a in arrays], attributes)
+    with in_memory(op.name):
+        return chosen.compute(op, [np.asarray(a) for a in arrays], attributes)
 
 
 def _as_list(results: Array) -> list[Array]:

@@ -1,7 +1,8 @@
 """The errors refnet raises, each also the built-in kind that Python and Keras users expect."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 
 class RefnetError(Exception):
@@ -26,6 +27,10 @@ class DataError(RefnetError, ValueError):
     """Values in the user's data that cannot be right: labels outside the classes, indices outside an axis."""
 
 
+class OutOfMemoryError(RefnetError, MemoryError):
+    """Arrays that the memory does not hold."""
+
+
 class EngineError(RefnetError, RuntimeError):
     """An engine that is unknown, not installed, or has no device to run on."""
 
@@ -40,6 +45,17 @@ class FileError(RefnetError, ValueError):
 
 class MissingPackageError(RefnetError, ImportError):
     """A package that only some uses of refnet need, and that is not installed."""
+
+
+@contextmanager
+def in_memory(what: str) -> Iterator[None]:
+    """Inside, an array that the memory does not hold raises OutOfMemoryError, in words that say what was done."""
+    try:
+        yield
+    except OutOfMemoryError:
+        raise
+    except MemoryError as error:
+        raise OutOfMemoryError(f"{what}: there is not enough memory. {error}") from error
 
 
 def in_layer(error: RefnetError, name: str) -> None:

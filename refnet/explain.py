@@ -100,7 +100,9 @@ def explain(name: str, at: str | None = None, seed: int = 0) -> str:
     for attempt in range(seed, seed + ATTEMPTS):
         example = example_of(name, attempt)
         shapes.add(example.shape)
-        if at is None and (prod(example.shape) > 1 or attempt == seed + ATTEMPTS - 1):
+        if at is None:
+            if prod(example.shape) < 2 and attempt < seed + ATTEMPTS - 1:
+                continue
             index = tuple(n - 1 for n in example.shape)
         if len(index) == len(example.shape) and all(i < n for i, n in zip(index, example.shape)):
             break

@@ -380,7 +380,14 @@ def call_with_shape(op: Op, inputs: Sequence[TensorLike], shape: Any, **attribut
     """Calls an op that takes a shape, some of whose entries may be tensors (from `ops.shape`)."""
     if isinstance(shape, (int, np.integer, Tensor)):
         shape = (shape,)
+    if not isinstance(shape, (tuple, list, np.ndarray)) or (isinstance(shape, np.ndarray) and shape.ndim != 1):
+        raise ArgumentError(f"{op.name}: a shape is an integer, or a tuple of them; got {shape!r}.")
     entries = [d if isinstance(d, Tensor) else dimension_argument(op, d) for d in shape]
+    for d in entries:
+        if isinstance(d, Tensor) and d.shape != ():
+            raise ArgumentError(
+                f"{op.name}: an entry of a shape must be a single integer; got a tensor of shape {d.shape}."
+            )
     dims = [d for d in entries if isinstance(d, Tensor)]
     static = tuple(None if isinstance(d, Tensor) else d for d in entries)
     return op(*inputs, *dims, shape=static, **attributes)

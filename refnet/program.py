@@ -178,6 +178,13 @@ def specialize(program: Program, shapes: Sequence[Shape]) -> Concrete:
     outputs = [new.get(y, y) for y in program.outputs]
     commits = {v: new.get(x, x) for v, x in program.commits.items()}
     instructions = _ordered([*outputs, *commits.values()], set(inputs), made)
+    for instruction in instructions:
+        for y in instruction.outputs:
+            if None in y.shape:
+                raise ArgumentError(
+                    f"{place_of(instruction)}: the shape {y.shape} depends on values that are known when the program runs "
+                    "only; the entries of a shape are integers, or come from ops.shape(x)."
+                )
     return Concrete(program, inputs, outputs, instructions, commits)
 
 

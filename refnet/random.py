@@ -14,8 +14,10 @@ from refnet.annotations import Array, Number, Shape, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, size_of
 from refnet.errors import ArgumentError, DtypeError, ShapeError
 from refnet.graph import Tensor, call_with_shape, run_counter, trace
-from refnet.ops.arguments import checked_axis, converted, dtype_of, floating, shape_of
-from refnet.ops.sampling import bernoulli, beta, categorical, gamma
+from refnet.ops.arguments import dtype_of, entries, flag, floating, integer, number, shape_of
+from refnet.ops.sampling import bernoulli, beta, binomial, categorical, gamma
+from refnet.ops.shuffling import permutation, shuffle
+from refnet.ops.shuffling import permutation_op as permutation_op
 from refnet.philox import fraction, fraction53, inner_fraction, normal_quantile, random_words, whole_below
 from refnet.seeds import SeedGenerator, checked_seed, next_seed, set_random_seed
 
@@ -23,6 +25,7 @@ __all__ = [
     "SeedGenerator",
     "bernoulli",
     "beta",
+    "binomial",
     "categorical",
     "dropout",
     "dropout_mask",
@@ -101,7 +104,14 @@ def uniform(
     array([0.89025915, 0.8946847 , 0.5857259 ], dtype=float32)
     """
     dtype = floating_dtype("uniform", dtype)
-    return draw(random_uniform_op, shape, seed, dtype=dtype, minval=float(minval), maxval=float(maxval))
+    return draw(
+        random_uniform_op,
+        shape,
+        seed,
+        dtype=dtype,
+        minval=number("uniform", minval, "minval"),
+        maxval=number("uniform", maxval, "maxval"),
+    )
 
 
 def floating_dtype(name: str, dtype: str | None) -> str:
@@ -161,7 +171,14 @@ def normal(
     array([1.2279077 , 1.2518334 , 0.21656406], dtype=float32)
     """
     dtype = floating_dtype("normal", dtype)
-    return draw(random_normal_op, shape, seed, dtype=dtype, mean=float(mean), stddev=float(stddev))
+    return draw(
+        random_normal_op,
+        shape,
+        seed,
+        dtype=dtype,
+        mean=number("normal", mean, "mean"),
+        stddev=number("normal", stddev, "stddev"),
+    )
 
 
 def truncated_normal(
@@ -178,7 +195,14 @@ def truncated_normal(
     array([1.1382995, 1.158777 , 0.2065655], dtype=float32)
     """
     dtype = floating_dtype("truncated_normal", dtype)
-    return draw(random_truncated_normal_op, shape, seed, dtype=dtype, mean=float(mean), stddev=float(stddev))
+    return draw(
+        random_truncated_normal_op,
+        shape,
+        seed,
+        dtype=dtype,
+        mean=number("truncated_normal", mean, "mean"),
+        stddev=number("truncated_normal", stddev, "stddev"),
+    )
 
 
 def random_normal_loop(
@@ -245,7 +269,7 @@ def randint(shape: Shape, minval: int, maxval: int, dtype: str = "int32", seed: 
     dtype = dtypes.standardize(dtype)
     if not dtypes.is_integer(dtype):
         raise DtypeError(f"randint draws whole numbers; got dtype {dtype}. Floating numbers come from uniform.")
-    low, high, info = int(minval), int(maxval), np.iinfo(dtype)
+    low, high, info = integer("randint", minval, "minval"), integer("randint", maxval, "maxval"), np.iinfo(dtype)
     if not low < high or not info.min <= low or high - 1 > min(info.max, 2**63 - 2) or high - low >= 2**63:
         raise ArgumentError(f"randint: minval must lie below maxval, both within {dtype}; got {minval} and {maxval}.")
     return draw(random_integers_op, shape, seed, dtype=dtype, minval=low, maxval=high)
@@ -284,7 +308,7 @@ def dropout(inputs: TensorLike, rate: float, noise_shape: Any = None, seed: Any 
     NaN: stays, and so does infinity as NaN, where dropped. Empty: an empty result.
     Raises:
         ArgumentError: a rate outside 0..1, a bad seed.  ShapeError: a noise_shape that does not broadcast.
-    Source: Keras 3 `random.dropout`; Srivastava et al. 2014; Chollet 5.4.4.
+    Source: Keras 3 `random.dropout`; Srivastava et al. 2014; Chollet 4.4.3.
 
     >>> dropout(np.ones(6), 0.5, seed=3)
     array([2., 0., 2., 2., 0., 2.])
@@ -292,6 +316,7 @@ def dropout(inputs: TensorLike, rate: float, noise_shape: Any = None, seed: Any 
     from refnet.ops.elementwise import multiply
 
     x = floating("dropout", inputs, "inputs")
+    rate = number("dropout", rate, "rate")
     if not 0 <= rate <= 1:
         raise ArgumentError(f"dropout: rate is the part that is dropped, in 0..1; got {rate!r}.")
     if rate == 0:
@@ -305,7 +330,7 @@ def _noise_shape(x: TensorLike, noise_shape: Any) -> tuple[Any, ...]:
     own = shape(x)
     if noise_shape is None:
         return own
-    given = tuple(noise_shape)
+    given = tuple(entries("dropout", noise_shape, "noise_shape"))
     if len(given) != len(own):
         raise ShapeError(f"dropout: noise_shape needs one entry for each of {len(own)} axes; got {given}.")
     for wanted, extent in zip(given, shape_of(x)):
@@ -321,10 +346,32 @@ def dropout_mask(
 ) -> TensorLike:
     """What `dropout` multiplies by: 1 / (1 - rate) where an element is kept, 0 where it is dropped.
 
+    Args:
+        shape: the result's shape; entries may come from `ops.shape`.
+        rate: 0..1, the part that is 0.
+        dtype: a floating dtype; the default one if None.
+        seed: an integer in 0..2**32-1, a SeedGenerator, or None for a new seed of the global stream.
+        symbolic: whether the draw belongs to a graph even outside a layer.
+    Returns:
+        That shape and dtype.
+    Empty: an empty result.
+    Raises:
+        ArgumentError: a rate outside 0..1, a bad seed.
+
     >>> dropout_mask((6,), 0.5, seed=3)
     array([2., 0., 2., 2., 0., 2.], dtype=float32)
     """
-    return draw(dropout_mask_op, shape, seed, symbolic, dtype=floating_dtype("dropout_mask", dtype), rate=float(rate))
+    rate = number("dropout_mask", rate, "rate")
+    if not 0 <= rate <= 1:
+        raise ArgumentError(f"dropout_mask: rate is the part that is dropped, in 0..1; got {rate!r}.")
+    return draw(
+        dropout_mask_op,
+        shape,
+        seed,
+        flag("dropout_mask", symbolic, "symbolic"),
+        dtype=floating_dtype("dropout_mask", dtype),
+        rate=rate,
+    )
 
 
 def dropout_mask_loop(tasks: Tasks, run: Array, seed: int, place: int, threshold: int, scale: float, y: Array) -> None:
@@ -339,87 +386,4 @@ dropout_mask_op = drawing(
     "dropout_mask",
     dropout_mask_loop,
     lambda dtype, rate: (4, (round(rate * 2**32), 1 / (1 - rate) if rate < 1 else 0.0)),
-)
-
-
-# ---- order
-
-
-def shuffle(x: TensorLike, axis: int = 0, seed: Any = None) -> TensorLike:
-    """The slices of x along an axis in random order.
-
-        y[o, j, i] = x[o, order[j], i],  order = permutation(n, seed)
-
-    Args:
-        x: an array or tensor of any dtype.
-        axis: the axis to reorder.
-        seed: an integer in 0..2**32-1, a SeedGenerator, or None for a new seed of the global stream.
-    Returns:
-        Shape and dtype of x.
-    NaN: moved like any element. Empty: an empty result.
-    Raises:
-        ArgumentError: no such axis, a bad seed.
-    Source: Keras 3 `random.shuffle`.
-
-    >>> shuffle([10, 20, 30, 40, 50], seed=1)
-    array([20, 10, 40, 30, 50])
-    """
-    from refnet.ops.indexing import take
-    from refnet.ops.shapes import shape
-
-    x = converted("shuffle", x)
-    axis = checked_axis("shuffle", axis, len(shape_of(x)))
-    return take(x, permutation(shape(x)[axis], seed, isinstance(x, Tensor)), axis)
-
-
-def permutation(n: Any, seed: Any = None, symbolic: bool = False) -> TensorLike:
-    """The numbers 0..n-1 in random order, each order equally likely.
-
-        y = 0..n-1;  for i = n-1 down to 1: exchange y[i] and y[j], j drawn from 0..i
-
-    Args:
-        n: how many; may come from `ops.shape`.
-        seed: an integer in 0..2**32-1, a SeedGenerator, or None for a new seed of the global stream.
-        symbolic: whether to draw in the graph, though n is known.
-    Returns:
-        (n,), int64.
-    Raises:
-        ArgumentError: a bad seed.  ShapeError: n below 0.
-    Source: Fisher and Yates; Knuth 3.4.2, algorithm P.
-
-    >>> permutation(5, seed=1)
-    array([1, 0, 3, 2, 4])
-    """
-    return draw(permutation_op, (n,), seed, symbolic, dtype="int64")
-
-
-def permutation_loop(tasks: Tasks, run: Array, seed: int, place: int, y: Array) -> None:
-    # One task: every exchange depends on those before it. Draw t uses half of block t // 2.
-    n = y.shape[0]
-    for _ in tasks:
-        for i in range(n):
-            y[i] = i
-        words = random_words(seed, place, int(run[0]), 0)
-        for t in range(n - 1):
-            if t % 2 == 0:
-                words = random_words(seed, place, int(run[0]), t // 2)
-            i = n - 1 - t
-            j = whole_below(i + 1, words[2 * (t % 2)], words[2 * (t % 2) + 1])
-            kept = y[i]
-            y[i] = y[j]
-            y[j] = kept
-
-
-def permutation_form(run: Spec, *, shape: Shape, dtype: str, seed: int, place: int) -> Form:
-    return Form((View((1,)),), (seed, place), (View(tuple(shape)),), (1,), cost=60 * shape[0])
-
-
-def permutation_rule(run: Spec, *dims: Spec, shape: Shape, dtype: str, seed: int, place: int | None) -> Spec:
-    if shape[0] is not None and shape[0] < 0:
-        raise ShapeError(f"permutation: the number of elements is not below 0; got {shape[0]}.")
-    return Spec(tuple(shape), dtype)
-
-
-permutation_op = Op(
-    "permutation", permutation_rule, loop=permutation_loop, form=permutation_form, random=True, takes_shape=True
 )

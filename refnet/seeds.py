@@ -3,6 +3,8 @@
 import itertools
 import os
 import random as python_random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -62,6 +64,29 @@ def set_random_seed(seed: int) -> None:
     _Global.seed, _Global.drawn = checked_seed(seed), itertools.count()
     python_random.seed(seed)
     np.random.seed(seed)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Within it all default seeds follow from `seed`; afterwards the global stream, Python's and NumPy's generators go on as if
+    nothing had been drawn.
+
+    >>> set_random_seed(7)
+    >>> with seeded(1):
+    ...     inside = next_seed()
+    >>> after = next_seed()
+    >>> set_random_seed(7)
+    >>> after == next_seed(), after == inside
+    (True, False)
+    """
+    kept = _Global.seed, _Global.drawn, python_random.getstate(), np.random.get_state()
+    set_random_seed(seed)
+    try:
+        yield
+    finally:
+        _Global.seed, _Global.drawn = kept[:2]
+        python_random.setstate(kept[2])
+        np.random.set_state(kept[3])
 
 
 def next_seed() -> int:

@@ -7,6 +7,7 @@ where `refnet.ops` always runs the definitions.
 
 import importlib
 import importlib.abc
+import importlib.machinery
 import importlib.util
 import sys
 
@@ -56,10 +57,15 @@ set_default_engine("cpu")
 
 
 class _Alias(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds `refnet_fast.x` in `refnet.x` where refnet_fast has no module of that name itself."""
+    """Finds `refnet_fast.x` in `refnet.x` where refnet_fast has no module of that name itself.
+
+    It is asked first: a package of refnet has its folder in `__path__`, where others would find its modules a second time.
+    """
 
     def find_spec(self, fullname, path=None, target=None):
         if not fullname.startswith("refnet_fast."):
+            return None
+        if importlib.machinery.PathFinder.find_spec(".".join(fullname.split(".")[:2]), __path__) is not None:
             return None
         parent, _, last = ("refnet." + fullname.partition(".")[2]).rpartition(".")
         if parent != "refnet" and self.find_spec("refnet_fast." + parent.partition(".")[2]) is None:
@@ -77,7 +83,7 @@ class _Alias(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         module.__spec__ = self.kept  # the import system put the alias's spec there
 
 
-sys.meta_path.append(_Alias())
+sys.meta_path.insert(0, _Alias())
 
 
 def __getattr__(name):

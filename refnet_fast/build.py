@@ -5,13 +5,13 @@ definitions and helpers from, the versions of Numba and LLVM, and the processor.
 processes may build the same kernel at once.
 """
 
-import ast
 import functools
 import hashlib
 import importlib.util
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -68,6 +68,19 @@ def source_of(name):
     return pathlib.Path(spec.origin).read_text() if spec is not None and spec.origin else ""
 
 
+IMPORT = re.compile(r"^from (refnet[\w.]*) import (?:\(([^)]*)\)|([^\n#]*))", re.MULTILINE)
+
+
+def imports_in(text):
+    """[(module of ours, names)] of the import statements that begin a line of a text. Parsing it all would take longer than
+    loading the kernel."""
+    found = []
+    for module, several, line in IMPORT.findall(text):
+        names = [part.split(" as ")[0].strip() for part in (several or line).split(",")]
+        found.append((module, [name for name in names if name]))
+    return found
+
+
 @functools.cache
 def meaning_of(name):
     """The sources that a module's functions are made of: its own and those of the modules it imports."""
@@ -77,14 +90,10 @@ def meaning_of(name):
         if module in seen or not module.startswith(MEANING):
             continue
         seen[module] = source_of(module)
-        for node in ast.parse(seen[module]).body:
-            if isinstance(node, ast.ImportFrom) and node.module:
-                todo.append(node.module)
-                todo += [
-                    f"{node.module}.{alias.name}"
-                    for alias in node.names
-                    if node.module in ("refnet.ops", "refnet_fast.cpu", "refnet_fast.cuda", "refnet_fast.vm")
-                ]
+        for source, names in imports_in(seen[module]):
+            todo.append(source)
+            if source in ("refnet.ops", "refnet_fast.cpu", "refnet_fast.cuda"):  # packages: their names are modules
+                todo += [f"{source}.{name}" for name in names]
     return "".join(f"# {m}\n{seen[m]}" for m in sorted(seen))
 
 
@@ -95,9 +104,7 @@ def common_meaning():
 
 def key_of(text):
     """The name of a kernel: a hash of all that decides its machine code."""
-    modules = sorted(
-        {n.module for n in ast.parse(text).body if isinstance(n, ast.ImportFrom) and n.module.startswith(MEANING)}
-    )
+    modules = sorted({module for module, _ in imports_in(text) if module.startswith(MEANING)})
     sources = "".join(meaning_of(module) for module in modules)
     return hashlib.sha256((text + sources + common_meaning()).encode()).hexdigest()[:24]
 

@@ -33,6 +33,8 @@ def run_rows(rows, control, first_commit, thread, threads, start, stop):
     """
     meet = control.ctypes.data
     for step in range(start, stop):
+        if threads > 1 and step > start:
+            barrier(meet, threads)  # another thread may still be in the last row, which reads the step's number
         if thread == 0:
             control[STEP] = step
         if threads > 1:

@@ -1,12 +1,14 @@
 """The commands on wrong arguments: one line that says what is wrong, no traceback."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 import refnet.__main__
 import refnet.testing.__main__
 import refnet_fast.bench.__main__
+from refnet import reading
 
 
 @pytest.mark.parametrize(
@@ -19,6 +21,7 @@ import refnet_fast.bench.__main__
             "--at 9,9 is in no example of matmul; their results have shapes like (",
         ),
         (refnet.__main__.main, ["explain", "matmul", "--at", "a"], "--at must be an index, such as 0,1; got 'a'."),
+        (refnet.__main__.main, ["read", "mtmul"], "there is no definition 'mtmul'. Did you mean 'matmul'?"),
         (refnet.__main__.main, ["ops", "mtmul"], "unknown op 'mtmul'. Did you mean 'matmul'"),
         (refnet.testing.__main__.main, ["nothing.py"], "there is no file nothing.py"),
         (refnet.testing.__main__.main, ["no.such.module"], "No module named 'no'"),
@@ -44,3 +47,24 @@ def test_explain_follows_a_function_down_to_the_loops(capsys):
     image, kernel = shapes
     for place in products:
         assert all(int(i) < n for i, n in zip(place, [*image[1:], *kernel[:3]]))
+
+
+def test_read_lists_the_path_of_the_readme(capsys):
+    assert refnet.__main__.main(["read"]) == 0
+    lines = capsys.readouterr().out.splitlines()[2:]
+    rows = Path(refnet.__file__).with_name("README.md").read_text().splitlines()
+    told = [row.split(" | ") for row in rows if re.match(r"\| (\d\.|later)", row)]
+    assert len(lines) == len(told) > 20
+    for line, (section, name, file, what) in zip(lines, told):
+        said = line.split(maxsplit=3)
+        assert said[:3] == [section.strip("| "), name.strip("`"), "refnet/" + file.strip("`")]
+        assert said[3] == what.removesuffix(" |")
+
+
+@pytest.mark.parametrize("step", reading.PATH, ids=lambda step: step.name)
+def test_every_definition_of_the_path_can_be_read(step, capsys):
+    assert refnet.__main__.main(["read", step.name]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"{step.name} (refnet/") and step.what in text
+    assert re.search(r"def \w+_(loop|scalar)\(|lambda", text)
+    assert re.search(r"\n    y\[.*\] = .+", text)

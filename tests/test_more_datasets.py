@@ -54,7 +54,7 @@ def folder(tmp_path, monkeypatch):
 
 def idx(array):
     head = bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
-    return gzip.compress(head + array.tobytes())
+    return gzip.compress(head + array.tobytes(), mtime=0)
 
 
 def test_fashion_mnist_from_its_four_files_and_from_one(folder):
@@ -72,7 +72,11 @@ def test_fashion_mnist_from_its_four_files_and_from_one(folder):
     assert fashion_mnist.load_data()[0][1].tolist() == [4, 4]
 
 
-@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b"\0\0\x08\x01\0\0\0\x05abc"), gzip.compress(b"")])
+@pytest.mark.parametrize(
+    "content",
+    [b"no gzip", gzip.compress(b"\0\0\x08\x01\0\0\0\x05abc", mtime=0), gzip.compress(b"", mtime=0)],
+    ids=range(3),
+)
 def test_a_damaged_idx_file(folder, content):
     (folder / "fashion-mnist").mkdir()
     for name in fashion_mnist.FILES:

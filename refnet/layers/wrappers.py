@@ -79,7 +79,8 @@ class Bidirectional(Layer):
         forward, backward = self.forward_layer, self.backward_layer
         if forward.go_backwards == backward.go_backwards:
             raise ArgumentError(
-                f"{self.name}: the two layers must go different ways; go_backwards is {forward.go_backwards} in both."
+                f"{self.name}: the two layers must go different ways; go_backwards is {forward.go_backwards} in both. "
+                f"Give the backward layer go_backwards={not forward.go_backwards}."
             )
         for word in ("stateful", "return_sequences", "return_state"):
             if getattr(forward, word) != getattr(backward, word):

@@ -234,7 +234,9 @@ class Compilable(Layer):
             return Batches(given, aims, list(floats), labels)
         if not targets:
             if targets is not None and self._compiled_for().losses != [None] * len(graph.outputs):
-                raise ArgumentError(f"{method}: the loss needs targets; y is None.")
+                raise ArgumentError(
+                    f"{method}: the loss needs targets; y is None. Give y; a generator gives pairs (x, y)."
+                )
             return Batches(given, [], [], labels)
         compiled = self._compiled_for()
         if len(targets) != len(graph.outputs):

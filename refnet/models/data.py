@@ -44,6 +44,9 @@ def arranged(labels: list[str], leaves: list[Any]) -> Any:
     return dict(zip(keys, leaves)) if isinstance(keys[0], str) else list(leaves)
 
 
+PAD = " utils.pad_sequences brings sequences to one length."
+
+
 def _is_several(value: Any) -> bool:
     """Whether a list or tuple holds arrays, one per input, and is not itself the rows of one."""
     if not isinstance(value, (list, tuple)):
@@ -58,11 +61,12 @@ def _array(value: Any, label: str, method: str) -> Array:
     try:
         array = np.asarray(value)
     except ValueError:
-        raise ShapeError(f"{method}: {label} must be an array; its rows have different lengths.") from None
+        raise ShapeError(f"{method}: {label} must be an array; its rows have different lengths.{PAD}") from None
     if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
+        rows = array.dtype == object and any(isinstance(row, (list, tuple, np.ndarray)) for row in array.ravel()[:10])
         raise DtypeError(
-            f"{method}: {label} must hold numbers; got an array of dtype {array.dtype}. "
-            "Turn strings and objects into numbers first."
+            f"{method}: {label} must hold numbers; got an array of dtype {array.dtype}"
+            + (f", whose elements are sequences.{PAD}" if rows else ". Turn strings and objects into numbers first.")
         )
     if array.ndim == 0:
         raise ShapeError(f"{method}: {label} must have one row per sample; got a single number.")
@@ -166,17 +170,34 @@ def check_target(array: Array, loss: losses.Loss | None, output: Tensor, label: 
         return
     extra = array.ndim == len(output.shape) + 1 and array.shape[-1] == 1
     if not extra and not _same(array.shape, output.shape) and not _same((*array.shape, 1), output.shape):
-        hint = ""
-        if function is losses.categorical_crossentropy and array.ndim == len(output.shape) - 1:
-            hint = " For class numbers use sparse_categorical_crossentropy, or utils.to_categorical."
         raise ShapeError(
             f"{method}: {loss.name} needs targets of the output's shape {output.shape}; got {label} of shape "
-            f"{array.shape}.{hint}"
+            f"{array.shape}.{_what_to_do(function, array.shape, output.shape)}"
         )
     if function is losses.binary_crossentropy and array.dtype.kind in "iu":
         _check_binary(array, loss.name, label, method)
     if function is losses.categorical_crossentropy:
-        _check_rows(array, loss.name, axis, label, method)
+        rows = array if array.ndim >= len(output.shape) else array[..., np.newaxis]
+        _check_rows(rows, loss.name, axis, label, method, single=output.shape[axis] == 1)
+
+
+def _what_to_do(function: Any, given: Shape, output: Shape) -> str:
+    """Advice where a target has another shape than the output: the usual mistakes."""
+    if _same(given, output[:-1]) and function is losses.categorical_crossentropy:
+        return " For class numbers use sparse_categorical_crossentropy, or utils.to_categorical."
+    if _same(given, output[:-1]) and function is losses.binary_crossentropy:
+        return " Class numbers of one class in several go to sparse_categorical_crossentropy, with a softmax."
+    if len(output) > 2 and len(given) < len(output):
+        return (
+            " The output has a row for each place or step: a Flatten or global pooling layer before the last Dense, or "
+            "return_sequences=False in the last recurrent layer, makes one row of a sample."
+        )
+    if function is losses.binary_crossentropy and len(given) == len(output) == 2 and output[-1] == 1:
+        return (
+            " One-hot rows go to categorical_crossentropy, with as many outputs; one output needs one number 0 or 1 "
+            "(class_mode='binary' from a directory)."
+        )
+    return ""
 
 
 def _same(a: Shape, b: Shape) -> bool:
@@ -221,7 +242,7 @@ def _check_binary(array: Array, loss: str, label: str, method: str) -> None:
         )
 
 
-def _check_rows(array: Array, loss: str, axis: int, label: str, method: str) -> None:
+def _check_rows(array: Array, loss: str, axis: int, label: str, method: str, single: bool = False) -> None:
     total = array.sum(axis=axis, dtype=np.float64)
     outside = ((array < 0) | (array > 1)).any(axis=axis) if array.dtype.kind != "b" else np.zeros(total.shape, bool)
     where = np.argwhere((abs(total - 1) > 1e-3) | outside)
@@ -229,9 +250,10 @@ def _check_rows(array: Array, loss: str, axis: int, label: str, method: str) -> 
         place = tuple(where[0])
         row = np.moveaxis(array, axis, -1)[place]
         shown = np.array2string(row, threshold=10, edgeitems=4, precision=4)
+        hint = " The model has one output: binary_crossentropy takes 0 and 1 for it." if single else ""
         raise DataError(
             f"{method}: {loss} needs one-hot targets (or probabilities): every row in 0..1 with the sum 1; "
-            f"{label}[{', '.join(map(str, place))}] is {shown}, its sum {total[place]:.4g}."
+            f"{label}[{', '.join(map(str, place))}] is {shown}, its sum {total[place]:.4g}.{hint}"
         )
 
 

@@ -20,7 +20,7 @@ def summary_lines(model: Any, line_length: int | None = None) -> list[str]:
     for row in rows:
         lines += ["├" + "┼".join(bars) + "┤", *_cells(row, widths, right)]
     lines.append("└" + "┴".join(bars) + "┘")
-    slots = [] if model.optimizer is None else model.optimizer.variables
+    slots = model.optimizer.variables if model.optimizer is not None and model.optimizer.built else []
     lines.append(_sum("Total params", model.weights + slots))
     lines.append(_sum("Trainable params", model.trainable_weights))
     lines.append(_sum("Non-trainable params", model.non_trainable_weights))

@@ -12,6 +12,7 @@ from refnet.errors import ArgumentError
 from refnet.models import data as checks
 from refnet.models.compiling import Batches
 from refnet.models.feeds import ArrayFeed, SourceFeed
+from refnet.models.first_edition import GeneratorNames
 from refnet.models.sources import is_source
 from refnet.models.steps import trained_variables
 from refnet.models.streaming import Streaming, count_of, refuse
@@ -21,7 +22,7 @@ from refnet.structure import packed
 Feed: TypeAlias = ArrayFeed | SourceFeed
 
 
-class Trainer(Streaming):
+class Trainer(GeneratorNames, Streaming):
     """What Model adds to Layer for training."""
 
     # ---- fit
@@ -339,20 +340,6 @@ class Trainer(Streaming):
         parts = [step.run([a[i * size : (i + 1) * size] for a in batches.arrays]) for i in range(count)]
         return [np.concatenate([np.atleast_1d(p) for p in group]) for group in zip(*parts)]
 
-    # ---- the first edition's names
-
-    def fit_generator(self, generator: Any, steps_per_epoch: int | None = None, epochs: int = 1, **more: Any) -> Any:
-        """`fit(generator, ...)`; `max_queue_size`, `workers` and `use_multiprocessing` are not read."""
-        return self.fit(generator, steps_per_epoch=steps_per_epoch, epochs=epochs, **_without_queue(more))
-
-    def evaluate_generator(self, generator: Any, steps: int | None = None, **more: Any) -> Any:
-        """`evaluate(generator, steps=steps)`."""
-        return self.evaluate(generator, steps=steps, **_without_queue(more))
-
-    def predict_generator(self, generator: Any, steps: int | None = None, **more: Any) -> Any:
-        """`predict(generator, steps=steps)`."""
-        return self.predict(generator, steps=steps, **_without_queue(more))
-
     # ---- single batches
 
     def train_on_batch(
@@ -388,12 +375,6 @@ class Trainer(Streaming):
             step.run(batches.arrays)
             self._last = step.program
             return _returned(self._results(), return_dict)
-
-
-def _without_queue(more: dict[str, Any]) -> dict[str, Any]:
-    return {
-        k: v for k, v in more.items() if k not in ("max_queue_size", "max_q_size", "workers", "use_multiprocessing")
-    }
 
 
 def _epochs_to_evaluate(validation_freq: Any, epochs: int) -> Container[int]:

@@ -10,21 +10,18 @@ from refnet.ops.accumulation import cumprod, cumsum
 from refnet.ops.activation import (
     elu,
     gelu,
-    hard_sigmoid,
-    leaky_relu,
     linear,
     log_softmax,
     relu,
-    relu6,
     selu,
     sigmoid,
     silu,
     softmax,
     softplus,
     softsign,
+    swish,
 )
 from refnet.ops.adaptive import adaptive_average_pool, adaptive_max_pool
-from refnet.ops.affine import affine_transform
 from refnet.ops.attention import dot_product_attention
 from refnet.ops.bits import bitwise_and, bitwise_or, bitwise_xor, left_shift, right_shift
 from refnet.ops.clipping import clip_by_global_norm, clip_by_norm, clip_by_value, global_norm
@@ -73,30 +70,25 @@ from refnet.ops.joining import concatenate, stack
 from refnet.ops.loss import binary_crossentropy, categorical_crossentropy, sparse_categorical_crossentropy
 from refnet.ops.normalization import batch_normalization, batch_normalization_training
 from refnet.ops.optimizer import adam_rate, adam_update, rmsprop_update, sgd_momentum_update, sgd_update
-from refnet.ops.optimizer_adaptive import (
-    adadelta_update,
-    adagrad_update,
-    adamax_rate,
-    adamax_update,
-    adamw_update,
-    ftrl_update,
-    lion_update,
-    nadam_rates,
-    nadam_update,
-)
+from refnet.ops.optimizer_adam import adamax_rate, adamax_update, adamw_update, nadam_rates, nadam_update
+from refnet.ops.optimizer_adaptive import adadelta_update, adagrad_update, ftrl_update, lion_update
 from refnet.ops.optimizer_normed import adafactor_update, lamb_update, muon_update, schedule_free_adamw_update
 from refnet.ops.padding import pad
 from refnet.ops.piecewise import (
     hard_shrink,
+    hard_sigmoid,
     hard_silu,
     hard_swish,
     hard_tanh,
+    leaky_relu,
+    relu6,
     soft_shrink,
     sparse_plus,
     sparse_sigmoid,
     threshold,
 )
 from refnet.ops.pooling import average_pool, max_pool
+from refnet.ops.quantiles import median, quantile
 from refnet.ops.recurrent_gru import gru
 from refnet.ops.recurrent_lstm import lstm
 from refnet.ops.recurrent_simple import simple_rnn
@@ -132,3 +124,4 @@ from refnet.ops.trigonometry import (
     tan,
 )
 from refnet.ops.unary import cast, erf, exp, expm1, identity, log, log1p, rsqrt, sqrt, stop_gradient, tanh
+from refnet.ops.warping import affine_transform

@@ -8,7 +8,7 @@ from refnet.annotations import Array, Number, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, size_of
 from refnet.errors import ArgumentError
 from refnet.graph import Node
-from refnet.ops.arguments import checked_axes, checked_axis, converted, dtype_of, floating, shape_of
+from refnet.ops.arguments import checked_axes, checked_axis, converted, dtype_of, flag, floating, shape_of
 from refnet.ops.elementwise import elementwise
 from refnet.scalars import exp, log, log1p
 
@@ -61,7 +61,7 @@ def sigmoid(x: TensorLike) -> Array:
     Returns:
         x's shape and dtype, between 0 and 1; the limits at -inf and inf.
     NaN: stays. Empty: an empty result.
-    Source: Chollet 4.1.3; Keras 3 `ops.sigmoid`.
+    Source: Chollet 3.4.3; Keras 3 `ops.sigmoid`.
 
     >>> sigmoid([0.0, 2.0, -1000.0])
     array([0.5      , 0.8807971, 0.       ], dtype=float32)
@@ -122,7 +122,7 @@ def softmax(x: TensorLike, axis: TensorLike = -1) -> Array:
     NaN: a lane with NaN or inf, or of -inf alone, is all NaN. Empty: an empty result.
     Raises:
         ArgumentError: a number without axes, or an axis that x does not have.
-    Source: Chollet 4.2.3; Keras 3 `ops.softmax`.
+    Source: Chollet 3.5.3; Keras 3 `ops.softmax`.
 
     >>> softmax([[0.0, 0.0], [0.0, 1000.0]])
     array([[0.5, 0.5],
@@ -277,34 +277,28 @@ log_softmax_op = Op(
 def linear(x: TensorLike) -> Array:
     """x as it is.
 
+    Args:
+        x: an array, tensor or number of any dtype.
+    Returns:
+        x's shape and dtype.
+    NaN: stays. Empty: an empty result.
+    Source: Keras 3 `activations.linear`.
+
     >>> linear([1.0, -2.0])
     array([ 1., -2.], dtype=float32)
     """
     return ops.identity(x)
 
 
-def relu6(x: TensorLike) -> Array:
-    """min(max(x, 0), 6). The gradient is 0 at 0 and beyond 6.
-
-    >>> relu6([-1.0, 3.0, 9.0])
-    array([0., 3., 6.], dtype=float32)
-    """
-    return ops.minimum(relu(x), 6)
-
-
-def leaky_relu(x: TensorLike, negative_slope: float = 0.2) -> Array:
-    """x above zero, negative_slope * x elsewhere.
-
-    >>> leaky_relu([-1.0, 2.0], negative_slope=0.5)
-    array([-0.5,  2. ], dtype=float32)
-    """
-    x = floating("leaky_relu", x)
-    return ops.where(ops.greater(x, 0), x, ops.multiply(x, negative_slope))
-
-
 def elu(x: TensorLike, alpha: float = 1.0) -> Array:
     """x above zero, alpha * (e**x - 1) elsewhere.
 
+    Args:
+        x: an array, tensor or number; integers and bools take the default floating dtype.
+        alpha: what x tends to, negated, far below zero.
+    Returns:
+        x's shape and dtype.
+    NaN: stays. Empty: an empty result.
     Source: Clevert et al. 2015; Keras 3 `ops.elu`.
 
     >>> elu([-1.0, 2.0])
@@ -319,6 +313,11 @@ def elu(x: TensorLike, alpha: float = 1.0) -> Array:
 def selu(x: TensorLike) -> Array:
     """scale * elu(x, alpha), with the constants that keep mean 0 and variance 1.
 
+    Args:
+        x: an array, tensor or number; integers and bools take the default floating dtype.
+    Returns:
+        x's shape and dtype.
+    NaN: stays. Empty: an empty result.
     Source: Klambauer et al. 2017; Keras 3 `ops.selu`.
 
     >>> selu([-1.0, 2.0])
@@ -330,6 +329,11 @@ def selu(x: TensorLike) -> Array:
 def silu(x: TensorLike) -> Array:
     """x * sigmoid(x), also called swish.
 
+    Args:
+        x: an array, tensor or number; integers and bools take the default floating dtype.
+    Returns:
+        x's shape and dtype.
+    NaN: stays. Empty: an empty result.
     Source: Ramachandran et al. 2017; Keras 3 `ops.silu`.
 
     >>> silu([0.0, 2.0])
@@ -339,23 +343,24 @@ def silu(x: TensorLike) -> Array:
     return ops.multiply(x, sigmoid(x))
 
 
+swish = silu
+
+
 def softsign(x: TensorLike) -> Array:
     """x / (1 + |x|).
+
+    Args:
+        x: an array, tensor or number; integers and bools take the default floating dtype.
+    Returns:
+        x's shape and dtype.
+    NaN: stays. Empty: an empty result.
+    Source: Keras 3 `ops.softsign`.
 
     >>> softsign([-1.0, 3.0])
     array([-0.5 ,  0.75], dtype=float32)
     """
     x = floating("softsign", x)
     return ops.divide(x, ops.add(1, ops.abs(x)))
-
-
-def hard_sigmoid(x: TensorLike) -> Array:
-    """relu6(x + 3) / 6: sigmoid by three straight lines.
-
-    >>> hard_sigmoid([-4.0, 0.0, 4.0])
-    array([0. , 0.5, 1. ], dtype=float32)
-    """
-    return ops.divide(relu6(ops.add(floating("hard_sigmoid", x), 3)), 6)
 
 
 def gelu(x: TensorLike, approximate: bool = True) -> Array:
@@ -377,7 +382,7 @@ def gelu(x: TensorLike, approximate: bool = True) -> Array:
     array([0.841192], dtype=float32)
     """
     x = floating("gelu", x)
-    if approximate:
+    if flag("gelu", approximate, "approximate"):
         inner = ops.multiply(root(2 / pi), ops.add(x, ops.multiply(0.044715, ops.multiply(x, ops.square(x)))))
         return ops.multiply(ops.multiply(0.5, x), ops.add(1, ops.tanh(inner)))
     return ops.multiply(ops.multiply(0.5, x), ops.add(1, ops.erf(ops.multiply(x, root(0.5)))))

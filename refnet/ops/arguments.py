@@ -1,12 +1,14 @@
 """How public ops take what users give them: arrays, numbers and tensors, brought to one dtype and to checked axes."""
 
+import math
 from typing import Any
 
 import numpy as np
 
 from refnet import dtypes
-from refnet.annotations import Shape, TensorLike
-from refnet.errors import ArgumentError, DtypeError
+from refnet.annotations import Array, Shape, TensorLike
+from refnet.definition import MOST
+from refnet.errors import ArgumentError, DtypeError, ShapeError, in_memory, shown
 from refnet.graph import Constant, Tensor
 
 
@@ -29,17 +31,21 @@ def converted(op: str, x: TensorLike, name: str = "x") -> TensorLike:
         return x
     if isinstance(x, bool):
         return np.asarray(x)
-    if isinstance(x, (int, float)):
-        return np.asarray(
-            x, dtypes.floatx() if isinstance(x, float) else ("int32" if -(2**31) <= x < 2**31 else "int64")
-        )
+    if isinstance(x, float):
+        return np.asarray(x, dtypes.as_numpy(dtypes.floatx()))
+    if isinstance(x, int):
+        return as_integer(op, x, "int32" if -(2**31) <= x < 2**31 else "int64")
     if isinstance(x, (list, tuple)) and any(isinstance(part, Tensor) for part in x):
         from refnet import ops
 
         return ops.stack(list(x))
-    array = np.asarray(x)
+    try:
+        array = np.asarray(x)
+    except (ValueError, TypeError, OverflowError):
+        raise DtypeError(f"{op}: {name} must hold numbers, in rows of equal length; got {shown(x)}.") from None
     if isinstance(x, (list, tuple)) and array.dtype == np.float64:
-        array = array.astype(dtypes.as_numpy(dtypes.floatx()))
+        with np.errstate(over="ignore"):
+            array = array.astype(dtypes.as_numpy(dtypes.floatx()))
     if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
         raise DtypeError(f"{op}: {name} must hold numbers; got {type(x).__name__} of dtype {array.dtype}.")
     return array
@@ -55,7 +61,16 @@ def as_dtype(x: TensorLike, dtype: str) -> TensorLike:
         return Constant(x.value, dtype)
     if isinstance(x, Tensor):
         return ops.cast(x, dtype)
-    return np.asarray(x).astype(dtypes.as_numpy(dtype))
+    with in_memory("a conversion"), np.errstate(all="ignore"):
+        return np.asarray(x).astype(dtypes.as_numpy(dtype))
+
+
+def as_integer(op: str, x: int, dtype: str) -> Array:
+    """A Python integer as an array. Raises ArgumentError where it does not fit."""
+    try:
+        return np.asarray(x, dtypes.as_numpy(dtype))
+    except OverflowError:
+        raise ArgumentError(f"{op}: {x} does not fit {dtype}.") from None
 
 
 def promoted(op: str, *xs: TensorLike) -> list[TensorLike]:
@@ -73,7 +88,12 @@ def promoted(op: str, *xs: TensorLike) -> list[TensorLike]:
             dtype = dtypes.floatx()
         elif w and dtype == "bool" and not isinstance(x, bool):
             dtype = "int32"
-    return [np.asarray(x, dtypes.as_numpy(dtype)) if w else as_dtype(x, dtype) for x, w in zip(given, weak)]
+    return [weakly(op, x, dtype) if w else as_dtype(x, dtype) for x, w in zip(given, weak)]
+
+
+def weakly(op: str, x: Any, dtype: str) -> Array:
+    """A Python number in the dtype of the arrays that it meets."""
+    return as_integer(op, x, dtype) if isinstance(x, int) else np.asarray(x, dtypes.as_numpy(dtype))
 
 
 def floating(op: str, x: TensorLike, name: str = "x") -> TensorLike:
@@ -86,7 +106,7 @@ def checked_axis(op: str, axis: Any, rank: int) -> int:
     """An axis counted from the front. Raises ArgumentError if there is no such axis."""
     try:
         number = int(axis.__index__())
-    except AttributeError:
+    except (AttributeError, TypeError):
         raise ArgumentError(f"{op}: axis must be an integer; got {axis!r}.") from None
     if not -rank <= number < rank:
         raise ArgumentError(f"{op}: axis {axis} is outside an array with {rank} axes; use {-rank}..{rank - 1}.")
@@ -101,3 +121,53 @@ def checked_axes(op: str, axis: Any, rank: int) -> tuple[int, ...]:
     if len(set(given)) != len(given):
         raise ArgumentError(f"{op}: axis {axis} names an axis twice.")
     return tuple(sorted(given))
+
+
+# ---- arguments that are no arrays
+
+
+def number(op: str, value: Any, name: str) -> float:
+    """A single real number as a float. Raises ArgumentError for anything else."""
+    single = isinstance(value, (int, float, np.number, np.bool_)) or (isinstance(value, np.ndarray) and value.ndim == 0)
+    try:
+        if single:
+            return float(value)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ArgumentError(f"{op}: {name} must be a number; got {shown(value)}.")
+
+
+def integer(op: str, value: Any, name: str) -> int:
+    """A single whole number as an int; 2.0 is one. Raises ArgumentError for anything else."""
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    result = number(op, value, name)
+    if result != result or result in (float("inf"), -float("inf")) or result != int(result):
+        raise ArgumentError(f"{op}: {name} must be a whole number; got {value!r}.")
+    return int(result)
+
+
+def flag(op: str, value: Any, name: str) -> bool:
+    """A yes or no. Raises ArgumentError for an array of several."""
+    if isinstance(value, (np.ndarray, Tensor)) and value.shape != ():
+        raise ArgumentError(f"{op}: {name} must be True or False; got {shown(value)}.")
+    return bool(value)
+
+
+def entries(op: str, value: Any, name: str) -> list[Any]:
+    """The parts of a list, a tuple or an array. Raises ArgumentError for anything else."""
+    if isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim):
+        return list(value)
+    raise ArgumentError(f"{op}: {name} must be a list or a tuple; got {shown(value)}.")
+
+
+def dimensions(op: str, shape: Any) -> tuple[Any, ...]:
+    """A shape as a tuple of integers, not below 0, and tensors. Raises ArgumentError for anything else."""
+    given = (shape,) if isinstance(shape, (int, np.integer, Tensor)) else entries(op, shape, "shape")
+    for d in given:
+        if not isinstance(d, Tensor) and (isinstance(d, bool) or not isinstance(d, (int, np.integer)) or d < 0):
+            raise ArgumentError(f"{op}: a shape is made of integers, not below 0; got {shape!r}.")
+    known = [d if isinstance(d, Tensor) else int(d) for d in given]
+    if math.prod(d or 1 for d in known if isinstance(d, int)) > MOST:
+        raise ShapeError(f"{op}: an array of shape {tuple(known)} is larger than any memory.")
+    return tuple(known)

@@ -6,7 +6,7 @@ from refnet.definition import Form, Op, Spec, SpecLike, View, broadcast_strides,
 from refnet.errors import ArgumentError, DtypeError, ShapeError
 from refnet.gradients import differentiated
 from refnet.graph import Node
-from refnet.ops.arguments import as_dtype, converted, dtype_of, floating, promoted, shape_of
+from refnet.ops.arguments import as_dtype, converted, dtype_of, flag, floating, number, promoted, shape_of
 from refnet.ops.elementwise import sum_like
 from refnet.ops.statistics import wide_enough
 from refnet.scalars import divide, exp, larger, log, lowest
@@ -74,7 +74,15 @@ def dot_product_attention(
         if features is None:
             raise ShapeError(f"{name} needs to know the features of a head, to scale by; query has {shape_of(query)}.")
         scale = max(features, 1) ** -0.5
-    y, _ = dot_product_attention_op(query, key, value, bias, mask, scale=float(scale), is_causal=bool(is_causal))
+    y, _ = dot_product_attention_op(
+        query,
+        key,
+        value,
+        bias,
+        mask,
+        scale=number("dot_product_attention", scale, "scale"),
+        is_causal=flag("dot_product_attention", is_causal, "is_causal"),
+    )
     return as_dtype(y, dtype)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from refnet import ops
 from refnet.annotations import TensorLike
 from refnet.errors import ArgumentError
-from refnet.ops.arguments import as_dtype, dtype_of, floating
+from refnet.ops.arguments import as_dtype, dtype_of, entries, floating
 
 
 def positive(op: str, clip_norm: Any) -> float:
@@ -18,6 +18,13 @@ def positive(op: str, clip_norm: Any) -> float:
 
 def clip_by_value(x: TensorLike, clip_value: float) -> TensorLike:
     """x, cut off at -clip_value and clip_value. See `clip`.
+
+    Args:
+        x: an array, tensor or number of any dtype.
+        clip_value: a number above 0.
+    Returns:
+        x's shape and dtype.
+    NaN: stays. Empty: an empty result.
 
     >>> clip_by_value([-3.0, 1.0], 2.0)
     array([-2.,  1.], dtype=float32)
@@ -69,7 +76,7 @@ def global_norm(xs: Sequence[TensorLike]) -> TensorLike:
     >>> global_norm([[3.0], [4.0]])
     array(5., dtype=float32)
     """
-    given = [floating("global_norm", x) for x in xs if x is not None]
+    given = [floating("global_norm", x) for x in entries("global_norm", xs, "xs") if x is not None]
     if not given:
         raise ArgumentError("global_norm needs at least one array.")
     dtype = dtype_of(given[0])

@@ -37,6 +37,15 @@ def equal_scalar(x1: Number, x2: Number) -> Number:
 def not_equal(x1: TensorLike, x2: TensorLike) -> Array:
     """Whether x1[i] != x2[i], with broadcasting; True where either is NaN. See `equal`.
 
+    Args:
+        x1, x2: arrays, tensors or numbers of any dtype; shapes that broadcast.
+    Returns:
+        The common shape, bool.
+    NaN: is unequal to all, itself too. Empty: an empty result.
+    Raises:
+        ShapeError: shapes that do not broadcast.
+    Source: Keras 3 `ops.not_equal`.
+
     >>> not_equal([1, 2], 2)
     array([ True, False])
     """
@@ -49,6 +58,15 @@ def not_equal_scalar(x1: Number, x2: Number) -> Number:
 
 def less(x1: TensorLike, x2: TensorLike) -> Array:
     """Whether x1[i] < x2[i], with broadcasting; False where either is NaN. See `equal`.
+
+    Args:
+        x1, x2: arrays, tensors or numbers of any dtype; shapes that broadcast.
+    Returns:
+        The common shape, bool.
+    NaN: is less than nothing. Empty: an empty result.
+    Raises:
+        ShapeError: shapes that do not broadcast.
+    Source: Keras 3 `ops.less`.
 
     >>> less([1, 2, 3], 2)
     array([ True, False, False])
@@ -63,6 +81,15 @@ def less_scalar(x1: Number, x2: Number) -> Number:
 def less_equal(x1: TensorLike, x2: TensorLike) -> Array:
     """Whether x1[i] <= x2[i], with broadcasting; False where either is NaN. See `equal`.
 
+    Args:
+        x1, x2: arrays, tensors or numbers of any dtype; shapes that broadcast.
+    Returns:
+        The common shape, bool.
+    NaN: gives False. Empty: an empty result.
+    Raises:
+        ShapeError: shapes that do not broadcast.
+    Source: Keras 3 `ops.less_equal`.
+
     >>> less_equal([1, 2, 3], 2)
     array([ True,  True, False])
     """
@@ -76,6 +103,15 @@ def less_equal_scalar(x1: Number, x2: Number) -> Number:
 def greater(x1: TensorLike, x2: TensorLike) -> Array:
     """Whether x1[i] > x2[i], with broadcasting; False where either is NaN. See `equal`.
 
+    Args:
+        x1, x2: arrays, tensors or numbers of any dtype; shapes that broadcast.
+    Returns:
+        The common shape, bool.
+    NaN: is greater than nothing. Empty: an empty result.
+    Raises:
+        ShapeError: shapes that do not broadcast.
+    Source: Keras 3 `ops.greater`.
+
     >>> greater([1, 2, 3], 2)
     array([False, False,  True])
     """
@@ -88,6 +124,15 @@ def greater_scalar(x1: Number, x2: Number) -> Number:
 
 def greater_equal(x1: TensorLike, x2: TensorLike) -> Array:
     """Whether x1[i] >= x2[i], with broadcasting; False where either is NaN. See `equal`.
+
+    Args:
+        x1, x2: arrays, tensors or numbers of any dtype; shapes that broadcast.
+    Returns:
+        The common shape, bool.
+    NaN: gives False. Empty: an empty result.
+    Raises:
+        ShapeError: shapes that do not broadcast.
+    Source: Keras 3 `ops.greater_equal`.
 
     >>> greater_equal([1, 2, 3], 2)
     array([False,  True,  True])
@@ -132,6 +177,13 @@ def isfinite_scalar(x: Number) -> Number:
 def isinf(x: TensorLike) -> Array:
     """Whether x[i] is inf or -inf. See `isfinite`.
 
+    Args:
+        x: an array, tensor or number of any dtype.
+    Returns:
+        x's shape, bool. There is no gradient.
+    Empty: an empty result.
+    Source: Keras 3 `ops.isinf`.
+
     >>> isinf([1.0, float("inf"), float("nan")])
     array([False,  True, False])
     """
@@ -144,6 +196,13 @@ def isinf_scalar(x: Number) -> Number:
 
 def isnan(x: TensorLike) -> Array:
     """Whether x[i] is NaN. See `isfinite`.
+
+    Args:
+        x: an array, tensor or number of any dtype.
+    Returns:
+        x's shape, bool. There is no gradient.
+    Empty: an empty result.
+    Source: Keras 3 `ops.isnan`.
 
     >>> isnan([1.0, float("inf"), float("nan")])
     array([False, False,  True])
@@ -193,6 +252,15 @@ def logical_and_scalar(x1: Number, x2: Number) -> Number:
 def logical_or(x1: TensorLike, x2: TensorLike) -> Array:
     """Whether at least one element is true, with broadcasting. See `logical_and`.
 
+    Args:
+        x1, x2: arrays, tensors or numbers of any dtype, true where not 0; shapes that broadcast.
+    Returns:
+        The common shape, bool.
+    NaN: is true. Empty: an empty result.
+    Raises:
+        ShapeError: shapes that do not broadcast.
+    Source: Keras 3 `ops.logical_or`.
+
     >>> logical_or([True, False], [0, 0])
     array([ True, False])
     """
@@ -206,6 +274,15 @@ def logical_or_scalar(x1: Number, x2: Number) -> Number:
 def logical_xor(x1: TensorLike, x2: TensorLike) -> Array:
     """Whether exactly one element is true, with broadcasting. See `logical_and`.
 
+    Args:
+        x1, x2: arrays, tensors or numbers of any dtype, true where not 0; shapes that broadcast.
+    Returns:
+        The common shape, bool.
+    NaN: is true. Empty: an empty result.
+    Raises:
+        ShapeError: shapes that do not broadcast.
+    Source: Keras 3 `ops.logical_xor`.
+
     >>> logical_xor([True, True, False], [True, False, False])
     array([False,  True, False])
     """
@@ -214,6 +291,13 @@ def logical_xor(x1: TensorLike, x2: TensorLike) -> Array:
 
 def logical_not(x: TensorLike) -> Array:
     """Whether the element is false. See `logical_and`.
+
+    Args:
+        x: an array, tensor or number of any dtype, true where not 0.
+    Returns:
+        x's shape, bool. There is no gradient.
+    NaN: is true. Empty: an empty result.
+    Source: Keras 3 `ops.logical_not`.
 
     >>> logical_not([True, False])
     array([False,  True])

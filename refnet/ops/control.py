@@ -293,6 +293,12 @@ def vectorized_map(function: Callable[[Any], Any], elements: Any) -> Any:
 def dtype(x: TensorLike) -> str:
     """The name of the dtype of an array, tensor, variable or number.
 
+    Args:
+        x: an array, tensor or number.
+    Returns:
+        The name, such as "float32".
+    Source: Keras 3 `ops.dtype`.
+
     >>> dtype(np.zeros(2, "int8"))
     'int8'
     """
@@ -320,6 +326,13 @@ def convert_to_tensor(x: TensorLike, dtype: DTypeLike | None = None) -> TensorLi
 
 def convert_to_numpy(x: TensorLike) -> Array:
     """The values of an array, variable, number or nested list as a NumPy array; a symbolic tensor has none and raises.
+
+    Args:
+        x: an array, number or nested list; or a tensor whose value is known.
+    Returns:
+        A NumPy array.
+    NaN: stays. Empty: an empty array.
+    Source: Keras 3 `ops.convert_to_numpy`.
 
     >>> convert_to_numpy([1.0, 2.0])
     array([1., 2.], dtype=float32)

@@ -16,7 +16,7 @@ from refnet.definition import Form, Op, Spec, whole
 from refnet.errors import ArgumentError, ShapeError
 from refnet.gradients import Undifferentiable
 from refnet.graph import Node
-from refnet.ops.arguments import as_dtype, converted, dtype_of, floating, is_symbolic, shape_of
+from refnet.ops.arguments import as_dtype, converted, dtype_of, flag, floating, integer, is_symbolic, shape_of
 from refnet.scalars import INF, exp, log1p
 
 # ---- the loss
@@ -82,7 +82,7 @@ def lengths(op: str, name: str, x: TensorLike, batch: int | None) -> TensorLike:
 
 def checked_blank(op: str, mask_index: Any, classes: int) -> int:
     """The number of the blank's class; the last one if None."""
-    blank = classes - 1 if mask_index is None else int(mask_index)
+    blank = classes - 1 if mask_index is None else integer("ctc_decode", mask_index, "mask_index")
     if not 0 <= blank < classes:
         raise ArgumentError(
             f"{op}: mask_index must be one of the {classes} classes, 0..{classes - 1}; got {mask_index}."
@@ -300,7 +300,9 @@ def ctc_decode(
     steps = lengths("ctc_decode", "sequence_lengths", sequence_lengths, shape_of(x)[0])
     blank = checked_blank("ctc_decode", mask_index, shape_of(x)[2])
     if strategy == "greedy":
-        labels, scores = ctc_greedy_decode_op(x, steps, blank=blank, merge_repeated=bool(merge_repeated))
+        labels, scores = ctc_greedy_decode_op(
+            x, steps, blank=blank, merge_repeated=flag("ctc_decode", merge_repeated, "merge_repeated")
+        )
         return ops.expand_dims(labels, 0), scores
     if strategy != "beam_search":
         raise ArgumentError(f"ctc_decode: strategy must be 'greedy' or 'beam_search'; got {strategy!r}.")

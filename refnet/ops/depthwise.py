@@ -100,7 +100,7 @@ def separable_conv(
     Raises:
         ShapeError: ranks or channels that do not fit, a pointwise kernel with more than one element along a spatial axis.
         ArgumentError: strides or dilation below 1, unknown padding or data format.  DtypeError: bool.
-    Source: Chollet 9.3.2; Keras 3 `ops.separable_conv`.
+    Source: Chollet 7.3.1; Keras 3 `ops.separable_conv`.
 
     >>> separable_conv(np.ones((1, 2, 2, 2)), np.ones((2, 2, 2, 1)), np.ones((1, 1, 2, 1)))
     array([[[[8.]]]])

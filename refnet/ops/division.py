@@ -53,6 +53,13 @@ divide_op = elementwise(
 def reciprocal(x: TensorLike) -> Array:
     """1 / x; see `divide`.
 
+    Args:
+        x: an array, tensor or number; integers and bools take the default floating dtype.
+    Returns:
+        x's shape and dtype.
+    NaN: stays; at 0 inf with the sign of the zero. Empty: an empty result.
+    Source: Keras 3 `ops.reciprocal`.
+
     >>> reciprocal([2.0, 0.0])
     array([0.5, inf], dtype=float32)
     """

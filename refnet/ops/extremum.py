@@ -4,7 +4,7 @@ from refnet import ops
 from refnet.annotations import Array, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View
 from refnet.graph import Node
-from refnet.ops.arguments import checked_axes, converted, dtype_of, shape_of
+from refnet.ops.arguments import checked_axes, converted, dtype_of, flag, shape_of
 from refnet.ops.reduction import back_rule, reduce, reduced_form, reduced_rule, reduced_view, sum_op
 
 
@@ -67,7 +67,8 @@ def extremum(op: Op, name: str, x: TensorLike, axis: TensorLike, keepdims: bool,
     axes = checked_axes(name, axis, len(given))
     if 0 in [given[a] for a in axes]:
         dims = ops.shape(x)
-        kept = [1 if a in axes else d for a, d in enumerate(dims) if keepdims or a not in axes]
+        stay = flag(name, keepdims, "keepdims")
+        kept = [1 if a in axes else d for a, d in enumerate(dims) if stay or a not in axes]
         return ops.broadcast_to(bound, kept)
     pick = ops.maximum if op is max_op else ops.minimum
     return pick(reduce(op, name, x, axis, keepdims), bound)

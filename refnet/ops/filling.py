@@ -1,14 +1,17 @@
 """Filling: arrays whose elements follow from a shape alone."""
 
+from typing import Any
+
 import numpy as np
 
 from refnet import dtypes
 from refnet.annotations import Array, Shape, Tasks, TensorLike
-from refnet.definition import Form, Op, Spec, View
-from refnet.errors import ArgumentError
+from refnet.definition import MOST, Form, Op, Spec, View
+from refnet.errors import ArgumentError, ShapeError, in_memory
 from refnet.graph import Constant, Node, Tensor, call_with_shape
-from refnet.ops.arguments import as_dtype, converted, dtype_of, shape_of
+from refnet.ops.arguments import as_dtype, converted, dimensions, dtype_of, integer, number, shape_of
 from refnet.ops.shapes import broadcast_like, broadcast_to
+from refnet.scalars import INF
 
 
 def full(shape: Shape | int, fill_value: TensorLike, dtype: str | None = None) -> TensorLike:
@@ -31,17 +34,28 @@ def full(shape: Shape | int, fill_value: TensorLike, dtype: str | None = None) -
            [7, 7, 7]], dtype=int32)
     """
     dtype = dtypes.standardize(dtype)
-    entries = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    entries = dimensions("full", shape)
     if isinstance(fill_value, Tensor):
         return broadcast_to(as_dtype(fill_value, dtype), entries)
-    value = np.asarray(fill_value, dtypes.as_numpy(dtype))
+    value = np.asarray(as_dtype(converted("full", fill_value, "fill_value"), dtype))
     if any(isinstance(d, Tensor) for d in entries):
         return broadcast_to(Constant(value, dtype), entries)
-    return np.array(broadcast_to(value, entries)) if value.ndim else np.full(entries, value)
+    with in_memory("full"):
+        return np.array(broadcast_to(value, entries))
 
 
 def zeros(shape: Shape | int, dtype: str | None = None) -> TensorLike:
     """An array of zeros (see `full`).
+
+    Args:
+        shape: the result's shape; entries may come from `ops.shape`.
+        dtype: the result's dtype; the default floating dtype if None.
+    Returns:
+        An array of that shape; a tensor where an entry of the shape is one.
+    Empty: an empty result.
+    Raises:
+        ArgumentError: no shape.
+    Source: Keras 3 `ops.zeros`.
 
     >>> zeros(2)
     array([0., 0.], dtype=float32)
@@ -51,6 +65,16 @@ def zeros(shape: Shape | int, dtype: str | None = None) -> TensorLike:
 
 def ones(shape: Shape | int, dtype: str | None = None) -> TensorLike:
     """An array of ones (see `full`).
+
+    Args:
+        shape: the result's shape; entries may come from `ops.shape`.
+        dtype: the result's dtype; the default floating dtype if None.
+    Returns:
+        An array of that shape; a tensor where an entry of the shape is one.
+    Empty: an empty result.
+    Raises:
+        ArgumentError: no shape.
+    Source: Keras 3 `ops.ones`.
 
     >>> ones((1, 2))
     array([[1., 1.]], dtype=float32)
@@ -77,12 +101,20 @@ def full_like(x: TensorLike, fill_value: TensorLike, dtype: str | None = None) -
     x = converted("full_like", x)
     dtype = dtype_of(x) if dtype is None else dtypes.standardize(dtype)
     if isinstance(x, Tensor) and not isinstance(fill_value, Tensor):
-        return broadcast_like(Constant(fill_value, dtype), x)
+        return broadcast_like(Constant(as_dtype(converted("full_like", fill_value, "fill_value"), dtype)), x)
     return full(shape_of(x), fill_value, dtype)
 
 
 def zeros_like(x: TensorLike, dtype: str | None = None) -> TensorLike:
     """Zeros in the shape and dtype of x (see `full_like`).
+
+    Args:
+        x: an array or tensor; read for its shape and dtype only.
+        dtype: the result's dtype; x's if None.
+    Returns:
+        x's shape.
+    NaN: has no influence. Empty: an empty result.
+    Source: Keras 3 `ops.zeros_like`.
 
     >>> zeros_like([1.5, 2.5])
     array([0., 0.], dtype=float32)
@@ -92,6 +124,14 @@ def zeros_like(x: TensorLike, dtype: str | None = None) -> TensorLike:
 
 def ones_like(x: TensorLike, dtype: str | None = None) -> TensorLike:
     """Ones in the shape and dtype of x (see `full_like`).
+
+    Args:
+        x: an array or tensor; read for its shape and dtype only.
+        dtype: the result's dtype; x's if None.
+    Returns:
+        x's shape.
+    NaN: has no influence. Empty: an empty result.
+    Source: Keras 3 `ops.ones_like`.
 
     >>> ones_like([[3, 4]])
     array([[1, 1]])
@@ -117,7 +157,11 @@ def eye(N: int, M: int | None = None, k: int = 0, dtype: str | None = None) -> A
     array([[0., 1., 0.],
            [0., 0., 1.]], dtype=float32)
     """
-    return np.eye(N, M, k, dtypes.as_numpy(dtypes.standardize(dtype)))
+    rows, columns = dimensions("eye", (N, N if M is None else M))
+    name, place = dtypes.standardize(dtype), integer("eye", k, "k")
+    with in_memory("eye"):
+        place = max(-rows, min(place, columns))  # further away there is nothing either
+        return np.eye(rows, columns, k=place, dtype=dtypes.as_numpy(name))
 
 
 # ---- arange
@@ -148,16 +192,31 @@ def arange(start: TensorLike, stop: TensorLike = None, step: TensorLike = None, 
         return _arange_to_dimension(start, stop, step, dtype)
     if isinstance(start, Tensor) or isinstance(step, Tensor):
         raise ArgumentError("arange: only `stop` may be symbolic, as in arange(ops.shape(x)[0]).")
+    start, stop, step = (ends(name, v) for name, v in (("start", start), ("stop", stop), ("step", step)))
     if step == 0:
         raise ArgumentError("arange: step must not be 0.")
     if dtype is None:
-        given = [converted("arange", v) for v in (start, stop, step)]
-        dtype = dtypes.promote(*map(dtype_of, given))
-    return np.arange(start, stop, step).astype(dtypes.as_numpy(dtypes.standardize(dtype)))
+        dtype = dtypes.promote(*(dtype_of(converted("arange", v)) for v in (start, stop, step)))
+    if (stop - start) / step > MOST:
+        raise ShapeError(f"arange: {start} to {stop} by {step} are more numbers than any memory holds.")
+    with in_memory("arange"), np.errstate(all="ignore"):
+        return np.arange(start, stop, step).astype(dtypes.as_numpy(dtypes.standardize(dtype)))
+
+
+def ends(name: str, value: Any) -> Any:
+    """A finite number, as an integer if it is one."""
+    if isinstance(value, (int, np.integer)):
+        if not -(2**63) <= value < 2**63:
+            raise ArgumentError(f"arange: {name} {value} does not fit int64.")
+        return value
+    result = number("arange", value, name)
+    if not -INF < result < INF:
+        raise ArgumentError(f"arange: {name} must be finite; got {value!r}.")
+    return value.item() if isinstance(value, np.ndarray) else value
 
 
 def _arange_to_dimension(start: TensorLike, stop: TensorLike, step: TensorLike, dtype: str | None) -> TensorLike:
-    if isinstance(start, Tensor) or int(start) != start or step != 1:
+    if isinstance(start, Tensor) or integer("arange", start, "start") != start or step != 1:
         raise ArgumentError(
             f"arange: up to a symbolic stop, start must be an integer and step 1; got {start!r} and {step!r}."
         )

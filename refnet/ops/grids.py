@@ -6,8 +6,21 @@ import numpy as np
 
 from refnet import dtypes, ops
 from refnet.annotations import TensorLike
-from refnet.errors import ArgumentError, ShapeError
-from refnet.ops.arguments import as_dtype, checked_axis, converted, dtype_of, is_symbolic, promoted, shape_of
+from refnet.definition import broadcast_shapes
+from refnet.errors import ArgumentError, ShapeError, in_memory
+from refnet.ops.arguments import (
+    as_dtype,
+    checked_axis,
+    converted,
+    dimensions,
+    dtype_of,
+    flag,
+    integer,
+    is_symbolic,
+    number,
+    promoted,
+    shape_of,
+)
 
 # ---- evenly spaced numbers
 
@@ -45,11 +58,16 @@ def linspace(
     if isinstance(num, bool) or not isinstance(num, (int, np.integer)) or num < 0:
         raise ArgumentError(f"linspace: num must be an integer, not below 0; got {num!r}.")
     first, last = promoted("linspace", start, stop)
+    common = broadcast_shapes("linspace", shape_of(first), shape_of(last))
+    axis = checked_axis("linspace", axis, len(common) + 1)
+    dimensions("linspace", (num, *[d or 1 for d in common]))
+    endpoint, retstep = flag("linspace", endpoint, "endpoint"), flag("linspace", retstep, "retstep")
     floating = dtype_of(first) if dtypes.is_floating(dtype_of(first)) else dtypes.floatx()
     wanted = floating if dtype is None else dtypes.standardize(dtype)
     if not is_symbolic(first, last):
         first, last = (np.asarray(as_dtype(x, "float64")) for x in (first, last))
-        y, step = np.linspace(first, last, int(num), endpoint, retstep=True, axis=axis)
+        with in_memory("linspace"), np.errstate(all="ignore"):
+            y, step = np.linspace(first, last, int(num), endpoint, retstep=True, axis=axis)
         y = np.floor(y) if dtypes.is_integer(wanted) else y
         y, step = y.astype(dtypes.as_numpy(wanted)), np.asarray(step).astype(dtypes.as_numpy(floating))
         return (y, step) if retstep else y
@@ -104,9 +122,9 @@ def logspace(
     exponents = linspace(start, stop, num, endpoint, axis=axis)
     wanted = dtype_of(exponents) if dtype is None else dtypes.standardize(dtype)
     if is_symbolic(exponents):
-        return as_dtype(ops.power(float(base), exponents), wanted)
+        return as_dtype(ops.power(number("logspace", base, "base"), exponents), wanted)
     wide = linspace(start, stop, num, endpoint, dtype="float64", axis=axis)
-    return np.power(float(base), wide).astype(dtypes.as_numpy(wanted))
+    return np.power(number("logspace", base, "base"), wide).astype(dtypes.as_numpy(wanted))
 
 
 # ---- coordinates
@@ -132,7 +150,7 @@ def meshgrid(*x: TensorLike, indexing: str = "xy") -> list[TensorLike]:
            [4, 4],
            [5, 5]])
     """
-    if indexing not in ("xy", "ij"):
+    if not isinstance(indexing, str) or indexing not in ("xy", "ij"):
         raise ArgumentError(f"meshgrid: indexing must be 'xy' or 'ij'; got {indexing!r}.")
     given = [converted("meshgrid", part) for part in x]
     for part in given:
@@ -170,17 +188,20 @@ def tri(N: int, M: int | None = None, k: int = 0, dtype: str | None = None) -> T
     array([[1, 0, 0],
            [1, 1, 0]], dtype=int32)
     """
-    return np.tri(N, M, k).astype(dtypes.as_numpy(dtypes.standardize(dtype)))
+    rows, columns = dimensions("tri", (N, N if M is None else M))
+    name, place = dtypes.standardize(dtype), max(-rows, min(integer("tri", k, "k"), columns))
+    with in_memory("tri"):
+        return np.tri(rows, columns, place).astype(dtypes.as_numpy(name))
 
 
 def below_diagonal(op: str, x: TensorLike, k: int) -> tuple[TensorLike, TensorLike]:
     """x, and whether a place of its last two axes lies on or below diagonal k."""
-    x = converted(op, x)
+    x, k = converted(op, x), integer(op, k, "k")
     if len(shape_of(x)) < 2:
         raise ShapeError(f"{op} needs at least two axes, rows and columns; got shape {tuple(shape_of(x))}.")
     rows, columns = ops.shape(x)[-2:]
     places = ops.subtract(ops.arange(columns), ops.expand_dims(ops.arange(rows), 1))
-    return x, ops.less_equal(places, int(k))
+    return x, ops.less_equal(places, max(-(2**31), min(k, 2**31 - 1)))
 
 
 def tril(x: TensorLike, k: int = 0) -> TensorLike:
@@ -225,7 +246,7 @@ def triu(x: TensorLike, k: int = 0) -> TensorLike:
     array([[1, 2],
            [0, 4]])
     """
-    x, below = below_diagonal("triu", x, int(k) - 1)
+    x, below = below_diagonal("triu", x, integer("triu", k, "k") - 1)
     return ops.where(below, ops.zeros((), dtype_of(x)), x)
 
 
@@ -251,7 +272,7 @@ def diag(x: TensorLike, k: int = 0) -> TensorLike:
     >>> diag([[1, 2], [3, 4]], 1)
     array([2])
     """
-    x, k = converted("diag", x), int(k)
+    x, k = converted("diag", x), integer("diag", k, "k")
     given = tuple(shape_of(x))
     if len(given) == 1:
         longer = ops.pad(x, ((0, ops.abs(k).item()),))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from refnet import ops
 from refnet.annotations import Array, TensorLike
 from refnet.errors import ArgumentError, ShapeError
-from refnet.ops.arguments import as_dtype, checked_axis, dtype_of, floating, shape_of
+from refnet.ops.arguments import as_dtype, checked_axis, dtype_of, floating, number, shape_of
 from refnet.ops.loss import EPSILON
 from refnet.ops.normalization import checked_epsilon, parameter, per_channel, spread
 from refnet.ops.row_normalization import layer_normalization_op
@@ -151,7 +151,7 @@ def normalize(x: TensorLike, axis: int | Sequence[int] = -1, order: int = 2, eps
     """
     name = "normalize"
     x = with_axes(floating(name, x))
-    epsilon = EPSILON if epsilon is None else epsilon
+    epsilon = EPSILON if epsilon is None else number(name, epsilon, "epsilon")
     if isinstance(order, bool) or not isinstance(order, int) or order < 1:
         raise ArgumentError(f"{name}: order must be a whole number from 1; got {order!r}.")
     if not epsilon > 0:

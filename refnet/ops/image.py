@@ -1,4 +1,4 @@
-"""Images: cut, framed, taken apart into patches, and their colours; see `resizing` for other sizes."""
+"""Images: cut, framed, taken apart into patches, and their colours; see `resizing` for other sizes, `warping` for other points."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ import numpy as np
 from refnet import dtypes, ops
 from refnet.annotations import TensorLike
 from refnet.errors import ArgumentError, DtypeError, ShapeError
-from refnet.ops.affine import affine_transform
 from refnet.ops.arguments import as_dtype, converted, dtype_of, shape_of
 from refnet.ops.resizing import channels_last, image_axes, resize
+from refnet.ops.warping import affine_transform
 
 __all__ = [
     "affine_transform",
@@ -160,9 +160,11 @@ def extract_patches(
     x = converted("extract_patches", images, "images")
     spatial = 3 if isinstance(size, (tuple, list)) and len(size) == 3 else 2
     windows = numbers("size", size, spatial)
+    if np.prod(windows, dtype=float) > 65536:
+        raise ArgumentError(f"extract_patches: a patch may have 65536 places at most; got size {size!r}.")
     steps = windows if strides is None else numbers("strides", strides, spatial)
     spread = numbers("dilation_rate", dilation_rate, spatial)
-    if padding not in ("valid", "same"):
+    if not isinstance(padding, str) or padding not in ("valid", "same"):
         raise ArgumentError(f"extract_patches: padding must be 'valid' or 'same'; got {padding!r}.")
     rank = len(shape_of(x))
     if rank not in (spatial + 1, spatial + 2):

@@ -7,7 +7,7 @@ from refnet.annotations import Array, Shape, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, broadcast_shapes, size_of
 from refnet.errors import ArgumentError, DtypeError, ShapeError
 from refnet.graph import Node, Tensor
-from refnet.ops.arguments import as_dtype, checked_axis, converted, dtype_of, shape_of
+from refnet.ops.arguments import as_dtype, checked_axis, converted, dtype_of, flag, integer, shape_of
 from refnet.ops.shapes import broadcast_to, ravel, shape
 
 
@@ -100,13 +100,21 @@ def take_x_gradient(dy: TensorLike, indices: TensorLike, like: TensorLike, axis:
     >>> take_x_gradient(np.array([1.0, 2.0, 3.0]), np.array([0, 2, 0]), like=np.zeros(4), axis=0)
     array([4., 0., 2., 0.])
     """
+    dy, indices = converted("take_x_gradient", dy, "dy"), whole_numbers("take_x_gradient", indices)
+    axis = checked_axis("take_x_gradient", axis, len(shape_of(converted("take_x_gradient", like, "like"))))
     length = shape_of(like)[axis]
     if length is None:
         return take_like_gradient_op(dy, indices, like, axis=axis)
-    return take_x_gradient_op(converted("take_x_gradient", dy, "dy"), indices, axis=axis, length=length)
+    return take_x_gradient_op(dy, indices, axis=axis, length=length)
 
 
 def take_x_gradient_rule(dy: Spec, indices: Spec, *, axis: int, length: int) -> Spec:
+    picked = dy.shape[axis : axis + len(indices.shape)]
+    if len(picked) != len(indices.shape) or any(None not in (a, b) and a != b for a, b in zip(picked, indices.shape)):
+        raise ShapeError(
+            f"take_x_gradient: dy must have the axes of the indices {tuple(indices.shape)} from axis {axis} on; "
+            f"got {tuple(dy.shape)}."
+        )
     return Spec((*dy.shape[:axis], length, *dy.shape[axis + len(indices.shape) :]), dy.dtype)
 
 
@@ -317,13 +325,15 @@ def one_hot(
            [1., 0., 0.],
            [0., 0., 0.]], dtype=float32)
     """
-    if sparse:
+    if flag("one_hot", sparse, "sparse"):
         raise ArgumentError("one_hot: sparse=True is not supported; the result is dense.")
     if isinstance(num_classes, bool) or not isinstance(num_classes, (int, np.integer)) or num_classes < 0:
         raise ArgumentError(f"one_hot: num_classes must be an integer, not below 0; got {num_classes!r}.")
     x = whole_numbers("one_hot", x, "x")
     place = checked_axis("one_hot", axis, len(shape_of(x)) + 1)
-    return one_hot_op(x, num_classes=int(num_classes), axis=place, dtype=dtypes.standardize(dtype))
+    return one_hot_op(
+        x, num_classes=integer("one_hot", num_classes, "num_classes"), axis=place, dtype=dtypes.standardize(dtype)
+    )
 
 
 def one_hot_rule(x: Spec, *, num_classes: int, axis: int, dtype: str) -> Spec:

@@ -7,7 +7,7 @@ from refnet.annotations import Array, Shape, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, size_of
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Node, Tensor
-from refnet.ops.arguments import checked_axis, promoted, shape_of
+from refnet.ops.arguments import checked_axis, entries, promoted, shape_of
 from refnet.ops.shapes import expand_dims
 from refnet.ops.slicing import get_item
 
@@ -31,6 +31,7 @@ def concatenate(xs: Any, axis: int = 0) -> TensorLike:
     array([[1, 3],
            [2, 4]])
     """
+    xs = entries("concatenate", xs, "xs")
     if not len(xs):
         raise ArgumentError("concatenate needs at least one array; got an empty list.")
     parts = promoted("concatenate", *xs)
@@ -157,6 +158,7 @@ def stack(x: Any, axis: int = 0) -> TensorLike:
     array([[1, 3],
            [2, 4]])
     """
+    x = entries("stack", x, "x")
     if not len(x):
         raise ArgumentError("stack needs at least one array; got an empty list.")
     parts = promoted("stack", *x)

@@ -34,7 +34,7 @@ def binary_crossentropy(target: TensorLike, output: TensorLike, from_logits: boo
     NaN: stays; an infinite logit gives NaN or inf. Empty: an empty result.
     Raises:
         ShapeError: unequal shapes.
-    Source: Chollet 4.1.3; Keras 3 `ops.binary_crossentropy`.
+    Source: Chollet 3.4.3; Keras 3 `ops.binary_crossentropy`.
 
     >>> binary_crossentropy([1.0, 0.0], [0.5, 0.25])
     array([0.6931472, 0.2876821], dtype=float32)
@@ -91,7 +91,7 @@ def categorical_crossentropy(
     NaN: a row with NaN gives NaN, as does t = 0 beside a logit of -inf. Empty: no rows give no losses.
     Raises:
         ShapeError: unequal shapes, a single number, no classes.  ArgumentError: an axis that `output` does not have.
-    Source: Chollet 4.2.3; Keras 3 `ops.categorical_crossentropy`.
+    Source: Chollet 3.5.3; Keras 3 `ops.categorical_crossentropy`.
 
     >>> categorical_crossentropy([[0.0, 1.0]], [[0.5, 0.5]])
     array([0.6931472], dtype=float32)
@@ -134,7 +134,7 @@ def sparse_categorical_crossentropy(
     Raises:
         ShapeError: shapes that do not fit, a single number, no classes.  DataError: a target that is no class.
         ArgumentError: an axis that `output` does not have.
-    Source: Chollet 4.2.5; Keras 3 `ops.sparse_categorical_crossentropy`, where a target that is no class counts 0.
+    Source: Chollet 3.5.5; Keras 3 `ops.sparse_categorical_crossentropy`, where a target that is no class counts 0.
 
     >>> sparse_categorical_crossentropy([1, 0], [[0.5, 0.5], [0.25, 0.75]])
     array([0.6931472, 1.3862944], dtype=float32)

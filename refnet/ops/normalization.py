@@ -8,7 +8,7 @@ from refnet.definition import Form, Op, Spec, SpecLike, View, size_of
 from refnet.errors import ArgumentError, ShapeError
 from refnet.gradients import differentiated
 from refnet.graph import Node
-from refnet.ops.arguments import as_dtype, checked_axis, converted, dtype_of, floating, shape_of
+from refnet.ops.arguments import as_dtype, checked_axis, converted, dtype_of, floating, number, shape_of
 from refnet.ops.loss import compatible, joined
 from refnet.ops.statistics import number_of_elements, wide_enough
 from refnet.scalars import divide, sqrt
@@ -50,7 +50,9 @@ def batch_normalization(
     mean, variance = (parameter(name, v, wide, n) for v, n in ((mean, "mean"), (variance, "variance")))
     offset = ops.zeros_like(mean) if offset is None else parameter(name, offset, wide, "offset")
     scale = ops.ones_like(mean) if scale is None else parameter(name, scale, wide, "scale")
-    y = batch_normalization_op(wide, mean, variance, offset, scale, axis=axis, epsilon=float(epsilon))
+    y = batch_normalization_op(
+        wide, mean, variance, offset, scale, axis=axis, epsilon=number("batch_normalization", epsilon, "epsilon")
+    )
     return as_dtype(y, dtype_of(x))
 
 
@@ -86,7 +88,9 @@ def batch_normalization_training(
     channels = (ops.shape(x)[axis],)
     offset = ops.zeros(channels, dtype_of(wide)) if offset is None else parameter(name, offset, wide, "offset")
     scale = ops.ones(channels, dtype_of(wide)) if scale is None else parameter(name, scale, wide, "scale")
-    y, mean, variance = batch_normalization_training_op(wide, offset, scale, axis=axis, epsilon=float(epsilon))
+    y, mean, variance = batch_normalization_training_op(
+        wide, offset, scale, axis=axis, epsilon=number("batch_normalization_training", epsilon, "epsilon")
+    )
     return as_dtype(y, dtype_of(x)), mean, variance
 
 
@@ -98,7 +102,7 @@ def channelled(name: str, x: TensorLike, axis: int, epsilon: float) -> tuple[Ten
 
 
 def checked_epsilon(name: str, epsilon: float) -> None:
-    if not epsilon >= 0:
+    if not number(name, epsilon, "epsilon") >= 0:
         raise ArgumentError(f"{name}: epsilon must be at least 0; got {epsilon}.")
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from refnet.annotations import Number, TensorLike
 from refnet.definition import Op, Spec
 from refnet.errors import ShapeError
-from refnet.ops.arguments import as_dtype, converted, dtype_of, floating
+from refnet.ops.arguments import as_dtype, converted, dtype_of, flag, floating, number
 from refnet.scalars import divide, power, sqrt
 
 
@@ -109,8 +109,8 @@ def sgd_momentum_update(
         velocity,
         gradient,
         learning_rate,
-        momentum=float(momentum),
-        nesterov=bool(nesterov),
+        momentum=number("sgd_momentum_update", momentum, "momentum"),
+        nesterov=flag("sgd_momentum_update", nesterov, "nesterov"),
     )
 
 
@@ -171,13 +171,15 @@ def rmsprop_update(
     >>> rmsprop_update([1.0], [0.0], [2.0], 0.5, rho=0.75, epsilon=0.0)
     (array([0.], dtype=float32), array([1.], dtype=float32))
     """
-    means = {"rho": float(rho), "epsilon": float(epsilon)}
+    means = {"rho": number("rmsprop_update", rho, "rho"), "epsilon": number("rmsprop_update", epsilon, "epsilon")}
     state = [velocity] + [x for x in (momentums, average) if x is not None]
     if momentums is None:
         op = rmsprop_update_op if average is None else rmsprop_centered_update_op
         return call_update(op, variable, *state, gradient, learning_rate, **means)
     op = rmsprop_momentum_update_op if average is None else rmsprop_centered_momentum_update_op
-    return call_update(op, variable, *state, gradient, learning_rate, **means, momentum=float(momentum))
+    return call_update(
+        op, variable, *state, gradient, learning_rate, **means, momentum=number("rmsprop_update", momentum, "momentum")
+    )
 
 
 def rmsprop_update_scalar(
@@ -264,7 +266,9 @@ def adam_rate(learning_rate: TensorLike, step: TensorLike, beta_1: float = 0.9, 
     """
     rate = floating("adam_rate", learning_rate, "learning_rate")
     step = as_dtype(converted("adam_rate", step, "step"), dtype_of(rate))
-    return adam_rate_op(rate, step, beta_1=float(beta_1), beta_2=float(beta_2))
+    return adam_rate_op(
+        rate, step, beta_1=number("adam_rate", beta_1, "beta_1"), beta_2=number("adam_rate", beta_2, "beta_2")
+    )
 
 
 def adam_rate_scalar(learning_rate: Number, step: Number, beta_1: float, beta_2: float) -> Number:
@@ -315,7 +319,11 @@ def adam_update(
     >>> adam_update([1.0], [0.0], [0.0], [2.0], 0.5, beta_1=0.5, beta_2=0.75, epsilon=0.0)
     (array([0.5], dtype=float32), array([1.], dtype=float32), array([1.], dtype=float32))
     """
-    means = {"beta_1": float(beta_1), "beta_2": float(beta_2), "epsilon": float(epsilon)}
+    means = {
+        "beta_1": number("adam_update", beta_1, "beta_1"),
+        "beta_2": number("adam_update", beta_2, "beta_2"),
+        "epsilon": number("adam_update", epsilon, "epsilon"),
+    }
     if velocity_hat is None:
         return call_update(adam_update_op, variable, momentum, velocity, gradient, alpha, **means)
     return call_update(adam_amsgrad_update_op, variable, momentum, velocity, velocity_hat, gradient, alpha, **means)

@@ -10,7 +10,7 @@ from refnet import ops
 from refnet.annotations import TensorLike
 from refnet.errors import ShapeError
 from refnet.ops.arguments import as_dtype, converted, dtype_of, floating, shape_of
-from refnet.ops.optimizer_adaptive import adamax_rate
+from refnet.ops.optimizer_adam import adamax_rate
 
 
 def _in_dtype_of(name: str, variable: TensorLike, *others: TensorLike) -> list[TensorLike]:

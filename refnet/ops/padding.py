@@ -7,7 +7,7 @@ import numpy as np
 from refnet.annotations import Number, TensorLike
 from refnet.definition import Op, Spec
 from refnet.errors import ArgumentError, ShapeError
-from refnet.ops.arguments import converted, dtype_of, shape_of
+from refnet.ops.arguments import as_dtype, converted, dtype_of, is_symbolic, shape_of
 from refnet.ops.joining import concatenate
 from refnet.ops.repeating import repeat
 from refnet.ops.slicing import WHOLE, item_op, spread_op
@@ -39,10 +39,10 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
     """
     x = converted("pad", x)
     widths = _checked_widths(pad_width, len(shape_of(x)))
-    if mode not in ("constant", "reflect", "symmetric", "edge"):
+    if not isinstance(mode, str) or mode not in ("constant", "reflect", "symmetric", "edge"):
         raise ArgumentError(f"pad: mode must be 'constant', 'reflect', 'symmetric' or 'edge'; got {mode!r}.")
     if mode == "constant":
-        value = np.asarray(0 if constant_values is None else constant_values).astype(dtype_of(x)).item()
+        value = constant_of(x, constant_values)
         return pad_op(x, widths=widths, value=value) if any(w != (0, 0) for w in widths) else x
     if constant_values is not None:
         raise ArgumentError(f"pad: constant_values belongs to mode 'constant', not {mode!r}.")
@@ -52,6 +52,14 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
         elif before or after:
             x = _mirrored(x, axis, before, after, 1 if mode == "reflect" else 0)
     return x
+
+
+def constant_of(x: TensorLike, given: Any) -> Any:
+    """The constant as a number of x's dtype."""
+    value = converted("pad", 0 if given is None else given, "constant_values")
+    if shape_of(value) != () or is_symbolic(value):
+        raise ArgumentError(f"pad: constant_values must be a single number; got {given!r}.")
+    return as_dtype(value, dtype_of(x)).item()
 
 
 def _checked_widths(pad_width: Any, rank: int) -> tuple[tuple[int, int], ...]:

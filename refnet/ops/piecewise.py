@@ -2,7 +2,59 @@
 
 from refnet import ops
 from refnet.annotations import Array, TensorLike
-from refnet.ops.arguments import floating
+from refnet.ops.arguments import floating, number
+
+
+def relu6(x: TensorLike) -> Array:
+    """min(max(x, 0), 6). The gradient is 0 at 0 and beyond 6.
+
+    Args:
+        x: an array, tensor or number of any dtype.
+    Returns:
+        x's shape and dtype.
+    NaN: stays. Empty: an empty result.
+    Source: Keras 3 `ops.relu6`.
+
+    >>> relu6([-1.0, 3.0, 9.0])
+    array([0., 3., 6.], dtype=float32)
+    """
+    return ops.minimum(ops.relu(x), 6)
+
+
+def leaky_relu(x: TensorLike, negative_slope: float = 0.2) -> Array:
+    """x above zero, negative_slope * x elsewhere.
+
+    Args:
+        x: an array, tensor or number; integers and bools take the default floating dtype.
+        negative_slope: the slope below zero.
+    Returns:
+        x's shape and dtype.
+    Ties: at 0 the gradient is the slope below zero.
+    NaN: stays. Empty: an empty result.
+    Source: Keras 3 `ops.leaky_relu`.
+
+    >>> leaky_relu([-1.0, 2.0], negative_slope=0.5)
+    array([-0.5,  2. ], dtype=float32)
+    """
+    x = floating("leaky_relu", x)
+    return ops.where(ops.greater(x, 0), x, ops.multiply(x, negative_slope))
+
+
+def hard_sigmoid(x: TensorLike) -> Array:
+    """relu6(x + 3) / 6: sigmoid by three straight lines.
+
+    Args:
+        x: an array, tensor or number; integers and bools take the default floating dtype.
+    Returns:
+        x's shape and dtype.
+    Ties: at -3 and 3 the gradient is 0.
+    NaN: stays. Empty: an empty result.
+    Source: Keras 3 `ops.hard_sigmoid`.
+
+    >>> hard_sigmoid([-4.0, 0.0, 4.0])
+    array([0. , 0.5, 1. ], dtype=float32)
+    """
+    return ops.divide(relu6(ops.add(floating("hard_sigmoid", x), 3)), 6)
 
 
 def hard_silu(x: TensorLike) -> Array:
@@ -64,7 +116,7 @@ def hard_shrink(x: TensorLike, threshold: float = 0.5) -> Array:
     >>> hard_shrink([-1.0, 0.5, 0.75])
     array([-1.  ,  0.  ,  0.75], dtype=float32)
     """
-    x = floating("hard_shrink", x)
+    x, threshold = floating("hard_shrink", x), number("hard_shrink", threshold, "threshold")
     return ops.where(ops.greater(ops.abs(x), threshold), x, 0.0)
 
 
@@ -85,7 +137,7 @@ def soft_shrink(x: TensorLike, threshold: float = 0.5) -> Array:
     >>> soft_shrink([-1.0, 0.5, 0.75])
     array([-0.5 ,  0.  ,  0.25], dtype=float32)
     """
-    x = floating("soft_shrink", x)
+    x, threshold = floating("soft_shrink", x), number("soft_shrink", threshold, "threshold")
     below = ops.where(ops.less(x, -threshold), ops.add(x, threshold), 0.0)
     return ops.where(ops.greater(x, threshold), ops.subtract(x, threshold), below)
 
@@ -107,8 +159,8 @@ def threshold(x: TensorLike, threshold: float, default_value: float) -> Array:
     >>> threshold([-1.0, 0.0, 2.0], 0.0, 9.0)
     array([9., 9., 2.], dtype=float32)
     """
-    x = floating("threshold", x)
-    return ops.where(ops.greater(x, threshold), x, float(default_value))
+    x, threshold = floating("threshold", x), number("threshold", threshold, "threshold")
+    return ops.where(ops.greater(x, threshold), x, number("threshold", default_value, "default_value"))
 
 
 def sparse_sigmoid(x: TensorLike) -> Array:

@@ -6,7 +6,7 @@ from refnet import ops
 from refnet.annotations import Array, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, whole
 from refnet.graph import Node
-from refnet.ops.arguments import shape_of
+from refnet.ops.arguments import flag, shape_of
 from refnet.ops.recurrent import (
     activate,
     activation_code,
@@ -71,7 +71,7 @@ def gru(
     Raises:
         ShapeError: shapes that do not fit, no time step.  ArgumentError: another activation.
     There is no second derivative: `ops.scan` has it.
-    Source: Chollet 10.4; Cho et al. 2014; Keras 3 `GRU` (its output at masked steps before the first step that counts is, as
+    Source: Chollet 6.2.2; Cho et al. 2014; Keras 3 `GRU` (its output at masked steps before the first step that counts is, as
     on JAX, the initial state).
 
     >>> outputs, h = gru([[[4.0], [8.0]]], [[0.0, 0.0, 1.0]], np.zeros((1, 3)), activation="linear")
@@ -83,8 +83,9 @@ def gru(
     codes = {
         "activation": activation_code(op, "activation", activation),
         "recurrent_activation": activation_code(op, "recurrent_activation", recurrent_activation),
-        "reset_after": bool(reset_after),
+        "reset_after": flag("gru", reset_after, "reset_after"),
     }
+    go_backwards = flag("gru", go_backwards, "go_backwards")
     x, kernel, recurrent_kernel, bias, h0, dropout, recurrent_dropout = checked_arguments(
         op, 3, inputs, kernel, recurrent_kernel, bias, initial_state, dropout_mask, recurrent_dropout_mask
     )

@@ -6,7 +6,7 @@ from refnet.annotations import Array, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, whole
 from refnet.errors import ArgumentError
 from refnet.graph import Node
-from refnet.ops.arguments import shape_of
+from refnet.ops.arguments import entries, flag, shape_of
 from refnet.ops.recurrent import (
     activate,
     activation_code,
@@ -68,7 +68,7 @@ def lstm(
     Raises:
         ShapeError: shapes that do not fit, no time step.  ArgumentError: another activation, not two states.
     There is no second derivative: `ops.scan` has it.
-    Source: Chollet 10.2; Hochreiter and Schmidhuber 1997; Keras 3 `LSTM` (its output at masked steps before the first step
+    Source: Chollet 6.2.2; Hochreiter and Schmidhuber 1997; Keras 3 `LSTM` (its output at masked steps before the first step
     that counts is, as on JAX, the initial state).
 
     >>> outputs, h, c = lstm([[[0.0], [0.0]]], np.zeros((1, 4)), np.zeros((1, 4)), [0.0, 0.0, 1.0, 0.0], activation="linear")
@@ -81,9 +81,10 @@ def lstm(
         "activation": activation_code(op, "activation", activation),
         "recurrent_activation": activation_code(op, "recurrent_activation", recurrent_activation),
     }
-    if initial_state is not None and len(initial_state) != 2:
+    if initial_state is not None and len(entries("lstm", initial_state, "initial_state")) != 2:
         raise ArgumentError(f"lstm needs two initial states, h and c; got {len(initial_state)}.")
     h0, c0 = (None, None) if initial_state is None else initial_state
+    go_backwards = flag("lstm", go_backwards, "go_backwards")
     x, kernel, recurrent_kernel, bias, h0, c0, dropout, recurrent_dropout = checked_arguments(
         op, 4, inputs, kernel, recurrent_kernel, bias, h0, c0, dropout_mask, recurrent_dropout_mask
     )

@@ -5,7 +5,7 @@ from typing import Any
 from refnet.annotations import Array, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, whole
 from refnet.graph import Node
-from refnet.ops.arguments import shape_of
+from refnet.ops.arguments import flag, shape_of
 from refnet.ops.recurrent import (
     activate,
     activation_code,
@@ -64,7 +64,7 @@ def simple_rnn(
     Raises:
         ShapeError: shapes that do not fit, no time step.  ArgumentError: another activation.
     There is no second derivative: `ops.scan` has it.
-    Source: Chollet 10.2; Elman 1990; Keras 3 `SimpleRNN` (its output at masked steps before the first step that counts is,
+    Source: Chollet 6.2.1; Elman 1990; Keras 3 `SimpleRNN` (its output at masked steps before the first step that counts is,
     as on JAX, the initial state).
 
     >>> outputs, last = simple_rnn([[[1.0], [2.0]]], [[1.0]], [[10.0]], activation="linear")
@@ -73,6 +73,7 @@ def simple_rnn(
             [12.]]], dtype=float32)
     """
     op, code = "simple_rnn", activation_code("simple_rnn", "activation", activation)
+    go_backwards = flag("simple_rnn", go_backwards, "go_backwards")
     x, kernel, recurrent_kernel, bias, h0, dropout, recurrent_dropout = checked_arguments(
         op, 1, inputs, kernel, recurrent_kernel, bias, initial_state, dropout_mask, recurrent_dropout_mask
     )

@@ -7,7 +7,7 @@ from refnet.annotations import Array, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, size_of
 from refnet.errors import ShapeError
 from refnet.graph import Node
-from refnet.ops.arguments import as_dtype, checked_axes, converted, dtype_of, shape_of
+from refnet.ops.arguments import as_dtype, checked_axes, converted, dtype_of, flag, shape_of
 from refnet.ops.comparison import truth
 
 # Every reduction is brought to three axes, (outer, reduced, inner), and reduces the middle one.
@@ -42,11 +42,11 @@ def reduce(op: Op, name: str, x: TensorLike, axis: TensorLike, keepdims: bool) -
     """Calls a reduction op; axes that are not neighbours are first brought together."""
     x = converted(name, x)
     rank = len(shape_of(x))
-    axes = checked_axes(name, axis, rank)
+    axes, keepdims = checked_axes(name, axis, rank), flag(name, keepdims, "keepdims")
     if not axes:
         return op(x, start=0, count=0, keepdims=False)
     if axes[-1] - axes[0] + 1 == len(axes):
-        return op(x, start=axes[0], count=len(axes), keepdims=bool(keepdims))
+        return op(x, start=axes[0], count=len(axes), keepdims=keepdims)
     kept = [a for a in range(rank) if a not in axes]
     moved = ops.transpose(x, [*kept, *axes])
     y = op(moved, start=len(kept), count=len(axes), keepdims=False)
@@ -280,6 +280,17 @@ def any_loop(tasks: Tasks, x: Array, y: Array) -> None:
 def all(x: TensorLike, axis: TensorLike = None, keepdims: bool = False) -> Array:
     """Whether every element along axes is true. See `any`. Empty: True.
 
+    Args:
+        x: an array or tensor of any dtype.
+        axis: one axis, several, or None for all; negative axes count from the last.
+        keepdims: whether reduced axes stay, with length 1.
+    Returns:
+        bool.
+    NaN: is true. Empty: True.
+    Raises:
+        ArgumentError: an axis that x does not have, or one named twice.
+    Source: Keras 3 `ops.all`.
+
     >>> all([[1, 1], [0, 1]], axis=1)
     array([ True, False])
     """
@@ -301,6 +312,16 @@ all_op = Op("all", reduced_rule("all"), loop=all_loop, form=reduced_form)
 
 def count_nonzero(x: TensorLike, axis: TensorLike = None) -> Array:
     """How many elements along axes are not zero, as int32; NaN counts.
+
+    Args:
+        x: an array or tensor of any dtype.
+        axis: one axis, several, or None for all; negative axes count from the last.
+    Returns:
+        int32.
+    NaN: is not zero. Empty: 0.
+    Raises:
+        ArgumentError: an axis that x does not have, or one named twice.
+    Source: Keras 3 `ops.count_nonzero`.
 
     >>> count_nonzero([[0, 1], [2, 3]], axis=1)
     array([1, 2], dtype=int32)

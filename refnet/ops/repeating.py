@@ -6,8 +6,8 @@ import numpy as np
 
 from refnet import ops
 from refnet.annotations import TensorLike
-from refnet.errors import ArgumentError, ShapeError
-from refnet.ops.arguments import checked_axis, converted, shape_of
+from refnet.errors import ArgumentError, ShapeError, in_memory
+from refnet.ops.arguments import checked_axis, converted, integer, is_symbolic, shape_of
 
 
 def count(op: str, name: str, n: Any) -> int:
@@ -44,7 +44,9 @@ def repeat(x: TensorLike, repeats: Any, axis: int | None = None) -> TensorLike:
     if axis is None:
         x, axis = ops.ravel(x), 0
     axis = checked_axis("repeat", axis, len(shape_of(x)))
-    times = np.asarray(repeats)
+    times = converted("repeat", repeats, "repeats")
+    if is_symbolic(times):
+        raise ArgumentError("repeat: repeats must be integers, not tensors.")
     if times.ndim == 0 or times.size == 1:
         n = count("repeat", "repeats", times.reshape(()).item())
         dims = ops.shape(x)
@@ -55,7 +57,9 @@ def repeat(x: TensorLike, repeats: Any, axis: int | None = None) -> TensorLike:
         raise ShapeError(
             f"repeat needs one number for each of {shape_of(x)[axis]} places of axis {axis}; got shape {times.shape}."
         )
-    return ops.take(x, np.repeat(np.arange(len(counts)), counts), axis)
+    with in_memory("repeat"):
+        picks = np.repeat(np.arange(len(counts)), counts)
+    return ops.take(x, picks, axis)
 
 
 def tile(x: TensorLike, repeats: Any) -> TensorLike:
@@ -78,7 +82,7 @@ def tile(x: TensorLike, repeats: Any) -> TensorLike:
            [1, 2, 1, 2]])
     """
     x = converted("tile", x)
-    given = repeats if isinstance(repeats, (tuple, list, np.ndarray)) else (repeats,)
+    given = repeats if isinstance(repeats, (tuple, list)) or np.ndim(repeats) else (repeats,)
     times = [count("tile", "repeats", n) for n in given]
     rank = max(len(times), len(shape_of(x)))
     times = [1] * (rank - len(times)) + times
@@ -118,7 +122,7 @@ def roll(x: TensorLike, shift: Any, axis: Any = None) -> TensorLike:
     if len(shifts) != len(axes) or not all(isinstance(s, (int, np.integer)) for s in shifts):
         raise ArgumentError(f"roll needs an integer for each axis; got shift {shift!r} for axis {axis!r}.")
     for s, a in zip(shifts, axes):
-        x = rolled(x, int(s), a)
+        x = rolled(x, integer("roll", s, "s"), a)
     return x
 
 

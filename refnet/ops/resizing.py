@@ -9,6 +9,7 @@ from refnet.annotations import Array, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, size_of
 from refnet.errors import ArgumentError, ShapeError
 from refnet.ops.arguments import as_dtype, converted, dtype_of, shape_of
+from refnet.ops.windows import checked_data_format
 from refnet.scalars import floor, truncate
 
 METHODS = ("nearest", "bilinear", "bicubic")
@@ -16,9 +17,7 @@ METHODS = ("nearest", "bilinear", "bicubic")
 
 def channels_last(op: str, data_format: str | None) -> bool:
     """Whether the data format is "channels_last" (or None). Raises ArgumentError for an unknown one."""
-    if data_format not in (None, "channels_last", "channels_first"):
-        raise ArgumentError(f"{op}: data_format must be 'channels_last' or 'channels_first'; got {data_format!r}.")
-    return data_format != "channels_first"
+    return checked_data_format(op, data_format) == "channels_last"
 
 
 def image_axes(op: str, images: TensorLike, data_format: str | None) -> tuple[int, int, int]:
@@ -126,7 +125,7 @@ def rounded(y: TensorLike, dtype: str) -> TensorLike:
 
 
 def checked_options(interpolation: str, antialias: bool, crop: bool, pad: bool, fill_mode: str) -> None:
-    if interpolation not in METHODS:
+    if not isinstance(interpolation, str) or interpolation not in METHODS:
         raise ArgumentError(f"resize: interpolation must be one of {', '.join(METHODS)}; got {interpolation!r}.")
     if antialias:
         raise ArgumentError("resize: antialias=True is not supported; make images smaller by average_pool first.")

@@ -7,7 +7,7 @@ import numpy as np
 from refnet import dtypes, ops
 from refnet.annotations import Array, Number, TensorLike
 from refnet.errors import ArgumentError
-from refnet.ops.arguments import as_dtype, converted, dtype_of, floating
+from refnet.ops.arguments import as_dtype, converted, dtype_of, floating, number
 from refnet.ops.elementwise import elementwise
 from refnet.scalars import ceil as ieee_ceil
 from refnet.scalars import floor as ieee_floor
@@ -105,12 +105,14 @@ def round(x: TensorLike, decimals: int = 0) -> Array:
     x = converted("round", x)
     if isinstance(decimals, bool) or not isinstance(decimals, (int, np.integer)):
         raise ArgumentError(f"round: decimals must be an integer; got {decimals!r}.")
+    if not -309 < decimals < 309:
+        raise ArgumentError(f"round: 10**decimals must be a float; got decimals {decimals}.")
     dtype = dtype_of(x)
     if not dtypes.is_floating(dtype):
         return ops.identity(x) if decimals >= 0 else as_dtype(round(as_dtype(x, "float64"), decimals), dtype)
     if decimals == 0:
         return round_op(x)
-    scale = 10.0 ** float(ops.abs(decimals))
+    scale = 10.0 ** (decimals if decimals > 0 else -decimals)
     if decimals > 0:
         return ops.divide(round_op(ops.multiply(x, scale)), scale)
     return ops.multiply(round_op(ops.divide(x, scale)), scale)
@@ -148,9 +150,9 @@ def nan_to_num(x: TensorLike, nan: float = 0.0, posinf: Any = None, neginf: Any 
         return ops.identity(x)
     high = largest(dtype) if posinf is None else posinf
     low = -largest(dtype) if neginf is None else neginf
-    x = ops.where(ops.isnan(x), float(nan), x)
-    x = ops.where(ops.equal(x, np.inf), float(high), x)
-    return ops.where(ops.equal(x, -np.inf), float(low), x)
+    x = ops.where(ops.isnan(x), number("nan_to_num", nan, "nan"), x)
+    x = ops.where(ops.equal(x, np.inf), number("nan_to_num", high, "high"), x)
+    return ops.where(ops.equal(x, -np.inf), number("nan_to_num", low, "low"), x)
 
 
 def largest(dtype: str) -> float:

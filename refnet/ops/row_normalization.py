@@ -8,7 +8,7 @@ from refnet.definition import Form, Op, Spec, SpecLike, View, size_of
 from refnet.errors import ArgumentError, ShapeError
 from refnet.gradients import differentiated
 from refnet.graph import Node
-from refnet.ops.arguments import as_dtype, checked_axes, dtype_of, floating, shape_of
+from refnet.ops.arguments import as_dtype, checked_axes, dtype_of, floating, number, shape_of
 from refnet.ops.loss import EPSILON, compatible, joined
 from refnet.ops.normalization import checked_epsilon, parameter, through_moments
 from refnet.ops.statistics import wide_enough
@@ -57,7 +57,9 @@ def layer_normalization(
     features = ops.shape(moved)[rank - len(axes) :]
     gamma = ops.ones(features, dtype_of(wide)) if gamma is None else parameter(name, gamma, wide, "gamma")
     beta = ops.zeros(features, dtype_of(wide)) if beta is None else parameter(name, beta, wide, "beta")
-    y = layer_normalization_op(moved, gamma, beta, count=len(axes), epsilon=float(epsilon))[0]
+    y = layer_normalization_op(
+        moved, gamma, beta, count=len(axes), epsilon=number("layer_normalization", epsilon, "epsilon")
+    )[0]
     if moved is not wide:
         y = ops.transpose(y, [order.index(a) for a in range(rank)])
     return as_dtype(y, dtype_of(x))

@@ -1,4 +1,4 @@
-"""More distributions for `refnet.random`: yes or no, classes, gamma and beta; exact in plain arithmetic, like `philox`."""
+"""More distributions for `refnet.random`: yes or no, classes, gamma, beta and binomial; exact in plain arithmetic, like `philox`."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from refnet.annotations import Array, Number, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, size_of
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import run_counter, trace
-from refnet.ops.arguments import as_dtype, dtype_of, floating, is_symbolic, shape_of
-from refnet.philox import inner_fraction, log_below_one, normal_quantile, random_words
-from refnet.scalars import INF, NAN, sqrt
+from refnet.ops.arguments import as_dtype, dtype_of, floating, integer, is_symbolic, shape_of
+from refnet.philox import fraction53, inner_fraction, log_below_one, normal_quantile, random_words
+from refnet.scalars import INF, NAN, sqrt, truncate
 from refnet.seeds import SeedGenerator, checked_seed, next_seed
 
 # ---- yes or no, classes
@@ -82,7 +82,7 @@ def categorical(logits: TensorLike, num_samples: int, dtype: str = "int32", seed
         raise ArgumentError(f"categorical: num_samples must be an integer, not below 0; got {num_samples!r}.")
     wide = "float64" if dtype_of(scores) == "float64" else "float32"
     shares = ops.softmax(as_dtype(scores, wide))
-    shape = (ops.shape(scores)[0], int(num_samples))
+    shape = (ops.shape(scores)[0], integer("categorical", num_samples, "num_samples"))
     u = draw(random_uniform_op, shape, seed, is_symbolic(scores), dtype=wide, minval=0.0, maxval=1.0)
     return ops.cast(share_at_op(shares, u), dtypes.standardize(dtype))
 
@@ -246,5 +246,81 @@ def exp_below_zero(x: float) -> float:
     return total
 
 
+# ---- binomial
+
+SINGLY = 15  # trials that are made one by one
+
+
+def binomial(
+    shape: Any, counts: TensorLike, probabilities: TensorLike, dtype: str | None = None, seed: Any = None
+) -> TensorLike:
+    """How many of a number of independent trials succeed.
+
+        P(y[i] = k) = (n over k) p**k (1 - p)**(n - k),   n = counts[i],  p = probabilities[i]
+
+    The trials are uniform numbers, and those below p succeed. Of many trials the middle one in order is drawn first, from a beta
+    distribution: if it succeeds so do all before it, else so does none after it; half of the trials are left.
+
+    Args:
+        shape: the result's shape; entries may come from `ops.shape`.
+        counts: numbers of trials in 0..2**31, whole (what is behind the point is cut off), that broadcast to the shape.
+        probabilities: numbers in 0..1 that broadcast to the shape.
+        dtype: a floating dtype; the default one if None.
+        seed: an integer in 0..2**32-1, a SeedGenerator, or None for a new seed of the global stream.
+    Returns:
+        That shape and dtype: whole numbers in 0..n.
+    NaN: where counts or probabilities are outside their range. Empty: an empty result.
+    Raises:
+        DtypeError: no floating dtype.  ShapeError: parameters that do not broadcast.  ArgumentError: a bad seed.
+    Source: Keras 3 `random.binomial`; Knuth 3.4.1 (Ahrens and Dieter 1974).
+
+    >>> binomial((4,), 10, 0.5, seed=1)
+    array([5., 5., 5., 4.], dtype=float32)
+    """
+    from refnet.random import floating_dtype
+
+    name = floating_dtype("binomial", dtype)
+    return drawn_by(random_binomial_op, "binomial", shape, seed, name, counts, probabilities)
+
+
+def random_binomial_loop(
+    tasks: Tasks, run: Array, counts: Array, probabilities: Array, seed: int, place: int, y: Array
+) -> None:
+    for (i,) in tasks:
+        if 0 <= counts[i] <= 2147483648.0 and 0 <= probabilities[i] <= 1:
+            # Each element has a generator of its own, so that it may draw as often as it needs.
+            words = random_words(seed, place, int(run[0]), i)
+            y[i] = binomial_draw(truncate(counts[i]), probabilities[i], words[0], words[1])
+        else:
+            y[i] = NAN
+
+
+def binomial_draw(n: int, p: float, key0: int, key1: int) -> int:
+    """One number, from the generator with that key."""
+    successes = 0
+    draws = 0
+    while n > SINGLY:
+        middle = (n + 1) // 2
+        a = gamma_draw(middle * 1.0, key0, key1, 0, draws)
+        b = gamma_draw((n + 1 - middle) * 1.0, key0, key1, 0, draws + 1)
+        draws += 2
+        value = a / (a + b)
+        if value < p:
+            successes += middle
+            n -= middle
+            p = (p - value) / (1.0 - value)
+        else:
+            n = middle - 1
+            p = p / value
+    for trial in range(n):
+        words = random_words(key0, key1, 1, trial)
+        if fraction53(words[0], words[1]) < p:
+            successes += 1
+    return successes
+
+
 random_gamma_op = Op("random_gamma", parameters_rule, loop=random_gamma_loop, form=parameters_form, random=True)
 random_beta_op = Op("random_beta", parameters_rule, loop=random_beta_loop, form=parameters_form, random=True)
+random_binomial_op = Op(
+    "random_binomial", parameters_rule, loop=random_binomial_loop, form=parameters_form, random=True
+)

@@ -9,10 +9,10 @@ from refnet.annotations import Array, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, size_of
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Node, Tensor
-from refnet.ops.arguments import as_dtype, converted, dtype_of, shape_of
+from refnet.ops.arguments import as_dtype, converted, dimensions, dtype_of, is_symbolic, shape_of
 from refnet.ops.indexing import row_of, whole_numbers
 from refnet.ops.segments import segment_sum
-from refnet.ops.slicing import slice_inputs_gradient
+from refnet.ops.slicing import slice_inputs_gradient, starts_of
 
 # ---- places: rows of indices as numbers of rows
 
@@ -97,7 +97,9 @@ def scatter(indices: TensorLike, values: TensorLike, shape: Any) -> TensorLike:
     array([0., 5., 0., 2.], dtype=float32)
     """
     values, indices = converted("scatter", values, "values"), whole_numbers("scatter", indices)
-    shape = tuple(int(d.__index__()) for d in shape)
+    shape = dimensions("scatter", shape)
+    if is_symbolic(*shape):
+        raise ArgumentError("scatter: the shape must be made of integers, not tensors.")
     flat, depth = places("scatter", indices, shape)
     rows = as_rows("scatter", values, indices, shape[depth:])
     return ops.reshape(segment_sum(rows, flat, size_of(shape[:depth])), shape)
@@ -134,7 +136,7 @@ def scatter_update(
     >>> scatter_update([0, 0, 0], [[0], [2]], [5, 7])
     array([5, 0, 7])
     """
-    if reduction not in (*REDUCTIONS, "add"):
+    if not isinstance(reduction, str | None) or reduction not in (*REDUCTIONS, "add"):
         raise ArgumentError(f"scatter_update: reduction must be None, 'add', 'max', 'min' or 'mul'; got {reduction!r}.")
     x, indices = converted("scatter_update", inputs, "inputs"), whole_numbers("scatter_update", indices)
     given = tuple(shape_of(x))
@@ -216,13 +218,14 @@ def slice_update(inputs: TensorLike, start_indices: Any, updates: TensorLike) ->
 
     Args:
         inputs: an array or tensor of known shape.
-        start_indices: where the block starts, an integer for each axis.
+        start_indices: where the block starts, an integer for each axis; each, or all, may be a tensor.
         updates: the block, cast to the dtype of `inputs`; as many axes, none longer than fits.
     Returns:
         Shape and dtype of `inputs`.
     NaN: what is replaced has no influence. Empty: an empty block leaves the inputs.
     Raises:
         ArgumentError: not one start for each axis.  ShapeError: a block that leaves the array.
+        DataError: a tensor's start with which the block leaves the array, when the program runs.
     Source: Keras 3 `ops.slice_update`.
 
     >>> slice_update([1, 2, 3, 4], (1,), [8, 9])
@@ -230,15 +233,30 @@ def slice_update(inputs: TensorLike, start_indices: Any, updates: TensorLike) ->
     """
     x = converted("slice_update", inputs, "inputs")
     block = as_dtype(converted("slice_update", updates, "updates"), dtype_of(x))
-    starts, given, extents = [int(s) for s in start_indices], tuple(shape_of(x)), tuple(shape_of(block))
+    given, extents = tuple(shape_of(x)), tuple(shape_of(block))
+    starts = starts_of("slice_update", start_indices, len(given))
     if not len(starts) == len(extents) == len(given):
         raise ArgumentError(
             f"slice_update needs one start and one extent for each of {len(given)} axes; got {starts} and {extents}."
         )
-    if None in given or None in extents or any(s < 0 or s + n > d for s, n, d in zip(starts, extents, given)):
+    known = [0 if isinstance(s, Tensor) else s for s in starts]
+    if None in given or None in extents or any(s < 0 or s + n > d for s, n, d in zip(known, extents, given)):
         raise ShapeError(f"slice_update: a block of shape {extents} from {tuple(starts)} leaves shape {given}.")
     if 0 in extents or not given:
         return ops.identity(x) if given else block
     inside = np.zeros(given, bool)
-    inside[tuple(slice(s, s + n) for s, n in zip(starts, extents))] = True
-    return ops.where(inside, slice_inputs_gradient(block, x, tuple(starts), (1,) * len(given)), x)
+    inside[tuple(slice(s, s + n) for s, n in zip(known, extents))] = True
+    y, taken = slice_inputs_gradient(block, x, tuple(known), (1,) * len(given)), inside
+    for axis, (start, n) in enumerate(zip(starts, extents)):
+        if isinstance(start, Tensor):
+            places_ = rolled(start, given[axis], n)
+            y, taken = ops.take(y, places_, axis), ops.take(taken, places_, axis)
+    return ops.where(taken, y, x)
+
+
+def rolled(start: Tensor, extent: int, length: int) -> TensorLike:
+    """Where each place of an axis finds its own in one whose block starts at 0. A block that leaves the axis is flagged."""
+    room = extent - length + 1
+    outside = ops.logical_or(ops.less(start, 0), ops.greater_equal(start, room))
+    sound = ops.take(np.arange(room), ops.where(outside, room, ops.cast(start, "int64")), 0)
+    return ops.mod(ops.subtract(np.arange(extent), sound), extent)

@@ -9,7 +9,7 @@ from refnet.annotations import Array, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, size_of
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Node, Tensor
-from refnet.ops.arguments import as_dtype, converted, dtype_of, is_symbolic, shape_of
+from refnet.ops.arguments import as_dtype, converted, dtype_of, flag, integer, is_symbolic, shape_of
 from refnet.ops.indexing import whole_numbers
 from refnet.scalars import INF
 
@@ -259,7 +259,7 @@ def bincount(x: TensorLike, weights: TensorLike = None, minlength: int = 0, spar
     >>> bincount([1, 3, 1])
     array([0, 2, 0, 1], dtype=int32)
     """
-    if sparse:
+    if flag("bincount", sparse, "sparse"):
         raise ArgumentError("bincount: sparse=True is not supported; the result is dense.")
     if isinstance(minlength, bool) or not isinstance(minlength, (int, np.integer)) or minlength < 0:
         raise ArgumentError(f"bincount: minlength must be an integer, not below 0; got {minlength!r}.")
@@ -278,7 +278,11 @@ def bincount(x: TensorLike, weights: TensorLike = None, minlength: int = 0, spar
         raise ShapeError(f"bincount takes one axis or two; got shape {tuple(shape_of(x))}.")
     if is_symbolic(x) and minlength == 0:
         raise ArgumentError("bincount: in a graph the length of the result must be given as minlength.")
-    length = int(minlength) if is_symbolic(x) else int(max(np.max(x, initial=-1) + 1, minlength))
+    length = (
+        integer("bincount", minlength, "minlength")
+        if is_symbolic(x)
+        else int(max(np.max(x, initial=-1) + 1, minlength))
+    )
     op = bincount_op if dtypes.is_floating(dtype_of(amounts)) else bincount_integers_op
     if rank == 1:
         return ops.squeeze(op(ops.expand_dims(amounts, 0), ops.expand_dims(x, 0), length=length), 0)
@@ -360,7 +364,7 @@ def multi_hot(
     array([[1., 0., 1.],
            [0., 1., 0.]], dtype=float32)
     """
-    if sparse:
+    if flag("multi_hot", sparse, "sparse"):
         raise ArgumentError("multi_hot: sparse=True is not supported; the result is dense.")
     x = whole_numbers("multi_hot", inputs, "inputs")
     if not len(shape_of(x)):

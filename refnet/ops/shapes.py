@@ -7,7 +7,7 @@ from refnet.annotations import Array, Shape, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, broadcast_strides, join_axes, row_major, size_of
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Tensor, call_with_shape
-from refnet.ops.arguments import checked_axes, checked_axis, converted, shape_of
+from refnet.ops.arguments import checked_axes, checked_axis, converted, entries, shape_of
 
 
 def copy_loop(tasks: Tasks, x: Array, y: Array) -> None:
@@ -37,6 +37,7 @@ def shape(x: TensorLike) -> Shape:
     >>> shape([[1, 2, 3]])
     (1, 3)
     """
+    x = converted("shape", x)
     if not isinstance(x, Tensor):
         return tuple(shape_of(x))
     return tuple(dimension_op(x, axis=i) if d is None else d for i, d in enumerate(x.shape))
@@ -141,6 +142,7 @@ def ravel(x: TensorLike) -> TensorLike:
     >>> ravel([[1, 2], [3, 4]])
     array([1, 2, 3, 4])
     """
+    x = converted("ravel", x)
     return reshape(x, (-1,)) if None in shape_of(x) else reshape(x, (size_of(shape_of(x)),))
 
 
@@ -306,7 +308,11 @@ def transpose(x: TensorLike, axes: Any = None) -> TensorLike:
     """
     x = converted("transpose", x)
     rank = len(shape_of(x))
-    order = tuple(range(rank))[::-1] if axes is None else tuple(checked_axis("transpose", a, rank) for a in axes)
+    order = (
+        tuple(range(rank))[::-1]
+        if axes is None
+        else tuple(checked_axis("transpose", a, rank) for a in entries("transpose", axes, "axes"))
+    )
     if sorted(order) != list(range(rank)):
         raise ArgumentError(f"transpose: axes must name each of the {rank} axes once; got {tuple(axes)}.")
     return transpose_op(x, axes=order)

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from refnet import ops
 from refnet.annotations import Array, Number, Shape, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, row_major, size_of
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Node, Tensor
-from refnet.ops.arguments import checked_axes, checked_axis, converted, dtype_of, shape_of
+from refnet.ops.arguments import checked_axes, checked_axis, converted, dtype_of, integer, shape_of
 from refnet.ops.shapes import copy_loop, expand_dims, reshape, shape, squeeze, viewed
 
 # ---- get_item: what x[key] means
@@ -26,14 +27,16 @@ def get_item(x: TensorLike, key: Any) -> TensorLike:
     Args:
         x: an array or tensor of any dtype.
         key: one entry for each axis from the first, or a tuple of them: integers (the axis is dropped), slices, None (a new
-            axis of length 1), one Ellipsis (as many whole axes as are left), at most one array or tensor of integers (as in
-            `take`). Negative integers count from the end, also where the length is open.
+            axis of length 1), one Ellipsis (as many whole axes as are left), arrays or tensors of integers (as in `take`;
+            several are broadcast and read together, y[k] = x[a[k], b[k]]). Negative integers count from the end, also where
+            the length is open.
     Returns:
-        x's dtype, the shape NumPy gives.
+        x's dtype, the shape NumPy gives: the axes of index arrays stand where these stood, or first if something was between.
     NaN: copied. Empty: slices may be empty.
     Raises:
         ArgumentError: an index outside its axis, too many entries, or an entry of another kind.
-    Source: NumPy's basic indexing; Keras 3 `ops.get_item`.
+        ShapeError: index arrays that do not broadcast.  DataError: an index in an array that is outside its axis.
+    Source: NumPy's indexing; Keras 3 `ops.get_item`.
 
     >>> get_item([[1, 2, 3], [4, 5, 6]], np.s_[:, ::-2])
     array([[3, 1],
@@ -42,10 +45,16 @@ def get_item(x: TensorLike, key: Any) -> TensorLike:
     array([[4],
            [5],
            [6]])
+    >>> get_item([[1, 2, 3], [4, 5, 6]], ([1, 0, 1], [0, 2, 2]))
+    array([4, 3, 6])
     """
     x = converted("get_item", x)
     entries = _one_for_each_axis(key if isinstance(key, tuple) else (key,), len(shape_of(x)))
-    ranges = tuple(_range_of(entry) for entry in entries if entry is not None)
+    if any(map(is_array, entries)) and sum(is_array(e) or is_single(e) for e in entries) > 1:
+        from refnet.ops.picking import picked_together
+
+        return picked_together(x, entries)
+    ranges = tuple(range_of(entry) for entry in entries if entry is not None)
     if any(r != WHOLE for r in ranges) or not isinstance(x, Tensor):
         x = item_op(x, ranges=ranges)
     return _rearranged(x, entries)
@@ -61,7 +70,7 @@ def _one_for_each_axis(key: tuple[Any, ...], rank: int) -> list[Any]:
     return [*key[:at], *[builtins.slice(None)] * (rank - used), *key[at + 1 :]]
 
 
-def _range_of(entry: Any) -> Range:
+def range_of(entry: Any) -> Range:
     if isinstance(entry, builtins.slice):
         parts = []
         for part, default in ((entry.start, None), (entry.stop, None), (entry.step, 1)):
@@ -73,9 +82,9 @@ def _range_of(entry: Any) -> Range:
         if parts[2] == 0:
             raise ArgumentError("get_item: the step of a slice must not be 0.")
         return tuple(parts)
-    if isinstance(entry, (int, np.integer)) and not isinstance(entry, bool):
+    if is_single(entry):
         return (int(entry), None, 0)
-    if isinstance(entry, (list, np.ndarray, Tensor)) and dtype_of(entry) != "bool":
+    if is_array(entry) and dtype_of(converted("get_item", entry, "key")) != "bool":
         return WHOLE
     raise ArgumentError(
         f"get_item takes integers, slices, None, ... and arrays of integers; got {entry!r}. "
@@ -85,10 +94,8 @@ def _range_of(entry: Any) -> Range:
 
 def _rearranged(x: TensorLike, entries: list[Any]) -> TensorLike:
     """Drops the axes of integers, puts in new ones, then picks by the array, if there is one."""
-    single = [isinstance(entry, (int, np.integer)) for entry in entries]
-    arrays = [i for i, entry in enumerate(entries) if isinstance(entry, (list, np.ndarray, Tensor))]
-    if len(arrays) > 1 or (arrays and any(single)):
-        raise ArgumentError("get_item takes one array of integers beside slices; pick by the others in another step.")
+    single = [is_single(entry) for entry in entries]
+    arrays = [i for i, entry in enumerate(entries) if is_array(entry)]
     own = [i for i, entry in enumerate(entries) if entry is not None]
     dropped = tuple(axis for axis, i in enumerate(own) if single[i])
     if dropped:
@@ -97,11 +104,15 @@ def _rearranged(x: TensorLike, entries: list[Any]) -> TensorLike:
     new = tuple(axis for axis, i in enumerate(left) if entries[i] is None)
     if new:
         x = expand_dims(x, new)
-    if arrays:
-        from refnet.ops.indexing import take
+    return ops.take(x, entries[arrays[0]], axis=arrays[0]) if arrays else x
 
-        x = take(x, entries[arrays[0]], axis=arrays[0])
-    return x
+
+def is_single(entry: Any) -> bool:
+    return isinstance(entry, (int, np.integer)) and not isinstance(entry, bool)
+
+
+def is_array(entry: Any) -> bool:
+    return isinstance(entry, (list, np.ndarray, Tensor))
 
 
 def resolved(extent: int, given: Range) -> tuple[int, int, int]:
@@ -161,13 +172,14 @@ def slice(inputs: TensorLike, start_indices: Any, shape: Any) -> TensorLike:
 
     Args:
         inputs: an array or tensor of any dtype.
-        start_indices: where the block starts, an integer for each axis.
+        start_indices: where the block starts, an integer for each axis; each, or all, may be a tensor.
         shape: how far it reaches, an integer for each axis.
     Returns:
         That shape, the dtype of `inputs`.
     NaN: copied. Empty: an extent may be 0.
     Raises:
         ArgumentError: not one start and one extent for each axis.  ShapeError: a block that leaves the array.
+        DataError: a tensor's start with which the block leaves the array, when the program runs.
     Source: Keras 3 `ops.slice`.
 
     >>> slice([[1, 2, 3], [4, 5, 6]], (0, 1), (2, 2))
@@ -175,17 +187,71 @@ def slice(inputs: TensorLike, start_indices: Any, shape: Any) -> TensorLike:
            [5, 6]])
     """
     x = converted("slice", inputs)
-    starts, extents = [int(s) for s in start_indices], [int(n) for n in shape]
+    starts, extents = starts_of("slice", start_indices, len(shape_of(x))), lengths_of("slice", shape)
     if not len(starts) == len(extents) == len(shape_of(x)):
         raise ArgumentError(
             f"slice needs one start and one extent for each of {len(shape_of(x))} axes; got {starts} and {extents}."
         )
     for s, n, d in zip(starts, extents, shape_of(x)):
-        if s < 0 or n < 0 or (d is not None and s + n > d):
+        if (
+            n < 0
+            or (d is not None and n > d)
+            or (not isinstance(s, Tensor) and (s < 0 or (d is not None and s + n > d)))
+        ):
             raise ShapeError(
                 f"slice: a block of shape {tuple(extents)} from {tuple(starts)} leaves shape {tuple(shape_of(x))}."
             )
-    return item_op(x, ranges=tuple((s, s + n, 1) for s, n in zip(starts, extents)))
+    known = [(0, None, 1) if isinstance(s, Tensor) else (s, s + n, 1) for s, n in zip(starts, extents)]
+    x = item_op(x, ranges=tuple(known))
+    for axis, (s, n) in enumerate(zip(starts, extents)):
+        x = block_from(x, s, n, axis) if isinstance(s, Tensor) else x
+    return x
+
+
+def starts_of(op: str, given: Any, rank: int) -> list[Any]:
+    """The starts of a block: integers, and tensors where they are known when the program runs only."""
+    if isinstance(given, Tensor):
+        if given.shape != (rank,):
+            raise ArgumentError(f"{op} needs one start for each of {rank} axes; got a tensor of shape {given.shape}.")
+        given = [get_item(given, axis) for axis in range(rank)]
+    return [whole_start(op, s) if isinstance(s, Tensor) else s for s in listed(op, "start_indices", given)]
+
+
+def lengths_of(op: str, given: Any) -> list[int]:
+    """The extents of a block."""
+    result = listed(op, "shape", given)
+    if any(isinstance(n, Tensor) for n in result):
+        raise ArgumentError(f"{op}: the extents of a block must be integers, not tensors.")
+    return result
+
+
+def listed(op: str, name: str, given: Any) -> list[Any]:
+    """The integers, and tensors, of a sequence."""
+    entries = (
+        list(given) if isinstance(given, (tuple, list)) or (isinstance(given, np.ndarray) and given.ndim) else None
+    )
+    if entries is None or not all(isinstance(i, (int, np.integer, Tensor)) or is_whole(i) for i in entries):
+        raise ArgumentError(f"{op}: {name} must be integers, one for each axis; got {given!r}.")
+    return [i if isinstance(i, Tensor) else int(i) for i in entries]
+
+
+def is_whole(x: Any) -> bool:
+    return isinstance(x, np.ndarray) and x.ndim == 0 and x.dtype.kind in "iu"
+
+
+def whole_start(op: str, start: Tensor) -> TensorLike:
+    from refnet.ops.indexing import whole_numbers
+
+    if start.shape != ():
+        raise ArgumentError(f"{op}: a start must be a single integer; got a tensor of shape {start.shape}.")
+    return whole_numbers(op, start, "start_indices")
+
+
+def block_from(x: TensorLike, start: Tensor, length: int, axis: int) -> TensorLike:
+    """`length` places of an axis from a start that is known when the program runs."""
+    # A start below 0 must not count from the end: it is sent beyond it, where it is found out.
+    sound = ops.where(ops.less(start, 0), ops.cast(shape(x)[axis], dtype_of(start)), start)
+    return ops.take(x, ops.add(sound, ops.cast(ops.arange(length), dtype_of(start))), axis)
 
 
 def slice_rule(x: Spec, *, start: Shape, step: Shape, extents: Shape) -> Spec:
@@ -213,7 +279,18 @@ def slice_inputs_gradient(dy: TensorLike, like: TensorLike, start: Shape, step: 
     >>> slice_inputs_gradient([1.0, 2.0], np.zeros(5), (3,), (-2,))
     array([0., 2., 0., 1., 0.], dtype=float32)
     """
-    y = converted("slice_inputs_gradient", dy, "dy")
+    y, rank = (
+        converted("slice_inputs_gradient", dy, "dy"),
+        len(shape_of(converted("slice_inputs_gradient", like, "like"))),
+    )
+    start, step = (tuple(listed("slice_inputs_gradient", name, v)) for name, v in (("start", start), ("step", step)))
+    if not len(shape_of(y)) == len(start) == len(step) == rank:
+        raise ArgumentError(
+            f"slice_inputs_gradient needs one start and one step for each of {rank} axes, and as many axes of dy; "
+            f"got {start}, {step} and shape {tuple(shape_of(y))}."
+        )
+    if 0 in step:
+        raise ArgumentError(f"slice_inputs_gradient: a step must not be 0; got {step}.")
     for axis, length in enumerate(shape_of(like)):
         if shape_of(y)[axis] != length or step[axis] != 1:
             y = spread_op(y, axis=axis, start=start[axis], step=step[axis], length=length, value=0)
@@ -318,9 +395,9 @@ def split(x: TensorLike, indices_or_sections: Any, axis: int = 0) -> list[Tensor
     axis = checked_axis("split", axis, len(shape_of(x)))
     before = [builtins.slice(None)] * axis
     if isinstance(indices_or_sections, (list, tuple, np.ndarray)):
-        cuts = [0, *(int(i) for i in indices_or_sections), None]
+        cuts = [0, *(integer("split", i, "i") for i in indices_or_sections), None]
         return [get_item(x, (*before, builtins.slice(low, high))) for low, high in zip(cuts, cuts[1:])]
-    sections, length = int(indices_or_sections), shape_of(x)[axis]
+    sections, length = integer("split", indices_or_sections, "indices_or_sections"), shape_of(x)[axis]
     if sections < 1:
         raise ArgumentError(f"split needs at least one part; got {sections}.")
     if length is None:  # rows of equal parts: planning checks that the length divides

@@ -3,7 +3,7 @@
 from refnet import ops
 from refnet.annotations import Array, TensorLike
 from refnet.errors import ArgumentError, ShapeError
-from refnet.ops.arguments import checked_axis, floating, shape_of
+from refnet.ops.arguments import checked_axis, floating, number, shape_of
 
 
 def celu(x: TensorLike, alpha: float = 1.0) -> Array:
@@ -24,7 +24,7 @@ def celu(x: TensorLike, alpha: float = 1.0) -> Array:
     >>> celu([-1.0, 2.0])
     array([-0.63212055,  2.        ], dtype=float32)
     """
-    x = floating("celu", x)
+    x, alpha = floating("celu", x), number("celu", alpha, "alpha")
     if alpha == 0:
         raise ArgumentError("celu: alpha must not be 0; for the limit use relu.")
     positive = ops.greater(x, 0)
@@ -86,7 +86,7 @@ def squareplus(x: TensorLike, b: float = 4) -> Array:
     array([1., 2.], dtype=float32)
     """
     x = floating("squareplus", x)
-    return ops.divide(ops.add(x, ops.sqrt(ops.add(ops.square(x), float(b)))), 2)
+    return ops.divide(ops.add(x, ops.sqrt(ops.add(ops.square(x), number("squareplus", b, "b")))), 2)
 
 
 def tanh_shrink(x: TensorLike) -> Array:

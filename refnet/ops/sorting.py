@@ -7,8 +7,18 @@ import numpy as np
 from refnet import ops
 from refnet.annotations import Array, Number, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, size_of
-from refnet.errors import ArgumentError, ShapeError
-from refnet.ops.arguments import as_dtype, checked_axis, converted, dtype_of, is_symbolic, promoted, shape_of
+from refnet.errors import ArgumentError, ShapeError, in_memory
+from refnet.ops.arguments import (
+    as_dtype,
+    checked_axis,
+    converted,
+    dimensions,
+    dtype_of,
+    is_symbolic,
+    number,
+    promoted,
+    shape_of,
+)
 from refnet.ops.indexing import whole_numbers
 
 
@@ -232,7 +242,7 @@ def searchsorted(sorted_sequence: TensorLike, values: TensorLike, side: str = "l
     >>> searchsorted([1, 3, 3, 5], [3, 4], side="right")
     array([3, 3], dtype=int32)
     """
-    if side not in ("left", "right"):
+    if not isinstance(side, str) or side not in ("left", "right"):
         raise ArgumentError(f"searchsorted: side must be 'left' or 'right'; got {side!r}.")
     row, x = promoted("searchsorted", sorted_sequence, values)
     if len(shape_of(row)) != 1:
@@ -360,18 +370,24 @@ def unique(
     """
     x = known("unique", x)
     place = None if axis is None else checked_axis("unique", axis, x.ndim)
+    with in_memory("unique"):
+        return padded_unique(x, place, size, fill_value, return_index, return_inverse, return_counts)
+
+
+def padded_unique(x: Array, place: int | None, size: Any, fill_value: Any, *wanted: Any) -> Any:
+    """The different slices, then their first places, their numbers and their counts, as far as wanted."""
     values, index, inverse, counts = np.unique(x, True, True, True, axis=place, equal_nan=False)
     if size is not None:
-        size, dim = checked_k("unique", size), 0 if place is None else place
+        (size,), dim = dimensions("unique", (size,)), 0 if place is None else place
         short = int(np.clip(size - values.shape[dim], 0, None))
         widths = [(0, short if d == dim else 0) for d in range(values.ndim)]
         kept = tuple(slice(size) if d == dim else slice(None) for d in range(values.ndim))
-        values = np.pad(values[kept], widths, constant_values=0 if fill_value is None else fill_value)
+        values = np.pad(
+            values[kept],
+            widths,
+            constant_values=0 if fill_value is None else number("unique", fill_value, "fill_value"),
+        )
         index, counts = np.pad(index[:size], (0, short), constant_values=1), np.pad(counts[:size], (0, short))
-    asked = (
-        (return_index, index),
-        (return_inverse, inverse.reshape(x.shape if place is None else -1)),
-        (return_counts, counts),
-    )
-    more = [part.astype(np.int32) for wanted, part in asked if wanted]
+    asked = zip(wanted, (index, inverse.reshape(x.shape if place is None else -1), counts))
+    more = [part.astype(np.int32) for yes, part in asked if yes]
     return (values, *more) if more else values

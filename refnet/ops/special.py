@@ -22,6 +22,13 @@ LOG_2, LOG_10 = math.log(2), math.log(10)
 def exp2(x: TensorLike) -> Array:
     """2 to the power of x. See `exp`.
 
+    Args:
+        x: an array, tensor or number; integers and bools take the default floating dtype.
+    Returns:
+        x's shape and dtype.
+    NaN: stays. Empty: an empty result.
+    Source: Keras 3 `ops.exp2`.
+
     >>> exp2([3.0, -1.0])
     array([8. , 0.5], dtype=float32)
     """

@@ -85,6 +85,17 @@ def variance(x: TensorLike, axis: TensorLike, keepdims: bool) -> TensorLike:
 def std(x: TensorLike, axis: TensorLike = None, keepdims: bool = False) -> Array:
     """The standard deviation: the square root of `var`. Where it is 0, the gradient is NaN.
 
+    Args:
+        x: an array or tensor of any dtype.
+        axis: one axis, several, or None for all; negative axes count from the last.
+        keepdims: whether reduced axes stay, with length 1.
+    Returns:
+        x's dtype; bool and integers the default floating dtype. float16 and bfloat16 are computed in float32.
+    NaN: any NaN or infinity gives NaN. Empty: NaN.
+    Raises:
+        ArgumentError: an axis that x does not have, or one named twice.
+    Source: Keras 3 `ops.std`.
+
     >>> std([1.0, 3.0])
     array(1., dtype=float32)
     """

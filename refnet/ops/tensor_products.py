@@ -3,6 +3,8 @@
 from collections.abc import Hashable, Sequence
 from typing import Any
 
+import numpy as np
+
 from refnet import ops
 from refnet.annotations import Array, TensorLike
 from refnet.errors import ArgumentError, ShapeError
@@ -63,6 +65,8 @@ def parsed(subscripts: str, ranks: Sequence[int]) -> tuple[list[Labels], Labels]
     def refuse(why: str) -> ArgumentError:
         return ArgumentError(f"einsum: {why}; got {subscripts!r} for operands with {', '.join(map(str, ranks))} axes.")
 
+    if not isinstance(subscripts, str):
+        raise refuse("subscripts must be a text such as 'ij,jk->ik'")
     text = subscripts.replace(" ", "")
     left, arrow, right = text.partition("->")
     if "->" in right:
@@ -249,7 +253,7 @@ def tensordot(x1: TensorLike, x2: TensorLike, axes: Any = 2) -> Array:
                 f"tensordot: axes must lie in 0..{min(ranks)} for operands with {ranks} axes; got {axes}."
             )
         return over("tensordot", x1, list(range(ranks[0] - axes, ranks[0])), x2, list(range(axes)))
-    if len(axes) != 2:
+    if not isinstance(axes, (tuple, list, np.ndarray)) or len(axes) != 2:
         raise ArgumentError(f"tensordot: axes must be a number or a pair, for x1 and for x2; got {axes!r}.")
     first, second = (list(a) if isinstance(a, (tuple, list)) else [a] for a in axes)
     return over("tensordot", x1, first, x2, second)

@@ -167,6 +167,13 @@ def exp_scalar(x: Number) -> Number:
 def expm1(x: TensorLike) -> Array:
     """exp(x) - 1, accurate near 0. See `exp`; -1 at -inf, signed zeros stay.
 
+    Args:
+        x: an array, tensor or number; integers and bools take the default floating dtype.
+    Returns:
+        x's shape and dtype.
+    NaN: stays. Empty: an empty result.
+    Source: Keras 3 `ops.expm1`.
+
     >>> expm1([0.0, 1e-10])
     array([0.e+00, 1.e-10], dtype=float32)
     """
@@ -201,6 +208,13 @@ def log_scalar(x: Number) -> Number:
 
 def log1p(x: TensorLike) -> Array:
     """ln(1 + x), accurate near 0. See `log`; -inf at -1, NaN below, signed zeros stay.
+
+    Args:
+        x: an array, tensor or number; integers and bools take the default floating dtype.
+    Returns:
+        x's shape and dtype.
+    NaN: stays; below -1 NaN, at -1 -inf. Empty: an empty result.
+    Source: Keras 3 `ops.log1p`.
 
     >>> log1p([1e-10, -1.0])
     array([1.e-10,   -inf], dtype=float32)
@@ -283,6 +297,13 @@ def sqrt_scalar(x: Number) -> Number:
 
 def rsqrt(x: TensorLike) -> Array:
     """1 / sqrt(x); inf at 0. See `sqrt`.
+
+    Args:
+        x: an array, tensor or number; integers and bools take the default floating dtype.
+    Returns:
+        x's shape and dtype.
+    NaN: stays; below 0 NaN, at 0 inf. Empty: an empty result.
+    Source: Keras 3 `ops.rsqrt`.
 
     >>> rsqrt([4.0, 0.0])
     array([0.5, inf], dtype=float32)

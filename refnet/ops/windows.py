@@ -24,7 +24,7 @@ def spatial_rank(op: str, x: TensorLike) -> int:
 
 def for_each_axis(op: str, name: str, value: Any, rank: int, least: int = 1) -> tuple[int, ...]:
     """An argument that is an integer or one for each spatial axis. Raises ArgumentError if it is neither, or too small."""
-    given = tuple(value) if isinstance(value, (tuple, list, np.ndarray)) else (value,) * rank
+    given = tuple(value) if isinstance(value, (tuple, list)) or is_row(value) else (value,) * rank
     whole = all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) for v in given)
     if len(given) != rank or not whole:
         wanted = "an integer" if rank == 1 else f"an integer or a tuple of {rank}, one for each spatial axis"
@@ -36,17 +36,23 @@ def for_each_axis(op: str, name: str, value: Any, rank: int, least: int = 1) -> 
     return tuple(int(v) for v in given)
 
 
+def is_row(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim > 0
+
+
 def checked_padding(op: str, padding: Any, known: tuple[str, ...] = ("valid", "same")) -> str:
     """The padding in lower case. Raises ArgumentError for one that is not known."""
     name = padding.lower() if isinstance(padding, str) else padding
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise ArgumentError(f"{op}: padding must be {' or '.join(map(repr, known))}; got {padding!r}.")
     return str(name)
 
 
 def checked_data_format(op: str, data_format: Any) -> str:
     """'channels_last' (also for None) or 'channels_first'."""
-    if data_format not in (None, "channels_last", "channels_first"):
+    if data_format is not None and (
+        not isinstance(data_format, str) or data_format not in ("channels_last", "channels_first")
+    ):
         raise ArgumentError(f"{op}: data_format must be 'channels_last' or 'channels_first'; got {data_format!r}.")
     return data_format or "channels_last"
 

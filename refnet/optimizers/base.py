@@ -11,7 +11,7 @@ from refnet.annotations import Array, TensorLike
 from refnet.errors import ArgumentError
 from refnet.graph import Assignment, Mode, Tensor, Variable, as_tensor, assignment, trace
 from refnet.ops.arguments import as_dtype
-from refnet.optimizers.options import accumulation_steps, checked_clips, checked_ema, scaled_to
+from refnet.optimizers.options import accumulation_steps, checked_clips, checked_ema, scaled_to, unknown_argument
 from refnet.optimizers.schedules import takes_step
 from refnet.program import Program
 
@@ -67,7 +67,10 @@ class Optimizer:
         *,
         lr: Any = None,
         decay: float | None = 0.0,
+        **more: Any,
     ):
+        if more:
+            raise unknown_argument(type(self), next(iter(more)), Optimizer)
         self.name = name or type(self).__name__.lower()
         learning_rate = learning_rate if lr is None else lr
         decay = 0.0 if decay is None else decay

@@ -1,11 +1,19 @@
 """The options that all optimizers share: what they may be, and gradients kept within a norm."""
 
+import inspect
 from typing import Any
 
 import numpy as np
 
 from refnet import ops
-from refnet.errors import ArgumentError
+from refnet.errors import ArgumentError, did_you_mean
+
+
+def unknown_argument(kind: type, word: str, base: type) -> ArgumentError:
+    """The error of an argument that neither an optimizer nor `base` has, with the nearest that they have."""
+    known = [*inspect.signature(kind).parameters, *inspect.signature(base).parameters]
+    known = [name for name in dict.fromkeys(known) if name not in ("more", "options")]
+    return ArgumentError(f"{kind.__name__} has no argument {word!r}.{did_you_mean(word, known)}")
 
 
 def checked_clips(name: str, clipnorm: Any, clipvalue: Any, global_clipnorm: Any) -> None:

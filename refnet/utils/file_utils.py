@@ -35,6 +35,8 @@ def get_file(
         untar: `extract` with archive_format="tar".
         md5_hash, file_hash: the hash it must have, of hash_algorithm ("md5", "sha256", or "auto" by its length).
         cache_subdir, cache_dir: where it is kept: cache_dir/cache_subdir; $KERAS_HOME or ~/.keras if cache_dir is None.
+            A file (no archive) of that name in $REFNET_DATA_DIR, which has the hash, is taken as it is, where cache_dir and
+            cache_subdir are left as they are.
         extract: whether it is an archive to be unpacked, into a folder beside it.
         archive_format: "tar", "zip", "auto" for both, a list of them, or None for neither.
         force_download: whether it is fetched though it is there.
@@ -59,6 +61,11 @@ def get_file(
     formats = archive_formats("tar" if untar else archive_format) if untar or extract else []
     base = pathlib.Path(cache_dir or os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras").expanduser()
     folder = base / cache_subdir
+    own = os.environ.get("REFNET_DATA_DIR") if cache_dir is None and cache_subdir == "datasets" else None
+    given = pathlib.Path(own or ".").expanduser() / name
+    as_it_is = own and given.is_file() and not (untar or extract or force_download)
+    if as_it_is and (known is None or download.hash_of(given, algorithm, known) == known):
+        return str(given)
     target, unpacked = places(folder, name, bool(fname)) if untar or extract else (folder / name, None)
     kept = target.is_file() and (known is None or download.hash_of(target, algorithm, known) == known)
     if force_download or not kept:

@@ -1,4 +1,7 @@
-"""Measures a training step of refnet, PyTorch and Keras: `python -m refnet_fast.bench [--json] [--only NAME] [--rounds N]`."""
+"""Measures a training step of refnet, PyTorch and Keras: `python -m refnet_fast.bench [--json] [--only NAME] [--rounds N]`.
+
+`--kernels` measures single ops against PyTorch's; `--profile NAME` shows where the step of one workload spends its time; `--chart FILE.png` draws the results.
+"""
 
 import argparse
 import datetime
@@ -13,6 +16,7 @@ import sys
 import time
 from typing import Any, NamedTuple
 
+from refnet_fast.bench.programs.kernels import KERNELS, KernelWork
 from refnet_fast.bench.programs.workloads import WORKS, Work
 
 FOLDER = pathlib.Path(__file__).parent
@@ -36,11 +40,13 @@ PROGRAMS = (
     Program("Keras fit on PyTorch", "keras_fit.py", ("keras", "torch"), {"KERAS_BACKEND": "torch"}),
 )
 
+KERNEL_PROGRAMS = (Program(OURS, "refnet_kernel.py"), Program("PyTorch loop", "torch_kernel.py", ("torch",)))
+
 
 class Running:
     """A program in its process, ready for rounds."""
 
-    def __init__(self, program: Program, work: Work):
+    def __init__(self, program: Program, work: Work | KernelWork):
         root = str(FOLDER.parent.parent)
         path = os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH")) if p)
         self.program, self.times, self.disturbed = program, [], 0
@@ -51,7 +57,10 @@ class Running:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.versions: dict[str, str] = self._answer()["versions"]
+        began = time.perf_counter()
+        started = self._answer()
+        self.versions: dict[str, str] = started["versions"]
+        self.start, self.peak = time.perf_counter() - began, 0
 
     def _answer(self) -> dict[str, Any]:
         line = self.process.stdout.readline() if self.process.stdout else ""
@@ -74,6 +83,7 @@ class Running:
             else:
                 time.sleep(0.1 * (attempt + 1))
         self.times.append(answer["microseconds"])
+        self.peak = max(self.peak, answer["peak_bytes"])
 
     def end(self) -> None:
         self.process.communicate()
@@ -89,7 +99,7 @@ def busy() -> float:
     return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
-def measured(work: Work, programs: list[Program], rounds: int, say: Any) -> dict[str, Any]:
+def measured(work: Work | KernelWork, programs: list[Program], rounds: int, say: Any) -> dict[str, Any]:
     """The times of one workload: programs take turns, round by round."""
     running = []
     for program in programs:
@@ -107,6 +117,8 @@ def measured(work: Work, programs: list[Program], rounds: int, say: Any) -> dict
             "best": min(entry.times),
             "rounds": entry.times,
             "disturbed": entry.disturbed,
+            "peak_bytes": entry.peak,
+            "seconds_to_start": entry.start,  # imports, data, building, and the first epochs
             "versions": entry.versions,
         }
         for entry in running
@@ -122,6 +134,13 @@ def measured(work: Work, programs: list[Program], rounds: int, say: Any) -> dict
         "ratio_to_fastest_peer": ours / peers[fastest] if fastest else None,
         "ratio_to_pytorch": ours / peers["PyTorch loop"] if "PyTorch loop" in peers else None,
     }
+
+
+def geometric_mean(report: dict[str, Any]) -> float | None:
+    """Of the ratios to the fastest peer, where there are peers; the workload of batch 1 is left out: it would say most."""
+    ratios = [work["ratio_to_fastest_peer"] for work in report["works"] if "batch 1 " not in work["name"] + " "]
+    known = [ratio for ratio in ratios if ratio is not None]
+    return statistics.geometric_mean(known) if known else None
 
 
 def machine() -> dict[str, Any]:
@@ -149,14 +168,19 @@ def show(report: dict[str, Any]) -> None:
     for work in report["works"]:
         table = Table(title=f"{work['name']}, {work['unit']}", title_justify="left")
         table.add_column("program")
-        for column in ("median", "best", "refnet / it", "rounds", "disturbed"):
+        for column in ("median", "best", "refnet / it", "peak MB", "start, s", "rounds", "disturbed"):
             table.add_column(column, justify="right")
         ours = work["programs"][OURS]["median"]
         for name, result in work["programs"].items():
             ratio = "" if name == OURS else f"{ours / result['median']:.3f}"
             counts = str(len(result["rounds"])), str(result["disturbed"])
-            table.add_row(name, f"{result['median']:.1f}", f"{result['best']:.1f}", ratio, *counts)
+            times = f"{result['median']:.1f}", f"{result['best']:.1f}"
+            room = f"{result['peak_bytes'] / 1e6:.0f}", f"{result['seconds_to_start']:.1f}"
+            table.add_row(name, *times, ratio, *room, *counts)
         console.print(table)
+    mean = geometric_mean(report)
+    if mean is not None:
+        console.print(f"refnet / the fastest peer, geometric mean without batch 1: {mean:.2f}")
     hardware = report["machine"]
     console.print(
         f"{hardware['processor']}, {hardware['processors']} processors, Python {hardware['python']}, {report['date']}"
@@ -165,20 +189,34 @@ def show(report: dict[str, Any]) -> None:
         console.print(f'not installed, so not measured: {name}   (pip install "refnet[peers]")')
 
 
+def chosen(parser: argparse.ArgumentParser, name: str | None, among: dict[str, Any]) -> list[Any]:
+    """The workloads, or kernels, whose name contains a text."""
+    works = [work for known, work in among.items() if name is None or name.lower() in known.lower()]
+    if not works:
+        parser.error(f"no workload is called {name!r}; there are: {', '.join(among)}")
+    return works
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m refnet_fast.bench", description=__doc__.split(":")[0])
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--only", metavar="NAME", help="workloads whose name contains NAME")
+    parser.add_argument("--kernels", action="store_true", help="single ops instead of training steps")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--no-peers", action="store_true", help="refnet alone")
     parser.add_argument("--save", metavar="FILE", help="write the JSON there too")
+    parser.add_argument("--chart", metavar="FILE", help="draw the results there, as PNG or SVG")
+    parser.add_argument("--profile", metavar="NAME", help="where refnet's step of this workload spends its time")
     given = parser.parse_args(arguments)
+    if given.profile:
+        from refnet_fast.bench.profile import show_profile
+
+        show_profile(chosen(parser, given.profile, WORKS)[0])
+        return
     if given.rounds < 1:
         parser.error(f"--rounds must be at least 1; got {given.rounds}")
-    works = [work for name, work in WORKS.items() if given.only is None or given.only in name]
-    if not works:
-        parser.error(f"no workload is called {given.only!r}; there are: {', '.join(WORKS)}")
-    programs = [p for p in PROGRAMS if p.name == OURS or not given.no_peers]
+    works = chosen(parser, given.only, KERNELS if given.kernels else WORKS)
+    programs = [p for p in (KERNEL_PROGRAMS if given.kernels else PROGRAMS) if p.name == OURS or not given.no_peers]
     missing = [p for p in programs if any(importlib.util.find_spec(module) is None for module in p.needs)]
     programs = [p for p in programs if p not in missing]
     say = lambda text: print(text, file=sys.stderr)
@@ -191,6 +229,10 @@ def main(arguments: list[str] | None = None) -> None:
     }
     if given.save:
         pathlib.Path(given.save).write_text(json.dumps(report, indent=1) + "\n")
+    if given.chart:
+        from refnet_fast.bench.chart import draw
+
+        draw(report, given.chart)
     if given.json:
         print(json.dumps(report))
     else:

@@ -4,6 +4,9 @@
 """
 
 import ctypes
+import importlib
+import pathlib
+import sys
 import time
 from typing import Any, NamedTuple
 
@@ -45,3 +48,18 @@ def step_of(model: Any) -> Any:
     executables = [executable for executable in model._executables.values() if executable.program.commits]
     (executable,) = executables
     return max(executable._built.values(), key=lambda running: running.machine.ns)
+
+
+def show_profile(work: Any, most: int = 25) -> None:
+    """Trains a workload's network for an epoch and prints its step's rows, the slowest first."""
+    import refnet_fast
+
+    sys.path.insert(0, str(pathlib.Path(__file__).parent / "programs"))  # where the networks are told
+    x, y = work.data()
+    model = importlib.import_module("nets").built(work, refnet_fast)
+    model.fit(x, y, batch_size=work.batch, epochs=1, verbose=0)
+    rows = row_times(step_of(model))
+    total = sum(row.ns for row in rows)
+    print(f"{work.name}: {total / 1e6:.3f} ms of one processor a step, in {len(rows)} rows")
+    for row in sorted(rows, key=lambda row: -row.ns)[:most]:
+        print(f"{row.ns / 1e6:9.3f} ms {row.ns / total:6.1%}  {row.kind:8s} {row.tasks:8d} tasks  {row.what}")

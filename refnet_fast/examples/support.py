@@ -1,10 +1,14 @@
-"""What the examples share: packages that may be missing, errors as one line, the file an example writes."""
+"""What the programs share: arguments, results beside the book's, pictures, packages that may be missing, errors as one line."""
 
+import argparse
 import importlib
+import json
 import pathlib
 import sys
+import time
 from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 from refnet.errors import MissingPackageError, RefnetError
 
@@ -12,7 +16,7 @@ OUTPUT = pathlib.Path("output")
 COMMAND = 'pip install -e ".[examples]"   (in the repository; elsewhere: pip install "refnet[examples]")'
 
 
-def needed(module: str, package: str) -> ModuleType:
+def needed(module: str, package: str, extra: str = "examples") -> ModuleType:
     """The module. Raises MissingPackageError, naming the extra and the command, where its package is not installed."""
     try:
         return importlib.import_module(module)
@@ -20,7 +24,8 @@ def needed(module: str, package: str) -> ModuleType:
         if error.name is None or not module.startswith(error.name):
             raise
         raise MissingPackageError(
-            f"this example needs {package}, which is not installed. It belongs to the extra 'examples':\n  {COMMAND}"
+            f"this example needs {package}, which is not installed. It belongs to the extra {extra!r}:\n"
+            f"  {COMMAND.replace('examples', extra)}"
         ) from None
 
 
@@ -39,3 +44,114 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def shown(value: float) -> str:
+    """A figure in a table: whole numbers whole."""
+    return f"{value:,.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:.4g}"
+
+
+class Job:
+    """One run of a program: what the user asked for, and what came out.
+
+    Attributes:
+        quick: whether to finish within a minute, on less data.
+        seed: of weights, dropout and shuffling; it is set already.
+        output: the folder for files.
+    """
+
+    def __init__(self, name: str, given: argparse.Namespace):
+        from refnet.engine import current_engine
+
+        self.name, self.quick, self.seed, self.output = name, given.quick, given.seed, given.output
+        self.engine = current_engine().name
+        self.results: dict[str, float] = {}
+        self.book: dict[str, float] = {}
+        self.notes: list[str] = []
+        self.pictures: list[str] = []
+        self._epochs, self._started = given.epochs, time.perf_counter()
+
+    def pick(self, full: Any, quick: Any) -> Any:
+        """One value for a full run, another for a quick one."""
+        return quick if self.quick else full
+
+    def epochs(self, full: int, quick: int) -> int:
+        """How many epochs: as the user said, else as in the book, or few."""
+        return self._epochs if self._epochs is not None else self.pick(full, quick)
+
+    def say(self, text: str) -> None:
+        """A line of progress."""
+        print(f"[{time.perf_counter() - self._started:6.1f} s] {text}", flush=True)
+
+    def result(self, name: str, value: Any, book: float | None = None) -> None:
+        """A figure that came out, and the book's."""
+        self.results[name] = float(value)
+        if book is not None:
+            self.book[name] = book
+        self.say(f"  {name}: {shown(float(value))}" + (f" (book: {shown(book)})" if book is not None else ""))
+
+    def note(self, text: str) -> None:
+        """What a reader of the results must know: smaller data, another setting."""
+        self.notes.append(text)
+
+    def picture(self, name: str, figure: Any) -> None:
+        """Saves a figure as OUTPUT/PROGRAM_NAME.png."""
+        self.output.mkdir(parents=True, exist_ok=True)
+        path = self.output / f"{self.name}_{name}.png"
+        figure.savefig(path, dpi=110)
+        self.pictures.append(str(path))
+
+    def report(self) -> None:
+        """The results beside the book's, as a table; then the notes and the pictures."""
+        from rich.console import Console
+        from rich.table import Table
+
+        console = Console(highlight=False)
+        table = Table(title=f"{self.name}, engine {self.engine}, seed {self.seed}", title_justify="left")
+        for heading in ("result", "here", "book"):
+            table.add_column(heading, justify="left" if heading == "result" else "right")
+        for name, value in self.results.items():
+            table.add_row(name, shown(value), shown(self.book[name]) if name in self.book else "")
+        console.print(table)
+        for text in self.notes + ["quick: less data and fewer epochs than the book"] * self.quick:
+            console.print(f"note: {text}", soft_wrap=True)
+        for path in self.pictures:
+            console.print(f"picture: {path}", soft_wrap=True)
+        console.print(f"{time.perf_counter() - self._started:.1f} s")
+
+    def as_json(self) -> str:
+        seconds = round(time.perf_counter() - self._started, 3)
+        words = ("name", "engine", "seed", "quick", "results", "book", "notes", "pictures")
+        return json.dumps({**{word: getattr(self, word) for word in words}, "seconds": seconds})
+
+
+def run_program(main: Callable[[Job], None]) -> None:
+    """Runs a program of the book: reads its arguments, sets engine and seed, shows what it reported."""
+    run(lambda: _run_program(main))
+
+
+def _run_program(main: Callable[[Job], None]) -> None:
+    from refnet_fast import use_engine, utils
+
+    module = sys.modules[main.__module__]
+    name = module.__spec__.name.rpartition(".")[2] if module.__spec__ else pathlib.Path(module.__file__ or "").stem
+    parser = argparse.ArgumentParser(
+        prog=f"python -m refnet_fast.examples.{name}", description=(module.__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("--quick", action="store_true", help="less data, fewer epochs: under a minute")
+    parser.add_argument("--engine", help="reference, derived, cpu (the default), cuda or cuda-sim")
+    parser.add_argument("--seed", type=int, default=0, help="of weights, dropout and shuffling; 0 if not given")
+    parser.add_argument("--epochs", type=int, help="other than the program's own")
+    parser.add_argument("--json", action="store_true", help="the results in a last line for programs")
+    parser.add_argument("--output", type=pathlib.Path, default=OUTPUT, help="the folder for pictures; output")
+    given = parser.parse_args()
+    needed("matplotlib", "matplotlib")
+    if given.engine:
+        use_engine(given.engine)
+    utils.set_random_seed(given.seed)
+    job = Job(name, given)
+    job.say(f"{parser.description} Engine {job.engine}, seed {job.seed}.")
+    main(job)
+    job.report()
+    if given.json:
+        print(job.as_json(), flush=True)

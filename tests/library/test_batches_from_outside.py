@@ -1,5 +1,6 @@
 """fit, evaluate and predict on generators, PyDatasets and other things that give batches."""
 
+import threading
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -9,8 +10,9 @@ import pytest
 
 from refnet import callbacks, utils
 from refnet.errors import ArgumentError, DataError, ShapeError
-from refnet.layers import Dense, Input, concatenate
+from refnet.layers import Dense, Input, Rescaling, concatenate
 from refnet.models import Model, Sequential
+from refnet.utils.ahead import ahead
 
 generator = np.random.default_rng(2)
 X = generator.standard_normal((12, 3)).astype("float32")
@@ -113,6 +115,39 @@ def test_a_py_dataset_is_shuffled_by_batches_and_told_of_epochs() -> None:
     model.fit(wrapped, steps_per_epoch=4, epochs=2, shuffle=False, verbose=0)  # begun again where it ends
     assert wrapped.asked == [0, 1, 2, 0, 1, 2, 0, 1]
     assert utils.Sequence is utils.PyDataset
+
+
+class FromAThread(Batches):
+    """Batches that a thread makes ahead, with a layer that computes arrays: as ImageDataGenerator's are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.double, self.threads = Rescaling(2.0), set[int]()
+
+    def __getitem__(self, index: int) -> Any:
+        self.threads.add(threading.get_ident())
+        x, y = super().__getitem__(index)
+        return self.double(x), y
+
+    def iterate(self, numbers: Any) -> Iterator[Any]:
+        return ahead((self[int(i)] for i in numbers), 2)
+
+
+def test_a_thread_that_makes_batches_may_run_ops_while_the_model_is_prepared() -> None:
+    """The first batch is made before the lock is taken which both need; else each would wait for the other for ever."""
+    model, data, watched = network(), FromAThread(), FromAThread()
+
+    def work() -> None:
+        model.fit(data, epochs=2, verbose=0, validation_data=watched)
+        model.fit(X, Y, verbose=0, validation_data=FromAThread())
+        model.evaluate(FromAThread(), verbose=0)
+        model.predict(FromAThread(), verbose=0)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert data.threads and watched.threads and thread.ident not in data.threads | watched.threads
 
 
 def test_other_things_that_give_batches_when_iterated() -> None:

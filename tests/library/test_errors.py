@@ -9,7 +9,7 @@ import pytest
 
 from refnet import losses, metrics, optimizers
 from refnet.errors import ArgumentError, DataError, DtypeError, ShapeError
-from refnet.layers import Activation, Dense, Input, Rescaling
+from refnet.layers import Activation, Dense, Input, Rescaling, Reshape
 from refnet.models import Model, Sequential
 
 X = np.linspace(-1, 1, 24, dtype="float32").reshape(6, 4)
@@ -395,3 +395,64 @@ def test_the_warning_of_predict_speaks_of_predictions() -> None:
         "predict: x[3, 1] is inf, the first of 1 values that are not finite. "
         "Predictions will be nan or infinite where they are used."
     ]
+
+
+def test_an_argument_that_an_optimizer_does_not_have() -> None:
+    with pytest.raises(ArgumentError) as caught:
+        optimizers.RMSprop(learningrate=0.1)
+    assert str(caught.value) == "RMSprop has no argument 'learningrate'. Did you mean 'learning_rate'?"
+
+
+def small(*stack: Any, loss: str) -> Sequential:
+    model = Sequential(list(stack), name="net")
+    model.compile("sgd", loss)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("stack", "loss", "y", "advice"),
+    [
+        ([Dense(3)], "binary_crossentropy", LABELS, "of one class in several go to sparse_categorical_crossentropy"),
+        ([Dense(1)], "binary_crossentropy", ROWS[:, :2], "(class_mode='binary' from a directory)."),
+        ([Reshape((2, 2)), Dense(3)], "categorical_crossentropy", ROWS, "a Flatten or global pooling layer before"),
+        ([Reshape((2, 2)), Dense(1)], "mse", X[:, :1], "return_sequences=False in the last recurrent layer"),
+    ],
+)
+def test_targets_of_another_shape_say_which_mistake_it_may_be(stack: Any, loss: str, y: Any, advice: str) -> None:
+    model = small(Input((4,)), *stack, loss=loss)
+    refuses(model, ShapeError, advice, lambda: model.fit(X, y, verbose=0))
+
+
+def test_class_numbers_for_one_output_and_a_loss_of_rows() -> None:
+    model = small(Input((4,)), Dense(1), loss="categorical_crossentropy")
+    message = "y[0] is [0], its sum 0. The model has one output: binary_crossentropy takes 0 and 1 for it."
+    refuses(model, DataError, message, lambda: model.fit(X, LABELS % 2, verbose=0))
+
+
+def test_sequences_that_are_not_padded() -> None:
+    model, rows = classifier(), [[1, 2], [1, 2, 3]]
+    advice = " utils.pad_sequences brings sequences to one length."
+    message = "fit: x must be an array; its rows have different lengths." + advice
+    refuses(model, ShapeError, message, lambda: model.fit(rows, LABELS[:2], verbose=0))
+    message = "fit: x must hold numbers; got an array of dtype object, whose elements are sequences." + advice
+    refuses(model, DtypeError, message, lambda: model.fit(np.array(rows, object), LABELS[:2], verbose=0))
+
+
+def test_generators_need_the_number_of_their_batches() -> None:
+    """They would be read for ever."""
+
+    def batches() -> Any:
+        while True:
+            yield X, LABELS
+
+    model = classifier()
+    for word, given in (("steps_per_epoch", {}), ("validation_steps", {"steps_per_epoch": 1})):
+        message = f"fit_generator: {word} is needed with a generator: it has no length, and may never end."
+        call = {**given, "validation_data": batches(), "verbose": 0}
+        refuses(model, ArgumentError, message, lambda call=call: model.fit_generator(batches(), **call))  # type: ignore[misc]
+    for method in ("evaluate_generator", "predict_generator"):
+        message = f"{method}: steps is needed with a generator"
+        refuses(model, ArgumentError, message, lambda method=method: getattr(model, method)(batches()))  # type: ignore[misc]
+    alone = (X for _ in range(2))
+    message = "fit: the loss needs targets; y is None. Give y; a generator gives pairs (x, y)."
+    refuses(model, ArgumentError, message, lambda: model.fit_generator(alone, steps_per_epoch=2, verbose=0))

@@ -12,7 +12,7 @@ import pytest
 
 from refnet import callbacks, engine, ops
 from refnet.errors import ArgumentError
-from refnet.layers import Dense, Dropout, Input
+from refnet.layers import Activation, Dense, Dropout, Input
 from refnet.models import Sequential
 from refnet_fast import vm
 from refnet_fast.native import aligned_zeros
@@ -106,17 +106,23 @@ def test_predict_while_another_thread_fits() -> None:
     alone, model = net(), net()
     alone.fit(X, Y, epochs=30, shuffle=False)
     seen: list[np.ndarray] = []
-    training = threading.Event()
+    training, predicted = threading.Event(), threading.Event()
 
     def watch() -> None:
         training.wait(20)
         while training.is_set():
             seen.append(model.predict(X[:6], batch_size=6))
+            predicted.set()
 
     def fit() -> None:
-        begin = callbacks.LambdaCallback(on_train_begin=lambda logs: training.set())
+        meeting = callbacks.LambdaCallback(
+            on_train_begin=lambda logs: training.set(),
+            on_epoch_begin=lambda epoch, logs: (
+                predicted.wait(20) if epoch == 1 else None
+            ),  # a short fit could be over first
+        )
         try:
-            model.fit(X, Y, epochs=30, shuffle=False, callbacks=[begin])
+            model.fit(X, Y, epochs=30, shuffle=False, callbacks=[meeting])
         finally:
             training.clear()
 
@@ -178,3 +184,17 @@ def test_ops_on_arrays_stay_on_the_definitions_while_another_thread_builds(monke
     with engine.eager_on_current():
         together(lambda: ops.exp(np.float32(1)))
     assert seen == ["exp"]
+
+
+@pytest.mark.parametrize("threads", [2, 4])
+def test_each_batch_of_a_prediction_lands_in_its_place(threads: int) -> None:
+    """A thread that is late with writing the last batch must not meet the number of the next one."""
+    x = np.random.default_rng(1).normal(size=(200, 32, 32, 32)).astype("float32")
+    model = Sequential([Input((32, 32, 32)), Activation("relu")])
+    expected = np.maximum(x, 0)
+    vm.set_threads(threads)
+    try:
+        for _ in range(20):
+            assert np.array_equal(model.predict(x, batch_size=32, verbose=0), expected)
+    finally:
+        vm.set_threads(None)

@@ -26,6 +26,24 @@ def test_beta_is_beta(alpha, beta):
     assert stats.kstest(y, stats.beta(alpha, beta).cdf).pvalue > ALMOST_NEVER
 
 
+@pytest.mark.parametrize("n, p", [(1, 0.3), (15, 0.5), (16, 0.9), (1000, 0.01), (10**6, 0.4)])
+def test_binomial_is_binomial(n, p):
+    """By Pearson's chi square over up to twenty stretches of counts, and by both ends."""
+    y = random.binomial((3000,), n, p, dtype="float64", seed=8)
+    law = stats.binom(n, p)
+    cuts = np.unique(law.ppf(np.linspace(0, 1, 21)[1:-1]))
+    expected = 3000 * np.diff([0, *law.cdf(cuts), 1])
+    found = np.bincount(np.searchsorted(cuts, y), minlength=len(cuts) + 1)
+    kept = expected > 0
+    assert found[~kept].sum() == 0 and y.min() >= 0 and y.max() <= n and (y == np.floor(y)).all()
+    assert stats.chisquare(found[kept], expected[kept] * 3000 / expected[kept].sum()).pvalue > ALMOST_NEVER
+
+
+def test_binomial_at_the_edges():
+    y = random.binomial((9,), [0, 7, 7, 2**31, 2**31, -1, 3, 3, np.nan], [0.5, 0, 1, 0, 1, 0.5, -0.1, 1.1, 0.5], seed=2)
+    np.testing.assert_array_equal(y, [0, 0, 7, 0, 2**31, *[np.nan] * 4])
+
+
 def test_categories_come_as_often_as_softmax_says():
     logits = np.array([[0.0, 1.0, -np.inf, 2.0, -3.0]])
     y = random.categorical(logits, 4000, seed=7)

@@ -42,6 +42,7 @@ def offered(monkeypatch):
 def test_a_file_is_fetched_once(tmp_path, offered, monkeypatch, capsys):
     """As the book's 8.1 gets its text."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.delenv("REFNET_DATA_DIR", raising=False)
     asked, _ = offered
     for _ in range(2):
         path = utils.get_file("nietzsche.txt", origin="https://example.org/a/nietzsche.txt")
@@ -52,6 +53,20 @@ def test_a_file_is_fetched_once(tmp_path, offered, monkeypatch, capsys):
     assert other == str(tmp_path / "mine" / "texts" / "b.txt")
     utils.get_file("nietzsche.txt", origin="https://example.org/a/nietzsche.txt", force_download=True)
     assert len(asked) == 3
+
+
+@pytest.mark.api("utils.get_file")
+def test_a_file_of_the_data_folder_is_taken_if_it_has_the_hash(tmp_path, offered, monkeypatch):
+    asked, _ = offered
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setenv("REFNET_DATA_DIR", str(tmp_path))
+    (tmp_path / "nietzsche.txt").write_bytes(b"mine")
+    origin = "https://example.org/a/nietzsche.txt"
+    assert utils.get_file("nietzsche.txt", origin=origin) == str(tmp_path / "nietzsche.txt") and not asked
+    known = hashlib.sha256(CONTENT).hexdigest()
+    fetched = utils.get_file("nietzsche.txt", origin=origin, file_hash=known)
+    assert fetched == str(tmp_path / "keras" / "datasets" / "nietzsche.txt") and asked == [origin]
+    assert (tmp_path / "nietzsche.txt").read_bytes() == b"mine"
 
 
 def test_a_bar_while_it_comes(tmp_path, offered, monkeypatch, capsys):

@@ -26,6 +26,14 @@ def beta_calls(draw: Draw) -> Any:
     return from_parameters(draw, 2)
 
 
+@strategy("random_binomial")
+def binomial_calls(draw: Draw) -> Any:
+    (run, probabilities), attributes = from_parameters(draw, 1)
+    most = draw.choice((12, 100, 2**31))
+    counts = draw.array(probabilities.shape, probabilities.dtype.name, low=-0.5, high=most)
+    return [run, counts, probabilities / 2], attributes
+
+
 @strategy("share_at")
 def share_at_calls(draw: Draw) -> Any:
     batch, classes, samples = draw.extent(), draw.extent(1), draw.extent()
@@ -36,3 +44,4 @@ def share_at_calls(draw: Draw) -> Any:
 
 refuse("random.categorical", np.zeros(3), 2, error=ShapeError, words="batch, classes")
 refuse("random.categorical", np.zeros((1, 3)), -2, error=ArgumentError, words="num_samples")
+refuse("random.binomial", (2,), 5, np.zeros(3), error=ShapeError, words="broadcast")

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import numpy as np
+
+from refnet.errors import ArgumentError, ShapeError
 from refnet.testing.draw import Draw
-from refnet.testing.strategies import strategy
+from refnet.testing.strategies import refuse, strategy, usage
 
 
 @strategy("slice")
@@ -36,3 +39,22 @@ def spread_calls(draw: Draw) -> Any:
         "length": before + abs(reach) + 1 + after,
         "value": draw.choice((0, 3)),
     }
+
+
+@usage("get_item")
+def get_item_usages(draw: Draw) -> Any:
+    """Index arrays of one shape beside slices and integers."""
+    shape = draw.shape(2, 3, 1)
+    common = draw.choice(((2,), (3, 1)))
+    key: list[Any] = [np.asarray(draw.array(common, draw.index(), low=-shape[0], high=shape[0] - 1)).tolist()]
+    for n in shape[1:]:
+        step = draw.choice((1, -1))
+        single = draw.integer(-n, n - 1)
+        key.append(draw.choice((slice(None, None, step), single, np.full(common, single).tolist())))
+    return (draw.array(shape, draw.real()), tuple(key)), {}
+
+
+refuse("get_item", np.zeros((2, 3)), ([0, 1], [0, 1, 2]), error=ShapeError, words="cannot combine")
+refuse("get_item", np.zeros((2, 3)), ([0, 1], 3), error=ArgumentError, words="index 3")
+refuse("slice", np.zeros((2, 3)), (0, 2), (1, 2), error=ShapeError, words="leaves shape")
+refuse("slice", np.zeros((2, 3)), (0, 0.5), (1, 2), error=ArgumentError, words="start_indices")

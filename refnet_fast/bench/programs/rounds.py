@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import sys
 import time
 from collections.abc import Callable
@@ -18,15 +19,22 @@ def serve(versions: dict[str, str], steps: int, train: Callable[[int], object]) 
         train: `train(epochs)` trains so many epochs and returns when they are done.
     """
     answers, sys.stdout = sys.stdout, sys.stderr  # what a library prints must not be taken for an answer
+    start = time.perf_counter()
     train(1)
+    first = time.perf_counter() - start
     start = time.perf_counter()
     train(1)
     epochs = max(1, round(ROUND / (time.perf_counter() - start)))
     train(epochs)
-    print(json.dumps({"versions": versions, "epochs": epochs}), file=answers, flush=True)
+    started = {"versions": versions, "epochs": epochs, "first_epoch": first}
+    print(json.dumps(started), file=answers, flush=True)
     for _ in sys.stdin:
         used, start = sum(os.times()[:2]), time.perf_counter()
         train(epochs)
         seconds = time.perf_counter() - start
-        answer = {"microseconds": seconds / (epochs * steps) * 1e6, "processor": sum(os.times()[:2]) - used}
+        answer = {
+            "microseconds": seconds / (epochs * steps) * 1e6,
+            "processor": sum(os.times()[:2]) - used,
+            "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        }
         print(json.dumps(answer), file=answers, flush=True)

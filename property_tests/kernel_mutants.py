@@ -1,0 +1,219 @@
+"""Tuned kernels broken on purpose, one line each: see `refnet.testing.mutants` for definitions and gradients.
+
+A CPU kernel's file is run with one line replaced and without Numba: its kernels are then plain functions of NumPy arrays. A CUDA
+kernel's is written beside the others under another name and runs in the simulator.
+"""
+
+import contextlib
+import ctypes
+import importlib
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from refnet import dtypes
+from refnet.engine import Engine, get_engine, interpret, spec_of
+from refnet.testing import check
+from refnet.testing.draw import Seeded
+from refnet.testing.evaluate import specs_of
+from refnet.testing.strategies import case, load
+
+UNCOMPILED = """
+def njit(*functions, **options):
+    return functions[0] if functions else lambda function: function
+"""
+
+
+class KernelMutant(NamedTuple):
+    """One broken line of refnet_fast/<place>/<file>.py, in the kernel (or helper) that holds it, and the op it serves."""
+
+    name: str
+    place: str
+    file: str
+    op: str
+    kernel: str
+    old: str
+    new: str
+
+
+CPU_MUTANTS = [
+    KernelMutant("a logarithm that is added", "cpu", "activation", "log_softmax", "log_softmax_lanes", "(row[c] - best) - total", "(row[c] - best) + total"),
+    KernelMutant("the gradient without its shift", "cpu", "row_normalization", "layer_normalization_gradient", "layer_normalization_gradient_rows", "weighted_sum(above, gamma) / count", "weighted_sum(above, gamma) * 0"),
+    KernelMutant("the end of a share forgotten", "cpu", "reduction", "sum", "sum_rows", "range(lo, hi)", "range(lo, hi - 1)"),
+    KernelMutant("half of a row", "cpu", "reduction", "sum", "sum_rows", "total += row[r]", "total += row[r] if r < 2 else 0"),
+    KernelMutant("exponentials without the largest taken off", "cpu", "activation", "softmax", "softmax_lanes", "exponentials(row, row_largest(row), out)", "exponentials(row, row.dtype.type(0), out)"),
+    KernelMutant("a mean in the place of a total", "cpu", "activation", "softmax", "softmax_lanes", "out[c] = out[c] / total", "out[c] = out[c] / out.size"),
+    KernelMutant("the dot product without its product", "cpu", "activation", "softmax_gradient", "softmax_gradient_lanes", "total += a[c] * b[c]", "total += a[c]"),
+    KernelMutant("the total of the wrong array", "cpu", "activation", "log_softmax_gradient", "log_softmax_gradient_lanes", "total = row_total(above)", "total = row_total(row)"),
+    KernelMutant("the second matrix always its first row", "cpu", "contraction", "matmul", "matmul_dots", "dot(a[n, i], b[n, j])", "dot(a[n, i], b[n, 0])"),
+    KernelMutant("every batch the first", "cpu", "contraction", "matmul", "matmul_dots", "n, i = task // y.shape[1], task % y.shape[1]\n        for j", "n, i = 0, task % y.shape[1]\n        for j"),
+    KernelMutant("a mean over one less", "cpu", "row_normalization", "layer_normalization", "layer_normalization_rows", "row_sum(row) / row.size", "row_sum(row) / max(row.size - 1, 1)"),
+    KernelMutant("the gradient without its tilt", "cpu", "row_normalization", "layer_normalization_gradient", "layer_normalization_gradient_rows", " / root * tilt", " / root * 0"),
+]  # fmt: skip
+
+CUDA_MUTANTS = [
+    KernelMutant("half a block's maxima", "cuda", "activation", "softmax", "softmax_rows", "best = shared[0]", "best = shared[1]"),
+    KernelMutant("a thread's elements one by one", "cuda", "activation", "softmax", "softmax_rows", "y[row, r, 0] = math", "y[row, thread, 0] = math"),
+    KernelMutant("the total of one thread", "cuda", "activation", "softmax", "softmax_rows", "            shared[thread] += shared[thread + half]", "            shared[thread] += 0"),
+    KernelMutant("the last step of a tile left out", "cuda", "contraction", "matmul", "matmul_tiled", "for k in range(DEPTH):", "for k in range(DEPTH - 1):"),
+    KernelMutant("the second step reads the first's rows", "cuda", "contraction", "matmul", "matmul_tiled", "b[n, first + k, start + j]", "b[n, k, start + j]"),
+]  # fmt: skip
+
+
+def broken_text(mutant):
+    """The text of the file with the line replaced. Raises LookupError if it is not there, once."""
+    text = Path(importlib.util.find_spec(f"refnet_fast.{mutant.place}.{mutant.file}").origin).read_text()
+    if text.count(mutant.old) != 1:
+        raise LookupError(
+            f"{mutant.name!r}: {mutant.old!r} stands {text.count(mutant.old)} times; bring it up to date."
+        )
+    return text.replace(mutant.old, mutant.new)
+
+
+# ---- CPU kernels, as Python runs them
+
+
+class PythonKernel(Engine):
+    """Runs one tuned kernel as plain Python where it may serve, in shares of a few tasks; the definition elsewhere."""
+
+    name = "kernel in Python"
+
+    def __init__(self, op_name, kernel):
+        self.op_name, self.kernel, self.served = op_name, kernel, 0
+
+    def compute(self, op, arrays, attributes):
+        from refnet_fast.derive import Placed
+        from refnet_fast.kernels import KernelCall
+
+        specs, promised = tuple(map(spec_of, arrays)), specs_of(op, arrays, attributes)
+        outputs = [np.full(s.shape, 7, dtypes.as_numpy(s.dtype)) for s in promised]
+        form = op.form(*specs, **attributes)
+        call = KernelCall(op, form, specs, tuple(promised), attributes)
+        empty = any(0 in view.shape for view in (*form.inputs, *form.outputs))
+        if op.name != self.op_name or empty or not self.kernel.when(call):
+            interpret(op, arrays, attributes, outputs)
+            return outputs
+        self.served += 1
+        held = [np.ascontiguousarray(a) for a in arrays]
+        inputs = [Placed(a.ctypes.data, v, s.dtype) for a, v, s in zip(held, form.inputs, specs)]
+        results = [Placed(y.ctypes.data, v, s.dtype) for y, v, s in zip(outputs, form.outputs, promised)]
+        given = self.kernel.arguments
+        arguments = given(call, inputs, results) if given else [*inputs, *form.attributes, *results]
+        seen = [in_memory(a) if isinstance(a, Placed) else a for a in arguments]
+        step = 2 * self.kernel.quantum
+        total = self.kernel.tasks(call)
+        with np.errstate(all="ignore"):
+            for lo in range(0, total, step):
+                self.kernel.function(*seen, lo, min(lo + step, total))
+        return outputs
+
+
+def in_memory(placed):
+    """The NumPy array of what lies at an address."""
+    kind = dtypes.as_numpy(placed.dtype)
+    shape = placed.view.shape
+    steps = placed.view.strides or [int(np.prod(shape[k + 1 :])) for k in range(len(shape))]
+    reach = sum((n - 1) * s for n, s in zip(shape, steps)) + 1 if 0 not in shape else 0
+    if reach <= 0:
+        return np.empty(shape, kind)
+    flat = np.frombuffer((ctypes.c_char * (reach * kind.itemsize)).from_address(placed.address), kind)
+    return np.lib.stride_tricks.as_strided(flat, shape, [s * kind.itemsize for s in steps])
+
+
+def python_kernel(mutant, text):
+    """The kernel that a file's text declares, uncompiled."""
+    from refnet_fast import kernels
+
+    found = {}
+
+    def declare(op_name, *, tasks, cost, when=lambda call: True, quantum=1, arguments=None, rows=None, fastmath=None):
+        def keep(function):
+            found[function.__name__] = kernels.Kernel(function, when, tasks, cost, quantum, arguments, rows)
+            return function
+
+        return keep
+
+    sound, kernels.kernel = kernels.kernel, declare
+    try:
+        scope = {"__name__": f"refnet_fast.cpu.{mutant.file}"}
+        exec(compile(text.replace("from numba import njit\n", UNCOMPILED), mutant.file, "exec"), scope)
+        scope |= {"exp": np.exp, "log": np.log}  # the compiled ones are called by compiled kernels only
+    finally:
+        kernels.kernel = sound
+    return found[mutant.kernel]
+
+
+def cpu_rejection(mutant, text, examples=150):
+    """What the certificate says against a kernel; None if it keeps within. Raises LookupError if it never served."""
+    load()
+    engine = PythonKernel(mutant.op, python_kernel(mutant, text))
+    for number in range(examples):
+        drawn = case(mutant.op, Seeded(("kernel", mutant.op, number)))
+        try:
+            check(mutant.op, engine, drawn.arrays, drawn.attributes)
+        except AssertionError as error:
+            return str(error)
+        if engine.served >= 25:
+            break
+    if not engine.served:
+        raise LookupError(f"{mutant.kernel} served none of {examples} calls")
+    return None
+
+
+# ---- CUDA kernels, in the simulator
+
+
+def cuda_call(mutant):
+    """A call that the tuned kernel serves, and tasks of it to look at."""
+    rng = np.random.default_rng(1)
+    if mutant.op == "softmax":
+        x = rng.normal(size=(2, 150)).astype("float32")
+        x[:, 2] += 1000  # in an even thread's share; without the largest taken off it overflows
+        return [x], {"axis": 1}, None
+    a, b = rng.normal(size=(65, 17)).astype("float32"), rng.normal(size=(17, 65)).astype("float32")
+    return [a, b], {"transpose1": False, "transpose2": False}, [(0, 0, 0), (0, 3, 64), (0, 64, 10), (0, 63, 63)]
+
+
+def cuda_rejection(mutant, text, directory):
+    engine = get_engine("cuda-sim")
+    from refnet_fast.cuda import kernels
+
+    kernels.load()
+    number = len(list(Path(directory).iterdir()))
+    name = f"broken_{number}"
+    (Path(directory) / f"{name}.py").write_text(text)
+    before = {op: list(found) for op, found in kernels.tuned.items()}
+    sys.path.insert(0, str(directory))
+    engine._eager.clear()
+    try:
+        importlib.import_module(name)
+        arrays, attributes, tasks = cuda_call(mutant)
+        with contextlib.redirect_stdout(sys.stderr):
+            check(mutant.op, engine, arrays, attributes, tasks)
+        return None
+    except (AssertionError, OverflowError) as error:  # a simulated thread's math raises where a real one's overflows
+        return str(error)
+    finally:
+        sys.path.pop(0)
+        kernels.tuned.clear()
+        kernels.tuned.update(before)
+
+
+def cuda_verdicts(directory):
+    """Prints what the certificate says to each CUDA mutant, and to the sound texts."""
+    import refnet_fast  # noqa: F401  (registers the engines)
+
+    load()
+    verdicts = {m.name: cuda_rejection(m, broken_text(m), directory) for m in CUDA_MUTANTS}
+    for file in sorted({m.file for m in CUDA_MUTANTS}):
+        sound = next(m for m in CUDA_MUTANTS if m.file == file)
+        verdicts[f"sound {file}"] = cuda_rejection(sound, broken_text(sound._replace(new=sound.old)), directory)
+    print(json.dumps(verdicts))
+
+
+if __name__ == "__main__":
+    cuda_verdicts(sys.argv[1])

@@ -1,0 +1,28 @@
+"""Samples as users give them: an array, nested lists of numbers, or arrays in a list, tuple or dict for several inputs."""
+
+from typing import Any
+
+import numpy as np
+
+from refnet.annotations import Array
+
+
+def as_arrays(x: Any) -> Any:
+    """The same, of NumPy arrays: {name: array}, a list of arrays, or one array.
+
+    >>> as_arrays([[1, 2], [3, 4]]).shape
+    (2, 2)
+    >>> [a.shape for a in as_arrays([np.zeros((5, 2)), np.zeros(5)])]
+    [(5, 2), (5,)]
+    """
+    if isinstance(x, dict):
+        return {name: np.asarray(part) for name, part in x.items()}
+    if isinstance(x, (list, tuple)) and x and all(hasattr(part, "__array__") and np.ndim(part) for part in x):
+        return [np.asarray(part) for part in x]
+    return np.asarray(x)
+
+
+def listed(x: Any) -> list[Array]:
+    """The arrays of what `as_arrays` gives, in order."""
+    arrays = as_arrays(x)
+    return list(arrays.values()) if isinstance(arrays, dict) else arrays if isinstance(arrays, list) else [arrays]

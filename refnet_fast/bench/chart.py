@@ -1,0 +1,54 @@
+"""The benchmark as a picture."""
+
+from typing import Any
+
+COLORS = {
+    "refnet fit": "#c8102e",
+    "PyTorch loop": "#8c8c8c",
+    "Keras fit on JAX": "#b8b8b8",
+    "Keras fit on PyTorch": "#d9d9d9",
+}
+
+
+def draw(report: dict[str, Any], path: str) -> None:
+    """Bars of each program's time, relative to the fastest peer's: shorter is faster, 1 is the line.
+
+    Args:
+        report: what `python -m refnet_fast.bench --json` prints; only workloads with peers are drawn.
+        path: of the picture, .png or .svg.
+    """
+    import matplotlib.figure
+
+    works = [work for work in report["works"] if work["fastest_peer"]]
+    names = [name for name in COLORS if any(name in work["programs"] for work in works)]
+    figure = matplotlib.figure.Figure(figsize=(9, 1.2 + 0.62 * len(works)), layout="constrained")
+    axes = figure.subplots()
+    height = 0.8 / max(1, len(names))
+    for place, work in enumerate(works):
+        least = work["programs"][work["fastest_peer"]]["median"]
+        for number, name in enumerate(names):
+            if name not in work["programs"]:
+                continue
+            ratio, time = work["programs"][name]["median"] / least, work["programs"][name]["median"]
+            y = place + (number - (len(names) - 1) / 2) * height
+            shown = min(ratio, LONGEST)
+            axes.barh(y, shown, height * 0.92, color=COLORS[name], label=name if place == 0 else None)
+            label = f"{time / 1000:.3g} ms" + (f"  ({ratio:.0f} times)" if ratio > LONGEST else "")
+            axes.text(shown + 0.02, y, label, va="center", fontsize=6.5, color="#444444")
+    axes.axvline(1, color="#444444", linewidth=0.8, linestyle=":")
+    axes.set_yticks(range(len(works)), [work["name"] for work in works], fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlim(0, LONGEST + 0.45)
+    axes.set_xlabel("time of a training step / the fastest peer's", fontsize=8)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    machine = report["machine"]
+    axes.set_title(
+        f"{machine['processor']}, {machine['processors']} processors", fontsize=8, loc="left", color="#444444"
+    )
+    axes.legend(loc="lower right", fontsize=8, frameon=False)
+    figure.savefig(path, dpi=130)
+
+
+LONGEST = 3.0  # where bars are cut

@@ -1,0 +1,115 @@
+"""Chollet 6.3: tomorrow's temperature from ten days of weather: common sense, dense, GRU, dropout, stacked, bidirectional.
+
+python -m refnet_fast.examples.jena
+"""
+
+import numpy as np
+
+from refnet_fast import evaluation, layers, models, optimizers, random, visualize
+from refnet_fast.datasets import jena_climate
+from refnet_fast.examples.support import Job, run_program
+
+LOOKBACK, STEP, DELAY, BATCH = 1440, 6, 144, 128
+WHOLE = 420551  # rows of the book's file
+
+
+class Weather:
+    """The table, normalized by what is trained on, and its windows."""
+
+    def __init__(self, seed):
+        climate = jena_climate.load_data(allow_part=True)
+        self.target = climate.columns.index("T (degC)")
+        rows = len(climate.data)
+        self.bounds = (200000, 300000, rows) if rows == WHOLE else (int(rows * 0.55), int(rows * 0.8), rows)
+        train = climate.data[: self.bounds[0]]
+        self.deviation = train.std(axis=0)[self.target]
+        self.degrees = climate.data[:, self.target]
+        self.data = ((climate.data - train.mean(axis=0)) / train.std(axis=0)).astype("float32")
+        self.times, self.seeds = climate.times, random.SeedGenerator(seed)
+
+    @property
+    def about(self):
+        rows, columns = self.data.shape
+        return f"{rows} of {WHOLE} rows ({self.times[0]} to {self.times[-1]}), {columns} of 14 columns"
+
+    def windows(self, rows):
+        """Ten days before each row, one reading an hour; and the temperature a day after it."""
+        back = rows[:, None] + np.arange(-LOOKBACK, 0, STEP)
+        return self.data[back], self.data[rows + DELAY, self.target]
+
+    def training(self, backwards=False):
+        """Batches at random rows, without end."""
+        while True:
+            x, y = self.windows(random.randint((BATCH,), LOOKBACK, self.bounds[0] - DELAY, seed=self.seeds))
+            yield (x[:, ::-1] if backwards else x), y
+
+    def validation(self, every):
+        """Windows at every so many rows of the second part."""
+        return self.windows(np.arange(self.bounds[0] + LOOKBACK, self.bounds[1] - DELAY, every))
+
+
+def candidates():
+    """The book's networks: layers before the last Dense, and its best validation MAE."""
+    gru = {"dropout": 0.2, "recurrent_dropout": 0.2}
+    return {
+        "dense": ([layers.Flatten(), layers.Dense(32, activation="relu")], 0.2994),
+        "GRU": ([layers.GRU(32)], 0.2644),
+        "GRU, backwards": ([layers.GRU(32)], 0.3990),
+        "GRU, dropout": ([layers.GRU(32, **gru)], 0.2619),
+        "two GRUs, dropout": (
+            [
+                layers.GRU(32, dropout=0.1, recurrent_dropout=0.5, return_sequences=True),
+                layers.GRU(64, activation="relu", dropout=0.1, recurrent_dropout=0.5),
+            ],
+            0.2633,
+        ),
+        "bidirectional GRU": ([layers.Bidirectional(layers.GRU(32))], 0.2615),
+    }
+
+
+def trained(weather, stack, steps, epochs, every, backwards=False):
+    x_val, y_val = weather.validation(every)
+    model = models.Sequential([layers.Input(x_val.shape[1:]), *stack, layers.Dense(1)])
+    model.compile(optimizer=optimizers.RMSprop(), loss="mae")
+    x_val = x_val[:, ::-1] if backwards else x_val
+    batches = weather.training(backwards)
+    history = model.fit(batches, steps_per_epoch=steps, epochs=epochs, validation_data=(x_val, y_val))
+    return model, history
+
+
+def main(job: Job) -> None:
+    weather = Weather(job.seed)
+    steps, epochs, every = job.pick((500, 20, 1), (40, 4, 20))
+    first, second, _ = weather.bounds
+    naive = evaluation.last_value(weather.data[:, weather.target], DELAY, first + LOOKBACK, second - DELAY)
+    job.result("common sense, as warm as now: MAE", naive, book=0.28974)
+    job.result("the same in degrees", naive * weather.deviation, book=2.57)
+    histories, kept = {}, None
+    for name, (stack, book) in candidates().items():
+        if job.quick and name == "two GRUs, dropout":
+            job.note("quick: the two GRUs one above the other are left out")
+            continue
+        job.say(f"{name}: {job.epochs(epochs, epochs)} epochs of {steps} batches")
+        model, histories[name] = trained(weather, stack, steps, job.epochs(epochs, epochs), every, "backwards" in name)
+        job.result(f"{name}: best validation MAE", min(histories[name].history["val_loss"]), book)
+        kept = model if name == "GRU" else kept
+    if len(weather.data) != WHOLE:
+        job.note(f"the book's file is not at hand; this is {weather.about}: another season, other difficulty")
+
+    title = "Validation MAE by epoch, normalized temperature"
+    job.picture("curves", visualize.training_curves(histories, title=title, baseline={"loss": naive}))
+    rows = np.arange(first + LOOKBACK, first + LOOKBACK + 1440, 6)
+    x, y = weather.windows(rows)
+    mean = weather.degrees[:first].mean()
+    lines = {
+        "measured": y,
+        "GRU, a day before": kept.predict(x, verbose=0)[:, 0],
+        "as warm as a day before": x[:, -1, weather.target],
+    }
+    lines = {name: values * weather.deviation + mean for name, values in lines.items()}
+    days = np.arange(len(rows)) / 24
+    job.picture("forecast", visualize.series(lines, days, "Ten days that training has not seen", "days", "degrees"))
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,53 @@
+"""What the programs with nets trained on ImageNet share: a net, with its weights if they are there; photos in and out."""
+
+import pathlib
+
+import numpy as np
+
+from refnet_fast.applications.files import at_hand
+from refnet_fast.datasets import files
+from refnet_fast.errors import MissingFileError
+from refnet_fast.examples.support import Job
+from refnet_fast.preprocessing import image
+
+
+def net(job: Job, make, names, **arguments):
+    """A net without its top: with ImageNet's weights, or with random ones, which the results then say.
+
+    Args:
+        make: a function of `applications`.
+        names: its published files, with and without the top; a quick run does not fetch the second if it is not at hand.
+    """
+    if not job.quick or at_hand(names[1]):
+        try:
+            return make(weights="imagenet", include_top=False, **arguments)
+        except MissingFileError as error:
+            job.say(str(error))
+    job.note(
+        f"RANDOM WEIGHTS: {names[1]} is not at hand, so the net has never seen a photo; this shows that the program runs, "
+        "not what it can do, and the book's figures do not apply"
+    )
+    return make(weights=None, include_top=False, **arguments)
+
+
+def photo_path(name: str) -> pathlib.Path:
+    """photos/NAME in the folders of data."""
+    return files.by_hand(f"photos/{name}", source="the book, or put any photo there under that name")
+
+
+def photo(name: str, height: int) -> np.ndarray:
+    """A photo of that height and its own proportions: (1, height, width, 3), from 0 to 255."""
+    width, full = image.load_img(photo_path(name)).size
+    return image.img_to_array(image.load_img(photo_path(name), target_size=(height, width * height // full)))[None]
+
+
+def side_by_side(pictures, size=3.2):
+    """A figure of pictures, by their titles."""
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, len(pictures), figsize=(size * 1.33 * len(pictures), size), layout="constrained")
+    for place, (title, picture) in zip(np.atleast_1d(axes), pictures.items()):
+        place.imshow(picture)
+        place.set_title(title, fontsize=10)
+        place.set_axis_off()
+    return figure

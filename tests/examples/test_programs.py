@@ -1,0 +1,117 @@
+"""The book's programs as a user runs them, quick: a third of them always, the others where REFNET_PROFILE=deep.
+
+What a program must reach is what tells learning from not learning, measured against its own baseline or a number far from it.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+PROGRAMS = ROOT / "refnet_fast" / "examples"
+DEEP = os.environ.get("REFNET_PROFILE") == "deep"
+DATA = pathlib.Path(os.environ.get("REFNET_DATA_DIR", "nowhere"))
+
+# of each program: results that must lie in an interval; those in ALWAYS are run by CI
+ALWAYS = {
+    "mnist_dense": {"test accuracy": (0.94, 1)},
+    "reuters": {"test accuracy": (0.72, 0.82), "baseline: answers at random, by frequency": (0.18, 0.2)},
+    "boston": {"test MAE, thousands of dollars": (1.5, 4), "baseline: always the median": (6, 7)},
+    "pima": {"accuracy, mean of the folds": (0.72, 0.82)},
+    "linear_regression": {"slope": (0.2500, 0.2535), "intercept": (0.785, 0.81)},
+    "word_vectors": {"one-hot: different words": (9, 9), "20 words: best validation accuracy": (0.68, 0.8)},
+    "policy_gradient": {"steps it stands, best of 5 rounds in a row": (70, 200)},
+    "shared_lstm": {"test accuracy": (0.65, 1)},
+    "hyperparameter_search": {"trials": (12, 12), "least validation loss": (0.3, 0.6)},
+    "selu_net": {"SELU: test accuracy": (0.88, 1)},
+    "multi_output": {"which digit: test accuracy": (0.88, 1), "whether odd: test accuracy": (0.9, 1)},
+}
+DEEPER = {
+    "pretrained_features": {"parameters of the base": (14714688, 14714688), "weights trained with it frozen": (4, 4)},
+    "deep_dream": {"octave 3: change per pixel, of 2": (0.001, 1)},
+    "style_transfer": {"share of the first loss that is left": (0, 0.9)},
+    "imdb_dense": {"test accuracy": (0.82, 0.9), "dropout 0.5: accuracy, last epoch": (0.7, 0.9)},
+    "mnist_convnet": {"test accuracy": (0.9, 1), "parameters": (93322, 93322)},
+    "cats_dogs": {"as they are: training accuracy, last epoch": (0.5, 1)},
+    "inside_a_convnet": {"test accuracy": (0.2, 0.7)},
+    "imdb_recurrent": {
+        "SimpleRNN: best validation accuracy": (0.65, 0.9),
+        "LSTM: best validation accuracy": (0.65, 0.9),
+    },
+    "jena": {"dense: best validation MAE": (0.1, 2), "GRU: best validation MAE": (0.1, 2)},
+    "imdb_conv1d": {"reviews: best validation accuracy": (0.65, 0.9), "parameters": (1315937, 1315937)},
+    "text_generation": {"least loss": (1.5, 2.6), "sequences": (200278, 200278)},
+    "vae": {"parameters": (550629, 550629), "validation loss, last epoch": (0.15, 0.32)},
+    "gan": {"discriminator loss, last tenth": (0.01, 2)},
+    "ctc_digits": {"strings read without an error": (0.05, 1)},
+    "autoencoder": {"cleaned digits: mean squared error": (0, 0.06)},
+    "next_frame": {"last frame: mean squared error": (0, 0.06)},
+    "segmentation": {"pixels of digits right": (0.3, 1)},
+    "question_answering": {"what is the topic?": (0.5, 0.9)},
+    "convnet_blocks": {"residual: best validation accuracy": (0.2, 0.7)},
+    "ensembles": {"weighted mean: test accuracy": (0.88, 1), "mean of all: test accuracy": (0.88, 1)},
+    "callbacks_at_work": {"test accuracy of the best one kept": (0.65, 0.9)},
+}
+
+
+def run(name, folder, *arguments):
+    paths = os.pathsep.join(p for p in (str(ROOT), os.environ.get("PYTHONPATH")) if p)
+    return subprocess.run(
+        [sys.executable, "-m", f"refnet_fast.examples.{name}", *arguments],
+        env={**os.environ, "PYTHONPATH": paths, "PYTHONIOENCODING": "utf-8"},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+
+
+def test_every_program_is_named_here():
+    shared = {"__init__", "support", "digits"}  # digits has tests of its own
+    mine = {p.stem for p in PROGRAMS.glob("*.py") if "run_program(main)" in p.read_text()} - shared
+    assert mine <= set(ALWAYS) | set(DEEPER)
+    assert set(ALWAYS) | set(DEEPER) <= mine
+    assert len(ALWAYS) >= len(mine) / 3
+
+
+def test_programs_import_refnet_fast_alone():
+    for path in PROGRAMS.glob("*.py"):
+        if path.stem not in ("support", "digits"):
+            lines = [line for line in path.read_text().split("\n") if line.startswith(("import ", "from "))]
+            assert not [line for line in lines if line.split()[1].split(".")[0] == "refnet"], path.stem
+
+
+@pytest.mark.skipif(not (DATA / "mnist.npz").exists(), reason="the book's data sets are not in $REFNET_DATA_DIR")
+@pytest.mark.parametrize(
+    "name, wanted", [*ALWAYS.items(), *(DEEPER.items() if DEEP else ())], ids=lambda x: x if isinstance(x, str) else ""
+)
+def test_it_runs_and_learns(name, wanted, tmp_path):
+    done = run(name, tmp_path, "--quick", "--json", "--output", "pictures")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["name"] == name and told["engine"] == "cpu" and told["quick"]
+    for result, (low, high) in wanted.items():
+        assert low <= told["results"][result] <= high, f"{result}: {told['results'][result]}"
+    assert told["pictures"] and set(told["book"]) <= set(told["results"])
+    for picture in told["pictures"]:
+        assert (tmp_path / picture).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert "\x1b" not in done.stdout and "\r" not in done.stdout and done.stderr == ""
+
+
+def test_arguments_and_the_same_seed(tmp_path):
+    first, second, third = (
+        json.loads(run("linear_regression", tmp_path, "--json", "--epochs", "3", *more).stdout.splitlines()[-1])
+        for more in (("--engine", "derived"), ("--seed", "5"), ())
+    )
+    assert first["engine"] == "derived" and second["seed"] == 5 and not third["quick"]
+    assert first["results"]["loss"] == pytest.approx(third["results"]["loss"], rel=1e-6)
+    assert (tmp_path / "output" / "linear_regression_line.png").exists()
+
+
+def test_what_is_refused_is_told_in_a_line(tmp_path):
+    done = run("linear_regression", tmp_path, "--engine", "gpu")
+    assert done.returncode == 1 and done.stderr.startswith("EngineError: unknown engine 'gpu'")

@@ -1,0 +1,309 @@
+"""The nets of `refnet.applications`: layers and parameters, arguments, where weights are found, images and answers."""
+
+import hashlib
+import importlib
+import json
+import pathlib
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from refnet import applications, layers
+from refnet import backend as K
+from refnet.applications import building, files, imagenet_utils
+from refnet.errors import ArgumentError, DataError, FileError, MissingFileError, ShapeError
+from refnet.graph import Tensor
+from refnet.models import Model
+from refnet.registration import reading_file
+from refnet.utils import clear_session, download
+
+
+@pytest.fixture(autouse=True)
+def no_files(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders without a file, and no network."""
+    monkeypatch.setenv("REFNET_DATA_DIR", str(tmp_path / "own"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setattr(files, "ORIGIN", f"file://{tmp_path}/web/")
+    monkeypatch.setattr(building, "ORIGIN", f"file://{tmp_path}/web/")
+    monkeypatch.setattr(imagenet_utils, "CLASSES", ("imagenet_class_index.json", f"file://{tmp_path}/web/"))
+
+
+def unset(net: Any, **arguments: Any) -> Any:
+    """A net whose weights are zeros: drawing 138 million numbers would show nothing."""
+    with reading_file(True, room=sys.maxsize):
+        return net(weights=None, **arguments)
+
+
+def small(**arguments: Any) -> Any:
+    """The smallest net."""
+    return unset(applications.MobileNet, input_shape=(32, 32, 3), alpha=0.25, include_top=False, **arguments)
+
+
+# ---- the nets
+
+NETS = {
+    "VGG16": (138_357_544, 14_714_688, 512, 23, ["block1_conv1", "block5_conv3", "block5_pool"]),
+    "VGG19": (143_667_240, 20_024_384, 512, 26, ["block3_conv4", "block5_conv4", "block5_pool"]),
+    "ResNet50": (25_636_712, 23_587_712, 2048, 177, ["conv1_pad", "conv2_block1_0_bn", "conv5_block3_out"]),
+    "InceptionV3": (23_851_784, 21_802_784, 2048, 313, ["conv2d_93", "mixed2", "mixed5", "mixed9_0", "mixed10"]),
+    "Xception": (22_910_480, 20_861_480, 2048, 134, ["block2_sepconv1", "add_11", "conv2d_3", "block14_sepconv2_act"]),
+    "MobileNet": (4_253_864, 3_228_864, 1024, 91, ["conv1_relu", "conv_pad_2", "conv_dw_13_bn", "conv_pw_13_relu"]),
+}
+
+
+@pytest.mark.api("VGG16", "VGG19", "InceptionV3", "Xception", "ResNet50, MobileNet")
+@pytest.mark.parametrize("net", NETS)
+def test_parameters_layers_and_shapes_are_those_of_keras(net: str) -> None:
+    make, (whole, bare, channels, count, _) = getattr(applications, net), NETS[net]
+    model = unset(make)
+    side = 299 if net in ("InceptionV3", "Xception") else 224
+    assert model.count_params() == whole
+    assert model.input_shape == (None, side, side, 3) and model.output_shape == (None, 1000)
+    assert len(model.layers) == count and model.layers[-1].name == "predictions"
+    features = unset(make, include_top=False)
+    assert features.count_params() == bare
+    assert features.input_shape == (None, None, None, 3) and features.output_shape == (None, None, None, channels)
+    assert features.name == model.name if net != "MobileNet" else features.name == "mobilenet_1.00_None"
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_the_layers_that_programs_name_are_there(net: str) -> None:
+    clear_session()  # layers without a name are counted from there
+    model = unset(getattr(applications, net), include_top=False)
+    assert [model.get_layer(name).name for name in NETS[net][4]] == NETS[net][4]
+
+
+@pytest.mark.parametrize(
+    "net, side, out", [("VGG16", 150, 4), ("ResNet50", 33, 2), ("InceptionV3", 75, 1), ("Xception", 71, 3)]
+)
+def test_features_of_images_of_a_size(net: str, side: int, out: int) -> None:
+    make, channels = getattr(applications, net), NETS[net][2]
+    shape = (side, side, 3)
+    assert unset(make, include_top=False, input_shape=shape).output_shape == (None, out, out, channels)
+    for pooling in ("avg", "max"):
+        assert unset(make, include_top=False, pooling=pooling).output_shape == (None, channels)
+
+
+def test_a_top_of_ones_own() -> None:
+    model = unset(applications.VGG16, input_shape=(32, 48, 1), classes=7, classifier_activation=None, name="mine")
+    assert model.output_shape == (None, 7) and model.name == "mine"
+    assert model.get_layer("flatten").output.shape == (None, 512)
+    assert model.get_layer("block1_conv1").get_weights()[0].shape == (3, 3, 1, 64)
+
+
+@pytest.mark.parametrize("package", ["refnet", "refnet_fast"])
+@pytest.mark.parametrize(
+    "net, module", [(net, net.lower().replace("v3", "_v3")) for net in NETS] + [("ResNet50", "resnet")]
+)
+def test_modules_as_they_are_imported(package: str, net: str, module: str) -> None:
+    """`from keras.applications.vgg16 import VGG16, preprocess_input, decode_predictions`"""
+    found = importlib.import_module(f"{package}.applications.{module}")
+    assert getattr(found, net) is getattr(applications, net)
+    assert found.decode_predictions is imagenet_utils.decode_predictions
+    due = [-1, -1, -1] if net in ("InceptionV3", "Xception", "MobileNet") else [-103.939, -116.779, -123.68]
+    np.testing.assert_allclose(found.preprocess_input(np.zeros((1, 2, 2, 3)))[0, 0, 0], due)
+
+
+def test_a_net_on_a_tensor_of_ones_own() -> None:
+    image = layers.Input((32, 32, 3), name="image")
+    model = unset(applications.VGG16, input_tensor=image * 2.0, include_top=False)
+    assert model.inputs == [image] and model.output_shape == (None, 1, 1, 512)
+    shape = (1, 40, 48, 3)
+    changing = K.placeholder(shape)
+    joined = K.concatenate([K.constant(np.ones(shape)), K.constant(np.zeros(shape)), changing], axis=0)
+    model = unset(applications.VGG19, input_tensor=joined, include_top=False)
+    assert model.inputs == [changing] and model.get_layer("block5_conv2").output.shape == (3, 2, 3, 512)
+    two = [layers.Input((32, 32, 3)), layers.Input((32, 32, 3))]
+    assert unset(applications.VGG16, input_tensor=two[0] + two[1], include_top=False).inputs == two
+
+
+@pytest.mark.parametrize(
+    "net, arguments, words",
+    [
+        ("VGG16", {"pooling": "mean"}, "pooling is None, 'avg' or 'max'"),
+        ("VGG16", {"input_tensor": np.zeros((1, 32, 32, 3))}, "input_tensor is a tensor"),
+        ("VGG16", {"input_shape": (32, 32)}, "input_shape is"),
+        ("ResNet50", {"input_shape": (31, 32, 3)}, "at least 32 x 32"),
+        ("Xception", {"input_shape": (70, 71, 3)}, "at least 71 x 71"),
+        ("InceptionV3", {"input_shape": (75, 74, 3)}, "at least 75 x 75"),
+        ("VGG19", {"input_shape": (None, None, 3)}, "must be known"),
+        ("VGG19", {"weights": "imagenet", "input_shape": (150, 150, 3)}, r"input_shape \(224, 224, 3\)"),
+        ("VGG19", {"weights": "imagenet", "include_top": False, "input_shape": (150, 150, 1)}, "three colours"),
+        ("VGG16", {"weights": "imagenet", "classes": 2}, "1000 classes; got 2"),
+        ("VGG16", {"weights": "imagenet", "classifier_activation": "relu"}, "None or 'softmax'; got 'relu'"),
+        ("VGG16", {"weights": 3}, "a file's path; got 3"),
+        ("MobileNet", {"weights": "imagenet", "alpha": 0.3}, "an alpha of 0.25"),
+        ("MobileNet", {"weights": "imagenet", "depth_multiplier": 2}, "depth_multiplier=1"),
+    ],
+)
+def test_arguments_that_do_not_fit(net: str, arguments: Any, words: str) -> None:
+    with pytest.raises(ArgumentError, match=words):
+        getattr(applications, net)(**{"weights": None, **arguments})
+
+
+def test_channels_that_nobody_has_pictures_of() -> None:
+    with pytest.warns(UserWarning, match="1 or 3 channels"):
+        unset(applications.MobileNet, alpha=0.25, include_top=False, input_shape=(32, 32, 5))
+
+
+# ---- weights
+
+
+def random_weights(model: Any) -> list[Any]:
+    generator = np.random.default_rng(3)
+    return [generator.standard_normal(w.shape).astype("float32") for w in model.get_weights()]
+
+
+def equal(model: Any, values: list[Any]) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(model.get_weights(), values, strict=True))
+
+
+@pytest.mark.parametrize("name", ["w.weights.h5", "w.h5"])
+def test_weights_from_a_file(tmp_path: pathlib.Path, name: str) -> None:
+    model = small()
+    values = random_weights(model)
+    model.set_weights(values)
+    model.save_weights(tmp_path / name)
+    loaded = applications.MobileNet(weights=tmp_path / name, alpha=0.25, include_top=False)
+    assert equal(loaded, values)
+    with pytest.raises(FileError):
+        applications.MobileNet(weights=str(tmp_path / name), alpha=0.5, include_top=False)
+    with pytest.raises(MissingFileError, match="there is no file .*w2.h5"):
+        applications.VGG16(weights=str(tmp_path / "w2.h5"))
+
+
+@pytest.mark.parametrize("place", ["own", "keras/models", "web/mobilenet"])
+def test_published_weights_are_found_and_fetched(tmp_path: pathlib.Path, place: str) -> None:
+    """In a folder of one's own, in Keras's, or where they are offered, here a folder too; then they are kept in Keras's."""
+    model = small()
+    values = random_weights(model)
+    model.set_weights(values)
+    (tmp_path / place).mkdir(parents=True)
+    model.save_weights(tmp_path / place / "mobilenet_2_5_128_tf_no_top.h5")
+    loaded = applications.MobileNet((128, 128, 3), alpha=0.25, include_top=False)
+    assert equal(loaded, values) and loaded.name == "mobilenet_0.25_128"
+    assert (tmp_path / "keras/models/mobilenet_2_5_128_tf_no_top.h5").exists() == (place != "own")
+
+
+def test_the_only_other_size_that_has_weights(tmp_path: pathlib.Path) -> None:
+    model = small()
+    model.set_weights(values := random_weights(model))
+    (tmp_path / "own").mkdir()
+    model.save_weights(tmp_path / "own" / "mobilenet_2_5_224_tf_no_top.h5")
+    with pytest.warns(UserWarning, match="the weights for 224 x 224 are used"):
+        assert equal(applications.MobileNet((40, 32, 3), alpha=0.25, include_top=False), values)
+
+
+@pytest.mark.parametrize(
+    "net, top, name",
+    [
+        ("VGG16", False, "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"),
+        ("VGG19", True, "vgg19_weights_tf_dim_ordering_tf_kernels.h5"),
+        ("ResNet50", True, "resnet50_weights_tf_dim_ordering_tf_kernels.h5"),
+        ("InceptionV3", False, "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"),
+        ("Xception", False, "xception_weights_tf_dim_ordering_tf_kernels_notop.h5"),
+        ("MobileNet", True, "mobilenet_1_0_224_tf.h5"),
+    ],
+)
+def test_without_a_network_it_says_which_file_to_put_where(
+    tmp_path: pathlib.Path, net: str, top: bool, name: str
+) -> None:
+    arguments = {"input_shape": (224, 224, 3)} if net == "MobileNet" else {}
+    with pytest.raises(MissingFileError) as error:
+        getattr(applications, net)(include_top=top, **arguments)
+    folder = "resnet" if net == "ResNet50" else net.lower().replace("v3", "_v3")
+    text = str(error.value)
+    for part in (
+        name,
+        f"web/{folder}/{name}",
+        str(tmp_path / "own"),
+        str(tmp_path / "keras/models"),
+        "REFNET_DATA_DIR",
+        "curl",
+    ):
+        assert part in text
+    assert not (tmp_path / "keras").exists()
+
+
+def test_a_file_with_another_hash_is_not_taken(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    (tmp_path / "keras/models").mkdir(parents=True)
+    (tmp_path / "keras/models" / name).write_bytes(b"half of it")
+    with pytest.raises(MissingFileError, match="has another MD5 than 6d6bbae143d832006294945121d1f1fc"):
+        applications.VGG16(include_top=False)
+
+    def fetch(address: str, target: pathlib.Path, known: str, algorithm: str) -> None:
+        assert known == "6d6bbae143d832006294945121d1f1fc" and hashlib.md5(b"").hexdigest() != known
+        raise DataError("another hash")
+
+    monkeypatch.setattr(download, "fetch", fetch)
+    with pytest.raises(DataError, match="another hash"):
+        applications.VGG16(include_top=False)
+
+
+# ---- images and answers
+
+
+@pytest.mark.api("vgg16.preprocess_input / decode_predictions")
+def test_images_as_each_kind_of_net_expects_them() -> None:
+    image = np.array([[[255, 0, 51]]], "uint8")
+    kept = image.copy()
+    prepared = imagenet_utils.preprocess_input
+    assert prepared(image).dtype == np.float32
+    np.testing.assert_allclose(prepared(image)[0, 0], [51 - 103.939, -116.779, 255 - 123.68], rtol=1e-6)
+    np.testing.assert_allclose(prepared(image, mode="tf")[0, 0], [1, -1, -0.6], rtol=1e-6)
+    due = [(1 - 0.485) / 0.229, -0.456 / 0.224, (0.2 - 0.406) / 0.225]
+    np.testing.assert_allclose(prepared(image, mode="torch")[0, 0], due, rtol=1e-6)
+    np.testing.assert_array_equal(image, kept)
+    floats = image.astype("float64")
+    assert prepared(floats).dtype == np.float64 and np.array_equal(floats, kept)
+
+
+@pytest.mark.parametrize("mode", ["caffe", "tf", "torch"])
+def test_tensors_and_the_other_order_of_axes_give_the_same(mode: str) -> None:
+    batch = np.random.default_rng(1).integers(0, 256, (2, 3, 4, 3)).astype("float32")
+    due = imagenet_utils.preprocess_input(batch, mode=mode)
+    for images in (batch, batch[0]):
+        turned = np.moveaxis(images, -1, -3)
+        found = imagenet_utils.preprocess_input(turned, "channels_first", mode)
+        np.testing.assert_array_equal(np.moveaxis(found, -3, -1), due if images.ndim == 4 else due[0])
+    x = layers.Input((3, 4, 3), dtype="uint8")
+    y = imagenet_utils.preprocess_input(x, mode=mode)
+    assert isinstance(y, Tensor) and y.dtype == "float32"
+    np.testing.assert_allclose(Model(x, y).predict(batch.astype("uint8"), verbose=0), due, rtol=1e-6, atol=1e-5)
+
+
+def test_images_that_are_none() -> None:
+    with pytest.raises(ShapeError, match=r"three colours \(channels_last\); got \(2, 4, 4, 1\)"):
+        applications.vgg16.preprocess_input(np.zeros((2, 4, 4, 1)))
+    with pytest.raises(ArgumentError, match="unknown mode 'cafe'. Did you mean 'caffe'"):
+        imagenet_utils.preprocess_input(np.zeros((4, 4, 3)), mode="cafe")
+    with pytest.raises(ArgumentError, match="data_format is"):
+        applications.xception.preprocess_input(np.zeros((4, 4, 3)), "channels")
+
+
+def test_answers_in_words(tmp_path: pathlib.Path) -> None:
+    chances = np.zeros((2, 1000), "float32")
+    chances[0, [386, 101, 385]] = 0.75, 0.25, 0.125
+    chances[1, 7] = 1
+    with pytest.raises(MissingFileError, match="imagenet_class_index.json"):
+        applications.vgg16.decode_predictions(chances)
+    (tmp_path / "own").mkdir()
+    path = tmp_path / "own" / "imagenet_class_index.json"
+    path.write_text(json.dumps({str(i): [f"n{i:08}", f"animal_{i}"] for i in range(1000)}))
+    found = applications.vgg16.decode_predictions(chances, top=3)
+    assert found[0] == [
+        ("n00000386", "animal_386", 0.75),
+        ("n00000101", "animal_101", 0.25),
+        ("n00000385", "animal_385", 0.125),
+    ]
+    assert found[1][0] == ("n00000007", "animal_7", 1.0) and len(found[1]) == 3
+    assert len(applications.mobilenet.decode_predictions(chances)[0]) == 5
+    for shape in ((1000,), (2, 999)):
+        with pytest.raises(ShapeError, match="predictions of shape"):
+            applications.vgg16.decode_predictions(np.zeros(shape))
+    path.write_text("{}")
+    with pytest.raises(DataError, match="another file"):
+        applications.vgg16.decode_predictions(chances)

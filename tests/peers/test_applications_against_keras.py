@@ -1,0 +1,131 @@
+"""The nets of `refnet.applications` beside the installed Keras's: its files of weights, layers, answers, gradients."""
+
+import pathlib
+from typing import Any
+
+import numpy as np
+import pytest
+
+import refnet_fast  # registers the engine cpu
+from refnet import applications, use_engine
+from refnet import backend as K
+from refnet.saving.weights import ordered_layers
+
+pytestmark = pytest.mark.peers
+keras = pytest.importorskip("keras")
+pytest.importorskip("h5py")
+
+NETS = {"VGG16": 32, "VGG19": 32, "ResNet50": 32, "InceptionV3": 75, "Xception": 71, "MobileNet": 32}
+BOUND = 2e-4  # float32, up to 190 layers, relative to the largest answer
+
+
+@pytest.fixture(autouse=True)
+def compiled() -> Any:
+    with use_engine("cpu"):
+        yield
+
+
+def facts(layers: Any) -> list[Any]:
+    return [(layer.name, type(layer).__name__, [tuple(w.shape) for w in layer.weights]) for layer in layers]
+
+
+def theirs(net: str, **arguments: Any) -> Any:
+    """Keras's net with random weights, its moving statistics too, so that none can be mistaken for another."""
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(7)
+    model = getattr(keras.applications, net)(weights=None, **arguments)
+    generator = np.random.default_rng(7)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            values = [generator.uniform(0.5, 1.5, w.shape).astype("float32") for w in layer.weights]
+            layer.set_weights(values)
+    return model
+
+
+def write(model: Any, path: pathlib.Path) -> None:
+    """As Keras 3 does, or in the layout of the published files."""
+    if path.name.endswith(".weights.h5"):
+        model.save_weights(path)
+        return
+    import h5py
+    from keras.src.legacy.saving import legacy_h5_format
+
+    with h5py.File(path, "w") as file:
+        legacy_h5_format.save_weights_to_hdf5_group(file, model)
+
+
+def near(found: Any, due: Any) -> None:
+    assert found.shape == due.shape
+    np.testing.assert_allclose(found, due, rtol=0, atol=BOUND * float(np.abs(due).max()))
+
+
+def images(net: str, side: int) -> Any:
+    pixels = np.random.default_rng(2).uniform(0, 255, (2, side, side, 3)).astype("float32")
+    module = getattr(applications, net.lower().replace("v3", "_v3"))
+    other = getattr(keras.applications, net.lower().replace("v3", "_v3"))
+    prepared = module.preprocess_input(pixels)
+    np.testing.assert_array_equal(prepared, other.preprocess_input(pixels.copy()))
+    return prepared
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_with_a_top_and_a_file_in_keras_3s_layout(net: str, tmp_path: pathlib.Path) -> None:
+    side = NETS[net]
+    given = {"input_shape": (side, side, 3), "classes": 5}
+    peer = theirs(net, **given)
+    write(peer, tmp_path / "net.weights.h5")
+    refnet_fast.utils.clear_session()
+    model = getattr(applications, net)(weights=tmp_path / "net.weights.h5", **given)
+    assert model.name == peer.name and model.count_params() == peer.count_params()
+    assert facts(ordered_layers(model)) == facts(peer.layers)
+    x = images(net, side)
+    near(model.predict(x, verbose=0), np.asarray(peer.predict(x, verbose=0)))
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_features_of_any_size_and_a_file_in_the_published_layout(net: str, tmp_path: pathlib.Path) -> None:
+    peer = theirs(net, include_top=False)
+    write(peer, tmp_path / "net.h5")
+    model = getattr(applications, net)(weights=tmp_path / "net.h5", include_top=False)
+    assert model.input_shape == peer.input_shape and model.output_shape == peer.output_shape
+    x = images(net, NETS[net])
+    wide = np.concatenate([x, x[:, :, ::-1]], axis=2)[:, :, : NETS[net] + 9]
+    for batch in (x, wide):
+        near(model.predict(batch, verbose=0), np.asarray(peer.predict(batch, verbose=0)))
+
+
+@pytest.mark.parametrize("mode", ["caffe", "tf", "torch"])
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+def test_images_are_prepared_as_keras_does(mode: str, dtype: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 5, 4, 3)).astype(dtype)
+    for form, x in (("channels_last", pixels), ("channels_first", np.moveaxis(pixels, -1, 1))):
+        found = applications.imagenet_utils.preprocess_input(x, form, mode)
+        due = keras.applications.imagenet_utils.preprocess_input(x.copy(), form, mode)
+        assert found.dtype == due.dtype
+        np.testing.assert_array_equal(found, due)
+
+
+def test_one_step_of_a_dream(tmp_path: pathlib.Path) -> None:
+    """Loss and gradient in the pixels of Inception's mixed blocks, as DeepDream asks for them, beside PyTorch's."""
+    torch = pytest.importorskip("torch")
+    peer = theirs("InceptionV3", include_top=False)
+    write(peer, tmp_path / "net.h5")
+    model = applications.InceptionV3(weights=tmp_path / "net.h5", include_top=False)
+    weights = {"mixed2": 0.2, "mixed3": 3.0, "mixed4": 2.0, "mixed5": 1.5}
+    x = images("InceptionV3", 75)[:1]
+
+    loss = 0.0
+    for name, weight in weights.items():
+        answer = model.get_layer(name).output
+        count = K.prod(K.cast(K.shape(answer), "float32"))
+        loss = loss + weight * K.sum(K.square(answer[:, 2:-2, 2:-2, :])) / count
+    slope = K.gradients(loss, model.input)[0]
+    value, gradient = K.function([model.input], [loss, slope])([x])
+
+    inner = keras.Model(peer.input, [peer.get_layer(name).output for name in weights])
+    pixels = torch.tensor(x, requires_grad=True)
+    answers = inner(pixels, training=False)
+    due = sum(w * (a[:, 2:-2, 2:-2, :] ** 2).sum() / a.numel() for w, a in zip(weights.values(), answers))
+    due.backward()
+    near(np.asarray(value), due.detach().numpy())
+    near(gradient, pixels.grad.numpy())

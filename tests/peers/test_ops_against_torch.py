@@ -1,0 +1,189 @@
+"""A second opinion that shares no code: PyTorch against the reference in float64, for every op it has, gradients included.
+
+Convolution, pooling, normalization and recurrent ops have files of their own beside this one.
+"""
+
+import numpy as np
+import pytest
+
+from refnet import ops
+from refnet.engine import reference
+from refnet.gradients import gradients
+from refnet.graph import Tensor
+from refnet.program import Program
+
+pytestmark = pytest.mark.peers
+
+CALLS = 5  # of each op
+WIDE, OPEN, UNIT, ABOVE_ONE, POSITIVE = (-3, 3), (-0.95, 0.95), (0.01, 0.99), (1.05, 4), (0.1, 4)
+
+
+def cases():
+    """name: (refnet's function, PyTorch's, shapes, interval)"""
+    import torch
+    import torch.nn.functional as f
+
+    def same(*names, interval=WIDE, shapes=((3, 4),), owner=torch, as_named=None):
+        return {n: (getattr(ops, n), getattr(owner, (as_named or {}).get(n, n)), shapes, interval) for n in names}
+
+    pair, rows = ((3, 4), (2, 1, 4)), ((5, 4),)
+    labels = torch.tensor([0, 3, 1, 1, 2])
+    found = {
+        **same(
+            "abs", "negative", "square", "exp", "exp2", "expm1", "sin", "cos", "sinc", "arctan", "sinh", "cosh", "tanh"
+        ),
+        **same("arcsinh", "erf", "erfc", "sigmoid", "sign", "floor", "ceil", "round", "trunc"),
+        **same("sqrt", "rsqrt", "reciprocal", "log", "log1p", "log2", "log10", interval=POSITIVE),
+        **same("tan", "arcsin", "arccos", "arctanh", "erfinv", interval=OPEN),
+        **same("arccosh", interval=ABOVE_ONE),
+        **same("add", "subtract", "multiply", "maximum", "minimum", "arctan2", "logaddexp", shapes=pair),
+        **same("divide", "power", "fmod", shapes=pair, interval=POSITIVE, as_named={"power": "pow"}),
+        **same("relu", "relu6", "elu", "selu", "celu", "silu", "softplus", "softsign", "mish", "glu", owner=f),
+        "swish": (ops.swish, f.silu, rows, WIDE),
+        "gelu": (lambda x: ops.gelu(x, approximate=False), f.gelu, rows, WIDE),
+        "gelu by tanh": (lambda x: ops.gelu(x, approximate=True), lambda x: f.gelu(x, approximate="tanh"), rows, WIDE),
+        "leaky_relu": (lambda x: ops.leaky_relu(x, 0.2), lambda x: f.leaky_relu(x, 0.2), rows, WIDE),
+        "log_sigmoid": (ops.log_sigmoid, f.logsigmoid, rows, WIDE),
+        "hard_sigmoid": (ops.hard_sigmoid, lambda x: f.relu6(x + 3) / 6, rows, WIDE),  # its own slope is float32's 1/6
+        "hard_silu": (ops.hard_silu, f.hardswish, rows, WIDE),
+        "hard_tanh": (ops.hard_tanh, f.hardtanh, rows, WIDE),
+        "hard_shrink": (ops.hard_shrink, f.hardshrink, rows, WIDE),
+        "soft_shrink": (ops.soft_shrink, f.softshrink, rows, WIDE),
+        "tanh_shrink": (ops.tanh_shrink, f.tanhshrink, rows, WIDE),
+        "threshold": (lambda x: ops.threshold(x, 0.1, 2.0), lambda x: f.threshold(x, 0.1, 2.0), rows, WIDE),
+        "softmax": (lambda x: ops.softmax(x, -1), lambda x: f.softmax(x, -1), rows, WIDE),
+        "log_softmax": (lambda x: ops.log_softmax(x, 0), lambda x: f.log_softmax(x, 0), rows, WIDE),
+        **same("sum", "prod", "mean", "max", "min"),
+        "var": (lambda x: ops.var(x, 0), lambda x: torch.var(x, 0, correction=0), rows, WIDE),
+        "std": (lambda x: ops.std(x, 0), lambda x: torch.std(x, 0, correction=0), rows, WIDE),
+        "logsumexp": (lambda x: ops.logsumexp(x, 1), lambda x: torch.logsumexp(x, 1), rows, WIDE),
+        "norm": (lambda x: ops.norm(x, 3, 1), lambda x: torch.linalg.vector_norm(x, 3, 1), rows, WIDE),
+        "norm of a matrix": (lambda x: ops.norm(x, 1), lambda x: torch.linalg.matrix_norm(x, 1), rows, WIDE),
+        "cumsum": (lambda x: ops.cumsum(x, 1), lambda x: torch.cumsum(x, 1), rows, WIDE),
+        "cumprod": (lambda x: ops.cumprod(x, 1), lambda x: torch.cumprod(x, 1), rows, WIDE),
+        "median": (lambda x: ops.median(x, 0), lambda x: torch.quantile(x, 0.5, 0), rows, WIDE),
+        "quantile": (lambda x: ops.quantile(x, 0.3, 1), lambda x: torch.quantile(x, 0.3, 1), rows, WIDE),
+        **same("matmul", shapes=((2, 3, 4), (4, 5))),
+        **same("outer", shapes=((3,), (4,))),
+        **same("inner", shapes=((2, 3), (4, 3))),
+        **same("vdot", shapes=((5,), (5,))),
+        "tensordot": (
+            lambda a, b: ops.tensordot(a, b, 2),
+            lambda a, b: torch.tensordot(a, b, 2),
+            ((2, 3, 4), (3, 4, 5)),
+            WIDE,
+        ),
+        "einsum": (
+            lambda a, b: ops.einsum("bij,kj->ikb", a, b),
+            lambda a, b: torch.einsum("bij,kj->ikb", a, b),
+            ((2, 3, 4), (5, 4)),
+            WIDE,
+        ),
+        "transpose": (lambda x: ops.transpose(x, (2, 0, 1)), lambda x: x.permute(2, 0, 1), ((2, 3, 4),), WIDE),
+        "concatenate": (
+            lambda a, b: ops.concatenate([a, b], 1),
+            lambda a, b: torch.cat([a, b], 1),
+            ((3, 2), (3, 4)),
+            WIDE,
+        ),
+        "stack": (lambda a, b: ops.stack([a, b], 1), lambda a, b: torch.stack([a, b], 1), ((3, 4), (3, 4)), WIDE),
+        "tile": (lambda x: ops.tile(x, (2, 3)), lambda x: x.tile(2, 3), rows, WIDE),
+        "repeat": (lambda x: ops.repeat(x, 2, 1), lambda x: x.repeat_interleave(2, 1), rows, WIDE),
+        "roll": (lambda x: ops.roll(x, 3, 1), lambda x: torch.roll(x, 3, 1), rows, WIDE),
+        "flip": (lambda x: ops.flip(x, 1), lambda x: torch.flip(x, (1,)), rows, WIDE),
+        "pad": (lambda x: ops.pad(x, ((0, 0), (1, 2)), "reflect"), lambda x: f.pad(x, (1, 2), "reflect"), rows, WIDE),
+        **same("tril", "triu", "diag"),
+        "clip": (lambda x: ops.clip(x, -1, 1), lambda x: torch.clamp(x, -1, 1), rows, WIDE),
+        "where": (
+            lambda a, b: ops.where(ops.greater(a, 0), a, b),
+            lambda a, b: torch.where(a > 0, a, b),
+            ((3, 4), (3, 4)),
+            WIDE,
+        ),
+        "take": (lambda x: ops.take(x, [2, 0, 2], 0), lambda x: x[[2, 0, 2]], rows, WIDE),
+        "get_item": (lambda x: ops.get_item(x, ([0, 2, 2], [1, 3, 3])), lambda x: x[[0, 2, 2], [1, 3, 3]], rows, WIDE),
+        "sort": (lambda x: ops.sort(x, 1), lambda x: torch.sort(x, 1)[0], rows, WIDE),
+        "top_k": (lambda x: ops.top_k(x, 2)[0], lambda x: torch.topk(x, 2)[0], rows, WIDE),
+        "normalize": (lambda x: ops.normalize(x, -1, 2), lambda x: f.normalize(x, 2.0, -1), rows, WIDE),
+        "dot_product_attention": (
+            ops.dot_product_attention,
+            lambda q, k, v: f.scaled_dot_product_attention(*(a.transpose(1, 2) for a in (q, k, v))).transpose(1, 2),
+            ((2, 3, 2, 4), (2, 5, 2, 4), (2, 5, 2, 4)),
+            WIDE,
+        ),
+        "sparse_categorical_crossentropy": (
+            lambda x: ops.sparse_categorical_crossentropy(labels.numpy(), x, from_logits=True),
+            lambda x: f.cross_entropy(x, labels, reduction="none"),
+            rows,
+            WIDE,
+        ),
+        "binary_crossentropy": (
+            lambda x: ops.binary_crossentropy(np.eye(5, 4), x, from_logits=True),
+            lambda x: f.binary_cross_entropy_with_logits(x, torch.eye(5, 4, dtype=torch.float64), reduction="none"),
+            rows,
+            WIDE,
+        ),
+        "affine_transform": (
+            lambda x: ops.affine_transform(x, np.array([0.9, 0.2, 0.3, -0.1, 1.1, 0.4, 0, 0])),
+            lambda x: sampled(torch, f, x, [[0.9, 0.2, 0.3], [-0.1, 1.1, 0.4]]),
+            ((2, 5, 4, 3),),
+            WIDE,
+        ),
+        "resize": (
+            lambda x: ops.resize(x, (7, 3)),
+            lambda x: f.interpolate(x.movedim(-1, 1), (7, 3), mode="bilinear").movedim(1, -1),
+            ((2, 5, 4, 3),),
+            WIDE,
+        ),
+        "scatter": (
+            lambda x: ops.scatter([[1], [3], [1], [0], [3]], x, (6, 4)),
+            lambda x: torch.zeros(6, 4, dtype=torch.float64).index_add(0, torch.tensor([1, 3, 1, 0, 3]), x),
+            rows,
+            WIDE,
+        ),
+    }
+    return found
+
+
+def sampled(torch, f, x, rows):
+    """grid_sample, told in its own coordinates: -1 and 1 are the outer borders of the first and the last pixel."""
+    height, width = x.shape[1:3]
+    i, j = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    col, row = (a * j.double() + b * i.double() + c for a, b, c in rows)
+    grid = torch.stack([(2 * col + 1) / width - 1, (2 * row + 1) / height - 1], -1)
+    y = f.grid_sample(x.movedim(-1, 1), grid.expand(len(x), -1, -1, -1), align_corners=False)
+    return y.movedim(1, -1)
+
+
+def compare(function, theirs, shapes, interval, seed):
+    import torch
+
+    rng = np.random.default_rng(seed)
+    arrays = [rng.uniform(*interval, shape) for shape in shapes]
+    xs = [Tensor(a.shape, "float64") for a in arrays]
+    y = function(*xs)
+    dy = rng.normal(size=y.shape)
+    found = gradients(ops.sum(ops.multiply(y, dy)), xs)
+    slopes = [ops.zeros_like(x) if dx is None else dx for x, dx in zip(xs, found)]
+    ours = reference.prepare(Program(xs, [y, *slopes])).run(arrays)
+    inputs = [torch.tensor(a, requires_grad=True) for a in arrays]
+    result = theirs(*inputs)
+    result.backward(torch.tensor(dy).reshape(result.shape))
+    expected = [result.detach(), *(x.grad for x in inputs)]
+    for a, b in zip(ours, expected, strict=True):
+        np.testing.assert_allclose(a, b.numpy(), rtol=1e-10, atol=1e-12)
+
+
+def test_torch_agrees(capsys):
+    found = cases()
+    refused = {}
+    for name, (function, theirs, shapes, interval) in found.items():
+        for seed in range(CALLS):
+            try:
+                compare(function, theirs, shapes, interval, seed)
+            except AssertionError as error:
+                refused[name] = str(error)
+    with capsys.disabled():
+        print(f"\nPyTorch: {len(found)} ops, {CALLS * len(found)} calls compared, gradients included")
+    assert not refused, refused
+    assert len(found) >= 110
