@@ -83,6 +83,8 @@ def test_tuned_kernels_spill_nothing(capsys):
 
     ptx.main()
     lines = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
-    assert {(name, target) for name, target, *_ in lines} == {(n, t) for n in kernels.tuned for t in ("sm_80", "sm_90")}
-    for name, target, registers, spilled, shared in lines:
-        assert 0 < int(registers) <= 128 and int(spilled) == 0 and int(shared) > 0, (name, target)
+    assert {(name, architecture) for name, architecture, *_ in lines} == {
+        (n, t) for n in kernels.tuned for t in ("sm_80", "sm_90")
+    }
+    for name, architecture, registers, spilled, shared in lines:
+        assert 0 < int(registers) <= 128 and int(spilled) == 0 and int(shared) > 0, (name, architecture)
