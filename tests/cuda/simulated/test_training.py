@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import refnet_fast
-from refnet import layers
+from refnet import layers, mixed_precision
 from refnet.engine import use_engine
 from refnet.models import Sequential
 
@@ -72,3 +72,15 @@ def test_three_steps_are_the_references(make, optimizer):
     """The kernels' tasks compute what the definitions say, in their order, so not one bit differs."""
     for got, due in zip(trained("cuda-sim", make, optimizer), trained("reference", make, optimizer), strict=True):
         np.testing.assert_array_equal(got, due)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_is_the_references(policy):
+    mixed_precision.set_global_policy(policy)
+    try:
+        results = [trained(engine, convnet, "sgd") for engine in ("cuda-sim", "reference")]
+    finally:
+        mixed_precision.set_global_policy(None)
+    for got, due in zip(*results, strict=True):
+        np.testing.assert_array_equal(np.asarray(got, "float64"), np.asarray(due, "float64"))
+        assert np.isfinite(np.asarray(got, "float64")).all()
