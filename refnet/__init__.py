@@ -31,11 +31,13 @@ _MODULES = (
         "layers",
         "losses",
         "metrics",
+        "mixed_precision",
         "models",
     ),
     *("ops", "optimizers", "preprocessing", "random", "regularizers", "saving", "utils", "visualize", "wrappers"),
 )
 _NAMES = {
+    "DTypePolicy": "refnet.mixed_precision",
     "Input": "refnet.layers",
     "Layer": "refnet.layers",
     "Model": "refnet.models",

@@ -125,6 +125,7 @@ def as_fed(array: TensorLike, dtype: str) -> Array:
 
 
 _registered: dict[str, Engine | Callable[[], Engine]] = {}
+_of_devices: dict[str, Callable[[int], Engine]] = {}
 _current: list[Engine] = []  # the innermost `use_engine`, last
 _default = "reference"
 
@@ -134,16 +135,26 @@ def register_engine(name: str, make: Callable[[], Engine]) -> None:
     _registered[name] = make
 
 
+def register_devices(name: str, make: Callable[[int], Engine]) -> None:
+    """Makes the engines `name:0`, `name:1` ... known, of each device one; `make(number)` is called when one is first used."""
+    _of_devices[name] = make
+
+
 def get_engine(name: str | Engine) -> Engine:
     """The engine of that name. Raises EngineError if there is none, or if it cannot run here."""
     if isinstance(name, Engine):
         return name
     found = _registered.get(name) or _from_entry_points(name)
+    base, colon, device = name.partition(":")
+    if found is None and colon and base in _of_devices:
+        if not device.isdecimal():
+            raise EngineError(f"unknown engine {name!r}: after the colon comes a device's number, as in '{base}:0'.")
+        found = _registered[name] = _of_devices[base](int(device))
     if found is None:
         hint = (
             ""
             if "cpu" in _registered
-            else " The engines derived, cpu, cuda and cuda-sim come with `import refnet_fast`."
+            else " The engines derived, cpu, cuda, cuda-sim and auto come with `import refnet_fast`."
         )
         raise EngineError(f"unknown engine {name!r}.{did_you_mean(name, list(_registered))}{hint}")
     if not isinstance(found, Engine):

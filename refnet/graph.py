@@ -169,11 +169,22 @@ class Variable(Tensor):
         value = np.asarray(value)
         if dtype is None:
             dtype = dtypes.floatx() if value.dtype.kind == "f" else value.dtype
-        dtype = dtypes.standardize(dtype)
-        super().__init__(value.shape, dtype, name=name)
-        self.array: Array = np.array(value, dtypes.as_numpy(dtype), order="C", copy=True)
+        self.stored_dtype = dtypes.standardize(dtype)
+        self.autocast = True
+        super().__init__(value.shape, self.stored_dtype, name=name)
+        self.array: Array = np.array(value, dtypes.as_numpy(self.stored_dtype), order="C", copy=True)
         self.trainable, self.regularizer, self.constraint = trainable, regularizer, constraint
         self.residence: Residence | None = None
+
+    @property
+    def dtype(self) -> str:
+        """The dtype that it is read in: its own, or, where a layer with a mixed policy reads its weights, the layer's."""
+        casts = trace.autocast is not None and self.autocast and dtypes.is_floating(self.stored_dtype)
+        return trace.autocast or self.stored_dtype if casts else self.stored_dtype
+
+    @dtype.setter
+    def dtype(self, name: str) -> None:
+        self.stored_dtype = name
 
     @property
     def value(self) -> Array:
@@ -239,11 +250,11 @@ class Variable(Tensor):
         if not isinstance(value, Tensor) and trace.call is None and not trace.collecting:
             self.set(np.broadcast_to(np.asarray(value), self.shape))
             return self
-        value = value if isinstance(value, Tensor) else Constant(value, self.dtype)
-        if value.dtype != self.dtype:
+        value = value if isinstance(value, Tensor) else Constant(value, self.stored_dtype)
+        if value.dtype != self.stored_dtype:
             from refnet import ops
 
-            value = ops.cast(value, self.dtype)
+            value = ops.cast(value, self.stored_dtype)
         record = Assignment(self, value, trace.guard, next(clock))
         trace.effect("assignments", record)
         return record
@@ -280,7 +291,7 @@ class Node:
     """One call of an op: the inputs and attributes it was given, the outputs it promises, the layer call it belongs to."""
 
     def __init__(self, op: Op, inputs: Iterable[Tensor], attributes: dict[str, Any]):
-        self.op, self.inputs, self.attributes = op, tuple(inputs), attributes
+        self.op, self.inputs, self.attributes = op, tuple(map(as_read, inputs)), attributes
         self.outputs = tuple(Tensor(s.shape, s.dtype, self) for s in op.specs(*self.inputs, **attributes))
         self.number = next(clock)
         self.reads = self.number if trace.reading is None else trace.reading  # at what time it reads variables
@@ -291,6 +302,15 @@ class Node:
 
 # What a program counts its runs by. Random nodes read it; a program puts its own counter variable in its place.
 run_counter = Tensor((), "int64", name="run counter")
+
+
+def as_read(x: Tensor) -> Tensor:
+    """What a node reads: x, or a variable cast to the dtype in which the layer that is being called reads its weights."""
+    if not isinstance(x, Variable) or x.dtype == x.stored_dtype:
+        return x
+    dtype = x.dtype
+    with trace.inside(autocast=None):
+        return Node(Op.named["cast"], (x,), {"dtype": dtype}).outputs[0]
 
 
 def as_tensor(x: TensorLike, dtype: DTypeLike | None = None) -> Tensor:

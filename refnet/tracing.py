@@ -76,6 +76,7 @@ class Trace(threading.local):
     training: bool | None = None
     learning_phase: bool | None = None  # `backend.set_learning_phase`: what training means where nothing else says
     guard: Guard = ()
+    autocast: str | None = None  # the dtype in which nodes read floating weights; their own if None
     pure = False  # inside a cell that must not leave a mark
     reading: int | None = None  # the time at which new nodes read variables; their own if None
     collecting = False  # assignments are records even outside a call

@@ -13,7 +13,7 @@ import sys
 
 import refnet
 from refnet import __version__
-from refnet.engine import EngineError, register_engine, set_default_engine, use_engine
+from refnet.engine import EngineError, get_engine, register_devices, register_engine, set_default_engine, use_engine
 
 
 def _cpu(name, tuned):
@@ -34,10 +34,25 @@ def _cuda(name):
     return make
 
 
+def _device(number):
+    from refnet_fast.cuda.engine import CudaEngine
+
+    return CudaEngine("cuda", number)
+
+
+def _auto():
+    """The GPU's engine if one can run here, else the CPU's."""
+    from refnet_fast.cuda import target
+
+    return get_engine("cuda" if target.available() else "cpu")
+
+
 register_engine("derived", _cpu("derived", tuned=False))
 register_engine("cpu", _cpu("cpu", tuned=True))
 register_engine("cuda", _cuda("cuda"))
 register_engine("cuda-sim", _cuda("cuda-sim"))
+register_devices("cuda", _device)
+register_engine("auto", _auto)
 set_default_engine("cpu")
 
 

@@ -177,7 +177,7 @@ class Plan:
             if rewritten is not None:
                 queue.extend(reversed(rewritten))
                 continue
-            if instruction.op.scalar is not None:
+            if instruction.op.scalar is not None and (self.short_floats or not is_short_cast(instruction)):
                 instruction = instruction._replace(inputs=tuple(self._before_repeat(x) for x in inputs))
             result.append(instruction)
             self.maker.update(dict.fromkeys(instruction.outputs, instruction))

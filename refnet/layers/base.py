@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from refnet import dtypes
+from refnet import dtypes, mixed_precision
 from refnet.annotations import Array, Shape
 from refnet.errors import ArgumentError, RefnetError, ShapeError, did_you_mean, in_layer
 from refnet.graph import Call, Condition, Tensor, Variable, as_tensor, phase, trace
@@ -42,8 +42,9 @@ class Layer:
     Args:
         activity_regularizer: a function of the layer's output whose value, divided by the batch size, is added to the loss.
         trainable: whether training changes the weights; read when a model is compiled.
-        dtype: of weights and computation; `refnet.dtypes.floatx()` if None.
-        autocast: whether floating inputs are cast to that dtype.
+        dtype: of weights and computation, or a policy that tells them apart, "mixed_float16" for example (see
+            `refnet.mixed_precision`); the global policy if None.
+        autocast: whether floating inputs and weights are cast to the dtype of the computation.
         name: unique within a model; the class's name in snake case, numbered, if None.
     """
 
@@ -94,13 +95,25 @@ class Layer:
         if name is not None and not isinstance(name, str):
             raise ArgumentError(f"{type(self).__name__}: name must be a string; got {name!r}.")
         self.name = name or unique_name(snake_case(self._kind()))
-        self.dtype, self.autocast = dtypes.standardize(dtype), autocast
+        self.dtype_policy, self.autocast = mixed_precision.get(dtype), autocast
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.built = False
         self.calls: list[Call] = []
         self._trainable = bool(trainable)
         self._own: list[Variable] = []
         self._programs: dict[Any, Any] = {}
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the weights."""
+        return self.dtype_policy.variable_dtype
+
+    variable_dtype = dtype
+
+    @property
+    def compute_dtype(self) -> str:
+        """The dtype that floating inputs and weights are cast to before anything is computed."""
+        return self.dtype_policy.compute_dtype
 
     def _kind(self) -> str:
         return type(self).__name__
@@ -147,6 +160,7 @@ class Layer:
             shape: its shape; () if None.
             initializer: a name, an initializer or a function (shape, dtype) -> array; glorot_uniform if None (zeros for
                 dtypes that are not floating).
+            autocast: whether a layer with a mixed policy reads it cast to the dtype of the computation.
             regularizer: a function of the variable whose value is added to the loss.
             constraint: a name, or a function from the updated variable to the one that is kept.
         Raises:
@@ -180,6 +194,7 @@ class Layer:
             penalty,
             constraint,
         )
+        variable.autocast = bool(autocast)
         self._own.append(variable)
         return variable
 
@@ -309,7 +324,7 @@ class Layer:
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape (in the outputs' structure) that inputs of this shape give; the layer is built for it."""
-        slots = _map_shapes(lambda shape: Tensor(shape, self.dtype), input_shape)
+        slots = _map_shapes(lambda shape: Tensor(shape, self.compute_dtype), input_shape)
         with trace.inside(call=None, guard=(), training=None):
             outputs = self(slots)
         self.calls.pop()
@@ -336,11 +351,11 @@ class Layer:
     def _taken(self, x: Any) -> Any:
         """An argument as `call` gets it: arrays become tensors, floating tensors take the layer's dtype."""
         if isinstance(x, (np.ndarray, np.generic)):
-            x = as_tensor(x, self.dtype if x.dtype.kind == "f" and self.autocast else None)
-        if isinstance(x, Tensor) and self.autocast and dtypes.is_floating(x.dtype) and x.dtype != self.dtype:
+            x = as_tensor(x, self.compute_dtype if x.dtype.kind == "f" and self.autocast else None)
+        if isinstance(x, Tensor) and self.autocast and dtypes.is_floating(x.dtype) and x.dtype != self.compute_dtype:
             from refnet import ops
 
-            mask, x = x.mask, ops.cast(x, self.dtype)
+            mask, x = x.mask, ops.cast(x, self.compute_dtype)
             x.mask = mask
         return x
 
@@ -351,7 +366,7 @@ class Layer:
         names = _parameters(getattr(self.build, "__func__", self.build))[1:]
         given = {**dict(zip(self.call_parameters(), args)), **kwargs}
         shapes = {name: _shapes_in(given.get(name.removesuffix("_shape"))) for name in names}
-        with trace.inside(call=None, guard=(), training=None):
+        with trace.inside(call=None, guard=(), training=None, autocast=None):
             if len(names) > 1 and all(name.endswith("_shape") for name in names):
                 self.build(**shapes)
             else:
@@ -376,7 +391,7 @@ class Layer:
         training = trace.training if given is None else bool(given)
         training = trace.learning_phase if training is None else training
         gated = training and self.inference_when_frozen
-        with trace.inside(call=record, training=training), self._named_in_errors():
+        with trace.inside(call=record, training=training, autocast=self._reading()), self._named_in_errors():
             if takes and self.branches_on_training and (training is None or gated):
                 outputs = self._both_ways(training, args, rest)
             else:
@@ -390,6 +405,13 @@ class Layer:
         if record.parent is None:
             self.calls.append(record)
         return outputs
+
+    def _reading(self) -> str | None:
+        """The dtype in which the call reads floating weights; None for their own."""
+        compute = self.compute_dtype
+        if not self.autocast or not dtypes.is_floating(compute):
+            return None
+        return compute if trace.autocast is not None or compute != self.dtype else None
 
     @contextlib.contextmanager
     def _named_in_errors(self) -> Iterator[None]:
@@ -431,7 +453,7 @@ class Layer:
             elif kind is not inspect.Parameter.VAR_POSITIONAL:
                 config[parameter] = serialized(value, keep=True)
         config.pop("batch_input_shape", None)  # Keras 3 has none: it belongs to the InputLayer
-        return {**config, "name": self.name, "trainable": self.trainable, "dtype": self.dtype}
+        return {**config, "name": self.name, "trainable": self.trainable, "dtype": self.dtype_policy.name}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
@@ -444,7 +466,7 @@ class Layer:
         base = {key: values[key] for key in ("name", "trainable", "dtype") if key in values}
         layer = cls(**{k: v for k, v in values.items() if every or k in taken or k not in base})
         layer.name, layer._trainable = base.get("name", layer.name), base.get("trainable", True)
-        layer.dtype = dtypes.standardize(base.get("dtype", layer.dtype))
+        layer.dtype_policy = mixed_precision.get(base.get("dtype", layer.dtype_policy))
         return layer
 
 

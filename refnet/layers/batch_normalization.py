@@ -112,20 +112,20 @@ class BatchNormalization(Scaled):
         self.features = (input_shape[axis],)
         self.make_scale(self.features)
         self.moving_mean = self.add_weight(
-            self.features, self.moving_mean_initializer, trainable=False, name="moving_mean"
+            self.features, self.moving_mean_initializer, trainable=False, autocast=False, name="moving_mean"
         )
         self.moving_variance = self.add_weight(
-            self.features, self.moving_variance_initializer, trainable=False, name="moving_variance"
+            self.features, self.moving_variance_initializer, trainable=False, autocast=False, name="moving_variance"
         )
         if self.renorm:
             self.moving_stddev = self.add_weight(
-                self.features, self._stddev_initializer, trainable=False, name="moving_stddev"
+                self.features, self._stddev_initializer, trainable=False, autocast=False, name="moving_stddev"
             )
             self.renorm_mean = self.add_weight(
-                self.features, self.moving_mean_initializer, trainable=False, name="renorm_mean"
+                self.features, self.moving_mean_initializer, trainable=False, autocast=False, name="renorm_mean"
             )
             self.renorm_stddev = self.add_weight(
-                self.features, self._stddev_initializer, trainable=False, name="renorm_stddev"
+                self.features, self._stddev_initializer, trainable=False, autocast=False, name="renorm_stddev"
             )
 
     def _stddev_initializer(self, shape: Shape, dtype: Any = None) -> Array:
@@ -136,8 +136,10 @@ class BatchNormalization(Scaled):
         (axis,) = counted(self.name, self.axis, inputs.shape)
         self.check_features((inputs.shape[axis],), self.features, inputs.shape)
         given = (axis, self.beta, self.gamma, self.epsilon)
+        inputs = wide_enough(inputs)
         if not training:
-            return ops.batch_normalization(inputs, self.moving_mean, self.moving_variance, *given)
+            y = ops.batch_normalization(inputs, self.moving_mean, self.moving_variance, *given)
+            return ops.cast(y, self.compute_dtype)
         if mask is None and not self.renorm:
             y, mean, variance = ops.batch_normalization_training(inputs, *given)
         else:
@@ -149,11 +151,11 @@ class BatchNormalization(Scaled):
             self._follow_renormed(mean, variance)
         else:
             self._follow(self.moving_variance, variance, self.momentum)
-        return y
+        return ops.cast(y, self.compute_dtype)
 
     def moments(self, inputs: Any, mask: Any, axis: int) -> tuple[Any, Any]:
         """Mean and variance of each channel, over the elements that the mask lets take part if there is one."""
-        axes, inputs = tuple(a for a in range(len(inputs.shape)) if a != axis), wide_enough(inputs)
+        axes = tuple(a for a in range(len(inputs.shape)) if a != axis)
         if mask is None:
             return ops.moments(inputs, axes)
         if len(mask.shape) != len(inputs.shape) - 1:

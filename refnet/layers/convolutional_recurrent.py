@@ -80,10 +80,10 @@ class ConvLSTMCell(RecurrentCell):
 
     def get_initial_state(self, batch_size: Any = None) -> list[Any]:
         """Zeros of the shape that the convolution of the inputs gives."""
-        known = self.convolved(Tensor((None, *self.image_shape[1:]), self.dtype), self.kernel).shape
+        known = self.convolved(Tensor((None, *self.image_shape[1:]), self.compute_dtype), self.kernel).shape
         shape = [batch_size, *known[1:]]
         shape[self.channels] = self.filters
-        return [ops.zeros(tuple(shape), self.dtype) for _ in range(2)]
+        return [ops.zeros(tuple(shape), self.compute_dtype) for _ in range(2)]
 
     def convolved(self, images: Any, kernel: Any) -> Any:
         """The convolution of the inputs."""
@@ -98,7 +98,7 @@ class ConvLSTMCell(RecurrentCell):
                 return None
             shape = list(ops.shape(like))
             shape[self.channels] = channels
-            return random.dropout_mask((4, *shape), rate, self.dtype, self.key, symbolic=True)
+            return random.dropout_mask((4, *shape), rate, self.compute_dtype, self.key, symbolic=True)
 
         return drawn(self.dropout, inputs, inputs.shape[self.channels]), drawn(
             self.recurrent_dropout, state, self.filters

@@ -29,12 +29,11 @@ class InputLayer(Layer):
         batch_shape: Any = None,
         name: str | None = None,
     ):
-        super().__init__(name=name, dtype=None)
+        super().__init__(name=name, dtype=dtypes.standardize(dtype))
         if (shape is None) == (batch_shape is None):
             raise ArgumentError(f"{self.name}: give either `shape` (of one sample) or `batch_shape`.")
         whole = (batch_size, *_as_shape(self.name, shape)) if batch_shape is None else _as_shape(self.name, batch_shape)
         self.batch_shape: Shape = whole
-        self.dtype = dtypes.standardize(dtype)
         self.tensor = Tensor(whole, self.dtype, name=self.name)
         self.tensor.origin = self
         self.built = True
@@ -262,5 +261,5 @@ class Rescaling(Layer):
         self.built = True
 
     def call(self, inputs: Any) -> Any:
-        x = ops.cast(inputs, self.dtype)
-        return ops.add(ops.multiply(x, ops.cast(self.scale, self.dtype)), ops.cast(self.offset, self.dtype))
+        x, dtype = ops.cast(inputs, self.compute_dtype), self.compute_dtype
+        return ops.add(ops.multiply(x, ops.cast(self.scale, dtype)), ops.cast(self.offset, dtype))

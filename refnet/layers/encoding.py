@@ -82,4 +82,4 @@ class CategoryEncoding(Layer):
                 f"{self.name}: count_weights has shape {count_weights.shape}, the inputs {inputs.shape}; they must be alike."
             )
         numbers = inputs if dtypes.is_integer(inputs.dtype) else ops.cast(inputs, "int32")
-        return encoded(numbers, self.output_mode, self.num_tokens, self.dtype, count_weights)
+        return encoded(numbers, self.output_mode, self.num_tokens, self.compute_dtype, count_weights)

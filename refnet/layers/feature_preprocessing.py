@@ -136,7 +136,7 @@ class Normalization(Layer):
             raise ShapeError(
                 f"{self.name} was built for inputs of {len(self.broadcast)} axes, got shape {inputs.shape}."
             )
-        x = ops.cast(inputs, self.dtype)
+        x = ops.cast(inputs, self.compute_dtype)
         learned = (self.adapt_mean, self.adapt_variance) if self.input_mean is None else self.given
         mean, variance = (ops.reshape(v, self.broadcast) for v in learned)
         deviation = ops.maximum(ops.sqrt(variance), EPSILON)
@@ -148,7 +148,7 @@ class Normalization(Layer):
         own = {"axis": list(self.axis) if self.axis else None, "invert": self.invert}
         given = {"mean": self.input_mean, "variance": self.input_variance}
         plain = {word: None if v is None else np.asarray(v).tolist() for word, v in given.items()}
-        return {**own, **plain, "name": self.name, "trainable": self.trainable, "dtype": self.dtype}
+        return {**own, **plain, "name": self.name, "trainable": self.trainable, "dtype": self.dtype_policy.name}
 
 
 class Discretization(Layer):
@@ -220,7 +220,7 @@ class Discretization(Layer):
         if self.bin_boundaries is None:
             raise ArgumentError(f"{self.name} has no boundaries yet: call adapt(data) first, or give bin_boundaries.")
         numbers = ops.digitize(inputs, np.asarray(self.bin_boundaries, dtypes.as_numpy(self.dtype)))
-        dtype = "int32" if self.output_mode == "int" else self.dtype
+        dtype = "int32" if self.output_mode == "int" else self.compute_dtype
         return encoded(numbers, self.output_mode, len(self.bin_boundaries) + 1, dtype)
 
     def get_config(self) -> dict[str, Any]:

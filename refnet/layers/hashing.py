@@ -63,8 +63,8 @@ class Hashing(PipelineLayer):
         self.num_bins, self.mask_value, self.sparse = whole(self.name, "num_bins", num_bins, 1), mask_value, sparse
         self.output_mode, self.salt = output_mode_of(self.name, output_mode), salt
         self.salt_key = salt_of(self.name, salt)
-        if self.output_mode == "int" and not dtypes.is_integer(self.dtype):
-            raise ArgumentError(f"{self.name}: numbers of bins are integers; got dtype {self.dtype!r}.")
+        if self.output_mode == "int" and not dtypes.is_integer(self.compute_dtype):
+            raise ArgumentError(f"{self.name}: numbers of bins are integers; got dtype {self.compute_dtype!r}.")
 
     def call(self, inputs: Any) -> Array:
         x = np.asarray(inputs)
@@ -81,7 +81,7 @@ class Hashing(PipelineLayer):
             number = bin_of(texts[index], bins, self.salt_key)
             numbers[index] = 0 if masked and texts[index] == str(self.mask_value) else number + masked
         with engine.eager_on_current():
-            return np.asarray(encoded(numbers, self.output_mode, self.num_bins, self.dtype))
+            return np.asarray(encoded(numbers, self.output_mode, self.num_bins, self.compute_dtype))
 
 
 class HashedCrossing(PipelineLayer):
@@ -140,4 +140,4 @@ class HashedCrossing(PipelineLayer):
                 found = joined(found, own)
             numbers[index] = found % self.num_bins
         with engine.eager_on_current():
-            return np.asarray(encoded(numbers, self.output_mode, self.num_bins, self.dtype))
+            return np.asarray(encoded(numbers, self.output_mode, self.num_bins, self.compute_dtype))

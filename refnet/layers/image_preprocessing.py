@@ -107,7 +107,7 @@ class CenterCrop(ImageLayer):
         self.height, self.width = whole(self.name, "height", height, 1), whole(self.name, "width", width, 1)
 
     def call(self, inputs: Any) -> Any:
-        x = ops.cast(inputs, self.dtype)
+        x = ops.cast(inputs, self.compute_dtype)
         height, width = self.extents(x)
         if height < self.height or width < self.width:
             size = (self.height, self.width)
@@ -139,7 +139,7 @@ class RandomImageLayer(ImageLayer):
         self.key = random.next_seed() if seed is None else random.checked_seed(seed)
 
     def call(self, inputs: Any, training: Any = None) -> Any:
-        x = ops.cast(inputs, self.dtype)
+        x = ops.cast(inputs, self.compute_dtype)
         self.axes(x)
         return self.changed(x) if training else x
 
@@ -149,7 +149,7 @@ class RandomImageLayer(ImageLayer):
 
     def uniform(self, images: Any, low: float, high: float) -> Any:
         """A number for each image, (batch, 1)."""
-        return random.uniform((ops.shape(images)[0], 1), low, high, self.dtype, self.key)
+        return random.uniform((ops.shape(images)[0], 1), low, high, self.compute_dtype, self.key)
 
     def limits(self, word: str, given: Any, low: float, high: float) -> tuple[float, float]:
         """(lower, upper) from a pair, or from one number f: (-f, f), kept within low..high."""
@@ -370,8 +370,8 @@ class RandomShear(AffineImageLayer):
 
     def transform(self, images: Any, height: int, width: int) -> list[Any]:
         sign = ops.where(ops.greater(self.uniform(images, 0.0, 1.0), 0.5), -1.0, 1.0)
-        u = ops.multiply(self.uniform(images, *self.x_limits), ops.cast(sign, self.dtype))
-        v = ops.multiply(self.uniform(images, *self.y_limits), ops.cast(sign, self.dtype))
+        u = ops.multiply(self.uniform(images, *self.x_limits), ops.cast(sign, self.compute_dtype))
+        v = ops.multiply(self.uniform(images, *self.y_limits), ops.cast(sign, self.compute_dtype))
         one = ops.ones_like(u)
         return [one, u, None, v, one, None]
 
@@ -401,7 +401,7 @@ class RandomCrop(RandomImageLayer):
         self.height, self.width = whole(self.name, "height", height, 1), whole(self.name, "width", width, 1)
 
     def call(self, inputs: Any, training: Any = None) -> Any:
-        x = ops.cast(inputs, self.dtype)
+        x = ops.cast(inputs, self.compute_dtype)
         height, width = self.extents(x)
         if (height, width) == (self.height, self.width):
             return x

@@ -44,7 +44,7 @@ def program_for(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -
             return x
         floating = x.dtype.kind == "f" and layer.autocast
         shape = x.shape if fixed else (None, *x.shape[1:]) if x.ndim else ()
-        slots.append(Tensor(shape, layer.dtype if floating else x.dtype))
+        slots.append(Tensor(shape, layer.compute_dtype if floating else x.dtype))
         return slots[-1]
 
     with trace.inside(call=None, guard=(), training=None):

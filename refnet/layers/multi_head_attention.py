@@ -64,7 +64,7 @@ class ProjectedAttention(Layer):
             kernel_constraint=self.kernel_constraint,
             bias_constraint=self.bias_constraint,
             activity_regularizer=self.penalty,
-            dtype=self.dtype,
+            dtype=self.dtype_policy,
             name=name,
         )
 
@@ -282,7 +282,7 @@ class MultiHeadAttention(ProjectedAttention):
         if self.use_gate:
             self._gate_dense = self.dense("gate", into, (*heads, self.num_heads, self.value_dim), "yz", "sigmoid")
         self.value_dense = self.dense("value", into, (*heads, self.num_heads, self.value_dim), "yz")
-        self.dropout_layer = Dropout(self.dropout, seed=self.seed, dtype=self.dtype)
+        self.dropout_layer = Dropout(self.dropout, seed=self.seed, dtype=self.dtype_policy)
         shape: Shape = self.result_shape or (query_shape[-1],)
         last = "qrstuvw"[: len(shape)]
         self.output_dense = self.dense("attention_output", f"{steps}yz,yz{last}->{steps}{last}", (*heads, *shape), last)
@@ -384,7 +384,7 @@ class GroupQueryAttention(ProjectedAttention):
         if self.use_gate:
             self._gate_dense = self.dense("gate", "bqm,muh->bquh", heads, "uh", "sigmoid")
         self._value_dense = self.dense("value", "bkm,mvh->bkvh", shared, "vh")
-        self.dropout_layer = Dropout(self.dropout, seed=self.seed, dtype=self.dtype)
+        self.dropout_layer = Dropout(self.dropout, seed=self.seed, dtype=self.dtype_policy)
         self._output_dense = self.dense("attention_output", "bquh,uhm->bqm", (None, query_shape[-1]), "m")
         self._build_all(query_shape, value_shape, key_shape, (self.num_query_heads, self.head_dim))
 

@@ -78,6 +78,7 @@ class Scaled(Layer):
             self.gamma = self.add_weight(
                 shape,
                 self.gamma_initializer,
+                autocast=False,
                 regularizer=self.gamma_regularizer,
                 constraint=self.gamma_constraint,
                 name="gamma",
@@ -86,6 +87,7 @@ class Scaled(Layer):
             self.beta = self.add_weight(
                 shape,
                 self.beta_initializer,
+                autocast=False,
                 regularizer=self.beta_regularizer,
                 constraint=self.beta_constraint,
                 name="beta",
@@ -156,7 +158,7 @@ class LayerNormalization(Scaled):
     def call(self, inputs: Any) -> Any:
         axes = counted(self.name, self.axis, inputs.shape)
         self.check_features(tuple(inputs.shape[a] for a in axes), self.features, inputs.shape)
-        return ops.cast(ops.layer_normalization(inputs, self.gamma, self.beta, axes, self.epsilon), self.dtype)
+        return ops.cast(ops.layer_normalization(inputs, self.gamma, self.beta, axes, self.epsilon), self.compute_dtype)
 
 
 class GroupNormalization(Scaled):
@@ -228,7 +230,7 @@ class GroupNormalization(Scaled):
         (axis,) = counted(self.name, self.axis, inputs.shape)
         self.check_features((inputs.shape[axis],), self.features, inputs.shape)
         y = ops.group_normalization(inputs, self.groups, self.gamma, self.beta, axis, self.epsilon)
-        return ops.cast(y, self.dtype)
+        return ops.cast(y, self.compute_dtype)
 
 
 class RMSNormalization(Layer):

@@ -122,7 +122,7 @@ class RNN(Layer):
             )
 
     def _first_states(self, batch: Any) -> list[Any]:
-        states = first_states(self.cell, batch, self.dtype)
+        states = first_states(self.cell, batch, self.compute_dtype)
         return states if isinstance(states, list) else [states]
 
     def reset_state(self) -> None:
@@ -184,7 +184,7 @@ class RNN(Layer):
         batch = ops.shape(sequences)[0]
         states = self._first_states(batch) if states is None else states
         size = output_size_of(self.cell)
-        before = ops.zeros((batch, *(size if isinstance(size, (list, tuple)) else [size])), self.dtype)
+        before = ops.zeros((batch, *(size if isinstance(size, (list, tuple)) else [size])), self.compute_dtype)
         return steps_taken(stepper_of(self.cell, training), sequences, states, mask, before)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:

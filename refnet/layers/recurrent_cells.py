@@ -75,7 +75,7 @@ class RecurrentCell(Layer):
 
     def get_initial_state(self, batch_size: Any = None) -> list[Any]:
         """Zeros, (batch, units) for each state."""
-        return [ops.zeros((batch_size, size), self.dtype) for size in flatten(self.state_size)]
+        return [ops.zeros((batch_size, size), self.compute_dtype) for size in flatten(self.state_size)]
 
     def call(self, inputs: Any, states: Any, training: Any = None) -> Any:
         """One time step.
@@ -100,7 +100,7 @@ class RecurrentCell(Layer):
         def drawn(rate: float, width: int) -> Any:
             if not training or not 0 < rate < 1:
                 return None
-            return random.dropout_mask((*for_each, batch, width), rate, self.dtype, self.key, symbolic=True)
+            return random.dropout_mask((*for_each, batch, width), rate, self.compute_dtype, self.key, symbolic=True)
 
         return drawn(self.dropout, inputs.shape[-1]), drawn(self.recurrent_dropout, self.units)
 

@@ -32,7 +32,7 @@ class GaussianNoise(Layer):
     def call(self, inputs: Any, training: Any = None) -> Any:
         if not training or self.stddev == 0:
             return inputs
-        return ops.add(inputs, random.normal(ops.shape(inputs), 0.0, self.stddev, self.dtype, self.key))
+        return ops.add(inputs, random.normal(ops.shape(inputs), 0.0, self.stddev, self.compute_dtype, self.key))
 
 
 class GaussianDropout(Layer):
@@ -57,7 +57,7 @@ class GaussianDropout(Layer):
         if not training or self.rate == 0:
             return inputs
         stddev = float(np.sqrt(self.rate / (1 - self.rate)))
-        return ops.multiply(inputs, random.normal(ops.shape(inputs), 1.0, stddev, self.dtype, self.key))
+        return ops.multiply(inputs, random.normal(ops.shape(inputs), 1.0, stddev, self.compute_dtype, self.key))
 
 
 class AlphaDropout(Layer):
@@ -84,7 +84,7 @@ class AlphaDropout(Layer):
         a = ((1 - self.rate) * (1 + self.rate * low**2)) ** -0.5
         own = ops.shape(inputs)
         shape = own if self.noise_shape is None else [n if d is None else d for d, n in zip(self.noise_shape, own)]
-        drawn = random.uniform(tuple(shape), 0.0, 1.0, self.dtype, self.key)
+        drawn = random.uniform(tuple(shape), 0.0, 1.0, self.compute_dtype, self.key)
         kept = ops.where(ops.greater_equal(drawn, self.rate), inputs, low)
         return ops.add(ops.multiply(kept, a), -a * low * self.rate)
 

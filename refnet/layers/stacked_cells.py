@@ -45,7 +45,7 @@ class StackedRNNCells(Layer):
 
     def get_initial_state(self, batch_size: Any = None) -> list[Any]:
         """The cells' own."""
-        return [first_states(cell, batch_size, self.dtype) for cell in self.cells]
+        return [first_states(cell, batch_size, self.compute_dtype) for cell in self.cells]
 
     def call(self, inputs: Any, states: Any, training: Any = None) -> Any:
         """One time step. `states` holds a list, or one tensor, for each cell."""

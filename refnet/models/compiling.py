@@ -127,7 +127,8 @@ class Compilable(Layer):
             metrics, weighted_metrics: metrics, names or functions; for several outputs a list or dict of them. Weighted ones
                 take the sample weights.
             run_eagerly: whether steps are run op by op, so that a debugger stops in layers and finds values; slow.
-            steps_per_execution, jit_compile, auto_scale_loss: of Keras; they change nothing here.
+            steps_per_execution, jit_compile: of Keras; they change nothing here.
+            auto_scale_loss: whether a model with the policy "mixed_float16" gets its optimizer in a LossScaleOptimizer.
         Raises:
             ArgumentError: an unknown name, with the near ones. Nothing is changed then.
         """
@@ -140,6 +141,9 @@ class Compilable(Layer):
         told = {"loss": loss, "loss_weights": loss_weights, "metrics": metrics, "weighted_metrics": weighted_metrics}
         if self.built_graph is not None:
             Compiled(told, self.output_names)
+        scaled = auto_scale_loss and self.dtype_policy.name == "mixed_float16"
+        if scaled and not isinstance(chosen, optimizers.LossScaleOptimizer):
+            chosen = optimizers.LossScaleOptimizer(chosen, name="loss_scale_optimizer")
         self.optimizer, self._told, self._compiled = chosen, told, None
         self.run_eagerly = bool(run_eagerly)
         self._captured = {layer: layer.trainable for layer in self.all_layers()}

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from refnet import mixed_precision
 from refnet.annotations import Shape
 from refnet.errors import ArgumentError
 from refnet.graph import Tensor, trace
@@ -118,7 +119,7 @@ class Sequential(Model):
         return {
             "name": self.name,
             "trainable": self.trainable,
-            "dtype": self.dtype,
+            "dtype": self.dtype_policy.name,
             "layers": [serialized(layer, keep=True) for layer in [*first, *self._stack]],
             "build_input_shape": shape,
         }
@@ -128,6 +129,7 @@ class Sequential(Model):
         from refnet.saving.serialization import restored
 
         model = cls(name=config["name"])
+        model.dtype_policy = mixed_precision.get(config.get("dtype", model.dtype_policy))
         for entry in config["layers"]:
             model.add(restored(entry))
         if not model._between and model._stack and config.get("build_input_shape"):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refnet import dtypes, naming, random
+from refnet import dtypes, mixed_precision, naming, random
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, DataError
 from refnet.tracing import trace
@@ -95,6 +95,7 @@ def set_random_seed(seed: int) -> None:
 
 
 def clear_session() -> None:
-    """Default layer names start again, and the learning phase is open."""
+    """Default layer names start again, the learning phase is open, the dtype policy follows floatx."""
     naming.reset_names()
+    mixed_precision.set_dtype_policy(None)
     type(trace).learning_phase = None

@@ -9,21 +9,23 @@ class CudaEngine(PlannedEngine):
 
     Args:
         name: "cuda" or "cuda-sim".
+        device: the number of the device, None for the first. Each keeps variables of its own.
     Raises:
         EngineError: what is missing (package, driver, device, the simulator's switch), and how to get it.
     """
 
-    def __init__(self, name):
-        target.check(name)
-        super().__init__(name)
+    def __init__(self, name, device=None):
+        target.check(name, device or 0)
+        super().__init__(name if device is None else f"{name}:{device}")
         from refnet_fast.cuda.residence import Residence
 
-        self.residence = Residence()
+        self.residence = Residence(device)
 
     def build(self, concrete):
         from refnet_fast.cuda.running import CudaRunning
 
-        return CudaRunning(concrete, self.residence)
+        with self.residence.current():
+            return CudaRunning(concrete, self.residence)
 
     def kind_of(self, op):
         """How this engine computes an op: 'tuned' (a kernel of ours serves some calls, or it is fused) or 'derived'."""

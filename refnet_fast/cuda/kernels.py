@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from refnet_fast.cuda import derive, target
 
-FAMILIES = ("contraction", "activation")
+FAMILIES = ("contraction", "activation", "reduction")
 
 
 class Kernel:

@@ -1,6 +1,13 @@
 """Kernels as PTX, for reading and for proof that they compile: no device is needed, the CUDA toolkit's wheels are."""
 
-from refnet.definition import View, size_of
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from refnet.definition import Op, Spec, View, size_of
+from refnet.errors import EngineError
 from refnet_fast.cuda import derive, kernels
 from refnet_fast.derive import Placed
 from refnet_fast.fuse import Operand, unit_shape
@@ -39,3 +46,75 @@ def compile_ptx_of_unit(nodes, capability):
     joined, strides = unit_shape(nodes[-1].outputs[0].shape, [t.shape for t in tensors])
     operands = {t: Operand(64 * k, t.dtype, s) for k, (t, s) in enumerate(zip(tensors, strides))}
     return derive.fuse(nodes, operands, joined).ptx(capability)
+
+
+# ---- what the assembler makes of it
+
+CAPABILITIES = ((8, 0), (9, 0))
+TUNED = {  # a call that each tuned kernel serves: inputs and attributes
+    "matmul": ((Spec((784, 128), "float32"), Spec((784, 512), "float32")), {"transpose1": True, "transpose2": False}),
+    "softmax": ((Spec((8, 1000), "float32"),), {"axis": 1}),
+    "sum": ((Spec((8, 1000), "float32"),), {"start": 1, "count": 1, "keepdims": False}),
+}
+
+
+def assembler():
+    """The path of ptxas: from PATH, or from the wheel nvidia-cuda-nvcc.
+
+    Raises:
+        EngineError: there is none.
+    """
+    found = shutil.which("ptxas")
+    if found is None:
+        from cuda.pathfinder import find_nvidia_binary_utility
+
+        found = find_nvidia_binary_utility("ptxas")
+    if found is None:
+        raise EngineError("ptxas, which assembles PTX, was not found. Install it: pip install nvidia-cuda-nvcc-cu12")
+    return found
+
+
+def usage(text, capability):
+    """What an assembled kernel takes of the device: {"registers", "spills" (bytes stored and loaded), "shared" (bytes)}."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "kernel.ptx"
+        source.write_text(text)
+        target = f"-arch=sm_{capability[0]}{capability[1]}"
+        command = [assembler(), "-v", target, str(source), "-o", str(source.with_suffix(".cubin"))]
+        done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise EngineError(f"ptxas refused a kernel for {target}: {done.stderr.strip()}")
+
+    def number(pattern):
+        return sum(map(int, re.findall(pattern, done.stderr)))
+
+    return {
+        "registers": number(r"Used (\d+) registers"),
+        "spills": number(r"(\d+) bytes spill stores") + number(r"(\d+) bytes spill loads"),
+        "shared": number(r"(\d+) bytes smem"),
+    }
+
+
+def table():
+    """[(op, capability, usage)] of every tuned kernel, assembled for every architecture of CAPABILITIES."""
+    kernels.load()
+    rows = []
+    for name in kernels.tuned:
+        specs, attributes = TUNED[name]
+        for capability in CAPABILITIES:
+            text = compile_ptx_of_tuned(Op.named[name], specs, attributes, capability)
+            rows.append((name, capability, usage(text, capability)))
+    return rows
+
+
+def main():
+    """Prints the table."""
+    print(f"{'kernel':24} {'for':6} {'registers':>9} {'spilled bytes':>14} {'shared bytes':>13}")
+    for name, (major, minor), used in table():
+        print(f"{name:24} sm_{major}{minor}  {used['registers']:9} {used['spills']:14} {used['shared']:13}")
+
+
+if __name__ == "__main__":
+    import refnet.ops  # noqa: F401  (declares the ops)
+
+    main()

@@ -1,5 +1,6 @@
 """Where variables lie on the device, and whose copy is the newest: the host's or the device's."""
 
+import contextlib
 import weakref
 
 from refnet.graph import Variable
@@ -12,11 +13,23 @@ class Residence:
 
     A variable's `residence` is this object while the device has its value. Then `fetch` copies it to the host on request, and
     `release` tells that the host is about to write its own.
+
+    Args:
+        device: the number of the device; None for the one that is current, which is the first unless a program says otherwise.
     """
 
-    def __init__(self):
+    def __init__(self, device=None):
+        self.device = device
         self.places = weakref.WeakKeyDictionary()  # variable -> (block, address)
         self.newer = weakref.WeakSet()  # variables written on the device since the host last saw them
+
+    def current(self):
+        """A context in which allocations, copies and launches are this device's."""
+        if self.device is None:
+            return contextlib.nullcontext()
+        from numba import cuda
+
+        return cuda.gpus[self.device]
 
     def home(self, variable):
         """The address of a variable; it gets one if it had none."""
@@ -59,7 +72,8 @@ class Residence:
     def fetch(self, variable):
         """Copies a variable's value to its array on the host, if that is older."""
         if variable in self.newer:
-            download(self.home(variable), variable.array)
+            with self.current():
+                download(self.home(variable), variable.array)
             self.newer.discard(variable)
 
     def release(self, variable):

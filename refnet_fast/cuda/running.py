@@ -42,7 +42,7 @@ class CudaRunning:
 
     def run(self, feeds):
         """One run; the outputs are new arrays."""
-        with lock:
+        with lock, self.residence.current():
             for variable in self.homes:
                 self.residence.bring(variable)
             for x, array in zip(self.concrete.inputs, feeds):

@@ -10,8 +10,21 @@ from refnet.errors import EngineError
 SIMULATE = "NUMBA_ENABLE_CUDASIM=1"
 
 
-def check(name):
-    """Raises EngineError, saying what is missing and how to get it, unless the engine of that name can run here."""
+def available():
+    """Whether a device can run programs here; nothing is imported where the package is not installed."""
+    try:
+        check("cuda")
+    except EngineError:
+        return False
+    return True
+
+
+def check(name, device=0):
+    """Raises EngineError, saying what is missing and how to get it, unless the engine of that name can run here.
+
+    Args:
+        device: the number of the device that it is to use.
+    """
     if importlib.util.find_spec("numba_cuda") is None:
         raise EngineError(
             f"engine {name!r} needs the package numba-cuda, which is not installed. "
@@ -46,6 +59,11 @@ def check(name):
         raise EngineError(
             "engine 'cuda' found NVIDIA's driver but no device. Check that nvidia-smi lists a GPU and that "
             "CUDA_VISIBLE_DEVICES does not hide it, or use the engine 'cpu'."
+        )
+    if device >= len(cuda.gpus):
+        raise EngineError(
+            f"engine 'cuda:{device}' needs a device of number {device}; here are {len(cuda.gpus)}, numbered from 0. "
+            "Check nvidia-smi and CUDA_VISIBLE_DEVICES, or use a number below."
         )
     if not toolkit():
         raise EngineError(

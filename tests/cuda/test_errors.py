@@ -50,3 +50,47 @@ def test_without_driver_or_device(monkeypatch):
     monkeypatch.setattr(target, "toolkit", lambda: False)
     with pytest.raises(EngineError, match=r"compiler \(NVVM, NVRTC\).*pip install 'refnet\[cuda\]'"):
         target.check("cuda")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("numba_cuda") is None, reason="not run: numba-cuda is not installed")
+def test_a_device_that_is_not_there(monkeypatch):
+    from numba import cuda
+
+    monkeypatch.setattr(cuda, "cuda_error", lambda: None)
+    monkeypatch.setattr(cuda, "gpus", [0])
+    with pytest.raises(EngineError, match="'cuda:1' needs a device of number 1; here are 1, numbered from 0"):
+        get_engine("cuda:1")
+    for name in ("cuda:first", "cuda:", "cuda:-1"):
+        with pytest.raises(EngineError, match="after the colon comes a device's number, as in 'cuda:0'"):
+            get_engine(name)
+    with pytest.raises(EngineError, match="unknown engine 'cpu:1'"):
+        get_engine("cpu:1")
+
+
+def test_auto_is_the_cpu_where_no_device_is(monkeypatch):
+    from refnet_fast import _auto
+
+    monkeypatch.setattr(target, "available", lambda: False)
+    assert _auto() is get_engine("cpu")
+
+
+def test_auto_asks_for_all_that_cuda_needs(monkeypatch):
+    asked = []
+    monkeypatch.setattr(target, "check", asked.append)
+    assert target.available() and asked == ["cuda"]
+    find = importlib.util.find_spec
+    monkeypatch.undo()
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda module, *more: None if module == "numba_cuda" else find(module, *more)
+    )
+    assert not target.available()
+
+
+def test_the_environment_names_the_engine(monkeypatch):
+    from refnet.engine import current_engine
+
+    monkeypatch.setenv("REFNET_ENGINE", "auto")
+    assert current_engine() is get_engine("cuda" if target.available() else "cpu")
+    monkeypatch.setenv("REFNET_ENGINE", "cuda:")
+    with pytest.raises(EngineError, match="device's number"):
+        current_engine()

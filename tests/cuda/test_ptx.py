@@ -75,3 +75,16 @@ def test_a_fused_unit_compiles():
         y = ops.exp(ops.relu(ops.add(x, b)))
     nodes = [Instruction(n.op, n.inputs, n.attributes, n.outputs, n) for n in graph.sorted_nodes([y])]
     assert compile_ptx_of_unit(nodes, (9, 0)).count(".entry") == 1
+
+
+def test_tuned_kernels_spill_nothing(capsys):
+    """Every tuned kernel, for every architecture, as `python -m refnet_fast.cuda.ptx` prints them."""
+    from refnet_fast.cuda import kernels, ptx
+
+    ptx.main()
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+    assert {(name, architecture) for name, architecture, *_ in lines} == {
+        (n, t) for n in kernels.tuned for t in ("sm_80", "sm_90")
+    }
+    for name, architecture, registers, spilled, shared in lines:
+        assert 0 < int(registers) <= 128 and int(spilled) == 0 and int(shared) > 0, (name, architecture)

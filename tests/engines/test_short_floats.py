@@ -6,7 +6,8 @@ import pytest
 
 import refnet_fast
 from refnet import ops
-from refnet.engine import use_engine
+from refnet.engine import get_engine, use_engine
+from refnet.graph import Tensor
 from refnet.program import Program
 from refnet.testing.replay import replay, replay_step
 from refnet_fast.cpu.unary import FORMATS, narrowed, widened
@@ -90,3 +91,12 @@ def test_a_model_with_a_16_bit_input_trains(name):
     graph = model.graph_for([x])
     found = replay(Program(graph.inputs, graph.outputs), [x], ("reference", "derived", "cpu"))
     assert 0 < found.worst <= 1 and found.tasks >= 12
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_repeated_number_is_converted_as_often_as_it_is_repeated(dtype):
+    """The kernels that convert read as many numbers as they write."""
+    number = Tensor((), dtype)
+    y = ops.broadcast_to(number, (3, 5))
+    (turned,) = get_engine("cpu").prepare(Program([number], [ops.transpose(y)])).run([np.array(2.0, "float32")])
+    np.testing.assert_array_equal(turned.astype("float32"), np.full((5, 3), 2.0))

@@ -12,6 +12,7 @@ from refnet.graph import Tensor, Variable
 from refnet.layers import Dense, Dropout, Input
 from refnet.models import Sequential
 from refnet.program import Program
+from refnet_fast.cuda.engine import CudaEngine
 
 generator = np.random.default_rng(3)
 X = generator.standard_normal((6, 4)).astype("float32")
@@ -107,3 +108,12 @@ def test_updates_of_one_kind_are_one_launch():
     assert [n for what, n in executable.at([]).report() if what.startswith("sgd_momentum_update")] == [padded]
     for w, slot in zip(weights, slots):
         np.testing.assert_array_equal([w.numpy(), slot.numpy()], [np.full(w.shape, 0.75), np.full(w.shape, -0.25)])
+
+
+def test_an_engine_of_a_numbered_device():
+    engine = CudaEngine("cuda-sim", 0)
+    v = Variable(np.zeros(3, "float32"))
+    executable = engine.prepare(stepping(v))
+    executable.run([])
+    assert engine.name == "cuda-sim:0" and v.residence is engine.residence
+    np.testing.assert_array_equal(v.numpy(), np.ones(3))

@@ -44,3 +44,14 @@ def test_softmax_of_long_rows():
     y = computed(op, [x], attributes)
     assert np.isnan(y[1:]).all()
     assert hold(op, get_engine("cuda-sim"), [x[:1]], attributes, [y[:1]]) <= 1
+
+
+def test_sum_of_long_rows():
+    x = generator.standard_normal((3, 5, 29)).astype("float32")
+    op, attributes = Op.named["sum"], {"start": 1, "count": 2, "keepdims": False}
+    y = computed(op, [x], attributes)
+    assert hold(op, get_engine("cuda-sim"), [x], attributes, [y]) <= 1
+    np.testing.assert_array_equal(y, computed(op, [x], attributes))
+    x[1, 0, 28], x[2, 4, 28] = np.nan, np.inf
+    y = computed(op, [x], attributes)
+    assert np.isfinite(y[0]) and np.isnan(y[1]) and np.isposinf(y[2])
