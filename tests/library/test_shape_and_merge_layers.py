@@ -249,6 +249,7 @@ def test_every_layer_comes_back_from_its_config() -> None:
 def test_gradients_through_every_layer_agree_with_differences() -> None:
     from refnet import backend as K
 
+    K.set_floatx("float64")  # conftest.py sets it back
     x = np.random.default_rng(3).standard_normal((2, 4, 3))
     made = [
         layers.Reshape((3, 4)), layers.Permute((2, 1)), layers.UpSampling1D(2), layers.Cropping1D(1),
@@ -257,7 +258,6 @@ def test_gradients_through_every_layer_agree_with_differences() -> None:
         Lambda(lambda t: layers.dot([t, ops.exp(t)], axes=2, dtype="float64")), Lambda(lambda t: layers.average([t, ops.square(t)], dtype="float64")),
     ]  # fmt: skip
     for layer in made:
-        layer.dtype = "float64"
         slot = K.placeholder(x.shape, dtype="float64")
         y = K.sum(K.square(layer(slot)) + layer(slot))
         f = K.function([slot], [y, K.gradients(y, slot)[0]])
