@@ -1,5 +1,6 @@
 """Protocols, baselines and checks of a split, by hand."""
 
+import pathlib
 import warnings
 from typing import Any
 
@@ -114,7 +115,8 @@ def test_the_seed_decides_all_and_nothing_outside_changes() -> None:
     assert (first, second) == (third, fourth) and first != second
 
 
-def test_processes_of_their_own_give_the_same_results() -> None:
+def test_processes_of_their_own_give_the_same_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(pathlib.Path(__file__).parents[2]))  # the processes import `network` from this file
     x, y = X / 24, Y / 12
     alone = evaluation.k_fold(network, x, y, k=3, seed=2, epochs=2, batch_size=4)
     together = evaluation.k_fold(network, x, y, k=3, seed=2, epochs=2, batch_size=4, processes=2)
