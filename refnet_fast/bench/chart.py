@@ -33,7 +33,7 @@ def draw(report: dict[str, Any], path: str) -> None:
             y = place + (number - (len(names) - 1) / 2) * height
             shown = min(ratio, LONGEST)
             axes.barh(y, shown, height * 0.92, color=COLORS[name], label=name if place == 0 else None)
-            label = f"{time / 1000:.3g} ms" + (f"  ({ratio:.0f} times)" if ratio > LONGEST else "")
+            label = f"{in_ms(time)} ms" + (f"  ({ratio:.0f} times)" if ratio > LONGEST else "")
             axes.text(shown + 0.02, y, label, va="center", fontsize=6.5, color="#444444")
     axes.axvline(1, color="#444444", linewidth=0.8, linestyle=":")
     axes.set_yticks(range(len(works)), [work["name"] for work in works], fontsize=8)
@@ -47,8 +47,14 @@ def draw(report: dict[str, Any], path: str) -> None:
     axes.set_title(
         f"{machine['processor']}, {machine['processors']} processors", fontsize=8, loc="left", color="#444444"
     )
-    axes.legend(loc="lower right", fontsize=8, frameon=False)
+    figure.legend(loc="outside upper right", ncols=len(names), fontsize=8, frameon=False)
     figure.savefig(path, dpi=130)
 
 
 LONGEST = 3.0  # where bars are cut
+
+
+def in_ms(microseconds: float) -> str:
+    """Three digits, and no powers of ten."""
+    milliseconds = microseconds / 1000
+    return f"{milliseconds:,.0f}" if milliseconds >= 100 else f"{milliseconds:.3g}"
