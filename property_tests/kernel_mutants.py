@@ -141,7 +141,8 @@ def python_kernel(mutant, text):
     try:
         scope = {"__name__": f"refnet_fast.cpu.{mutant.file}"}
         exec(compile(text.replace("from numba import njit\n", UNCOMPILED), mutant.file, "exec"), scope)
-        scope |= {"exp": np.exp, "log": np.log}  # the compiled ones are called by compiled kernels only
+        # the compiled ones are called by compiled kernels only; np.maximum, too, gives NaN where there is one
+        scope |= {"exp": np.exp, "log": np.log, "maximum": np.maximum}
     finally:
         kernels.kernel = sound
     return found[mutant.kernel]

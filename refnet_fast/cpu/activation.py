@@ -3,6 +3,7 @@
 from numba import njit
 
 from refnet_fast.cpu.elementary import by_type
+from refnet_fast.cpu.intrinsics import maximum
 from refnet_fast.kernels import as_rows, kernel
 from refnet_fast.tables import ELEMENT_NS
 
@@ -28,8 +29,7 @@ def row_largest(row):
     """The largest element of a row; NaN if there is one."""
     best = row[0]
     for c in range(row.size):
-        if row[c] > best or row[c] != row[c]:
-            best = row[c]
+        best = maximum(best, row[c])
     return best
 
 
