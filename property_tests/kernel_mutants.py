@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
 from refnet import dtypes
 from refnet.engine import Engine, get_engine, interpret, spec_of
@@ -21,6 +22,7 @@ from refnet.testing import check
 from refnet.testing.draw import Seeded
 from refnet.testing.evaluate import specs_of
 from refnet.testing.strategies import case, load
+from refnet_fast.cpu.tile import multiply
 
 UNCOMPILED = """
 def njit(*functions, **options):
@@ -59,6 +61,10 @@ CPU_MUTANTS = [
     KernelMutant("every batch the first", "cpu", "contraction", "matmul", "matmul_dots", "n, i = task // y.shape[1], task % y.shape[1]\n        for j", "n, i = 0, task % y.shape[1]\n        for j"),
     KernelMutant("a mean over one less", "cpu", "row_normalization", "layer_normalization", "layer_normalization_rows", "row_sum(row) / row.size", "row_sum(row) / max(row.size - 1, 1)"),
     KernelMutant("the gradient without its tilt", "cpu", "row_normalization", "layer_normalization_gradient", "layer_normalization_gradient_rows", " / root * tilt", " / root * 0"),
+    KernelMutant("the taps of remainder 0 for all pixels", "cpu", "convolution", "conv2d_inputs_gradient", "conv2d_inputs_gradient_rows", "first * dilation % stride != remainder", "first * dilation % stride != 0"),
+    KernelMutant("the kernel turned around in one axis only", "cpu", "convolution", "conv2d_inputs_gradient", "conv2d_inputs_gradient_rows", "q_first + (q_count - 1 - q) * q_step", "q_first + q * q_step"),
+    KernelMutant("each layer of the kernel overwrites the last", "cpu", "convolution3d", "conv3d", "conv3d_rows", "False, o - o0, first, end", "False, 0, first, end"),
+    KernelMutant("a layer of dy without its place", "cpu", "convolution3d", "conv3d_kernel_gradient", "conv3d_kernel_gradient_rows", "(n * layers + h0) * above", "n * layers * above"),
 ]  # fmt: skip
 
 CUDA_MUTANTS = [
@@ -134,6 +140,12 @@ def in_memory(placed):
     return np.lib.stride_tricks.as_strided(flat, shape, [s * kind.itemsize for s in steps])
 
 
+@njit
+def call_strip(*arguments):
+    """`tile.multiply`, which exists in compiled functions only."""
+    multiply(*arguments)
+
+
 def plain(file, text):
     """What a file of kernels defines, run without Numba."""
     scope = {"__name__": f"refnet_fast.cpu.{file}"}
@@ -162,7 +174,7 @@ def python_kernel(mutant, text):
     finally:
         kernels.kernel = sound
     # the compiled ones are called by compiled kernels only; np.maximum, too, gives NaN where there is one
-    stand_ins = {"exp": np.exp, "log": np.log, "maximum": np.maximum}
+    stand_ins = {"exp": np.exp, "log": np.log, "maximum": np.maximum, "multiply": call_strip}
     for own in helpers:
         stand_ins |= {name: f for name, f in own.items() if getattr(f, "__module__", None) == own["__name__"]}
     scope |= {name: f for name, f in stand_ins.items() if name in scope}
