@@ -77,7 +77,10 @@ def calls(rows, features, pixels, channels, table, picked, product):
         ),
         "transpose_tiles": Call("transpose", (whole,), {"axes": (1, 0)}),
     }
-    for name, target, extra in (("softmax_cross_entropy", whole, 0), ("sparse_softmax_cross_entropy", labels, features)):
+    for name, target, extra in (
+        ("softmax_cross_entropy", whole, 0),
+        ("sparse_softmax_cross_entropy", labels, features),
+    ):
         found[f"{name}_rows"] = Call(name, (whole, target), {}, extra)
         found[f"{name}_gradient_rows"] = Call(f"{name}_gradient", (row, whole, target), {}, extra)
     return found

@@ -47,7 +47,7 @@ def worth_sorting(call):
     """More than one thread should go through, and few enough rows for three digits."""
     outer, length, inner = call.form.outputs[0].shape
     count = call.form.inputs[1].shape[0]
-    return rows.floating(call, 0) and count > 0 and 256 <= count + length and length <= BINS**3 and 0 < outer < 65536
+    return rows.floating(call, 0) and count > 0 and count + length >= 256 and length <= BINS**3 and 0 < outer < 65536
 
 
 def chunks(call):
@@ -60,9 +60,7 @@ def sorting_rooms(call):
     return [((2, count), "int64")] * 2 + [((count,), "int64")] + [((blocks, BINS), "int64")] * 2
 
 
-@kernel(
-    "take_x_gradient", when=worth_sorting, grid=chunks, block=(BINS,), rooms=sorting_rooms, more=(0,)
-)
+@kernel("take_x_gradient", when=worth_sorting, grid=chunks, block=(BINS,), rooms=sorting_rooms, more=(0,))
 def take_x_gradient_sorted(dy, indices, dx, numbers, places, ranks, counts, starts, turn):
     """How many of a chunk have each digit, and how many of the same digit come before each."""
     digits = cuda.shared.array(BINS, int64)

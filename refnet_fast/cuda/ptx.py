@@ -92,7 +92,9 @@ def table():
     for found in (k for several in kernels.tuned.values() for k in several):
         served, launches = calls.launches(calls.USUAL[found.name])
         if served is not found:
-            raise EngineError(f"the call of {found.name} in refnet_fast.cuda.calls is served by another kernel: mend it.")
+            raise EngineError(
+                f"the call of {found.name} in refnet_fast.cuda.calls is served by another kernel: mend it."
+            )
         for launch in {launch.text: launch for launch in launches}.values():
             for capability in CAPABILITIES:
                 rows.append((launch.step, capability, usage(launch.ptx(capability), capability)))

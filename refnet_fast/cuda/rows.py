@@ -39,9 +39,94 @@ def working(x, value):
     return np.float64(value) if x.dtype == np.float64 else np.float32(value)
 
 
-# ---- on a device
+def finite(x):
+    """A float64, but 0 for an infinity and NaN."""
+    return x if -math.inf < x < math.inf else float64(0)
 
-if not simulated():
+
+# ---- what the threads of a row find out together. room: shared float64, one for each thread of the block
+
+
+def sum_by_shuffles(value, room):
+    """The sum of the values of a row's threads, which all of them get."""
+    x, width = cuda.threadIdx.x, cuda.blockDim.x
+    offset = min(width, WARP) // 2
+    while offset > 0:
+        value += cuda.shfl_xor_sync(0xFFFFFFFF, value, offset)
+        offset //= 2
+    if width > WARP:
+        cuda.syncthreads()  # what the room held has been read
+        start = cuda.threadIdx.y * width
+        if x % WARP == 0:
+            room[start + x // WARP] = value
+        cuda.syncthreads()
+        value = room[start]
+        for k in range(1, width // WARP):
+            value += room[start + k]
+    return value
+
+
+def largest_by_shuffles(value, room):
+    """The largest of the values of a row's threads, which all of them get; NaN if there is one."""
+    x, width = cuda.threadIdx.x, cuda.blockDim.x
+    offset = min(width, WARP) // 2
+    while offset > 0:
+        other = cuda.shfl_xor_sync(0xFFFFFFFF, value, offset)
+        if other > value or other != other:
+            value = other
+        offset //= 2
+    if width > WARP:
+        cuda.syncthreads()
+        start = cuda.threadIdx.y * width
+        if x % WARP == 0:
+            room[start + x // WARP] = value
+        cuda.syncthreads()
+        value = room[start]
+        for k in range(1, width // WARP):
+            other = room[start + k]
+            if other > value or other != other:
+                value = other
+    return value
+
+
+def sum_by_halves(value, room):
+    """As by shuffles, where there are none."""
+    cuda = inside()
+    x, start = cuda.threadIdx.x, cuda.threadIdx.y * cuda.blockDim.x
+    cuda.syncthreads()
+    room[start + x] = value
+    cuda.syncthreads()
+    half = cuda.blockDim.x // 2
+    while half > 0:
+        if x < half:
+            room[start + x] += room[start + x + half]
+        cuda.syncthreads()
+        half //= 2
+    return float64(room[start])
+
+
+def largest_by_halves(value, room):
+    cuda = inside()
+    x, start = cuda.threadIdx.x, cuda.threadIdx.y * cuda.blockDim.x
+    cuda.syncthreads()
+    room[start + x] = value
+    cuda.syncthreads()
+    half = cuda.blockDim.x // 2
+    while half > 0:
+        if x < half:
+            other = room[start + x + half]
+            if other > room[start + x] or other != other:
+                room[start + x] = other
+        cuda.syncthreads()
+        half //= 2
+    return float64(room[start])
+
+
+if simulated():
+    from refnet_fast.cuda.simulator import inside
+
+    exp, log, row_sum, row_largest = np.exp, np.log, sum_by_halves, largest_by_halves
+else:
     from numba.cuda import types
     from numba.cuda.extending import overload
 
@@ -51,97 +136,7 @@ if not simulated():
             return lambda x, value: np.float64(value)
         return lambda x, value: np.float32(value)
 
-    @cuda.jit(device=True)
-    def exp(x):
-        return math.exp(x)
-
-    @cuda.jit(device=True)
-    def log(x):
-        return math.log(x)
-
-    @cuda.jit(device=True)
-    def finite(x):
-        """A float64, but 0 for an infinity and NaN."""
-        return x if -math.inf < x < math.inf else 0.0
-
-    @cuda.jit(device=True)
-    def row_sum(value, room):
-        """The sum of the values of a row's threads, which all of them get. room: shared float64, one for each thread."""
-        x, width = cuda.threadIdx.x, cuda.blockDim.x
-        offset = min(width, WARP) // 2
-        while offset > 0:
-            value += cuda.shfl_xor_sync(0xFFFFFFFF, value, offset)
-            offset //= 2
-        if width > WARP:
-            cuda.syncthreads()  # what the room held has been read
-            start = cuda.threadIdx.y * width
-            if x % WARP == 0:
-                room[start + x // WARP] = value
-            cuda.syncthreads()
-            value = room[start]
-            for k in range(1, width // WARP):
-                value += room[start + k]
-        return value
-
-    @cuda.jit(device=True)
-    def row_largest(value, room):
-        """The largest of the values of a row's threads, NaN if there is one; see `row_sum`."""
-        x, width = cuda.threadIdx.x, cuda.blockDim.x
-        offset = min(width, WARP) // 2
-        while offset > 0:
-            other = cuda.shfl_xor_sync(0xFFFFFFFF, value, offset)
-            if other > value or other != other:
-                value = other
-            offset //= 2
-        if width > WARP:
-            cuda.syncthreads()
-            start = cuda.threadIdx.y * width
-            if x % WARP == 0:
-                room[start + x // WARP] = value
-            cuda.syncthreads()
-            value = room[start]
-            for k in range(1, width // WARP):
-                other = room[start + k]
-                if other > value or other != other:
-                    value = other
-        return value
-
-# ---- in the simulator
-
-else:
-    from refnet_fast.cuda.simulator import inside
-
-    exp, log = np.exp, np.log
-
-    def finite(x):
-        return x if -math.inf < x < math.inf else float64(0)
-
-    def row_sum(value, room):
-        cuda = inside()
-        x, start = cuda.threadIdx.x, cuda.threadIdx.y * cuda.blockDim.x
-        cuda.syncthreads()  # what the room held has been read
-        room[start + x] = value
-        cuda.syncthreads()
-        half = cuda.blockDim.x // 2
-        while half > 0:
-            if x < half:
-                room[start + x] += room[start + x + half]
-            cuda.syncthreads()
-            half //= 2
-        return float64(room[start])
-
-    def row_largest(value, room):
-        cuda = inside()
-        x, start = cuda.threadIdx.x, cuda.threadIdx.y * cuda.blockDim.x
-        cuda.syncthreads()  # what the room held has been read
-        room[start + x] = value
-        cuda.syncthreads()
-        half = cuda.blockDim.x // 2
-        while half > 0:
-            if x < half:
-                other = room[start + x + half]
-                if other > room[start + x] or other != other:
-                    room[start + x] = other
-            cuda.syncthreads()
-            half //= 2
-        return float64(room[start])
+    exp, log, row_sum, row_largest, finite = map(
+        cuda.jit(device=True),
+        (lambda x: math.exp(x), lambda x: math.log(x), sum_by_shuffles, largest_by_shuffles, finite),
+    )

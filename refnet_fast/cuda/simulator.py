@@ -10,7 +10,6 @@ from numba.cuda.simulator.kernel import _get_kernel_context as inside  # what `c
 
 from refnet import dtypes
 
-
 __all__ = ["SimulatedArray", "inside", "rounding"]
 
 
