@@ -93,7 +93,9 @@ def meet(strips, x, b, first, end, head, turned, lanes, out):
     """out[place, lane] = dot products of places first..end of a head with the lanes of a block."""
     features, row = x.shape[3], x.strides[1] // x.itemsize
     start, side = address(x, b, first, head), turned.shape[1]
-    product(strips, start, row, 1, turned.ctypes.data, side, out.ctypes.data, out.shape[1], lanes, features, end - first)
+    product(
+        strips, start, row, 1, turned.ctypes.data, side, out.ctypes.data, out.shape[1], lanes, features, end - first
+    )
 
 
 @njit(error_model="numpy")
@@ -229,6 +231,15 @@ def slopes_of_queries(logits, slopes, height, shift):
 
 
 @njit(error_model="numpy")
+def some_blind(height):
+    """Whether some query sees nothing."""
+    for t in range(height.size):
+        if height[t] == -np.inf:
+            return True
+    return False
+
+
+@njit(error_model="numpy")
 def hide_blind(row, height):
     for j in range(row.size):
         row[j] = row[j] if height[j] != -np.inf else row.dtype.type(0)
@@ -242,7 +253,8 @@ def attention_query_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shi
     logits, slopes = np.empty((CHUNK, LANES), q.dtype), np.empty((CHUNK, LANES), q.dtype)
     for task in range(lo, hi):
         b, n, first, end = block_of(task, q.shape[2], q.shape[1])
-        head, lanes, masked = n // group, end - first, hides(mask, b, n, causal)
+        head, lanes = n // group, end - first
+        masked = hides(mask, b, n, causal) or some_blind(height[b, n])
         if masked and not all_finite(k, b, head):
             for t in range(first, end):
                 query_gradient_row(dy, q, k, v, bias, mask, height, shift, scale, causal, b, n, t, dq)
@@ -280,7 +292,7 @@ def attention_key_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shift
     step_k, step_v = k.shape[2] * k.shape[3], v.shape[2] * v.shape[3]
     for task in range(lo, hi):
         b, head, first, end = block_of(task, k.shape[2], k.shape[1])
-        lanes, begun = end - first, 0
+        lanes = end - first
         turn(k, b, first, end, head, keys)
         turn(v, b, first, end, head, values)
         to_k, to_v = address(dk, b, first, head), address(dv, b, first, head)
@@ -288,7 +300,7 @@ def attention_key_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shift
             fill_row(dk[b, s, head], kind(0))
             fill_row(dv[b, s, head], kind(0))
         for n in range(head * group, (head + 1) * group):
-            masked = hides(mask, b, n, causal)
+            masked = hides(mask, b, n, causal) or some_blind(height[b, n])
             if masked and not (all_finite(q, b, n) and all_finite(dy, b, n)):
                 for s in range(first, end):
                     key_gradient_row(dy, q, k, v, bias, mask, height, shift, scale, causal, b, s, head, n, dk, dv)
