@@ -65,6 +65,12 @@ CPU_MUTANTS = [
     KernelMutant("the kernel turned around in one axis only", "cpu", "convolution", "conv2d_inputs_gradient", "conv2d_inputs_gradient_rows", "q_first + (q_count - 1 - q) * q_step", "q_first + q * q_step"),
     KernelMutant("each layer of the kernel overwrites the last", "cpu", "convolution3d", "conv3d", "conv3d_rows", "False, o - o0, first, end", "False, 0, first, end"),
     KernelMutant("a layer of dy without its place", "cpu", "convolution3d", "conv3d_kernel_gradient", "conv3d_kernel_gradient_rows", "(n * layers + h0) * above", "n * layers * above"),
+    KernelMutant("a kernel row's taps all the first", "cpu", "depthwise", "conv2d_kernel_gradient", "depthwise_kernel_gradient_panels", "a * sw + q * dw - left", "a * sw - left"),
+    KernelMutant("every tied element takes the slope", "cpu", "pooling", "max_pool2d_inputs_gradient", "max_pool2d_inputs_gradient_images", "left[j, c] = select(wins, nothing, slope)", "left[j, c] = slope"),
+    KernelMutant("means over the whole window at the edge too", "cpu", "pooling", "average_pool2d", "average_pool2d_rows", "row_count * (end - first)", "row_count * pool[1]"),
+    KernelMutant("shares one pixel further", "cpu", "pooling", "average_pool2d_inputs_gradient", "average_pool2d_inputs_gradient_images", "pixels[place + j * step, c] += shares[j, c]", "pixels[max(place, 0) + j * step, c] += shares[j, c]"),
+    KernelMutant("the fourth of four rows left out", "cpu", "normalization", "batch_normalization_training", "batch_normalization_training_columns", "(d2 * d2 + d3 * d3)", "d2 * d2"),
+    KernelMutant("what moves the mean not taken off", "cpu", "normalization", "batch_normalization_training_gradient", "batch_normalization_training_gradient_columns", "above[c] - shift[c]", "above[c] + 0 * shift[c]"),
 ]  # fmt: skip
 
 CUDA_MUTANTS = [
@@ -191,6 +197,7 @@ def python_kernel(mutant, text):
         kernels.kernel = sound
     # the compiled ones are called by compiled kernels only; np.maximum, too, gives NaN where there is one
     stand_ins = {"exp": np.exp, "log": np.log, "maximum": np.maximum, "multiply": call_strip}
+    stand_ins["select"] = lambda condition, x, y: x if condition else y
     for own in helpers:
         stand_ins |= {name: f for name, f in own.items() if getattr(f, "__module__", None) == own["__name__"]}
     scope |= {name: f for name, f in stand_ins.items() if name in scope}
