@@ -8,13 +8,12 @@ import numpy as np
 from numba import njit
 
 from refnet.definition import View
-from refnet_fast.cpu.reduction import CHAIN, row_sum
+from refnet_fast.cpu.reduction import CHAIN
+from refnet_fast.cpu.rows import SUMS, add_row, row_sum
 from refnet_fast.derive import Placed
 from refnet_fast.kernels import kernel
 from refnet_fast.native import Separate
 from refnet_fast.tables import ELEMENT_NS
-
-SUMS = {"error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
 
 
 def _float(call):
@@ -160,12 +159,6 @@ def row_product(above, row, center, root):
 def add_rows(rows, out):
     for r in range(rows.shape[0]):
         add_row(rows[r], out)
-
-
-@njit(error_model="numpy", pipeline_class=Separate)
-def add_row(row, out):
-    for i in range(out.size):
-        out[i] += row[i]
 
 
 @kernel(

@@ -4,6 +4,7 @@ import numpy as np
 from numba import njit
 
 from refnet_fast.cpu.intrinsics import select
+from refnet_fast.cpu.rows import copy_row, fill_row
 from refnet_fast.kernels import kernel
 from refnet_fast.native import Separate
 
@@ -44,7 +45,7 @@ def max_pool2d_rows(x, pool, strides, padding, y, lo, hi):
         for j in range(y.shape[2]):
             col0, col1 = inside(j * strides[1] - padding[1], pool[1], x.shape[2])
             best = y[n, i, j]
-            copy(x[n, row0, col0], best)
+            copy_row(x[n, row0, col0], best)
             for row in range(row0, row1):
                 for col in range(col0, col1):
                     keep_larger(x[n, row, col], best)
@@ -75,28 +76,16 @@ def max_pool2d_inputs_gradient_images(dy, x, pool, strides, padding, dx, lo, hi)
     for n in range(lo, hi):
         for row in range(x.shape[1]):
             for col in range(x.shape[2]):
-                clear(dx[n, row, col])
+                fill_row(dx[n, row, col], 0)
         for i in range(dy.shape[1]):
             row0, row1 = inside(i * strides[0] - padding[0], pool[0], x.shape[1])
             for j in range(dy.shape[2]):
                 col0, col1 = inside(j * strides[1] - padding[1], pool[1], x.shape[2])
-                copy(x[n, row0, col0], best)
-                copy(dy[n, i, j], left)
+                copy_row(x[n, row0, col0], best)
+                copy_row(dy[n, i, j], left)
                 for row in range(row0, row1):
                     for col in range(col0, col1):
                         keep_larger(x[n, row, col], best)
                 for row in range(row0, row1):
                     for col in range(col0, col1):
                         give(x[n, row, col], best, left, dx[n, row, col])
-
-
-@njit(error_model="numpy")
-def clear(values):
-    for c in range(values.size):
-        values[c] = 0
-
-
-@njit(error_model="numpy", pipeline_class=Separate)
-def copy(source, target):
-    for c in range(target.size):
-        target[c] = source[c]
