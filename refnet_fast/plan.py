@@ -32,7 +32,6 @@ class Unit:
         stored: the outputs that must lie in memory.
         commits: {output: variable} where the output is written straight into the variable.
         merged: for an optimizer's updates of one kind: all of them are in `nodes`, to be run as one.
-        chain: number of the block chain it belongs to (units that run block by block over the same rows), or None.
     """
 
     def __init__(self, nodes, fused):
@@ -40,7 +39,6 @@ class Unit:
         self.stored: list = []
         self.commits: dict = {}
         self.merged = False
-        self.chain = None
 
     @property
     def shape(self):

@@ -25,18 +25,26 @@ TRIES = 8  # of a round, before one that other processes disturbed is taken afte
 
 
 class Program(NamedTuple):
-    """A program to be measured: its script, the modules it needs, what it finds in the environment."""
+    """A program to be measured: its script, the modules it needs, what it finds in the environment, what installs the modules."""
 
     name: str
     script: str
     needs: tuple[str, ...] = ()
     environment: dict[str, str] = {}
+    install: str = 'pip install "refnet[peers]"'
 
 
 PROGRAMS = (
     Program(OURS, "refnet_fit.py"),
     Program("PyTorch loop", "torch_loop.py", ("torch",)),
     Program("Keras fit on JAX", "keras_fit.py", ("keras", "jax"), {"KERAS_BACKEND": "jax"}),
+    Program(
+        "Keras fit on TensorFlow",
+        "keras_fit.py",
+        ("keras", "tensorflow"),
+        {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"},
+        'pip install tensorflow "refnet[peers]"',
+    ),
     Program("Keras fit on PyTorch", "keras_fit.py", ("keras", "torch"), {"KERAS_BACKEND": "torch"}),
 )
 
@@ -185,8 +193,9 @@ def show(report: dict[str, Any]) -> None:
     console.print(
         f"{hardware['processor']}, {hardware['processors']} processors, Python {hardware['python']}, {report['date']}"
     )
-    for name in report["not_installed"]:
-        console.print(f'not installed, so not measured: {name}   (pip install "refnet[peers]")')
+    for program in (*PROGRAMS, *KERNEL_PROGRAMS[1:]):
+        if program.name in report["not_installed"]:
+            console.print(f"not installed, so not measured: {program.name}   ({program.install})", markup=False)
 
 
 def chosen(parser: argparse.ArgumentParser, name: str | None, among: dict[str, Any]) -> list[Any]:
