@@ -86,6 +86,7 @@ class Op:
         takes_shape: the attribute `shape` may have None entries, each given by one of the last inputs.
         shape_only: positions of inputs that are read for their shape alone.
         attributes: the names of the attributes in the loop's order (default: the order of the call's keywords).
+        spoken: what messages call it, where users never call it by its name.
     """
 
     named: dict[str, "Op"] = {}
@@ -106,13 +107,14 @@ class Op:
         takes_shape: bool = False,
         shape_only: Container[int] = (),
         attributes: tuple[str, ...] | None = None,
+        spoken: str | None = None,
     ):
         if name in Op.named:
             raise ValueError(f"there is already an op called {name!r}")
         self.name, self.rule, self.loop, self.scalar, self.expand = name, rule, loop, scalar, expand
         self._form, self.gradient, self.ranges = form, gradient, ranges
         self.variadic, self.random, self.takes_shape, self.shape_only = variadic, random, takes_shape, shape_only
-        self.attributes = attributes
+        self.attributes, self.spoken = attributes, spoken or name
         Op.named[name] = self
 
     def __repr__(self) -> str:

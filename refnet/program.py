@@ -212,7 +212,7 @@ def constant_like(x: Tensor) -> bool:
 def place_of(instruction: Instruction) -> str:
     """'dense_1: matmul' where the layer is known, else the op's name: for messages."""
     call = instruction.node.call if instruction.node is not None else None
-    return f"{call.layer.name}: {instruction.op.name}" if call is not None else instruction.op.name
+    return f"{call.layer.name}: {instruction.op.spoken}" if call is not None else instruction.op.spoken
 
 
 def check_ranges(instruction: Instruction, arrays: Sequence[Array]) -> None:

@@ -17,6 +17,7 @@ from refnet_fast.derive import Placed, frame_of, kernel_text
 FAMILIES = (
     "contraction",
     "convolution",
+    "convolution3d",
     "depthwise",
     "pooling",
     "recurrent_simple",
@@ -29,7 +30,6 @@ FAMILIES = (
     "indexing",
     "joining",
     "slicing",
-    "random",
     "unary",
     "normalization",
     "row_normalization",
@@ -118,11 +118,7 @@ def kernel(
 def load():
     """Imports the files with kernels."""
     for family in FAMILIES:
-        try:
-            importlib.import_module(f"refnet_fast.cpu.{family}")
-        except ModuleNotFoundError as error:
-            if error.name != f"refnet_fast.cpu.{family}":
-                raise
+        importlib.import_module(f"refnet_fast.cpu.{family}")
 
 
 def find(call):

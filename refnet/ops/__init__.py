@@ -62,12 +62,22 @@ from refnet.ops.division import divide, divide_no_nan, floor_divide, fmod, mod, 
 from refnet.ops.elementwise import abs, absolute, add, maximum, minimum, multiply, negative, sign, square, subtract
 from refnet.ops.extremum import argmax, argmin, max, min
 from refnet.ops.filling import arange, eye, full, full_like, ones, ones_like, zeros, zeros_like
+from refnet.ops.filtering import gaussian_blur, psnr, sobel_edges, ssim
 from refnet.ops.grids import diag, linspace, logspace, meshgrid, tri, tril, triu
 from refnet.ops.grouping import group_normalization, instance_normalization, normalize, rms_normalization
-from refnet.ops.image import crop_images, extract_patches, hsv_to_rgb, pad_images, rgb_to_grayscale, rgb_to_hsv
+from refnet.ops.image import (
+    crop_images,
+    extract_patches,
+    extract_patches_3d,
+    hsv_to_rgb,
+    pad_images,
+    rgb_to_grayscale,
+    rgb_to_hsv,
+)
 from refnet.ops.indexing import one_hot, take, take_along_axis, take_x_gradient
 from refnet.ops.joining import concatenate, stack
 from refnet.ops.loss import binary_crossentropy, categorical_crossentropy, sparse_categorical_crossentropy
+from refnet.ops.mapping import elastic_transform, map_coordinates, perspective_transform, scale_and_translate
 from refnet.ops.normalization import batch_normalization, batch_normalization_training
 from refnet.ops.optimizer import adam_rate, adam_update, rmsprop_update, sgd_momentum_update, sgd_update
 from refnet.ops.optimizer_adam import adamax_rate, adamax_update, adamw_update, nadam_rates, nadam_update

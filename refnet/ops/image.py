@@ -8,18 +8,29 @@ from refnet import dtypes, ops
 from refnet.annotations import TensorLike
 from refnet.errors import ArgumentError, DtypeError, ShapeError
 from refnet.ops.arguments import as_dtype, converted, dtype_of, shape_of
+from refnet.ops.filtering import gaussian_blur, psnr, sobel_edges, ssim
+from refnet.ops.mapping import elastic_transform, map_coordinates, perspective_transform, scale_and_translate
 from refnet.ops.resizing import channels_last, image_axes, resize
 from refnet.ops.warping import affine_transform
 
 __all__ = [
     "affine_transform",
     "crop_images",
+    "elastic_transform",
     "extract_patches",
+    "extract_patches_3d",
+    "gaussian_blur",
     "hsv_to_rgb",
+    "map_coordinates",
     "pad_images",
+    "perspective_transform",
+    "psnr",
     "resize",
     "rgb_to_grayscale",
     "rgb_to_hsv",
+    "scale_and_translate",
+    "sobel_edges",
+    "ssim",
 ]
 
 # ---- frames
@@ -193,6 +204,33 @@ def extract_patches(
         parts.append(ops.get_item(x, tuple(key)))
     y = ops.concatenate(parts, -1)
     return y if last else ops.moveaxis(y, -1, -spatial - 1)
+
+
+def extract_patches_3d(
+    volumes: TensorLike,
+    size: Any,
+    strides: Any = None,
+    dilation_rate: Any = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> TensorLike:
+    """The windows of volumes, each as one long voxel: `extract_patches` with a size of three numbers.
+
+    Args:
+        volumes: one volume (depth, height, width, channels) or a batch, of known size.
+        size: one integer or three.
+        strides, dilation_rate, padding, data_format: as in `extract_patches`.
+    Returns:
+        The volumes' dtype; windows in the place of voxels.
+    NaN: copied. Empty: a volume smaller than a window gives an empty result.
+    Raises: as `extract_patches`.
+    Source: Keras 3 `ops.image.extract_patches_3d`.
+
+    >>> extract_patches_3d(np.arange(4).reshape(1, 1, 4, 1), (1, 1, 2))[0, 0]
+    array([[0, 1],
+           [2, 3]])
+    """
+    return extract_patches(volumes, tuple(numbers("size", size, 3)), strides, dilation_rate, padding, data_format)
 
 
 def numbers(name: str, value: Any, count: int) -> list[int]:

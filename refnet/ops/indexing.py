@@ -5,7 +5,7 @@ import numpy as np
 from refnet import dtypes
 from refnet.annotations import Array, Shape, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, broadcast_shapes, size_of
-from refnet.errors import ArgumentError, DtypeError, ShapeError
+from refnet.errors import ArgumentError, DataError, DtypeError, ShapeError
 from refnet.graph import Node, Tensor
 from refnet.ops.arguments import as_dtype, checked_axis, converted, dtype_of, flag, integer, shape_of
 from refnet.ops.shapes import broadcast_to, ravel, shape
@@ -20,6 +20,19 @@ def whole_numbers(op: str, x: TensorLike, name: str = "indices") -> TensorLike:
     if not dtypes.is_integer(dtype):
         raise DtypeError(f"{op}: {name} must be integers; got {dtype}. Cast them with ops.cast.")
     return as_dtype(x, "int64") if dtype == "uint64" else x
+
+
+def inside(op: str, indices: TensorLike, extent: int | None, axis: int, name: str) -> None:
+    """Raises DataError, in the user's words, where an index array that is known leaves -extent..extent-1."""
+    if isinstance(indices, Tensor) or extent is None:
+        return
+    outside = np.argwhere((indices < -extent) | (indices >= extent))
+    if len(outside):
+        place = ", ".join(str(i) for i in outside[0])
+        raise DataError(
+            f"{op}: {name} must lie in {-extent}..{extent - 1}, the places of axis {axis}; "
+            f"{f'the one at [{place}]' if place else 'it'} is {int(indices[tuple(outside[0])])}."
+        )
 
 
 def row_of(index: int, extent: int) -> int:

@@ -23,6 +23,8 @@ def picked_together(x: TensorLike, entries: list[Any]) -> TensorLike:
             resolved(extent, range_of(entries[i]))  # raises if it is outside
         range_of(entries[i])
         parts.append(ops.indexing.whole_numbers("get_item", entries[i]))
+        axis = sum(entry is not None for entry in entries[:i])
+        ops.indexing.inside("get_item", parts[-1], extent, axis, f"entry {i} of the key")
     x = get_item(x, tuple(builtins.slice(None) if i in picks else entry for i, entry in enumerate(entries)))
     first = picks[0] if picks == list(range(picks[0], picks[-1] + 1)) else 0
     rest = [axis for axis in range(len(shape_of(x))) if axis not in picks]

@@ -10,7 +10,7 @@ from refnet.definition import Form, Op, Spec, View, size_of
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Node, Tensor
 from refnet.ops.arguments import as_dtype, converted, dimensions, dtype_of, is_symbolic, shape_of
-from refnet.ops.indexing import row_of, whole_numbers
+from refnet.ops.indexing import inside, row_of, whole_numbers
 from refnet.ops.segments import segment_sum
 from refnet.ops.slicing import slice_inputs_gradient, starts_of
 
@@ -44,6 +44,7 @@ flat_index_op = Op(
     form=flat_index_form,
     ranges=lambda *parts, extents: {k: (-n, n) for k, n in enumerate(extents)},
     variadic=True,
+    spoken="an index into several axes",
 )
 
 
@@ -59,6 +60,8 @@ def places(op: str, indices: TensorLike, shape: tuple[int, ...]) -> tuple[Any, i
         )
     if None in shape[:depth]:
         raise ShapeError(f"{op}: the axes that are indexed must have known lengths; got shape {shape}.")
+    for k in range(depth):
+        inside(op, indices if is_symbolic(indices) else indices[..., k], shape[k], k, f"indices[..., {k}]")
     columns = ops.reshape(indices, (-1, depth)) if None in given else ops.reshape(indices, (size_of(given[:-1]), depth))
     parts = [ops.get_item(columns, (slice(None), k)) for k in range(depth)]
     return flat_index_op(*parts, extents=tuple(shape[:depth])), depth

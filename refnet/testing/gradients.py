@@ -110,7 +110,7 @@ def check_function(usage: Usage, seed: int = 0) -> None:
         back = as_dual(inner([gradient], [numbers(v, Dual.of)])) if gradient is not None else Dual.of(0)
         size = 1 + abs(forward.value) + abs(back.value)
         if usage.name in SCALELESS:
-            size *= 1 / min(1, *(abs(float(x)) for x in feeds[i].reshape(-1) if x != 0))
+            size *= 1 / min([1.0, *(abs(float(x)) for x in feeds[i].reshape(-1) if x != 0)])
         if not abs(forward.value - back.value) <= CONSTANTS.get(usage.name, CLOSE) * size:
             call = f"{usage.name}({', '.join(str(a.shape) for a in feeds)}, {usage.keywords})"
             raise AssertionError(f"the gradient of {call} is wrong for array {i}: forwards {forward}, backwards {back}")

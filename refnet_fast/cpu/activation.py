@@ -4,11 +4,11 @@ from numba import njit
 
 from refnet_fast.cpu.elementary import by_type
 from refnet_fast.cpu.intrinsics import maximum
+from refnet_fast.cpu.rows import row_dot, row_sum
 from refnet_fast.kernels import as_rows, kernel
 from refnet_fast.tables import ELEMENT_NS
 
 exp, log = by_type("exp"), by_type("log")
-SUMS = {"error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
 
 
 def _contiguous_lanes(call):
@@ -39,29 +39,13 @@ def exponentials(row, best, out):
         out[c] = exp(row[c] - best)
 
 
-@njit(**SUMS)
-def row_total(row):
-    total = row.dtype.type(0)
-    for c in range(row.size):
-        total += row[c]
-    return total
-
-
-@njit(**SUMS)
-def row_dot(a, b):
-    total = a.dtype.type(0)
-    for c in range(a.size):
-        total += a[c] * b[c]
-    return total
-
-
 @kernel("softmax", **LANES)
 def softmax_lanes(x, y, lo, hi):
     """Lanes lo..hi: one pass for the largest, one for the exponentials, one to sum and one to scale, all in the first cache."""
     for o in range(lo, hi):
         row, out = x[o], y[o]
         exponentials(row, row_largest(row), out)
-        total = row_total(out)
+        total = row_sum(out)
         for c in range(out.size):
             out[c] = out[c] / total
 
@@ -83,7 +67,7 @@ def log_softmax_lanes(x, y, lo, hi):
         row, out = x[o], y[o]
         best = row_largest(row)
         exponentials(row, best, out)
-        total = log(row_total(out))
+        total = log(row_sum(out))
         for c in range(out.size):
             out[c] = (row[c] - best) - total
 
@@ -93,6 +77,6 @@ def log_softmax_gradient_lanes(dy, y, dx, lo, hi):
     """Lanes lo..hi: a sum, then one pass."""
     for o in range(lo, hi):
         above, row, out = dy[o], y[o], dx[o]
-        total = row_total(above)
+        total = row_sum(above)
         for c in range(out.size):
             out[c] = above[c] - exp(row[c]) * total

@@ -3,7 +3,8 @@
 import numpy as np
 from numba import njit
 
-from refnet_fast.cpu.activation import exp, log, row_dot, row_total
+from refnet_fast.cpu.activation import exp, log
+from refnet_fast.cpu.rows import row_dot, row_sum
 from refnet_fast.kernels import kernel
 from refnet_fast.tables import ELEMENT_NS
 
@@ -65,7 +66,7 @@ def attention_rows(q, k, v, bias, mask, scale, causal, y, height, lo, hi):
             for s in range(keys):
                 if mask[b, n, t, s]:  # a weight of 0 must not meet an infinity here
                     add_scaled(v[b, s, head], weights[s], out)
-            total = row_total(weights[:keys])
+            total = row_sum(weights[:keys])
             height[b, n, t] = best + log(total)
         for h in range(out.size):
             out[h] = out[h] / total

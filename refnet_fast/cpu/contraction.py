@@ -3,6 +3,7 @@
 from numba import njit
 
 from refnet.definition import View
+from refnet_fast.cpu.rows import row_dot
 from refnet_fast.cpu.tile import TALL, multiply, strip_for, strips
 from refnet_fast.derive import Placed, itemsize
 from refnet_fast.kernels import kernel
@@ -107,12 +108,4 @@ def matmul_dots(a, b, y, lo, hi):
     for task in range(lo, hi):
         n, i = task // y.shape[1], task % y.shape[1]
         for j in range(y.shape[2]):
-            y[n, i, j] = dot(a[n, i], b[n, j])
-
-
-@njit(error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
-def dot(x, y):
-    total = x.dtype.type(0)
-    for i in range(x.size):
-        total += x[i] * y[i]
-    return total
+            y[n, i, j] = row_dot(a[n, i], b[n, j])

@@ -4,6 +4,7 @@ import numpy as np
 from numba import njit
 
 from refnet.ops import indexing
+from refnet_fast.cpu.rows import add_row, copy_row, fill_row
 from refnet_fast.derive import compiled
 from refnet_fast.kernels import kernel
 from refnet_fast.tables import ELEMENT_NS
@@ -33,13 +34,7 @@ def take_rows(x, indices, y, lo, hi):
     count = y.shape[1]
     for task in range(lo, hi):
         o, j = task // count, task % count
-        copy(x[o, row_of(indices[j], x.shape[1])], y[o, j])
-
-
-@njit(error_model="numpy")
-def copy(source, target):
-    for i in range(target.size):
-        target[i] = source[i]
+        copy_row(x[o, row_of(indices[j], x.shape[1])], y[o, j])
 
 
 @kernel(
@@ -59,12 +54,12 @@ def take_x_gradient_columns(dy, indices, dx, lo, hi):
         part = np.empty(end - first, dx.dtype)
         for r in range(length):
             total = dx[o, r, first:end]
-            clear(total)
+            fill_row(total, 0)
             for block in range(starts[r], starts[r + 1], CHAIN):
-                clear(part)
+                fill_row(part, 0)
                 for place in range(block, min(block + CHAIN, starts[r + 1])):
-                    add(dy[o, order[place], first:end], part)
-                add(part, total)
+                    add_row(dy[o, order[place], first:end], part)
+                add_row(part, total)
         lo = o * inner + end
 
 
@@ -82,15 +77,3 @@ def by_row(indices, length):
         order[at[r]] = j
         at[r] += 1
     return starts, order
-
-
-@njit(error_model="numpy")
-def clear(row):
-    for i in range(row.size):
-        row[i] = 0
-
-
-@njit(error_model="numpy")
-def add(row, to):
-    for i in range(to.size):
-        to[i] += row[i]

@@ -1,6 +1,7 @@
 """Softmax cross-entropies, forward and backward, a row at a time."""
 
-from refnet_fast.cpu.activation import exponentials, log, row_largest, row_total
+from refnet_fast.cpu.activation import exponentials, log, row_largest
+from refnet_fast.cpu.rows import row_sum
 from refnet_fast.kernels import kernel
 from refnet_fast.tables import ELEMENT_NS
 
@@ -30,7 +31,7 @@ def softmax_cross_entropy_rows(x, t, loss, p, lo, hi):
         row, target, out = x[n], t[n], p[n]
         best = row_largest(row)
         exponentials(row, best, out)
-        total = row_total(out)
+        total = row_sum(out)
         height = log(total)
         waste = total - total
         for c in range(out.size):
@@ -44,7 +45,7 @@ def softmax_cross_entropy_gradient_rows(dloss, p, t, dx, lo, hi):
     """Rows lo..hi."""
     for n in range(lo, hi):
         row, target, out = p[n], t[n], dx[n]
-        scale, total = dloss[n], row_total(target)
+        scale, total = dloss[n], row_sum(target)
         for c in range(out.size):
             out[c] = scale * (row[c] * total - target[c])
 
@@ -56,7 +57,7 @@ def sparse_softmax_cross_entropy_rows(x, labels, loss, p, lo, hi):
         row, out, label = x[n], p[n], labels[n]
         best = row_largest(row)
         exponentials(row, best, out)
-        total = row_total(out)
+        total = row_sum(out)
         chosen = best
         for c in range(out.size):
             out[c] = out[c] / total

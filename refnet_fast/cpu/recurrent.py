@@ -11,13 +11,13 @@ from refnet.definition import View, row_major
 from refnet.ops.recurrent import SIGMOID, TANH
 from refnet_fast.cpu.contraction import product
 from refnet_fast.cpu.elementary import by_type
+from refnet_fast.cpu.rows import add_products, add_row, copy_row, multiply_rows
 from refnet_fast.cpu.tile import TALL, strips
 from refnet_fast.derive import Placed, itemsize
-from refnet_fast.native import Separate, pointer
+from refnet_fast.native import pointer
 from refnet_fast.tables import ELEMENT_NS
 
 sigmoid, tanh = by_type("sigmoid"), by_type("tanh")
-MACHINE = {"error_model": "numpy", "fastmath": {"contract"}, "pipeline_class": Separate}
 NEEDED = {"activation": TANH, "recurrent_activation": SIGMOID, "reset_after": True}
 AT_ONCE = (
     2 * TALL
@@ -68,12 +68,6 @@ def meet_kernel(strips, kinds, h, h0, t, first, rows, kernel, masks, masked, to,
         product(strips, masked.ctypes.data, units, 1, taken, columns, put, to_row, width, units, rows)
 
 
-@njit(error_model="numpy", pipeline_class=Separate)
-def multiply_rows(a, b, to):
-    for u in range(to.size):
-        to[u] = a[u] * b[u]
-
-
 @njit(error_model="numpy")
 def turned_around(kernel):
     """The recurrent kernel with its axes exchanged."""
@@ -103,30 +97,6 @@ def meet_kernel_back(strips, kinds, dz, dz_row, turned, masks, mask, t, first, r
                 add_row(back[n], dh[first + n])
             else:
                 add_products(masks[gate, n], back[n], dh[first + n])
-
-
-@njit(**MACHINE)
-def add_products(a, b, to):
-    for u in range(to.size):
-        to[u] += a[u] * b[u]
-
-
-@njit(error_model="numpy", pipeline_class=Separate)
-def add_row(row, to):
-    for u in range(to.size):
-        to[u] += row[u]
-
-
-@njit(error_model="numpy", pipeline_class=Separate)
-def clear_row(row):
-    for u in range(row.size):
-        row[u] = 0
-
-
-@njit(error_model="numpy", pipeline_class=Separate)
-def copy_row(row, to):
-    for u in range(to.size):
-        to[u] = row[u]
 
 
 @njit(error_model="numpy")

@@ -5,10 +5,6 @@ from numba import njit
 
 from refnet_fast.cpu.recurrent import (
     AT_ONCE,
-    MACHINE,
-    add_row,
-    clear_row,
-    copy_row,
     kinds_of_masks,
     meet_kernel,
     meet_kernel_back,
@@ -19,6 +15,7 @@ from refnet_fast.cpu.recurrent import (
     tanh,
     turned_around,
 )
+from refnet_fast.cpu.rows import MACHINE, add_row, copy_row, fill_row
 from refnet_fast.kernels import kernel
 
 
@@ -55,8 +52,8 @@ def gru_rows(
                 if mask[n, t]:
                     step(x[n, t], bias, before, gates[n, t], inner[n, t], h[n, t])
                 else:
-                    clear_row(gates[n, t])
-                    clear_row(inner[n, t])
+                    fill_row(gates[n, t], 0)
+                    fill_row(inner[n, t], 0)
                     copy_row(before, h[n, t])
 
 
@@ -90,7 +87,7 @@ def gru_gradient_rows(
         rows = min(AT_ONCE, hi - first)
         read_masks(kinds, dropout, first, rows, masks)
         for n in range(first, first + rows):
-            clear_row(dh0[n])
+            fill_row(dh0[n], 0)
         for t in range(time - 1, -1, -1):
             for n in range(first, first + rows):
                 read_flow(dh, n, t, into_h)
@@ -101,7 +98,7 @@ def gru_gradient_rows(
                     before = h[n, t - 1] if t > 0 else h0[n]
                     step_back(into_gates, into_inner, gates[n, t], inner[n, t], before, dh0[n], dx[n, t], dz[n, t])
                 else:
-                    clear_row(dx[n, t])
-                    clear_row(dz[n, t])
+                    fill_row(dx[n, t], 0)
+                    fill_row(dz[n, t], 0)
             slopes = dz.ctypes.data + size * (first * time + t) * columns
             meet_kernel_back(strips, kinds, slopes, time * columns, turned, masks, mask, t, first, rows, back, dh0)

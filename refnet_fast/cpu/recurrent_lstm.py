@@ -5,10 +5,6 @@ from numba import njit
 
 from refnet_fast.cpu.recurrent import (
     AT_ONCE,
-    MACHINE,
-    add_row,
-    clear_row,
-    copy_row,
     kinds_of_masks,
     meet_kernel,
     meet_kernel_back,
@@ -19,6 +15,7 @@ from refnet_fast.cpu.recurrent import (
     tanh,
     turned_around,
 )
+from refnet_fast.cpu.rows import MACHINE, add_row, copy_row, fill_row
 from refnet_fast.kernels import kernel
 
 
@@ -52,7 +49,7 @@ def lstm_rows(strips, x, kernel, h0, c0, mask, dropout, activation, recurrent_ac
                 if mask[n, t]:
                     step(x[n, t], last_c, gates[n, t], c[n, t], h[n, t])
                 else:
-                    clear_row(gates[n, t])
+                    fill_row(gates[n, t], 0)
                     copy_row(last_h, h[n, t])
                     copy_row(last_c, c[n, t])
 
@@ -86,8 +83,8 @@ def lstm_gradient_rows(
         rows = min(AT_ONCE, hi - first)
         read_masks(kinds, dropout, first, rows, masks)
         for n in range(first, first + rows):
-            clear_row(dh0[n])
-            clear_row(dc0[n])
+            fill_row(dh0[n], 0)
+            fill_row(dc0[n], 0)
         for t in range(time - 1, -1, -1):
             for n in range(first, first + rows):
                 read_flow(dh, n, t, into_h)
@@ -99,6 +96,6 @@ def lstm_gradient_rows(
                     before = c[n, t - 1] if t > 0 else c0[n]
                     step_back(into_gates, gates[n, t], before, c[n, t], dh0[n], dc0[n], dx[n, t])
                 else:
-                    clear_row(dx[n, t])
+                    fill_row(dx[n, t], 0)
             slopes = dx.ctypes.data + size * (first * time + t) * columns
             meet_kernel_back(strips, kinds, slopes, time * columns, turned, masks, mask, t, first, rows, back, dh0)

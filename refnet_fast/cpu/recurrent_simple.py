@@ -5,10 +5,6 @@ from numba import njit
 
 from refnet_fast.cpu.recurrent import (
     AT_ONCE,
-    MACHINE,
-    add_row,
-    clear_row,
-    copy_row,
     kinds_of_masks,
     meet_kernel,
     meet_kernel_back,
@@ -18,6 +14,7 @@ from refnet_fast.cpu.recurrent import (
     tanh,
     turned_around,
 )
+from refnet_fast.cpu.rows import MACHINE, add_row, copy_row, fill_row
 from refnet_fast.kernels import kernel
 
 
@@ -67,7 +64,7 @@ def simple_rnn_gradient_rows(strips, dh, h, kernel, mask, dropout, activation, d
         rows = min(AT_ONCE, hi - first)
         read_masks(kinds, dropout, first, rows, masks)
         for n in range(first, first + rows):
-            clear_row(dh0[n])
+            fill_row(dh0[n], 0)
         for t in range(time - 1, -1, -1):
             for n in range(first, first + rows):
                 read_flow(dh, n, t, into_h)
@@ -75,6 +72,6 @@ def simple_rnn_gradient_rows(strips, dh, h, kernel, mask, dropout, activation, d
                 if mask[n, t]:
                     step_back(h[n, t], dh0[n], dx[n, t])
                 else:
-                    clear_row(dx[n, t])
+                    fill_row(dx[n, t], 0)
             slopes = dx.ctypes.data + size * (first * time + t) * units
             meet_kernel_back(strips, kinds, slopes, time * units, turned, masks, mask, t, first, rows, back, dh0)

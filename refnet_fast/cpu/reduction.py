@@ -1,8 +1,8 @@
 """Reductions over (outer, reduced, inner)."""
 
 import numpy as np
-from numba import njit
 
+from refnet_fast.cpu.rows import row_sum
 from refnet_fast.cpu.tile import multiply, strip_for, strips
 from refnet_fast.derive import itemsize
 from refnet_fast.kernels import as_rows, kernel
@@ -72,11 +72,3 @@ def sum_rows(x, y, lo, hi):
     """Results lo..hi, each the sum of one contiguous row, in as many partial sums as the vector has lanes."""
     for o in range(lo, hi):
         y[o, 0] = row_sum(x[o])
-
-
-@njit(error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
-def row_sum(row):
-    total = row.dtype.type(0)
-    for r in range(row.size):
-        total += row[r]
-    return total

@@ -3,8 +3,8 @@
 import numpy as np
 from numba import njit
 
-from refnet_fast.cpu.normalization import SUMS, slanted, square_distance
-from refnet_fast.cpu.reduction import row_sum
+from refnet_fast.cpu.normalization import slanted, square_distance
+from refnet_fast.cpu.rows import SUMS, row_sum
 from refnet_fast.kernels import kernel
 from refnet_fast.tables import ELEMENT_NS
 

@@ -1,7 +1,6 @@
 """Pieces of arrays put back where they were taken."""
 
-from numba import njit
-
+from refnet_fast.cpu.rows import copy_row, fill_row
 from refnet_fast.kernels import kernel
 from refnet_fast.tables import ELEMENT_NS
 
@@ -17,20 +16,8 @@ def spread_rows(x, start, step, value, y, lo, hi):
     for o in range(lo, hi):
         first, end = min(max(start, 0), y.shape[1]), min(max(start + x.shape[1], 0), y.shape[1])
         for place in range(first):
-            fill(y[o, place], value)
+            fill_row(y[o, place], value)
         for place in range(first, end):
-            copy(x[o, place - start], y[o, place])
+            copy_row(x[o, place - start], y[o, place])
         for place in range(end, y.shape[1]):
-            fill(y[o, place], value)
-
-
-@njit(error_model="numpy")
-def fill(row, value):
-    for i in range(row.size):
-        row[i] = value
-
-
-@njit(error_model="numpy")
-def copy(source, target):
-    for i in range(target.size):
-        target[i] = source[i]
+            fill_row(y[o, place], value)

@@ -15,7 +15,7 @@ from refnet import dtypes
 from refnet.definition import View, row_major, size_of
 from refnet_fast.build import load
 from refnet_fast.cuda import numbers, target
-from refnet_fast.cuda.device import array_at
+from refnet_fast.cuda.device import array_at, calls
 from refnet_fast.derive import Placed, Translator
 from refnet_fast.fuse import WIDE, node_lines
 
@@ -50,6 +50,9 @@ class Launch:
         threads: how many threads it needs, in blocks of THREADS, or
         shape: (blocks along x, y, z; threads of a block along x, y).
         contract: whether the compiler may fuse multiplications and additions.
+    Attributes:
+        what: the ops that it computes.
+        step: the name of the tuned kernel's function, if it is one.
     """
 
     def __init__(self, text, arguments, threads=0, shape=None, contract=False):
@@ -57,21 +60,22 @@ class Launch:
         block = max(1, min(THREADS, threads))
         self.grid, self.block = shape or ((-(-threads // block),), (block,))
         self.threads = threads if shape is None else size_of(self.grid) * size_of(self.block)
-        self.what = ""
+        self.what = self.step = ""
         self._ready = None
 
-    def __call__(self):
-        """Starts the kernel; it runs after all that were started before."""
+    def __call__(self, stream=0):
+        """Starts the kernel on a stream; it runs after all that were started there before."""
         if self.threads == 0:
             return
+        calls["launch"] += 1
         if self._ready is None:
             kernel, arguments = dispatcher(self.text), [on_device(a) for a in self.arguments]
             # Configured each time: the simulator keeps one configuration for all.
-            self._ready = lambda: kernel[self.grid, self.block](*arguments)
+            self._ready = lambda stream: kernel[self.grid, self.block, stream](*arguments)
             with contextlib.nullcontext() if target.simulated() else target.compiling(contract=self.contract):
-                self._ready()
+                self._ready(stream)
             return
-        self._ready()
+        self._ready(stream)
 
     def ptx(self, capability):
         """The kernel as PTX for a compute capability, (9, 0) for example; no device is needed."""

@@ -34,9 +34,8 @@ def remainder(x, y):
     """x - y * (x // y), by zero too. Compiled by the overload below."""
 
 
-def _on_device():
-    """Compiled functions under the names of refnet.scalars."""
-    from numba import cuda
+def _overloads():
+    """Compiles `wide`, `lowest`, `floor_divide` and `remainder` for a device, by the type of what they are given."""
     from numba.cuda import libdevice, types
     from numba.cuda.extending import overload
 
@@ -59,56 +58,60 @@ def _on_device():
         least = x.dtype.minval
         return lambda x: least
 
+    def divided(x, y):
+        if y == 0.0:
+            return x / y
+        rest = math.fmod(x, y)
+        quotient = (x - rest) / y
+        if rest != 0.0 and (y < 0.0) != (rest < 0.0):
+            quotient -= 1.0
+        if quotient == 0.0:
+            return math.copysign(0.0, x / y)
+        near = libdevice.floor(quotient)
+        return near + 1.0 if quotient - near > 0.5 else near
+
     @overload(floor_divide, target="cuda")
     def _floor_divide(x, y):
-        if not isinstance(x, types.Float):
-            return whole_floor_divide
-
-        def divided(x, y):
-            if y == 0.0:
-                return x / y
-            rest = math.fmod(x, y)
-            quotient = (x - rest) / y
-            if rest != 0.0 and (y < 0.0) != (rest < 0.0):
-                quotient -= 1.0
-            if quotient == 0.0:
-                return math.copysign(0.0, x / y)
-            near = libdevice.floor(quotient)
-            return near + 1.0 if quotient - near > 0.5 else near
-
-        return divided
-
-    def whole_floor_divide(x, y):
-        if y == 0:
-            return y  # 0 in the type of y: mixed with a literal, uint64 would become a float
-        if x == 0:
-            return x
-        quotient = x // y
-        return quotient
+        return divided if isinstance(x, types.Float) else _whole_floor_divide
 
     @overload(remainder, target="cuda")
     def _remainder(x, y):
-        if not isinstance(x, types.Float):
-            return whole_remainder
+        return _rest if isinstance(x, types.Float) else _whole_remainder
 
-        def rest(x, y):
-            rest = math.fmod(x, y)
-            if y == 0.0 or rest != rest:
-                return rest
-            if rest == 0.0:
-                return math.copysign(0.0, y)
-            return rest + y if (y < 0.0) != (rest < 0.0) else rest
 
+def _rest(x, y):
+    rest = math.fmod(x, y)
+    if y == 0.0 or rest != rest:
         return rest
+    if rest == 0.0:
+        return math.copysign(0.0, y)
+    return rest + y if (y < 0.0) != (rest < 0.0) else rest
 
-    def whole_remainder(x, y):
-        if y == 0:
-            return y
-        return x % y
+
+def _whole_floor_divide(x, y):
+    if y == 0:
+        return y  # 0 in the type of y: mixed with a literal, uint64 would become a float
+    if x == 0:
+        return x
+    quotient = x // y
+    return quotient
+
+
+def _whole_remainder(x, y):
+    if y == 0:
+        return y
+    return x % y
+
+
+def _on_device():
+    """Compiled functions under the names of refnet.scalars."""
+    from numba import cuda
+    from numba.cuda import libdevice
 
     def through(function):
         return cuda.jit(device=True)(lambda x: function(np.float64(x)))
 
+    _overloads()
     names = ("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sin", "cos", "tan", "sinh", "cosh", "erf", "erfc")
     inverses = {"arcsin": "asin", "arccos": "acos", "arctan": "atan"}
     inverses |= {"arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh", "nearest": "rint"}

@@ -219,3 +219,23 @@ def test_against_pytorch():
     largest = torch.full((3, 9), -INF, dtype=torch.float64).index_reduce(0, ids, torch.tensor(x), "amax")
     np.testing.assert_array_equal(ops.segment_max(x, ids.numpy(), 3), largest.numpy())
     print("4 ops compared with PyTorch")
+
+
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda: ops.scatter([[1], [7]], [1.0, 2.0], (4,)), r"scatter: indices\[\.\.\., 0\] must lie .* at \[1\] is 7"),
+        (lambda: ops.scatter_update(np.zeros((4, 4)), [[0, 9]], [1.0]), r"scatter_update: indices\[\.\.\., 1\]"),
+        (lambda: ops.get_item(np.zeros((4, 4)), ([0, 1], [2, 8])), r"get_item: entry 1 of the key .* at \[1\] is 8"),
+    ],
+)
+def test_an_index_outside_is_named_as_the_user_wrote_it(call, words):
+    with pytest.raises(DataError, match=words):
+        call()
+
+
+def test_an_index_outside_is_named_in_a_graph_too():
+    indices = Tensor((2, 1), "int32")
+    program = Program([indices], [ops.scatter(indices, np.ones(2), (4,))])
+    with pytest.raises(DataError, match="an index into several axes: indices must lie in"):
+        reference.prepare(program).run([np.array([[0], [5]], "int32")])

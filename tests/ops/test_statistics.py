@@ -8,6 +8,8 @@ from refnet.engine import reference
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Tensor
 from refnet.program import Program
+from refnet.testing.gradients import check_function
+from refnet.testing.strategies import Usage, load
 
 INF, NAN = float("inf"), float("nan")
 
@@ -78,3 +80,9 @@ def test_moments():
     mean, variance = ops.moments(np.array([[1.0, 3.0], [5.0, 9.0]]), [1], keepdims=True)
     same(mean, [[2], [7]])
     same(variance, [[1], [4]])
+
+
+def test_the_proof_kit_takes_slopes_at_zero():
+    """A scaleless function of nothing, or of nothing but zeros, has no element to scale by."""
+    load()
+    check_function(Usage("normalize", (np.zeros((0, 3)),), {}))
