@@ -30,7 +30,7 @@ import numpy as np
 
 import refnet_fast
 from refnet import ops  # noqa: F401  (declares the ops)
-from refnet.definition import Op
+from refnet.definition import Op, size_of
 from refnet.engine import use_engine
 from refnet.errors import EngineError
 from refnet.testing import hold
@@ -40,7 +40,7 @@ from refnet_fast.cuda.engine import CudaEngine
 from refnet_fast.engine import single
 
 ROOT = pathlib.Path(__file__).parents[2]
-UNBOUND = ("matmul_tiled", "sum_of_pieces")  # not timed by their bytes: bound by arithmetic; too few bytes to tell
+PRODUCTS = ("matmul", "conv")  # how the names of ops begin that arithmetic bounds, not memory
 ATTEMPTS, TIMES = 5, 10  # runs between two events, and how often
 
 
@@ -88,7 +88,7 @@ class Checking:
         if not self.tiny:
             whole = max(whole, 2 * size / seconds_of_driver_copy(size))
             rows["a copy, by the driver"] = {"GB/s": whole / 1e9, "share": 1.0}
-        chosen = {**{n: c for n, c in self.calls.items() if n not in UNBOUND}, **self.elementwise()}
+        chosen = {n: c for n, c in self.calls.items() if not c.op.startswith(PRODUCTS)} | self.elementwise()
         for name, call in list(chosen.items())[: 2 if self.tiny else None]:
             rate = moved(call) / self.timed(call)
             rows[name] = {"GB/s": rate / 1e9, "share": rate / whole, "MB": moved(call) / 1e6}
@@ -132,7 +132,7 @@ class Checking:
     # ---- products
 
     def products(self):
-        """TFLOP/s of square products, ours and PyTorch's."""
+        """TFLOP/s of square products, ours and PyTorch's, and of convolutions."""
         size, rows = 32 if self.tiny else 4096, {}
         for dtype in ("float32",) if self.tiny else ("float32", "bfloat16"):
             spec = calls.Spec((size, size), dtype)
@@ -143,6 +143,11 @@ class Checking:
                 row["share"] = row["ours"] / row["PyTorch"]
             row["worst error / bound, 3 tasks"] = self.held(call, self.few_tasks(call))
             rows[f"{size}^3 {dtype}, TFLOP/s"] = row
+        images, kernel = self.calls["conv2d_tiled"].inputs
+        flops = 2 * size_of(images.shape[:3]) * size_of(kernel.shape)  # of its gradients too
+        for name, call in self.calls.items():
+            if call.op.startswith("conv2d"):
+                rows[f"{name}, TFLOP/s"] = {"ours": flops / self.timed(call) / 1e12}
         return rows
 
     # ---- training
