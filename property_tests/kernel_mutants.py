@@ -68,9 +68,20 @@ CPU_MUTANTS = [
 ]  # fmt: skip
 
 CUDA_MUTANTS = [
-    KernelMutant("half a block's maxima", "cuda", "activation", "softmax", "softmax_rows", "best = shared[0]", "best = shared[1]"),
-    KernelMutant("a thread's elements one by one", "cuda", "activation", "softmax", "softmax_rows", "y[row, r, 0] = math", "y[row, thread, 0] = math"),
-    KernelMutant("the total of one thread", "cuda", "activation", "softmax", "softmax_rows", "            shared[thread] += shared[thread + half]", "            shared[thread] += 0"),
+    KernelMutant("half a block's maxima", "cuda", "activation", "softmax", "softmax_rows", "best = working(x, row_largest(best, room))", "best = working(x, best)"),
+    KernelMutant("a thread's elements one by one", "cuda", "activation", "softmax", "softmax_rows", "y[row, r, 0] = exp(working(x, x[row, r, 0]) - best) / total", "y[row, thread, 0] = exp(working(x, x[row, r, 0]) - best) / total"),
+    KernelMutant("the total of one thread", "cuda", "activation", "softmax", "softmax_rows", "total = working(x, row_sum(total, room))", "total = working(x, total)"),
+    KernelMutant("a total of the first thread's elements", "cuda", "reduction", "sum", "sum_of_rows", "    total = row_sum(total, room)\n", ""),
+    KernelMutant("a lane of a column left out", "cuda", "reduction", "sum", "sum_of_columns", "for k in range(1, LANES):", "for k in range(2, LANES):"),
+    KernelMutant("the last place in the stead of the first", "cuda", "extremum", "argmax", "argmax_of_rows", "place = min(place, float64(r))", "place = float64(r)"),
+    KernelMutant("the largest added twice", "cuda", "statistics", "logsumexp", "logsumexp_of_rows", "y[row, 0] = best + log(total)", "y[row, 0] = 2 * best + log(total)"),
+    KernelMutant("the neighbour's logit", "cuda", "loss", "sparse_softmax_cross_entropy", "sparse_softmax_cross_entropy_rows", "chosen = float64(x[row, label])", "chosen = float64(x[row, label - 1])"),
+    KernelMutant("a variance around the first element", "cuda", "normalization", "batch_normalization_training", "batch_normalization_training_channels", "square / x.shape[0] - off * off", "square / x.shape[0]"),
+    KernelMutant("the gradient of a row without its tilt", "cuda", "row_normalization", "layer_normalization_gradient", "layer_normalization_gradient_rows", "- total - normal * product) * slope", "- total) * slope"),
+    KernelMutant("the gradient to the last of equals", "cuda", "pooling", "max_pool2d_inputs_gradient", "max_pool2d_inputs_gradient_windows", "if value > best or", "if value >= best or"),
+    KernelMutant("equal numbers in one place", "cuda", "indexing", "take_x_gradient", "take_x_gradient_sorted", "ranks[j] = before", "ranks[j] = 0"),
+    KernelMutant("the end of a row's numbers one too far", "cuda", "indexing", "take_x_gradient", "take_x_gradient_sorted", "numbers[last, middle] <= row", "numbers[last, middle] <= row + 1"),
+    KernelMutant("a tile that is not turned", "cuda", "shapes", "transpose", "transpose_tiles", "= tile[column, k]", "= tile[k, column]"),
     KernelMutant("the last step of a tile left out", "cuda", "contraction", "matmul", "matmul_tiled", "for k in range(DEPTH):", "for k in range(DEPTH - 1):"),
     KernelMutant("the second step reads the first's rows", "cuda", "contraction", "matmul", "matmul_tiled", "b[n, first + k, start + j]", "b[n, k, start + j]"),
 ]  # fmt: skip
@@ -83,11 +94,16 @@ def source(place, file):
 def broken_text(mutant):
     """The text of the file with the line replaced. Raises LookupError if it is not there, once."""
     text = source(mutant.place, mutant.broken).read_text()
-    if text.count(mutant.old) != 1:
+    before, kernel, rest = "", text, ""
+    if text.count(mutant.old) > 1:  # kernels of one family share lines
+        before, found, rest = text.partition(f"def {mutant.kernel}(")
+        kernel, end, rest = (found + rest).partition("\n\n\n")
+        rest = end + rest
+    if kernel.count(mutant.old) != 1:
         raise LookupError(
             f"{mutant.name!r}: {mutant.old!r} stands {text.count(mutant.old)} times; bring it up to date."
         )
-    return text.replace(mutant.old, mutant.new)
+    return before + kernel.replace(mutant.old, mutant.new) + rest
 
 
 # ---- CPU kernels, as Python runs them
@@ -203,6 +219,13 @@ def cpu_rejection(mutant, text, examples=150):
 
 def cuda_call(mutant):
     """A call that the tuned kernel serves, and tasks of it to look at."""
+    from refnet_fast.cuda import calls
+
+    if mutant.kernel not in ("softmax_rows", "matmul_tiled"):
+        arrays = calls.arrays(calls.TINY[mutant.kernel])
+        if mutant.file in ("extremum", "pooling"):
+            arrays[-1] = np.sign(arrays[-1])  # ties
+        return arrays, calls.TINY[mutant.kernel].attributes, None
     rng = np.random.default_rng(1)
     if mutant.op == "softmax":
         x = rng.normal(size=(2, 150)).astype("float32")
