@@ -1,5 +1,6 @@
 """From `compile` and the user's arrays to the programs of a model's steps."""
 
+import functools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,12 @@ from refnet.structure import flatten
 from refnet.tracing import building
 
 
+class Arrays(list[Array]):
+    """The arrays of one call of fit, evaluate or predict. An engine may keep copies of them for as long as this list lives."""
+
+    __slots__ = ("__weakref__",)
+
+
 class Batches:
     """Checked data: one array per program input, and what the program has to know of them.
 
@@ -33,9 +40,9 @@ class Batches:
     ):
         self.inputs, self.targets, self.weights, self.labels = inputs, targets, weights, labels
 
-    @property
-    def arrays(self) -> list[Array]:
-        return [*self.inputs, *self.targets, *[w for w in self.weights if w is not None]]
+    @functools.cached_property
+    def arrays(self) -> "Arrays":
+        return Arrays([*self.inputs, *self.targets, *[w for w in self.weights if w is not None]])
 
     @property
     def key(self) -> tuple[Any, ...]:
