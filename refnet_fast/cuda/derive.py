@@ -45,7 +45,7 @@ class Launch:
     """A kernel and what it is called with.
 
     Args:
-        text: the source; it defines `kernel`.
+        text: the source; it defines `kernel`, and maybe BOUNDS: threads of a block, blocks that a multiprocessor has room for.
         arguments: a Placed for each array; ints, floats, bools and tuples of them.
         threads: how many threads it needs, in blocks of THREADS, or
         shape: (blocks along x, y, z; threads of a block along x, y).
@@ -82,7 +82,9 @@ class Launch:
         from numba import cuda
 
         with target.compiling(capability, self.contract):
-            text, _ = cuda.compile_ptx(load(self.text).kernel, tuple(map(type_of, self.arguments)), cc=capability)
+            module, types = load(self.text), tuple(map(type_of, self.arguments))
+            bounds = getattr(module, "BOUNDS", None)
+            text, _ = cuda.compile_ptx(module.kernel, types, cc=capability, launch_bounds=bounds)
         return text
 
 
@@ -92,11 +94,11 @@ def dispatcher(text):
     from numba import cuda
     from numba.cuda import config
 
-    kernel = load(text).kernel
+    module = load(text)
     if target.simulated():
-        return cuda.jit(kernel)
+        return cuda.jit(module.kernel)
     config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # a small tensor makes a small launch; nobody can do anything about it
-    return cuda.jit(cache=True, lto=False)(kernel)
+    return cuda.jit(cache=True, lto=False, launch_bounds=getattr(module, "BOUNDS", None))(module.kernel)
 
 
 def on_device(argument):
