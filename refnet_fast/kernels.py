@@ -30,6 +30,7 @@ FAMILIES = (
     "indexing",
     "joining",
     "slicing",
+    "random",
     "unary",
     "normalization",
     "row_normalization",
