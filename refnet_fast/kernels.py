@@ -31,6 +31,7 @@ FAMILIES = (
     "indexing",
     "joining",
     "slicing",
+    "random",
     "unary",
     "normalization",
     "row_normalization",
