@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
 from refnet import dtypes
 from refnet.engine import Engine, get_engine, interpret, spec_of
@@ -21,6 +22,7 @@ from refnet.testing import check
 from refnet.testing.draw import Seeded
 from refnet.testing.evaluate import specs_of
 from refnet.testing.strategies import case, load
+from refnet_fast.cpu.tile import multiply
 
 UNCOMPILED = """
 def njit(*functions, **options):
@@ -59,12 +61,33 @@ CPU_MUTANTS = [
     KernelMutant("every batch the first", "cpu", "contraction", "matmul", "matmul_dots", "n, i = task // y.shape[1], task % y.shape[1]\n        for j", "n, i = 0, task % y.shape[1]\n        for j"),
     KernelMutant("a mean over one less", "cpu", "row_normalization", "layer_normalization", "layer_normalization_rows", "row_sum(row) / row.size", "row_sum(row) / max(row.size - 1, 1)"),
     KernelMutant("the gradient without its tilt", "cpu", "row_normalization", "layer_normalization_gradient", "layer_normalization_gradient_rows", " / root * tilt", " / root * 0"),
+    KernelMutant("the taps of remainder 0 for all pixels", "cpu", "convolution", "conv2d_inputs_gradient", "conv2d_inputs_gradient_rows", "first * dilation % stride != remainder", "first * dilation % stride != 0"),
+    KernelMutant("the kernel turned around in one axis only", "cpu", "convolution", "conv2d_inputs_gradient", "conv2d_inputs_gradient_rows", "q_first + (q_count - 1 - q) * q_step", "q_first + q * q_step"),
+    KernelMutant("each layer of the kernel overwrites the last", "cpu", "convolution3d", "conv3d", "conv3d_rows", "False, o - o0, first, end", "False, 0, first, end"),
+    KernelMutant("a layer of dy without its place", "cpu", "convolution3d", "conv3d_kernel_gradient", "conv3d_kernel_gradient_rows", "(n * layers + h0) * above", "n * layers * above"),
+    KernelMutant("a kernel row's taps all the first", "cpu", "depthwise", "conv2d_kernel_gradient", "depthwise_kernel_gradient_panels", "a * sw + q * dw - left", "a * sw - left"),
+    KernelMutant("every tied element takes the slope", "cpu", "pooling", "max_pool2d_inputs_gradient", "max_pool2d_inputs_gradient_images", "left[j, c] = select(wins, nothing, slope)", "left[j, c] = slope"),
+    KernelMutant("means over the whole window at the edge too", "cpu", "pooling", "average_pool2d", "average_pool2d_rows", "row_count * (end - first)", "row_count * pool[1]"),
+    KernelMutant("shares one pixel further", "cpu", "pooling", "average_pool2d_inputs_gradient", "average_pool2d_inputs_gradient_images", "pixels[place + j * step, c] += shares[j, c]", "pixels[max(place, 0) + j * step, c] += shares[j, c]"),
+    KernelMutant("the fourth of four rows left out", "cpu", "normalization", "batch_normalization_training", "batch_normalization_training_columns", "(d2 * d2 + d3 * d3)", "d2 * d2"),
+    KernelMutant("what moves the mean not taken off", "cpu", "normalization", "batch_normalization_training_gradient", "batch_normalization_training_gradient_columns", "above[c] - shift[c]", "above[c] + 0 * shift[c]"),
 ]  # fmt: skip
 
 CUDA_MUTANTS = [
-    KernelMutant("half a block's maxima", "cuda", "activation", "softmax", "softmax_rows", "best = shared[0]", "best = shared[1]"),
-    KernelMutant("a thread's elements one by one", "cuda", "activation", "softmax", "softmax_rows", "y[row, r, 0] = math", "y[row, thread, 0] = math"),
-    KernelMutant("the total of one thread", "cuda", "activation", "softmax", "softmax_rows", "            shared[thread] += shared[thread + half]", "            shared[thread] += 0"),
+    KernelMutant("half a block's maxima", "cuda", "activation", "softmax", "softmax_rows", "best = working(x, row_largest(best, room))", "best = working(x, best)"),
+    KernelMutant("a thread's elements one by one", "cuda", "activation", "softmax", "softmax_rows", "y[row, r, 0] = exp(working(x, x[row, r, 0]) - best) / total", "y[row, thread, 0] = exp(working(x, x[row, r, 0]) - best) / total"),
+    KernelMutant("the total of one thread", "cuda", "activation", "softmax", "softmax_rows", "total = working(x, row_sum(total, room))", "total = working(x, total)"),
+    KernelMutant("a total of the first thread's elements", "cuda", "reduction", "sum", "sum_of_rows", "    total = row_sum(total, room)\n", ""),
+    KernelMutant("a lane of a column left out", "cuda", "reduction", "sum", "sum_of_columns", "for k in range(1, LANES):", "for k in range(2, LANES):"),
+    KernelMutant("the last place in the stead of the first", "cuda", "extremum", "argmax", "argmax_of_rows", "place = min(place, float64(r))", "place = float64(r)"),
+    KernelMutant("the largest added twice", "cuda", "statistics", "logsumexp", "logsumexp_of_rows", "y[row, 0] = best + log(total)", "y[row, 0] = 2 * best + log(total)"),
+    KernelMutant("the neighbour's logit", "cuda", "loss", "sparse_softmax_cross_entropy", "sparse_softmax_cross_entropy_rows", "chosen = float64(x[row, label])", "chosen = float64(x[row, label - 1])"),
+    KernelMutant("a variance around the first element", "cuda", "normalization", "batch_normalization_training", "batch_normalization_training_channels", "square / x.shape[0] - off * off", "square / x.shape[0]"),
+    KernelMutant("the gradient of a row without its tilt", "cuda", "row_normalization", "layer_normalization_gradient", "layer_normalization_gradient_rows", "- total - normal * product) * slope", "- total) * slope"),
+    KernelMutant("the gradient to the last of equals", "cuda", "pooling", "max_pool2d_inputs_gradient", "max_pool2d_inputs_gradient_windows", "if value > best or", "if value >= best or"),
+    KernelMutant("equal numbers in one place", "cuda", "indexing", "take_x_gradient", "take_x_gradient_sorted", "ranks[j] = before", "ranks[j] = 0"),
+    KernelMutant("the end of a row's numbers one too far", "cuda", "indexing", "take_x_gradient", "take_x_gradient_sorted", "numbers[last, middle] <= row", "numbers[last, middle] <= row + 1"),
+    KernelMutant("a tile that is not turned", "cuda", "shapes", "transpose", "transpose_tiles", "= tile[column, k]", "= tile[k, column]"),
     KernelMutant("the last step of a tile left out", "cuda", "contraction", "matmul", "matmul_tiled", "for k in range(DEPTH):", "for k in range(DEPTH - 1):"),
     KernelMutant("the second step reads the first's rows", "cuda", "contraction", "matmul", "matmul_tiled", "b[n, first + k, start + j]", "b[n, k, start + j]"),
 ]  # fmt: skip
@@ -77,11 +100,16 @@ def source(place, file):
 def broken_text(mutant):
     """The text of the file with the line replaced. Raises LookupError if it is not there, once."""
     text = source(mutant.place, mutant.broken).read_text()
-    if text.count(mutant.old) != 1:
+    before, kernel, rest = "", text, ""
+    if text.count(mutant.old) > 1:  # kernels of one family share lines
+        before, found, rest = text.partition(f"def {mutant.kernel}(")
+        kernel, end, rest = (found + rest).partition("\n\n\n")
+        rest = end + rest
+    if kernel.count(mutant.old) != 1:
         raise LookupError(
             f"{mutant.name!r}: {mutant.old!r} stands {text.count(mutant.old)} times; bring it up to date."
         )
-    return text.replace(mutant.old, mutant.new)
+    return before + kernel.replace(mutant.old, mutant.new) + rest
 
 
 # ---- CPU kernels, as Python runs them
@@ -134,6 +162,12 @@ def in_memory(placed):
     return np.lib.stride_tricks.as_strided(flat, shape, [s * kind.itemsize for s in steps])
 
 
+@njit
+def call_strip(*arguments):
+    """`tile.multiply`, which exists in compiled functions only."""
+    multiply(*arguments)
+
+
 def plain(file, text):
     """What a file of kernels defines, run without Numba."""
     scope = {"__name__": f"refnet_fast.cpu.{file}"}
@@ -162,7 +196,8 @@ def python_kernel(mutant, text):
     finally:
         kernels.kernel = sound
     # the compiled ones are called by compiled kernels only; np.maximum, too, gives NaN where there is one
-    stand_ins = {"exp": np.exp, "log": np.log, "maximum": np.maximum}
+    stand_ins = {"exp": np.exp, "log": np.log, "maximum": np.maximum, "multiply": call_strip}
+    stand_ins["select"] = lambda condition, x, y: x if condition else y
     for own in helpers:
         stand_ins |= {name: f for name, f in own.items() if getattr(f, "__module__", None) == own["__name__"]}
     scope |= {name: f for name, f in stand_ins.items() if name in scope}
@@ -191,6 +226,13 @@ def cpu_rejection(mutant, text, examples=150):
 
 def cuda_call(mutant):
     """A call that the tuned kernel serves, and tasks of it to look at."""
+    from refnet_fast.cuda import calls
+
+    if mutant.kernel not in ("softmax_rows", "matmul_tiled"):
+        arrays = calls.arrays(calls.TINY[mutant.kernel])
+        if mutant.file in ("extremum", "pooling"):
+            arrays[-1] = np.sign(arrays[-1])  # ties
+        return arrays, calls.TINY[mutant.kernel].attributes, None
     rng = np.random.default_rng(1)
     if mutant.op == "softmax":
         x = rng.normal(size=(2, 150)).astype("float32")

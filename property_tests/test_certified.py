@@ -93,6 +93,19 @@ def test_sampled_tasks_of_convolutions_of_many_widths(native_engine, name, data)
     check(name, native_engine, arrays, attributes, [tuple(int(i) for i in rng.integers(0, y)) for _ in range(2)])
 
 
+@pytest.mark.parametrize("name", ["batch_normalization_training", "batch_normalization_training_gradient"])
+def test_moments_of_many_rows(native_engine, name):
+    """2500 rows of 8 channels, half of them far from 0: mean and variance are joined from those of several blocks."""
+    rng = np.random.default_rng(0)
+    x = (rng.standard_normal((2500, 8)) * ([1, 5] * 4) + [0, 300] * 4).astype("float32")
+    offset, scale = rng.standard_normal((2, 8)).astype("float32")
+    arrays = [x, offset, scale]
+    if name.endswith("gradient"):
+        dy = rng.standard_normal(x.shape).astype("float32")
+        arrays = [dy, x, x.mean(axis=0), x.var(axis=0), scale]
+    check(name, native_engine, arrays, {"axis": 1, "epsilon": 1e-3}, [(0,), (7,)])
+
+
 def test_sums_that_cancel(engine):
     """Fixed ULP limits fail here: the exact sum is tiny beside its terms."""
     x = np.concatenate([np.full(500, 1e4), [1e-3], np.full(500, -1e4)]).astype("float32")

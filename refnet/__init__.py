@@ -27,6 +27,7 @@ _MODULES = (
         "ensemble",
         "errors",
         "evaluation",
+        "export",
         "initializers",
         "layers",
         "losses",

@@ -15,6 +15,7 @@ import numpy as np
 
 from refnet import dtypes
 from refnet.annotations import Array, Shape, Tasks, TensorLike
+from refnet.arrays import as_array
 from refnet.definition import Op, Spec, View
 from refnet.errors import DtypeError, EngineError, did_you_mean, in_memory
 from refnet.graph import Constant, Tensor, Variable
@@ -113,7 +114,7 @@ class Executable:
 
 def as_fed(array: TensorLike, dtype: str) -> Array:
     """The array as a program takes it: its dtype, row-major."""
-    array = np.asarray(array)
+    array = as_array(array, "an input")
     if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
         raise DtypeError(
             f"expected an array of numbers, got dtype {array.dtype}. Turn strings or objects into numbers first."

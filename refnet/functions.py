@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from refnet import dtypes, ops
+from refnet.arrays import as_array, is_array_like
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Mode, Tensor, Variable, as_tensor, trace
 from refnet.layers.returned import identity
@@ -60,8 +61,8 @@ def _number(x: Any) -> Any:
         return np.asarray(x, dtypes.as_numpy(dtypes.floatx()))
     if isinstance(x, (np.ndarray, np.generic)):
         return np.asarray(x)
-    if hasattr(x, "__array__") and not isinstance(x, Tensor):
-        return np.asarray(x)
+    if is_array_like(x) and not isinstance(x, Tensor):
+        return as_array(x)
     return x
 
 

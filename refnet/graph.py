@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike
 
 from refnet import dtypes
 from refnet.annotations import Array, Shape, TensorLike
+from refnet.arrays import as_array
 from refnet.definition import Op, Spec, SpecLike, size_of
 from refnet.errors import ArgumentError, DtypeError, ShapeError
 from refnet.tracing import Call, Condition, Guard, Mode, clock, trace
@@ -80,10 +81,20 @@ class Tensor:
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         if self.known is not None:
-            return np.array(self.known, dtype)
+            return handed_out(self.known, dtype, copy)
         raise DtypeError(
             f"a symbolic tensor (shape {self.shape}) has no values yet. Call a model's predict, or K.function, to compute it."
         )
+
+    def __dlpack__(self, *, copy: bool | None = None, **more: Any) -> Any:
+        """The value, where it has one, for `from_dlpack` of another package: a copy, unless copy=False.
+
+        A copy, because not every package heeds that memory is to be read only.
+        """
+        return self.__array__(copy=copy is not False).__dlpack__(**more)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 1, 0  # the host's memory
 
     def __len__(self) -> int:
         if not self.shape or self.shape[0] is None:
@@ -128,11 +139,20 @@ class Tensor:
     __ge__ = _operator("greater_equal")
 
 
+def handed_out(value: Array, dtype: DTypeLike | None, copy: bool | None) -> Array:
+    """What `__array__` gives: a copy of the caller's own, or, for copy=False, the value. Raises ValueError if that needs another dtype."""
+    if copy is not False:
+        return np.array(value, dtype)
+    if dtype is not None and np.dtype(dtype) != value.dtype:
+        raise ValueError(f"a value of dtype {value.dtype} cannot be given as {np.dtype(dtype)} without a copy")
+    return value
+
+
 class Constant(Tensor):
     """A value known when the graph is built."""
 
     def __init__(self, value: TensorLike, dtype: DTypeLike | None = None):
-        value = np.asarray(value)
+        value = as_array(value)
         dtype = dtypes.standardize(dtype if dtype is not None else value.dtype)
         self.value = value.astype(dtypes.as_numpy(dtype))
         super().__init__(self.value.shape, dtype)
@@ -166,7 +186,7 @@ class Variable(Tensor):
         regularizer: Callable[[TensorLike], TensorLike] | None = None,
         constraint: Callable[[TensorLike], TensorLike] | None = None,
     ):
-        value = np.asarray(value)
+        value = as_array(value, f"the value of {name}")
         if dtype is None:
             dtype = dtypes.floatx() if value.dtype.kind == "f" else value.dtype
         self.stored_dtype = dtypes.standardize(dtype)
@@ -200,7 +220,8 @@ class Variable(Tensor):
         return np.array(self.value)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
-        return np.array(self.value, dtype)
+        """A copy of the current value; with copy=False the value itself, which must not be written to."""
+        return handed_out(self.value, dtype, copy)
 
     def __float__(self) -> float:
         return float(self.value)
@@ -225,7 +246,7 @@ class Variable(Tensor):
 
     def set(self, value: TensorLike) -> None:
         """Writes a new value now, in place. Raises ShapeError if the shape differs."""
-        value = np.asarray(value)
+        value = as_array(value, f"the value of {self.name}")
         if value.shape != self.shape:
             raise ShapeError(f"{self.name} has shape {self.shape}; cannot be set to a value of shape {value.shape}.")
         if self.residence is not None:
@@ -248,7 +269,7 @@ class Variable(Tensor):
             The variable outside a call, else the record of the assignment.
         """
         if not isinstance(value, Tensor) and trace.call is None and not trace.collecting:
-            self.set(np.broadcast_to(np.asarray(value), self.shape))
+            self.set(np.broadcast_to(as_array(value, f"the value of {self.name}"), self.shape))
             return self
         value = value if isinstance(value, Tensor) else Constant(value, self.stored_dtype)
         if value.dtype != self.stored_dtype:

@@ -14,7 +14,7 @@ from refnet.annotations import Array, Number, Shape, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, size_of
 from refnet.errors import ArgumentError, DtypeError, ShapeError
 from refnet.graph import Tensor, call_with_shape, run_counter, trace
-from refnet.ops.arguments import dtype_of, entries, flag, floating, integer, number, shape_of
+from refnet.ops.arguments import dimensions, dtype_of, entries, flag, floating, integer, number, shape_of
 from refnet.ops.sampling import bernoulli, beta, binomial, categorical, gamma
 from refnet.ops.shuffling import permutation, shuffle
 from refnet.ops.shuffling import permutation_op as permutation_op
@@ -43,7 +43,13 @@ __all__ = [
 
 def draw(op: Op, shape: Any, seed: Any, symbolic: bool = False, **attributes: Any) -> TensorLike:
     """Calls a random op: in a graph a node, whose place and run the program fills in; else at once."""
-    entries = tuple(shape) if isinstance(shape, (tuple, list, np.ndarray)) else (shape,)
+    entries = (
+        tuple(shape)
+        if isinstance(shape, (tuple, list))
+        else tuple(np.atleast_1d(shape))
+        if isinstance(shape, np.ndarray)
+        else (shape,)
+    )
     counts = isinstance(seed, SeedGenerator)
     key = next_seed() if seed is None else seed.seed if counts else checked_seed(seed)
     if symbolic or trace.call is not None or any(isinstance(d, Tensor) for d in entries):
@@ -333,6 +339,7 @@ def _noise_shape(x: TensorLike, noise_shape: Any) -> tuple[Any, ...]:
     given = tuple(entries("dropout", noise_shape, "noise_shape"))
     if len(given) != len(own):
         raise ShapeError(f"dropout: noise_shape needs one entry for each of {len(own)} axes; got {given}.")
+    dimensions("dropout", [d for d in given if d is not None])
     for wanted, extent in zip(given, shape_of(x)):
         if not isinstance(wanted, Tensor) and wanted not in (None, 1) and extent not in (None, wanted):
             raise ShapeError(

@@ -31,7 +31,13 @@ MEANING = (
     "refnet_fast.cuda",
     "refnet_fast.vm",
 )
-ALWAYS = ("refnet_fast.native", "refnet_fast.build", "refnet_fast.derive")
+ALWAYS = (
+    "refnet_fast.native",
+    "refnet_fast.build",
+    "refnet_fast.derive",
+    "refnet_fast.kernels",
+    "refnet_fast.scalar_functions",
+)
 
 ENOUGH_FOR_TWO = 8  # missing kernels for which a second compiling process pays: it takes a second to start
 

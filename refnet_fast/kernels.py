@@ -17,6 +17,7 @@ from refnet_fast.derive import Placed, frame_of, kernel_text
 FAMILIES = (
     "contraction",
     "convolution",
+    "convolution3d",
     "depthwise",
     "pooling",
     "recurrent_simple",

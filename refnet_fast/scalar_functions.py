@@ -48,10 +48,13 @@ def _floor_divide_of(x, y):
 
 
 def _floor_divide_floats(x, y):
-    # NumPy's: from the exact remainder. Numba's own rounds x / y first, and makes 1 // 0.1 ten.
+    # NumPy's: from C's exact remainder. Numba's own rounds x / y first, and makes 1 // 0.1 ten.
     if y == 0:
         return x / y
-    quotient = (x - np.remainder(x, y)) / y
+    rest = np.fmod(x, y)
+    quotient = (x - rest) / y
+    if rest != 0 and (y < 0) != (rest < 0):
+        quotient -= 1
     if quotient == 0:
         return math.copysign(0.0, x / y)
     whole = np.floor(quotient)

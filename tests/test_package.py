@@ -39,6 +39,9 @@ HEAVY = {
     "jax",
     "mpmath",
     "hypothesis",
+    "onnx",
+    "onnxruntime",
+    "tensorboard",
 }
 MODULES = sorted(m.name for m in pkgutil.walk_packages(refnet.__path__, "refnet.") if not m.name.endswith("__main__"))
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from refnet import dtypes, mixed_precision
 from refnet.annotations import Array, Shape
-from refnet.errors import ArgumentError, RefnetError, ShapeError, did_you_mean, in_layer
+from refnet.arrays import as_array, is_array_like
+from refnet.errors import ArgumentError, DtypeError, RefnetError, ShapeError, did_you_mean, in_layer
 from refnet.graph import Call, Condition, Tensor, Variable, as_tensor, phase, trace
 from refnet.layers.immediate import computed
 from refnet.layers.masks import mask_of, open_masks, pass_masks
@@ -285,7 +286,9 @@ class Layer:
             ArgumentError: another number of arrays.  ShapeError: an array of another shape. Nothing is set then.
         """
         try:
-            values, own = [np.asarray(w) for w in weights], self.weights
+            values, own = [as_array(w, f"{self.name}.set_weights: an array") for w in weights], self.weights
+        except DtypeError:
+            raise
         except (TypeError, ValueError):  # no iterable, or rows of different lengths
             raise ArgumentError(
                 f"{self.name}.set_weights takes a list of arrays, in the order of get_weights; got {weights!r}."
@@ -336,6 +339,7 @@ class Layer:
             raise ArgumentError(f"{type(self).__name__}.__init__ has to call super().__init__() first.")
         if args and isinstance(args[0], (list, tuple)) and all(isinstance(x, (int, float)) for x in flatten(args[0])):
             args = (np.asarray(args[0], dtypes.floatx()), *args[1:])
+        args, kwargs = mapped(_read, args), mapped(_read, kwargs)
         leaves = flatten([list(args), kwargs])
         if not any(isinstance(x, Tensor) for x in leaves) and trace.call is None and not trace.collecting:
             if not any(isinstance(x, (np.ndarray, np.generic)) for x in leaves):
@@ -468,6 +472,11 @@ class Layer:
         layer.name, layer._trainable = base.get("name", layer.name), base.get("trainable", True)
         layer.dtype_policy = mixed_precision.get(base.get("dtype", layer.dtype_policy))
         return layer
+
+
+def _read(x: Any) -> Any:
+    """An argument of a call; an array of another package as NumPy's."""
+    return as_array(x) if not isinstance(x, (Tensor, np.generic)) and is_array_like(x) else x
 
 
 def _joined(a: Tensor, b: Tensor, condition: Condition) -> Tensor:

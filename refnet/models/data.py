@@ -8,6 +8,7 @@ import numpy as np
 
 from refnet import dtypes, losses
 from refnet.annotations import Array, Shape
+from refnet.arrays import as_array
 from refnet.errors import ArgumentError, DataError, DtypeError, ShapeError, shown
 from refnet.graph import Tensor
 
@@ -59,7 +60,7 @@ def _array(value: Any, label: str, method: str) -> Array:
         kind = "None" if value is None else f"a {type(value).__name__}"
         raise ArgumentError(f"{method}: {label} must be an array with one row per sample; got {kind}.")
     try:
-        array = np.asarray(value)
+        array = as_array(value, f"{method}: {label}")
     except ValueError:
         raise ShapeError(f"{method}: {label} must be an array; its rows have different lengths.{PAD}") from None
     if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":

@@ -287,6 +287,19 @@ class Model(Trainer):
         """Sets the weights from a file, all or none: see `refnet.saving.load_weights`."""
         saving.load_weights(self, filepath, skip_mismatch, by_name)
 
+    def export(
+        self,
+        filepath: Any,
+        format: str = "tf_saved_model",
+        verbose: Any = None,
+        input_signature: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Writes what the model computes, for other programs; format="onnx": see `refnet.export.export_onnx`."""
+        from refnet.export import export_model
+
+        export_model(self, filepath, format, verbose, input_signature, **kwargs)
+
     def to_json(self, **more: Any) -> str:
         """The model's configuration as JSON text, without weights; `more` goes to json.dumps."""
         return json.dumps(serialized(self), **more)

@@ -7,6 +7,7 @@ import numpy as np
 
 from refnet import dtypes
 from refnet.annotations import Array, Shape, TensorLike
+from refnet.arrays import as_array
 from refnet.definition import MOST
 from refnet.errors import ArgumentError, DtypeError, ShapeError, in_memory, shown
 from refnet.graph import Constant, Tensor
@@ -40,7 +41,9 @@ def converted(op: str, x: TensorLike, name: str = "x") -> TensorLike:
 
         return ops.stack(list(x))
     try:
-        array = np.asarray(x)
+        array = as_array(x, f"{op}: {name}")
+    except DtypeError:
+        raise
     except (ValueError, TypeError, OverflowError):
         raise DtypeError(f"{op}: {name} must hold numbers, in rows of equal length; got {shown(x)}.") from None
     if isinstance(x, (list, tuple)) and array.dtype == np.float64:

@@ -6,7 +6,7 @@ from refnet.definition import Form, Op, Spec, whole
 from refnet.errors import ShapeError
 from refnet.graph import Node, Tensor
 from refnet.ops.activation import sigmoid_op, softmax_gradient_op, softmax_op
-from refnet.ops.arguments import as_dtype, checked_axis, converted, dtype_of, floating, shape_of
+from refnet.ops.arguments import as_dtype, checked_axis, converted, dtype_of, flag, floating, shape_of
 from refnet.ops.elementwise import elementwise
 from refnet.scalars import exp, log, log1p
 
@@ -46,7 +46,7 @@ def binary_crossentropy(target: TensorLike, output: TensorLike, from_logits: boo
     same_shape("binary_crossentropy", target, output)
     if made_by(output, sigmoid_op):
         output, from_logits = output.node.inputs[0], True
-    if from_logits:
+    if flag("binary_crossentropy", from_logits, "from_logits"):
         return sigmoid_cross_entropy_op(output, target)
     p = ops.clip(output, EPSILON, 1 - EPSILON)
     yes = ops.multiply(target, ops.log(p))
@@ -105,7 +105,7 @@ def categorical_crossentropy(
     axis = class_axis(name, output, axis)
     if made_by(output, softmax_op, axis=axis):
         output, from_logits = output.node.inputs[0], True
-    if not from_logits:
+    if not flag(name, from_logits, "from_logits"):
         return ops.negative(ops.sum(ops.multiply(target, log_probabilities(output, axis)), axis))
     rows, labels = as_rows(output, axis), as_rows(target, axis)
     return without_axis(softmax_cross_entropy_op(rows, labels)[0], output, axis)
@@ -157,7 +157,7 @@ def sparse_categorical_crossentropy(
     if made_by(output, softmax_op, axis=axis):
         output, from_logits = output.node.inputs[0], True
     labels = target if len(shape_of(target)) == 1 else ops.reshape(target, (-1,))
-    if from_logits:
+    if flag(name, from_logits, "from_logits"):
         return without_axis(sparse_softmax_cross_entropy_op(as_rows(output, axis), labels)[0], output, axis)
     chosen = pick_class_op(as_rows(log_probabilities(output, axis), axis), labels)
     return without_axis(ops.negative(chosen), output, axis)

@@ -8,9 +8,11 @@ from typing import Any
 
 from refnet import ops
 from refnet.annotations import TensorLike
-from refnet.errors import ShapeError
-from refnet.ops.arguments import as_dtype, converted, dtype_of, floating, shape_of
+from refnet.errors import ArgumentError, ShapeError
+from refnet.ops.arguments import as_dtype, converted, dtype_of, entries, flag, floating, integer, number, shape_of
 from refnet.ops.optimizer_adam import adamax_rate
+
+MOST_STEPS = 1000  # of Muon's polynomial, which converges in a few: each is a part of the graph
 
 
 def _in_dtype_of(name: str, variable: TensorLike, *others: TensorLike) -> list[TensorLike]:
@@ -62,9 +64,11 @@ def lamb_update(
     >>> lamb_update([3.0, 4.0], [0.0, 0.0], [0.0, 0.0], [1.0, 0.0], 0.5, 1, epsilon=0.5)[0]
     array([0.5, 4. ], dtype=float32)
     """
-    x, m, v, g, rate = _in_dtype_of("lamb_update", variable, momentum, velocity, gradient, learning_rate)
+    name = "lamb_update"
+    beta_1, beta_2 = number(name, beta_1, "beta_1"), number(name, beta_2, "beta_2")
+    x, m, v, g, rate = _in_dtype_of(name, variable, momentum, velocity, gradient, learning_rate)
     m, v = _approached(m, g, beta_1), _approached(v, ops.square(g), beta_2)
-    one = as_dtype(converted("lamb_update", 1.0), dtype_of(x))
+    one = as_dtype(converted(name, 1.0), dtype_of(x))
     mean = ops.multiply(m, adamax_rate(one, step, beta_1))
     square = ops.multiply(v, adamax_rate(one, step, beta_2))
     direction = ops.divide(mean, ops.add(ops.sqrt(square), epsilon))
@@ -116,7 +120,7 @@ def adafactor_update(
     x, r, c, v, g, rate, t = _in_dtype_of(
         "adafactor_update", variable, rows, columns, velocity, gradient, learning_rate, step
     )
-    rest = ops.power(t, float(beta_2_decay))
+    rest = ops.power(t, number("adafactor_update", beta_2_decay, "beta_2_decay"))
     kept, square = ops.subtract(1.0, rest), ops.add(ops.square(g), epsilon_1)
 
     def mean(before: TensorLike, value: TensorLike) -> TensorLike:
@@ -166,28 +170,39 @@ def muon_update(
         The new weight and m.
     NaN: spreads. Empty: empty results.
     Raises:
-        ShapeError: a weight that is no matrix.
+        ShapeError: a weight that is no matrix.  ArgumentError: steps outside 0..1000, a polynomial of other than three numbers.
     Source: Jordan et al. 2024; Keras 3 `optimizers.Muon`.
 
     >>> muon_update([[1.0]], [[0.0]], [[2.0]], 0.5, nesterov=False, steps=0, rms_rate=None)
     (array([[0.5]], dtype=float32), array([[2.]], dtype=float32))
     """
-    x, m, g, rate = _in_dtype_of("muon_update", variable, momentum, gradient, learning_rate)
+    name = "muon_update"
+    factors = [number(name, part, "polynomial") for part in entries(name, polynomial, "polynomial")]
+    if len(factors) != 3:
+        raise ArgumentError(f"{name}: polynomial must be three numbers; got {len(factors)}.")
+    if not 0 <= (steps := integer(name, steps, "steps")) <= MOST_STEPS:
+        raise ArgumentError(f"{name}: steps must be 0..{MOST_STEPS}; got {steps}.")
+    x, m, g, rate = _in_dtype_of(name, variable, momentum, gradient, learning_rate)
     if len(shape_of(x)) != 2:
-        raise ShapeError(f"muon_update takes a matrix; got a weight of shape {shape_of(x)}.")
+        raise ShapeError(f"{name} takes a matrix; got a weight of shape {shape_of(x)}.")
     m = ops.add(ops.multiply(m, beta), g)
     rows, columns = shape_of(x)
-    y = ops.add(g, ops.multiply(m, beta)) if nesterov else m
+    y = ops.add(g, ops.multiply(m, beta)) if flag(name, nesterov, "nesterov") else m
+    y = orthogonal(ops.transpose(y) if rows > columns else y, factors, steps)
     y = ops.transpose(y) if rows > columns else y
+    factor = 1.0 if rms_rate is None else number(name, rms_rate, "rms_rate") * float(max(rows, columns)) ** 0.5
+    return ops.subtract(x, ops.multiply(ops.multiply(y, rate), factor)), m
+
+
+def orthogonal(y: TensorLike, factors: Sequence[float], steps: int) -> TensorLike:
+    """A matrix whose singular values come near 1, by Newton and Schulz's iteration."""
+    a, b, c = factors
     y = ops.divide(y, ops.add(ops.sqrt(ops.sum(ops.square(y))), 1e-7))
-    a, b, c = polynomial
     for _ in range(steps):
         square = ops.matmul(y, ops.transpose(y))
         mixed = ops.add(ops.multiply(square, b), ops.multiply(ops.matmul(square, square), c))
         y = ops.add(ops.multiply(y, a), ops.matmul(mixed, y))
-    y = ops.transpose(y) if rows > columns else y
-    factor = 1.0 if rms_rate is None else rms_rate * float(max(rows, columns)) ** 0.5
-    return ops.subtract(x, ops.multiply(ops.multiply(y, rate), factor)), m
+    return y
 
 
 def schedule_free_adamw_update(
@@ -228,9 +243,10 @@ def schedule_free_adamw_update(
     array([0.5], dtype=float32)
     """
     name = "schedule_free_adamw_update"
+    beta_1, beta_2 = number(name, beta_1, "beta_1"), number(name, beta_2, "beta_2")
     y, z, v, g, rate, t = _in_dtype_of(name, variable, iterate, velocity, gradient, learning_rate, step)
-    if warmup_steps > 0:
-        rate = ops.multiply(rate, ops.minimum(ops.divide(t, float(warmup_steps)), 1.0))
+    if (most := number(name, warmup_steps, "warmup_steps")) > 0:
+        rate = ops.multiply(rate, ops.minimum(ops.divide(t, most), 1.0))
     v = _approached(v, ops.square(g), beta_2)
     one = as_dtype(converted(name, 1.0), dtype_of(y))
     divisor = ops.add(ops.sqrt(ops.multiply(v, adamax_rate(one, step, beta_2))), epsilon)

@@ -9,6 +9,8 @@ from refnet.annotations import TensorLike
 from refnet.errors import ArgumentError, ShapeError, in_memory
 from refnet.ops.arguments import checked_axis, converted, integer, is_symbolic, shape_of
 
+MOST_PARTS = 65536  # arrays that one array is taken apart into: each is a part of the graph
+
 
 def count(op: str, name: str, n: Any) -> int:
     """n as a Python int, not below 0. Raises ArgumentError."""
@@ -152,7 +154,7 @@ def unstack(x: TensorLike, num: int | None = None, axis: int = 0) -> list[Tensor
         A list with one array or tensor for each place of the axis.
     NaN: copied. Empty: an axis of length 0 gives an empty list.
     Raises:
-        ArgumentError: no such axis; an open length and no num.  ShapeError: another length than num.
+        ArgumentError: no such axis; an open length and no num; more than 65536 places.  ShapeError: another length than num.
     Source: Keras 3 `ops.unstack`.
 
     >>> unstack([[1, 2], [3, 4]], axis=1)
@@ -166,5 +168,7 @@ def unstack(x: TensorLike, num: int | None = None, axis: int = 0) -> list[Tensor
     if None not in (length, num) and length != num:
         raise ShapeError(f"unstack: axis {axis} of shape {tuple(shape_of(x))} has not the length num = {num}.")
     places: Any = num if length is None else length
+    if integer("unstack", places, "num") > MOST_PARTS:
+        raise ArgumentError(f"unstack makes an array of each place, of {MOST_PARTS} at most; axis {axis} has {places}.")
     before = [slice(None)] * axis
     return [ops.get_item(x, (*before, k)) for k in range(places)]

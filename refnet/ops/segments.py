@@ -281,7 +281,7 @@ def bincount(x: TensorLike, weights: TensorLike = None, minlength: int = 0, spar
     length = (
         integer("bincount", minlength, "minlength")
         if is_symbolic(x)
-        else int(max(np.max(x, initial=-1) + 1, minlength))
+        else max(int(np.max(x)) + 1 if np.size(x) else 0, integer("bincount", minlength, "minlength"))
     )
     op = bincount_op if dtypes.is_floating(dtype_of(amounts)) else bincount_integers_op
     if rank == 1:

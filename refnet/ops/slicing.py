@@ -394,7 +394,7 @@ def split(x: TensorLike, indices_or_sections: Any, axis: int = 0) -> list[Tensor
     x = converted("split", x)
     axis = checked_axis("split", axis, len(shape_of(x)))
     before = [builtins.slice(None)] * axis
-    if isinstance(indices_or_sections, (list, tuple, np.ndarray)):
+    if isinstance(indices_or_sections, (list, tuple, np.ndarray)) and np.ndim(indices_or_sections):
         cuts = [0, *(integer("split", i, "i") for i in indices_or_sections), None]
         return [get_item(x, (*before, builtins.slice(low, high))) for low, high in zip(cuts, cuts[1:])]
     sections, length = integer("split", indices_or_sections, "indices_or_sections"), shape_of(x)[axis]

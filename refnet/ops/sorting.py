@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from refnet import ops
+from refnet import dtypes, ops
 from refnet.annotations import Array, Number, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, size_of
 from refnet.errors import ArgumentError, ShapeError, in_memory
@@ -14,6 +14,8 @@ from refnet.ops.arguments import (
     converted,
     dimensions,
     dtype_of,
+    flag,
+    integer,
     is_symbolic,
     number,
     promoted,
@@ -370,8 +372,12 @@ def unique(
     """
     x = known("unique", x)
     place = None if axis is None else checked_axis("unique", axis, x.ndim)
+    if fill_value is not None and dtypes.is_integer(dtype_of(x)):
+        fill_value = integer("unique", fill_value, "fill_value")
+    asked = {"return_index": return_index, "return_inverse": return_inverse, "return_counts": return_counts}
+    wanted = [flag("unique", yes, name) for name, yes in asked.items()]
     with in_memory("unique"):
-        return padded_unique(x, place, size, fill_value, return_index, return_inverse, return_counts)
+        return padded_unique(x, place, size, fill_value, *wanted)
 
 
 def padded_unique(x: Array, place: int | None, size: Any, fill_value: Any, *wanted: Any) -> Any:

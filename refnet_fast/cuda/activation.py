@@ -1,60 +1,96 @@
-"""Softmax over long rows."""
+"""Softmax and its logarithm over rows, and their gradients: a warp or a block a row, bound by memory.
 
-import math
+A row is read again from the cache, not from memory, as long as it fits there.
+"""
 
 from numba import cuda, float64
 
+from refnet_fast.cuda import rows
 from refnet_fast.cuda.kernels import kernel
+from refnet_fast.cuda.rows import MOST, exp, log, row_largest, row_sum, working
 
-LANE = 128  # threads that share a row
 
-
-def long_rows(call):
-    """Contiguous rows long enough to share among threads."""
+def worth_sharing(call):
+    """Contiguous rows long enough to share among the threads of a warp."""
     outer, lane, inner = call.form.inputs[0].shape
-    return call.dtypes <= {"float32", "float64"} and inner == 1 and lane >= LANE
+    return rows.floating(call) and inner == 1 and lane >= rows.WARP and outer > 0
 
 
-def one_block_a_row(call):
-    return (call.form.inputs[0].shape[0],)
+def blocks(call):
+    return rows.grid(*call.form.inputs[0].shape[:2])
 
 
-@kernel("softmax", when=long_rows, grid=one_block_a_row, block=(LANE,))
+def threads(call):
+    return rows.block(call.form.inputs[0].shape[1])
+
+
+@kernel("softmax", when=worth_sharing, grid=blocks, block=threads)
 def softmax_rows(x, y):
-    """One row a block: its threads read neighbouring elements, and halve maxima and sums in shared memory.
-
-    Everything is computed in float64 and rounded once. A NaN wins every comparison, so it reaches the whole row.
-    """
-    shared = cuda.shared.array(LANE, float64)
-    row, thread = cuda.blockIdx.x, cuda.threadIdx.x
-    best = float64(x[row, 0, 0])
-    for r in range(thread, x.shape[1], LANE):
-        value = float64(x[row, r, 0])
+    """The largest, the sum of exponentials, the quotients. A NaN wins every comparison, so it reaches the whole row."""
+    room = cuda.shared.array(MOST, float64)
+    row, thread = cuda.blockIdx.x * cuda.blockDim.y + cuda.threadIdx.y, cuda.threadIdx.x
+    here = min(row, x.shape[0] - 1)  # threads beyond the last row work on it, and store nothing
+    best = float64(x[here, 0, 0])
+    for r in range(thread, x.shape[1], cuda.blockDim.x):
+        value = float64(x[here, r, 0])
         if value > best or value != value:
             best = value
-    shared[thread] = best
-    cuda.syncthreads()
-    half = LANE // 2
-    while half > 0:
-        if thread < half:
-            other = shared[thread + half]
-            if other > shared[thread] or other != other:
-                shared[thread] = other
-        cuda.syncthreads()
-        half //= 2
-    best = shared[0]
-    cuda.syncthreads()
+    best = working(x, row_largest(best, room))
     total = float64(0)
-    for r in range(thread, x.shape[1], LANE):
-        total += math.exp(float64(x[row, r, 0]) - best)
-    shared[thread] = total
-    cuda.syncthreads()
-    half = LANE // 2
-    while half > 0:
-        if thread < half:
-            shared[thread] += shared[thread + half]
-        cuda.syncthreads()
-        half //= 2
-    total = shared[0]
-    for r in range(thread, x.shape[1], LANE):
-        y[row, r, 0] = math.exp(float64(x[row, r, 0]) - best) / total
+    for r in range(thread, x.shape[1], cuda.blockDim.x):
+        total += float64(exp(working(x, x[here, r, 0]) - best))
+    total = working(x, row_sum(total, room))
+    if row < x.shape[0]:
+        for r in range(thread, x.shape[1], cuda.blockDim.x):
+            y[row, r, 0] = exp(working(x, x[row, r, 0]) - best) / total
+
+
+@kernel("log_softmax", when=worth_sharing, grid=blocks, block=threads)
+def log_softmax_rows(x, y):
+    """The largest, the logarithm of the sum of exponentials, the differences."""
+    room = cuda.shared.array(MOST, float64)
+    row, thread = cuda.blockIdx.x * cuda.blockDim.y + cuda.threadIdx.y, cuda.threadIdx.x
+    here = min(row, x.shape[0] - 1)
+    best = float64(x[here, 0, 0])
+    for r in range(thread, x.shape[1], cuda.blockDim.x):
+        value = float64(x[here, r, 0])
+        if value > best or value != value:
+            best = value
+    best = working(x, row_largest(best, room))
+    total = float64(0)
+    for r in range(thread, x.shape[1], cuda.blockDim.x):
+        total += float64(exp(working(x, x[here, r, 0]) - best))
+    total = working(x, log(row_sum(total, room)))
+    if row < x.shape[0]:
+        for r in range(thread, x.shape[1], cuda.blockDim.x):
+            y[row, r, 0] = working(x, x[row, r, 0]) - best - total
+
+
+@kernel("softmax_gradient", when=worth_sharing, grid=blocks, block=threads)
+def softmax_gradient_rows(dy, y, dx):
+    """The sum of products, then y * (dy - sum)."""
+    room = cuda.shared.array(MOST, float64)
+    row, thread = cuda.blockIdx.x * cuda.blockDim.y + cuda.threadIdx.y, cuda.threadIdx.x
+    here = min(row, y.shape[0] - 1)
+    total = float64(0)
+    for r in range(thread, y.shape[1], cuda.blockDim.x):
+        total += float64(dy[here, r, 0]) * float64(y[here, r, 0])
+    total = row_sum(total, room)
+    if row < y.shape[0]:
+        for r in range(thread, y.shape[1], cuda.blockDim.x):
+            dx[row, r, 0] = float64(y[row, r, 0]) * (float64(dy[row, r, 0]) - total)
+
+
+@kernel("log_softmax_gradient", when=worth_sharing, grid=blocks, block=threads)
+def log_softmax_gradient_rows(dy, y, dx):
+    """The sum of dy, then dy - e**y * sum."""
+    room = cuda.shared.array(MOST, float64)
+    row, thread = cuda.blockIdx.x * cuda.blockDim.y + cuda.threadIdx.y, cuda.threadIdx.x
+    here = min(row, y.shape[0] - 1)
+    total = float64(0)
+    for r in range(thread, y.shape[1], cuda.blockDim.x):
+        total += float64(dy[here, r, 0])
+    total = working(y, row_sum(total, room))
+    if row < y.shape[0]:
+        for r in range(thread, y.shape[1], cuda.blockDim.x):
+            dx[row, r, 0] = working(y, dy[row, r, 0]) - exp(working(y, y[row, r, 0])) * total

@@ -50,6 +50,9 @@ class Launch:
         threads: how many threads it needs, in blocks of THREADS, or
         shape: (blocks along x, y, z; threads of a block along x, y).
         contract: whether the compiler may fuse multiplications and additions.
+    Attributes:
+        what: the ops that it computes.
+        step: the name of the tuned kernel's function, if it is one.
     """
 
     def __init__(self, text, arguments, threads=0, shape=None, contract=False):
@@ -57,7 +60,7 @@ class Launch:
         block = max(1, min(THREADS, threads))
         self.grid, self.block = shape or ((-(-threads // block),), (block,))
         self.threads = threads if shape is None else size_of(self.grid) * size_of(self.block)
-        self.what = ""
+        self.what = self.step = ""
         self._ready = None
 
     def __call__(self):

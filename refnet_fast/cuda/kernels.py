@@ -14,21 +14,35 @@ from collections.abc import Callable
 
 from refnet_fast.cuda import derive, target
 
-FAMILIES = ("contraction", "activation", "reduction")
+FAMILIES = (
+    "contraction",
+    "activation",
+    "reduction",
+    "extremum",
+    "statistics",
+    "loss",
+    "normalization",
+    "row_normalization",
+    "pooling",
+    "indexing",
+    "shapes",
+)
 
 
-class Kernel:
-    """A tuned kernel and what a launch has to know of it.
+class Step:
+    """One function of a tuned kernel, and how it is launched.
 
     Args:
         function: the kernel.
-        when: `when(call) -> bool`, the condition under which it may serve.
         grid: `grid(call)`, blocks along x, y, z.
-        block: threads of a block along x, y.
+        block: threads of a block along x, y; or `block(call)`.
+        needed: `needed(call)`, whether the step is to be taken.
+        more: numbers that it is given after all other arguments.
     """
 
-    def __init__(self, function, when, grid, block):
-        self.function, self.when, self.grid, self.block = function, when, grid, block
+    def __init__(self, function, grid, block, needed=lambda call: True, more=()):
+        self.function, self.grid, self.needed, self.more = function, grid, needed, more
+        self.block = block if callable(block) else lambda call: block
 
     @functools.cached_property
     def text(self):
@@ -47,20 +61,69 @@ class Kernel:
                 imports += f"from {self.function.__module__} import {name}\n"
         return derive.HEADER + imports + "\n\n" + ast.unparse(ast.fix_missing_locations(definition)) + "\n"
 
-    def launch(self, call, inputs, outputs):
-        """The Launch of this kernel for a call."""
-        arguments = [*inputs, *call.form.attributes, *outputs]
-        return derive.Launch(self.text, arguments, shape=(tuple(self.grid(call)), self.block), contract=True)
+    def launch(self, call, arguments):
+        shape = tuple(self.grid(call)), tuple(self.block(call))
+        made = derive.Launch(self.text, [*arguments, *self.more], shape=shape, contract=True)
+        made.step = self.function.__name__
+        return made
+
+
+class Kernel:
+    """A tuned kernel: steps that are launched one after the other with the same arguments.
+
+    Args:
+        step: the first Step.
+        when: `when(call) -> bool`, the condition under which it may serve.
+        arguments: `arguments(call, inputs, outputs)`, a list of what the steps are given; default: the form's.
+        rooms: `rooms(call)`, [(shape, dtype)] of scratch arrays, which come after the other arguments.
+    """
+
+    def __init__(self, step, when, arguments, rooms):
+        self.steps, self.when, self.arguments, self.rooms = [step], when, arguments, rooms
+        self.name = step.function.__name__
+
+    def launches(self, call, inputs, outputs, room):
+        """The Launches of the steps for a call.
+
+        Args:
+            room: `room(shape, dtype)`, a Placed of scratch memory on the device.
+        """
+        if self.arguments is None:
+            arguments = [*inputs, *call.form.attributes, *outputs]
+        else:
+            arguments = self.arguments(call, inputs, outputs)
+        arguments += [room(shape, dtype) for shape, dtype in self.rooms(call)]
+        return [step.launch(call, arguments) for step in self.steps if step.needed(call)]
 
 
 tuned: dict[str, list] = {}
 
 
-def kernel(op_name, *, grid: Callable, block: tuple, when: Callable = lambda call: True):
+def kernel(
+    op_name,
+    *,
+    grid: Callable,
+    block: tuple | Callable,
+    when: Callable = lambda call: True,
+    arguments: Callable | None = None,
+    rooms: Callable = lambda call: [],
+    more: tuple = (),
+):
     """Declares a function as a tuned kernel of an op. Later declarations are asked first."""
 
     def declare(function):
-        tuned.setdefault(op_name, []).insert(0, Kernel(function, when, grid, block))
+        tuned.setdefault(op_name, []).insert(0, Kernel(Step(function, grid, block, more=more), when, arguments, rooms))
+        return function
+
+    return declare
+
+
+def then(first, *, grid: Callable, block: tuple | Callable, needed: Callable = lambda call: True, more: tuple = ()):
+    """Declares a function as the next step of the kernel that begins with `first`."""
+
+    def declare(function):
+        (begun,) = [k for found in tuned.values() for k in found if k.steps[0].function is first]
+        begun.steps.append(Step(function, grid, block, needed, more))
         return function
 
     return declare

@@ -6,12 +6,11 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from refnet.definition import Op, Spec, View, size_of
+from refnet.definition import View, size_of
 from refnet.errors import EngineError
-from refnet_fast.cuda import derive, kernels
+from refnet_fast.cuda import calls, derive, kernels
 from refnet_fast.derive import Placed
 from refnet_fast.fuse import Operand, unit_shape
-from refnet_fast.kernels import KernelCall
 
 
 def compile_ptx(op, specs, attributes, capability):
@@ -29,13 +28,9 @@ def compile_ptx(op, specs, attributes, capability):
     return derive.derive(op, form, inputs, outputs, scratch).ptx(capability)
 
 
-def compile_ptx_of_tuned(op, specs, attributes, capability):
-    """The tuned kernel that serves a call, as PTX; see `compile_ptx`."""
-    form, results = op.form(*specs, **attributes), op.specs(*specs, **attributes)
-    call = KernelCall(op, form, tuple(specs), results, attributes)
-    inputs = [Placed(0, view, spec.dtype) for view, spec in zip(form.inputs, specs)]
-    outputs = [Placed(0, view, spec.dtype) for view, spec in zip(form.outputs, results)]
-    return kernels.find(call).launch(call, inputs, outputs).ptx(capability)
+def ptx_of_tuned(op, specs, attributes, capability):
+    """The tuned kernel that serves a call, as PTX, a text for each of its steps; see `compile_ptx`."""
+    return [launch.ptx(capability) for launch in calls.launches(calls.Call(op.name, tuple(specs), attributes))[1]]
 
 
 def compile_ptx_of_unit(nodes, capability):
@@ -51,11 +46,6 @@ def compile_ptx_of_unit(nodes, capability):
 # ---- what the assembler makes of it
 
 CAPABILITIES = ((8, 0), (9, 0))
-TUNED = {  # a call that each tuned kernel serves: inputs and attributes
-    "matmul": ((Spec((784, 128), "float32"), Spec((784, 512), "float32")), {"transpose1": True, "transpose2": False}),
-    "softmax": ((Spec((8, 1000), "float32"),), {"axis": 1}),
-    "sum": ((Spec((8, 1000), "float32"),), {"start": 1, "count": 1, "keepdims": False}),
-}
 
 
 def assembler():
@@ -96,22 +86,26 @@ def usage(text, capability):
 
 
 def table():
-    """[(op, capability, usage)] of every tuned kernel, assembled for every architecture of CAPABILITIES."""
+    """[(kernel's step, capability, usage)] of every tuned kernel, assembled for every architecture of CAPABILITIES."""
     kernels.load()
     rows = []
-    for name in kernels.tuned:
-        specs, attributes = TUNED[name]
-        for capability in CAPABILITIES:
-            text = compile_ptx_of_tuned(Op.named[name], specs, attributes, capability)
-            rows.append((name, capability, usage(text, capability)))
+    for found in (k for several in kernels.tuned.values() for k in several):
+        served, launches = calls.launches(calls.USUAL[found.name])
+        if served is not found:
+            raise EngineError(
+                f"the call of {found.name} in refnet_fast.cuda.calls is served by another kernel: mend it."
+            )
+        for launch in {launch.text: launch for launch in launches}.values():
+            for capability in CAPABILITIES:
+                rows.append((launch.step, capability, usage(launch.ptx(capability), capability)))
     return rows
 
 
 def main():
     """Prints the table."""
-    print(f"{'kernel':24} {'for':6} {'registers':>9} {'spilled bytes':>14} {'shared bytes':>13}")
+    print(f"{'kernel':48} {'for':6} {'registers':>9} {'spilled bytes':>14} {'shared bytes':>13}")
     for name, (major, minor), used in table():
-        print(f"{name:24} sm_{major}{minor}  {used['registers']:9} {used['spills']:14} {used['shared']:13}")
+        print(f"{name:48} sm_{major}{minor}  {used['registers']:9} {used['spills']:14} {used['shared']:13}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """From a plan to a running program: one launch for each unit, in order, on memory that stays on the device."""
 
+import functools
 import threading
 
 import numpy as np
@@ -71,12 +72,12 @@ class CudaRunning:
     def _launches(self):
         """Units that compute, checks, units that commit in place, copies: what commits does so only if no check was violated."""
         units = self.plan.units
-        launches = [self._unit(unit, None) for unit in units[: self.plan.computing]]
+        launches = [launch for unit in units[: self.plan.computing] for launch in self._unit(unit, None)]
         for number, (instruction, position, low, high) in enumerate(self.checks):
             launches.append(
                 services.check_range(self._flat(instruction.inputs[position]), low, high, number, self.flag)
             )
-        launches += [self._unit(unit, self.guard) for unit in units[self.plan.computing :]]
+        launches += [launch for unit in units[self.plan.computing :] for launch in self._unit(unit, self.guard)]
         early, late = [], []
         for value, variable in self.plan.copies:
             source = self._flat(value)
@@ -90,16 +91,17 @@ class CudaRunning:
     def _unit(self, unit, guard):
         if unit.merged:
             operands, joined = self.memory.merged_operands(unit), (merged_size(unit),)
-            launch = derive.fuse(unit.nodes[:1], operands, joined, guard)
+            launches = [derive.fuse(unit.nodes[:1], operands, joined, guard)]
         elif unit.fused:
             tensors = unit.reads() + unit.stored
             joined, strides = unit_shape(unit.shape, [t.shape for t in tensors])
             operands = {t: Operand(self.memory.address(t), t.dtype, s) for t, s in zip(tensors, strides)}
-            launch = derive.fuse(unit.nodes, operands, joined, guard)
+            launches = [derive.fuse(unit.nodes, operands, joined, guard)]
         else:
-            launch = self._single(unit.nodes[0])
-        launch.what = " ".join(node.op.name for node in unit.nodes)
-        return launch
+            launches = self._single(unit.nodes[0])
+        for launch in launches:
+            launch.what = " ".join(node.op.name for node in unit.nodes)
+        return launches
 
     def _single(self, node):
         form = node.op.form(*node.inputs, **node.attributes)
@@ -112,8 +114,8 @@ class CudaRunning:
         outputs = [Placed(self.memory.address(y), view, y.dtype) for y, view in zip(node.outputs, form.outputs)]
         chosen = kernels.find(call)
         if chosen is not None:
-            return chosen.launch(call, inputs, outputs)
-        return derive.derive(node.op, form, inputs, outputs, services.scratch(self.memory, form))
+            return chosen.launches(call, inputs, outputs, functools.partial(services.room, self.memory))
+        return [derive.derive(node.op, form, inputs, outputs, services.scratch(self.memory, form))]
 
     def _flat(self, x):
         return services.flat(self.memory.address(x), size_of(x.shape), x.dtype)

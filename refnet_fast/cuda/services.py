@@ -4,7 +4,7 @@ import numpy as np
 
 from refnet.definition import View, size_of
 from refnet_fast.cuda.derive import Kernel
-from refnet_fast.derive import Placed
+from refnet_fast.derive import Placed, itemsize
 
 
 def flat(address, size, dtype):
@@ -38,8 +38,12 @@ def copy(source, address, guard=None):
 
 def scratch(memory, form):
     """A Placed for each scratch array of a form, with room for every task."""
-    shapes = [(size_of(form.domain), *shape) for shape in form.scratch]
-    return [Placed(memory.room_for(8 * size_of(shape)), View(shape), "float64") for shape in shapes]
+    return [room(memory, (size_of(form.domain), *shape), "float64") for shape in form.scratch]
+
+
+def room(memory, shape, dtype):
+    """A Placed of scratch memory, kept as long as the plan."""
+    return Placed(memory.room_for(itemsize(dtype) * size_of(shape)), View(tuple(shape)), dtype)
 
 
 def new_word(memory, value):

@@ -1,9 +1,16 @@
-"""What the simulator lacks of a device: integers that wrap around when they are stored. NumPy refuses those that do not fit."""
+"""What the simulator lacks of a device.
+
+Integers wrap around when they are stored, where NumPy refuses those that do not fit; and functions that kernels call find the
+running block by `inside()`, as the simulator puts its `cuda` into the kernel's own module alone.
+"""
 
 import numpy as np
 from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
+from numba.cuda.simulator.kernel import _get_kernel_context as inside  # what `cuda` is in a kernel while it runs
 
 from refnet import dtypes
+
+__all__ = ["SimulatedArray", "inside", "rounding"]
 
 
 class SimulatedArray(FakeCUDAArray):

@@ -2,25 +2,48 @@
 
 import numpy as np
 import pytest
+from numba import cuda, float64
 
 import refnet_fast  # noqa: F401  (registers the engines)
-from refnet import ops  # noqa: F401  (declares the ops)
+from refnet import dtypes, ops  # noqa: F401  (declares the ops)
 from refnet.definition import Op
 from refnet.engine import get_engine
 from refnet.testing import hold
-from refnet_fast.cuda import kernels
+from refnet_fast.cuda import calls, kernels, rows
+from refnet_fast.cuda.calls import LARGE, TINY, USUAL
 from refnet_fast.cuda.engine import CudaEngine
 
 generator = np.random.default_rng(4)
 
 
-def computed(op, arrays, attributes):
-    """The result of a call, which must have run on a tuned kernel."""
+def computed(op, arrays, attributes, all_outputs=False):
+    """The results of a call, which must have run on a tuned kernel."""
     engine = CudaEngine("cuda-sim")
-    (y,) = engine.compute(op, arrays, attributes)
+    results = engine.compute(op, arrays, attributes)
     (running,) = engine._eager.values()
-    assert running.launches[-1].text in [k.text for k in kernels.tuned[op.name]]
-    return y
+    assert all(launch.step for launch in running.launches if launch.what != "check")
+    return results if all_outputs else results[0]
+
+
+@pytest.mark.parametrize("name", [name for name in TINY if name != "matmul_tiled"])
+def test_certified(name):
+    """Every kernel, on a call that leaves blocks, rows and chunks incomplete; the same bits twice."""
+    call = TINY[name]
+    found, _ = calls.launches(call)
+    assert found.name == name
+    op, arrays = Op.named[call.op], calls.arrays(call)
+    results = computed(op, arrays, call.attributes, all_outputs=True)
+    sampled = None
+    if name == "sum_of_pieces":
+        sampled = [(0, 0)]
+    assert hold(op, get_engine("cuda-sim"), arrays, call.attributes, results, sampled) <= 1
+    for y, again in zip(results, computed(op, arrays, call.attributes, all_outputs=True)):
+        np.testing.assert_array_equal(y, again)
+
+
+def test_every_kernel_has_a_call():
+    kernels.load()
+    assert {k.name for found in kernels.tuned.values() for k in found} == set(TINY) == set(USUAL) == set(LARGE)
 
 
 @pytest.mark.parametrize("transpose1, transpose2", [(False, False), (True, False), (False, True)])
@@ -55,3 +78,80 @@ def test_sum_of_long_rows():
     x[1, 0, 28], x[2, 4, 28] = np.nan, np.inf
     y = computed(op, [x], attributes)
     assert np.isfinite(y[0]) and np.isnan(y[1]) and np.isposinf(y[2])
+
+
+SPECIAL = ["sum_of_rows", "sum_of_columns", "max_of_rows", "argmax_of_rows", "logsumexp_of_rows", "log_softmax_rows"]
+SPECIAL += ["layer_normalization_rows", "batch_normalization_training_channels", "sparse_softmax_cross_entropy_rows"]
+
+
+@pytest.mark.parametrize("name", SPECIAL)
+def test_special_values(name):
+    """NaN, infinities, and ties of 0.0 and -0.0, in rows or channels of their own."""
+    call = TINY[name]
+    op, arrays = Op.named[call.op], calls.arrays(call)
+    x = arrays[0] if "column" not in name and "channels" not in name else arrays[0].T
+    x[0, 40], x[1, 3], x[2, :], x[3, 0], x[3, 5] = np.nan, np.inf, -np.inf, -np.inf, np.inf
+    x[4, :], x[4, 7], x[5, 0] = -0.0, 0.0, -np.inf
+    results = computed(op, arrays, call.attributes, all_outputs=True)
+    assert hold(op, get_engine("cuda-sim"), arrays, call.attributes, results) <= 1
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float16", "bfloat16"])
+@pytest.mark.parametrize("name", ["sum_of_rows", "softmax_rows", "layer_normalization_rows"])
+def test_other_floats(name, dtype):
+    call = TINY[name]
+    op, arrays = Op.named[call.op], [a.astype(dtypes.as_numpy(dtype)) for a in calls.arrays(call)]
+    results = computed(op, arrays, call.attributes, all_outputs=True)
+    assert results[0].dtype.name == dtype
+    assert hold(op, get_engine("cuda-sim"), arrays, call.attributes, results) <= 1
+
+
+def test_a_table_of_more_rows_than_a_digit_tells():
+    """Two passes, the last rows never picked, negative numbers, one row picked by most."""
+    indices = generator.integers(-300, 290, 40).astype("int32")
+    indices[5:20] = 7
+    dy = generator.standard_normal((40, 3)).astype("float32")
+    op, attributes = Op.named["take_x_gradient"], {"axis": 0, "length": 300}
+    dx = computed(op, [dy, indices], attributes)
+    expected = np.zeros((300, 3))
+    np.add.at(expected, indices, dy)
+    np.testing.assert_allclose(dx, expected, rtol=1e-6, atol=1e-6)
+
+
+class Warps:
+    """`cuda` with shuffles, for functions that use them: every thread leaves its value, all meet, each takes another's."""
+
+    def __init__(self):
+        self.left = {}
+
+    def __getattr__(self, name):
+        return getattr(rows.inside(), name)
+
+    def shfl_xor_sync(self, mask, value, offset):
+        here = rows.inside()
+        place = here.threadIdx.y * here.blockDim.x + here.threadIdx.x
+        self.left[place] = value
+        here.syncthreads()
+        other = self.left[place ^ offset]
+        here.syncthreads()
+        return other
+
+
+@pytest.mark.parametrize("threads", [(32, 4), (128, 1)])
+def test_rows_by_shuffles(threads, monkeypatch):
+    """What a device runs in the place of the simulator's form."""
+    monkeypatch.setattr(rows, "cuda", Warps())
+    values = generator.standard_normal((threads[1], threads[0])).cumsum(axis=1)
+    values[-1, 37 % threads[0]] = np.nan
+    sums, largest = np.zeros_like(values), np.zeros_like(values)
+
+    @cuda.jit
+    def kernel(values, sums, largest):
+        room = cuda.shared.array(128, float64)
+        x, y = cuda.threadIdx.x, cuda.threadIdx.y
+        sums[y, x] = rows.sum_by_shuffles(values[y, x], room)
+        largest[y, x] = rows.largest_by_shuffles(values[y, x], room)
+
+    kernel[1, threads](values, sums, largest)
+    np.testing.assert_allclose(sums, np.repeat(values.sum(axis=1)[:, None], threads[0], 1), rtol=1e-12)
+    np.testing.assert_array_equal(largest, np.repeat(values.max(axis=1)[:, None], threads[0], 1))

@@ -1,0 +1,198 @@
+"""Convolution of images on the register tile: nothing is copied, the image is read in place.
+
+An output row is a matrix product: its pixels are rows of `a`, neighbours one stride apart, and the taps that a kernel row lays on
+the image are neighbours too, so (tap, channel) is one run of steps; a kernel's rows are so many runs. Pixels whose window leaves
+the image have fewer taps and go one by one, so that padding multiplies nothing.
+
+Here stands what all convolutions share, and what they tell the planner.
+"""
+
+from numba import njit
+
+from refnet.definition import View, size_of
+from refnet_fast.cpu.tile import multiply, strip_for, strips
+from refnet_fast.derive import Placed, itemsize
+
+CHAIN = 2048  # additions in a row, at most, before the sum becomes one term of another: no long sum is one chain
+
+
+@njit(error_model="numpy")
+def reaching(place, extent, size, dilation):
+    """The range of taps that lie inside 0..extent-1 for a window that starts at `place`."""
+    first = min(max(0, -(place // dilation)), size)
+    return first, max(first, min(size, (extent - 1 - place) // dilation + 1))
+
+
+@njit(error_model="numpy")
+def complete(before, extent, size, stride, dilation, count):
+    """The range of windows, of `count`, that lie inside 0..extent-1 as a whole."""
+    first = min(max(0, (before + stride - 1) // stride), count)
+    return first, max(first, min(count, (extent - 1 + before - (size - 1) * dilation) // stride + 1))
+
+
+@njit(error_model="numpy")
+def taking(start, extent, stride, count):
+    """The range of windows, of `count`, in which a tap lies inside 0..extent-1: window i lays it on i * stride - start."""
+    first = min(max(0, -(-start // stride)), count)
+    return first, max(first, min(count, (extent - 1 + start) // stride + 1))
+
+
+@njit(error_model="numpy")
+def windows(strips, pixels, x, x_pixel, x_tap, k, k_taps, taps, y, y_pixel, panel, add):
+    """`pixels` results of one kind, x_pixel and y_pixel elements apart: `panel` filters of windows that lack the same taps.
+
+    Args:
+        x, k, y: addresses: of the first window's corner, of the kernel's panel, of the first result.
+        x_tap: elements from one row of taps to the next in x, and from one tap to the next.
+        k_taps: (columns, channels, filters) of the kernel; channels 0 if it is depthwise.
+        taps: the ranges (p0, p1, q0, q1) of taps that lie in the image.
+        add: whether the results are added to what is there.
+    """
+    size = strips[0]
+    (x_row, x_column), (q_count, channels, filters), (p0, p1, q0, q1) = x_tap, k_taps, taps
+    if channels == 0:  # lane by lane; a window has few taps, so no sum is long
+        at, of = x + size * (p0 * x_row + q0 * x_column), k + size * (p0 * q_count + q0) * filters
+        runs, steps, k_run = p1 - p0, q1 - q0, q_count * filters
+        multiply(
+            strips[5], pixels, runs, steps, at, x_pixel, x_column, x_row, of, filters, k_run, y, y_pixel, panel, add
+        )
+        return
+    strip, _ = strip_for(strips, panel)
+    k_row = q_count * channels * filters
+    steps, runs, times, x_run, k_run = (q1 - q0) * channels, p1 - p0, 1, x_row, k_row
+    if x_column != channels and q_count > 1:  # neighbouring taps are not neighbours in the image: a run for each
+        steps, runs, times = channels, q1 - q0, max(p1 - p0, 1)
+        x_run, k_run = x_column, channels * filters
+        if p1 == p0:
+            runs = 0
+    at_once = max(1, CHAIN // max(1, runs))
+    for p in range(p0, p0 + times):
+        done = 0
+        while done < steps or done == 0:
+            at = x + size * (p * x_row + q0 * x_column + done)
+            of = k + size * (p * k_row + (q0 * channels + done) * filters)
+            count, more = min(at_once, steps - done), add + p - p0 + done
+            multiply(strip, pixels, runs, count, at, x_pixel, 1, x_run, of, filters, k_run, y, y_pixel, panel, more)
+            done += max(count, 1)
+
+
+@njit(error_model="numpy")
+def convolve(strips, x, k, y, image, kernel, result, places, strides, dilation, padding, depthwise, add, lo, hi):
+    """Output rows lo..hi of all images.
+
+    Args:
+        x, k, y: addresses.
+        image, kernel, result: (height, width, channels), (kernel rows, columns, filters), (output rows, columns).
+        places: elements of y from one image to the next, from one row to the next, from one pixel to the next.
+        padding: places before the image, above and on the left; may be negative.
+        depthwise: whether filter f sees channel f alone.
+        add: whether the results are added to what is there.
+
+    Rows in which all windows' rows lie in the image go in bands: the pixels at their left and right edges, whose windows lack
+    columns, are taken down the band, as many at once as it has rows.
+    """
+    size = strips[0]
+    height, width, channels = image
+    p_count, q_count, filters = kernel
+    rows, columns = result
+    y_image, y_row, y_pixel = places
+    (sh, sw), (dh, dw), (top, left) = strides, dilation, padding
+    i0, i1 = complete(top, height, p_count, sh, dh, rows)
+    j0, j1 = complete(left, width, q_count, sw, dw, columns)
+    if j0 == j1:
+        j0 = j1 = columns
+    alone = p_count == 1 and q_count == 1 and sh == 1 and sw == 1 and top == 0 and left == 0
+    alone = alone and rows == height and columns == width and y_row == columns * y_pixel and y_image == rows * y_row
+    x_tap, k_taps = (dh * width * channels, dw * channels), (q_count, 0 if depthwise else channels, filters)
+    f = 0
+    while f < filters:
+        _, panel = strip_for(strips, filters - f)
+        if depthwise:
+            panel = min(panel, strips[1])
+        seen, of = x + size * f if depthwise else x, k + size * f
+        task = lo
+        while task < hi and columns > 0:
+            n, i = task // rows, task % rows
+            band = min(i1 - i, hi - task) if i0 <= i < i1 else 1
+            p0, p1 = reaching(i * sh - top, height, p_count, dh)
+            corner = seen + size * ((n * height + i * sh - top) * width - left) * channels
+            to = y + size * (n * y_image + i * y_row + f)
+            if alone:  # the pixels of all rows follow each other
+                band = hi - task
+                taps = (0, 1, 0, 1)
+                windows(strips, band * columns, corner, channels, x_tap, of, k_taps, taps, to, y_pixel, panel, add)
+            elif j0 < j1:
+                for row in range(band):
+                    at = corner + size * (row * sh * width + j0 * sw) * channels
+                    here, taps = to + size * (row * y_row + j0 * y_pixel), (p0, p1, 0, q_count)
+                    windows(strips, j1 - j0, at, sw * channels, x_tap, of, k_taps, taps, here, y_pixel, panel, add)
+            if not alone:
+                for edge in range(columns - (j1 - j0)):
+                    j = edge if edge < j0 else edge + j1 - j0
+                    q0, q1 = reaching(j * sw - left, width, q_count, dw)
+                    at, here = corner + size * j * sw * channels, to + size * j * y_pixel
+                    down, taps = sh * width * channels, (p0, p1, q0, q1)
+                    windows(strips, band, at, down, x_tap, of, k_taps, taps, here, y_row, panel, add)
+            task += band
+        f += panel
+
+
+# ---- what a call is to the planner
+
+
+def floats(call):
+    return call.dtypes in ({"float32"}, {"float64"})
+
+
+def element_size(call):
+    return itemsize(call.outputs[0].dtype)
+
+
+def output_rows(call):
+    """A task is an output row of one image or volume."""
+    return size_of(call.outputs[0].shape[:-2])
+
+
+def output_row_ns(call):
+    shape = call.outputs[0].shape
+    return shape[-2] * shape[-1] * call.form.cost * element_size(call) * 0.005 + 20
+
+
+def kernel_taps(call):
+    """A task of a kernel's gradient is a tap and a channel."""
+    return size_of(call.outputs[0].shape[:-1])
+
+
+def kernel_tap_ns(call):
+    return call.outputs[0].shape[-1] * call.form.cost * element_size(call) * 0.006 + 20
+
+
+def geometry(call):
+    a = call.attributes
+    return [a["strides"], a["dilation"], a["padding"]]
+
+
+def forward(call, inputs, outputs):
+    """Addresses, then (height, width, channels), (kernel rows, columns, filters), (output rows, columns), the rest by name."""
+    x, k, y = [*call.inputs, *call.outputs]
+    image, window, result = tuple(x.shape[1:]), (*k.shape[:-2], k.shape[-1]), tuple(y.shape[1:-1])
+    addresses = [placed.address for placed in (*inputs, *outputs)]
+    return [strips(element_size(call)), *addresses, image, window, result, *geometry(call)]
+
+
+def backward(call, inputs, outputs):
+    """As `forward`, for dy as the image and dx with its channels as the result; the kernel as an array, to be turned around."""
+    dy, dx = call.inputs[0], call.outputs[0]
+    arrays = [inputs[0].address, inputs[1], outputs[0].address]
+    return [strips(element_size(call)), *arrays, tuple(dy.shape[1:]), tuple(dx.shape[1:]), *geometry(call)]
+
+
+def to_kernel(call, inputs, outputs):
+    """As `forward`, for the kernel's gradient: as a matrix of (tap, channel) by filters; and the batch's length."""
+    x, dy, dkernel = [*call.inputs, *call.outputs]
+    (placed,) = outputs
+    lanes, filters = size_of(dkernel.shape[:-1]), dkernel.shape[-1]
+    matrix = Placed(placed.address, View((lanes, filters)), placed.dtype)
+    image, window, result = tuple(x.shape[1:]), (*dkernel.shape[:-2], filters), tuple(dy.shape[1:-1])
+    addresses = [array.address for array in inputs]
+    return [strips(element_size(call)), *addresses, matrix, x.shape[0], image, window, result, *geometry(call)]

@@ -1,0 +1,120 @@
+"""Calls that the tuned kernels serve, in three sizes: to be simulated, to be compiled and to be timed."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from refnet import dtypes
+from refnet.definition import Op, Spec, View
+from refnet_fast.cuda import kernels
+from refnet_fast.derive import Placed
+from refnet_fast.kernels import KernelCall
+
+
+class Call(NamedTuple):
+    """A call of a primitive.
+
+    Args:
+        op: its name.
+        inputs: Specs.
+        attributes: complete.
+        below: what its integers lie below, if it has any.
+    """
+
+    op: str
+    inputs: tuple
+    attributes: dict
+    below: int = 0
+
+
+def floats(*shape):
+    return Spec(shape, "float32")
+
+
+def calls(rows, features, pixels, channels, table, picked, product):
+    """{name of a tuned kernel: Call}, with arrays of these sizes.
+
+    Args:
+        rows, features: of what is worked on row by row.
+        pixels, channels: of images, each of 26 pixels.
+        table, picked: rows of a table, and how many of them are picked; each has as many elements as there are channels.
+        product: rows, columns and inner size of a matrix product.
+    """
+    whole, row, column, images = floats(rows, features), floats(rows), floats(features), floats(pixels, channels)
+    channel, labels, words = floats(channels), Spec((rows,), "int32"), Spec((picked,), "int32")
+    image, half = floats(max(1, pixels // 26), 2, 13, channels), floats(max(1, pixels // 26), 1, 6, channels)
+    last, first = ({"start": axis, "count": 1, "keepdims": False} for axis in (1, 0))
+    layer, batch = {"count": 1, "epsilon": 1e-3}, {"axis": 1, "epsilon": 1e-3}
+    pool = {"extents": (2, 13), "pool": (2, 2), "strides": (2, 2), "padding": (0, 0)}
+    m, n, k = product
+    found = {
+        "matmul_tiled": Call("matmul", (floats(k, m), floats(k, n)), {"transpose1": True, "transpose2": False}),
+        "sum_of_rows": Call("sum", (whole,), last),
+        "sum_of_pieces": Call("sum", (floats(1, max(rows * features, 16384)),), last),
+        "sum_of_columns": Call("sum", (images,), first),
+        "max_of_rows": Call("max", (whole,), last),
+        "argmax_of_rows": Call("argmax", (whole,), last),
+        "logsumexp_of_rows": Call("logsumexp", (whole,), last),
+        "softmax_rows": Call("softmax", (whole,), {"axis": 1}),
+        "log_softmax_rows": Call("log_softmax", (whole,), {"axis": 1}),
+        "softmax_gradient_rows": Call("softmax_gradient", (whole, whole), {"axis": 1}),
+        "log_softmax_gradient_rows": Call("log_softmax_gradient", (whole, whole), {"axis": 1}),
+        "layer_normalization_rows": Call("layer_normalization", (whole, column, column), layer),
+        "layer_normalization_gradient_rows": Call(
+            "layer_normalization_gradient", (whole, whole, row, row, column), layer
+        ),
+        "batch_normalization_training_channels": Call(
+            "batch_normalization_training", (images, channel, channel), batch
+        ),
+        "batch_normalization_training_gradient_channels": Call(
+            "batch_normalization_training_gradient", (images, images, channel, channel, channel), batch
+        ),
+        "max_pool2d_inputs_gradient_windows": Call("max_pool2d_inputs_gradient", (half, image), pool),
+        "average_pool2d_inputs_gradient_windows": Call("average_pool2d_inputs_gradient", (half,), pool),
+        "take_rows": Call("take", (floats(table, channels), words), {"axis": 0}, table),
+        "take_x_gradient_sorted": Call(
+            "take_x_gradient", (floats(picked, channels), words), {"axis": 0, "length": table}, table
+        ),
+        "transpose_tiles": Call("transpose", (whole,), {"axes": (1, 0)}),
+    }
+    for name, target, extra in (
+        ("softmax_cross_entropy", whole, 0),
+        ("sparse_softmax_cross_entropy", labels, features),
+    ):
+        found[f"{name}_rows"] = Call(name, (whole, target), {}, extra)
+        found[f"{name}_gradient_rows"] = Call(f"{name}_gradient", (row, whole, target), {}, extra)
+    return found
+
+
+TINY = calls(rows=9, features=45, pixels=53, channels=11, table=6, picked=251, product=(65, 65, 17))
+USUAL = calls(rows=128, features=1000, pixels=26000, channels=64, table=10000, picked=12800, product=(784, 512, 128))
+LARGE = calls(
+    rows=32768, features=1024, pixels=1048576, channels=64, table=100000, picked=524288, product=(4096, 4096, 4096)
+)  # 128 MB and more for most: far more than a device's cache holds
+
+
+def arrays(call, seed=0):
+    """Drawn inputs of a call: normal numbers (variances are squares), integers below `below`."""
+    rng = np.random.default_rng(seed)
+    drawn = [
+        rng.standard_normal(spec.shape, "float32").astype(dtypes.as_numpy(spec.dtype))
+        if dtypes.is_floating(spec.dtype)
+        else rng.integers(0, call.below, spec.shape, dtypes.as_numpy(spec.dtype))
+        for spec in call.inputs
+    ]
+    if call.op.endswith("normalization_gradient") or call.op.endswith("training_gradient"):
+        drawn[3] = drawn[3] ** 2 + 1  # the variances
+    return drawn
+
+
+def launches(call):
+    """The tuned kernel that serves a call, None if there is none, and its Launches, with every array at no address."""
+    op, attributes = Op.named[call.op], call.attributes
+    form, results = op.form(*call.inputs, **attributes), op.specs(*call.inputs, **attributes)
+    seen = KernelCall(op, form, tuple(call.inputs), tuple(results), attributes)
+    found = kernels.find(seen)
+    if found is None:
+        return None, []
+    inputs = [Placed(0, view, spec.dtype) for view, spec in zip(form.inputs, call.inputs)]
+    outputs = [Placed(0, view, spec.dtype) for view, spec in zip(form.outputs, results)]
+    return found, found.launches(seen, inputs, outputs, lambda shape, dtype: Placed(0, View(tuple(shape)), dtype))

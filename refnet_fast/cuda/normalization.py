@@ -1,0 +1,153 @@
+"""Batch normalization in training and its gradient, channels last, in float64: two passes over memory and one back.
+
+A block goes down 32 channels of a chunk of rows; a second step adds the chunks up; a third writes the result. Of float32 only:
+the variance is the mean square of distances to the channel's first element, less the square of their mean, which in float64 is
+more exact than float32 can tell.
+"""
+
+import math
+
+from numba import cuda, float64
+
+from refnet_fast.cuda.kernels import kernel, then
+from refnet_fast.cuda.reduction import CHUNK, COLUMNS, ENOUGH, LANES
+from refnet_fast.cuda.rows import finite
+
+
+def channels_last(call):
+    """Float32 rows of channels, more than one thread for each channel should go over."""
+    rows, channels, inner = call.form.inputs[0].shape
+    return call.dtypes == {"float32"} and inner == 1 and rows >= 2 * LANES and channels > 0
+
+
+def chunks(call):
+    rows, channels, _ = call.form.inputs[0].shape
+    return max(1, min(-(-rows // CHUNK), ENOUGH // -(-channels // COLUMNS)))
+
+
+def blocks(call):
+    return -(-call.form.inputs[0].shape[1] // COLUMNS), chunks(call)
+
+
+def blocks_of_channels(call):
+    return (-(-call.form.inputs[0].shape[1] // 128),)
+
+
+def rooms(call):
+    channels = call.form.inputs[0].shape[1]
+    return [((2, chunks(call), channels), "float64"), ((2, channels), "float64")]
+
+
+@kernel("batch_normalization_training", when=channels_last, grid=blocks, block=(COLUMNS, LANES), rooms=rooms)
+def batch_normalization_training_channels(x, offset, scale, epsilon, y, mean, variance, totals, moments):
+    """Each chunk's sum of distances to the channel's first element, and of their squares."""
+    first = cuda.shared.array((LANES, COLUMNS), float64)
+    second = cuda.shared.array((LANES, COLUMNS), float64)
+    column, lane, chunk = cuda.threadIdx.x, cuda.threadIdx.y, cuda.blockIdx.y
+    c = cuda.blockIdx.x * COLUMNS + column
+    size = (x.shape[0] + cuda.gridDim.y - 1) // cuda.gridDim.y
+    total, square = float64(0), float64(0)
+    if c < x.shape[1]:
+        origin = finite(float64(x[0, c, 0]))
+        for r in range(chunk * size + lane, min((chunk + 1) * size, x.shape[0]), LANES):
+            distance = float64(x[r, c, 0]) - origin
+            total += distance
+            square += distance * distance
+    first[lane, column] = total
+    second[lane, column] = square
+    cuda.syncthreads()
+    if lane == 0 and c < x.shape[1]:
+        for k in range(1, LANES):
+            total += first[k, column]
+            square += second[k, column]
+        totals[0, chunk, c] = total
+        totals[1, chunk, c] = square
+
+
+@then(batch_normalization_training_channels, grid=blocks_of_channels, block=(128,))
+def moments_of_channels(x, offset, scale, epsilon, y, mean, variance, totals, moments):
+    """One channel a thread."""
+    c = cuda.grid(1)
+    if c < x.shape[1]:
+        total, square = float64(0), float64(0)
+        for chunk in range(totals.shape[1]):
+            total += totals[0, chunk, c]
+            square += totals[1, chunk, c]
+        off = total / x.shape[0]
+        spread = square / x.shape[0] - off * off
+        if spread < 0:
+            spread = float64(0)
+        moments[0, c] = finite(float64(x[0, c, 0])) + off
+        moments[1, c] = 1 / math.sqrt(spread + epsilon) if spread + epsilon > 0 else float64(math.nan)
+        mean[c] = moments[0, c]
+        variance[c] = spread
+
+
+@then(batch_normalization_training_channels, grid=blocks, block=(COLUMNS, LANES))
+def normalized_channels(x, offset, scale, epsilon, y, mean, variance, totals, moments):
+    """Each chunk's result."""
+    c, chunk = cuda.blockIdx.x * COLUMNS + cuda.threadIdx.x, cuda.blockIdx.y
+    size = (x.shape[0] + cuda.gridDim.y - 1) // cuda.gridDim.y
+    if c < x.shape[1]:
+        center, slope, start = moments[0, c], moments[1, c] * float64(scale[c]), float64(offset[c])
+        for r in range(chunk * size + cuda.threadIdx.y, min((chunk + 1) * size, x.shape[0]), LANES):
+            y[r, c, 0] = (float64(x[r, c, 0]) - center) * slope + start
+
+
+# ---- the gradient
+
+
+@kernel("batch_normalization_training_gradient", when=channels_last, grid=blocks, block=(COLUMNS, LANES), rooms=rooms)
+def batch_normalization_training_gradient_channels(
+    dy, x, mean, variance, scale, epsilon, dx, doffset, dscale, totals, through
+):
+    """Each chunk's sum of dy, and of dy times the distance to the mean."""
+    first = cuda.shared.array((LANES, COLUMNS), float64)
+    second = cuda.shared.array((LANES, COLUMNS), float64)
+    column, lane, chunk = cuda.threadIdx.x, cuda.threadIdx.y, cuda.blockIdx.y
+    c = cuda.blockIdx.x * COLUMNS + column
+    size = (x.shape[0] + cuda.gridDim.y - 1) // cuda.gridDim.y
+    total, product = float64(0), float64(0)
+    if c < x.shape[1]:
+        center = float64(mean[c])
+        for r in range(chunk * size + lane, min((chunk + 1) * size, x.shape[0]), LANES):
+            above = float64(dy[r, c, 0])
+            total += above
+            product += above * (float64(x[r, c, 0]) - center)
+    first[lane, column] = total
+    second[lane, column] = product
+    cuda.syncthreads()
+    if lane == 0 and c < x.shape[1]:
+        for k in range(1, LANES):
+            total += first[k, column]
+            product += second[k, column]
+        totals[0, chunk, c] = total
+        totals[1, chunk, c] = product
+
+
+@then(batch_normalization_training_gradient_channels, grid=blocks_of_channels, block=(128,))
+def gradients_of_channels(dy, x, mean, variance, scale, epsilon, dx, doffset, dscale, totals, through):
+    """One channel a thread."""
+    c = cuda.grid(1)
+    if c < x.shape[1]:
+        total, product = float64(0), float64(0)
+        for chunk in range(totals.shape[1]):
+            total += totals[0, chunk, c]
+            product += totals[1, chunk, c]
+        product /= math.sqrt(float64(variance[c]) + epsilon)
+        doffset[c] = total
+        dscale[c] = product
+        through[0, c] = total / x.shape[0]
+        through[1, c] = product / x.shape[0]
+
+
+@then(batch_normalization_training_gradient_channels, grid=blocks, block=(COLUMNS, LANES))
+def gradients_through_channels(dy, x, mean, variance, scale, epsilon, dx, doffset, dscale, totals, through):
+    """Each chunk's result."""
+    c, chunk = cuda.blockIdx.x * COLUMNS + cuda.threadIdx.x, cuda.blockIdx.y
+    size = (x.shape[0] + cuda.gridDim.y - 1) // cuda.gridDim.y
+    if c < x.shape[1]:
+        center, tilt = float64(mean[c]), 1 / math.sqrt(float64(variance[c]) + epsilon)
+        slope, common, share = tilt * float64(scale[c]), through[0, c], through[1, c] * tilt
+        for r in range(chunk * size + cuda.threadIdx.y, min((chunk + 1) * size, x.shape[0]), LANES):
+            dx[r, c, 0] = (float64(dy[r, c, 0]) - common - (float64(x[r, c, 0]) - center) * share) * slope

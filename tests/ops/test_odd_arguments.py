@@ -1,0 +1,47 @@
+"""Arguments of the wrong kind, found by hostile calls: each is refused in the op's words, or taken as NumPy takes it."""
+
+import numpy as np
+import pytest
+
+from refnet import ops, random
+from refnet.errors import ArgumentError, RefnetError, ShapeError
+
+ONE, ZERO, MATRIX = np.ones(1, "float32"), np.zeros(1, "float32"), np.ones((1, 1), "float32")
+NOTHING = np.zeros((2, 0), "float32")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: ops.lamb_update(ONE, ZERO, ZERO, ONE, 0.5, 1, beta_1="x"), "lamb_update: beta_1 must be a number; got 'x'"),
+        (lambda: ops.adafactor_update(ONE, 0.0, 0.0, ZERO, ONE, 0.5, 1, beta_2_decay={}), "beta_2_decay must be a number"),
+        (lambda: ops.schedule_free_adamw_update(ONE, ONE, ZERO, ONE, 0.5, 1, warmup_steps=None), "warmup_steps must be a"),
+        (lambda: ops.muon_update(MATRIX, MATRIX, MATRIX, 0.5, steps=2**33), "steps must be 0..1000; got 8589934592"),
+        (lambda: ops.muon_update(MATRIX, MATRIX, MATRIX, 0.5, polynomial=(1.0, 2.0)), "three numbers; got 2"),
+        (lambda: ops.unstack(np.broadcast_to(np.float32(0), (1, 2**28)), axis=1), "65536 at most; axis 1 has 268435456"),
+        (lambda: ops.unique([3, 1, 3], size=5, fill_value=np.inf), "fill_value must be a whole number; got inf"),
+        (lambda: ops.unique([3, 1, 3], return_counts=NOTHING), "return_counts must be True or False"),
+        (lambda: ops.categorical_crossentropy([[0.0, 1.0]], [[0.5, 0.5]], from_logits=NOTHING), "from_logits must be True"),
+        (lambda: ops.sparse_categorical_crossentropy([1], [[0.5, 0.5]], from_logits=NOTHING), "from_logits must be True"),
+    ],
+)  # fmt: skip
+def test_refused_in_words(call, message):
+    with pytest.raises(ArgumentError) as caught:
+        call()
+    assert message in str(caught.value)
+
+
+def test_a_noise_shape_of_rows_is_refused():
+    with pytest.raises((ArgumentError, ShapeError)) as caught:
+        random.dropout(np.ones((1, 6)), 0.5, noise_shape=np.zeros((2, 0)), seed=1)
+    assert isinstance(caught.value, RefnetError) and "dropout" in str(caught.value)
+
+
+def test_arrays_of_one_number_are_taken_for_the_number():
+    three = np.array(3)
+    assert random.normal(three, seed=1).tolist() == random.normal((3,), seed=1).tolist()
+    assert [part.tolist() for part in ops.split([1, 2, 3], three)] == [[1], [2], [3]]
+
+
+def test_counts_of_unsigned_integers():
+    assert ops.bincount(np.array([3, 1], "uint8")).tolist() == [0, 1, 0, 1]
