@@ -133,7 +133,7 @@ def fft2(x: Any) -> tuple[Array, Array]:
 
 def along_both(re: TensorLike, im: TensorLike, sign: int) -> tuple[TensorLike, TensorLike]:
     rows = transformed(re, im, sign)
-    both = transformed(*[ops.swapaxes(part, -1, -2) for part in rows], sign)
+    both = transformed(ops.swapaxes(rows[0], -1, -2), ops.swapaxes(rows[1], -1, -2), sign)
     return ops.swapaxes(both[0], -1, -2), ops.swapaxes(both[1], -1, -2)
 
 
@@ -232,8 +232,8 @@ def irfft(x: Any, fft_length: int | None = None) -> Array:
     if n % 2 == 0:
         weights[-1] = 1
     weights = (weights / n).astype(dtypes.as_numpy(dtype_of(re)))
-    parts = [of_length(ops.multiply(of_length(v, n // 2 + 1), weights), n) for v in (re, im)]
-    return transformed(*parts, 1)[0]
+    re, im = (of_length(ops.multiply(of_length(v, n // 2 + 1), weights), n) for v in (re, im))
+    return transformed(re, im, 1)[0]
 
 
 # ---- pieces of signals
