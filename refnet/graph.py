@@ -158,6 +158,9 @@ class Constant(Tensor):
         super().__init__(self.value.shape, dtype)
 
 
+KerasTensor = Tensor  # Keras's name
+
+
 class Residence(Protocol):
     """Where an engine keeps variables: a device's memory."""
 

@@ -37,6 +37,7 @@ class Program:
             read that it belongs to.
         mode: training or inference, and what was trainable at compile.
         counter: an int64 Variable that counts the runs of programs that draw random numbers. A new one if None.
+        start: what reads of a variable see before it is assigned; its value where this has none.
     Attributes:
         instructions: in an order in which they can run.
         commits: {variable: the tensor it takes}.
@@ -49,7 +50,9 @@ class Program:
         assignments: Iterable[Assignment] = (),
         mode: Mode | None = None,
         counter: Variable | None = None,
+        start: dict[Variable, Tensor] | None = None,
     ):
+        self._start: dict[Any, Tensor] = start or {}
         self.inputs, self.mode = list(inputs), mode or Mode(False)
         self.counter = counter if counter is not None else Variable(0, "int64", trainable=False, name="run_counter")
         held = sorted((a for a in assignments if self.mode.holds(a.guard)), key=lambda a: a.number)
@@ -88,7 +91,7 @@ class Program:
                 return self.counter
             earlier = [a for a in self._held.get(tensor, ()) if a.number < at] if at != LATEST else ()
             if not earlier:
-                return tensor
+                return self._start.get(tensor, tensor)
             tensor, at = earlier[-1].value, earlier[-1].number
         return tensor
 

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import inspect
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,25 @@ from refnet import dtypes, mixed_precision
 from refnet.annotations import Array, Shape
 from refnet.arrays import as_array, is_array_like
 from refnet.errors import ArgumentError, DtypeError, RefnetError, ShapeError, did_you_mean, in_layer
-from refnet.graph import Call, Condition, Tensor, Variable, as_tensor, phase, trace
+from refnet.graph import Call, Condition, Mode, Tensor, Variable, as_tensor, phase, trace
 from refnet.layers.immediate import computed
+from refnet.layers.input_spec import check_inputs
 from refnet.layers.masks import mask_of, open_masks, pass_masks
 from refnet.layers.returned import identity
 from refnet.naming import snake_case, unique_name
 from refnet.registration import take_room
 from refnet.structure import flatten, mapped
+
+
+def _built(build: Callable[..., None]) -> Callable[..., None]:
+    """A `build` after which the layer counts as built, whoever calls it."""
+
+    @functools.wraps(build)
+    def built(self: "Layer", *args: Any, **kwargs: Any) -> None:
+        build(self, *args, **kwargs)
+        self.built = True
+
+    return built
 
 
 @functools.cache
@@ -57,6 +69,7 @@ class Layer:
     first_dtype: str | None = None  # of the Input that `input_shape=` stands for; floatx if None
     trains_by_default = False  # whether a call on arrays that leaves `training` open trains, as that of RandomFlip
     branches_on_training = True  # whether `call` looks at `training`, or only hands it on
+    input_spec: Any = None  # an InputSpec, or a list of them, that a subclass may set
     supports_masking = False  # whether `compute_mask` says which of the outputs' steps hold something
 
     def __init_subclass__(cls, **more: Any) -> None:
@@ -64,6 +77,8 @@ class Layer:
         Layer.kinds[cls.__name__] = cls
         if cls.__module__.startswith("refnet."):
             Layer.built_in[cls.__name__] = cls
+        if "build" in vars(cls) and not cls.__module__.startswith("refnet.models."):  # models know when they are built
+            cls.build = _built(cls.build)  # type: ignore[method-assign]
         if "compute_mask" in vars(cls) and "supports_masking" not in vars(cls):
             cls.supports_masking = True
 
@@ -130,6 +145,7 @@ class Layer:
         Args:
             input_shape: the inputs' shape, in the inputs' own structure; None where a dimension is open.
         """
+        self.built = True
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """The layer's outputs, written with ops."""
@@ -350,7 +366,62 @@ class Layer:
         args = tuple(mapped(self._taken, a) for a in args)
         kwargs = {key: mapped(self._taken, a) for key, a in kwargs.items()}
         self._build_for(args, kwargs)
+        if self.input_spec is not None and args:
+            check_inputs(self, args[0])
         return self._in_graph(args, kwargs)
+
+    def stateless_call(
+        self,
+        trainable_variables: Sequence[Any],
+        non_trainable_variables: Sequence[Any],
+        *args: Any,
+        return_losses: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """The call with other values of the variables, which stay as they are; on tensors it can be differentiated.
+
+        Args:
+            trainable_variables, non_trainable_variables: values, in the order of these attributes.
+            args, kwargs: those of the call; `training` False if it is not given.
+            return_losses: whether the losses that the call and regularizers add are returned too.
+        Returns:
+            (outputs, non_trainable_variables), the latter as the call leaves them; and a list of losses.
+        Raises:
+            ArgumentError: a layer without weights yet, another number of values.
+        Source: Keras 3 `Layer.stateless_call`.
+        """
+        from refnet.stateless import Pure
+
+        if not self.built:
+            raise ArgumentError(
+                f"{self.name}.stateless_call: it is not built yet: call it once, or build(input_shape)."
+            )
+        trained, kept = self.trainable_variables, self.non_trainable_variables
+        if (len(trainable_variables), len(non_trainable_variables)) != (len(trained), len(kept)):
+            raise ArgumentError(
+                f"{self.name}.stateless_call: it has {len(trained)} trainable and {len(kept)} other variables; got "
+                f"{len(trainable_variables)} and {len(non_trainable_variables)} values."
+            )
+
+        def called(*inner: Any, **more: Any) -> Any:
+            outputs = self(*inner, **more)
+            return outputs, self._losses_of([inner, more], outputs) if return_losses else []
+
+        key = ("stateless", bool(kwargs.get("training")), return_losses, *trained, None, *kept)
+        if key not in self._programs:
+            self._programs[key] = Pure(self, called, [*trained, *kept], bool(kwargs.get("training")))
+        values = [*trainable_variables, *non_trainable_variables]
+        (outputs, losses), new = self._programs[key](values, *args, **kwargs)
+        rest = new[len(trained) :]
+        return (outputs, rest, losses) if return_losses else (outputs, rest)
+
+    def _losses_of(self, inputs: Any, outputs: Any) -> list[Any]:
+        """What the call from these inputs to these outputs, and the regularizers, add to the loss."""
+        from refnet.models.functional import Graph
+
+        mode, given = Mode(bool(trace.training), trace.captured), [x for x in flatten(inputs) if isinstance(x, Tensor)]
+        added = [loss for loss, guard in Graph(given, flatten(outputs)).losses if mode.holds(guard)]
+        return added + [v.regularizer(v) for v in self.trainable_variables if v.regularizer is not None]
 
     def _taken(self, x: Any) -> Any:
         """An argument as `call` gets it: arrays become tensors, floating tensors take the layer's dtype."""

@@ -1,6 +1,6 @@
 """The graph of a model: what lies between its inputs and outputs, and how it is copied when the model is called."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any
 
 from refnet.annotations import TensorLike
@@ -67,14 +67,23 @@ class Graph:
         """
         return _Copy(self, inputs, training).outputs()
 
-    def called_again(self, inputs: list[Tensor]) -> list[Tensor]:
+    def called_again(
+        self,
+        inputs: list[Tensor],
+        call: Callable[..., Any] | None = None,
+        what: str = "masks cannot be brought into it",
+    ) -> list[Tensor]:
         """The layers called once more, on other inputs: masks on these say which ops the layers write, so a copy will not do.
 
+        Args:
+            inputs: what stands in the place of the graph's.
+            call: called with a layer and the arguments of its call; the layer itself if None.
+            what: for the error: what is not possible then.
         Raises:
             ArgumentError: a layer closes over a tensor of the graph, and would read the old one.
         """
         for layer in self.closing_over():
-            raise ArgumentError(f"{layer.name} closes over tensors of the model, so masks cannot be brought into it.")
+            raise ArgumentError(f"{layer.name} closes over tensors of the model, so {what}.")
         new: dict[Tensor, Any] = dict(zip(self.inputs, inputs))
 
         def at(x: Any) -> Any:
@@ -85,7 +94,8 @@ class Graph:
                 results: Any = node_of(event.op, tuple(map(at, event.inputs)), event.attributes)
             else:
                 given = {key: mapped(at, a) for key, a in event.arguments.items()}
-                results = event.layer(mapped(at, event.inputs), *given.pop("args", ()), **given)
+                arguments = (mapped(at, event.inputs), *given.pop("args", ()))
+                results = event.layer(*arguments, **given) if call is None else call(event.layer, *arguments, **given)
             new.update(zip(flatten(event.outputs), flatten(results)))
         return [new[y] for y in self.outputs]
 

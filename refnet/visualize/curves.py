@@ -184,8 +184,14 @@ def scatter_2d(
     kinds = None if labels is None else np.asarray(labels)
     if kinds is None or kinds.dtype.kind in "US":
         axis.scatter(*at.T, s=14, color=BLUE if kinds is None else GREY, alpha=0.7)
-        for text, (x, y) in zip([] if kinds is None else kinds, at):
-            axis.annotate(str(text), (x, y), xytext=(3, 3), textcoords="offset points", fontsize=9)
+        words: Any = [] if kinds is None else kinds
+        keep_apart(
+            figure,
+            [
+                axis.annotate(str(w), p, xytext=(3, 3), textcoords="offset points", fontsize=9)
+                for w, p in zip(words, at)
+            ],
+        )
     else:
         colours = colour_map("tab10")
         for kind in np.unique(kinds):
@@ -193,3 +199,18 @@ def scatter_2d(
             axis.scatter(*at[kinds == kind].T, s=9, alpha=0.6, color=colours(int(kind) % 10), label=label)
         axis.legend(frameon=False, markerscale=2, loc="center left", bbox_to_anchor=(1, 0.5))
     return saved(figure, to_file)
+
+
+def keep_apart(figure: Any, texts: Sequence[Any]) -> None:
+    """Puts each annotation at the first corner of its point where it covers none before it; where there is none, at the first."""
+    corners = [("left", "bottom"), ("left", "top"), ("right", "bottom"), ("right", "top")]
+    figure.draw_without_rendering()  # places the axes
+    taken: list[Any] = []
+    for text in texts:
+        for across, along in [*corners, corners[0]]:
+            text.set(ha=across, va=along)
+            text.xyann = (3 if across == "left" else -3, 3 if along == "bottom" else -3)
+            box = text.get_window_extent()
+            if not any(box.overlaps(other) for other in taken):
+                break
+        taken.append(box)

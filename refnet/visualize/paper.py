@@ -32,6 +32,7 @@ def colour_map(name: str) -> Any:
 def new_figure(width: float, height: float, title: str | None) -> Any:
     """An empty Figure that depends on no window system."""
     figure = matplotlib("figure").Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
     if title:
         figure.suptitle(title, fontsize=13, fontweight="bold")
     return figure

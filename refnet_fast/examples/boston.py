@@ -38,9 +38,8 @@ def main(job: Job) -> None:
     job.result(
         "baseline: always the median", evaluation.best_constant(train_targets, test_targets)["mean_absolute_error"]
     )
-    smooth = visualize.series(
-        {"MAE": _without_beginning(by_epoch)}, title="MAE, mean of 4 folds, smoothed", x_label="epoch"
-    )
+    title = "Validation error by epoch, mean of 4 folds, smoothed"
+    smooth = visualize.series({"MAE": _without_beginning(by_epoch)}, None, title, "epoch", "thousands of dollars")
     job.picture("folds", smooth)
 
     job.say("the final model, 80 epochs on all training data")
@@ -51,7 +50,9 @@ def main(job: Job) -> None:
     predicted = model.predict(x_test)[:, 0]
     order = np.argsort(test_targets)
     lines = {"true price": test_targets[order], "predicted": predicted[order]}
-    prices = visualize.series(lines, title="102 test houses, cheapest first", y_label="thousands of dollars")
+    prices = visualize.series(
+        lines, title="102 test houses, cheapest first", x_label="house", y_label="thousands of dollars"
+    )
     prices.axes[0].lines[1].set(linestyle="", marker="o", markersize=4)
     prices.axes[0].legend(frameon=False)
     job.picture("prices", prices)

@@ -48,11 +48,11 @@ def main(job: Job) -> None:
     job.picture("curves", visualize.training_curves(history, title="IMDB reviews, Conv1D"))
 
     weather = jena.Weather(job.seed)
-    steps, epochs, every = job.pick((500, 20, 1), (25, 3, 20))
+    steps, epochs, every = jena.sizes(job, weather)
     histories = {}
     for name, recurrent, book in (("Conv1D", False, 0.4521), ("Conv1D, then GRU", True, 0.2730)):
         job.say(f"weather: {name}")
-        _, histories[name] = jena.trained(weather, weather_stack(recurrent), steps, job.epochs(epochs, epochs), every)
+        _, histories[name] = jena.trained(weather, weather_stack(recurrent), steps, epochs, every)
         job.result(f"weather, {name}: best validation MAE", min(histories[name].history["val_loss"]), book)
     job.note(f"weather: {weather.about}")
     job.picture("weather", visualize.training_curves(histories, title="Jena: validation MAE"))

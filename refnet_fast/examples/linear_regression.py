@@ -50,7 +50,8 @@ def main(job: Job) -> None:
     points.set(linestyle="", marker="o")
     figure.axes[0].legend(frameon=False)
     job.picture("line", figure)
-    falling = visualize.series({"mean squared error / 2": losses}, x_label="step")
+    steps = np.arange(1, len(losses) + 1)
+    falling = visualize.series({"mean squared error / 2": losses}, steps, "Gradient descent", "step", "loss")
     falling.axes[0].set(xscale="log", yscale="log")
     job.picture("loss", falling)
 

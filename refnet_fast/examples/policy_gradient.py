@@ -76,7 +76,10 @@ def main(job: Job) -> None:
         if number % 10 == 0:
             job.say(f"round {number}: {CARTS} poles stood {lengths[-1]:.0f} of {STEPS} steps, in the mean")
     job.result("steps a pole stands at the beginning", lengths[0])
-    job.result("steps it stands, best of 5 rounds in a row", max(np.convolve(lengths, np.ones(5) / 5, "valid")))
+    rounds = min(5, len(lengths))
+    job.result(
+        "steps it stands, best of 5 rounds in a row", max(np.convolve(lengths, np.ones(rounds) / rounds, "valid"))
+    )
     job.result("steps it stands, last 5 rounds", np.mean(lengths[-5:]))
     job.note("the book has no such program; it names reinforcement learning as the fourth branch of learning")
     job.picture("learning", visualize.series({"mean of 32 poles": lengths}, x_label="round", y_label="steps standing"))

@@ -47,6 +47,8 @@ def main(job: Job) -> None:
     tokenizer = Tokenizer()
     tokenizer.fit_on_texts(QUESTIONS)
     spoken = pad_sequences(tokenizer.texts_to_sequences(QUESTIONS))
+    count = job.pick(None, 4000)
+    train, train_topics, test, test_topics = (part[:count] for part in (train, train_topics, test, test_topics))
     asked, answers = questions_about(train, train_topics, job.seed)
     asked_test, answers_test = questions_about(test, test_topics, job.seed + 1)
     texts, texts_test = (pad_sequences(part, maxlen=100) for part in (train, test))

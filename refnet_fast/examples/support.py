@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import json
+import math
 import pathlib
 import sys
 import time
@@ -48,7 +49,7 @@ def run(main: Callable[[], None]) -> None:
 
 def shown(value: float) -> str:
     """A figure in a table: whole numbers whole."""
-    return f"{value:,.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:.4g}"
+    return f"{value:,.0f}" if abs(value) < 1e15 and value == int(value) else f"{value:.4g}"
 
 
 class Job:
@@ -70,6 +71,7 @@ class Job:
         self.notes: list[str] = []
         self.pictures: list[str] = []
         self._epochs, self._started = given.epochs, time.perf_counter()
+        self._used = time.process_time()
 
     def pick(self, full: Any, quick: Any) -> Any:
         """One value for a full run, another for a quick one."""
@@ -120,9 +122,13 @@ class Job:
         console.print(f"{time.perf_counter() - self._started:.1f} s")
 
     def as_json(self) -> str:
-        seconds = round(time.perf_counter() - self._started, 3)
+        """The run as a line of JSON; a figure that is not finite is null. `processor_seconds` counts all threads."""
         words = ("name", "engine", "seed", "quick", "results", "book", "notes", "pictures")
-        return json.dumps({**{word: getattr(self, word) for word in words}, "seconds": seconds})
+        told = {word: getattr(self, word) for word in words}
+        told["results"] = {name: value if math.isfinite(value) else None for name, value in self.results.items()}
+        told["seconds"] = round(time.perf_counter() - self._started, 3)
+        told["processor_seconds"] = round(time.process_time() - self._used, 3)
+        return json.dumps(told, allow_nan=False)
 
 
 def run_program(main: Callable[[Job], None]) -> None:

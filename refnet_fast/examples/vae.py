@@ -46,7 +46,7 @@ class VariationalLayer(layers.Layer):
 
 def main(job: Job) -> None:
     (x_train, _), (x_test, y_test) = mnist.load_data()
-    count, tested = job.pick((60000, 10000), (800, 300))
+    count, tested = job.pick((60000, 10000), (640, 200))
     x_train = x_train[:count, :, :, None].astype("float32") / 255
     x_test, y_test = x_test[:tested, :, :, None].astype("float32") / 255, y_test[:tested]
 
@@ -55,14 +55,20 @@ def main(job: Job) -> None:
     z_mean, z_log_var = encoder(image)
     decoded = decoder(layers.Lambda(sampling)([z_mean, z_log_var]))
     vae = models.Model(image, VariationalLayer()([image, decoded, z_mean, z_log_var]))
-    vae.compile(optimizer="rmsprop", loss=None)
+    # The book's rmsprop begins with steps of three times its rate in all 12,544 weights of a unit; the logarithm of the variance
+    # overshoots, and one batch near the beginning has a loss of a million. Adam's first steps are as long as its later ones.
+    vae.compile(optimizer="adam", loss=None)
 
     job.say(f"training on {count} digits")
-    history = vae.fit(x_train, epochs=job.epochs(10, 4), batch_size=16, validation_data=(x_test, None))
+    history = vae.fit(x_train, epochs=job.epochs(10, 3), batch_size=16, validation_data=(x_test, None))
     job.result("parameters", vae.count_params(), book=550629)
     job.result("parameters of the decoder", decoder.count_params(), book=56385)
     job.result("loss, last epoch", history.history["loss"][-1], book=0.1794)
     job.result("validation loss, last epoch", history.history["val_loss"][-1], book=0.1801)
+
+    job.note(
+        "the book's optimizer is rmsprop, with which one of the first batches has a loss of up to a million; here it is Adam"
+    )
 
     job.picture("manifold", visualize.latent_manifold(decoder, 15, title="Digits, decoded from all over the plane"))
     codes, _ = encoder.predict(x_test)

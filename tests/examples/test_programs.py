@@ -3,6 +3,7 @@
 What a program must reach is what tells learning from not learning, measured against its own baseline or a number far from it.
 """
 
+import argparse
 import json
 import os
 import pathlib
@@ -10,6 +11,8 @@ import subprocess
 import sys
 
 import pytest
+
+from refnet_fast.examples.support import Job
 
 ROOT = pathlib.Path(__file__).parents[2]
 PROGRAMS = ROOT / "refnet_fast" / "examples"
@@ -110,6 +113,30 @@ def test_arguments_and_the_same_seed(tmp_path):
     assert first["engine"] == "derived" and second["seed"] == 5 and not third["quick"]
     assert first["results"]["loss"] == pytest.approx(third["results"]["loss"], rel=1e-6)
     assert (tmp_path / "output" / "linear_regression_line.png").exists()
+
+
+@pytest.mark.skipif(not (DATA / "pima-indians-diabetes.csv").exists(), reason="the data set is not in $REFNET_DATA_DIR")
+def test_plain_python_and_compiled_definitions_train_alike(tmp_path):
+    first, second = (
+        json.loads(
+            run("pima", tmp_path, "--quick", "--json", "--epochs", "1", "--engine", engine).stdout.splitlines()[-1]
+        )
+        for engine in ("reference", "derived")
+    )
+    assert [first["engine"], second["engine"]] == ["reference", "derived"]
+    assert first["results"] == pytest.approx(second["results"], abs=0.01)
+
+
+def test_results_that_are_no_numbers_are_null_in_json(tmp_path):
+    job = Job("name", argparse.Namespace(quick=True, seed=1, output=tmp_path, epochs=2))
+    job.result("whole", 3, book=4)
+    job.result("diverged", float("nan"))
+    job.result("overflowed", float("inf"))
+    told = json.loads(job.as_json(), parse_constant=pytest.fail)
+    assert told["results"] == {"whole": 3, "diverged": None, "overflowed": None} and told["book"] == {"whole": 4}
+    assert told["quick"] is True
+    assert job.epochs(9, 5) == 2 and job.pick(1, 2) == 2
+    job.report()
 
 
 def test_what_is_refused_is_told_in_a_line(tmp_path):

@@ -1,0 +1,77 @@
+"""Timing a program's training by parts of it: what is cut, what is counted. Keras itself takes part in tests/peers."""
+
+import json
+import types
+
+import numpy as np
+import pytest
+
+from refnet_fast.examples import beside_keras
+from refnet_fast.examples.beside_keras import Batches, Clock, validation_of
+
+
+def test_arrays_are_cut_to_whole_batches_and_the_held_out_part_is_left_out():
+    x, y = {"a": np.zeros((103, 2)), "b": np.zeros((103, 4))}, np.arange(103)
+    train = Batches(x, y, 10, None, "steps_per_epoch")
+    assert train.steps == 11
+    held = validation_of(train, {"validation_split": 0.2})
+    assert (train.steps, held.steps) == (9, 3) and held.y[0] == 82
+    part = train.part(3)
+    assert part["x"]["a"].shape == (30, 2) and part["y"].tolist() == list(range(30)) and part["batch_size"] == 10
+    assert len(train.part(99)["y"]) == 82
+    assert validation_of(train, {}) is None
+    given = validation_of(train, {"validation_data": (x["a"], None)})
+    assert given.steps == 11 and given.part(1)["y"] is None
+
+
+def test_generators_and_data_sets_keep_their_steps():
+    def batches():
+        while True:
+            yield np.zeros((2, 2)), np.zeros(2)
+
+    train = Batches(batches(), None, None, 500, "steps_per_epoch")
+    assert train.steps == 500 and not train.arrays
+    part = train.part(7)
+    assert part["steps_per_epoch"] == 7 and next(part["x"])[0].shape == (2, 2)
+
+
+def test_a_clock_counts_what_a_whole_training_takes(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(beside_keras.time, "process_time", lambda: now[0])
+
+    class Model:
+        layers = ()
+
+        def fit(self, x, y, batch_size, verbose):
+            now[0] += 0.5 * len(x) / batch_size
+            return types.SimpleNamespace(history={"loss": [1.0]})
+
+        def evaluate(self, x, y, batch_size, verbose, return_dict):
+            now[0] += 0.25 * len(x) / batch_size
+            return {"loss": 2.0}
+
+        def train_on_batch(self, x):
+            now[0] += 3.0
+
+        def predict_on_batch(self, x):
+            return x
+
+    clock = Clock(Model, seconds=3.0)
+    model, x = Model(), np.zeros((320, 1))
+    history = model.fit(x, x, batch_size=32, epochs=7, validation_data=(x[:64], x[:64]))
+    assert history.history == {"loss": [1.0] * 7, "val_loss": [2.0] * 7}
+    assert clock.total == pytest.approx(7 * (10 * 0.5 + 2 * 0.25)) and clock.first == pytest.approx(1.5)
+    spent = now[0]
+    model.fit(x, x, batch_size=32, epochs=1)
+    assert now[0] == spent and clock.total == pytest.approx(7 * 5.5 + 5)  # known already
+    for _ in range(20):
+        model.train_on_batch(x)
+    assert now[0] == spent + 9 and clock.total == pytest.approx(7 * 5.5 + 5 + 57)
+
+
+def test_every_program_named_is_one_and_reports_end_in_a_line_of_json(capsys, monkeypatch):
+    assert all((beside_keras.HERE / f"{name}.py").exists() for name in beside_keras.PROGRAMS)
+    monkeypatch.setattr(beside_keras, "measure", lambda *given: print("noise") or {"given": given})
+    monkeypatch.setattr(beside_keras.sys, "path", ["", "kept"])
+    beside_keras.child("pima", "jax", "2")
+    assert json.loads(capsys.readouterr().out) == {"given": ["pima", "jax", 2.0]}
