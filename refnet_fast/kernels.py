@@ -23,6 +23,7 @@ FAMILIES = (
     "recurrent_simple",
     "recurrent_lstm",
     "recurrent_gru",
+    "recurrent_gru_before",
     "activation",
     "loss",
     "reduction",
