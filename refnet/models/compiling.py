@@ -73,6 +73,7 @@ class Compilable(Layer):
         self._steps: dict[Any, Any] = {}
         self._executables: dict[Any, Any] = {}
         self._row_shapes: dict[Any, list[Any] | None] = {}
+        self._lean: dict[Any, Any] = {}  # what `function` knows by engine, shapes and dtypes
         self._traced_steps: dict[Any, Any] = {}  # of steps that methods write: see `stepping.py`
         self._logs: dict[Any, dict[str, Any]] = {}  # what such a step shows, by its program
         self._structures: dict[Any, Any] = {}  # how its outputs are put together
@@ -170,6 +171,7 @@ class Compilable(Layer):
         self._steps.clear()
         self._executables.clear()
         self._row_shapes.clear()
+        self._lean.clear()
 
     @property
     def built_graph(self) -> Graph | None:
