@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from refnet import dtypes
-from refnet.definition import Op, Spec, View
+from refnet.definition import Op, Spec, View, size_of
 from refnet_fast.cuda import kernels
 from refnet_fast.derive import Placed
 from refnet_fast.kernels import KernelCall
@@ -136,17 +136,25 @@ LARGE = calls(
 )  # 128 MB and more for most: far more than a device's cache holds
 
 
+DRAWN = 2**20 + 7  # numbers that are drawn for an array; more of them begin again
+
+
 def arrays(call, seed=0):
     """Drawn inputs of a call: normal numbers (variances are squares), integers below `below`."""
     rng = np.random.default_rng(seed)
-    drawn = [
-        rng.standard_normal(spec.shape, "float32").astype(dtypes.as_numpy(spec.dtype))
-        if dtypes.is_floating(spec.dtype)
-        else rng.integers(0, call.below, spec.shape, dtypes.as_numpy(spec.dtype))
-        for spec in call.inputs
-    ]
+    drawn = []
+    for spec in call.inputs:
+        kind, size = dtypes.as_numpy(spec.dtype), size_of(spec.shape)
+        some = min(size, DRAWN)
+        if dtypes.is_floating(spec.dtype):
+            numbers = rng.standard_normal(some, "float32").astype(kind)
+        else:
+            numbers = rng.integers(0, call.below, some, kind)
+        drawn.append(np.resize(numbers, spec.shape))
     if call.op.endswith("normalization_gradient") or call.op.endswith("training_gradient"):
         drawn[3] = drawn[3] ** 2 + 1  # the variances
+    if call.op == "adam_update":
+        drawn[2] = drawn[2] ** 2  # the mean squares
     return drawn
 
 
