@@ -235,7 +235,8 @@ def measure(name: str, library: str, seconds: float) -> dict[str, Any]:
     if library != "refnet_fast":
         put_keras_behind()
     silent = Silent("refnet_fast.visualize")
-    sys.modules.update({"refnet_fast.visualize": silent, "refnet_fast.visualize.curves": silent})
+    curves = importlib.import_module("refnet.visualize.curves")
+    sys.modules.update({"refnet_fast.visualize": silent, "refnet_fast.visualize.curves": curves})
     import refnet_fast
 
     refnet_fast.visualize = silent  # type: ignore[assignment]
