@@ -57,6 +57,11 @@ CPU_MUTANTS = [
     KernelMutant("a mean in the place of a total", "cpu", "activation", "softmax", "softmax_lanes", "out[c] = out[c] / total", "out[c] = out[c] / out.size"),
     KernelMutant("the dot product without its product", "cpu", "activation", "softmax_gradient", "softmax_gradient_lanes", "total += a[i] * b[i]", "total += a[i]", "rows"),
     KernelMutant("the total of the wrong array", "cpu", "activation", "log_softmax_gradient", "log_softmax_gradient_lanes", "total = row_sum(above)", "total = row_sum(row)"),
+    KernelMutant("a query that sees its successor", "cpu", "attention", "dot_product_attention", "attention_blocks", "min(max(s - first, 0), lanes)", "min(max(s - first - 1, 0), lanes)"),
+    KernelMutant("slopes of logits without their mean", "cpu", "attention", "dot_product_attention_query_gradient", "attention_query_gradient_blocks", "weight * (slopes[j] - shift[j])", "weight * slopes[j]"),
+    KernelMutant("a key that hears masked queries", "cpu", "attention", "dot_product_attention_key_gradient", "attention_key_gradient_blocks", "hide(part, mask[b, n, t, first:end], kind(0))", "pass"),
+    KernelMutant("a key that stays the same in all rounds", "cpu", "random", "dropout_mask", "dropout_masks", "(k0 + 0x9E3779B9)", "(k0 + 0)"),
+    KernelMutant("fractions of one bit less", "cpu", "random", "random_uniform", "uniform_numbers", "np.uint32(32 - bits)", "np.uint32(33 - bits)"),
     KernelMutant("the second matrix always its first row", "cpu", "contraction", "matmul", "matmul_dots", "row_dot(a[n, i], b[n, j])", "row_dot(a[n, i], b[n, 0])"),
     KernelMutant("every batch the first", "cpu", "contraction", "matmul", "matmul_dots", "n, i = task // y.shape[1], task % y.shape[1]\n        for j", "n, i = 0, task % y.shape[1]\n        for j"),
     KernelMutant("a mean over one less", "cpu", "row_normalization", "layer_normalization", "layer_normalization_rows", "row_sum(row) / row.size", "row_sum(row) / max(row.size - 1, 1)"),
@@ -65,6 +70,18 @@ CPU_MUTANTS = [
     KernelMutant("the kernel turned around in one axis only", "cpu", "convolution", "conv2d_inputs_gradient", "conv2d_inputs_gradient_rows", "q_first + (q_count - 1 - q) * q_step", "q_first + q * q_step"),
     KernelMutant("each layer of the kernel overwrites the last", "cpu", "convolution3d", "conv3d", "conv3d_rows", "False, o - o0, first, end", "False, 0, first, end"),
     KernelMutant("a layer of dy without its place", "cpu", "convolution3d", "conv3d_kernel_gradient", "conv3d_kernel_gradient_rows", "(n * layers + h0) * above", "n * layers * above"),
+    KernelMutant("a kernel row's taps all the first", "cpu", "depthwise", "conv2d_kernel_gradient", "depthwise_kernel_gradient_panels", "a * sw + q * dw - left", "a * sw - left"),
+    KernelMutant("every tied element takes the slope", "cpu", "pooling", "max_pool2d_inputs_gradient", "max_pool2d_inputs_gradient_images", "left[j, c] = select(wins, nothing, slope)", "left[j, c] = slope"),
+    KernelMutant("means over the whole window at the edge too", "cpu", "pooling", "average_pool2d", "average_pool2d_rows", "row_count * (end - first)", "row_count * pool[1]"),
+    KernelMutant("shares one pixel further", "cpu", "pooling", "average_pool2d_inputs_gradient", "average_pool2d_inputs_gradient_images", "pixels[place + j * step, c] += shares[j, c]", "pixels[max(place, 0) + j * step, c] += shares[j, c]"),
+    KernelMutant("the fourth of four rows left out", "cpu", "normalization", "batch_normalization_training", "batch_normalization_training_columns", "(d2 * d2 + d3 * d3)", "d2 * d2"),
+    KernelMutant("what moves the mean not taken off", "cpu", "normalization", "batch_normalization_training_gradient", "batch_normalization_training_gradient_columns", "above[c] - shift[c]", "above[c] + 0 * shift[c]"),
+    KernelMutant("the right column weighted as the left", "cpu", "warping", "sample_bilinear", "sample_bilinear_rows", "w01 * x[n, r, s + 1, c]", "w00 * x[n, r, s + 1, c]"),
+    KernelMutant("points outside read pixel 0", "cpu", "warping", "sample_nearest", "sample_nearest_rows", "x[n, r, s, c] if r >= 0 and s >= 0 else fill\n", "x[n, max(r, 0), max(s, 0), c]\n"),
+    KernelMutant("states let through by the update gate", "cpu", "recurrent_gru_before", "gru", "gru_rows_reset_before", "scale_row(seen[n], z[units:])", "scale_row(seen[n], z[:units])"),
+    KernelMutant("the reset gate's slope without its state", "cpu", "recurrent_gru_before", "gru_gradient", "gru_gradient_rows_reset_before", "add_products(back[n], before, outer", "add_products(back[n], back[n], outer"),
+    KernelMutant("the cell's slope by the gates' activation", "cpu", "recurrent_lstm", "lstm_gradient", "lstm_gradient_rows_of_any", "slope_row(into_cell, shown, activation)", "slope_row(into_cell, shown, recurrent_activation)"),
+    KernelMutant("a candidate that is not reset", "cpu", "recurrent_gru", "gru", "gru_rows_of_any", "multiply_rows(z[units : 2 * units], inner, z[2 * units :])", "copy_row(inner, z[2 * units :])"),
 ]  # fmt: skip
 
 CUDA_MUTANTS = [
@@ -80,10 +97,14 @@ CUDA_MUTANTS = [
     KernelMutant("the gradient of a row without its tilt", "cuda", "row_normalization", "layer_normalization_gradient", "layer_normalization_gradient_rows", "- total - normal * product) * slope", "- total) * slope"),
     KernelMutant("the gradient to the last of equals", "cuda", "pooling", "max_pool2d_inputs_gradient", "max_pool2d_inputs_gradient_windows", "if value > best or", "if value >= best or"),
     KernelMutant("equal numbers in one place", "cuda", "indexing", "take_x_gradient", "take_x_gradient_sorted", "ranks[j] = before", "ranks[j] = 0"),
-    KernelMutant("the end of a row's numbers one too far", "cuda", "indexing", "take_x_gradient", "take_x_gradient_sorted", "numbers[last, middle] <= row", "numbers[last, middle] <= row + 1"),
+    KernelMutant("the end of a row's numbers one too far", "cuda", "indexing", "take_x_gradient", "take_x_gradient_sorted", "end = first_not_below(numbers[last], row + 1)", "end = first_not_below(numbers[last], row + 2)"),
     KernelMutant("a tile that is not turned", "cuda", "shapes", "transpose", "transpose_tiles", "= tile[column, k]", "= tile[k, column]"),
     KernelMutant("the last step of a tile left out", "cuda", "contraction", "matmul", "matmul_tiled", "for k in range(DEPTH):", "for k in range(DEPTH - 1):"),
-    KernelMutant("the second step reads the first's rows", "cuda", "contraction", "matmul", "matmul_tiled", "b[n, first + k, start + j]", "b[n, k, start + j]"),
+    KernelMutant("the second step reads the first's rows", "cuda", "contraction", "matmul", "matmul_tiled", "begin, slot = (first + ahead + 1) * DEPTH", "begin, slot = first * DEPTH"),
+    KernelMutant("a part of a sum that is cut forgotten", "cuda", "contraction", "matmul", "matmul_tiled", "for part in range(1, sizes[3])", "for part in range(2, sizes[3])"),
+    KernelMutant("windows that start too far to the right", "cuda", "convolution", "conv2d", "conv2d_tiled", "rows_of=(1, strides, tuple(-p for p in padding)", "rows_of=(1, strides, padding"),
+    KernelMutant("taps in the wrong direction", "cuda", "convolution", "conv2d_inputs_gradient", "conv2d_inputs_gradient_tiled", "tuple(-d for d in dilation)", "dilation"),
+    KernelMutant("every window meets the first output gradients", "cuda", "convolution", "conv2d_kernel_gradient", "conv2d_kernel_gradient_tiled", "size_of(x[1:]), filters, 0)", "size_of(x[1:]), 1, 0)"),
 ]  # fmt: skip
 
 
@@ -191,6 +212,8 @@ def python_kernel(mutant, text):
         kernels.kernel = sound
     # the compiled ones are called by compiled kernels only; np.maximum, too, gives NaN where there is one
     stand_ins = {"exp": np.exp, "log": np.log, "maximum": np.maximum, "multiply": call_strip}
+    stand_ins |= {"tanh": np.tanh, "sigmoid": lambda x: 1 / (1 + np.exp(-x))}
+    stand_ins["select"] = lambda condition, x, y: x if condition else y
     for own in helpers:
         stand_ins |= {name: f for name, f in own.items() if getattr(f, "__module__", None) == own["__name__"]}
     scope |= {name: f for name, f in stand_ins.items() if name in scope}
@@ -221,18 +244,14 @@ def cuda_call(mutant):
     """A call that the tuned kernel serves, and tasks of it to look at."""
     from refnet_fast.cuda import calls
 
-    if mutant.kernel not in ("softmax_rows", "matmul_tiled"):
+    if mutant.kernel != "softmax_rows":
         arrays = calls.arrays(calls.TINY[mutant.kernel])
         if mutant.file in ("extremum", "pooling"):
             arrays[-1] = np.sign(arrays[-1])  # ties
         return arrays, calls.TINY[mutant.kernel].attributes, None
-    rng = np.random.default_rng(1)
-    if mutant.op == "softmax":
-        x = rng.normal(size=(2, 150)).astype("float32")
-        x[:, 2] += 1000  # in an even thread's share; without the largest taken off it overflows
-        return [x], {"axis": 1}, None
-    a, b = rng.normal(size=(65, 17)).astype("float32"), rng.normal(size=(17, 65)).astype("float32")
-    return [a, b], {"transpose1": False, "transpose2": False}, [(0, 0, 0), (0, 3, 64), (0, 64, 10), (0, 63, 63)]
+    x = np.random.default_rng(1).normal(size=(2, 150)).astype("float32")
+    x[:, 2] += 1000  # in an even thread's share; without the largest taken off it overflows
+    return [x], {"axis": 1}, None
 
 
 def cuda_rejection(mutant, text, directory):

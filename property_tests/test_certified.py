@@ -93,6 +93,50 @@ def test_sampled_tasks_of_convolutions_of_many_widths(native_engine, name, data)
     check(name, native_engine, arrays, attributes, [tuple(int(i) for i in rng.integers(0, y)) for _ in range(2)])
 
 
+@pytest.mark.parametrize("name", ["", "_query_gradient", "_key_gradient"])
+@given(data=st.data())
+def test_sampled_tasks_of_attention_over_many_places(native_engine, name, data):
+    """More queries and keys than a tuned kernel works on at a time, with every kind of mask, and infinities behind them.
+
+    Bias and mask are shared by the batch, so that one compiled kernel serves all.
+    """
+    draw = Drawn(data)
+    rng = np.random.default_rng(draw.integer(0, 2**16))
+    batch, group, heads = 2, draw.integer(1, 2), draw.integer(1, 2)
+    queries, keys, features, depth = draw.integer(1, 70), draw.integer(1, 300), draw.integer(1, 20), draw.integer(1, 20)
+    normal = lambda *shape: rng.standard_normal(shape).astype("float32")
+    q, k = normal(batch, queries, group * heads, features), normal(batch, keys, heads, features)
+    v, logits = normal(batch, keys, heads, depth), (batch, group * heads, queries, keys)
+    shapes = ((), (1, 1, 1, keys), (queries, keys), (1, 1, queries, 1), (1, *logits[1:]))
+    bias, mask = normal(*draw.choice(shapes)), rng.random(draw.choice(shapes)) < draw.choice((0.1, 0.7, 1.0))
+    attributes = {"scale": 0.3, "is_causal": draw.flag()}
+    op, arrays = Op.named["dot_product_attention" + name], [q, k, v, bias, mask]
+    if draw.flag():  # a key that is masked may hold anything
+        mask = np.broadcast_to(mask, (1, *logits[1:])).copy()
+        mask[..., keys // 2] = False
+        k[:, keys // 2], v[:, keys // 2] = np.inf, np.nan
+        arrays[4] = mask
+    if name:
+        _, height = Op.named["dot_product_attention"](*arrays, **attributes)
+        arrays = [normal(*q.shape[:3], depth), *arrays, height, normal(*logits[:3])]
+    result = (*logits[:3],) if name != "_key_gradient" else k.shape[:3]
+    tasks = {tuple(int(i) for i in rng.integers(0, result)) for _ in range(2)}
+    check(op.name, native_engine, arrays, attributes, sorted(tasks))
+
+
+@pytest.mark.parametrize("name", ["batch_normalization_training", "batch_normalization_training_gradient"])
+def test_moments_of_many_rows(native_engine, name):
+    """2500 rows of 8 channels, half of them far from 0: mean and variance are joined from those of several blocks."""
+    rng = np.random.default_rng(0)
+    x = (rng.standard_normal((2500, 8)) * ([1, 5] * 4) + [0, 300] * 4).astype("float32")
+    offset, scale = rng.standard_normal((2, 8)).astype("float32")
+    arrays = [x, offset, scale]
+    if name.endswith("gradient"):
+        dy = rng.standard_normal(x.shape).astype("float32")
+        arrays = [dy, x, x.mean(axis=0), x.var(axis=0), scale]
+    check(name, native_engine, arrays, {"axis": 1, "epsilon": 1e-3}, [(0,), (7,)])
+
+
 def test_sums_that_cancel(engine):
     """Fixed ULP limits fail here: the exact sum is tiny beside its terms."""
     x = np.concatenate([np.full(500, 1e4), [1e-3], np.full(500, -1e4)]).astype("float32")

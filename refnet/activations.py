@@ -99,13 +99,15 @@ known: dict[str, Function] = {
 }
 
 
-def get(identifier: Any) -> Function | None:
-    """A function by name; None stays None.
+def get(identifier: Any) -> Function:
+    """A function by name, or as itself; `linear` for None.
 
     Raises:
         ArgumentError: an unknown name, with the near ones.
     """
-    function: Function | None = resolved("activation", identifier, known)
+    if identifier is None:
+        return linear
+    function: Function = resolved("activation", identifier, known)
     return function
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refnet import dtypes, ops, random, utils
+from refnet import dtypes, naming, ops, random, utils
 from refnet.annotations import Array, Shape, TensorLike
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Assignment, Condition, Constant, Mode, Tensor, Variable, as_tensor, assignment, phase, trace
@@ -76,6 +76,57 @@ def in_train_phase(x: Any, alt: Any, training: Any = None) -> Any:
 def in_test_phase(x: Any, alt: Any, training: Any = None) -> Any:
     """x at inference, alt in training."""
     return in_train_phase(alt, x, training)
+
+
+def set_epsilon(value: float) -> None:
+    """For Keras's programs: the small number is part of the definitions, so only 1e-7 is taken.
+
+    Raises:
+        ArgumentError: another number.
+    """
+    if value != epsilon():
+        raise ArgumentError(
+            f"set_epsilon: the definitions use {epsilon()}; it cannot be {value!r}. Layers take epsilon=."
+        )
+
+
+def set_image_data_format(data_format: str) -> None:
+    """For Keras's programs: layers that are not told take channels last, so only "channels_last" is taken.
+
+    Raises:
+        ArgumentError: another data format.
+    """
+    if data_format != "channels_last":
+        raise ArgumentError(
+            f"set_image_data_format: the default is 'channels_last'; got {data_format!r}. Give layers data_format='channels_first'."
+        )
+
+
+def get_uid(prefix: str = "") -> int:
+    """A number that counts the calls with this prefix, from 1, until `clear_session`."""
+    return naming.unique_number(prefix)
+
+
+def is_float_dtype(dtype: Any) -> bool:
+    """Whether a dtype is floating."""
+    return dtypes.is_floating(dtypes.standardize(dtype))
+
+
+def is_int_dtype(dtype: Any) -> bool:
+    """Whether a dtype is one of integers, with or without sign."""
+    return dtypes.is_integer(dtypes.standardize(dtype))
+
+
+def result_type(*names: Any) -> str:
+    """The dtype in which arrays of these dtypes are combined.
+
+    >>> result_type("int32", "float16")
+    'float16'
+    """
+    return dtypes.promote(*map(dtypes.standardize, names))
+
+
+is_keras_tensor, standardize_dtype = utils.is_keras_tensor, utils.standardize_dtype
 
 
 # ---- values

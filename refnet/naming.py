@@ -8,6 +8,7 @@ from refnet import registration
 from refnet.errors import ArgumentError, did_you_mean
 
 _counts: dict[str, int] = {}
+_numbers: dict[str, int] = {}
 
 
 def snake_case(name: str) -> str:
@@ -24,9 +25,16 @@ def unique_name(prefix: str) -> str:
     return prefix if count == 0 else f"{prefix}_{count}"
 
 
+def unique_number(prefix: str) -> int:
+    """1 the first time that a prefix is given, then 2 ..."""
+    _numbers[prefix] = _numbers.get(prefix, 0) + 1
+    return _numbers[prefix]
+
+
 def reset_names() -> None:
     """Default names start again."""
     _counts.clear()
+    _numbers.clear()
 
 
 def found(kind: str, name: Any, known: Mapping[str, Any]) -> Any:

@@ -37,6 +37,7 @@ class Program:
             read that it belongs to.
         mode: training or inference, and what was trainable at compile.
         counter: an int64 Variable that counts the runs of programs that draw random numbers. A new one if None.
+        start: what reads of a variable see before it is assigned; its value where this has none.
     Attributes:
         instructions: in an order in which they can run.
         commits: {variable: the tensor it takes}.
@@ -49,7 +50,9 @@ class Program:
         assignments: Iterable[Assignment] = (),
         mode: Mode | None = None,
         counter: Variable | None = None,
+        start: dict[Variable, Tensor] | None = None,
     ):
+        self._start: dict[Any, Tensor] = start or {}
         self.inputs, self.mode = list(inputs), mode or Mode(False)
         self.counter = counter if counter is not None else Variable(0, "int64", trainable=False, name="run_counter")
         held = sorted((a for a in assignments if self.mode.holds(a.guard)), key=lambda a: a.number)
@@ -88,7 +91,7 @@ class Program:
                 return self.counter
             earlier = [a for a in self._held.get(tensor, ()) if a.number < at] if at != LATEST else ()
             if not earlier:
-                return tensor
+                return self._start.get(tensor, tensor)
             tensor, at = earlier[-1].value, earlier[-1].number
         return tensor
 
@@ -221,10 +224,10 @@ def check_ranges(instruction: Instruction, arrays: Sequence[Array]) -> None:
     if op.ranges is None:
         return
     for position, (low, high) in op.ranges(*instruction.inputs, **instruction.attributes).items():
-        check_range(place_of(instruction), arrays[position], low, high)
+        check_range(instruction, arrays[position], low, high)
 
 
-def check_range(what: str, array: Array, low: int, high: int) -> None:
+def check_range(what: Instruction | str, array: Array, low: int, high: int) -> None:
     import numpy as np
 
     outside = np.argwhere((array < low) | (array >= high))
@@ -233,7 +236,18 @@ def check_range(what: str, array: Array, low: int, high: int) -> None:
         raise out_of_range(what, place, int(array[place]), low, high)
 
 
-def out_of_range(what: str, place: Sequence[int], index: int, low: int, high: int, batch: str = "") -> DataError:
-    """The error of an index outside low..high-1, which stands at `place` of the indices (of a batch)."""
+def out_of_range(
+    what: Instruction | str, place: Sequence[int], index: int, low: int, high: int, batch: str = ""
+) -> DataError:
+    """The error of an index outside low..high-1, which stands at `place` of the indices (of a batch).
+
+    Args:
+        what: the instruction that reads it, or its name.
+    """
+    advice = ""
+    if isinstance(what, Instruction):
+        call = what.node.call if what.node is not None else None
+        advice = getattr(call.layer, "index_advice", lambda _: "")(index) if call is not None else ""
+        what = place_of(what)
     one = f"the one at {list(place)}{batch}" if len(place) else f"the index{batch}"
-    return DataError(f"{what}: indices must lie in {low}..{high - 1}; {one} is {index}.")
+    return DataError(f"{what}: indices must lie in {low}..{high - 1}; {one} is {index}.{advice}")

@@ -79,6 +79,9 @@ def custom_object_scope(objects: dict[str, Any] | None) -> Iterator[None]:
         _state.scope = before
 
 
+CustomObjectScope = custom_object_scope
+
+
 @contextmanager
 def reading_file(safe: bool, room: int | None = None) -> Iterator[None]:
     """While a model is made from a file.

@@ -6,6 +6,7 @@ Everything else is computed wide, as in a derived kernel, and rounded at each no
 """
 
 import ast
+import functools
 import inspect
 import textwrap
 import types as python_types
@@ -113,11 +114,17 @@ class Emitted:
     def function(self, function, attributes, mode):
         """The name under which a scalar definition (or a function of refnet.scalars) is available in this mode."""
         name = f"{function.__name__}_{mode}"
-        if name in self.imports or name in self.texts:
-            return name
+        if name not in self.imports and name not in self.texts:
+            imports, texts = texts_of(function, tuple(attributes), mode)
+            self.imports.update(imports)
+            self.texts.update(texts)
+        return name
+
+    def add(self, name, function, attributes, mode):
+        """Writes down a function that is not there yet, after what it calls."""
         if function.__module__ == scalars.__name__:
             self.imports[name] = elementary_import(function.__name__, mode, name)
-            return name
+            return
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
         definition = tree.body[0]
         definition.name, definition.returns = name, None
@@ -128,10 +135,17 @@ class Emitted:
         definition.body = [Precision(function, attributes, mode, self).visit(part) for part in definition.body]
         flags = '@njit(error_model="numpy", fastmath={"contract"}, forceinline=True)\n'
         self.texts[name] = flags + ast.unparse(ast.fix_missing_locations(tree)) + "\n"
-        return name
 
     def text(self):
         return "\n".join(self.imports.values()) + "\n\n" + "\n\n".join(self.texts.values()) + "\n"
+
+
+@functools.cache  # a step has hundreds of nodes of a few kinds
+def texts_of(function, attributes, mode):
+    """(imports, texts) by name: a scalar definition and all that it calls, as one kernel's text needs them."""
+    emitted = Emitted()
+    emitted.add(f"{function.__name__}_{mode}", function, attributes, mode)
+    return emitted.imports, emitted.texts
 
 
 def elementary_import(function, mode, name):

@@ -32,7 +32,6 @@ class Unit:
         stored: the outputs that must lie in memory.
         commits: {output: variable} where the output is written straight into the variable.
         merged: for an optimizer's updates of one kind: all of them are in `nodes`, to be run as one.
-        chain: number of the block chain it belongs to (units that run block by block over the same rows), or None.
     """
 
     def __init__(self, nodes, fused):
@@ -40,7 +39,6 @@ class Unit:
         self.stored: list = []
         self.commits: dict = {}
         self.merged = False
-        self.chain = None
 
     @property
     def shape(self):
@@ -100,13 +98,15 @@ class Plan:
         return x
 
     def checked(self):
-        """[(instruction, input position, low, high)]: integers from outside that must lie in a range."""
-        return [
-            (instruction, position, low, high)
-            for instruction in self.instructions
-            if instruction.op.ranges is not None
-            for position, (low, high) in instruction.op.ranges(*instruction.inputs, **instruction.attributes).items()
-        ]
+        """[(instruction, input position, low, high)]: integers from outside that must lie in a range, each asked once."""
+        found: dict = {}
+        for instruction in self.instructions:
+            if instruction.op.ranges is not None:
+                ranges = instruction.op.ranges(*instruction.inputs, **instruction.attributes)
+                for position, (low, high) in ranges.items():
+                    key = self.base(instruction.inputs[position]), low, high
+                    found.setdefault(key, (instruction, position, low, high))
+        return list(found.values())
 
     def violation(self, flag, array_of, where=""):
         """The DataError of a raised flag: number of the check * 2**40 + position of the index.
@@ -118,7 +118,7 @@ class Plan:
         instruction, position, low, high = self.checked()[flag >> 40]
         indices = array_of(instruction.inputs[position])
         index = np.unravel_index(flag & (2**40 - 1), indices.shape)
-        return out_of_range(place_of(instruction), [int(i) for i in index], int(indices[index]), low, high, where)
+        return out_of_range(instruction, [int(i) for i in index], int(indices[index]), low, high, where)
 
     # ---- 16-bit floats
 

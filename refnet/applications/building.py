@@ -111,7 +111,7 @@ class Request:
             raise ArgumentError(
                 f"{self.net}: with its top, the weights 'imagenet' have 1000 classes; got {self.classes}."
             )
-        if activations.get(self.classifier_activation) not in (activations.get(None), activations.softmax):
+        if activations.get(self.classifier_activation) not in (activations.linear, activations.softmax):
             raise ArgumentError(
                 f"{self.net}: with trained weights, classifier_activation is None or 'softmax'; "
                 f"got {self.classifier_activation!r}."

@@ -3,6 +3,7 @@
 import importlib
 import json
 import pathlib
+import shutil
 import struct
 import time
 import zlib
@@ -76,15 +77,16 @@ def png(pixels: Array) -> bytes:
 
 
 def graph_of(model: Any) -> Any:
-    """A model's layers and bare ops as TensorBoard's graph: a node each, inner models as scopes."""
+    """A model's layers and bare ops as TensorBoard's graph: a node each, inner models as scopes, which it shows closed."""
     made = _package("compat.proto.graph_pb2").GraphDef()
-    _add_nodes(made, model, model.name, {})
+    _add_nodes(made, model, "", {})
     return made
 
 
 def _add_nodes(made: Any, model: Any, scope: str, fed: dict[Any, str]) -> dict[Any, str]:
     """The nodes of one model. Gives the node of every tensor.
 
+    scope: what its nodes' names start with: "" or "outer/".
     fed: the nodes that its inputs come from, where it is called by an outer model.
     """
     from refnet.graph import Node
@@ -101,11 +103,11 @@ def _add_nodes(made: Any, model: Any, scope: str, fed: dict[Any, str]) -> dict[A
     ]
     for x, layer in order.inputs.items():
         if x not in node_of:
-            node_of[x] = _add_node(made, f"{scope}/{layer.name}", "Placeholder", [], x)
+            node_of[x] = _add_node(made, f"{scope}{layer.name}", "Placeholder", [], x)
     used: dict[str, int] = {}
     for _, operation, event in sorted(events, key=lambda entry: entry[0]):
         bare = isinstance(operation, Node)
-        name = f"{scope}/{operation.op.name if bare else operation.name}"
+        name = f"{scope}{operation.op.name if bare else operation.name}"
         used[name] = used.get(name, -1) + 1
         name = f"{name}_call_{used[name]}" if used[name] else name
         read = flatten([event.inputs, getattr(event, "arguments", [])])
@@ -113,7 +115,7 @@ def _add_nodes(made: Any, model: Any, scope: str, fed: dict[Any, str]) -> dict[A
         inner = getattr(operation, "graph", None)
         if inner is not None:
             into = dict(zip(inner.inputs, [node_of[x] for x in flatten(event.inputs) if x in node_of]))
-            results = _add_nodes(made, operation, name, into)
+            results = _add_nodes(made, operation, f"{name}/", into)
             node_of.update((y, results[own]) for y, own in zip(flatten(event.outputs), inner.outputs) if own in results)
             continue
         outputs = flatten(event.outputs)
@@ -145,10 +147,11 @@ class TensorBoard(Callback):
             training stop after every batch, and costs speed).
         profile_batch: of Keras; must be 0.
         embeddings_freq: after every so many epochs the vectors of Embedding layers are written, for the projector; 0 for never.
-        embeddings_metadata: a file that names the rows of the embeddings, or a dict of files by the layers' names.
+        embeddings_metadata: a file that names the rows of the embeddings, or a dict of files by the layers' names: in log_dir, or
+            from elsewhere, then it is copied there.
     Raises:
         MissingPackageError: without the package tensorboard.  ArgumentError: a layer that is no Embedding among
-        embeddings_metadata.
+        embeddings_metadata, or a file that does not exist.
     Source: Keras 3 `callbacks.TensorBoard`.
     """
 
@@ -231,10 +234,11 @@ class TensorBoard(Callback):
     def _write_weights(self, epoch: int) -> None:
         for layer in self.model.layers:
             for weight in layer.weights:
-                self.file("train").histogram(f"{weight.name}/histogram", weight.numpy(), epoch)
+                tag = weight.name if weight.name.startswith(f"{layer.name}/") else f"{layer.name}/{weight.name}"
+                self.file("train").histogram(f"{tag}/histogram", weight.numpy(), epoch)
                 pixels = _pixels(weight.numpy()) if self.write_images else None
                 if pixels is not None:
-                    self.file("train").image(f"{weight.name}/image", pixels, epoch)
+                    self.file("train").image(f"{tag}/image", pixels, epoch)
 
     def _embeddings(self) -> list[Embedding]:
         return [layer for layer in self.model.all_layers() if isinstance(layer, Embedding)]
@@ -248,12 +252,25 @@ class TensorBoard(Callback):
                 raise ArgumentError(
                     f"TensorBoard: embeddings_metadata names a layer {name!r}; the model's embeddings are {names}."
                 )
+        self.log_dir.mkdir(parents=True, exist_ok=True)
         for name in names:
             metadata = by_layer.get(name) if by_layer else self.embeddings_metadata
             text += f"embeddings {{\n  tensor_name: {json.dumps(name)}\n  tensor_path: {json.dumps(_tsv(name))}\n"
-            text += f"  metadata_path: {json.dumps(str(metadata))}\n}}\n" if metadata else "}\n"
-        self.log_dir.mkdir(parents=True, exist_ok=True)
+            text += f"  metadata_path: {json.dumps(self._at_hand(metadata))}\n}}\n" if metadata else "}\n"
         (self.log_dir / "projector_config.pbtxt").write_text(text, encoding="utf-8")
+
+    def _at_hand(self, metadata: Any) -> str:
+        """A file of names as the projector finds it: TensorBoard reads none outside the folder, so another one is copied into it."""
+        given, folder = pathlib.Path(metadata), self.log_dir.resolve()
+        for path in (folder / given, given):
+            if path.is_file() and path.resolve().is_relative_to(folder):
+                return str(path.resolve().relative_to(folder))
+        if not given.is_file():
+            raise ArgumentError(
+                f"TensorBoard: embeddings_metadata names {str(metadata)!r}; there is no such file, nor in {self.log_dir}."
+            )
+        shutil.copyfile(given, folder / given.name)
+        return given.name
 
     def _write_embeddings(self) -> None:
         for layer in self._embeddings():

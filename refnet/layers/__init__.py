@@ -1,5 +1,8 @@
 """Layers: what models are made of. `base.py` says what a layer is."""
 
+from typing import Any
+
+from refnet.errors import ArgumentError
 from refnet.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from refnet.layers.adaptive import (
     AdaptiveAveragePooling1D,
@@ -41,6 +44,7 @@ from refnet.layers.image_preprocessing import (
     RandomZoom,
     Resizing,
 )
+from refnet.layers.input_spec import InputSpec
 from refnet.layers.lookup import IntegerLookup, StringLookup
 from refnet.layers.masking import Masking
 from refnet.layers.merging import (
@@ -127,3 +131,36 @@ from refnet.layers.transposed import (
     Convolution3DTranspose,
 )
 from refnet.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
+
+
+def serialize(layer: Any) -> Any:
+    """A layer as a config: {"module", "class_name", "config", "registered_name"}.
+
+    >>> serialize(Dense(2, name="last"))["class_name"]
+    'Dense'
+    """
+    from refnet.saving.serialization import serialized
+
+    return serialized(layer)
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+    """A new layer from what `serialize` gave.
+
+    Args:
+        config: the config.
+        custom_objects: {name: class} of the user's.
+    Raises:
+        ArgumentError: a config that describes something else.
+
+    >>> deserialize(serialize(Dense(2, name="last"))).units
+    2
+    """
+    from refnet.registration import custom_object_scope
+    from refnet.saving.serialization import restored
+
+    with custom_object_scope(custom_objects):
+        made = restored(config)
+    if not isinstance(made, Layer):
+        raise ArgumentError(f"layers.deserialize takes what layers.serialize gave; got {config!r}.")
+    return made

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import inspect
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,62 @@ import numpy as np
 from refnet import dtypes, mixed_precision
 from refnet.annotations import Array, Shape
 from refnet.arrays import as_array, is_array_like
-from refnet.errors import ArgumentError, DtypeError, RefnetError, ShapeError, did_you_mean, in_layer
-from refnet.graph import Call, Condition, Tensor, Variable, as_tensor, phase, trace
+from refnet.errors import (
+    ArgumentError,
+    DtypeError,
+    MissingArgumentError,
+    RefnetError,
+    ShapeError,
+    did_you_mean,
+    in_layer,
+)
+from refnet.graph import Call, Condition, Mode, Tensor, Variable, as_tensor, phase, trace
 from refnet.layers.immediate import computed
+from refnet.layers.input_spec import check_inputs
 from refnet.layers.masks import mask_of, open_masks, pass_masks
 from refnet.layers.returned import identity
 from refnet.naming import snake_case, unique_name
 from refnet.registration import take_room
 from refnet.structure import flatten, mapped
+
+
+def _built(build: Callable[..., None]) -> Callable[..., None]:
+    """A `build` after which the layer counts as built, whoever calls it."""
+
+    @functools.wraps(build)
+    def built(self: "Layer", *args: Any, **kwargs: Any) -> None:
+        build(self, *args, **kwargs)
+        self.built = True
+
+    return built
+
+
+@functools.cache
+def _signature(kind: type) -> inspect.Signature:
+    return inspect.signature(kind.__init__)  # type: ignore[misc]  # of a class that is about to be made
+
+
+def _check_arguments(kind: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Raises MissingArgumentError unless __init__ takes these arguments."""
+    try:
+        _signature(kind).bind(None, *args, **kwargs)
+    except TypeError as error:
+        parameters = list(_signature(kind).parameters.values())[1:]
+        needed = [p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+        missing = [name for name in needed[len(args) :] if name not in kwargs]
+        if missing:
+            example = ", ".join(
+                [
+                    *map(repr, args),
+                    *(f"{key}={value!r}" for key, value in kwargs.items()),
+                    *(f"{n}=..." for n in missing),
+                ]
+            )
+            raise MissingArgumentError(
+                f"{kind.__name__} needs {' and '.join(missing)}: {kind.__name__}({example})."
+            ) from None
+        told = ", ".join(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD) or "none"
+        raise MissingArgumentError(f"{kind.__name__}: {error}. Its arguments: {told}.") from None
 
 
 @functools.cache
@@ -57,6 +105,7 @@ class Layer:
     first_dtype: str | None = None  # of the Input that `input_shape=` stands for; floatx if None
     trains_by_default = False  # whether a call on arrays that leaves `training` open trains, as that of RandomFlip
     branches_on_training = True  # whether `call` looks at `training`, or only hands it on
+    input_spec: Any = None  # an InputSpec, or a list of them, that a subclass may set
     supports_masking = False  # whether `compute_mask` says which of the outputs' steps hold something
 
     def __init_subclass__(cls, **more: Any) -> None:
@@ -64,10 +113,13 @@ class Layer:
         Layer.kinds[cls.__name__] = cls
         if cls.__module__.startswith("refnet."):
             Layer.built_in[cls.__name__] = cls
+        if "build" in vars(cls) and not cls.__module__.startswith("refnet.models."):  # models know when they are built
+            cls.build = _built(cls.build)  # type: ignore[method-assign]
         if "compute_mask" in vars(cls) and "supports_masking" not in vars(cls):
             cls.supports_masking = True
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Layer":
+        _check_arguments(cls, args, kwargs)
         layer = super().__new__(cls)
         layer._arguments = (args, kwargs)
         return layer
@@ -130,6 +182,7 @@ class Layer:
         Args:
             input_shape: the inputs' shape, in the inputs' own structure; None where a dimension is open.
         """
+        self.built = True
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """The layer's outputs, written with ops."""
@@ -350,7 +403,62 @@ class Layer:
         args = tuple(mapped(self._taken, a) for a in args)
         kwargs = {key: mapped(self._taken, a) for key, a in kwargs.items()}
         self._build_for(args, kwargs)
+        if self.input_spec is not None and args:
+            check_inputs(self, args[0])
         return self._in_graph(args, kwargs)
+
+    def stateless_call(
+        self,
+        trainable_variables: Sequence[Any],
+        non_trainable_variables: Sequence[Any],
+        *args: Any,
+        return_losses: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """The call with other values of the variables, which stay as they are; on tensors it can be differentiated.
+
+        Args:
+            trainable_variables, non_trainable_variables: values, in the order of these attributes.
+            args, kwargs: those of the call; `training` False if it is not given.
+            return_losses: whether the losses that the call and regularizers add are returned too.
+        Returns:
+            (outputs, non_trainable_variables), the latter as the call leaves them; and a list of losses.
+        Raises:
+            ArgumentError: a layer without weights yet, another number of values.
+        Source: Keras 3 `Layer.stateless_call`.
+        """
+        from refnet.stateless import Pure
+
+        if not self.built:
+            raise ArgumentError(
+                f"{self.name}.stateless_call: it is not built yet: call it once, or build(input_shape)."
+            )
+        trained, kept = self.trainable_variables, self.non_trainable_variables
+        if (len(trainable_variables), len(non_trainable_variables)) != (len(trained), len(kept)):
+            raise ArgumentError(
+                f"{self.name}.stateless_call: it has {len(trained)} trainable and {len(kept)} other variables; got "
+                f"{len(trainable_variables)} and {len(non_trainable_variables)} values."
+            )
+
+        def called(*inner: Any, **more: Any) -> Any:
+            outputs = self(*inner, **more)
+            return outputs, self._losses_of([inner, more], outputs) if return_losses else []
+
+        key = ("stateless", bool(kwargs.get("training")), return_losses, *trained, None, *kept)
+        if key not in self._programs:
+            self._programs[key] = Pure(self, called, [*trained, *kept], bool(kwargs.get("training")))
+        values = [*trainable_variables, *non_trainable_variables]
+        (outputs, losses), new = self._programs[key](values, *args, **kwargs)
+        rest = new[len(trained) :]
+        return (outputs, rest, losses) if return_losses else (outputs, rest)
+
+    def _losses_of(self, inputs: Any, outputs: Any) -> list[Any]:
+        """What the call from these inputs to these outputs, and the regularizers, add to the loss."""
+        from refnet.models.functional import Graph
+
+        mode, given = Mode(bool(trace.training), trace.captured), [x for x in flatten(inputs) if isinstance(x, Tensor)]
+        added = [loss for loss, guard in Graph(given, flatten(outputs)).losses if mode.holds(guard)]
+        return added + [v.regularizer(v) for v in self.trainable_variables if v.regularizer is not None]
 
     def _taken(self, x: Any) -> Any:
         """An argument as `call` gets it: arrays become tensors, floating tensors take the layer's dtype."""
@@ -377,6 +485,10 @@ class Layer:
                 self.build(_shapes_in(args[0]) if args else None)
         self.built = True
 
+    def index_advice(self, index: int) -> str:
+        """What to do about an index that an op of this layer's found outside of its range; empty, or a sentence after a space."""
+        return ""
+
     def call_parameters(self) -> tuple[str, ...]:
         """The names of what `call` takes."""
         function = getattr(self.call, "__func__", None)
@@ -400,6 +512,10 @@ class Layer:
                 outputs = self._both_ways(training, args, rest)
             else:
                 outputs = self.call(*args, **rest, **({"training": training} if takes else {}))
+            if any(y is None for y in flatten(outputs)):
+                raise ArgumentError(
+                    f"{self.name}: `call` of {type(self).__name__} returned {outputs!r}; it has to return its outputs."
+                )
             outputs = mapped(as_tensor, outputs)
             outputs = mapped(lambda y: y if y.node is not None and y.node.call is record else identity(y), outputs)
             if self.activity_regularizer is not None:

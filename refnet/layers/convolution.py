@@ -94,7 +94,7 @@ class Windowed(Spatial):
         if self.bias is not None:
             last = self.data_format == "channels_last"
             y = ops.add(y, self.bias if last else ops.expand_dims(self.bias, tuple(range(1, 1 + self.axes))))
-        return y if self.activation is None else self.activation(y)
+        return y if self.activation is activations.linear else self.activation(y)
 
 
 class Convolution(Windowed):

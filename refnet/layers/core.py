@@ -163,7 +163,7 @@ class Dense(Layer):
         y = ops.matmul(inputs, self.kernel)
         if self.bias is not None:
             y = ops.add(y, self.bias)
-        return y if self.activation is None else self.activation(y)
+        return y if self.activation is activations.linear else self.activation(y)
 
 
 class Activation(Layer):
@@ -177,7 +177,7 @@ class Activation(Layer):
 
     def __init__(self, activation: Any, **more: Any):
         super().__init__(**more)
-        self.activation = activations.get(activation) or activations.linear
+        self.activation = activations.get(activation)
         self.built = True
 
     def call(self, inputs: Any) -> Any:

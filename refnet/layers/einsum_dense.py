@@ -165,4 +165,4 @@ class EinsumDense(Layer):
         y = ops.einsum(self.equation, inputs, self.kernel)
         if self.bias is not None:
             y = ops.add(y, self.bias)
-        return y if self.activation is None else self.activation(y)
+        return y if self.activation is activations.linear else self.activation(y)

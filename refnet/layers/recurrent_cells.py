@@ -126,7 +126,7 @@ class RecurrentCell(Layer):
     def through(self, argument: str, x: Any) -> Any:
         """x through one of the cell's activations."""
         function = getattr(self, argument)
-        return x if function is None else function(x)
+        return x if function is activations.linear else function(x)
 
     def step(self, inputs: Any, states: list[Any], dropout: Any, recurrent_dropout: Any) -> tuple[Any, list[Any]]:
         """One time step, written with ops: the output and the new states."""

@@ -6,6 +6,7 @@ Source: Keras 3 `keras.losses`.
 from collections.abc import Callable
 from typing import Any
 
+from refnet.annotations import Shape
 from refnet.losses.base import CLASS_NUMBERS, Loss, LossFunctionWrapper, apply_mask, same_rank
 from refnet.losses.divergence import KLDivergence, Poisson, kl_divergence, poisson
 from refnet.losses.hinge import CategoricalHinge, Hinge, SquaredHinge, categorical_hinge, hinge, squared_hinge
@@ -117,6 +118,26 @@ def deserialize(name: Any, custom_objects: dict[str, Any] | None = None) -> Any:
 
     with custom_object_scope(custom_objects):
         return get(name)
+
+
+BY_SHAPES = ("crossentropy", "ce")  # what compile takes for the crossentropy that fits targets and outputs
+
+
+def fitting(target_shape: Shape, output_shape: Shape) -> str:
+    """Which of Keras's three kinds fits: "binary" for one output, "sparse_categorical" for class numbers, else "categorical".
+
+    >>> fitting((None,), (None, 10)), fitting((None, 10), (None, 10)), fitting((None,), (None, 1))
+    ('sparse_categorical', 'categorical', 'binary')
+    """
+    if output_shape[-1] == 1:
+        return "binary"
+    sparse = len(target_shape) < len(output_shape) or target_shape[-1] == 1
+    return "sparse_categorical" if sparse else "categorical"
+
+
+def crossentropy_for(identifier: str, target_shape: Shape, output_shape: Shape) -> Loss:
+    """The crossentropy that fits, under the name that it was asked for by."""
+    return _CLASSES[known[f"{fitting(target_shape, output_shape)}_crossentropy"]](name=identifier)
 
 
 def as_loss(identifier: Any) -> Loss | None:

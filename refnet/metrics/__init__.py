@@ -154,10 +154,14 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
         return get(config)
 
 
+BY_SHAPES = ("accuracy", "acc", *losses.BY_SHAPES)  # what compile takes for the metric that fits targets and outputs
+
+
 def as_metric(identifier: Any, target_shape: Shape, output_shape: Shape) -> Metric:
-    """Whatever names a metric, as a Metric object; "accuracy" is the one that fits the shapes."""
-    if isinstance(identifier, str) and identifier.lower() in ("accuracy", "acc"):
-        fitting: Metric = _fitting_accuracy(target_shape, output_shape)(name=identifier)
+    """Whatever names a metric, as a Metric object; "accuracy" and "crossentropy" are the ones that fit the shapes."""
+    if isinstance(identifier, str) and identifier.lower() in BY_SHAPES:
+        kind = "accuracy" if identifier.lower() in ("accuracy", "acc") else "crossentropy"
+        fitting: Metric = known[f"{losses.fitting(target_shape, output_shape)}_{kind}"](name=identifier)
         return fitting
     found = get(identifier)
     name = getattr(found, "name", None) or getattr(found, "__name__", type(found).__name__)
@@ -165,10 +169,3 @@ def as_metric(identifier: Any, target_shape: Shape, output_shape: Shape) -> Metr
     if isinstance(identifier, str):
         metric.name = identifier
     return metric
-
-
-def _fitting_accuracy(target_shape: Shape, output_shape: Shape) -> type[Any]:
-    if output_shape[-1] == 1:
-        return BinaryAccuracy
-    sparse = len(target_shape) < len(output_shape) or target_shape[-1] == 1
-    return SparseCategoricalAccuracy if sparse else CategoricalAccuracy

@@ -172,6 +172,45 @@ class Metric:
         self.update_state(*args, **kwargs)
         return self.result()
 
+    def _pure(self, function: Any) -> Any:
+        from refnet.stateless import Pure
+
+        held = vars(self).setdefault("_programs", {})
+        key = (function, *self.variables)
+        if key not in held:
+            held[key] = Pure(self, lambda *args, **more: function(self, *args, **more), self.variables)
+        return held[key]
+
+    def stateless_update_state(self, metric_variables: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        """The state after a batch, from the state before; the metric's own stays as it is.
+
+        Args:
+            metric_variables: values, in the order of `variables`.
+            args, kwargs: those of update_state.
+        Source: Keras 3 `Metric.stateless_update_state`.
+        """
+        _, values = self._pure(type(self).update_state)(metric_variables, *args, **kwargs)
+        new: list[Any] = values
+        return new
+
+    def stateless_result(self, metric_variables: Any) -> Any:
+        """The metric's value in a state.
+
+        Args:
+            metric_variables: values, in the order of `variables`.
+        Source: Keras 3 `Metric.stateless_result`.
+        """
+        return self._pure(type(self).result)(metric_variables)[0]
+
+    def stateless_reset_state(self) -> list[Array]:
+        """The state of the beginning. Source: Keras 3 `Metric.stateless_reset_state`."""
+        before = [v.numpy() for v in self.variables]
+        self.reset_state()
+        start = [v.numpy() for v in self.variables]
+        for variable, value in zip(self.variables, before):
+            variable.set(value)
+        return start
+
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {"name": self.name, "dtype": self.dtype}

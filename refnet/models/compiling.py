@@ -1,5 +1,7 @@
 """From `compile` and the user's arrays to the programs of a model's steps."""
 
+import functools
+import inspect
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,15 +11,22 @@ import numpy as np
 
 from refnet import dtypes, engine, losses, metrics, optimizers, random
 from refnet.annotations import Array
-from refnet.errors import ArgumentError
+from refnet.errors import ArgumentError, did_you_mean
 from refnet.graph import Tensor, Variable
 from refnet.layers.base import Layer
+from refnet.metrics import BY_SHAPES as METRICS_BY_SHAPES
 from refnet.metrics import Metric
 from refnet.models import data as checks
 from refnet.models.functional import Graph
 from refnet.models.steps import Compiled, step_program
 from refnet.structure import flatten
 from refnet.tracing import building
+
+
+class Arrays(list[Array]):
+    """The arrays of one call of fit, evaluate or predict. An engine may keep copies of them for as long as this list lives."""
+
+    __slots__ = ("__weakref__",)
 
 
 class Batches:
@@ -32,9 +41,9 @@ class Batches:
     ):
         self.inputs, self.targets, self.weights, self.labels = inputs, targets, weights, labels
 
-    @property
-    def arrays(self) -> list[Array]:
-        return [*self.inputs, *self.targets, *[w for w in self.weights if w is not None]]
+    @functools.cached_property
+    def arrays(self) -> "Arrays":
+        return Arrays([*self.inputs, *self.targets, *[w for w in self.weights if w is not None]])
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -64,6 +73,7 @@ class Compilable(Layer):
         self._steps: dict[Any, Any] = {}
         self._executables: dict[Any, Any] = {}
         self._row_shapes: dict[Any, list[Any] | None] = {}
+        self._lean: dict[Any, Any] = {}  # what `function` knows by engine, shapes and dtypes
         self._traced_steps: dict[Any, Any] = {}  # of steps that methods write: see `stepping.py`
         self._logs: dict[Any, dict[str, Any]] = {}  # what such a step shows, by its program
         self._structures: dict[Any, Any] = {}  # how its outputs are put together
@@ -117,6 +127,7 @@ class Compilable(Layer):
         steps_per_execution: int = 1,
         jit_compile: Any = "auto",
         auto_scale_loss: bool = True,
+        **more: Any,
     ) -> None:
         """Says how to train. Which layers are trainable is read here: changing it later has no effect until the next compile.
 
@@ -130,13 +141,17 @@ class Compilable(Layer):
             steps_per_execution, jit_compile: of Keras; they change nothing here.
             auto_scale_loss: whether a model with the policy "mixed_float16" gets its optimizer in a LossScaleOptimizer.
         Raises:
-            ArgumentError: an unknown name, with the near ones. Nothing is changed then.
+            ArgumentError: an unknown name or argument, with the near ones. Nothing is changed then.
         """
+        for word in more:
+            known = list(inspect.signature(Compilable.compile).parameters)[1:-1]
+            raise ArgumentError(f"compile has no argument {word!r}.{did_you_mean(word, known)}")
         chosen = optimizers.get(optimizer)
         for part in flatten(loss):
-            losses.get(part)
+            if part not in losses.BY_SHAPES:
+                losses.get(part)
         for part in flatten([metrics, weighted_metrics]):
-            if part not in (None, "accuracy", "acc"):
+            if part is not None and part not in METRICS_BY_SHAPES:
                 _metric_known(part)
         told = {"loss": loss, "loss_weights": loss_weights, "metrics": metrics, "weighted_metrics": weighted_metrics}
         if self.built_graph is not None:
@@ -156,6 +171,7 @@ class Compilable(Layer):
         self._steps.clear()
         self._executables.clear()
         self._row_shapes.clear()
+        self._lean.clear()
 
     @property
     def built_graph(self) -> Graph | None:
@@ -244,6 +260,7 @@ class Compilable(Layer):
                 f"{method}: {self.name} has {len(graph.outputs)} outputs ({', '.join(compiled.names)}); "
                 f"got {len(targets)} arrays of targets."
             )
+        compiled.choose_losses([array.shape for array in targets.values()], [y.shape for y in graph.outputs])
         for (label, array), loss, output in zip(targets.items(), compiled.losses, graph.outputs):
             checks.check_target(array, loss, output, label, method)
         aims = [checks.target_of(a, loss) for a, loss in zip(targets.values(), compiled.losses)]

@@ -1,6 +1,6 @@
 """The graph of a model: what lies between its inputs and outputs, and how it is copied when the model is called."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any
 
 from refnet.annotations import TensorLike
@@ -38,7 +38,7 @@ class Graph:
                 if type(x) is Tensor and x.name != "run counter":
                     raise ArgumentError(
                         f"the graph is disconnected: its outputs need the input {x.name!r} of shape {x.shape}, which is not "
-                        f"among the inputs given ({', '.join(repr(i.name) for i in self.inputs)})."
+                        f"among the inputs given ({', '.join(repr(i.name) for i in self.inputs)}).{self._swapped()}"
                     )
                 continue
             nodes.add(x.node)
@@ -54,6 +54,11 @@ class Graph:
         self.losses: list[tuple[Tensor, Guard]] = [loss for call in self.calls for loss in call.losses]
         self.assignments: list[Assignment] = [a for call in self.calls for a in call.assignments]
 
+    def _swapped(self) -> str:
+        """Advice where outputs are Inputs and inputs are not."""
+        turned = any(y.node is None for y in self.outputs) and all(x.node is not None for x in self.inputs)
+        return " Model takes the inputs first, then the outputs: Model(inputs, outputs)." if turned else ""
+
     def outer_calls(self) -> list[Call]:
         """The calls that no other call of this graph made."""
         held = set(self.calls)
@@ -67,14 +72,23 @@ class Graph:
         """
         return _Copy(self, inputs, training).outputs()
 
-    def called_again(self, inputs: list[Tensor]) -> list[Tensor]:
+    def called_again(
+        self,
+        inputs: list[Tensor],
+        call: Callable[..., Any] | None = None,
+        what: str = "masks cannot be brought into it",
+    ) -> list[Tensor]:
         """The layers called once more, on other inputs: masks on these say which ops the layers write, so a copy will not do.
 
+        Args:
+            inputs: what stands in the place of the graph's.
+            call: called with a layer and the arguments of its call; the layer itself if None.
+            what: for the error: what is not possible then.
         Raises:
             ArgumentError: a layer closes over a tensor of the graph, and would read the old one.
         """
         for layer in self.closing_over():
-            raise ArgumentError(f"{layer.name} closes over tensors of the model, so masks cannot be brought into it.")
+            raise ArgumentError(f"{layer.name} closes over tensors of the model, so {what}.")
         new: dict[Tensor, Any] = dict(zip(self.inputs, inputs))
 
         def at(x: Any) -> Any:
@@ -85,7 +99,8 @@ class Graph:
                 results: Any = node_of(event.op, tuple(map(at, event.inputs)), event.attributes)
             else:
                 given = {key: mapped(at, a) for key, a in event.arguments.items()}
-                results = event.layer(mapped(at, event.inputs), *given.pop("args", ()), **given)
+                arguments = (mapped(at, event.inputs), *given.pop("args", ()))
+                results = event.layer(*arguments, **given) if call is None else call(event.layer, *arguments, **given)
             new.update(zip(flatten(event.outputs), flatten(results)))
         return [new[y] for y in self.outputs]
 

@@ -7,7 +7,6 @@ from refnet import saving
 from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.graph import Tensor, trace
 from refnet.layers.base import Layer
-from refnet.layers.core import InputLayer
 from refnet.layers.masks import with_mask
 from refnet.models.compiling import Batches
 from refnet.models.data import arranged
@@ -34,6 +33,7 @@ class Model(Trainer):
         super().__init__(**more)
         self._start()
         self._traced: dict[Any, tuple[Graph, Any]] = {}
+        self._listed: tuple[Graph, list[Layer]] | None = None  # the layers, with the graph whose they are
         if inputs is None and outputs is None:
             return
         for word, value in (("inputs", inputs), ("outputs", outputs)):
@@ -148,7 +148,9 @@ class Model(Trainer):
             )
             if not same:
                 reader = self._reader_of(graph, slot)
-                raise ShapeError(f"{reader} expects inputs of shape {slot.shape}, got shape {x.shape}.")
+                flat = len(slot.shape) == len(x.shape) + 1
+                advice = " Inputs begin with the axis of the batch: one sample is x[None]." if flat else ""
+                raise ShapeError(f"{reader} expects inputs of shape {slot.shape}, got shape {x.shape}.{advice}")
         if mask is None:
             return packed(self.outputs_structure, graph.copy(given, training))
         masks = self._in_order(mask)
@@ -186,13 +188,14 @@ class Model(Trainer):
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers called directly by this model, in the order of their first calls; InputLayers first."""
+        """The layers called directly by this model, in Keras's order: by depth from the outputs, inputs first."""
         if self.graph is None:
             return Layer.own_layers(self)
-        first = [x.origin for x in self.graph.inputs if isinstance(x.origin, InputLayer)]
-        return list(
-            dict.fromkeys([*first, *(call.layer for call in self.graph.outer_calls() if isinstance(call.layer, Layer))])
-        )
+        from refnet.models.config import Order
+
+        if self._listed is None or self._listed[0] is not self.graph:
+            self._listed = self.graph, [x for x in Order(self.graph).operations if isinstance(x, Layer)]
+        return list(self._listed[1])
 
     def own_layers(self) -> list[Layer]:
         if self.graph is None:

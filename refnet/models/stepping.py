@@ -84,6 +84,8 @@ class Stepping(Compilable):
         compiled = self._compiled_for()
         outputs, weights = flatten(y_pred), [] if sample_weight is None else flatten(sample_weight)
         terms: list[Tensor] = []
+        if y is not None:
+            compiled.choose_losses([t.shape for t in flatten(y)], [t.shape for t in outputs])
         for i, target in enumerate([] if y is None else flatten(y)):
             loss, tracker, factor = compiled.losses[i], compiled.loss_trackers[i], compiled.factors[i]
             if loss is None:

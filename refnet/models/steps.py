@@ -3,7 +3,7 @@
 from typing import Any
 
 from refnet import losses, metrics, ops
-from refnet.annotations import Array
+from refnet.annotations import Array, Shape
 from refnet.errors import ArgumentError, did_you_mean
 from refnet.gradients import reverse
 from refnet.graph import Assignment, Mode, Tensor, Variable, as_tensor, assignment, trace
@@ -25,7 +25,7 @@ class Compiled:
     def __init__(self, told: dict[str, Any], names: list[str]):
         self.names = names
         wanted = per_output("loss", told["loss"], names, spread=True)
-        self.losses = [losses.as_loss(loss) for loss in wanted]
+        self.losses: list[Any] = [loss if loss in losses.BY_SHAPES else losses.as_loss(loss) for loss in wanted]
         self.factors = per_output("loss_weights", told["loss_weights"], names, spread=False)
         several = len(names) > 1
         self.loss_tracker = metrics.Mean("loss")
@@ -36,6 +36,13 @@ class Compiled:
         self._told = told
         self.metrics: list[list[metrics.Metric]] | None = None
         self.weighted_metrics: list[list[metrics.Metric]] | None = None
+
+    def choose_losses(self, targets: list[Shape], outputs: list[Shape]) -> None:
+        """Puts the crossentropy that fits in the place of "crossentropy", once the shapes are known."""
+        self.losses = [
+            losses.crossentropy_for(loss, target, output) if loss in losses.BY_SHAPES else loss
+            for loss, target, output in zip(self.losses, targets, outputs)
+        ]
 
     def make_metrics(self, targets: list[Any], outputs: list[Tensor]) -> None:
         """The metric objects, once the shapes are known that say which accuracy is meant."""

@@ -370,6 +370,42 @@ class Optimizer:
             return
         self._run(weights, [None if g is None else np.asarray(g) for g in grads])
 
+    def stateless_apply(
+        self, optimizer_variables: Sequence[Any], grads: Sequence[Any], trainable_variables: Sequence[Any]
+    ) -> tuple[list[Any], list[Any]]:
+        """One step on values: the variables stay as they are, and their new values are returned.
+
+        Args:
+            optimizer_variables: values, in the order of `variables`.
+            grads: a gradient for each variable of `build`.
+            trainable_variables: the values of these variables.
+        Returns:
+            (trainable_variables, optimizer_variables) after the step.
+        Raises:
+            ArgumentError: an optimizer that is not built, another number of values.
+        Source: Keras 3 `optimizers.Optimizer.stateless_apply`.
+        """
+        from refnet.stateless import Pure
+
+        if not self.built:
+            raise ArgumentError(f"{self.name}.stateless_apply: call build(trainable_variables) first.")
+        own, count = self.variables, len(self._weights)
+        if (len(optimizer_variables), len(grads), len(trainable_variables)) != (len(own), count, count):
+            raise ArgumentError(
+                f"{self.name}.stateless_apply: it has {len(own)} variables and was built for {count}; got "
+                f"{len(optimizer_variables)} and {len(trainable_variables)} values, and {len(grads)} gradients."
+            )
+        key = ("stateless", *self._weights)
+        if key not in self._programs:
+            self._programs[key] = Pure(self, self._pure_step, [*self._weights, *own], True)
+        _, new = self._programs[key]([*trainable_variables, *optimizer_variables], list(grads))
+        return new[:count], new[count:]
+
+    def _pure_step(self, grads: list[Any]) -> None:
+        self.updates(
+            self._weights, [None if g is None else as_tensor(g, w.dtype) for g, w in zip(grads, self._weights)]
+        )
+
     def _run(self, weights: list[Variable], grads: list[Array | None]) -> None:
         from refnet.engine import current_engine
 

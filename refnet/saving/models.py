@@ -200,15 +200,3 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
         config = files.parsed(json_string)
         config.pop("compile_config", None)
         return _described(config)
-
-
-def clone_model(model: Any) -> Any:
-    """A model of new layers with the same configurations and new weights, not compiled.
-
-    Source: Keras 3 `models.clone_model`.
-    """
-    from refnet.models import Model
-
-    if not isinstance(model, Model):
-        raise ArgumentError(f"clone_model takes a model; got {model!r}.")
-    return type(model).from_config(model.get_config())

@@ -23,12 +23,7 @@ EXPANSION = 1000  # a dataset larger than FREE_SIZE may be so many times what it
 
 def ordered_layers(model: Any) -> list[Layer]:
     """A model's layers as Keras lists them."""
-    from refnet.models.config import Order
-    from refnet.models.sequential import Sequential
-
-    if isinstance(model, Sequential):
-        return list(model.layers)
-    return [x for x in Order(model.graph).operations if isinstance(x, Layer)]
+    return list(model.layers)
 
 
 def places(layer: Layer) -> list[tuple[str, Layer]]:

@@ -15,6 +15,14 @@ from refnet.utils.py_dataset import PyDataset as PyDataset
 from refnet.utils.py_dataset import Sequence as Sequence
 
 if TYPE_CHECKING:
+    from refnet.saving import CustomObjectScope as CustomObjectScope
+    from refnet.saving import custom_object_scope as custom_object_scope
+    from refnet.saving import deserialize_keras_object as deserialize_keras_object
+    from refnet.saving import get_custom_objects as get_custom_objects
+    from refnet.saving import get_registered_name as get_registered_name
+    from refnet.saving import get_registered_object as get_registered_object
+    from refnet.saving import register_keras_serializable as register_keras_serializable
+    from refnet.saving import serialize_keras_object as serialize_keras_object
     from refnet.utils.dataset_utils import split_dataset as split_dataset
     from refnet.utils.directory_dataset_utils import image_dataset_from_directory as image_dataset_from_directory
     from refnet.utils.directory_dataset_utils import text_dataset_from_directory as text_dataset_from_directory
@@ -28,10 +36,18 @@ if TYPE_CHECKING:
     from refnet.utils.numerical_utils import normalize as normalize
     from refnet.utils.progbar import Progbar as Progbar
     from refnet.utils.sequence_utils import pad_sequences as pad_sequences
+    from refnet.utils.tensors import get_source_inputs as get_source_inputs
+    from refnet.utils.tensors import is_keras_tensor as is_keras_tensor
+    from refnet.utils.tensors import standardize_dtype as standardize_dtype
     from refnet.utils.timeseries_dataset_utils import timeseries_dataset_from_array as timeseries_dataset_from_array
 
 # Loaded when they are first used: training needs none of them.
 LATER = {
+    "refnet.saving": (
+        *("CustomObjectScope", "custom_object_scope", "deserialize_keras_object", "get_custom_objects"),
+        *("get_registered_name", "get_registered_object", "register_keras_serializable", "serialize_keras_object"),
+    ),
+    "tensors": ("get_source_inputs", "is_keras_tensor", "standardize_dtype"),
     "dataset_utils": ("split_dataset",),
     "directory_dataset_utils": ("image_dataset_from_directory", "text_dataset_from_directory"),
     "file_utils": ("get_file",),
@@ -47,7 +63,9 @@ LATER = {
 def __getattr__(name: str) -> Any:
     for module, names in LATER.items():
         if name in names:
-            found = globals()[name] = getattr(importlib.import_module(f"refnet.utils.{module}"), name)
+            found = globals()[name] = getattr(
+                importlib.import_module(module if "." in module else f"refnet.utils.{module}"), name
+            )
             return found
     raise AttributeError(f"module 'refnet.utils' has no attribute {name!r}")
 

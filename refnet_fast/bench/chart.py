@@ -4,10 +4,18 @@ from typing import Any
 
 COLORS = {
     "refnet fit": "#c8102e",
-    "PyTorch loop": "#8c8c8c",
-    "Keras fit on JAX": "#b8b8b8",
-    "Keras fit on PyTorch": "#d9d9d9",
+    "PyTorch loop": "#7a7a7a",
+    "Keras fit on JAX": "#9c9c9c",
+    "Keras fit on TensorFlow": "#bdbdbd",
+    "Keras fit on PyTorch": "#dcdcdc",
 }
+LONGEST = 3.0  # where bars are cut
+
+
+def in_ms(microseconds: float) -> str:
+    """Three digits, and no powers of ten."""
+    milliseconds = microseconds / 1000
+    return f"{milliseconds:,.0f}" if milliseconds >= 100 else f"{milliseconds:.3g}"
 
 
 def draw(report: dict[str, Any], path: str) -> None:
@@ -21,7 +29,7 @@ def draw(report: dict[str, Any], path: str) -> None:
 
     works = [work for work in report["works"] if work["fastest_peer"]]
     names = [name for name in COLORS if any(name in work["programs"] for work in works)]
-    figure = matplotlib.figure.Figure(figsize=(9, 1.2 + 0.62 * len(works)), layout="constrained")
+    figure = matplotlib.figure.Figure(figsize=(9, 1.2 + (0.1 + 0.13 * len(names)) * len(works)), layout="constrained")
     axes = figure.subplots()
     height = 0.8 / max(1, len(names))
     for place, work in enumerate(works):
@@ -49,12 +57,3 @@ def draw(report: dict[str, Any], path: str) -> None:
     )
     figure.legend(loc="outside upper right", ncols=len(names), fontsize=8, frameon=False)
     figure.savefig(path, dpi=130)
-
-
-LONGEST = 3.0  # where bars are cut
-
-
-def in_ms(microseconds: float) -> str:
-    """Three digits, and no powers of ten."""
-    milliseconds = microseconds / 1000
-    return f"{milliseconds:,.0f}" if milliseconds >= 100 else f"{milliseconds:.3g}"

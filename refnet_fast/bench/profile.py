@@ -16,12 +16,14 @@ KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 
 
 class RowTime(NamedTuple):
-    """What a row computes, its kind of kernel, its tasks, the estimate that its threads were decided by, and the best time."""
+    """What a row computes, its kind of kernel, its tasks, the estimate that its threads were decided by, the share of the
+    tasks that the busier of two threads would do, and the best time."""
 
     what: str
     kind: str
     tasks: int
     estimate: float
+    share: float
     ns: float
 
 
@@ -32,15 +34,26 @@ def row_times(running: Any, repeats: int = 5) -> list[RowTime]:
         running: a program that has run: its memory holds the last step's values. Variables are updated again and again, so the
             model is of no use afterwards.
     """
-    rows = [row for group in running.groups_of_rows for row in group if group[0].tasks > 0]
-    words, best = running.machine.rows, [float("inf")] * len(rows)
+    groups = [group for group in running.groups_of_rows if group[0].tasks > 0]
+    rows, words = [row for group in groups for row in group], running.machine.rows
+    shares = [larger_share(words[rows.index(group[0])]) for group in groups for _ in group]
+    best = [float("inf")] * len(rows)
     calls = [(KERNEL(int(entry[vm.KERNEL])), int(entry[vm.FRAME]), int(entry[vm.TASKS])) for entry in words]
     for _ in range(repeats):
         for number, (kernel, frame, tasks) in enumerate(calls):
             start = time.thread_time_ns()
             kernel(frame, 0, tasks)
             best[number] = min(best[number], time.thread_time_ns() - start)
-    return [RowTime(row.what, row.kind, row.tasks, row.ns, ns) for row, ns in zip(rows, best)]
+    return [RowTime(row.what, row.kind, row.tasks, row.ns, share, ns) for row, share, ns in zip(rows, shares, best)]
+
+
+def larger_share(words: Any) -> float:
+    """Of a row's tasks, what the busier of two threads does: as `vm.run_rows` cuts them."""
+    if not words[vm.PARALLEL]:
+        return 1.0
+    tasks, quantum = int(words[vm.TASKS]), int(words[vm.QUANTUM])
+    middle = min(tasks, -(-tasks // quantum) // 2 * quantum)
+    return max(middle, tasks - middle) / tasks
 
 
 def step_of(model: Any) -> Any:
@@ -60,6 +73,10 @@ def show_profile(work: Any, most: int = 25) -> None:
     model.fit(x, y, batch_size=work.batch, epochs=1, verbose=0)
     rows = row_times(step_of(model))
     total = sum(row.ns for row in rows)
-    print(f"{work.name}: {total / 1e6:.3f} ms of one processor a step, in {len(rows)} rows")
+    print(
+        f"{work.name}: {total / 1e6:.3f} ms of one processor a step, in {len(rows)} rows; as their tasks are cut, two threads give at "
+        f"most {total / sum(row.ns * row.share for row in rows):.2f}"
+    )
     for row in sorted(rows, key=lambda row: -row.ns)[:most]:
-        print(f"{row.ns / 1e6:9.3f} ms {row.ns / total:6.1%}  {row.kind:8s} {row.tasks:8d} tasks  {row.what}")
+        uneven = "" if row.share < 0.6 else f" ({row.share:.0%} on one thread)"
+        print(f"{row.ns / 1e6:9.3f} ms {row.ns / total:6.1%}  {row.kind:8s} {row.tasks:8d} tasks  {row.what}{uneven}")

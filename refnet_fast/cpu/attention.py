@@ -1,14 +1,29 @@
-"""Attention by rows: a query's logits, a key's gradients. Logits are made again in the gradients, never stored."""
+"""Attention by blocks: 32 queries, or keys, side by side in vectors; logits are made again in the gradients, never stored.
+
+A block's logits stand in scratch memory of the second-level cache, other places by rows: all that happens to them (scale, bias,
+mask, exponential) runs over 32 lanes, and every sum over features or places is a product on the register tile. Only the block's own
+queries or keys are copied, turned around; everything else is read in place.
+
+What is masked has weight 0, which must not meet an infinity: where a block masks something and the numbers it would be multiplied
+with are not all finite, it is computed row by row (`attention_rows.py`), as are queries that see nothing.
+"""
 
 import numpy as np
 from numba import njit
 
 from refnet_fast.cpu.activation import exp, log
-from refnet_fast.cpu.rows import row_dot, row_sum
+from refnet_fast.cpu.attention_rows import add_shares, key_gradient_row, query_gradient_row, query_row
+from refnet_fast.cpu.contraction import panels, product
+from refnet_fast.cpu.intrinsics import maximum
+from refnet_fast.cpu.rows import MACHINE, fill_row
+from refnet_fast.cpu.tile import strips
+from refnet_fast.derive import itemsize
 from refnet_fast.kernels import kernel
-from refnet_fast.tables import ELEMENT_NS
 
 CHAIN = 4096  # additions in a row; longer sums are left to the definition, which adds in float64
+LANES = 32  # queries, or keys, of a block
+CHUNK = 256  # places of the other kind whose logits the gradients hold at a time
+ELEMENT_NS = 2.0  # of a logit in a block, products aside
 
 
 def _short(call):
@@ -17,96 +32,300 @@ def _short(call):
     return call.dtypes in ({"float32", "bool"}, {"float64", "bool"}) and k[1] <= CHAIN and q[1] * q[2] <= CHAIN * k[2]
 
 
-def _tasks(call):
-    return call.form.domain[0] * call.form.domain[1] * call.form.domain[2]
+def _blocks(call):
+    outer, heads, places = call.form.domain[0], *_heads_and_places(call)
+    return outer * heads * -(-places // LANES)
 
 
-CALLS = {"when": _short, "tasks": _tasks, "cost": lambda call: ELEMENT_NS * call.form.cost + 20}
+def _heads_and_places(call):
+    _, second, third = call.form.domain  # (batch, head, query), or (batch, key, head)
+    return (third, second) if call.op.name == "dot_product_attention_key_gradient" else (second, third)
 
 
-@njit(error_model="numpy", fastmath={"contract"})
-def add_scaled(row, factor, out):
-    for h in range(out.size):
-        out[h] += factor * row[h]
+def _block_ns(call):
+    """Of one block: all logits in it, and the products that each takes part in."""
+    size = itemsize(call.outputs[0].dtype)
+    if call.op.name == "dot_product_attention":
+        (_, queries, heads, features), (_, keys, _, _), (_, _, _, depth) = (x.shape for x in call.form.inputs[:3])
+        steps, others = features + depth, keys
+    else:
+        (_, queries, heads, features), (_, keys, shared, _), (_, _, _, depth) = (x.shape for x in call.form.inputs[1:4])
+        to_keys = call.op.name == "dot_product_attention_key_gradient"
+        steps = 2 * (features + depth) if to_keys else 2 * features + depth
+        others = queries * heads // shared if to_keys else keys
+    return LANES * others * (steps * size * 0.005 + ELEMENT_NS)
+
+
+def _with_strips(call, inputs, outputs):
+    return [strips(itemsize(outputs[0].dtype)), *inputs, *call.form.attributes, *outputs]
+
+
+CALLS = {"when": _short, "tasks": _blocks, "cost": _block_ns, "arguments": _with_strips}
+
+
+# ---- a block
 
 
 @njit(error_model="numpy")
-def add_shares(row, count, out):
-    for h in range(out.size):
-        out[h] += row[h] / count
+def block_of(task, heads, places):
+    """(batch, head, first place, end) of a task: blocks of nearly equal length."""
+    blocks = (places + LANES - 1) // LANES
+    block, outer = task % blocks, task // blocks
+    return outer // heads, outer % heads, places * block // blocks, places * (block + 1) // blocks
+
+
+@njit(error_model="numpy")
+def address(x, b, place, head):
+    return x.ctypes.data + b * x.strides[0] + place * x.strides[1] + head * x.strides[2]
+
+
+@njit(error_model="numpy")
+def turn(x, b, first, end, head, turned):
+    """turned[feature, lane] = the features of places first..end of a head."""
+    for place in range(first, end):
+        row = x[b, place, head]
+        for h in range(row.size):
+            turned[h, place - first] = row[h]
+
+
+@njit(error_model="numpy")
+def meet(strips, x, b, first, end, head, turned, lanes, out):
+    """out[place, lane] = dot products of places first..end of a head with the lanes of a block."""
+    features, row = x.shape[3], x.strides[1] // x.itemsize
+    start, side = address(x, b, first, head), turned.shape[1]
+    product(
+        strips, start, row, 1, turned.ctypes.data, side, out.ctypes.data, out.shape[1], lanes, features, end - first
+    )
+
+
+@njit(error_model="numpy")
+def gather(strips, weights, x, b, first, end, head, lanes, out, out_row, add):
+    """out[lane] = (with `add` +=) the sum over places first..end of weights[place, lane] * x[place]; at most 512 places."""
+    start, row, side = address(x, b, first, head), x.strides[1] // x.itemsize, weights.shape[1]
+    panels(strips, weights.ctypes.data, 1, side, start, row, out, out_row, x.shape[3], end - first, lanes, add)
+
+
+@njit(**MACHINE)
+def scaled(row, factor, bias):
+    """row * factor + bias, where the bias may be one number for all lanes."""
+    if bias.strides[0] == 0:
+        number = bias[0]
+        for j in range(row.size):
+            row[j] = row[j] * factor + number
+    else:
+        for j in range(row.size):
+            row[j] = row[j] * factor + bias[j]
+
+
+@njit(error_model="numpy")
+def hide(row, mask, value):
+    """Writes the value where the mask is False."""
+    if mask.strides[0] == 0:
+        if not mask[0]:
+            fill_row(row, value)
+        return
+    for j in range(row.size):
+        row[j] = row[j] if mask[j] else value
+
+
+@njit(error_model="numpy")
+def hides(mask, b, n, causal):
+    """Whether a head of the mask may be False somewhere."""
+    return causal or not (mask.strides[2] == 0 and mask.strides[3] == 0 and mask[b, n, 0, 0])
+
+
+@njit(error_model="numpy", fastmath={"reassoc", "nsz"})
+def all_finite(x, b, head):
+    """Whether all places of a head hold finite numbers."""
+    for place in range(x.shape[1]):
+        row, total = x[b, place, head], x.dtype.type(0)
+        for h in range(row.size):
+            total += row[h] * x.dtype.type(0)  # NaN, once infinity or NaN is among them
+        if total != total:
+            return False
+    return True
+
+
+# ---- forward
+
+
+@njit(**MACHINE)
+def rise(row, best):
+    for j in range(row.size):
+        best[j] = maximum(best[j], row[j])
+
+
+@njit(**MACHINE)
+def to_weights(row, best, total):
+    for j in range(row.size):
+        row[j] = exp(row[j] - best[j])
+        total[j] += row[j]
+
+
+@njit(error_model="numpy")
+def count(mask, seen):
+    for j in range(seen.size):
+        seen[j] += mask[j]
 
 
 @kernel("dot_product_attention", **CALLS)
-def attention_rows(q, k, v, bias, mask, scale, causal, y, height, lo, hi):
-    """Queries lo..hi: dot products with all keys they see, the softmax in place, and a running sum of values."""
-    kind = q.dtype.type
-    factor, group = kind(scale), q.shape[2] // k.shape[2]
-    weights = np.empty(k.shape[1], q.dtype)
+def attention_blocks(strips, q, k, v, bias, mask, scale, causal, y, height, lo, hi):
+    """Blocks of 32 queries: all their logits, the softmax down the columns, and the average of the values."""
+    kind, group = q.dtype.type, q.shape[2] // k.shape[2]
+    turned, logits = np.empty((q.shape[3], LANES), q.dtype), np.empty((k.shape[1], LANES), q.dtype)
+    best, total, seen = np.empty(LANES, q.dtype), np.empty(LANES, q.dtype), np.empty(LANES, np.int64)
     for task in range(lo, hi):
-        t, n, b = task % q.shape[1], task // q.shape[1] % q.shape[2], task // (q.shape[1] * q.shape[2])
-        head, row, out = n // group, q[b, t, n], y[b, t, n]
-        keys = min(t + 1, k.shape[1]) if causal else k.shape[1]
-        best, seen = kind(-np.inf), 0
+        b, n, first, end = block_of(task, q.shape[2], q.shape[1])
+        head, lanes, masked = n // group, end - first, hides(mask, b, n, causal)
+        if masked and not all_finite(v, b, head):
+            for t in range(first, end):
+                query_row(q, k, v, bias, mask, scale, causal, b, n, t, logits, y, height)
+            continue
+        keys = min(end, k.shape[1]) if causal else k.shape[1]
+        turn(q, b, first, end, n, turned)
+        meet(strips, k, b, 0, keys, head, turned, lanes, logits)
+        best[:], total[:], seen[:] = -np.inf, 0, 0
         for s in range(keys):
-            weights[s] = -np.inf
-            if mask[b, n, t, s]:
-                weights[s] = row_dot(row, k[b, s, head]) * factor + bias[b, n, t, s]
-                seen += 1
-                if weights[s] > best or weights[s] != weights[s]:
-                    best = weights[s]
-        out[:] = 0
-        if seen == 0:
-            for s in range(k.shape[1]):
-                add_scaled(v[b, s, head], kind(1), out)
-            total = kind(k.shape[1])
-            height[b, n, t] = -np.inf
-        else:
-            for s in range(keys):
-                weights[s] = exp(weights[s] - best)
-            for s in range(keys):
-                if mask[b, n, t, s]:  # a weight of 0 must not meet an infinity here
-                    add_scaled(v[b, s, head], weights[s], out)
-            total = row_sum(weights[:keys])
-            height[b, n, t] = best + log(total)
-        for h in range(out.size):
-            out[h] = out[h] / total
+            row = logits[s, :lanes]
+            scaled(row, kind(scale), bias[b, n, first:end, s])
+            if masked:
+                hide(row, mask[b, n, first:end, s], kind(-np.inf))
+                early = min(max(s - first, 0), lanes) if causal else 0
+                fill_row(row[:early], kind(-np.inf))
+                count(mask[b, n, first + early : end, s], seen[early:lanes])
+            rise(row, best[:lanes])
+        for s in range(keys):
+            to_weights(logits[s, :lanes], best[:lanes], total[:lanes])
+        step = y.shape[2] * y.shape[3]
+        for s in range(0, keys, CHUNK):
+            part = logits[s : min(s + CHUNK, keys)]
+            gather(strips, part, v, b, s, s + len(part), head, lanes, address(y, b, first, n), step, 1 if s else 0)
+        for t in range(first, end):
+            if masked and seen[t - first] == 0:
+                query_row(q, k, v, bias, mask, scale, causal, b, n, t, logits, y, height)
+                continue
+            out, sum_of_lane = y[b, t, n], total[t - first]
+            height[b, n, t] = best[t - first] + log(sum_of_lane)
+            for h in range(out.size):
+                out[h] = out[h] / sum_of_lane
+
+
+# ---- gradients
+
+
+@njit(**MACHINE)
+def slopes_of_keys(logits, slopes, height, shift):
+    """A row of one key: logits become weights, gradients of weights become those of logits; a lane is a query."""
+    for j in range(logits.size):
+        weight = exp(logits[j] - height[j])
+        slopes[j] = weight * (slopes[j] - shift[j])
+
+
+@njit(**MACHINE)
+def slopes_of_queries(logits, slopes, height, shift):
+    """A row of one query: logits become weights, gradients of weights become those of logits; a lane is a key."""
+    for j in range(logits.size):
+        weight = exp(logits[j] - height)
+        logits[j] = weight
+        slopes[j] = weight * (slopes[j] - shift)
+
+
+@njit(error_model="numpy")
+def some_blind(height):
+    """Whether some query sees nothing."""
+    blind = False
+    for t in range(height.size):
+        blind |= height[t] == -np.inf
+    return blind
+
+
+@njit(error_model="numpy")
+def hide_blind(row, height):
+    for j in range(row.size):
+        row[j] = row[j] if height[j] != -np.inf else row.dtype.type(0)
 
 
 @kernel("dot_product_attention_query_gradient", **CALLS)
-def attention_query_gradient_rows(dy, q, k, v, bias, mask, height, shift, scale, causal, dq, lo, hi):
-    """Queries lo..hi: each visits the keys it sees."""
-    factor, group = q.dtype.type(scale), q.shape[2] // k.shape[2]
+def attention_query_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shift, scale, causal, dq, lo, hi):
+    """Blocks of 32 queries visit the keys they see, 256 at a time: two products make the slopes of their logits, one adds to dq."""
+    kind, group = q.dtype.type, q.shape[2] // k.shape[2]
+    turned, above = np.empty((q.shape[3], LANES), q.dtype), np.empty((v.shape[3], LANES), q.dtype)
+    logits, slopes = np.empty((CHUNK, LANES), q.dtype), np.empty((CHUNK, LANES), q.dtype)
     for task in range(lo, hi):
-        t, n, b = task % q.shape[1], task // q.shape[1] % q.shape[2], task // (q.shape[1] * q.shape[2])
-        head, row, above, out = n // group, q[b, t, n], dy[b, t, n], dq[b, t, n]
-        out[:] = 0
-        if height[b, n, t] == -np.inf:
+        b, n, first, end = block_of(task, q.shape[2], q.shape[1])
+        head, lanes = n // group, end - first
+        masked = hides(mask, b, n, causal) or some_blind(height[b, n])
+        if masked and not all_finite(k, b, head):
+            for t in range(first, end):
+                query_gradient_row(dy, q, k, v, bias, mask, height, shift, scale, causal, b, n, t, dq)
             continue
-        for s in range(min(t + 1, k.shape[1]) if causal else k.shape[1]):
-            if mask[b, n, t, s]:
-                p = exp(row_dot(row, k[b, s, head]) * factor + bias[b, n, t, s] - height[b, n, t])
-                add_scaled(k[b, s, head], p * (row_dot(above, v[b, s, head]) - shift[b, n, t]), out)
-        for h in range(out.size):
-            out[h] = out[h] * factor
+        turn(q, b, first, end, n, turned)
+        turn(dy, b, first, end, n, above)
+        tops, moves = height[b, n, first:end], shift[b, n, first:end]
+        keys = min(end, k.shape[1]) if causal else k.shape[1]
+        for start in range(0, keys, CHUNK):
+            stop = min(start + CHUNK, keys)
+            meet(strips, k, b, start, stop, head, turned, lanes, logits)
+            meet(strips, v, b, start, stop, head, above, lanes, slopes)
+            for s in range(start, stop):
+                row, slope = logits[s - start, :lanes], slopes[s - start, :lanes]
+                scaled(row, kind(scale), bias[b, n, first:end, s])
+                slopes_of_keys(row, slope, tops, moves)
+                if masked:
+                    hide(slope, mask[b, n, first:end, s], kind(0))
+                    hide_blind(slope, tops)
+                    fill_row(slope[: min(max(s - first, 0), lanes) if causal else 0], kind(0))
+            to, step = address(dq, b, first, n), dq.shape[2] * dq.shape[3]
+            gather(strips, slopes, k, b, start, stop, head, lanes, to, step, 1 if start else 0)
+        for t in range(first, end):
+            out = dq[b, t, n]
+            for h in range(out.size):
+                out[h] = out[h] * kind(scale)
 
 
 @kernel("dot_product_attention_key_gradient", **CALLS)
-def attention_key_gradient_rows(dy, q, k, v, bias, mask, height, shift, scale, causal, dk, dv, lo, hi):
-    """Keys lo..hi: each visits the queries that see it."""
-    kind = q.dtype.type
-    factor, group = kind(scale), q.shape[2] // k.shape[2]
+def attention_key_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shift, scale, causal, dk, dv, lo, hi):
+    """Blocks of 32 keys visit the queries that see them, 256 at a time: two products make weights and slopes, two add to dk and dv."""
+    kind, group = q.dtype.type, q.shape[2] // k.shape[2]
+    keys, values = np.empty((k.shape[3], LANES), q.dtype), np.empty((v.shape[3], LANES), q.dtype)
+    logits, slopes = np.empty((CHUNK, LANES), q.dtype), np.empty((CHUNK, LANES), q.dtype)
+    step_k, step_v = k.shape[2] * k.shape[3], v.shape[2] * v.shape[3]
     for task in range(lo, hi):
-        head, s, b = task % k.shape[2], task // k.shape[2] % k.shape[1], task // (k.shape[1] * k.shape[2])
-        key, value, out_k, out_v = k[b, s, head], v[b, s, head], dk[b, s, head], dv[b, s, head]
-        out_k[:] = 0
-        out_v[:] = 0
+        b, head, first, end = block_of(task, k.shape[2], k.shape[1])
+        lanes = end - first
+        turn(k, b, first, end, head, keys)
+        turn(v, b, first, end, head, values)
+        to_k, to_v = address(dk, b, first, head), address(dv, b, first, head)
+        for s in range(first, end):
+            fill_row(dk[b, s, head], kind(0))
+            fill_row(dv[b, s, head], kind(0))
         for n in range(head * group, (head + 1) * group):
-            for t in range(q.shape[1]):
-                if height[b, n, t] == -np.inf:
-                    add_shares(dy[b, t, n], kind(k.shape[1]), out_v)
-                elif mask[b, n, t, s] and (s <= t or not causal):
-                    p = exp(row_dot(q[b, t, n], key) * factor + bias[b, n, t, s] - height[b, n, t])
-                    add_scaled(q[b, t, n], p * (row_dot(dy[b, t, n], value) - shift[b, n, t]), out_k)
-                    add_scaled(dy[b, t, n], p, out_v)
-        for h in range(out_k.size):
-            out_k[h] = out_k[h] * factor
+            masked = hides(mask, b, n, causal) or some_blind(height[b, n])
+            if masked and not (all_finite(q, b, n) and all_finite(dy, b, n)):
+                for s in range(first, end):
+                    key_gradient_row(dy, q, k, v, bias, mask, height, shift, scale, causal, b, s, head, n, dk, dv)
+                continue
+            for start in range(first if causal else 0, q.shape[1], CHUNK):
+                stop = min(start + CHUNK, q.shape[1])
+                meet(strips, q, b, start, stop, n, keys, lanes, logits)
+                meet(strips, dy, b, start, stop, n, values, lanes, slopes)
+                for t in range(start, stop):
+                    row, slope = logits[t - start, :lanes], slopes[t - start, :lanes]
+                    scaled(row, kind(scale), bias[b, n, t, first:end])
+                    slopes_of_queries(row, slope, height[b, n, t], shift[b, n, t])
+                    if masked:
+                        late = min(max(t + 1 - first, 0), lanes) if causal else lanes
+                        for part in (row, slope):
+                            hide(part, mask[b, n, t, first:end], kind(0))
+                            fill_row(part[0 if height[b, n, t] == -np.inf else late :], kind(0))
+                gather(strips, slopes, q, b, start, stop, n, lanes, to_k, step_k, 1)
+                gather(strips, logits, dy, b, start, stop, n, lanes, to_v, step_v, 1)
+            if masked:
+                for t in range(q.shape[1]):
+                    if height[b, n, t] == -np.inf:
+                        for s in range(first, end):
+                            add_shares(dy[b, t, n], kind(k.shape[1]), dv[b, s, head])
+        for s in range(first, end):
+            out = dk[b, s, head]
+            for h in range(out.size):
+                out[h] = out[h] * kind(scale)

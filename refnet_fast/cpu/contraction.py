@@ -21,13 +21,19 @@ def product(strips, a, a_row, a_step, b, b_row, c, c_row, columns, steps, rows):
     while done < steps or done == 0:
         count, add = min(at_once, steps - done), 1 if done else 0
         a_done, b_done = a + size * done * a_step, b + size * done * b_row
-        j = 0
-        while j < columns:
-            strip, some = strip_for(strips, columns - j)
-            b_j, c_j = b_done + size * j, c + size * j
-            multiply(strip, rows, 1, count, a_done, a_row, a_step, 0, b_j, b_row, 0, c_j, c_row, some, add)
-            j += some
+        panels(strips, a_done, a_row, a_step, b_done, b_row, c, c_row, columns, count, rows, add)
         done += max(count, 1)
+
+
+@njit(error_model="numpy")
+def panels(strips, a, a_row, a_step, b, b_row, c, c_row, columns, steps, rows, add):
+    """c = a * b, or with `add` c += a * b, one panel of columns after the other."""
+    size, j = strips[0], 0
+    while j < columns:
+        strip, some = strip_for(strips, columns - j)
+        b_j, c_j = b + size * j, c + size * j
+        multiply(strip, rows, 1, steps, a, a_row, a_step, 0, b_j, b_row, 0, c_j, c_row, some, add)
+        j += some
 
 
 def _matrices(call, inputs, outputs):

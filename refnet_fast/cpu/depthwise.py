@@ -1,13 +1,15 @@
 """Depthwise convolution, a filter for each channel: lane by lane on the register tile, sixteen channels of float32 at a time."""
 
 import numpy as np
+from numba import njit
 
 from refnet_fast.cpu.convolution import spread
-from refnet_fast.cpu.rows import add_row, fill_row
+from refnet_fast.cpu.rows import copy_row
 from refnet_fast.cpu.tile import multiply, strips
 from refnet_fast.cpu.windows import (
     CHAIN,
     backward,
+    complete,
     convolve,
     element_size,
     floats,
@@ -19,6 +21,7 @@ from refnet_fast.cpu.windows import (
 )
 from refnet_fast.kernels import kernel
 
+PIXELS = 512  # of an output gradient that the kernel's gradient works on at a time
 BLOCKS = 512  # sums that are added one after the other, before their sum becomes one term of another
 
 
@@ -47,15 +50,54 @@ def depthwise_inputs_gradient_rows(strips, dy, k, dx, image, result, strides, di
     spread(strips, dy, k, dx, image, result, strides, dilation, padding, True, 0, lo, hi)
 
 
+# ---- the kernel's gradient
+
+
 def _panels(call):
-    """A task is a tap and a vector of channels."""
+    """A task is a vector of channels and a tap."""
     p_count, q_count, _, channels = call.outputs[0].shape
     return p_count * q_count * -(-channels // strips(element_size(call)).lanes)
 
 
 def _panel_ns(call):
     shape = call.inputs[1].shape
-    return shape[0] * shape[1] * shape[2] * 1.5
+    return shape[0] * shape[1] * shape[2] * 0.6
+
+
+@njit(error_model="numpy")
+def meet(strips, x, dy, sums, image, kernel, result, strides, dilation, padding, block, lo, hi):
+    """Adds to `sums`, a vector for each task lo..hi, what a block gives: rows i0..i1, columns j0..j1 of an image's output.
+
+    The taps of a kernel row go together over the columns in which all of them lie in the image, then each by itself over those
+    on its left and right.
+    """
+    size, lanes = strips[0], strips[1]
+    height, width, channels = image
+    p_count, q_count, _ = kernel
+    (sh, sw), (dh, dw), (top, left) = strides, dilation, padding
+    first_row, end_row, first_column, end_column = block
+    step, down, above = sw * channels, sh * width * channels, result[1] * channels
+    inner0, inner1 = complete(left, width, q_count, sw, dw, result[1])
+    while lo < hi:
+        first, p, q0 = lo // (p_count * q_count) * lanes, lo // q_count % p_count, lo % q_count
+        q1, some = min(q_count, q0 + hi - lo), min(lanes, channels - first)
+        own0, own1 = taking(top - p * dh, height, sh, result[0])
+        i0, i1 = max(own0, first_row), min(own1, end_row)
+        for part in range(-1, 2 * (q1 - q0)):
+            q, taps, a, b = q0 + max(part, 0) // 2, 1, inner0, inner1
+            if part < 0:
+                taps = q1 - q0
+            else:
+                own0, own1 = taking(left - q * dw, width, sw, result[1])
+                a, b = (own0, min(own1, inner0)) if part % 2 == 0 else (max(own0, inner1), own1)
+            a, b = max(a, first_column), min(b, end_column)
+            if i0 < i1 and a < b:
+                place = ((i0 * sh + p * dh - top) * width + a * sw + q * dw - left) * channels + first
+                at, of = x + size * place, dy + size * ((i0 * result[1] + a) * channels + first)
+                to, tap = sums + size * (q - q0) * lanes, dw * channels
+                multiply(strips[5], taps, i1 - i0, b - a, at, tap, step, down, of, channels, above, to, lanes, some, 1)
+        sums += size * (q1 - q0) * lanes
+        lo += q1 - q0
 
 
 @kernel(
@@ -68,35 +110,26 @@ def _panel_ns(call):
 def depthwise_kernel_gradient_panels(
     strips, x, dy, dk, batch, image, window, result, strides, dilation, padding, lo, hi
 ):
-    """Panels lo..hi, a tap and a vector of channels each: image by image, a few output rows at a time."""
+    """Tasks lo..hi, a vector of channels and a tap each: image by image, a few output rows at a time, which stay in the first
+    cache while all taps meet them; the taps of a kernel row share what is read of dy."""
     size, lanes = strips[0], strips[1]
-    height, width, channels = image
-    _, q_count, _ = window
-    rows, columns = result
-    (sh, sw), (dh, dw), (top, left) = strides, dilation, padding
-    panels = (channels + lanes - 1) // lanes
-    part = np.empty(lanes, dk.dtype)
-    room = part.ctypes.data
+    taps, rows, columns = dk.shape[0], result[0], result[1]
+    part, total = np.zeros((hi - lo, lanes), dk.dtype), np.zeros((hi - lo, lanes), dk.dtype)
+    sums, wide = part.ctypes.data, max(1, min(columns, CHAIN))
+    high, blocks = max(1, PIXELS // wide), 0
+    for n in range(batch):
+        at, of = x + size * n * image[0] * image[1] * image[2], dy + size * n * rows * columns * image[2]
+        for i in range(0, rows, high):
+            for j in range(0, columns, wide):
+                block = (i, min(i + high, rows), j, min(j + wide, columns))
+                meet(strips, at, of, sums, image, window, result, strides, dilation, padding, block, lo, hi)
+                blocks += 1
+                if blocks == BLOCKS:
+                    total += part
+                    part[:] = 0
+                    blocks = 0
+    total += part
     for task in range(lo, hi):
-        tap, first = task // panels, task % panels * lanes
-        p, q, some = tap // q_count, tap % q_count, min(lanes, channels - first)
-        i0, i1 = taking(top - p * dh, height, sh, rows)
-        j0, j1 = taking(left - q * dw, width, sw, columns)
-        high, wide = max(1, CHAIN // max(1, j1 - j0)), min(CHAIN, max(1, j1 - j0))
-        total, blocks = dk[tap, first : first + some], 0
-        fill_row(total, 0)
-        for n in range(batch):
-            for i in range(i0, i1, high):
-                for j in range(j0, j1, wide):
-                    place = (n * height + i * sh + p * dh - top) * width + j * sw + q * dw - left
-                    above = (n * rows + i) * columns + j
-                    at, of = x + size * (place * channels + first), dy + size * (above * channels + first)
-                    runs, steps, step, run = min(high, i1 - i), min(wide, j1 - j), sw * channels, sh * width * channels
-                    given = columns * channels
-                    multiply(strips[5], 1, runs, steps, at, 0, step, run, of, channels, given, room, 0, some, blocks)
-                    blocks += 1
-                    if blocks == BLOCKS:
-                        add_row(part[:some], total)
-                        blocks = 0
-        if blocks:
-            add_row(part[:some], total)
+        tap, first = task % taps, task // taps * lanes
+        some = min(lanes, dk.shape[1] - first)
+        copy_row(total[task - lo, :some], dk[tap, first : first + some])

@@ -1,7 +1,10 @@
 """Batch normalization over (rows, channels) and (outer, channel, inner), in training and outside, and its gradient.
 
 Every kernel reads memory forwards: where channels stand last, whole rows of a slice of channels at a time, with one running
-total for each channel; where places stand last, the lanes of one channel after the other.
+total for each channel; where places stand last, the lanes of one channel after the other. Memory is read twice, in both directions:
+once for the sums, once for the result. The two passes that mean and variance need are taken block by block, over a block that a
+near cache holds, and the blocks' moments are joined (Chan, Golub and LeVeque 1983). A root is divided by once: 1 / root neither
+overflows nor underflows, for a root is that of a float.
 """
 
 import numpy as np
@@ -9,11 +12,13 @@ from numba import njit
 
 from refnet.definition import View
 from refnet_fast.cpu.reduction import CHAIN
-from refnet_fast.cpu.rows import SUMS, add_row, row_sum
+from refnet_fast.cpu.rows import MACHINE, SUMS, add_row, copy_row, fill_row, row_sum
 from refnet_fast.derive import Placed
 from refnet_fast.kernels import kernel
 from refnet_fast.native import Separate
 from refnet_fast.tables import ELEMENT_NS
+
+BLOCK_BYTES = 32 * 1024  # of all channels of a block, whose mean and variance are found together
 
 
 def _float(call):
@@ -67,23 +72,23 @@ def batch_normalization_lanes(x, mean, variance, offset, scale, epsilon, y, lo, 
 )
 def batch_normalization_rows(x, mean, variance, offset, scale, epsilon, y, lo, hi):
     """Rows lo..hi; the roots are taken once."""
-    root = roots(variance, epsilon)
+    inverse = inverse_roots(variance, epsilon)
     for r in range(lo, hi):
-        normalized(x[r], mean, root, offset, scale, y[r])
+        normalized(x[r], mean, inverse, offset, scale, y[r])
 
 
 @njit(error_model="numpy")
-def roots(variance, epsilon):
-    out = np.empty_like(variance)
+def inverse_roots(variance, epsilon):
+    out, one = np.empty_like(variance), variance.dtype.type(1)
     for c in range(out.size):
-        out[c] = np.sqrt(variance[c] + epsilon)
+        out[c] = one / variance.dtype.type(np.sqrt(variance[c] + epsilon))
     return out
 
 
-@njit(error_model="numpy", fastmath={"contract"}, pipeline_class=Separate)
-def normalized(row, mean, root, offset, scale, out):
+@njit(**MACHINE)
+def normalized(row, mean, inverse, offset, scale, out):
     for c in range(out.size):
-        out[c] = (row[c] - mean[c]) / root[c] * scale[c] + offset[c]
+        out[c] = (row[c] - mean[c]) * inverse[c] * scale[c] + offset[c]
 
 
 # ---- in training, places last
@@ -156,9 +161,77 @@ def row_product(above, row, center, root):
 
 
 @njit(error_model="numpy", pipeline_class=Separate)
-def add_rows(rows, out):
-    for r in range(rows.shape[0]):
-        add_row(rows[r], out)
+def add_four(r0, r1, r2, r3, out):
+    for c in range(out.size):
+        out[c] += (r0[c] + r1[c]) + (r2[c] + r3[c])
+
+
+@njit(error_model="numpy")
+def add_rows(x, start, end, lo, hi, out):
+    """Adds rows start..end of columns lo..hi to out, four at a time."""
+    fours = start + (end - start) // 4 * 4
+    for r in range(start, fours, 4):
+        add_four(x[r, lo:hi], x[r + 1, lo:hi], x[r + 2, lo:hi], x[r + 3, lo:hi], out)
+    for r in range(fours, end):
+        add_row(x[r, lo:hi], out)
+
+
+@njit(**MACHINE)
+def add_four_squares(r0, r1, r2, r3, center, out):
+    for c in range(out.size):
+        d0, d1, d2, d3 = r0[c] - center[c], r1[c] - center[c], r2[c] - center[c], r3[c] - center[c]
+        out[c] += (d0 * d0 + d1 * d1) + (d2 * d2 + d3 * d3)
+
+
+@njit(**MACHINE)
+def add_square_distances(row, center, out):
+    for c in range(out.size):
+        out[c] += (row[c] - center[c]) * (row[c] - center[c])
+
+
+@njit(error_model="numpy")
+def add_squares(x, start, end, lo, hi, center, out):
+    """As add_rows, the squares of the distances from the center."""
+    fours = start + (end - start) // 4 * 4
+    for r in range(start, fours, 4):
+        add_four_squares(x[r, lo:hi], x[r + 1, lo:hi], x[r + 2, lo:hi], x[r + 3, lo:hi], center, out)
+    for r in range(fours, end):
+        add_square_distances(x[r, lo:hi], center, out)
+
+
+@njit(**MACHINE)
+def join(seen, more, mean, square, center, variance):
+    """The mean (center) and the sum of squares (variance) of `seen` rows become those of these and `more` others."""
+    kind = center.dtype.type
+    share, weight = kind(more / (seen + more)), kind(more * (seen / (seen + more)))
+    for c in range(center.size):
+        distance = mean[c] - center[c]
+        center[c] += distance * share
+        variance[c] += square[c] + distance * distance * weight
+
+
+@njit(error_model="numpy")
+def moments(x, lo, hi, center, variance):
+    """Mean and variance of columns lo..hi, block by block."""
+    square, mean = np.empty_like(center), np.empty_like(center)
+    fill_row(center, np.nan)  # no rows have no moments
+    fill_row(variance, np.nan)
+    count, high = x.shape[0], max(1, BLOCK_BYTES // (x.itemsize * x.shape[1]))
+    for start in range(0, count, high):
+        end = min(start + high, count)
+        fill_row(mean, 0)
+        fill_row(square, 0)
+        add_rows(x, start, end, lo, hi, mean)
+        for c in range(mean.size):
+            mean[c] = mean[c] / (end - start)
+        add_squares(x, start, end, lo, hi, mean, square)
+        if start == 0:  # the distance of a mean from 0 may have no square
+            copy_row(mean, center)
+            copy_row(square, variance)
+        else:
+            join(start, end - start, mean, square, center, variance)
+    for c in range(variance.size):
+        variance[c] = variance[c] / count
 
 
 @kernel(
@@ -170,33 +243,12 @@ def add_rows(rows, out):
     arguments=_as_rows,
 )
 def batch_normalization_training_columns(x, offset, scale, epsilon, y, mean, variance, lo, hi):
-    """Channels lo..hi: three passes over the rows of their slice."""
-    count = x.shape[0]
-    center, square, part = mean[lo:hi], variance[lo:hi], np.empty_like(mean[lo:hi])
-    center[:] = 0
-    square[:] = 0
-    for start in range(0, count, CHAIN):
-        part[:] = 0
-        add_rows(x[start : start + CHAIN, lo:hi], part)
-        add_row(part, center)
-    for c in range(center.size):
-        center[c] = center[c] / count
-    for start in range(0, count, CHAIN):
-        part[:] = 0
-        for r in range(start, min(start + CHAIN, count)):
-            add_square_distances(x[r, lo:hi], center, part)
-        add_row(part, square)
-    for c in range(square.size):
-        square[c] = square[c] / count
-    root = roots(square, epsilon)
-    for r in range(count):
-        normalized(x[r, lo:hi], center, root, offset[lo:hi], scale[lo:hi], y[r, lo:hi])
-
-
-@njit(error_model="numpy", fastmath={"contract"}, pipeline_class=Separate)
-def add_square_distances(row, center, out):
-    for c in range(out.size):
-        out[c] += (row[c] - center[c]) * (row[c] - center[c])
+    """Channels lo..hi: a pass over the rows of their slice for mean and variance, a pass for the result."""
+    center, square = mean[lo:hi], variance[lo:hi]
+    moments(x, lo, hi, center, square)
+    inverse = inverse_roots(square, epsilon)
+    for r in range(x.shape[0]):
+        normalized(x[r, lo:hi], center, inverse, offset[lo:hi], scale[lo:hi], y[r, lo:hi])
 
 
 @kernel(
@@ -210,7 +262,8 @@ def add_square_distances(row, center, out):
 def batch_normalization_training_gradient_columns(dy, x, mean, variance, scale, epsilon, dx, doffset, dscale, lo, hi):
     """Channels lo..hi: a pass over the rows of their slice for the two sums, one for the result."""
     count = x.shape[0]
-    center, root, total, product = mean[lo:hi], roots(variance[lo:hi], epsilon), doffset[lo:hi], dscale[lo:hi]
+    center, inverse = mean[lo:hi], inverse_roots(variance[lo:hi], epsilon)
+    total, product = doffset[lo:hi], dscale[lo:hi]
     part_total, part_product = np.empty_like(total), np.empty_like(product)
     total[:] = 0
     product[:] = 0
@@ -218,26 +271,26 @@ def batch_normalization_training_gradient_columns(dy, x, mean, variance, scale, 
         part_total[:] = 0
         part_product[:] = 0
         for r in range(start, min(start + CHAIN, count)):
-            add_products(dy[r, lo:hi], x[r, lo:hi], center, root, part_total, part_product)
+            add_slopes(dy[r, lo:hi], x[r, lo:hi], center, inverse, part_total, part_product)
         add_row(part_total, total)
         add_row(part_product, product)
     slope, shift, tilt = np.empty_like(total), np.empty_like(total), np.empty_like(total)
     for c in range(slope.size):
-        slope[c] = scale[lo + c] / root[c]
+        slope[c] = scale[lo + c] * inverse[c]
         shift[c] = total[c] / count
         tilt[c] = product[c] / count
     for r in range(count):
-        pushed_back(dy[r, lo:hi], x[r, lo:hi], center, root, shift, tilt, slope, dx[r, lo:hi])
+        pushed_back(dy[r, lo:hi], x[r, lo:hi], center, inverse, shift, tilt, slope, dx[r, lo:hi])
 
 
-@njit(error_model="numpy", fastmath={"contract"}, pipeline_class=Separate)
-def add_products(above, row, center, root, total, product):
+@njit(**MACHINE)
+def add_slopes(above, row, center, inverse, total, product):
     for c in range(total.size):
         total[c] += above[c]
-        product[c] += above[c] * ((row[c] - center[c]) / root[c])
+        product[c] += above[c] * ((row[c] - center[c]) * inverse[c])
 
 
-@njit(error_model="numpy", fastmath={"contract"}, pipeline_class=Separate)
-def pushed_back(above, row, center, root, shift, tilt, slope, out):
+@njit(**MACHINE)
+def pushed_back(above, row, center, inverse, shift, tilt, slope, out):
     for c in range(out.size):
-        out[c] = (above[c] - shift[c] - (row[c] - center[c]) / root[c] * tilt[c]) * slope[c]
+        out[c] = (above[c] - shift[c] - (row[c] - center[c]) * inverse[c] * tilt[c]) * slope[c]

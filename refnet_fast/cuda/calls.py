@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from refnet import dtypes
-from refnet.definition import Op, Spec, View
+from refnet.definition import Op, Spec, View, size_of
 from refnet_fast.cuda import kernels
 from refnet_fast.derive import Placed
 from refnet_fast.kernels import KernelCall
@@ -31,7 +31,7 @@ def floats(*shape):
     return Spec(shape, "float32")
 
 
-def calls(rows, features, pixels, channels, table, picked, product):
+def calls(rows, features, pixels, channels, table, picked, product, convolved):
     """{name of a tuned kernel: Call}, with arrays of these sizes.
 
     Args:
@@ -39,6 +39,7 @@ def calls(rows, features, pixels, channels, table, picked, product):
         pixels, channels: of images, each of 26 pixels.
         table, picked: rows of a table, and how many of them are picked; each has as many elements as there are channels.
         product: rows, columns and inner size of a matrix product.
+        convolved: images, height and width, channels, filters of a convolution, whose kernel is 3 x 3.
     """
     whole, row, column, images = floats(rows, features), floats(rows), floats(features), floats(pixels, channels)
     channel, labels, words = floats(channels), Spec((rows,), "int32"), Spec((picked,), "int32")
@@ -77,6 +78,7 @@ def calls(rows, features, pixels, channels, table, picked, product):
         ),
         "transpose_tiles": Call("transpose", (whole,), {"axes": (1, 0)}),
     }
+    found |= convolutions(*convolved)
     for name, target, extra in (
         ("softmax_cross_entropy", whole, 0),
         ("sparse_softmax_cross_entropy", labels, features),
@@ -86,24 +88,68 @@ def calls(rows, features, pixels, channels, table, picked, product):
     return found
 
 
-TINY = calls(rows=9, features=45, pixels=53, channels=11, table=6, picked=251, product=(65, 65, 17))
-USUAL = calls(rows=128, features=1000, pixels=26000, channels=64, table=10000, picked=12800, product=(784, 512, 128))
+def convolutions(images, side, channels, filters):
+    """{name: Call} of convolutions, by 3 x 3 (x 3) windows that hang over the edges, and of their gradients."""
+    found = {}
+    for axes in (2, 3):
+        attributes = {"groups": 1, "strides": (1,) * axes, "dilation": (1,) * axes, "padding": (1,) * axes}
+        images_now = images if axes == 2 else max(1, images // side)
+        spatial, window = (side,) * axes, (3,) * axes
+        x, y = floats(images_now, *spatial, channels), floats(images_now, *spatial, filters)
+        kernel, name = floats(*window, channels, filters), f"conv{axes}d"
+        for suffix, inputs, extents in (
+            ("", (x, kernel), spatial),
+            ("_inputs_gradient", (y, kernel), spatial),
+            ("_kernel_gradient", (x, y), window),
+        ):
+            found[f"{name}{suffix}_tiled"] = Call(name + suffix, inputs, {**attributes, "extents": extents})
+    return found
+
+
+TINY = calls(
+    rows=9, features=45, pixels=53, channels=11, table=6, picked=251, product=(17, 7, 20), convolved=(1, 3, 2, 9)
+)
+USUAL = calls(
+    rows=128,
+    features=1000,
+    pixels=26000,
+    channels=64,
+    table=10000,
+    picked=12800,
+    product=(784, 512, 128),
+    convolved=(64, 28, 64, 64),
+)
 LARGE = calls(
-    rows=32768, features=1024, pixels=1048576, channels=64, table=100000, picked=524288, product=(4096, 4096, 4096)
+    rows=32768,
+    features=1024,
+    pixels=1048576,
+    channels=64,
+    table=100000,
+    picked=524288,
+    product=(4096, 4096, 4096),
+    convolved=(256, 56, 64, 64),
 )  # 128 MB and more for most: far more than a device's cache holds
+
+
+DRAWN = 2**20 + 7  # numbers that are drawn for an array; more of them begin again
 
 
 def arrays(call, seed=0):
     """Drawn inputs of a call: normal numbers (variances are squares), integers below `below`."""
     rng = np.random.default_rng(seed)
-    drawn = [
-        rng.standard_normal(spec.shape, "float32").astype(dtypes.as_numpy(spec.dtype))
-        if dtypes.is_floating(spec.dtype)
-        else rng.integers(0, call.below, spec.shape, dtypes.as_numpy(spec.dtype))
-        for spec in call.inputs
-    ]
+    drawn = []
+    for spec in call.inputs:
+        kind, size = dtypes.as_numpy(spec.dtype), size_of(spec.shape)
+        some = min(size, DRAWN)
+        if dtypes.is_floating(spec.dtype):
+            numbers = rng.standard_normal(some, "float32").astype(kind)
+        else:
+            numbers = rng.integers(0, call.below, some, kind)
+        drawn.append(np.resize(numbers, spec.shape))
     if call.op.endswith("normalization_gradient") or call.op.endswith("training_gradient"):
         drawn[3] = drawn[3] ** 2 + 1  # the variances
+    if call.op == "adam_update":
+        drawn[2] = drawn[2] ** 2  # the mean squares
     return drawn
 
 

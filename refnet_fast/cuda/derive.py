@@ -15,7 +15,7 @@ from refnet import dtypes
 from refnet.definition import View, row_major, size_of
 from refnet_fast.build import load
 from refnet_fast.cuda import numbers, target
-from refnet_fast.cuda.device import array_at
+from refnet_fast.cuda.device import array_at, calls
 from refnet_fast.derive import Placed, Translator
 from refnet_fast.fuse import WIDE, node_lines
 
@@ -45,7 +45,7 @@ class Launch:
     """A kernel and what it is called with.
 
     Args:
-        text: the source; it defines `kernel`.
+        text: the source; it defines `kernel`, and maybe BOUNDS: threads of a block, blocks that a multiprocessor has room for.
         arguments: a Placed for each array; ints, floats, bools and tuples of them.
         threads: how many threads it needs, in blocks of THREADS, or
         shape: (blocks along x, y, z; threads of a block along x, y).
@@ -63,25 +63,28 @@ class Launch:
         self.what = self.step = ""
         self._ready = None
 
-    def __call__(self):
-        """Starts the kernel; it runs after all that were started before."""
+    def __call__(self, stream=0):
+        """Starts the kernel on a stream; it runs after all that were started there before."""
         if self.threads == 0:
             return
+        calls["launch"] += 1
         if self._ready is None:
             kernel, arguments = dispatcher(self.text), [on_device(a) for a in self.arguments]
             # Configured each time: the simulator keeps one configuration for all.
-            self._ready = lambda: kernel[self.grid, self.block](*arguments)
+            self._ready = lambda stream: kernel[self.grid, self.block, stream](*arguments)
             with contextlib.nullcontext() if target.simulated() else target.compiling(contract=self.contract):
-                self._ready()
+                self._ready(stream)
             return
-        self._ready()
+        self._ready(stream)
 
     def ptx(self, capability):
         """The kernel as PTX for a compute capability, (9, 0) for example; no device is needed."""
         from numba import cuda
 
         with target.compiling(capability, self.contract):
-            text, _ = cuda.compile_ptx(load(self.text).kernel, tuple(map(type_of, self.arguments)), cc=capability)
+            module, types = load(self.text), tuple(map(type_of, self.arguments))
+            bounds = getattr(module, "BOUNDS", None)
+            text, _ = cuda.compile_ptx(module.kernel, types, cc=capability, launch_bounds=bounds)
         return text
 
 
@@ -91,11 +94,11 @@ def dispatcher(text):
     from numba import cuda
     from numba.cuda import config
 
-    kernel = load(text).kernel
+    module = load(text)
     if target.simulated():
-        return cuda.jit(kernel)
+        return cuda.jit(module.kernel)
     config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # a small tensor makes a small launch; nobody can do anything about it
-    return cuda.jit(cache=True, lto=False)(kernel)
+    return cuda.jit(cache=True, lto=False, launch_bounds=getattr(module, "BOUNDS", None))(module.kernel)
 
 
 def on_device(argument):

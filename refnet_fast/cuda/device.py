@@ -1,21 +1,99 @@
-"""The memory of the device, or of the simulator's: blocks of bytes, addresses in them, arrays at addresses."""
+"""The door to the device, or to the simulator's: blocks of bytes, arrays at addresses, copies, waits. All of it is counted."""
+
+import collections
+import contextlib
+import weakref
 
 import numpy as np
 
 from refnet import dtypes
 from refnet.definition import row_major, size_of
+from refnet.errors import OutOfMemoryError
 from refnet_fast.cuda.target import simulated
 from refnet_fast.native import address_of
 
+# How often the host has asked for what: "launch" and "replay" return at once; "upload", "download" and "wait" stop the host.
+calls: collections.Counter = collections.Counter()
+
+limit = None  # bytes that blocks may take together; None: as many as the device has
+held = 0  # bytes that blocks take
+reserves: weakref.WeakSet = weakref.WeakSet()  # objects whose `give_back()` frees memory that can be done without
+
 
 class Block:
-    """Bytes on the device, theirs as long as the object lives."""
+    """Zeroed bytes on the device, theirs as long as the object lives.
+
+    Raises:
+        OutOfMemoryError: what was needed and what was free, also in its attributes `needed` and `free`.
+    """
 
     def __init__(self, size):
-        from numba import cuda
-
-        self.room = cuda.to_device(np.zeros(max(size, 1), np.uint8))
+        size = max(size, 1)
+        try:
+            self.room = zeros(size)
+        except MemoryError:
+            for reserve in list(reserves):
+                reserve.give_back()
+            self.room = zeros(size)
         self.address = address_of(self.room._ary) if simulated() else self.room.__cuda_array_interface__["data"][0]
+        _account(size)
+        weakref.finalize(self, _account, -size)
+
+
+def _account(size):
+    global held
+    held += size
+
+
+def zeros(size):
+    """A zeroed device array of bytes."""
+    from numba import cuda
+
+    left = free()
+    if size > left:
+        raise full(size, left)
+    if simulated():
+        return cuda.to_device(np.zeros(size, np.uint8))
+    from numba.cuda.cudadrv import driver
+
+    with refused(size):
+        room = cuda.device_array(size, np.uint8)
+        driver.device_memset(room, 0, size)
+    return room
+
+
+@contextlib.contextmanager
+def refused(size):
+    """Inside, the driver's own word for memory that is not there becomes ours."""
+    from numba.cuda.cudadrv.driver import CudaAPIError, binding
+
+    try:
+        yield
+    except CudaAPIError as error:
+        if error.code != binding.CUresult.CUDA_ERROR_OUT_OF_MEMORY:
+            raise
+        raise full(size, free()) from error
+
+
+def full(size, left):
+    error = OutOfMemoryError(f"the device has no room for {in_words(size)}: {in_words(left)} are free.")
+    error.needed, error.free = size, left
+    return error
+
+
+def in_words(size):
+    unit, name = next(
+        u for u in ((2**30, "GB"), (2**20, "MB"), (2**10, "KB"), (1, "bytes")) if size >= u[0] or u[0] == 1
+    )
+    return f"{size / unit:,.1f} {name}" if unit > 1 else f"{size} bytes"
+
+
+def free():
+    """Bytes that can still be taken."""
+    from numba import cuda
+
+    left = cuda.current_context().get_memory_info().free
+    return left if limit is None else min(left, limit - held)
 
 
 class _At:
@@ -51,16 +129,34 @@ def array_at(address, shape, dtype, strides=None):
     return DeviceNDArray(shape=tuple(shape), strides=steps, dtype=dtype, gpu_data=raw.gpu_data)
 
 
+# ---- copies and waits. Those without a stream are ordered after and before all work on streams that `cuda.stream` makes.
+
+
 def upload(array, address):
     """Copies a row-major host array to an address."""
     if array.size:
+        calls["upload"] += 1
         array_at(address, (array.nbytes,), "uint8").copy_to_device(bytes_in(array))
 
 
 def download(address, array):
     """Copies from an address into a row-major host array."""
     if array.size:
+        calls["download"] += 1
         array_at(address, (array.nbytes,), "uint8").copy_to_host(bytes_in(array))
+
+
+def send(array, address, stream):
+    """Starts a copy of a pinned, row-major host array to an address; the array must stay as it is until it is done."""
+    if array.size:
+        calls["send"] += 1
+        array_at(address, (array.nbytes,), "uint8").copy_to_device(bytes_in(array), stream=stream)
+
+
+def wait(thing):
+    """Waits until a stream is idle, or an event has come."""
+    calls["wait"] += 1
+    thing.synchronize()
 
 
 def bytes_in(array):

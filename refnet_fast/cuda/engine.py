@@ -1,7 +1,8 @@
 """The engines `cuda`, on an NVIDIA device, and `cuda-sim`, the same in Numba's simulator."""
 
 from refnet_fast.cuda import target
-from refnet_fast.engine import PlannedEngine
+from refnet_fast.engine import PlannedEngine, PlannedExecutable
+from refnet_fast.vm import workers
 
 
 class CudaEngine(PlannedEngine):
@@ -27,9 +28,24 @@ class CudaEngine(PlannedEngine):
         with self.residence.current():
             return CudaRunning(concrete, self.residence)
 
+    def prepare(self, program):
+        return CudaExecutable(self, program)
+
     def kind_of(self, op):
         """How this engine computes an op: 'tuned' (a kernel of ours serves some calls, or it is fused) or 'derived'."""
         from refnet_fast.cuda import kernels
 
         kernels.load()
         return "tuned" if op.scalar is not None or op.name in kernels.tuned else "derived"
+
+
+class CudaExecutable(PlannedExecutable):
+    """A program on a device: the batches of an epoch are gathered there."""
+
+    def run_batches(self, data, order, batch_size, start, stop, outputs=None):
+        samples = len(data[0]) if order is None else len(order)
+        full = samples // batch_size
+        rows, end = (batch_size, min(full, stop)) if start < full else (samples - full * batch_size, stop)
+        with workers.lock:
+            built = self.at([(rows, *a.shape[1:]) for a in data])
+            return built.run_batches(data, order, batch_size, start, end, outputs)

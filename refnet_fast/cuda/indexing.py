@@ -10,9 +10,23 @@ from refnet_fast.cuda import rows
 from refnet_fast.cuda.derive import device
 from refnet_fast.cuda.kernels import kernel, then
 
-row_of = device(definition_of_row)
+
+def bisected(numbers, least):
+    """Where the first of sorted numbers stands that is not below `least`."""
+    first, end = 0, numbers.shape[0]
+    while first < end:
+        middle = (first + end) // 2
+        if numbers[middle] < least:
+            first = middle + 1
+        else:
+            end = middle
+    return first
+
+
+row_of, first_not_below = device(definition_of_row), device(bisected)
 
 WIDE, HIGH = 32, 4  # threads of a block: neighbouring ones on neighbouring columns
+EACH = 8  # rows of a table that a block sums up
 BINS = 256  # digits of a number, and numbers that a block sorts
 
 
@@ -134,39 +148,27 @@ _passes()
 
 @then(
     take_x_gradient_sorted,
-    grid=lambda call: call.form.outputs[0].shape[1::-1],
+    grid=lambda call: (-(-call.form.outputs[0].shape[1] // EACH), call.form.outputs[0].shape[0]),
     block=(WIDE, HIGH),
     more=(0,),
 )
 def sums_of_rows(dy, indices, dx, numbers, places, ranks, counts, starts, turn):
-    """One row of the table a block: finds its numbers by bisection, adds up what came from them, a quarter a warp."""
+    """Eight rows of the table a block: it finds a row's numbers by bisection and adds up what came from them, a quarter a warp."""
     room = cuda.shared.array((HIGH, WIDE), float64)
-    column, lane, row, o = cuda.threadIdx.x, cuda.threadIdx.y, cuda.blockIdx.x, cuda.blockIdx.y
+    column, lane, o = cuda.threadIdx.x, cuda.threadIdx.y, cuda.blockIdx.y
     last = 1 if dx.shape[1] <= BINS or dx.shape[1] > BINS * BINS else 0  # which half the last pass wrote
-    first, end = int64(0), int64(indices.shape[0])
-    while first < end:
-        middle = (first + end) // 2
-        if numbers[last, middle] < row:
-            first = middle + 1
-        else:
-            end = middle
-    end = first
-    beyond = int64(indices.shape[0])
-    while end < beyond:
-        middle = (end + beyond) // 2
-        if numbers[last, middle] <= row:
-            end = middle + 1
-        else:
-            beyond = middle
-    for left in range(0, dx.shape[2], WIDE):
-        i, total = left + column, float64(0)
-        if i < dx.shape[2]:
-            for k in range(first + lane, end, HIGH):
-                total += float64(dy[o, places[last, k], i])
-        room[lane, column] = total
-        cuda.syncthreads()
-        if lane == 0 and i < dx.shape[2]:
-            for k in range(1, HIGH):
-                total += room[k, column]
-            dx[o, row, i] = total
-        cuda.syncthreads()
+    for row in range(cuda.blockIdx.x * EACH, min((cuda.blockIdx.x + 1) * EACH, dx.shape[1])):
+        first = first_not_below(numbers[last], row)
+        end = first_not_below(numbers[last], row + 1)
+        for left in range(0, dx.shape[2], WIDE):
+            i, total = left + column, float64(0)
+            if i < dx.shape[2]:
+                for k in range(first + lane, end, HIGH):
+                    total += float64(dy[o, places[last, k], i])
+            room[lane, column] = total
+            cuda.syncthreads()
+            if lane == 0 and i < dx.shape[2]:
+                for k in range(1, HIGH):
+                    total += room[k, column]
+                dx[o, row, i] = total
+            cuda.syncthreads()

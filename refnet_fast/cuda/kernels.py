@@ -5,17 +5,17 @@ from a copy of its text, so that it is cached on disk, simulated and turned into
 always exists; a tuned one only adds a faster way, under a condition.
 """
 
-import ast
 import functools
 import importlib
-import inspect
-import textwrap
 from collections.abc import Callable
 
-from refnet_fast.cuda import derive, target
+from refnet_fast.cuda import derive
+from refnet_fast.cuda.text import text_of
 
 FAMILIES = (
     "contraction",
+    "convolution",
+    "convolution3d",
     "activation",
     "reduction",
     "extremum",
@@ -38,33 +38,22 @@ class Step:
         block: threads of a block along x, y; or `block(call)`.
         needed: `needed(call)`, whether the step is to be taken.
         more: numbers that it is given after all other arguments.
+        constants: `constants(call)`, values of names in the function's text; see `text_of`.
     """
 
-    def __init__(self, function, grid, block, needed=lambda call: True, more=()):
-        self.function, self.grid, self.needed, self.more = function, grid, needed, more
+    def __init__(self, function, grid, block, needed=lambda call: True, more=(), constants=lambda call: {}):
+        self.function, self.grid, self.needed, self.more, self.constants = function, grid, needed, more, constants
+        self.name = function.__name__
         self.block = block if callable(block) else lambda call: block
 
-    @functools.cached_property
-    def text(self):
-        """The function's text as a module of its own that defines `kernel`."""
-        definition = ast.parse(textwrap.dedent(inspect.getsource(self.function))).body[0]
-        definition.name, definition.decorator_list = "kernel", []
-        if target.simulated():  # a simulated thread is a Python thread, in which NumPy's warnings are on
-            quiet = ast.parse('with np.errstate(all="ignore"):\n    pass').body[0]
-            quiet.body, definition.body = definition.body, [quiet]
-        known = vars(inspect.getmodule(self.function))
-        imports = ""
-        for name in self.function.__code__.co_names:
-            if inspect.ismodule(known.get(name)):
-                imports += f"import {known[name].__name__} as {name}\n" if name != "cuda" else ""
-            elif name in known:
-                imports += f"from {self.function.__module__} import {name}\n"
-        return derive.HEADER + imports + "\n\n" + ast.unparse(ast.fix_missing_locations(definition)) + "\n"
+    def text(self, call):
+        """The function's text as a module of its own that defines `kernel`, made to measure for a call."""
+        return text_of(self.function, self.constants(call))
 
     def launch(self, call, arguments):
         shape = tuple(self.grid(call)), tuple(self.block(call))
-        made = derive.Launch(self.text, [*arguments, *self.more], shape=shape, contract=True)
-        made.step = self.function.__name__
+        made = derive.Launch(self.text(call), [*arguments, *self.more], shape=shape, contract=True)
+        made.step = self.name
         return made
 
 

@@ -7,7 +7,26 @@ from refnet_fast.cuda.device import Block, download, upload
 from refnet_fast.memory import Memory
 
 
-class DeviceMemory(Memory):
+class Rooms:
+    """Blocks that live as long as this object."""
+
+    def __init__(self):
+        self.kept = []
+
+    def room_for(self, size):
+        """The address of `size` zeroed bytes."""
+        block = Block(size)
+        self.kept.append(block)
+        return block.address
+
+    def keep(self, array):
+        """The address of a copy of an array."""
+        address = self.room_for(array.nbytes)
+        upload(array, address)
+        return address
+
+
+class DeviceMemory(Rooms, Memory):
     """The addresses of a plan's tensors on the device.
 
     Args:
@@ -16,21 +35,10 @@ class DeviceMemory(Memory):
 
     def __init__(self, plan, residence):
         self.residence = residence
-        super().__init__(plan, [[unit] for unit in plan.units])
+        Memory.__init__(self, plan, [[unit] for unit in plan.units])
 
     def allocate(self, size):
         return self.room_for(size)
-
-    def room_for(self, size):
-        """The address of `size` zeroed bytes, kept as long as the plan."""
-        block = Block(size)
-        self.kept.append(block)
-        return block.address
-
-    def keep(self, array):
-        address = self.room_for(array.nbytes)
-        upload(array, address)
-        return address
 
     def home(self, variable):
         return self.residence.home(variable)

@@ -1,10 +1,11 @@
 """Where variables lie on the device, and whose copy is the newest: the host's or the device's."""
 
 import contextlib
+import functools
 import weakref
 
 from refnet.graph import Variable
-from refnet_fast.cuda.device import Block, download, upload
+from refnet_fast.cuda.device import Block, download, reserves, upload
 from refnet_fast.memory import bytes_of, padded
 
 
@@ -22,6 +23,8 @@ class Residence:
         self.device = device
         self.places = weakref.WeakKeyDictionary()  # variable -> (block, address)
         self.newer = weakref.WeakSet()  # variables written on the device since the host last saw them
+        self.data: dict = {}  # id of a list of arrays -> (weak reference to it, where batches of it come from)
+        reserves.add(self)
 
     def current(self):
         """A context in which allocations, copies and launches are this device's."""
@@ -30,6 +33,32 @@ class Residence:
         from numba import cuda
 
         return cuda.gpus[self.device]
+
+    @functools.cached_property
+    def stream(self):
+        """Where every kernel of this device is started. Copies without a stream keep their order with it."""
+        from numba import cuda
+
+        with self.current():
+            return cuda.stream()
+
+    # ---- data sets
+
+    def data_set(self, arrays):
+        """What `keep_data` was given for this very list."""
+        return self.data.get(id(arrays), (None, None))[1]
+
+    def keep_data(self, arrays, feeding):
+        """Keeps a data set as long as the list of its arrays lives; one that nobody can refer to weakly is not kept."""
+        key = id(arrays)
+        with contextlib.suppress(TypeError):
+            self.data[key] = weakref.ref(arrays, lambda _: self.data.pop(key, None)), feeding
+
+    def give_back(self):
+        """Gives up the data sets: they are brought again when they are needed."""
+        self.data.clear()
+
+    # ---- variables
 
     def home(self, variable):
         """The address of a variable; it gets one if it had none."""

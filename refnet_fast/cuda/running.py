@@ -2,15 +2,20 @@
 
 import functools
 import threading
+import weakref
 
 import numpy as np
 
 from refnet import dtypes
 from refnet.definition import size_of
+from refnet.errors import OutOfMemoryError
 from refnet.graph import Variable
-from refnet_fast.cuda import derive, kernels, services
-from refnet_fast.cuda.device import download, upload
+from refnet.program import place_of
+from refnet_fast.cuda import derive, epoch, kernels, services
+from refnet_fast.cuda.device import download, in_words, upload
+from refnet_fast.cuda.feeding import feed
 from refnet_fast.cuda.memory import DeviceMemory
+from refnet_fast.cuda.replay import Replay
 from refnet_fast.derive import Placed
 from refnet_fast.fuse import Operand, unit_shape
 from refnet_fast.kernels import KernelCall
@@ -30,12 +35,17 @@ class CudaRunning:
     def __init__(self, concrete, residence):
         self.concrete, self.residence = concrete, residence
         self.plan = Plan(concrete, tuned=True, short_floats=True)
-        self.memory = DeviceMemory(self.plan, residence)
         self.checks = self.plan.checked()
-        self.flag = services.new_word(self.memory, derive.CLEAR)
-        self.guard = self.flag if self.checks else None
-        self.launches = self._launches()
-        self.homes = {v: residence.home(v) for v in concrete.program.variables}
+        try:
+            self.memory = DeviceMemory(self.plan, residence)
+            self.flag = services.new_words(self.memory, [derive.CLEAR])
+            self.guard = self.flag if self.checks else None
+            self.launches = self._launches()
+            self.homes = {v: residence.home(v) for v in concrete.program.variables}
+        except OutOfMemoryError as error:
+            raise too_large(self.plan, error) from error
+        self.step = Replay(self.launches, residence.stream)
+        self.epochs = weakref.WeakKeyDictionary()  # data -> {(batch size, whether outputs are wanted): Epoch}
 
     def valid(self):
         """Whether the variables still have the places that the launches name."""
@@ -44,24 +54,50 @@ class CudaRunning:
     def run(self, feeds):
         """One run; the outputs are new arrays."""
         with lock, self.residence.current():
-            for variable in self.homes:
-                self.residence.bring(variable)
+            self._bring()
             for x, array in zip(self.concrete.inputs, feeds):
                 upload(np.ascontiguousarray(array, dtypes.as_numpy(x.dtype)), self.memory.address(x))
-            for launch in self.launches:
-                launch()
+            self.step()
             self.residence.written(self.plan.commits)
-            self._check()
+            self.check()
             return [self.memory.array(y) for y in self.plan.outputs]
 
-    def _check(self):
+    def run_batches(self, data, order, batch_size, start, stop, outputs=None, duration=None):
+        """Steps start..stop of an epoch, or as many as take about `duration` seconds (epoch.SLICE); gives the number of the next.
+
+        Args: as of Executable.run_batches; this program's batch may be smaller than batch_size.
+        """
+        with lock, self.residence.current():
+            self._bring()
+            source = feed(self.residence, data, order, batch_size, self.concrete.inputs)
+            epochs = self.epochs.setdefault(source, {})
+            key = batch_size, bool(outputs)
+            if key not in epochs:
+                epochs[key] = epoch.Epoch(weakref.proxy(self), weakref.proxy(source), *key)
+            self.residence.written(self.plan.commits)
+            return epochs[key].run(start, stop, outputs, duration or epoch.SLICE)
+
+    def _bring(self):
+        for variable in self.homes:
+            self.residence.bring(variable)
+
+    def check(self, words=None):
+        """Raises the DataError of the check that was violated since the last time.
+
+        Args:
+            words: of an epoch, whose first is the number of the step.
+        """
         if not self.checks:
             return
-        flag = np.empty(1, np.int64)
+        flag, step = np.empty(1, np.int64), np.empty(1, np.int64)
         download(self.flag.address, flag)
         if flag[0] != derive.CLEAR:
             upload(np.array([derive.CLEAR]), self.flag.address)
-            raise self.plan.violation(int(flag[0]), self.memory.array)
+            where = ""
+            if words is not None:
+                download(words.address, step)
+                where = f" of batch {step[0]}"
+            raise self.plan.violation(int(flag[0]), self.memory.array, where)
 
     def report(self):
         """[(ops, threads)] for every launch."""
@@ -119,3 +155,18 @@ class CudaRunning:
 
     def _flat(self, x):
         return services.flat(self.memory.address(x), size_of(x.shape), x.dtype)
+
+
+def too_large(plan, error):
+    """The OutOfMemoryError of a program: what was needed and free, and its largest buffers by layer."""
+    buffers = {
+        y: place_of(node) for unit in plan.units for node in unit.nodes for y in node.outputs if y in unit.stored
+    }
+    buffers |= {v: v.name for v in plan.concrete.program.variables}
+    largest = sorted(buffers, key=bytes_of, reverse=True)[:5]
+    lines = [f"{buffers[y]} {tuple(y.shape)} {y.dtype}, {in_words(bytes_of(y))}" for y in largest]
+    return OutOfMemoryError(
+        f"the device has no room for a step of this program: {in_words(error.needed)} are needed at once, "
+        f"{in_words(error.free)} are free. The largest of its buffers: {'; '.join(lines)}. "
+        "Use a smaller batch, or another engine for this model (refnet_fast.use_engine('cpu')); nothing was changed."
+    )

@@ -5,10 +5,16 @@ import numpy as np
 from refnet.definition import View, size_of
 from refnet_fast.cuda.derive import Kernel
 from refnet_fast.derive import Placed, itemsize
+from refnet_fast.plan import SHORT
 
 
 def flat(address, size, dtype):
     return Placed(address, View((size,)), dtype)
+
+
+def flat_of(address, tensor):
+    """A flat Placed of a tensor's memory, and the length of its first axis."""
+    return flat(address, size_of(tensor.shape), tensor.dtype), tensor.shape[0]
 
 
 def check_range(indices, low, high, number, flag):
@@ -46,6 +52,51 @@ def room(memory, shape, dtype):
     return Placed(memory.room_for(itemsize(dtype) * size_of(shape)), View(tuple(shape)), dtype)
 
 
-def new_word(memory, value):
-    """A Placed of one int64 on the device."""
-    return flat(memory.keep(np.array([value])), 1, "int64")
+def new_words(memory, values):
+    """A flat Placed of int64 words on the device."""
+    return flat(memory.keep(np.array(values)), len(values), "int64")
+
+
+# ---- what stands before and after a step of an epoch; words: the step, and the first step whose outputs are kept
+
+
+def gather(source, order, words, batch_size, ring, target):
+    """The Launch that gathers a step's batch, converted to the target's dtype.
+
+    Args:
+        source: a flat Placed of all samples (or of the last few batches).
+        order: a flat Placed of the samples' numbers, or None: the batch lies at (step % ring) * batch_size.
+        batch_size: samples between the beginnings of two batches.
+        target: a flat Placed, of batch_size samples or fewer, and the samples in it.
+    """
+    target, rows = target
+    if target.dtype in SHORT:  # as patterns: the source has the same dtype
+        source, target = (flat(a.address, a.size, "uint16") for a in (source, target))
+    kernel = Kernel((rows, target.size // rows))
+    x, y, step = kernel.add(source), kernel.add(target), kernel.add(words)
+    batch, width = kernel.add(batch_size), kernel.add(target.size // rows)
+    if order is None:
+        sample = f"{step}[0] % {kernel.add(ring)} * {batch} + i0"
+    else:
+        sample = f"{kernel.add(order)}[{step}[0] * {batch} + i0]"
+    launch = kernel.launch([f"{y}[i0 * {width} + i1] = {x}[({sample}) * {width} + i1]"])
+    launch.what = "gather"
+    return launch
+
+
+def keep(source, words, room):
+    """The Launch that copies an output's bytes to their place among those of all steps."""
+    kernel = Kernel((source.size,))
+    x, step, y, size = (kernel.add(a) for a in (source, words, room, source.size))
+    launch = kernel.launch([f"{y}[({step}[0] - {step}[1]) * {size} + i0] = {x}[i0]"])
+    launch.what = "keep"
+    return launch
+
+
+def advance(words, guard):
+    """The Launch that counts a step, unless a check was violated in it."""
+    kernel = Kernel((1,), guard)
+    step = kernel.add(words)
+    launch = kernel.launch([f"{step}[0] = {step}[0] + 1"])
+    launch.what = "advance"
+    return launch

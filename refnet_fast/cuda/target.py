@@ -82,6 +82,13 @@ def toolkit():
         return False
 
 
+def capable(least):
+    """Whether the current device has at least this compute capability. Where there is none, kernels are compiled for one by name."""
+    from numba import cuda
+
+    return simulated() or not cuda.is_available() or cuda.get_current_device().compute_capability >= least
+
+
 @functools.cache
 def simulated():
     """Whether this process has Numba's simulator in the place of devices."""

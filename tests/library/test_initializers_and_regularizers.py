@@ -106,4 +106,4 @@ def test_activations_of_more_than_one_argument() -> None:
     assert ops.sparse_sigmoid(x).tolist() == [0, 0.25, 0.625, 0.75, 1]
     for name, function in activations.known.items():
         assert activations.get(name) is function is activations.deserialize(activations.serialize(function))
-    assert activations.get(None) is None
+    assert activations.get(None) is activations.linear

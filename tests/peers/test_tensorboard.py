@@ -56,8 +56,8 @@ def test_scalars_histograms_graph_and_embeddings(tmp_path: pathlib.Path) -> None
     assert numbers(train, "epoch_learning_rate") == [(0, 0.25), (1, 0.25)]
     assert [step for step, _ in numbers(validation, "evaluation_loss_vs_iterations")] == [1, 2]
 
-    plugin = train.summary_metadata["first/kernel/histogram"].plugin_data.plugin_name
-    buckets = tensor_util.make_ndarray(train.Tensors("first/kernel/histogram")[-1].tensor_proto)
+    plugin = train.summary_metadata["inner/first/kernel/histogram"].plugin_data.plugin_name
+    buckets = tensor_util.make_ndarray(train.Tensors("inner/first/kernel/histogram")[-1].tensor_proto)
     assert plugin == "histograms" and buckets[:, 2].sum() == 20
     kernel = made.get_layer("last").get_weights()[0]
     edges = tensor_util.make_ndarray(train.Tensors("last/kernel/histogram")[-1].tensor_proto)
@@ -65,11 +65,11 @@ def test_scalars_histograms_graph_and_embeddings(tmp_path: pathlib.Path) -> None
 
     graph = train.Graph()
     nodes = {node.name: node for node in graph.node}
-    assert list(nodes["whole/vectors"].input) == ["whole/words"] and nodes["whole/vectors"].op == "Embedding"
-    assert list(nodes["whole/inner/first"].input) == ["whole/multiply"]
-    assert list(nodes["whole/inner_call_1/first"].input) == ["whole/back"]
-    assert set(nodes["whole/add"].input) == {"whole/inner_call_1/first", "whole/inner/first"}
-    assert [d.size for d in nodes["whole/narrow"].attr["_output_shapes"].list.shape[0].dim] == [-1, 4]
+    assert list(nodes["vectors"].input) == ["words"] and nodes["vectors"].op == "Embedding"
+    assert list(nodes["inner/first"].input) == ["multiply"]
+    assert list(nodes["inner_call_1/first"].input) == ["back"]
+    assert set(nodes["add"].input) == {"inner_call_1/first", "inner/first"}
+    assert [d.size for d in nodes["narrow"].attr["_output_shapes"].list.shape[0].dim] == [-1, 4]
 
     config = text_format.Parse((tmp_path / "projector_config.pbtxt").read_text(), projector.ProjectorConfig())
     (entry,) = config.embeddings
@@ -119,3 +119,32 @@ def test_what_it_refuses(tmp_path: pathlib.Path) -> None:
     board = callbacks.TensorBoard(tmp_path, embeddings_freq=1, embeddings_metadata={"vector": "names.tsv"})
     with pytest.raises(ArgumentError, match="names a layer 'vector'; the model's embeddings are .'vectors'."):
         model().fit(X, Y, callbacks=[board], verbose=0)
+    board = callbacks.TensorBoard(tmp_path, embeddings_freq=1, embeddings_metadata=tmp_path / "names.tsv")
+    with pytest.raises(ArgumentError, match="names.tsv'; there is no such file"):
+        model().fit(X, Y, callbacks=[board], verbose=0)
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_names_of_rows_lie_where_tensorboard_reads_them(tmp_path: pathlib.Path, inside: bool) -> None:
+    folder = tmp_path / "logs"
+    path = (folder if inside else tmp_path) / "names.tsv"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("one\ntwo\n")
+    board = callbacks.TensorBoard(folder, embeddings_freq=1, embeddings_metadata="names.tsv" if inside else str(path))
+    model().fit(X, Y, callbacks=[board], verbose=0)
+    assert (folder / "names.tsv").read_text() == "one\ntwo\n"
+    assert 'metadata_path: "names.tsv"' in (folder / "projector_config.pbtxt").read_text()
+
+
+def test_weights_of_inner_models_and_cells_are_told_apart(tmp_path: pathlib.Path) -> None:
+    def inner(name: str) -> Any:
+        return Sequential([Input((3, 2)), layers.LSTM(2, name="memory"), layers.Dense(1, name="last")], name=name)
+
+    start = Input((3, 2))
+    made = Model(start, inner("left")(start) + inner("right")(start))
+    made.compile("sgd", "mse")
+    board = callbacks.TensorBoard(tmp_path, histogram_freq=1)
+    made.fit(np.ones((4, 3, 2), "float32"), np.ones((4, 1)), callbacks=[board], verbose=0)
+    tags = read(tmp_path / "train").Tags()["tensors"]
+    assert {"left/last/kernel/histogram", "right/last/kernel/histogram"} <= set(tags)
+    assert sum("histogram" in tag for tag in tags) == 10

@@ -1,20 +1,20 @@
 """Keras's fit, on the backend named in KERAS_BACKEND: `keras_fit.py WORK`."""
 
+import importlib
 import os
 import sys
 
-import keras
 from nets import built
 from rounds import serve
 from workloads import WORKS
 
-if os.environ["KERAS_BACKEND"] == "torch":
-    import torch as backend
-
+NAME = os.environ["KERAS_BACKEND"]
+if NAME != "tensorflow":
+    sys.modules["tensorflow"] = None  # Keras would load it where it is installed, threads and all, and not use it
+keras = importlib.import_module("keras")
+backend = importlib.import_module(NAME)
+if NAME == "torch":  # the others take all processors by themselves
     backend.set_num_threads(os.cpu_count() or 1)
-else:
-    import jax as backend
-
 work = WORKS[sys.argv[1]]
 x, y = work.data()
 model = built(work, keras)

@@ -11,6 +11,7 @@ A network is told as a list of layers, each a kind and its numbers; every progra
 Convolutions are "valid", separable ones "same"; a recurrent layer gives its last output.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -149,3 +150,66 @@ WORKS = {
     )
 }
 LEARNING_RATE = 1e-3
+
+
+# ---- workloads that grow
+
+
+class Ladder(NamedTuple):
+    """A workload of which one size is doubled from rung to rung.
+
+    Attributes:
+        first: the size on the first rung.
+        make: (shape, layers, batch, loss, input) of a size.
+    """
+
+    name: str
+    first: int
+    make: Callable[[int], tuple]
+
+    def rung(self, number: int) -> Work:
+        """The workload of rung 0, 1, 2 ...: epochs of fewer steps the larger they are."""
+        shape, layers, batch, loss, *kind = self.make(self.first << number)
+        return Work(f"{self.name}@{number}", shape, layers, batch, max(2, 64 >> number), loss, *kind)
+
+
+def _image(extent: int, batch: int, filters: int) -> tuple:
+    layers = (*convolutions(filters, 2 * filters), ("conv2d", 2 * filters, 3, "relu"), ("global_average_pool2d",), *TEN)
+    return (extent, extent, 3), layers, batch, "softmax cross-entropy"
+
+
+def _sequence(length: int, batch: int, *layers: tuple) -> tuple:
+    return (length,), (IMDB, *layers, *ONE), batch, "sigmoid cross-entropy", "words"
+
+
+def _table(features: int, batch: int, *sizes: int) -> tuple:
+    return (features,), (*perceptron(*sizes), *TEN), batch, "softmax cross-entropy"
+
+
+CONV1D = (("conv1d", 32, 7, "relu"), ("max_pool1d", 5), ("conv1d", 32, 7, "relu"), ("global_max_pool1d",))
+LADDERS = {
+    ladder.name: ladder
+    for ladder in (
+        Ladder("dense 784-512-10, batch", 16, lambda n: _table(784, n, 512)),
+        Ladder("dense, batch 128, width", 64, lambda n: _table(n, 128, n, n)),
+        Ladder("convnet 32x32, batch", 4, lambda n: _image(32, n, 32)),
+        Ladder("convnet 32x32, width", 8, lambda n: _image(32, 32, n)),
+        Ladder("convnet batch 16, image size", 16, lambda n: _image(n, 16, 32)),
+        Ladder(
+            "separable batch 16, image size",
+            16,
+            lambda n: ((n, n, 3), (*separable(32, 64), ("global_average_pool2d",), *TEN), 16, "softmax cross-entropy"),
+        ),
+        Ladder("LSTM(32) batch 64, length", 16, lambda n: _sequence(n, 64, ("lstm", 32))),
+        Ladder("LSTM(32) length 64, batch", 16, lambda n: _sequence(64, n, ("lstm", 32))),
+        Ladder("LSTM length 64 batch 64, width", 16, lambda n: _sequence(64, 64, ("lstm", n))),
+        Ladder("GRU(32) batch 64, length", 16, lambda n: _sequence(n, 64, ("gru", 32, 0.0, 0.0))),
+        Ladder("Conv1D batch 32, length", 64, lambda n: _sequence(n, 32, *CONV1D)),
+    )
+}
+
+
+def found(name: str) -> Work:
+    """The workload of that name; `ladder@3` is the third rung after a ladder's first."""
+    ladder, at, number = name.partition("@")
+    return LADDERS[ladder].rung(int(number)) if at else WORKS[name]

@@ -1,0 +1,124 @@
+"""Calls that change nothing: the variables' values come as arguments, and the new ones go out as results.
+
+Keras's `stateless_call`, `stateless_update_state`, `stateless_apply`. The call is traced once for each kind of arguments; on arrays its
+program is run, on tensors its nodes are written again where the call stands, so that `grad` and `jit` see through it.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from refnet import dtypes, ops
+from refnet.arrays import as_array, is_array_like
+from refnet.errors import ArgumentError
+from refnet.graph import Mode, Tensor, Variable, as_tensor, node_of, trace
+from refnet.layers.immediate import signature
+from refnet.models.traced import Traced
+from refnet.program import Program
+from refnet.structure import flatten, mapped, packed
+from refnet.tracing import building
+
+
+class Pure:
+    """One method of one object, as a function of the values of its variables.
+
+    Args:
+        owner: the layer, metric or optimizer; messages name it.
+        function: takes the call's arguments.
+        variables: those whose values are given.
+        training: what `training` means to layers that are not told.
+    """
+
+    def __init__(
+        self, owner: Any, function: Callable[..., Any], variables: Sequence[Variable], training: bool | None = None
+    ):
+        self.owner, self.function, self.variables, self.training = owner, function, list(variables), training
+        self.made: dict[Any, tuple[Any, Program, dict[Any, Any]]] = {}
+        self.counter = Variable(0, "int64", trainable=False, name=f"{owner.name}/run_counter")
+
+    def __call__(self, values: Sequence[Any], *args: Any, **kwargs: Any) -> tuple[Any, list[Any]]:
+        """The results, and the variables' new values, in their order."""
+        if len(values) != len(self.variables):
+            names = ", ".join(v.name for v in self.variables)
+            raise ArgumentError(
+                f"{self.owner.name}: got {len(values)} values for {len(self.variables)} variables ({names})."
+            )
+        given = mapped(_taken, [list(values), list(args), kwargs])
+        leaves = [x for x in flatten(given) if isinstance(x, (Tensor, np.ndarray))]
+        with building:
+            outputs, program, executables = self._program(given)
+        if any(isinstance(x, Tensor) for x in leaves):
+            results = _written_again(program, leaves)
+        else:
+            from refnet.engine import current_engine
+
+            engine = current_engine()
+            with building:
+                if engine not in executables:
+                    executables[engine] = engine.prepare(program)
+            results = executables[engine].run(leaves)
+        count = len(self.variables)
+        return packed_tensors(outputs, results[: len(results) - count]), list(results[len(results) - count :])
+
+    def _program(self, given: Any) -> tuple[Any, Program, dict[Any, Any]]:
+        key = signature(mapped(lambda x: np.empty(_extents(x), "O") if isinstance(x, Tensor) else x, given), True)
+        key = (key, tuple(x.dtype for x in flatten(given) if isinstance(x, Tensor)))
+        if key not in self.made:
+            self.made[key] = self._made(given)
+        return self.made[key]
+
+    def _made(self, given: Any) -> tuple[Any, Program, dict[Any, Any]]:
+        slots: list[Tensor] = []
+
+        def slot(x: Any) -> Any:
+            if not isinstance(x, (Tensor, np.ndarray)):
+                return x
+            slots.append(Tensor(x.shape, dtypes.standardize(x.dtype)))
+            return slots[-1]
+
+        _, args, kwargs = mapped(slot, given)
+        slots[: len(self.variables)] = [Tensor(v.shape, v.stored_dtype) for v in self.variables]
+        traced = Traced(self.owner, lambda: self.function(*args, **kwargs), slots, self.training)
+        start = dict(zip(self.variables, slots))
+        mode = Mode(self.training)
+        program = Program(slots, traced.tensors, traced.assignments, mode, self.counter, start)
+        program.outputs += [program.commits.pop(v, start[v]) for v in self.variables]
+        for variable in program.commits:
+            if variable is not self.counter:
+                raise ArgumentError(
+                    f"{self.owner.name}: the call changes {variable.name}, which it makes only then: call it once on data before."
+                )
+        return traced.outputs, program, {}
+
+
+def _taken(x: Any) -> Any:
+    """A leaf of the arguments: a variable outside a graph counts as its value, numbers as arrays."""
+    if isinstance(x, Variable) and trace.call is None and not trace.collecting:
+        return x.value
+    if isinstance(x, Tensor):
+        return x
+    return as_array(x) if isinstance(x, np.generic) or is_array_like(x) else x
+
+
+def _extents(x: Tensor) -> tuple[int, ...]:
+    return tuple(0 if d is None else d for d in x.shape)
+
+
+def _written_again(program: Program, given: Sequence[Any]) -> list[Tensor]:
+    """The program's nodes once more, on other inputs, in the graph that is being built. Gives the outputs."""
+    new: dict[Tensor, Any] = {}
+    for slot, x in zip(program.inputs, given):
+        tensor = as_tensor(x)
+        new[slot] = tensor if tensor.dtype == slot.dtype else ops.cast(tensor, slot.dtype)
+    for instruction in program.instructions:
+        read = tuple(new.get(x, x) for x in instruction.inputs)
+        results = node_of(instruction.op, read, instruction.attributes)
+        new.update(zip(instruction.outputs, results if isinstance(results, tuple) else (results,)))
+    return [new.get(y, y) for y in program.outputs]
+
+
+def packed_tensors(structure: Any, values: Sequence[Any]) -> Any:
+    """The structure with values in place of its tensors."""
+    rest = iter(values)
+    return packed(structure, [next(rest) if isinstance(y, Tensor) else y for y in flatten(structure)])

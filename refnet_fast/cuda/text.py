@@ -1,0 +1,109 @@
+"""The text of a tuned kernel as a module of its own, made to measure: with constants filled in and loops written out."""
+
+import ast
+import copy
+import functools
+import inspect
+import textwrap
+
+from refnet_fast.cuda import derive, target
+
+
+def unrolled(count):
+    """A range whose loop is written out in a kernel's text: the elements that it indexes can then lie in registers.
+
+    The count is a name of the kernel's constants, or a number.
+    """
+    return range(count)
+
+
+def text_of(function, constants):
+    """A function's text as a module that defines `kernel`; it can be cached on disk, simulated and turned into PTX.
+
+    Args:
+        function: the kernel.
+        constants: {name: number, NumPy type or definition}, for names that the kernel uses. What stands under `if NAME [and ...]:` goes
+            where NAME is False; BOUNDS, if given, are threads of a block and blocks that a multiprocessor is to have room for; a definition of refnet.ops is compiled for the device.
+    """
+    return _text(function, tuple(constants.items()))
+
+
+@functools.cache
+def _text(function, items):
+    constants = dict(items)
+    definition = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    definition.name, definition.decorator_list = "kernel", []
+    definition = Specialised(constants).visit(definition)
+    if target.simulated():  # a simulated thread is a Python thread, in which NumPy's warnings are on
+        quiet = ast.parse('with np.errstate(all="ignore"):\n    pass').body[0]
+        quiet.body, definition.body = definition.body, [quiet]
+    known = vars(inspect.getmodule(function))
+    used = {node.id: None for node in ast.walk(definition) if isinstance(node, ast.Name)}
+    head = f"BOUNDS = {constants['BOUNDS']}\n" if "BOUNDS" in constants else ""
+    for name in used:
+        value = constants.get(name, known.get(name))
+        if inspect.ismodule(value):
+            head += f"import {value.__name__} as {name}\n" if name != "cuda" else ""
+        elif name in constants and isinstance(value, type):
+            head += f"{name} = np.{value.__name__}\n"
+        elif name in constants and callable(value):
+            head += f"from {value.__module__} import {value.__name__}\n{name} = device({value.__name__})\n"
+        elif name in known:
+            head += f"from {function.__module__} import {name}\n"
+    return derive.HEADER + head + "\n\n" + ast.unparse(ast.fix_missing_locations(definition)) + "\n"
+
+
+class Specialised(ast.NodeTransformer):
+    """Writes `unrolled` loops out, drops what stands under an `if` whose constant is False, and what the simulator does not know."""
+
+    def __init__(self, constants):
+        self.constants = constants
+
+    def visit_For(self, node):
+        if not (isinstance(node.iter, ast.Call) and getattr(node.iter.func, "id", None) == "unrolled"):
+            return self.generic_visit(node)
+        written = []
+        for n in range(self.visit(node.iter.args[0]).value):
+            for statement in node.body:
+                made = self.visit(Numbered(node.target.id, n).visit(copy.deepcopy(statement)))
+                written += made if isinstance(made, list) else [made]
+        return written
+
+    def visit_If(self, node):
+        tests = node.test.values if isinstance(node.test, ast.BoolOp) else [node.test]
+        flag, *others = tests
+        if not (isinstance(flag, ast.Name) and flag.id in self.constants) or isinstance(
+            getattr(node.test, "op", None), ast.Or
+        ):
+            return self.generic_visit(node)
+        if others and self.constants[flag.id]:
+            test = others[0] if len(others) == 1 else ast.BoolOp(ast.And(), others)
+            return self.generic_visit(ast.If(test, node.body, node.orelse))
+        written = []
+        for statement in node.body if self.constants[flag.id] else node.orelse:
+            made = self.visit(statement)
+            written += made if isinstance(made, list) else [made]
+        return written
+
+    def visit_Name(self, node):
+        value = self.constants.get(node.id)
+        return ast.Constant(value) if isinstance(value, (bool, int)) else node
+
+    def visit_BinOp(self, node):
+        """A number that follows from constants is written out: the compiler takes some arguments only so."""
+        self.generic_visit(node)
+        known = isinstance(node.left, ast.Constant) and isinstance(node.right, ast.Constant)
+        return ast.Constant(eval(ast.unparse(node))) if known else node
+
+    def visit_keyword(self, node):
+        return None if node.arg == "alignment" and target.simulated() else self.generic_visit(node)
+
+
+class Numbered(ast.NodeTransformer):
+    """Puts a number in the place of a name."""
+
+    def __init__(self, name, number):
+        self.name, self.number = name, number
+
+    def visit_Name(self, node):
+        return ast.Constant(self.number) if node.id == self.name else node

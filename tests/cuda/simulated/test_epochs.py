@@ -1,0 +1,249 @@
+"""Epochs on the device: data gathered there, the host asked for nothing between two progress updates, graphs replayed."""
+
+import numpy as np
+import pytest
+
+import refnet_fast
+from refnet import graph, layers, ops
+from refnet.engine import get_engine, use_engine
+from refnet.errors import DataError, OutOfMemoryError
+from refnet.graph import Tensor, Variable
+from refnet.models import Sequential
+from refnet.program import Program
+from refnet_fast.cuda import device, epoch, feeding, replay
+from refnet_fast.cuda.engine import CudaEngine
+
+generator = np.random.default_rng(8)
+STOPPING = ("upload", "download", "wait")
+
+
+@pytest.fixture(autouse=True)
+def no_hurry(monkeypatch):
+    """A slice is as long as the epoch: how often the host stops then depends on no clock."""
+    monkeypatch.setattr(epoch, "SLICE", 1e9)
+
+
+def network():
+    refnet_fast.utils.set_random_seed(1)
+    model = Sequential([layers.Input((4,)), layers.Dropout(0.3), layers.Dense(3, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def data(samples):
+    return generator.standard_normal((samples, 4)).astype("float32"), generator.integers(0, 3, samples)
+
+
+def trained(engine, x, y, **more):
+    with use_engine(engine):
+        model = network()
+        history = model.fit(x, y, batch_size=4, epochs=2, verbose=0, **more).history
+        return [*history.values(), *model.get_weights(), model.predict(x, batch_size=5, verbose=0)]
+
+
+def stops_of_an_epoch(batches):
+    """How often the host stops for the device in the fourth epoch of a model, whose pace is known by then."""
+    with use_engine(CudaEngine("cuda-sim")):
+        model, (x, y) = network(), data(4 * batches)
+        counts = []
+        told = refnet_fast.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: counts.append(sum(device.calls[name] for name in STOPPING))
+        )
+        model.fit(x, y, batch_size=4, epochs=5, verbose=0, callbacks=[told])
+    return counts[4] - counts[3]
+
+
+def test_the_host_stops_as_often_however_many_batches_an_epoch_has():
+    assert stops_of_an_epoch(3) == stops_of_an_epoch(20)
+
+
+def test_batches_are_the_references_with_remainder_and_validation():
+    x, y = data(19)
+    results = [trained(engine, x, y, validation_split=0.3) for engine in ("cuda-sim", "reference")]
+    for got, due in zip(*results, strict=True):  # products are added up in another order; the batches are the same
+        np.testing.assert_allclose(got, due, rtol=1e-5, atol=1e-6)
+
+
+def test_a_data_set_that_does_not_fit_comes_in_windows(monkeypatch):
+    x, y = data(46)
+    whole = trained(CudaEngine("cuda-sim"), x, y)
+    begun = []
+    monkeypatch.setattr(device, "free", lambda: 1500)
+    monkeypatch.setattr(device, "zeros", lambda size: refnet_fast_zeros(size))
+    monkeypatch.setattr(feeding, "WINDOW", 3 * 4 * 20)  # three batches
+    monkeypatch.setattr(feeding.Windows, "begin", counting(feeding.Windows.begin, begun))
+    for got, due in zip(trained(CudaEngine("cuda-sim"), x, y), whole, strict=True):
+        np.testing.assert_array_equal(got, due)
+    assert begun
+
+
+def refnet_fast_zeros(size):
+    from numba import cuda
+
+    return cuda.to_device(np.zeros(size, np.uint8))
+
+
+def counting(method, calls):
+    def counted(*arguments):
+        calls.append(arguments)
+        return method(*arguments)
+
+    return counted
+
+
+def test_data_changed_between_two_calls_are_seen():
+    x, y = data(12)
+    with use_engine("cuda-sim"):
+        model = network()
+        before = model.evaluate(x, y, batch_size=4, verbose=0)
+        x[:] = -x
+        assert model.evaluate(x, y, batch_size=4, verbose=0) != before
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int64", "float64", "bool", "float16", "int16"])
+def test_data_of_other_dtypes(kind):
+    x = (generator.integers(0, 2, (10, 4)) * 3).astype(kind)
+    results = []
+    for engine in ("cuda-sim", "reference"):
+        with use_engine(engine):
+            results.append(network().predict(x, batch_size=4, verbose=0))
+    np.testing.assert_allclose(*results, rtol=1e-5)
+
+
+def picking():
+    """A program that picks rows of a table and counts what it has seen."""
+    table, count = Variable(np.arange(6, dtype="float32").reshape(3, 2)), Variable(np.zeros((), "float32"))
+    indices = Tensor((None,), "int32")
+    with graph.trace.inside(collecting=True):
+        picked = ops.take(table, indices, axis=0)
+        records = [count.assign(ops.add(count, ops.sum(ops.ones_like(picked))))]
+    return count, Program([indices], [picked], records)
+
+
+@pytest.mark.parametrize("engine", ["cuda-sim", "cpu"])
+def test_bad_indices_are_named_with_their_batch(engine):
+    count, program = picking()
+    indices = np.array([0, 1, 2, 2, 1, 7, 0, 0], "int32")
+    with pytest.raises(DataError, match=r"the one at \[1\] of batch 2 is 7"):
+        executable, at = get_engine(engine).prepare(program), 0
+        while at < 4:
+            at = executable.run_batches([indices], None, 2, at, 4)
+    assert float(count) == 8  # of two batches
+
+
+def test_outputs_of_every_batch_come_back(monkeypatch):
+    monkeypatch.setattr(epoch, "KEPT", 40)  # of two batches
+    _, program = picking()
+    indices, outputs = generator.integers(0, 3, 11).astype("int32"), [np.zeros((11, 2), "float32")]
+    order, at = generator.permutation(11), 0
+    executable = get_engine("cuda-sim").prepare(program)
+    while at < 6:
+        at = executable.run_batches([indices], order, 2, at, 6, outputs)
+    np.testing.assert_array_equal(outputs[0], np.arange(6).reshape(3, 2)[indices[order]])
+
+
+# ---- memory
+
+
+def test_too_large_a_step_is_refused_with_what_it_needs(monkeypatch):
+    x, y = data(64)
+    with use_engine(CudaEngine("cuda-sim")):
+        model = network()
+        model.fit(x[:4], y[:4], batch_size=4, verbose=0)
+        before = model.get_weights()
+        monkeypatch.setattr(device, "limit", device.held + 3000)
+        with pytest.raises(OutOfMemoryError) as error:
+            model.fit(x, y, batch_size=64, verbose=0)
+        words = str(error.value)
+        assert "are needed at once" in words and "are free" in words and "smaller batch" in words
+        assert "(64, 4) float32, 1.0 KB" in words
+        for kept, due in zip(model.get_weights(), before):
+            np.testing.assert_array_equal(kept, due)
+        model.fit(x[:8], y[:8], batch_size=4, verbose=0)  # as before
+        assert any((a != b).any() for a, b in zip(model.get_weights(), before))
+
+
+def test_data_sets_make_room_for_what_is_needed(monkeypatch):
+    engine = CudaEngine("cuda-sim")
+    monkeypatch.setattr(device, "limit", device.held + 5000)
+    kept = [np.zeros(100, "uint8")]
+
+    class Arrays(list):
+        __slots__ = ("__weakref__",)
+
+    arrays = Arrays(kept)
+    engine.residence.keep_data(arrays, feeding.Resident(kept, None))
+    with pytest.raises(OutOfMemoryError, match="no room for"):
+        device.zeros(4200)
+    assert device.Block(4500).address and engine.residence.data_set(arrays) is None
+
+
+def test_blocks_are_given_back():
+    before = device.held
+    block = device.Block(1000)
+    assert device.held == before + 1000
+    del block
+    assert device.held == before
+
+
+# ---- graphs, on a driver that only notes what it is asked: the simulator has none
+
+
+class Refused(Exception):
+    pass
+
+
+class Driver:
+    def __init__(self, refuses=""):
+        self.asked, self.refuses = [], refuses
+
+    def __getattr__(self, name):
+        def answer(*arguments):
+            self.asked.append(name)
+            if name == self.refuses:
+                raise Refused(f"{name}: not supported")
+            return name
+
+        return answer
+
+
+class Stream:
+    handle = 7
+
+
+@pytest.fixture
+def launches(monkeypatch):
+    monkeypatch.setattr(replay, "relaxed", lambda: 2)
+    monkeypatch.setattr(replay, "errors", lambda: Refused)
+    launched = []
+    return launched, [lambda stream: launched.append("a"), lambda stream: launched.append("b")]
+
+
+def test_a_step_is_captured_once_and_replayed(launches, monkeypatch):
+    launched, two = launches
+    api = Driver()
+    monkeypatch.setattr(replay, "driver", lambda: api)
+    step = replay.Replay(two, Stream())
+    step.graphs = True
+    for _ in range(4):
+        step()
+    assert launched == ["a", "b"] * 2  # compiled, captured
+    assert api.asked[:4] == ["cuStreamBeginCapture", "cuStreamEndCapture", "cuGraphInstantiate", "cuGraphDestroy"]
+    assert api.asked[4:] == ["cuGraphLaunch"] * 3
+    del step
+    assert api.asked[-1] == "cuGraphExecDestroy"
+
+
+@pytest.mark.parametrize("call", ["cuStreamBeginCapture", "cuStreamEndCapture", "cuGraphInstantiate"])
+def test_a_refusal_is_told_and_the_step_runs(launches, monkeypatch, call):
+    launched, two = launches
+    api = Driver(refuses=call)
+    monkeypatch.setattr(replay, "driver", lambda: api)
+    step = replay.Replay(two, Stream())
+    step.graphs = True
+    step()
+    with pytest.warns(UserWarning, match="refused to capture a step as a graph.*its 2 kernels are launched one by one"):
+        step()
+    launched.clear()
+    step()
+    assert launched == ["a", "b"] and "cuGraphLaunch" not in api.asked
