@@ -60,6 +60,8 @@ CPU_MUTANTS = [
     KernelMutant("a query that sees its successor", "cpu", "attention", "dot_product_attention", "attention_blocks", "min(max(s - first, 0), lanes)", "min(max(s - first - 1, 0), lanes)"),
     KernelMutant("slopes of logits without their mean", "cpu", "attention", "dot_product_attention_query_gradient", "attention_query_gradient_blocks", "weight * (slopes[j] - shift[j])", "weight * slopes[j]"),
     KernelMutant("a key that hears masked queries", "cpu", "attention", "dot_product_attention_key_gradient", "attention_key_gradient_blocks", "hide(part, mask[b, n, t, first:end], kind(0))", "pass"),
+    KernelMutant("a key that stays the same in all rounds", "cpu", "random", "dropout_mask", "dropout_masks", "(k0 + 0x9E3779B9)", "(k0 + 0)"),
+    KernelMutant("fractions of one bit less", "cpu", "random", "random_uniform", "uniform_numbers", "np.uint32(32 - bits)", "np.uint32(33 - bits)"),
     KernelMutant("the second matrix always its first row", "cpu", "contraction", "matmul", "matmul_dots", "row_dot(a[n, i], b[n, j])", "row_dot(a[n, i], b[n, 0])"),
     KernelMutant("every batch the first", "cpu", "contraction", "matmul", "matmul_dots", "n, i = task // y.shape[1], task % y.shape[1]\n        for j", "n, i = 0, task % y.shape[1]\n        for j"),
     KernelMutant("a mean over one less", "cpu", "row_normalization", "layer_normalization", "layer_normalization_rows", "row_sum(row) / row.size", "row_sum(row) / max(row.size - 1, 1)"),
@@ -74,6 +76,10 @@ CPU_MUTANTS = [
     KernelMutant("shares one pixel further", "cpu", "pooling", "average_pool2d_inputs_gradient", "average_pool2d_inputs_gradient_images", "pixels[place + j * step, c] += shares[j, c]", "pixels[max(place, 0) + j * step, c] += shares[j, c]"),
     KernelMutant("the fourth of four rows left out", "cpu", "normalization", "batch_normalization_training", "batch_normalization_training_columns", "(d2 * d2 + d3 * d3)", "d2 * d2"),
     KernelMutant("what moves the mean not taken off", "cpu", "normalization", "batch_normalization_training_gradient", "batch_normalization_training_gradient_columns", "above[c] - shift[c]", "above[c] + 0 * shift[c]"),
+    KernelMutant("states let through by the update gate", "cpu", "recurrent_gru_before", "gru", "gru_rows_reset_before", "scale_row(seen[n], z[units:])", "scale_row(seen[n], z[:units])"),
+    KernelMutant("the reset gate's slope without its state", "cpu", "recurrent_gru_before", "gru_gradient", "gru_gradient_rows_reset_before", "add_products(back[n], before, outer", "add_products(back[n], back[n], outer"),
+    KernelMutant("the cell's slope by the gates' activation", "cpu", "recurrent_lstm", "lstm_gradient", "lstm_gradient_rows_of_any", "slope_row(into_cell, shown, activation)", "slope_row(into_cell, shown, recurrent_activation)"),
+    KernelMutant("a candidate that is not reset", "cpu", "recurrent_gru", "gru", "gru_rows_of_any", "multiply_rows(z[units : 2 * units], inner, z[2 * units :])", "copy_row(inner, z[2 * units :])"),
 ]  # fmt: skip
 
 CUDA_MUTANTS = [
@@ -204,6 +210,7 @@ def python_kernel(mutant, text):
         kernels.kernel = sound
     # the compiled ones are called by compiled kernels only; np.maximum, too, gives NaN where there is one
     stand_ins = {"exp": np.exp, "log": np.log, "maximum": np.maximum, "multiply": call_strip}
+    stand_ins |= {"tanh": np.tanh, "sigmoid": lambda x: 1 / (1 + np.exp(-x))}
     stand_ins["select"] = lambda condition, x, y: x if condition else y
     for own in helpers:
         stand_ins |= {name: f for name, f in own.items() if getattr(f, "__module__", None) == own["__name__"]}

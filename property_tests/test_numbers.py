@@ -108,6 +108,13 @@ def test_both_answers_are_tried_where_rounding_decides():
         assert list(every_choice(lambda: third > Bound.read(np.float32(0.3)))) == [True]
 
 
+def test_the_difference_of_equals_is_zero_whatever_is_rounded():
+    with arithmetic(FLOAT32):
+        x = Bound.read(np.float32(3.0))
+        assert x - x.floor() == 0
+        assert list(every_choice(lambda: x / 3 - Bound.read(np.float32(1.0)) == 0)) == [True, False]
+
+
 def test_a_comparison_that_rounding_decides_needs_a_decision():
     with arithmetic(FLOAT32), pytest.raises(RuntimeError, match="every_choice"):
         third = Bound.read(np.float32(1.0)) / 3

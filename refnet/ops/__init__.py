@@ -22,9 +22,76 @@ from refnet.ops.activation import (
     swish,
 )
 from refnet.ops.adaptive import adaptive_average_pool, adaptive_max_pool
+from refnet.ops.arithmetic import (
+    deg2rad,
+    fabs,
+    fmax,
+    fmin,
+    gcd,
+    heaviside,
+    hypot,
+    i0,
+    lcm,
+    ldexp,
+    logaddexp2,
+    rad2deg,
+    saturate_cast,
+)
+from refnet.ops.arranging import (
+    append,
+    array_split,
+    depth_to_space,
+    dsplit,
+    dstack,
+    fliplr,
+    flipud,
+    hsplit,
+    hstack,
+    ndim,
+    rearrange,
+    rot90,
+    size,
+    space_to_depth,
+    unravel_index,
+    vsplit,
+    vstack,
+)
 from refnet.ops.attention import dot_product_attention
 from refnet.ops.bits import bitwise_and, bitwise_or, bitwise_xor, left_shift, right_shift
+from refnet.ops.choosing import (
+    amax,
+    amin,
+    argpartition,
+    array,
+    associative_scan,
+    bitwise_invert,
+    bitwise_left_shift,
+    bitwise_not,
+    bitwise_right_shift,
+    copy,
+    empty,
+    empty_like,
+    is_tensor,
+    segment_min,
+    segment_prod,
+    select,
+    switch,
+)
 from refnet.ops.clipping import clip_by_global_norm, clip_by_norm, clip_by_value, global_norm
+from refnet.ops.closeness import (
+    allclose,
+    angle,
+    conj,
+    conjugate,
+    imag,
+    isclose,
+    isin,
+    isneginf,
+    isposinf,
+    isreal,
+    real,
+    signbit,
+)
 from refnet.ops.comparison import (
     clip,
     equal,
@@ -63,6 +130,7 @@ from refnet.ops.elementwise import abs, absolute, add, maximum, minimum, multipl
 from refnet.ops.extremum import argmax, argmin, max, min
 from refnet.ops.filling import arange, eye, full, full_like, ones, ones_like, zeros, zeros_like
 from refnet.ops.filtering import gaussian_blur, psnr, sobel_edges, ssim
+from refnet.ops.fourier import fft, fft2, ifft2, irfft, istft, rfft, stft
 from refnet.ops.grids import diag, linspace, logspace, meshgrid, tri, tril, triu
 from refnet.ops.grouping import group_normalization, instance_normalization, normalize, rms_normalization
 from refnet.ops.image import (
@@ -78,6 +146,38 @@ from refnet.ops.indexing import one_hot, take, take_along_axis, take_x_gradient
 from refnet.ops.joining import concatenate, stack
 from refnet.ops.loss import binary_crossentropy, categorical_crossentropy, sparse_categorical_crossentropy
 from refnet.ops.mapping import elastic_transform, map_coordinates, perspective_transform, scale_and_translate
+from refnet.ops.matrices import (
+    cdist,
+    corrcoef,
+    correlate,
+    cross,
+    diagflat,
+    diagonal,
+    diff,
+    geomspace,
+    histogram,
+    kron,
+    ptp,
+    trace,
+    trapezoid,
+    vander,
+)
+from refnet.ops.nans import (
+    nanargmax,
+    nanargmin,
+    nancumprod,
+    nancumsum,
+    nanmax,
+    nanmean,
+    nanmedian,
+    nanmin,
+    nanpercentile,
+    nanprod,
+    nanquantile,
+    nanstd,
+    nansum,
+    nanvar,
+)
 from refnet.ops.normalization import batch_normalization, batch_normalization_training
 from refnet.ops.optimizer import adam_rate, adam_update, rmsprop_update, sgd_momentum_update, sgd_update
 from refnet.ops.optimizer_adam import adamax_rate, adamax_update, adamw_update, nadam_rates, nadam_update
@@ -98,7 +198,7 @@ from refnet.ops.piecewise import (
     threshold,
 )
 from refnet.ops.pooling import average_pool, max_pool
-from refnet.ops.quantiles import median, quantile
+from refnet.ops.quantiles import median, percentile, quantile
 from refnet.ops.recurrent_gru import gru
 from refnet.ops.recurrent_lstm import lstm
 from refnet.ops.recurrent_simple import simple_rnn
@@ -116,6 +216,7 @@ from refnet.ops.sorting import argsort, digitize, in_top_k, nonzero, searchsorte
 from refnet.ops.sparsemax import sparsemax
 from refnet.ops.special import cbrt, erfc, erfinv, exp2, log2, log10, logaddexp
 from refnet.ops.statistics import average, logsumexp, mean, moments, norm, std, var
+from refnet.ops.tapers import bartlett, blackman, extract_sequences, fold, hamming, hanning, kaiser, unfold
 from refnet.ops.tensor_products import dot, einsum, inner, outer, tensordot, vdot
 from refnet.ops.transposed import conv_transpose
 from refnet.ops.trigonometry import (

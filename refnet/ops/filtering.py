@@ -224,7 +224,8 @@ def ssim(
     def mean(x: TensorLike) -> TensorLike:
         return each_channel(each_channel(x, ops.expand_dims(line, 1), "valid"), ops.expand_dims(line, 0), "valid")
 
-    c1, c2 = ((number(name, k, which) * top) ** 2 for k, which in ((k1, "k1"), (k2, "k2")))
+    edges = [number(name, k, which) * top for k, which in ((k1, "k1"), (k2, "k2"))]
+    c1, c2 = (edge * edge for edge in edges)
     m1, m2 = mean(p), mean(q)
     m11, m22, m12 = ops.square(m1), ops.square(m2), ops.multiply(m1, m2)
     v1, v2 = ops.subtract(mean(ops.square(p)), m11), ops.subtract(mean(ops.square(q)), m22)

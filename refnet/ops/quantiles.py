@@ -1,5 +1,6 @@
 """Quantiles: what stands at a given part of the way through the elements in order."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -65,17 +66,38 @@ def quantile(x: TensorLike, q: TensorLike, axis: Any = None, method: str = "line
     return ordered_at("quantile", x, q, axis, method, keepdims)
 
 
-def ordered_at(op: str, x: TensorLike, q: TensorLike, axis: Any, method: str, keepdims: bool) -> TensorLike:
-    """The quantiles of x at q, computed for `op`."""
+def percentile(x: TensorLike, q: TensorLike, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Array:
+    """`quantile` in hundredths.
+
+    Args:
+        x, axis, method, keepdims: as in `quantile`.
+        q: parts in 0..100.
+    Returns:
+        As `quantile`.
+    NaN: any NaN in x gives NaN. Empty: an error.
+    Raises: as `quantile`.
+    Source: Keras 3 `ops.percentile`.
+
+    >>> percentile([1.0, 2.0, 4.0, 8.0], [0, 50])
+    array([1., 3.], dtype=float32)
+    """
+    return ordered_at("percentile", x, q, axis, method, keepdims, whole=100)
+
+
+def ordered_at(
+    op: str, x: TensorLike, q: TensorLike, axis: Any, method: str, keepdims: bool, whole: int = 1, skip: bool = False
+) -> TensorLike:
+    """The quantiles of x at q / whole, computed for `op`; skip: without what is NaN."""
     x, parts = floating(op, x), as_dtype(converted(op, q, "q"), "float64")
     if isinstance(q, (float, list, tuple)) and not is_symbolic(parts):
         parts = np.asarray(q, "float64")  # not by way of the default dtype
     if not isinstance(method, str) or method not in METHODS:
         raise ArgumentError(f"{op}: method must be one of {', '.join(METHODS)}; got {method!r}.")
     with in_memory(op):
-        known = is_symbolic(parts) or bool(np.all((parts >= 0) & (parts <= 1)))
+        known = is_symbolic(parts) or bool(np.all((parts >= 0) & (parts <= whole)))
     if not known:
-        raise ArgumentError(f"{op}: q must lie in 0..1; got {q!r}.")
+        raise ArgumentError(f"{op}: q must lie in 0..{whole}; got {q!r}.")
+    parts = ops.divide(parts, float(whole)) if whole != 1 else parts
     shape, axes = shape_of(x), checked_axes(op, axis, len(shape_of(x)))
     if any(shape[a] == 0 for a in axes):
         raise ShapeError(f"{op} of nothing is not defined: x has shape {tuple(shape)}.")
@@ -83,13 +105,19 @@ def ordered_at(op: str, x: TensorLike, q: TensorLike, axis: Any, method: str, ke
     s = ops.sort(lanes, -1)
     last = ops.cast(ops.subtract(ops.shape(lanes)[-1], 1), "float64")
     # A part below 0 must not count from the end: it is sent beyond it, where it is found out.
-    y = between(s, ops.where(ops.less(parts, 0), ops.add(last, 1), ops.multiply(parts, last)), method)
-    # NaN stands last in order.
-    lost = ops.take(s, -1, -1)
+    beyond = ops.less(parts, 0)
     others = tuple(range(len(shape_of(parts))))
-    y = ops.where(
-        ops.expand_dims(ops.isnan(lost), others), float("nan"), ops.moveaxis(y, others_last(y, others), others)
-    )
+    if skip:
+        kept = ops.sum(ops.cast(ops.logical_not(ops.isnan(lanes)), "float64"), -1)
+        count = ops.maximum(ops.subtract(ops.expand_dims(kept, others_last(others)), 1), 0)
+        y = between(ops.where(beyond, ops.add(last, 1), ops.multiply(parts, count)), method, own_places(s, others))
+    else:
+        y = between(
+            ops.where(beyond, ops.add(last, 1), ops.multiply(parts, last)), method, lambda place: ops.take(s, place, -1)
+        )
+    y = ops.moveaxis(y, others_last(others), others)
+    if not skip:  # NaN stands last in order
+        y = ops.where(ops.expand_dims(ops.isnan(ops.take(s, -1, -1)), others), float("nan"), y)
     if flag(op, keepdims, "keepdims"):
         y = ops.expand_dims(y, tuple(a + len(others) for a in axes))
     return ops.cast(y, dtype_of(x))
@@ -105,20 +133,31 @@ def in_lanes(x: TensorLike, axes: tuple[int, ...]) -> TensorLike:
     return ops.reshape(ops.transpose(x, (*kept, *axes)), (*[dims[a] for a in kept], reduced))
 
 
-def others_last(y: TensorLike, others: tuple[int, ...]) -> tuple[int, ...]:
+def others_last(others: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(a - len(others) for a in others)
 
 
-def between(s: TensorLike, p: TensorLike, method: str) -> TensorLike:
-    """The elements of s, in order along the last axis, at the places p, which need not be whole."""
+def own_places(s: TensorLike, others: tuple[int, ...]) -> Callable[[TensorLike], TensorLike]:
+    """What takes elements of s along its last axis at places that differ from lane to lane, in as many new axes as `others`."""
+
+    def pick(place: TensorLike) -> TensorLike:
+        lead = len(shape_of(place)) - len(others)
+        flat = ops.reshape(place, (*ops.shape(place)[:lead], -1)) if others else ops.expand_dims(place, -1)
+        return ops.reshape(ops.take_along_axis(s, flat, -1), ops.shape(place))
+
+    return pick
+
+
+def between(p: TensorLike, method: str, pick: Callable[[TensorLike], TensorLike]) -> TensorLike:
+    """The elements, in order, at the places p, which need not be whole; `pick` gives those at whole ones."""
     if method == "nearest":
-        return ops.take(s, ops.cast(ops.round(p), "int32"), -1)
+        return pick(ops.cast(ops.round(p), "int32"))
     below, above = ops.floor(p), ops.ceil(p)
-    low, high = (ops.take(s, ops.cast(place, "int32"), -1) for place in (below, above))
+    low, high = (pick(ops.cast(place, "int32")) for place in (below, above))
     if method in ("lower", "higher"):
         return low if method == "lower" else high
     share = ops.cast(
-        ops.subtract(p, below) if method == "linear" else ops.multiply(ops.not_equal(p, below), 0.5), dtype_of(s)
+        ops.subtract(p, below) if method == "linear" else ops.multiply(ops.not_equal(p, below), 0.5), dtype_of(low)
     )
     # Between equals of infinite size, and where nothing of the gap is needed, inf - inf or inf * 0 would be NaN.
     still = ops.logical_or(ops.equal(share, 0), ops.logical_and(ops.equal(low, high), ops.isinf(low)))

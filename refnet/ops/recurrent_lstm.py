@@ -292,9 +292,10 @@ def lstm_gradient_loop(
                     dhidden[u] = 0
             for k in range(4 * units):
                 dprojected[n, t, k] = row[k]
-            for j in range(units):
-                for gate in range(4):
-                    dhidden[j] += dropout[gate, n, j] * recurrence_back(row, kernel, gate, j)
+            if mask[n, t]:  # the slopes of a masked step are 0, but 0 times an infinite weight is not
+                for j in range(units):
+                    for gate in range(4):
+                        dhidden[j] += dropout[gate, n, j] * recurrence_back(row, kernel, gate, j)
         for u in range(units):
             dh0[n, u] = dhidden[u]
             dc0[n, u] = dcell[u]

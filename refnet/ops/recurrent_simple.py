@@ -185,8 +185,9 @@ def simple_rnn_gradient_loop(
                     row[u] = through(dhidden[u], h[n, t, u], activation)
                     dhidden[u] = 0
                 dprojected[n, t, u] = row[u]
-            for j in range(units):
-                dhidden[j] += dropout[0, n, j] * recurrence_back(row, kernel, 0, j)
+            if mask[n, t]:  # the slopes of a masked step are 0, but 0 times an infinite weight is not
+                for j in range(units):
+                    dhidden[j] += dropout[0, n, j] * recurrence_back(row, kernel, 0, j)
         for u in range(units):
             dh0[n, u] = dhidden[u]
 

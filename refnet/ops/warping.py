@@ -184,14 +184,22 @@ def sample_bilinear_loop(tasks: Tasks, x: Array, rows: Array, cols: Array, mode:
                 y[n, i, j, c] = fill
 
 
+def takes_part(f: Number, g: Number, p: int, q: int) -> bool:
+    """Whether a pixel around a point has a weight above 0: at or before it always, after it unless the point is whole.
+
+    (Asked of the weight itself, a product that underflows would leave it open.)
+    """
+    return bool((p == 0 or f != 0) and (q == 0 or g != 0))
+
+
 def mixture(x: Array, n: int, row: Number, col: Number, c: int, mode: int, fill: Number) -> Number:
     """The four pixels around a point, weighted; one of weight 0 takes no part, whatever it holds."""
     f, g = row - floor(row), col - floor(col)
     total = 0
     for p in range(2):
         for q in range(2):
-            weight = (f if p == 1 else 1 - f) * (g if q == 1 else 1 - g)
-            if weight != 0:
+            if takes_part(f, g, p, q):
+                weight = (f if p == 1 else 1 - f) * (g if q == 1 else 1 - g)
                 r = folded(whole_place(row) + p, x.shape[1], mode)
                 s = folded(whole_place(col) + q, x.shape[2], mode)
                 total += weight * (x[n, r, s, c] if r >= 0 and s >= 0 else fill)
@@ -238,7 +246,7 @@ def share(total: Array, row: Number, col: Number, mode: int, dy: Number) -> None
             weight = (f if p == 1 else 1 - f) * (g if q == 1 else 1 - g)
             r = folded(whole_place(row) + p, total.shape[0], mode)
             s = folded(whole_place(col) + q, total.shape[1], mode)
-            if r >= 0 and s >= 0 and weight != 0:
+            if r >= 0 and s >= 0 and takes_part(f, g, p, q):
                 total[r, s] += weight * dy
 
 

@@ -341,6 +341,8 @@ class Bound:
         other_low, other_high = other.interval
         if high < other_low or low > other_high:
             return False
+        if low == high and other_low == other_high:  # 0 as the difference of equals is sure to be 0
+            return True
         return decide(bool(self.value == other.value))
 
     def __ne__(self, other: Any) -> bool:

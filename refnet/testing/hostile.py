@@ -25,7 +25,9 @@ from refnet.annotations import Array
 
 MEMORY = 4 << 30  # bytes that a child may take beyond what it holds when it starts
 SECONDS = 60  # that one call may take
-TAKES_FUNCTIONS = ("cond", "fori_loop", "map", "scan", "vectorized_map", "while_loop", "gradients")
+TAKES_FUNCTIONS = (
+    *("associative_scan", "cond", "fori_loop", "gradients", "map", "scan", "switch", "vectorized_map", "while_loop"),
+)
 # What compiled engines are asked: functions whose kernels follow indices, strides and extents from the caller. Compiling takes
 # most of their time, so that the quick profile asks for few; the deep one for all.
 FOLLOWING = ("take", "take_along_axis", "slice", "segment_sum", "scatter_update", "conv", "max_pool", "pad")

@@ -22,6 +22,7 @@ from refnet.testing.draw import Seeded
 from refnet.testing.evaluate import specs_of
 from refnet.testing.gradients import check_gradient
 from refnet.testing.place_mutants import PLACE_MUTANTS
+from refnet.testing.series_mutants import SERIES_MUTANTS
 from refnet.testing.strategies import Case, case
 from refnet.testing.window_mutants import WINDOW_MUTANTS
 
@@ -266,6 +267,7 @@ MUTANTS = [
     ),
     *map(of_row, AVERAGE_MUTANTS),
     *map(of_row, PLACE_MUTANTS),
+    *map(of_row, SERIES_MUTANTS),
     *map(of_row, WINDOW_MUTANTS),
 ]
 

@@ -233,10 +233,10 @@ def slopes_of_queries(logits, slopes, height, shift):
 @njit(error_model="numpy")
 def some_blind(height):
     """Whether some query sees nothing."""
+    blind = False
     for t in range(height.size):
-        if height[t] == -np.inf:
-            return True
-    return False
+        blind |= height[t] == -np.inf
+    return blind
 
 
 @njit(error_model="numpy")

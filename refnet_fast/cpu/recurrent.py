@@ -8,12 +8,12 @@ import numpy as np
 from numba import carray, njit
 
 from refnet.definition import View, row_major
-from refnet.ops.recurrent import SIGMOID, TANH
+from refnet.ops.recurrent import HARD_SIGMOID, LINEAR, RELU, SIGMOID, TANH, activate, through
 from refnet_fast.cpu.contraction import product
 from refnet_fast.cpu.elementary import by_type
-from refnet_fast.cpu.rows import add_products, add_row, copy_row, multiply_rows
+from refnet_fast.cpu.rows import MACHINE, add_products, add_row, copy_row, multiply_rows
 from refnet_fast.cpu.tile import TALL, strips
-from refnet_fast.derive import Placed, itemsize
+from refnet_fast.derive import Placed, compiled, itemsize
 from refnet_fast.native import pointer
 from refnet_fast.tables import ELEMENT_NS
 
@@ -24,10 +24,55 @@ AT_ONCE = (
 )  # rows of the batch that go through all steps together: what they read and write stays in near caches
 
 
-def served(call):
-    """tanh and sigmoid, and reset after the product."""
-    usual = all(NEEDED[name] == value for name, value in call.attributes.items())
-    return usual and call.dtypes - {"bool"} in ({"float32"}, {"float64"})
+def floats(call):
+    return call.dtypes - {"bool"} in ({"float32"}, {"float64"})
+
+
+def usual(call):
+    """tanh and sigmoid, which a step takes together with all else it does, and reset after the product."""
+    return floats(call) and all(NEEDED[name] == value for name, value in call.attributes.items())
+
+
+# ---- other activations: row by row, by the definitions. The frequent ones are named, so that each has a loop of its own.
+
+activated, sloped = compiled(activate), compiled(through)
+
+
+@njit(**MACHINE)
+def activate_row(row, activation):
+    """row = the activation of row."""
+    if activation == TANH:
+        for u in range(row.size):
+            row[u] = tanh(row[u])
+    elif activation == SIGMOID:
+        for u in range(row.size):
+            row[u] = sigmoid(row[u])
+    elif activation == RELU:
+        for u in range(row.size):
+            row[u] = activated(np.float64(row[u]), RELU)
+    elif activation == HARD_SIGMOID:
+        for u in range(row.size):
+            row[u] = activated(np.float64(row[u]), HARD_SIGMOID)
+    elif activation != LINEAR:
+        for u in range(row.size):
+            row[u] = activated(np.float64(row[u]), activation)
+
+
+@njit(**MACHINE)
+def slope_row(slopes, row, activation):
+    """slopes *= the derivative of the activation whose values are `row`."""
+    if activation == TANH:
+        for u in range(row.size):
+            slopes[u] = sloped(np.float64(slopes[u]), np.float64(row[u]), TANH)
+    elif activation == SIGMOID:
+        for u in range(row.size):
+            slopes[u] = sloped(np.float64(slopes[u]), np.float64(row[u]), SIGMOID)
+    elif activation == RELU:
+        for u in range(row.size):
+            slopes[u] = sloped(np.float64(slopes[u]), np.float64(row[u]), RELU)
+    elif activation != LINEAR:
+        for u in range(row.size):
+            slopes[u] = sloped(np.float64(slopes[u]), np.float64(row[u]), activation)
 
 
 @njit(error_model="numpy")
@@ -120,13 +165,14 @@ class Strided(Placed):
     contiguous = False
 
 
-def rows_of(gates, kernel, *repeated):
+def rows_of(gates, kernel, *repeated, when=usual):
     """The declaration of a kernel whose tasks are rows of the batch.
 
     Args:
         gates: how often the units stand in a row of the recurrent kernel.
         kernel: the recurrent kernel's position among the inputs.
         repeated: positions of the inputs that may be one number for all.
+        when: the condition under which it serves.
     """
 
     def arguments(call, inputs, outputs):
@@ -142,7 +188,7 @@ def rows_of(gates, kernel, *repeated):
         return time * units * (gates * units * 0.02 + 15 * gates * ELEMENT_NS) + 50
 
     return {
-        "when": served,
+        "when": when,
         "tasks": lambda call: call.form.domain[0],
         "cost": row_ns,
         "quantum": TALL,

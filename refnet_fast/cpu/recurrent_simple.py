@@ -5,27 +5,29 @@ from numba import njit
 
 from refnet_fast.cpu.recurrent import (
     AT_ONCE,
+    activate_row,
+    floats,
     kinds_of_masks,
     meet_kernel,
     meet_kernel_back,
     read_flow,
     read_masks,
     rows_of,
-    tanh,
+    slope_row,
     turned_around,
 )
-from refnet_fast.cpu.rows import MACHINE, add_row, copy_row, fill_row
+from refnet_fast.cpu.rows import add_row, copy_row, fill_row
 from refnet_fast.kernels import kernel
 
 
-@njit(**MACHINE)
-def step(x, hidden):
+@njit(error_model="numpy")
+def step(x, hidden, activation):
     """One step of one row. hidden comes as the product with the state before it."""
-    for u in range(hidden.size):
-        hidden[u] = tanh(x[u] + hidden[u])
+    add_row(x, hidden)
+    activate_row(hidden, activation)
 
 
-@kernel("simple_rnn", **rows_of(1, 1, 3, 4))
+@kernel("simple_rnn", **rows_of(1, 1, 3, 4, when=floats))
 def simple_rnn_rows(strips, x, kernel, h0, mask, dropout, activation, h, lo, hi):
     """Rows lo..hi, a dozen through all steps and then the next. A step's states meet the recurrent kernel together; the products
     go to where the next states will stand."""
@@ -40,20 +42,20 @@ def simple_rnn_rows(strips, x, kernel, h0, mask, dropout, activation, h, lo, hi)
             meet_kernel(strips, kinds, h, h0, t, first, rows, kernel, masks, masked, to, time * units)
             for n in range(first, first + rows):
                 if mask[n, t]:
-                    step(x[n, t], h[n, t])
+                    step(x[n, t], h[n, t], activation)
                 else:
                     copy_row(h[n, t - 1] if t > 0 else h0[n], h[n, t])
 
 
-@njit(**MACHINE)
-def step_back(h, dhidden, dz):
+@njit(error_model="numpy")
+def step_back(h, dhidden, dz, activation):
     """One step of one row, backwards: what flows into the state leaves through dz."""
-    one = h.dtype.type(1)
-    for u in range(h.size):
-        dz[u], dhidden[u] = dhidden[u] * (one - h[u] * h[u]), 0
+    copy_row(dhidden, dz)
+    slope_row(dz, h, activation)
+    fill_row(dhidden, 0)
 
 
-@kernel("simple_rnn_gradient", **rows_of(1, 2, 0, 3, 4))
+@kernel("simple_rnn_gradient", **rows_of(1, 2, 0, 3, 4, when=floats))
 def simple_rnn_gradient_rows(strips, dh, h, kernel, mask, dropout, activation, dx, dh0, lo, hi):
     """Rows lo..hi, a dozen at a time, from the last step to the first; the slopes meet the recurrent kernel, turned around once."""
     units, time, size = kernel.shape[0], h.shape[1], kernel.itemsize
@@ -70,7 +72,7 @@ def simple_rnn_gradient_rows(strips, dh, h, kernel, mask, dropout, activation, d
                 read_flow(dh, n, t, into_h)
                 add_row(into_h, dh0[n])
                 if mask[n, t]:
-                    step_back(h[n, t], dh0[n], dx[n, t])
+                    step_back(h[n, t], dh0[n], dx[n, t], activation)
                 else:
                     fill_row(dx[n, t], 0)
             slopes = dx.ctypes.data + size * (first * time + t) * units

@@ -36,6 +36,12 @@ def multiply_rows(a, b, to):
         to[i] = a[i] * b[i]
 
 
+@njit(error_model="numpy", pipeline_class=Separate)
+def scale_row(row, by):
+    for i in range(row.size):
+        row[i] *= by[i]
+
+
 @njit(**MACHINE)
 def add_products(a, b, to):
     for i in range(to.size):

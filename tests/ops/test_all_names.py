@@ -38,6 +38,16 @@ NAMES = {
         image.rgb_to_grayscale image.rgb_to_hsv image.hsv_to_rgb""",
     "optimizer": """sgd_update sgd_momentum_update rmsprop_update adagrad_update adadelta_update adam_update adamw_update
         adamax_update nadam_update ftrl_update lion_update clip_by_value clip_by_norm clip_by_global_norm""",
+    "beyond the list": """nansum nanprod nancumsum nancumprod nanmax nanmin nanargmax nanargmin nanmean nanvar nanstd nanmedian
+        nanquantile nanpercentile percentile isclose allclose isin isneginf isposinf isreal signbit real imag conj conjugate angle
+        fabs fmax fmin hypot heaviside ldexp logaddexp2 deg2rad rad2deg saturate_cast gcd lcm i0 append hstack vstack dstack
+        array_split hsplit vsplit dsplit fliplr flipud rot90 depth_to_space space_to_depth rearrange size ndim unravel_index
+        diagonal trace diagflat diff ptp trapezoid vander cross kron correlate cdist corrcoef histogram geomspace bartlett
+        blackman hamming hanning kaiser unfold fold extract_sequences select switch amax amin bitwise_invert bitwise_not
+        bitwise_left_shift bitwise_right_shift array copy empty empty_like is_tensor argpartition segment_min segment_prod
+        associative_scan fft fft2 ifft2 rfft irfft stft istft psnr image.ssim image.gaussian_blur image.sobel_edges
+        image.map_coordinates image.perspective_transform image.elastic_transform image.scale_and_translate
+        image.extract_patches_3d""",
     "control": """stop_gradient cond while_loop fori_loop map vectorized_map shape dtype convert_to_tensor
         convert_to_numpy""",
 }

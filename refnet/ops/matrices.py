@@ -1,0 +1,514 @@
+"""Matrices and rows of numbers: diagonals, differences, products of another kind, areas, distances."""
+
+from typing import Any
+
+import numpy as np
+
+from refnet import dtypes, ops
+from refnet.annotations import Array, TensorLike
+from refnet.errors import ArgumentError, ShapeError
+from refnet.ops.arguments import (
+    as_dtype,
+    checked_axis,
+    converted,
+    dtype_of,
+    flag,
+    floating,
+    integer,
+    is_symbolic,
+    promoted,
+    shape_of,
+)
+from refnet.ops.reduction import widened_integers
+
+# ---- diagonals
+
+
+def two_axes(op: str, x: TensorLike, axis1: int, axis2: int) -> tuple[int, int]:
+    rank = len(shape_of(x))
+    if rank < 2:
+        raise ShapeError(f"{op} needs an array with two axes or more; got shape {tuple(shape_of(x))}.")
+    first, second = checked_axis(op, axis1, rank), checked_axis(op, axis2, rank)
+    if first == second:
+        raise ArgumentError(f"{op} needs two axes; got {axis1} and {axis2}.")
+    return first, second
+
+
+def diagonal(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> TensorLike:
+    """The diagonals of matrices.
+
+        y[n, i] = x[n, i + max(-offset, 0), i + max(offset, 0)]
+
+    Args:
+        x: an array or tensor of any dtype; the two axes have known lengths.
+        offset: which diagonal; positive lies above the main one.
+        axis1, axis2: rows and columns.
+    Returns:
+        x's dtype; the two axes replaced by one, the last.
+    NaN: copied. Empty: a diagonal outside the matrix is empty.
+    Raises:
+        ShapeError: less than two axes, open ones.  ArgumentError: no such axes.
+    Source: Keras 3 `ops.diagonal`.
+
+    >>> diagonal([[1, 2], [3, 4]])
+    array([1, 4])
+    """
+    x, k = converted("diagonal", x), integer("diagonal", offset, "offset")
+    first, second = two_axes("diagonal", x, axis1, axis2)
+    rows, columns = shape_of(x)[first], shape_of(x)[second]
+    if rows is None or columns is None:
+        raise ShapeError(f"diagonal: both axes must have known lengths; got shape {tuple(shape_of(x))}.")
+    x = ops.moveaxis(x, (first, second), (-2, -1))
+    row, column = (0, k) if k >= 0 else (-k, 0)
+    length = max(min(rows - row, columns - column), 0)
+    flat = ops.reshape(x, (*ops.shape(x)[:-2], rows * columns))
+    start, step = (row * columns + column, columns + 1) if length else (0, 1)
+    return ops.get_item(flat, (..., slice(start, start + (length - 1) * step + 1 if length else 0, step)))
+
+
+def trace(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> TensorLike:
+    """The sum of a diagonal. See `diagonal`.
+
+    Args:
+        x, offset, axis1, axis2: as in `diagonal`.
+    Returns:
+        x's dtype without the two axes; bool and integers below 32 bits give int32 (unsigned: uint32).
+    NaN: on the diagonal gives NaN. Empty: 0.
+    Raises: as `diagonal`.
+    Source: Keras 3 `ops.trace`.
+
+    >>> trace([[1, 2], [3, 4]])
+    array(5)
+    """
+    x = converted("trace", x)
+    two_axes("trace", x, axis1, axis2)
+    return ops.sum(diagonal(widened_integers(x), offset, axis1, axis2), -1)
+
+
+def diagflat(x: TensorLike, k: int = 0) -> TensorLike:
+    """A matrix with all elements of x on a diagonal. See `diag`.
+
+    Args:
+        x: an array or tensor of any dtype.
+        k: which diagonal; positive lies above the main one.
+    Returns:
+        x's dtype.
+    NaN: copied. Empty: a matrix of |k| zeros a side.
+    Source: Keras 3 `ops.diagflat`.
+
+    >>> diagflat([[1], [2]])
+    array([[1, 0],
+           [0, 2]])
+    """
+    return ops.diag(ops.ravel(converted("diagflat", x)), integer("diagflat", k, "k"))
+
+
+# ---- differences and spans
+
+
+def diff(a: TensorLike, n: int = 1, axis: int = -1) -> TensorLike:
+    """The differences of neighbours along an axis.
+
+        y[o, r, i] = a[o, r + 1, i] - a[o, r, i],  n times over
+
+    Args:
+        a: an array or tensor; of bools, whether neighbours differ.
+        n: how many times.
+        axis: along which axis.
+    Returns:
+        a's dtype; the axis shorter by n.
+    NaN: spreads to its two differences. Empty: an axis of n or fewer places gives none.
+    Raises:
+        ShapeError: no axis.  ArgumentError: a negative n, no such axis.
+    Source: Keras 3 `ops.diff`.
+
+    >>> diff([1, 4, 9, 16], 2)
+    array([2, 2])
+    """
+    x, times = converted("diff", a, "a"), integer("diff", n, "n")
+    if not len(shape_of(x)):
+        raise ShapeError("diff needs an array with an axis; got a single number.")
+    if times < 0 or times > 1000:
+        raise ArgumentError(f"diff: n must lie in 0..1000; got {n!r}.")
+    axis = checked_axis("diff", axis, len(shape_of(x)))
+    lead = (slice(None),) * axis
+    for _ in range(times):
+        change = ops.not_equal if dtype_of(x) == "bool" else ops.subtract
+        x = change(ops.get_item(x, (*lead, slice(1, None))), ops.get_item(x, (*lead, slice(None, -1))))
+    return x
+
+
+def ptp(x: TensorLike, axis: Any = None, keepdims: bool = False) -> Array:
+    """The largest less the smallest element along axes.
+
+    Args:
+        x: an array or tensor of any dtype but bool.
+        axis: one axis, several, or None for all.
+        keepdims: whether reduced axes stay, with length 1.
+    Returns:
+        x's dtype. Integers wrap around.
+    Ties: as in `max` and `min`. NaN: any NaN gives NaN. Empty: an error.
+    Raises:
+        ShapeError: no element.  ArgumentError: an axis that x does not have, bools.
+    Source: Keras 3 `ops.ptp`.
+
+    >>> ptp([[1, 5], [7, 2]], axis=1)
+    array([4, 5])
+    """
+    x = converted("ptp", x)
+    if dtype_of(x) == "bool":
+        raise ArgumentError("ptp: bools have no difference; cast them first.")
+    return ops.subtract(ops.max(x, axis, keepdims), ops.min(x, axis, keepdims))
+
+
+def trapezoid(y: TensorLike, x: TensorLike = None, dx: TensorLike = 1.0, axis: int = -1) -> Array:
+    """The area under a line of points, by trapezoids.
+
+        a[o, i] = sum over r of  (x[r + 1] - x[r]) (y[o, r, i] + y[o, r + 1, i]) / 2
+
+    Args:
+        y: heights; bool and integers take the default floating dtype.
+        x: where they stand: in y's shape, or one for each place along the axis; None for dx apart.
+        dx: the distance of neighbours, a number.
+        axis: along which axis.
+    Returns:
+        y's floating dtype, without the axis.
+    NaN: any NaN gives NaN. Empty: 0.
+    Raises:
+        ShapeError: no axis, places that do not fit.  ArgumentError: no such axis.
+    Source: Keras 3 `ops.trapezoid`.
+
+    >>> trapezoid([1.0, 2.0, 4.0])
+    array(4.5, dtype=float32)
+    """
+    heights = floating("trapezoid", y, "y")
+    rank = len(shape_of(heights))
+    if not rank:
+        raise ShapeError("trapezoid needs an array with an axis; got a single number.")
+    axis, dtype = checked_axis("trapezoid", axis, rank), dtype_of(heights)
+    lead = (slice(None),) * axis
+    sides = [ops.get_item(heights, (*lead, part)) for part in (slice(1, None), slice(None, -1))]
+    if x is None:
+        width: TensorLike = as_dtype(floating("trapezoid", dx, "dx"), dtype)
+    else:
+        places = as_dtype(floating("trapezoid", x), dtype)
+        if len(shape_of(places)) == 1:
+            if (
+                None not in (shape_of(places)[0], shape_of(heights)[axis])
+                and shape_of(places)[0] != shape_of(heights)[axis]
+            ):
+                raise ShapeError(
+                    f"trapezoid: x must hold one place for each of {shape_of(heights)[axis]} heights; got {shape_of(places)[0]}."
+                )
+            places = ops.expand_dims(places, tuple(range(1, rank - axis)))
+            width = diff(places, 1, 0)
+        else:
+            width = diff(places, 1, axis)
+    return ops.sum(ops.multiply(width, ops.multiply(ops.add(*sides), 0.5)), axis)
+
+
+def vander(x: TensorLike, N: int | None = None, increasing: bool = False) -> TensorLike:
+    """The powers of numbers, a row for each.
+
+        y[i, j] = x[i]**(N - 1 - j),  x[i]**j if increasing
+
+    Args:
+        x: an array or tensor with one axis.
+        N: how many powers; the length of x if None.
+        increasing: whether the powers go up.
+    Returns:
+        (the length of x, N), x's dtype.
+    NaN: stays, but for the power 0, which is 1. Empty: an empty result.
+    Raises:
+        ShapeError: another number of axes, an open one without N.  ArgumentError: a negative N.
+    Source: Keras 3 `ops.vander`.
+
+    >>> vander([2, 3], 3)
+    array([[4, 2, 1],
+           [9, 3, 1]])
+    """
+    x = converted("vander", x)
+    if len(shape_of(x)) != 1:
+        raise ShapeError(f"vander takes an array with one axis; got shape {tuple(shape_of(x))}.")
+    count = shape_of(x)[0] if N is None else integer("vander", N, "N")
+    if count is None:
+        raise ShapeError("vander: the axis of x is open; give N.")
+    if count < 0 or count > 65536:
+        raise ArgumentError(f"vander: N must lie in 0..65536; got {N!r}.")
+    wide = as_dtype(x, "int32") if dtype_of(x) == "bool" else x
+    if count == 0:
+        return as_dtype(ops.get_item(ops.expand_dims(wide, 1), (slice(None), slice(0, 0))), dtype_of(x))
+    column = ops.expand_dims(wide, 1)
+    powers = ops.concatenate([ops.ones_like(column)] + [column] * (count - 1), 1)
+    y = ops.cumprod(powers, 1, dtype_of(wide))
+    return as_dtype(y if flag("vander", increasing, "increasing") else ops.flip(y, 1), dtype_of(x))
+
+
+# ---- products
+
+
+def cross(
+    x1: TensorLike, x2: TensorLike, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
+) -> Array:
+    """The cross product of vectors.
+
+        y = (a1 b2 - a2 b1, a2 b0 - a0 b2, a0 b1 - a1 b0);  of two vectors of length 2 the last alone
+
+    Args:
+        x1, x2: arrays or tensors; the axes of the vectors have length 2 or 3, a missing third coordinate is 0; the others broadcast.
+        axisa, axisb, axisc: the axes of the vectors in x1, x2 and the result.
+        axis: all three at once.
+    Returns:
+        The promoted dtype; bool gives int32.
+    NaN: spreads within its vector. Empty: an empty result.
+    Raises:
+        ShapeError: vectors of another length, shapes that do not broadcast.  ArgumentError: no such axis.
+    Source: Keras 3 `ops.cross`.
+
+    >>> cross([1, 0, 0], [0, 1, 0])
+    array([0, 0, 1])
+    """
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = promoted("cross", converted("cross", x1, "x1"), converted("cross", x2, "x2"))
+    a, b = ((as_dtype(v, "int32") if dtype_of(v) == "bool" else v) for v in (a, b))
+    (p, three), (q, also) = coordinates(a, axisa), coordinates(b, axisb)
+    planar = not three and not also
+    order = ((0, 1),) if planar else ((1, 2), (2, 0), (0, 1))
+    y = [ops.subtract(ops.multiply(p[i], q[j]), ops.multiply(p[j], q[i])) for i, j in order]
+    return y[0] if planar else ops.stack(y, axisc)
+
+
+def coordinates(x: TensorLike, axis: int) -> tuple[list[TensorLike], bool]:
+    """The three coordinates of vectors along an axis, and whether there are three."""
+    place = checked_axis("cross", axis, len(shape_of(x)))
+    length = shape_of(x)[place]
+    if length not in (2, 3):
+        raise ShapeError(f"cross takes vectors of length 2 or 3; got shape {tuple(shape_of(x))} and axis {axis}.")
+    found = ops.unstack(x, length, place)
+    return (found if length == 3 else [*found, ops.zeros_like(found[0])]), length == 3
+
+
+def kron(x1: TensorLike, x2: TensorLike) -> Array:
+    """Kronecker's product: a copy of x2 for every element of x1, times it.
+
+        y[i P + p, j Q + q] = x1[i, j] * x2[p, q],  and so for any number of axes
+
+    Args:
+        x1, x2: arrays or tensors; the one with fewer axes gets new ones in front.
+    Returns:
+        The promoted dtype; each axis as long as the product of the two.
+    NaN: spreads to its copies. Empty: an empty result.
+    Source: Keras 3 `ops.kron`.
+
+    >>> kron([1, 10], [1, 2, 3])
+    array([ 1,  2,  3, 10, 20, 30])
+    """
+    a, b = promoted("kron", converted("kron", x1, "x1"), converted("kron", x2, "x2"))
+    rank = max(len(shape_of(a)), len(shape_of(b)))
+    a, b = (ops.expand_dims(v, tuple(range(rank - len(shape_of(v))))) if rank > len(shape_of(v)) else v for v in (a, b))
+    dims = [ops.arranging.product([m, n]) for m, n in zip(ops.shape(a), ops.shape(b))]
+    spread = ops.multiply(
+        ops.expand_dims(a, tuple(range(1, 2 * rank, 2))), ops.expand_dims(b, tuple(range(0, 2 * rank, 2)))
+    )
+    return ops.reshape(spread, dims) if rank else spread
+
+
+def correlate(x1: TensorLike, x2: TensorLike, mode: str = "valid") -> Array:
+    """The products of one row with another that is moved along it.
+
+        y[k] = sum over j of  x1[k + j - s] * x2[j],  0 outside x1
+
+    "valid" keeps the places where the shorter row lies inside the longer one (s = 0), "same" as many as the longer row has, "full"
+    all where the two meet.
+
+    Args:
+        x1, x2: arrays or tensors with one axis, of known lengths above 0.
+        mode: "valid", "same" or "full".
+    Returns:
+        A floating dtype: the promoted one, of integers the default one. If x2 is the longer one, what the two exchanged give, reversed.
+    NaN: spreads to the places that meet it. Empty: an error.
+    Raises:
+        ShapeError: another number of axes, nothing to multiply.  ArgumentError: another mode.
+    Source: Keras 3 `ops.correlate`; NumPy.
+
+    >>> correlate([1.0, 2.0, 3.0], [0.0, 1.0, 0.5])
+    array([3.5], dtype=float32)
+    """
+    a, b = promoted("correlate", floating("correlate", x1, "x1"), floating("correlate", x2, "x2"))
+    shapes = tuple(shape_of(a)), tuple(shape_of(b))
+    if not isinstance(mode, str) or mode not in ("valid", "same", "full"):
+        raise ArgumentError(f"correlate: mode must be 'valid', 'same' or 'full'; got {mode!r}.")
+    if any(len(s) != 1 or s[0] in (None, 0) for s in shapes):
+        raise ShapeError(f"correlate takes two rows of known lengths above 0; got shapes {shapes[0]} and {shapes[1]}.")
+    m, n = shapes[0][0], shapes[1][0]
+    if n > m:
+        return ops.flip(correlate(b, a, mode))
+    before = {"valid": 0, "same": n // 2, "full": n - 1}[mode]
+    after = {"valid": 0, "same": n - 1 - n // 2, "full": n - 1}[mode]
+    row = ops.pad(a, ((before, after),))
+    return ops.reshape(ops.conv(ops.reshape(row, (1, -1, 1)), ops.reshape(b, (n, 1, 1))), (-1,))
+
+
+def cdist(x: TensorLike, y: TensorLike) -> Array:
+    """The distances between two sets of points.
+
+        d[n, i, j] = sqrt(sum over k of  (x[n, i, k] - y[n, j, k])**2)
+
+    Args:
+        x, y: (..., points, coordinates) of one number of coordinates; the leading axes broadcast.
+    Returns:
+        (..., points of x, points of y), the promoted floating dtype. Where it is 0, the gradient is NaN.
+    NaN: spreads to the distances of its point. Empty: no points give an empty result.
+    Raises:
+        ShapeError: less than two axes, other coordinates.
+    Source: Keras 3 `ops.cdist`.
+
+    >>> cdist([[0.0, 0.0]], [[3.0, 4.0], [0.0, 1.0]])
+    array([[5., 1.]], dtype=float32)
+    """
+    a, b = promoted("cdist", floating("cdist", x, "x"), floating("cdist", y, "y"))
+    shapes = tuple(shape_of(a)), tuple(shape_of(b))
+    ends = {s[-1] for s in shapes if len(s) and s[-1] is not None}
+    if min(map(len, shapes)) < 2 or len(ends) > 1:
+        raise ShapeError(
+            f"cdist takes (..., points, coordinates), twice, with as many coordinates; got shapes {shapes[0]} and {shapes[1]}."
+        )
+    apart = ops.subtract(ops.expand_dims(a, -2), ops.expand_dims(b, -3))
+    return ops.sqrt(ops.sum(ops.square(apart), -1))
+
+
+def corrcoef(x: TensorLike) -> Array:
+    """Pearson's correlation of every two rows.
+
+        y[i, j] = c[i, j] / sqrt(c[i, i] c[j, j]),   c[i, j] = mean over r of  (x[i, r] - m[i]) (x[j, r] - m[j])
+
+    Args:
+        x: a row for each variable, or one row; bool and integers take the default floating dtype.
+    Returns:
+        (rows, rows), or a single 1; x's dtype, within -1..1.
+    NaN: spreads within its row and column; a row of equal numbers gives NaN. Empty: NaN.
+    Raises:
+        ShapeError: more than two axes.
+    Source: Keras 3 `ops.corrcoef`; NumPy.
+
+    >>> corrcoef([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]])
+    array([[ 1., -1.],
+           [-1.,  1.]], dtype=float32)
+    """
+    given = floating("corrcoef", x)
+    if len(shape_of(given)) > 2:
+        raise ShapeError(f"corrcoef takes a matrix, or one row; got shape {tuple(shape_of(given))}.")
+    rows = ops.statistics.wide_enough(given)
+    rows = ops.reshape(rows, (1, -1)) if len(shape_of(rows)) < 2 else rows
+    apart = ops.subtract(rows, ops.mean(rows, 1, keepdims=True))
+    together = ops.matmul(apart, ops.transpose(apart))
+    size = ops.sqrt(ops.sum(ops.square(apart), 1))
+    y = ops.divide(ops.divide(together, ops.expand_dims(size, 1)), size)
+    y = ops.clip(y, -1.0, 1.0)
+    return as_dtype(y if len(shape_of(given)) == 2 else ops.squeeze(y), dtype_of(given))
+
+
+# ---- intervals
+
+
+def histogram(x: TensorLike, bins: Any = 10, range: Any = None) -> tuple[Array, Array]:
+    """How many elements fall between edges.
+
+        h[k] = how many x[i] with e[k] <= x[i] < e[k + 1];  the last edge belongs to the last interval
+
+    Args:
+        x: an array or tensor of any dtype but bool.
+        bins: how many intervals of equal width, or the edges, ascending.
+        range: (least, largest) for intervals of equal width; that of x if None, (0, 1) for nothing.
+    Returns:
+        (counts as int32, edges). The edges of equal intervals are in x's floating dtype, or the default one.
+    NaN: is counted nowhere; with range None an error. Empty: zeros.
+    Raises:
+        ArgumentError: no interval, edges that do not ascend, a range that is none.
+    Source: Keras 3 `ops.histogram`; NumPy.
+
+    >>> histogram([1.0, 2.0, 2.5, 4.0], 3, (1, 4))
+    (array([1, 2, 1], dtype=int32), array([1., 2., 3., 4.], dtype=float32))
+    """
+    x = converted("histogram", x)
+    if dtype_of(x) == "bool":
+        raise ArgumentError("histogram: bools have no order to speak of; cast them first.")
+    values = ops.ravel(floating("histogram", x))
+    edges = edges_of(values, bins, range)
+    count = shape_of(edges)[0] - 1
+    last = ops.get_item(edges, -1)
+    place = ops.subtract(ops.searchsorted(edges, values, "right"), 1)
+    place = ops.where(ops.equal(values, last), count - 1, place)
+    inside = ops.logical_and(ops.greater_equal(values, ops.get_item(edges, 0)), ops.less_equal(values, last))
+    place = ops.cast(ops.where(inside, place, -1), "int32")
+    return ops.segment_sum(ops.ones_like(values, "int32"), place, count), edges
+
+
+def edges_of(values: TensorLike, bins: Any, limits: Any) -> TensorLike:
+    """The edges of a histogram's intervals, in the values' dtype."""
+    if isinstance(bins, (list, tuple, np.ndarray)) or is_symbolic(bins):
+        edges = as_dtype(converted("histogram", bins, "bins"), dtype_of(values))
+        ascends = is_symbolic(edges) or not edges.ndim or bool(np.all(np.asarray(edges[1:] >= edges[:-1])))
+        if len(shape_of(edges)) != 1 or shape_of(edges)[0] is None or shape_of(edges)[0] < 2 or not ascends:
+            raise ArgumentError(
+                f"histogram: edges are a row of two or more that ascend; got shape {tuple(shape_of(edges))}."
+            )
+        return edges
+    count = integer("histogram", bins, "bins")
+    if not 1 <= count <= 2**24:
+        raise ArgumentError(f"histogram: bins must lie in 1..2**24; got {bins!r}.")
+    if limits is not None:
+        given = ops.arguments.entries("histogram", limits, "range")
+        low, high = [ops.arguments.number("histogram", v, "range") for v in given] if len(given) == 2 else (1.0, 0.0)
+        if not -np.inf < low <= high < np.inf:
+            raise ArgumentError(f"histogram: range must be (least, largest), finite; got {limits!r}.")
+        wide = (low - 0.5, high + 0.5) if low == high else (low, high)
+        return ops.linspace(*wide, count + 1, dtype=dtype_of(values))
+    if 0 in shape_of(values):
+        return ops.linspace(0.0, 1.0, count + 1, dtype=dtype_of(values))
+    least, most = ops.min(values), ops.max(values)
+    if not is_symbolic(values) and not np.isfinite([float(least), float(most)]).all():
+        raise ArgumentError("histogram: x holds NaN or infinities; give the range.")
+    same = ops.equal(least, most)
+    least, most = ops.where(same, ops.subtract(least, 0.5), least), ops.where(same, ops.add(most, 0.5), most)
+    return ops.linspace(least, most, count + 1, dtype=dtype_of(values))
+
+
+def geomspace(
+    start: TensorLike,
+    stop: TensorLike,
+    num: int = 50,
+    endpoint: bool = True,
+    dtype: str | None = None,
+    axis: int = 0,
+) -> TensorLike:
+    """So many numbers, each the same multiple of the one before.
+
+        y[i] = start * (stop / start)**(i / (num - 1)),  without endpoint i / num
+
+    Args:
+        start, stop: numbers, arrays or tensors of one sign, not 0; shapes that broadcast.
+        num, endpoint, dtype, axis: as in `linspace`.
+    Returns:
+        The common shape with a new axis of length num.
+    NaN: spreads; ends of two signs, or 0, give NaN. Empty: num of 0 gives an empty result.
+    Raises: as `linspace`.
+    Source: Keras 3 `ops.geomspace`; NumPy.
+
+    >>> geomspace(1, 8, 4)
+    array([1., 2., 4., 8.], dtype=float32)
+    """
+    a, b = promoted("geomspace", start, stop)
+    wanted = (
+        (dtype_of(a) if dtypes.is_floating(dtype_of(a)) else dtypes.floatx())
+        if dtype is None
+        else dtypes.standardize(dtype)
+    )
+    a, b = as_dtype(a, "float64"), as_dtype(b, "float64")
+    ratio = ops.log(ops.divide(b, a))
+    exponents = ops.linspace(ops.zeros_like(ratio), ratio, num, endpoint, dtype="float64", axis=axis)
+    rank = len(shape_of(exponents))
+    first = ops.grids.in_line(a, rank - 1, checked_axis("geomspace", axis, rank))
+    y = ops.multiply(first, ops.exp(exponents))
+    return ops.cast(ops.round(y, 9) if dtypes.is_integer(wanted) else y, wanted)
