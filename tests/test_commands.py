@@ -28,6 +28,11 @@ from refnet import reading
         (refnet.testing.__main__.main, ["math", "matmul"], "math has no function 'matmul'"),
         (refnet.testing.__main__.main, ["math", "--examples", "0"], "--examples must be at least 1; got 0"),
         (refnet_fast.bench.__main__.main, ["--rounds", "0"], "--rounds must be at least 1; got 0"),
+        (
+            refnet_fast.bench.__main__.main,
+            ["--engine", "cuda", "--kernels"],
+            "--engine cuda measures training steps; single kernels: python -m refnet_fast.cuda.check",
+        ),
     ],
 )
 def test_a_wrong_argument_is_named(main, arguments, message, capsys):

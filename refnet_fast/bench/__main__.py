@@ -12,8 +12,9 @@ import pathlib
 import sys
 from typing import Any
 
+from refnet.errors import EngineError
 from refnet_fast.bench import comparison, growth, scaling, start, threads
-from refnet_fast.bench.processes import OURS, machine
+from refnet_fast.bench.processes import OURS, device, machine
 from refnet_fast.bench.programs.kernels import KERNELS
 from refnet_fast.bench.programs.workloads import LADDERS, WORKS
 
@@ -42,6 +43,8 @@ def compared(parser: argparse.ArgumentParser, given: argparse.Namespace) -> dict
     """The part of the report that a comparison fills."""
     works = chosen(parser, given.only, KERNELS if given.kernels else WORKS)
     programs = comparison.KERNEL_PROGRAMS if given.kernels else comparison.PROGRAMS
+    if given.engine == "cuda":
+        programs = comparison.CUDA_PROGRAMS
     taken, missing = comparison.installed(tuple(p for p in programs if p.name == OURS or not given.no_peers))
     return {
         "works": [comparison.measured(work, taken, given.rounds, say) for work in works],
@@ -53,6 +56,7 @@ def parsed(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argp
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--only", metavar="NAME", help="workloads whose name contains NAME")
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--engine", choices=("cpu", "cuda"), default="cpu", help="cuda: training steps on a GPU")
     parser.add_argument("--no-peers", action="store_true", help="refnet alone")
     parser.add_argument("--save", metavar="FILE", help="write the JSON there too")
     parser.add_argument("--chart", metavar="FILE", help="draw the comparison there, as PNG or SVG")
@@ -64,6 +68,8 @@ def parsed(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argp
     given = parser.parse_args(arguments)
     if given.rounds < 1:
         parser.error(f"--rounds must be at least 1; got {given.rounds}")
+    if given.engine == "cuda" and (given.mode or given.kernels or given.profile):
+        parser.error("--engine cuda measures training steps; single kernels: python -m refnet_fast.cuda.check")
     if given.chart and given.mode:
         parser.error(f"--chart draws the comparison; --{given.mode} has no picture")
     return given
@@ -82,6 +88,11 @@ def main(arguments: list[str] | None = None) -> None:
         "machine": machine(),
         "rounds": given.rounds,
     }
+    if given.engine == "cuda":
+        try:
+            report["machine"]["device"] = device()
+        except EngineError as error:
+            parser.exit(1, f"EngineError: {error}\n")
     show = comparison.show
     if given.mode:
         _, among, module, key = MODES[given.mode]
@@ -100,8 +111,9 @@ def main(arguments: list[str] | None = None) -> None:
         return
     show(report)
     hardware = report["machine"]
+    gpu = f", {hardware['device']}" if "device" in hardware else ""
     print(
-        f"{hardware['processor']}, {hardware['processors']} processors, Python {hardware['python']}, {report['date']}"
+        f"{hardware['processor']}, {hardware['processors']} processors{gpu}, Python {hardware['python']}, {report['date']}"
     )
 
 

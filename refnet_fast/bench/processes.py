@@ -92,6 +92,17 @@ def busy() -> float:
     return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
+def device() -> str:
+    """The name of the GPU that `cuda` uses. Raises EngineError where there is none."""
+    from refnet_fast.cuda import target
+
+    target.check("cuda")
+    from numba import cuda
+
+    name = cuda.get_current_device().name
+    return name.decode() if isinstance(name, bytes) else str(name)
+
+
 def machine() -> dict[str, Any]:
     """What was measured on."""
     name = platform.processor() or platform.machine()

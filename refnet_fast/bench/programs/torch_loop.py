@@ -1,4 +1,7 @@
-"""A training loop written by hand in PyTorch, as one would write it for speed on the CPU: `torch_loop.py WORK`."""
+"""A training loop written by hand in PyTorch, as one would write it for speed: `torch_loop.py WORK`.
+
+BENCH_DEVICE is cpu or cuda; BENCH_STEP says how a step is run: eager, compiled by torch.compile, or a captured CUDA graph.
+"""
 
 import os
 import sys
@@ -11,6 +14,7 @@ from torch.nn import functional
 from workloads import LEARNING_RATE, WORKS
 
 torch.set_num_threads(os.cpu_count() or 1)
+DEVICE, STEP = os.environ.get("BENCH_DEVICE", "cpu"), os.environ.get("BENCH_STEP", "eager")
 work = WORKS[sys.argv[1]]
 x, y = map(torch.from_numpy, work.data())
 y = y.long() if work.loss == "softmax cross-entropy" else y
@@ -92,19 +96,50 @@ class Training:
         torch.manual_seed(0)
         order = torch.channels_last if channels_last else torch.contiguous_format
         self.x = x.permute(0, 3, 1, 2).contiguous(memory_format=order) if IMAGES else x
-        self.model = built(self.x[:2])
+        self.model = built(self.x[:2]).to(DEVICE)
+        self.x, self.y = self.x.to(DEVICE), y.to(DEVICE)
         if IMAGES:
             self.model = self.model.to(memory_format=order)
-        self.optimizer = torch.optim.RMSprop(self.model.parameters(), lr=LEARNING_RATE, alpha=0.9, eps=1e-7)
+        capturable = {"capturable": True} if STEP == "graph" else {}
+        self.optimizer = torch.optim.RMSprop(
+            self.model.parameters(), lr=LEARNING_RATE, alpha=0.9, eps=1e-7, **capturable
+        )
+        self.forward = torch.compile(self.model) if STEP == "compiled" else self.model
+        self.step = self.captured() if STEP == "graph" else self.eager
 
     def __call__(self, epochs: int) -> None:
         for _ in range(epochs):
-            order = torch.randperm(len(self.x))
+            order = torch.randperm(len(self.x), device=DEVICE)
             for step in range(work.steps):
-                rows = order[step * work.batch : (step + 1) * work.batch]
-                self.optimizer.zero_grad()
-                loss_of(self.model(self.x[rows]), y[rows]).backward()
-                self.optimizer.step()
+                self.step(order[step * work.batch : (step + 1) * work.batch])
+        if DEVICE == "cuda":
+            torch.cuda.synchronize()
+
+    def eager(self, rows: torch.Tensor) -> None:
+        self.optimizer.zero_grad()
+        loss_of(self.forward(self.x[rows]), self.y[rows]).backward()
+        self.optimizer.step()
+
+    def captured(self):
+        """A function that replays a step, captured as PyTorch's notes on CUDA graphs say: three steps on another stream first."""
+        batch = torch.arange(work.batch, device=DEVICE)
+        aside = torch.cuda.Stream()
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):
+            for _ in range(3):
+                self.eager(batch)
+        torch.cuda.current_stream().wait_stream(aside)
+        self.optimizer.zero_grad(set_to_none=True)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            loss_of(self.model(self.x[batch]), self.y[batch]).backward()
+            self.optimizer.step()
+
+        def replay(rows: torch.Tensor) -> None:
+            batch.copy_(rows)
+            graph.replay()
+
+        return replay
 
     def time(self) -> float:
         """Of the fastest of three epochs, after one to get warm."""
