@@ -6,6 +6,7 @@ import numpy as np
 
 from refnet import dtypes
 from refnet.definition import Op, Spec, View, size_of
+from refnet.ops.recurrent import SIGMOID, TANH
 from refnet_fast.cuda import kernels
 from refnet_fast.derive import Placed
 from refnet_fast.kernels import KernelCall
@@ -31,7 +32,7 @@ def floats(*shape, dtype="float32"):
     return Spec(shape, dtype)
 
 
-def calls(rows, features, pixels, channels, table, picked, product, convolved):
+def calls(rows, features, pixels, channels, table, picked, product, convolved, sequences):
     """{name of a tuned kernel: Call}, with arrays of these sizes.
 
     Args:
@@ -39,6 +40,7 @@ def calls(rows, features, pixels, channels, table, picked, product, convolved):
         pixels, channels: of images, each of 26 pixels.
         table, picked: rows of a table, and how many of them are picked; each has as many elements as there are channels.
         product: rows, columns and inner size of a matrix product.
+        sequences: rows of a batch, time steps, units of a recurrent layer.
         convolved: images, height and width, channels, filters of a convolution, whose kernel is 3 x 3.
     """
     whole, row, column, images = floats(rows, features), floats(rows), floats(features), floats(pixels, channels)
@@ -81,6 +83,7 @@ def calls(rows, features, pixels, channels, table, picked, product, convolved):
     a, b = floats(m, k, dtype="bfloat16"), floats(k, n, dtype="bfloat16")
     found["matmul_short"] = Call("matmul", (a, b), {"transpose1": False, "transpose2": False})
     found |= convolutions(*convolved, "tiled", "float32") | convolutions(*convolved, "short", "float16")
+    found |= recurrent(*sequences)
     for name, target, extra in (
         ("softmax_cross_entropy", whole, 0),
         ("sparse_softmax_cross_entropy", labels, features),
@@ -111,8 +114,36 @@ def convolutions(images, side, channels, filters, ending, dtype):
     return found
 
 
+def recurrent(batch, time, units):
+    """{name: Call} of recurrent layers and their gradients, as a layer calls them that drops nothing and masks no step."""
+    found, one = {}, floats(1, 1, 1)
+    mask, state, kept = Spec((1, 1), "bool"), floats(batch, units), floats(batch, time, units)
+    for name, gates, states in (("simple_rnn", 1, 1), ("lstm", 4, 2), ("gru", 3, 1)):
+        columns = floats(batch, time, gates * units)
+        kernel, bias = floats(units, gates * units), [floats(gates * units)] * (name == "gru")
+        codes = {"activation": TANH} | ({"recurrent_activation": SIGMOID} if gates > 1 else {})
+        codes |= {"reset_after": True} if name == "gru" else {}
+        flows = {
+            "simple_rnn": [kept, kept],
+            "lstm": [kept, one, one, columns, kept],
+            "gru": [kept, one, one, kept, columns, kept],
+        }
+        first = [state] if gates > 1 else []
+        found[f"{name}_rows"] = Call(name, (columns, kernel, *bias, *[state] * states, mask, one), codes)
+        found[f"{name}_gradient_rows"] = Call(f"{name}_gradient", (*flows[name], kernel, *first, mask, one), codes)
+    return found
+
+
 TINY = calls(
-    rows=9, features=45, pixels=53, channels=11, table=6, picked=251, product=(17, 7, 20), convolved=(1, 3, 2, 9)
+    rows=9,
+    features=45,
+    pixels=53,
+    channels=11,
+    table=6,
+    picked=251,
+    product=(17, 7, 20),
+    convolved=(1, 3, 2, 9),
+    sequences=(3, 2, 3),
 )
 USUAL = calls(
     rows=128,
@@ -123,6 +154,7 @@ USUAL = calls(
     picked=12800,
     product=(784, 512, 128),
     convolved=(64, 28, 64, 64),
+    sequences=(128, 50, 64),
 )
 LARGE = calls(
     rows=32768,
@@ -133,6 +165,7 @@ LARGE = calls(
     picked=524288,
     product=(4096, 4096, 4096),
     convolved=(256, 56, 64, 64),
+    sequences=(1024, 100, 128),
 )  # 128 MB and more for most: far more than a device's cache holds
 
 
@@ -148,6 +181,8 @@ def arrays(call, seed=0):
         some = min(size, DRAWN)
         if dtypes.is_floating(spec.dtype):
             numbers = rng.standard_normal(some, "float32").astype(kind)
+        elif spec.dtype == "bool":
+            numbers = np.ones(some, bool)  # every step counts
         else:
             numbers = rng.integers(0, call.below, some, kind)
         drawn.append(np.resize(numbers, spec.shape))

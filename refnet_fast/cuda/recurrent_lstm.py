@@ -1,0 +1,131 @@
+"""The LSTM over whole sequences, forward and backward; see `cuda/recurrent.py`."""
+
+from numba import cuda
+
+from refnet_fast.cuda.recurrent import declare
+from refnet_fast.cuda.text import unrolled
+
+# ruff: noqa: F821 (a kernel's constants are filled in by `text_of`)
+
+
+def lstm_rows(projected, kernel, h0, c0, mask, dropout, activation, recurrent_activation, h, c, gates):
+    """ROWS rows of the batch a block, a column of the recurrent kernel a thread; then a unit of a row a thread."""
+    seen = cuda.shared.array(ALL, REAL)
+    sums = cuda.shared.array(ALL, REAL)
+    hidden = cuda.shared.array(STATE, REAL)
+    cell = cuda.shared.array(STATE, REAL)
+    total = cuda.local.array(ROWS, REAL)
+    thread, start = cuda.threadIdx.x, cuda.blockIdx.x * ROWS
+    for e in range(thread, STATE, THREADS):
+        n, u = start + e // UNITS, e % UNITS
+        for gate in range(4):
+            seen[gate * STATE + e] = 0
+        if n < h.shape[0]:
+            hidden[e] = h0[n, u]
+            cell[e] = c0[n, u]
+            for gate in range(4):
+                seen[gate * STATE + e] = hidden[e] * dropout[gate, n, u]
+    cuda.syncthreads()
+    for t in range(h.shape[1]):
+        for k in range(thread, COLUMNS, THREADS):
+            for r in unrolled(ROWS):
+                total[r] = 0
+            for j in range(UNITS):
+                weight = kernel[j, k]
+                for r in unrolled(ROWS):
+                    total[r] += seen[k // UNITS * STATE + r * UNITS + j] * weight
+            for r in unrolled(ROWS):
+                sums[r * COLUMNS + k] = total[r]
+        cuda.syncthreads()
+        for e in range(thread, STATE, THREADS):
+            n, u = start + e // UNITS, e % UNITS
+            if n < h.shape[0]:
+                at = e // UNITS * COLUMNS + u
+                i = f = g = o = 0.0
+                if mask[n, t]:
+                    i = activate(projected[n, t, u] + sums[at], recurrent_activation)
+                    f = activate(projected[n, t, UNITS + u] + sums[at + UNITS], recurrent_activation)
+                    g = activate(projected[n, t, 2 * UNITS + u] + sums[at + 2 * UNITS], activation)
+                    o = activate(projected[n, t, 3 * UNITS + u] + sums[at + 3 * UNITS], recurrent_activation)
+                    cell[e] = f * cell[e] + i * g
+                    hidden[e] = o * activate(cell[e], activation)
+                gates[n, t, u] = i
+                gates[n, t, UNITS + u] = f
+                gates[n, t, 2 * UNITS + u] = g
+                gates[n, t, 3 * UNITS + u] = o
+                h[n, t, u] = hidden[e]
+                c[n, t, u] = cell[e]
+                for gate in range(4):
+                    seen[gate * STATE + e] = hidden[e] * dropout[gate, n, u]
+        cuda.syncthreads()
+
+
+def lstm_gradient_rows(
+    dh, dc, dgates, gates, c, kernel, c0, mask, dropout, activation, recurrent_activation, dprojected, dh0, dc0, turned
+):
+    """From the last step to the first: a unit of a row a thread, then a unit and a gate a thread, for ROWS rows."""
+    row = cuda.shared.array(ALL, REAL)
+    back = cuda.shared.array(ALL, REAL)
+    dhidden = cuda.shared.array(STATE, REAL)
+    dcell = cuda.shared.array(STATE, REAL)
+    total = cuda.local.array(ROWS, REAL)
+    thread, start = cuda.threadIdx.x, cuda.blockIdx.x * ROWS
+    for e in range(thread, STATE, THREADS):
+        dhidden[e] = 0
+        dcell[e] = 0
+    for number in range(c.shape[1]):
+        t = c.shape[1] - 1 - number
+        for e in range(thread, STATE, THREADS):
+            n, u = start + e // UNITS, e % UNITS
+            di = df = dg = do = 0.0
+            if n < c.shape[0]:
+                if number > 0:
+                    for gate in range(4):
+                        dhidden[e] += dropout[gate, n, u] * back[gate * STATE + e]
+                dhidden[e] += dh[n, t, u]
+                dcell[e] += dc[n, t, u]
+                if mask[n, t]:
+                    i, f = gates[n, t, u], gates[n, t, UNITS + u]
+                    g, o = gates[n, t, 2 * UNITS + u], gates[n, t, 3 * UNITS + u]
+                    before = c[n, t - 1, u] if t > 0 else c0[n, u]
+                    shown = activate(c[n, t, u], activation)
+                    inside = dcell[e] + through(dhidden[e] * o, shown, activation)
+                    di = through(dgates[n, t, u] + inside * g, i, recurrent_activation)
+                    df = through(dgates[n, t, UNITS + u] + inside * before, f, recurrent_activation)
+                    dg = through(dgates[n, t, 2 * UNITS + u] + inside * i, g, activation)
+                    do = through(dgates[n, t, 3 * UNITS + u] + dhidden[e] * shown, o, recurrent_activation)
+                    dcell[e] = inside * f
+                    dhidden[e] = 0
+                dprojected[n, t, u] = di
+                dprojected[n, t, UNITS + u] = df
+                dprojected[n, t, 2 * UNITS + u] = dg
+                dprojected[n, t, 3 * UNITS + u] = do
+            at = e // UNITS * COLUMNS + u
+            row[at] = di
+            row[at + UNITS] = df
+            row[at + 2 * UNITS] = dg
+            row[at + 3 * UNITS] = do
+        cuda.syncthreads()
+        for k in range(thread, COLUMNS, THREADS):
+            gate, j = k // UNITS, k % UNITS
+            for r in unrolled(ROWS):
+                total[r] = 0
+            for u in range(UNITS):
+                weight = turned[gate * UNITS + u, j]
+                for r in unrolled(ROWS):
+                    total[r] += row[r * COLUMNS + gate * UNITS + u] * weight
+            for r in unrolled(ROWS):
+                back[gate * STATE + r * UNITS + j] = total[r]
+        cuda.syncthreads()
+    for e in range(thread, STATE, THREADS):
+        n, u = start + e // UNITS, e % UNITS
+        if n < c.shape[0]:
+            if c.shape[1] > 0:
+                for gate in range(4):
+                    dhidden[e] += dropout[gate, n, u] * back[gate * STATE + e]
+            dh0[n, u] = dhidden[e]
+            dc0[n, u] = dcell[e]
+
+
+declare("lstm", lstm_rows, kernel=1, arrays=10)
+declare("lstm_gradient", lstm_gradient_rows, kernel=5, arrays=10, turning=True)
