@@ -23,6 +23,10 @@ class ArgumentError(RefnetError, ValueError):
     """An argument outside what an op, a layer or a method accepts."""
 
 
+class MissingArgumentError(ArgumentError, TypeError):
+    """An argument without a default that was not given, or one too many."""
+
+
 class DataError(RefnetError, ValueError):
     """Values in the user's data that cannot be right: labels outside the classes, indices outside an axis."""
 

@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from refnet.layers.core import InputLayer
 
 
+# What NumPy calls where an array stands before an operator and a tensor behind it, and the op that is meant.
+OPERATORS = {
+    **{"add": "add", "subtract": "subtract", "multiply": "multiply", "divide": "true_divide", "power": "power"},
+    **{"floor_divide": "floor_divide", "remainder": "mod", "matmul": "matmul", "less": "less", "greater": "greater"},
+    **{"less_equal": "less_equal", "greater_equal": "greater_equal"},
+}
+
+
 def _operator(name: str, swapped: bool = False) -> Callable[["Tensor", TensorLike], TensorLike]:
     """The method that calls a function of refnet.ops with two operands."""
 
@@ -40,7 +48,6 @@ class Tensor:
         dtype: a dtype's name.
     """
 
-    __array_ufunc__ = None  # NumPy leaves `array + tensor` to us
     origin: "InputLayer | None" = None  # the InputLayer that made it, if one did
     mask: "Tensor | None" = None  # bool, True where a step holds something: for the layers that read this tensor
     known: Array | None = None  # its value, where ops are computed one by one: see `refnet.eager`
@@ -95,6 +102,20 @@ class Tensor:
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return 1, 0  # the host's memory
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **more: Any) -> Any:
+        """`array + tensor` is an op; NumPy's functions are not, for they compute at once."""
+        from refnet import ops
+
+        if ufunc in (np.equal, np.not_equal):
+            return ufunc is np.not_equal  # as __eq__: tensors are keys
+        if method == "__call__" and not more and ufunc.__name__ in OPERATORS:
+            return getattr(ops, OPERATORS[ufunc.__name__])(*inputs)
+        name = ufunc.__name__
+        use = f"Use ops.{name}." if hasattr(ops, name) else "Use refnet.ops."
+        raise DtypeError(
+            f"np.{name} computes with arrays; a symbolic tensor (shape {self.shape}) has no values yet. {use}"
+        )
 
     def __len__(self) -> int:
         if not self.shape or self.shape[0] is None:

@@ -224,10 +224,10 @@ def check_ranges(instruction: Instruction, arrays: Sequence[Array]) -> None:
     if op.ranges is None:
         return
     for position, (low, high) in op.ranges(*instruction.inputs, **instruction.attributes).items():
-        check_range(place_of(instruction), arrays[position], low, high)
+        check_range(instruction, arrays[position], low, high)
 
 
-def check_range(what: str, array: Array, low: int, high: int) -> None:
+def check_range(what: Instruction | str, array: Array, low: int, high: int) -> None:
     import numpy as np
 
     outside = np.argwhere((array < low) | (array >= high))
@@ -236,7 +236,18 @@ def check_range(what: str, array: Array, low: int, high: int) -> None:
         raise out_of_range(what, place, int(array[place]), low, high)
 
 
-def out_of_range(what: str, place: Sequence[int], index: int, low: int, high: int, batch: str = "") -> DataError:
-    """The error of an index outside low..high-1, which stands at `place` of the indices (of a batch)."""
+def out_of_range(
+    what: Instruction | str, place: Sequence[int], index: int, low: int, high: int, batch: str = ""
+) -> DataError:
+    """The error of an index outside low..high-1, which stands at `place` of the indices (of a batch).
+
+    Args:
+        what: the instruction that reads it, or its name.
+    """
+    advice = ""
+    if isinstance(what, Instruction):
+        call = what.node.call if what.node is not None else None
+        advice = getattr(call.layer, "index_advice", lambda _: "")(index) if call is not None else ""
+        what = place_of(what)
     one = f"the one at {list(place)}{batch}" if len(place) else f"the index{batch}"
-    return DataError(f"{what}: indices must lie in {low}..{high - 1}; {one} is {index}.")
+    return DataError(f"{what}: indices must lie in {low}..{high - 1}; {one} is {index}.{advice}")

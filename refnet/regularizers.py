@@ -152,6 +152,10 @@ def get(identifier: Any) -> Any:
     Raises:
         ArgumentError: an unknown name, with the near ones.
     """
+    if isinstance(identifier, (int, float)) and not isinstance(identifier, bool):
+        raise ArgumentError(
+            f"regularizer: got the number {identifier!r}; say which one takes it, regularizers.L2({identifier!r})."
+        )
     return l1_l2() if identifier == "l1_l2" else resolved("regularizer", identifier, known)
 
 

@@ -33,6 +33,7 @@ FAMILIES = (
     "slicing",
     "random",
     "unary",
+    "warping",
     "normalization",
     "row_normalization",
     "statistics",

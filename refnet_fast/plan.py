@@ -118,7 +118,7 @@ class Plan:
         instruction, position, low, high = self.checked()[flag >> 40]
         indices = array_of(instruction.inputs[position])
         index = np.unravel_index(flag & (2**40 - 1), indices.shape)
-        return out_of_range(place_of(instruction), [int(i) for i in index], int(indices[index]), low, high, where)
+        return out_of_range(instruction, [int(i) for i in index], int(indices[index]), low, high, where)
 
     # ---- 16-bit floats
 

@@ -12,7 +12,15 @@ import numpy as np
 from refnet import dtypes, mixed_precision
 from refnet.annotations import Array, Shape
 from refnet.arrays import as_array, is_array_like
-from refnet.errors import ArgumentError, DtypeError, RefnetError, ShapeError, did_you_mean, in_layer
+from refnet.errors import (
+    ArgumentError,
+    DtypeError,
+    MissingArgumentError,
+    RefnetError,
+    ShapeError,
+    did_you_mean,
+    in_layer,
+)
 from refnet.graph import Call, Condition, Mode, Tensor, Variable, as_tensor, phase, trace
 from refnet.layers.immediate import computed
 from refnet.layers.input_spec import check_inputs
@@ -32,6 +40,34 @@ def _built(build: Callable[..., None]) -> Callable[..., None]:
         self.built = True
 
     return built
+
+
+@functools.cache
+def _signature(kind: type) -> inspect.Signature:
+    return inspect.signature(kind.__init__)  # type: ignore[misc]  # of a class that is about to be made
+
+
+def _check_arguments(kind: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Raises MissingArgumentError unless __init__ takes these arguments."""
+    try:
+        _signature(kind).bind(None, *args, **kwargs)
+    except TypeError as error:
+        parameters = list(_signature(kind).parameters.values())[1:]
+        needed = [p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+        missing = [name for name in needed[len(args) :] if name not in kwargs]
+        if missing:
+            example = ", ".join(
+                [
+                    *map(repr, args),
+                    *(f"{key}={value!r}" for key, value in kwargs.items()),
+                    *(f"{n}=..." for n in missing),
+                ]
+            )
+            raise MissingArgumentError(
+                f"{kind.__name__} needs {' and '.join(missing)}: {kind.__name__}({example})."
+            ) from None
+        told = ", ".join(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD) or "none"
+        raise MissingArgumentError(f"{kind.__name__}: {error}. Its arguments: {told}.") from None
 
 
 @functools.cache
@@ -83,6 +119,7 @@ class Layer:
             cls.supports_masking = True
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Layer":
+        _check_arguments(cls, args, kwargs)
         layer = super().__new__(cls)
         layer._arguments = (args, kwargs)
         return layer
@@ -448,6 +485,10 @@ class Layer:
                 self.build(_shapes_in(args[0]) if args else None)
         self.built = True
 
+    def index_advice(self, index: int) -> str:
+        """What to do about an index that an op of this layer's found outside of its range; empty, or a sentence after a space."""
+        return ""
+
     def call_parameters(self) -> tuple[str, ...]:
         """The names of what `call` takes."""
         function = getattr(self.call, "__func__", None)
@@ -471,6 +512,10 @@ class Layer:
                 outputs = self._both_ways(training, args, rest)
             else:
                 outputs = self.call(*args, **rest, **({"training": training} if takes else {}))
+            if any(y is None for y in flatten(outputs)):
+                raise ArgumentError(
+                    f"{self.name}: `call` of {type(self).__name__} returned {outputs!r}; it has to return its outputs."
+                )
             outputs = mapped(as_tensor, outputs)
             outputs = mapped(lambda y: y if y.node is not None and y.node.call is record else identity(y), outputs)
             if self.activity_regularizer is not None:

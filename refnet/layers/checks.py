@@ -18,7 +18,13 @@ def check_rank(layer: str, inputs: Any, rank: int, axes: str) -> None:
     """Raises ShapeError unless the inputs (or their shape) have that many axes, whose names are in `axes`."""
     shape = tuple(getattr(inputs, "shape", inputs))
     if len(shape) != rank:
-        raise ShapeError(f"{layer} expects inputs of {rank} axes ({axes}), got shape {shape}.")
+        advice = ""
+        if len(shape) == rank - 1 and axes.endswith("channels"):
+            given = (*shape[1:], 1)
+            advice = (
+                f" One channel (grey images, a single series) is an axis of length 1: x[..., None], and Input({given})."
+            )
+        raise ShapeError(f"{layer} expects inputs of {rank} axes ({axes}), got shape {shape}.{advice}")
 
 
 def whole(layer: str, word: str, value: Any, least: int) -> int:

@@ -66,6 +66,14 @@ class Embedding(Layer):
             inputs = ops.cast(inputs, "int32")
         return ops.take(self.embeddings, inputs, axis=0)
 
+    def index_advice(self, index: int) -> str:
+        if index < 0:
+            return " Word numbers begin with 0."
+        return (
+            f" Embedding(input_dim={self.input_dim}) has rows for 0..{self.input_dim - 1}: numbers up to {index} need "
+            f"input_dim={index + 1}, or a smaller vocabulary."
+        )
+
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return ops.not_equal(inputs, 0) if self.mask_zero else None
 

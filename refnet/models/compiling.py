@@ -1,6 +1,7 @@
 """From `compile` and the user's arrays to the programs of a model's steps."""
 
 import functools
+import inspect
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ import numpy as np
 
 from refnet import dtypes, engine, losses, metrics, optimizers, random
 from refnet.annotations import Array
-from refnet.errors import ArgumentError
+from refnet.errors import ArgumentError, did_you_mean
 from refnet.graph import Tensor, Variable
 from refnet.layers.base import Layer
 from refnet.metrics import BY_SHAPES as METRICS_BY_SHAPES
@@ -126,6 +127,7 @@ class Compilable(Layer):
         steps_per_execution: int = 1,
         jit_compile: Any = "auto",
         auto_scale_loss: bool = True,
+        **more: Any,
     ) -> None:
         """Says how to train. Which layers are trainable is read here: changing it later has no effect until the next compile.
 
@@ -139,8 +141,11 @@ class Compilable(Layer):
             steps_per_execution, jit_compile: of Keras; they change nothing here.
             auto_scale_loss: whether a model with the policy "mixed_float16" gets its optimizer in a LossScaleOptimizer.
         Raises:
-            ArgumentError: an unknown name, with the near ones. Nothing is changed then.
+            ArgumentError: an unknown name or argument, with the near ones. Nothing is changed then.
         """
+        for word in more:
+            known = list(inspect.signature(Compilable.compile).parameters)[1:-1]
+            raise ArgumentError(f"compile has no argument {word!r}.{did_you_mean(word, known)}")
         chosen = optimizers.get(optimizer)
         for part in flatten(loss):
             if part not in losses.BY_SHAPES:

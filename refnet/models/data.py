@@ -147,7 +147,11 @@ def fed(array: Array, tensor: Tensor, who: str, label: str, method: str) -> Arra
     elif len(wanted) == array.ndim - 1 and array.shape[-1] == 1:
         array = array[..., 0]
     if len(wanted) != array.ndim or any(w not in (None, d) for w, d in zip(wanted[1:], array.shape[1:])):
-        raise ShapeError(f"{method}: {who} expects inputs of shape {wanted}, got {label} of shape {array.shape}.")
+        one = len(wanted) == array.ndim + 1 and all(w in (None, d) for w, d in zip(wanted[1:], array.shape))
+        advice = f" One sample is a batch of one: {label}[None]." if one else ""
+        raise ShapeError(
+            f"{method}: {who} expects inputs of shape {wanted}, got {label} of shape {array.shape}.{advice}"
+        )
     return np.ascontiguousarray(array, dtypes.as_numpy(tensor.dtype))
 
 
@@ -212,7 +216,8 @@ def _check_classes(
     if not _same(array.shape, rest) and not (_same(array.shape[:-1], rest) and array.shape[-1] == 1):
         hint = " One-hot rows go to categorical_crossentropy." if _same(array.shape, output) else ""
         raise ShapeError(
-            f"{method}: {loss} needs one class number per sample, shape {rest}; got {label} of shape {array.shape}.{hint}"
+            f"{method}: {loss} needs one class number per sample, shape {rest}; got {label} of shape {array.shape}."
+            f"{hint or _what_to_do(None, array.shape, output)}"
         )
     classes = output[axis]
     if classes is None:

@@ -38,7 +38,7 @@ class Graph:
                 if type(x) is Tensor and x.name != "run counter":
                     raise ArgumentError(
                         f"the graph is disconnected: its outputs need the input {x.name!r} of shape {x.shape}, which is not "
-                        f"among the inputs given ({', '.join(repr(i.name) for i in self.inputs)})."
+                        f"among the inputs given ({', '.join(repr(i.name) for i in self.inputs)}).{self._swapped()}"
                     )
                 continue
             nodes.add(x.node)
@@ -53,6 +53,11 @@ class Graph:
         self.calls: list[Call] = sorted(calls, key=lambda call: call.number)
         self.losses: list[tuple[Tensor, Guard]] = [loss for call in self.calls for loss in call.losses]
         self.assignments: list[Assignment] = [a for call in self.calls for a in call.assignments]
+
+    def _swapped(self) -> str:
+        """Advice where outputs are Inputs and inputs are not."""
+        turned = any(y.node is None for y in self.outputs) and all(x.node is not None for x in self.inputs)
+        return " Model takes the inputs first, then the outputs: Model(inputs, outputs)." if turned else ""
 
     def outer_calls(self) -> list[Call]:
         """The calls that no other call of this graph made."""

@@ -148,7 +148,9 @@ class Model(Trainer):
             )
             if not same:
                 reader = self._reader_of(graph, slot)
-                raise ShapeError(f"{reader} expects inputs of shape {slot.shape}, got shape {x.shape}.")
+                flat = len(slot.shape) == len(x.shape) + 1
+                advice = " Inputs begin with the axis of the batch: one sample is x[None]." if flat else ""
+                raise ShapeError(f"{reader} expects inputs of shape {slot.shape}, got shape {x.shape}.{advice}")
         if mask is None:
             return packed(self.outputs_structure, graph.copy(given, training))
         masks = self._in_order(mask)

@@ -41,7 +41,8 @@ class Sequential(Model):
         if isinstance(layer, Tensor) and layer.origin is not None:
             layer = layer.origin
         if not isinstance(layer, Layer):
-            raise ArgumentError(f"{self.name}.add takes a layer; got {layer!r}.")
+            called = f" {layer.__name__} is a class: call it, {layer.__name__}(...)." if isinstance(layer, type) else ""
+            raise ArgumentError(f"{self.name}.add takes a layer; got {layer!r}.{called}")
         if isinstance(layer, InputLayer):
             if self._stack or self._between:
                 raise ArgumentError(f"{self.name}: an Input can only stand at the front.")

@@ -168,6 +168,10 @@ class DirectoryIterator(FileIterator):
             raise ArgumentError(
                 f"flow_from_directory: class_mode 'binary' is for two classes; {directory} has {self.num_classes}."
             )
+        if not names:
+            raise MissingFileError(
+                f"flow_from_directory: {directory} has no folders in it; there must be one for each class, with its images."
+            )
         print(f"Found {self.samples} images belonging to {self.num_classes} classes.", flush=True)
         super().__init__(self.samples, batch_size, shuffle, seed)
 

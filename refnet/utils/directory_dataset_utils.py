@@ -208,6 +208,10 @@ class Files:
             raise ArgumentError(f"{name}: class_names goes with labels='inferred'.")
         self.label_mode = None if labels is None else label_mode
         folders = sorted(x.name for x in self.directory.iterdir() if x.is_dir() and not x.name.startswith("."))
+        if inferred and not folders:
+            raise MissingFileError(
+                f"{name}: {directory} has no folders in it; there must be one for each class. labels=None takes the files as they are."
+            )
         names = [] if not inferred else folders if class_names is None else list(class_names)
         for word in names:
             if word not in folders:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from refnet.annotations import Array
-from refnet.errors import ArgumentError, ShapeError, shown
+from refnet.errors import ArgumentError, DtypeError, ShapeError, shown
 
 
 def pad_sequences(
@@ -55,7 +55,13 @@ def pad_sequences(
         kept = sequence[max(len(sequence) - maxlen, 0) :] if truncating == "pre" else sequence[:maxlen]
         if not len(kept):
             continue
-        row = np.asarray(kept, dtype)
+        try:
+            row = np.asarray(kept, dtype)
+        except (ValueError, TypeError):
+            raise DtypeError(
+                f"pad_sequences: sequences[{i}] holds {kept[0]!r}, which is no {np.dtype(dtype)}. Number words first (TextVectorization, "
+                "StringLookup), or give dtype=object."
+            ) from None
         if row.shape[1:] != shape:
             raise ShapeError(
                 f"pad_sequences: the elements of sequences[{i}] have shape {row.shape[1:]}, those before it {shape}."

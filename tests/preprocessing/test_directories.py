@@ -244,3 +244,14 @@ def test_a_pass_of_a_data_set_can_be_its_own():
             return np.full((2, 1), float(index)), np.zeros((2, 1))
 
     assert [int(x[0, 0]) for x, _ in Numbers().iterate([2, 0])] == [2, 0]
+
+
+def test_images_without_folders_for_their_classes(tmp_path):
+    from refnet import utils
+    from refnet.preprocessing.image import ImageDataGenerator
+
+    utils.save_img(tmp_path / "a.png", np.zeros((4, 4, 3)))
+    for call in (utils.image_dataset_from_directory, ImageDataGenerator().flow_from_directory):
+        with pytest.raises(MissingFileError, match="has no folders in it; there must be one for each class"):
+            call(tmp_path)
+    assert len(utils.image_dataset_from_directory(tmp_path, labels=None, verbose=False)) == 1
