@@ -102,6 +102,8 @@ CUDA_MUTANTS = [
     KernelMutant("the last step of a tile left out", "cuda", "contraction", "matmul", "matmul_tiled", "for k in range(DEPTH):", "for k in range(DEPTH - 1):"),
     KernelMutant("the second step reads the first's rows", "cuda", "contraction", "matmul", "matmul_tiled", "begin, slot = (first + ahead + 1) * DEPTH", "begin, slot = first * DEPTH"),
     KernelMutant("a part of a sum that is cut forgotten", "cuda", "contraction", "matmul", "matmul_tiled", "for part in range(1, sizes[3])", "for part in range(2, sizes[3])"),
+    KernelMutant("the lower half of every matrix twice", "cuda", "short_product", "matmul", "matmul_short", "j, upper = across + 16 * q + lane // 16 * 8, k + lane // 8 % 2 * 8", "j, upper = across + 16 * q + lane // 16 * 8, k"),
+    KernelMutant("a warp's columns stored for another warp", "cuda", "short_product", "conv2d", "conv2d_short", "start + across + 8 * q + lane % 4 * 2", "start + 8 * q + lane % 4 * 2 + 0"),
     KernelMutant("windows that start too far to the right", "cuda", "convolution", "conv2d", "conv2d_tiled", "rows_of=(1, strides, tuple(-p for p in padding)", "rows_of=(1, strides, padding"),
     KernelMutant("taps in the wrong direction", "cuda", "convolution", "conv2d_inputs_gradient", "conv2d_inputs_gradient_tiled", "tuple(-d for d in dilation)", "dilation"),
     KernelMutant("every window meets the first output gradients", "cuda", "convolution", "conv2d_kernel_gradient", "conv2d_kernel_gradient_tiled", "size_of(x[1:]), filters, 0)", "size_of(x[1:]), 1, 0)"),

@@ -61,9 +61,11 @@ def cache_folder():
 @functools.cache
 def machine():
     """What besides source text decides machine code."""
+    named = numba.config.CPU_NAME, numba.config.CPU_FEATURES  # a user may ask for another processor's code
     features = llvm.get_host_cpu_features().flatten()
     return (
-        f"numba {numba.__version__} llvmlite {llvmlite.__version__} {llvm.get_host_cpu_name()} {features} {sys.version}"
+        f"numba {numba.__version__} llvmlite {llvmlite.__version__} {llvm.get_host_cpu_name()} {features} {named} "
+        f"{sys.version}"
     )
 
 

@@ -123,7 +123,7 @@ from refnet.ops.control import (
 )
 from refnet.ops.convolution import conv
 from refnet.ops.ctc import ctc_decode, ctc_loss
-from refnet.ops.custom_gradient import custom_gradient
+from refnet.ops.custom_gradient import custom_gradient, jvp
 from refnet.ops.depthwise import depthwise_conv, separable_conv
 from refnet.ops.division import divide, divide_no_nan, floor_divide, fmod, mod, power, reciprocal, true_divide
 from refnet.ops.elementwise import abs, absolute, add, maximum, minimum, multiply, negative, sign, square, subtract
@@ -144,6 +144,17 @@ from refnet.ops.image import (
 )
 from refnet.ops.indexing import one_hot, take, take_along_axis, take_x_gradient
 from refnet.ops.joining import concatenate, stack
+from refnet.ops.linalg import (
+    cholesky,
+    cholesky_inverse,
+    det,
+    inv,
+    logdet,
+    lu_factor,
+    slogdet,
+    solve,
+    solve_triangular,
+)
 from refnet.ops.loss import binary_crossentropy, categorical_crossentropy, sparse_categorical_crossentropy
 from refnet.ops.mapping import elastic_transform, map_coordinates, perspective_transform, scale_and_translate
 from refnet.ops.matrices import (
@@ -183,6 +194,7 @@ from refnet.ops.optimizer import adam_rate, adam_update, rmsprop_update, sgd_mom
 from refnet.ops.optimizer_adam import adamax_rate, adamax_update, adamw_update, nadam_rates, nadam_update
 from refnet.ops.optimizer_adaptive import adadelta_update, adagrad_update, ftrl_update, lion_update
 from refnet.ops.optimizer_normed import adafactor_update, lamb_update, muon_update, schedule_free_adamw_update
+from refnet.ops.orthogonal import lstsq, qr
 from refnet.ops.padding import pad
 from refnet.ops.piecewise import (
     hard_shrink,

@@ -10,7 +10,7 @@ from refnet.definition import Form, Op, Spec, View, size_of
 from refnet.errors import ArgumentError, DtypeError, ShapeError
 from refnet.graph import Node, Tensor
 from refnet.ops.arguments import as_dtype, converted, dtype_of, flag, floating, integer, promoted, shape_of
-from refnet.ops.tapers import pieces_of
+from refnet.ops.tapers import piece_places, pieces_of
 from refnet.scalars import cos, sin
 
 TURN = 6.283185307179586  # 2 pi
@@ -353,7 +353,7 @@ def istft(
     pieces = pieces if taper is None else ops.multiply(pieces, taper)
     number = shape_of(re)[-2]
     reach = count + step * (number - 1)
-    places = np.arange(number)[:, None] * step + np.arange(count)
+    places = piece_places("istft", number, count, step)
     lead = ops.shape(pieces)[:-2]
     y = ops.take_x_gradient(pieces, places, ops.zeros((*lead, reach), dtype_of(re)), len(lead))
     if taper is not None:

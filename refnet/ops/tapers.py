@@ -256,8 +256,13 @@ def extract_sequences(x: TensorLike, sequence_length: int, sequence_stride: int)
     if not len(shape_of(x)) or shape_of(x)[-1] is None:
         raise ShapeError(f"extract_sequences takes signals of known length; got shape {tuple(shape_of(x))}.")
     count = max((shape_of(x)[-1] - length) // step + 1, 0)
-    places = np.arange(count)[:, None] * step + np.arange(length)
-    return ops.take(x, places, -1)
+    return ops.take(x, piece_places("extract_sequences", count, length, step), -1)
+
+
+def piece_places(op: str, count: int, length: int, step: int) -> Array:
+    """Where the elements of each piece stand, (count, length)."""
+    with in_memory(op):
+        return np.arange(count)[:, None] * step + np.arange(length)
 
 
 def pieces_of(op: str, length: Any, step: Any) -> tuple[int, int]:

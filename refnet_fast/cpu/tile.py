@@ -8,6 +8,7 @@ import functools
 from typing import NamedTuple
 
 import llvmlite.binding as llvm
+import numba
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
@@ -17,8 +18,14 @@ from refnet_fast.build import build_all
 
 I64, I32 = ir.IntType(64), ir.IntType(32)
 
-_features = llvm.get_host_cpu_features()
-WIDE_VECTORS = bool(_features.get("avx512f"))
+
+def processor_has(feature):
+    """Whether code is made for a processor with a feature: the host's, unless NUMBA_CPU_FEATURES names others."""
+    named = numba.config.CPU_FEATURES
+    return bool(llvm.get_host_cpu_features().get(feature)) if named is None else f"+{feature}" in named.split(",")
+
+
+WIDE_VECTORS = processor_has("avx512f")
 VECTOR_BYTES = 64 if WIDE_VECTORS else 32
 TALL, WIDE = (6, 4) if WIDE_VECTORS else (6, 2)  # rows and vectors of the tile for wide results
 NARROW_ROWS = 16 if WIDE_VECTORS else 12  # rows of the one-vector tile for the right edge and narrow results

@@ -10,12 +10,14 @@ training (reading files, pictures) is left out; compiling and the first two batc
 
 import argparse
 import contextlib
+import datetime
 import importlib
 import io
 import json
 import math
 import os
 import pathlib
+import platform
 import subprocess
 import sys
 import time
@@ -233,7 +235,8 @@ def measure(name: str, library: str, seconds: float) -> dict[str, Any]:
     if library != "refnet_fast":
         put_keras_behind()
     silent = Silent("refnet_fast.visualize")
-    sys.modules.update({"refnet_fast.visualize": silent, "refnet_fast.visualize.curves": silent})
+    curves = importlib.import_module("refnet.visualize.curves")
+    sys.modules.update({"refnet_fast.visualize": silent, "refnet_fast.visualize.curves": curves})
     import refnet_fast
 
     refnet_fast.visualize = silent  # type: ignore[assignment]
@@ -273,29 +276,57 @@ def child(name: str, library: str, seconds: str) -> None:
     print(json.dumps(found))
 
 
+def report_in(path: pathlib.Path | None) -> dict[str, Any]:
+    """The report of earlier measurements, or a new one."""
+    if path is not None and path.exists():
+        kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return kept
+    machine = {"processors": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()}
+    today = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return {
+        "date": today,
+        "machine": machine,
+        "unit": "processor seconds of a whole training, on one core",
+        "programs": {},
+    }
+
+
+def as_table(programs: dict[str, dict[str, Any]]) -> str:
+    """Minutes by program and library, in Markdown; last, what ours takes of the fastest Keras."""
+    backends = [name for name in BACKENDS if any(name in row for row in programs.values())]
+    lines = [" | ".join(["| program", "here", *(f"Keras on {name}" for name in backends), "to the fastest |"])]
+    lines.append("|---" * (3 + len(backends)) + "|")
+    for program, row in programs.items():
+        found = [row[name]["seconds"] for name in backends if name in row]
+        if found and "refnet_fast" in row:
+            cells = [f"{row[name]['seconds'] / 60:.2f}" if name in row else "" for name in ("refnet_fast", *backends)]
+            share = row["refnet_fast"]["seconds"] / min(found)
+            lines.append(" | ".join([f"| `{program}`", *cells, f"{share:.2f} |"]))
+    return "\n".join(lines)
+
+
 def main() -> None:
-    """Measures the programs named, in turns, and shows or saves a table."""
+    """Measures the programs named, in turns, shows a table of them, and keeps it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"all of {', '.join(PROGRAMS)} if none")
     parser.add_argument("--backends", nargs="+", default=["jax"], choices=BACKENDS, help="of Keras")
     parser.add_argument("--seconds", type=float, default=3.0, help="that a measurement should last")
-    parser.add_argument(
-        "--save", type=pathlib.Path, help="a file for the figures, as JSON; those of other programs stay in it"
-    )
+    parser.add_argument("--save", type=pathlib.Path, help="a file for the report, as JSON; other programs stay in it")
     given = parser.parse_args()
-    kept = json.loads(given.save.read_text()) if given.save and given.save.exists() else {}
+    report = report_in(given.save)
     for name in given.names or PROGRAMS:
-        row = kept.setdefault(name, {})
+        row = report["programs"].setdefault(name, {})
         for library in ("refnet_fast", *given.backends):
             try:
                 found = in_a_process(name, library, given.seconds)
             except RuntimeError as error:
                 print(error, flush=True)
                 continue
-            row[library] = {"seconds": round(found["seconds"], 3), "first": round(found["first"], 3)}
-            print(f"{name:20s} {library:12s} {found['seconds']:10.1f} s   first {found['first']:6.1f} s", flush=True)
+            row[library] = {word: round(found[word], 3) for word in ("seconds", "first")}
+            print(f"{name}, {library}: {found['seconds']:.1f} s, first {found['first']:.1f} s", flush=True)
         if given.save:
-            given.save.write_text(json.dumps(kept, indent=1) + "\n")
+            given.save.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    print(as_table(report["programs"]))
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def mean_iou(truth, found):
 def main(job: Job) -> None:
     (images, labels), (test_images, test_labels) = mnist.load_data()
     draws = random.SeedGenerator(job.seed)
-    count, tested, width = job.pick((8000, 500, 24), (600, 40, 8))
+    count, tested, width = job.pick((8000, 500, 24), (900, 60, 10))
     x_train, y_train = scenes(images, labels, count, draws)
     x_test, y_test = scenes(test_images, test_labels, tested, draws)
     job.say(f"training on {count} scenes")

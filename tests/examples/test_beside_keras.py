@@ -75,3 +75,22 @@ def test_every_program_named_is_one_and_reports_end_in_a_line_of_json(capsys, mo
     monkeypatch.setattr(beside_keras.sys, "path", ["", "kept"])
     beside_keras.child("pima", "jax", "2")
     assert json.loads(capsys.readouterr().out) == {"given": ["pima", "jax", 2.0]}
+
+
+def test_a_report_is_kept_and_shown_beside_the_fastest(tmp_path, monkeypatch, capsys):
+    def in_a_process(name, library, seconds):
+        if name == "pima" and library == "torch":
+            raise RuntimeError("pima on torch: no such layer")
+        return {"seconds": {"refnet_fast": 30, "jax": 120, "torch": 60}[library], "first": 1.5}
+
+    monkeypatch.setattr(beside_keras, "in_a_process", in_a_process)
+    path = tmp_path / "report.json"
+    for name in ("pima", "reuters"):
+        arguments = ["beside_keras", name, "--backends", "jax", "torch", "--save", str(path)]
+        monkeypatch.setattr(beside_keras.sys, "argv", arguments)
+        beside_keras.main()
+    printed = capsys.readouterr().out
+    assert "pima on torch: no such layer" in printed
+    assert printed.endswith("| `pima` | 0.50 | 2.00 |  | 0.25 |\n| `reuters` | 0.50 | 2.00 | 1.00 | 0.50 |\n")
+    report = json.loads(path.read_text())
+    assert report["programs"]["reuters"]["torch"] == {"seconds": 60, "first": 1.5} and report["machine"]["processors"]

@@ -45,7 +45,7 @@ DEEPER = {
         "SimpleRNN: best validation accuracy": (0.65, 0.9),
         "LSTM: best validation accuracy": (0.65, 0.9),
     },
-    "jena": {"dense: best validation MAE": (0.1, 2), "GRU: best validation MAE": (0.1, 2)},
+    "jena": {"common sense, as warm as now: MAE": (0.23, 0.3), "GRU: best validation MAE": (0.1, 0.28)},
     "imdb_conv1d": {"reviews: best validation accuracy": (0.65, 0.9), "parameters": (1315937, 1315937)},
     "text_generation": {"least loss": (1.5, 2.6), "sequences": (200278, 200278)},
     "vae": {"parameters": (550629, 550629), "validation loss, last epoch": (0.15, 0.32)},

@@ -209,3 +209,12 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingPackageError, match=r"pip install 'refnet\[viz\]'"):
         visualize.bars({"a": 1.0})
+
+
+def test_words_at_one_point_are_written_side_by_side() -> None:
+    points = np.array([[0.0, 0.0], [0.01, 0.0], [0.0, 0.01], [3.0, 2.0]])
+    figure = visualize.scatter_2d(points, np.array(["because", "house", "table", "far"]))
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert len(boxes) == 4
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])

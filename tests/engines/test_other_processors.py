@@ -1,0 +1,49 @@
+"""Kernels made for a processor without AVX-512 are within their certificates too, in a process that is told it runs on one."""
+
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HASWELL = (
+    "64bit",
+    "avx",
+    "avx2",
+    "bmi",
+    "bmi2",
+    "cmov",
+    "cx16",
+    "f16c",
+    "fma",
+    "fxsr",
+    "lzcnt",
+    "mmx",
+    "movbe",
+    "popcnt",
+)
+HASWELL += ("sahf", "sse", "sse2", "sse3", "sse4.1", "sse4.2", "ssse3")
+PROGRAM = """
+import numpy as np, refnet_fast
+from refnet.testing import check
+from refnet_fast.cpu import tile
+assert not tile.WIDE_VECTORS
+rng = np.random.default_rng(0)
+for rows, inner, columns in ((1, 3, 1), (7, 40, 9), (30, 513, 20), (13, 5, 33)):
+    a, b = rng.standard_normal((rows, inner)).astype("float32"), rng.standard_normal((inner, columns)).astype("float32")
+    tasks = [(0, int(rng.integers(rows)), int(rng.integers(columns))) for _ in range(4)]
+    assert check("matmul", "cpu", [a, b], {"transpose1": False, "transpose2": False}, tasks) <= 1
+print("within")
+"""
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names features of x86-64")
+def test_products_on_short_vectors():
+    root = str(Path(__file__).parents[2])
+    told = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": ",".join(f"+{name}" for name in HASWELL)}
+    environment = {**os.environ, **told, "PYTHONPATH": root}
+    command = [sys.executable, "-c", PROGRAM]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, cwd=root)
+    assert done.returncode == 0 and done.stdout == "within\n", done.stderr[-2000:]
