@@ -58,7 +58,7 @@ CPU_MUTANTS = [
     KernelMutant("the dot product without its product", "cpu", "activation", "softmax_gradient", "softmax_gradient_lanes", "total += a[i] * b[i]", "total += a[i]", "rows"),
     KernelMutant("the total of the wrong array", "cpu", "activation", "log_softmax_gradient", "log_softmax_gradient_lanes", "total = row_sum(above)", "total = row_sum(row)"),
     KernelMutant("a query that sees its successor", "cpu", "attention", "dot_product_attention", "attention_blocks", "min(max(s - first, 0), lanes)", "min(max(s - first - 1, 0), lanes)"),
-    KernelMutant("slopes of logits without their mean", "cpu", "attention", "dot_product_attention_query_gradient", "attention_query_gradient_blocks", "weight * (slopes[j] - shift[j])", "weight * slopes[j]"),
+    KernelMutant("slopes of logits without their mean", "cpu", "attention", "dot_product_attention_query_gradient", "attention_query_gradient_blocks", "(slopes[i, j] - shift[j])", "slopes[i, j]"),
     KernelMutant("a key that hears masked queries", "cpu", "attention", "dot_product_attention_key_gradient", "attention_key_gradient_blocks", "hide(part, mask[b, n, t, first:end], kind(0))", "pass"),
     KernelMutant("a key that stays the same in all rounds", "cpu", "random", "dropout_mask", "dropout_masks", "(k0 + 0x9E3779B9)", "(k0 + 0)"),
     KernelMutant("fractions of one bit less", "cpu", "random", "random_uniform", "uniform_numbers", "np.uint32(32 - bits)", "np.uint32(33 - bits)"),

@@ -11,7 +11,7 @@ import numpy as np
 
 from refnet.definition import Op, size_of
 from refnet.graph import Constant, Node, Tensor, Variable, node_of, trace
-from refnet.program import Instruction, out_of_range, place_of
+from refnet.program import Instruction, out_of_range
 from refnet_fast.rewrite import pool_before_relu
 
 SHORT = ("float16", "bfloat16")  # floats that the processor stores but does not compute with
