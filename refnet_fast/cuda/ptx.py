@@ -85,8 +85,8 @@ def usage(text, capability):
     }
 
 
-def table():
-    """[(kernel's step, capability, usage)] of every tuned kernel, assembled for every architecture of CAPABILITIES."""
+def table(capabilities=CAPABILITIES):
+    """[(kernel's step, capability, usage)] of every tuned kernel, assembled for each of these architectures."""
     kernels.load()
     rows = []
     for found in (k for several in kernels.tuned.values() for k in several):
@@ -96,15 +96,15 @@ def table():
                 f"the call of {found.name} in refnet_fast.cuda.calls is served by another kernel: mend it."
             )
         for launch in {launch.text: launch for launch in launches}.values():
-            for capability in CAPABILITIES:
+            for capability in capabilities:
                 rows.append((launch.step, capability, usage(launch.ptx(capability), capability)))
     return rows
 
 
-def main():
+def main(capabilities=CAPABILITIES):
     """Prints the table."""
     print(f"{'kernel':48} {'for':6} {'registers':>9} {'spilled bytes':>14} {'shared bytes':>13}")
-    for name, (major, minor), used in table():
+    for name, (major, minor), used in table(capabilities):
         print(f"{name:48} sm_{major}{minor}  {used['registers']:9} {used['spills']:14} {used['shared']:13}")
 
 

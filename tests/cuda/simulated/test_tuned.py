@@ -65,9 +65,10 @@ def test_matmul_by_tiles(transpose1, transpose2):
     [(False, False, "float16"), (True, False, "bfloat16"), (False, True, "float16")],
 )
 def test_matmul_on_tensor_cores_in_runs_of_eight(transpose1, transpose2, dtype, monkeypatch):
-    """What the fragments of each of four warps hold, as the matrices lie and turned; more than one set of terms."""
-    monkeypatch.setattr(short_product, "SIMULATED", short_product.WarpTile(2, 2, 1, 2, 32, 2))
-    rows, inner, columns = 24, 40, 24
+    """What the fragments of two warps hold, side by side or one below the other, as the matrices lie and turned; two sets of terms."""
+    warps = (2, 1) if transpose1 else (1, 2)
+    monkeypatch.setattr(short_product, "SIMULATED", short_product.WarpTile(*warps, 1, 2, 32, 2))
+    rows, inner, columns = (24, 40, 16) if transpose1 else (16, 40, 24)
     a = generator.standard_normal((inner, rows) if transpose1 else (rows, inner)).astype(dtypes.as_numpy(dtype))
     b = generator.standard_normal((columns, inner) if transpose2 else (inner, columns)).astype(dtypes.as_numpy(dtype))
     attributes = {"transpose1": transpose1, "transpose2": transpose2}
