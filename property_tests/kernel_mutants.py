@@ -102,7 +102,7 @@ CUDA_MUTANTS = [
     KernelMutant("the second step reads the first's rows", "cuda", "contraction", "matmul", "matmul_tiled", "begin, slot = (first + ahead + 1) * DEPTH", "begin, slot = first * DEPTH"),
     KernelMutant("a part of a sum that is cut forgotten", "cuda", "contraction", "matmul", "matmul_tiled", "for part in range(1, sizes[3])", "for part in range(2, sizes[3])"),
     KernelMutant("the lower half of every matrix twice", "cuda", "short_product", "matmul", "matmul_short", "j, upper = across + 16 * q + lane // 16 * 8, k + lane // 8 % 2 * 8", "j, upper = across + 16 * q + lane // 16 * 8, k"),
-    KernelMutant("a warp's columns stored for another warp", "cuda", "short_product", "conv2d", "conv2d_short", "start + across + 8 * q + lane % 4 * 2", "start + 8 * q + lane % 4 * 2 + 0"),
+    KernelMutant("neighbours of a fragment stored on each other", "cuda", "short_product", "conv2d", "conv2d_short", "start + across + 8 * q + lane % 4 * 2", "start + across + 8 * q + lane % 4"),
     KernelMutant("a state that the gates do not see change", "cuda", "recurrent_lstm", "lstm", "lstm_rows", "c[n, t, u] = cell[e]\n                for gate in range(4):", "c[n, t, u] = cell[e]\n                for gate in range(0):"),
     KernelMutant("nothing flows back through the output gate", "cuda", "recurrent_lstm", "lstm_gradient", "lstm_gradient_rows", "row[at + 3 * UNITS] = do", "row[at + 3 * UNITS] = 0"),
     KernelMutant("the second row of a block is the first", "cuda", "recurrent_simple", "simple_rnn", "simple_rnn_rows", "total[r] += seen[r * UNITS + j] * weight", "total[r] += seen[j] * weight"),
