@@ -79,9 +79,18 @@ class Executable:
             arrays = [as_fed(a, x.dtype) for a, x in zip(feeds, self.program.inputs, strict=True)]
             return self.at([a.shape for a in arrays]).run(arrays)
 
+    def fed(self, data: Sequence[Array], batch_size: int) -> Sequence[Any]:
+        """The arrays as `run_batches` is to be given them until they change: an engine may look at them once and keep more.
+
+        Args:
+            data: one array per input, each with all samples first.
+            batch_size: of the batches to come.
+        """
+        return data
+
     def run_batches(
         self,
-        data: Sequence[Array],
+        data: Sequence[Any],
         order: Array | None,
         batch_size: int,
         start: int,
@@ -91,7 +100,7 @@ class Executable:
         """Runs batches start..stop of an epoch; stops early, so that Ctrl-C is heard, where a batch takes long.
 
         Args:
-            data: one array per input, each with all samples first.
+            data: one array per input, each with all samples first; or what `fed` made of them.
             order: int64, the sample at each place of the epoch; None for 0, 1, 2 ...
             batch_size: samples in a batch; the last batch may have fewer.
             start, stop: batch numbers.

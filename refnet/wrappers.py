@@ -49,11 +49,6 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not an
     ):
         self.model, self.warm_start, self.model_kwargs, self.fit_kwargs = model, warm_start, model_kwargs, fit_kwargs
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.non_deterministic = True
-        return tags
-
     def __sklearn_clone__(self) -> Any:
         words = {name: copy.copy(value) for name, value in self.get_params(deep=False).items() if name != "model"}
         return type(self)(model=self.model, **words)

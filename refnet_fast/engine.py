@@ -2,8 +2,8 @@
 
 from refnet.engine import Engine, Executable, as_fed, check_range, spec_of
 from refnet.graph import Tensor, trace
-from refnet.program import Concrete, Instruction, Program
-from refnet_fast import kernels
+from refnet.program import Concrete, Instruction, Program, specialize
+from refnet_fast import kernels, lists
 from refnet_fast.plan import SHORT
 from refnet_fast.running import Running
 from refnet_fast.vm import workers
@@ -105,12 +105,25 @@ class CpuExecutable(PlannedExecutable):
             self._converted[x] = (array, as_fed(array, x.dtype))
         return self._converted[x][1]
 
+    def fed(self, data, batch_size):
+        return lists.fed(self.program, data, batch_size) if self.engine.tuned else data
+
+    def _listed_at(self, shapes, listed):
+        """The program at these shapes, some inputs (by number) as index lists."""
+        key = (*shapes, listed)
+        if key not in self._built or not self._built[key].valid():
+            self._built[key] = Running(specialize(self.program, shapes), True, listed)
+        return self._built[key]
+
     def run_batches(self, data, order, batch_size, start, stop, outputs=None):
         data = [self._gathered(x, a) for x, a in zip(self.program.inputs, data)]
         samples = len(data[0]) if order is None else len(order)
         full = samples // batch_size
+        listed = tuple(number for number, a in enumerate(data) if isinstance(a, lists.IndexLists))
         if start < min(full, stop):
             with workers.lock:
-                built = self.at([(batch_size, *a.shape[1:]) for a in data])
+                shapes = tuple((batch_size, *a.shape[1:]) for a in data)
+                built = self._listed_at(shapes, listed) if listed else self.at(shapes)
                 return built.run_batches(data, order, batch_size, start, min(full, stop), outputs)
-        return super().run_batches(data, order, batch_size, start, stop, outputs)
+        dense = [a.dense if isinstance(a, lists.IndexLists) else a for a in data]
+        return super().run_batches(dense, order, batch_size, start, stop, outputs)

@@ -11,7 +11,7 @@ import numpy as np
 
 from refnet.definition import Op, size_of
 from refnet.graph import Constant, Node, Tensor, Variable, node_of, trace
-from refnet.program import Instruction, out_of_range, place_of
+from refnet.program import Instruction, out_of_range
 from refnet_fast.rewrite import pool_before_relu
 
 SHORT = ("float16", "bfloat16")  # floats that the processor stores but does not compute with
@@ -211,7 +211,7 @@ class Plan:
         """A product whose operands are transposes takes their source; a transposed second operand of many rows is copied."""
         flags = ["transpose1", "transpose2"]
         inputs, attributes, changed = list(instruction.inputs), dict(instruction.attributes), False
-        few = instruction.outputs[0].shape[-2] < 16
+        few = self.short_floats or instruction.outputs[0].shape[-2] < 16  # CUDA's kernels read it as it lies
         for position, flag in enumerate(flags):
             if position == 1 and not attributes[flag] and not few:
                 continue  # a transposed second operand would only be copied again below
@@ -220,7 +220,7 @@ class Plan:
             swapped = (*range(rank - 2), rank - 1, rank - 2)
             if made is not None and made.op.name == "transpose" and made.attributes["axes"] == swapped:
                 inputs[position], attributes[flag], changed = made.inputs[0], not attributes[flag], True
-        if attributes["transpose2"] and instruction.outputs[0].shape[-2] >= 16 and len(inputs[1].shape) == 2:
+        if attributes["transpose2"] and not few and len(inputs[1].shape) == 2:
             turned = self.added(Op.named["transpose"], (inputs[1],), {"axes": (1, 0)}, instruction)
             inputs[1], attributes["transpose2"] = turned.outputs[0], False
             return [turned, self._same(instruction, inputs, attributes)]

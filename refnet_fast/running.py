@@ -7,39 +7,32 @@ import numpy as np
 from refnet.definition import View, size_of
 from refnet.graph import Variable
 from refnet_fast import kernels, vm
-from refnet_fast.build import build_all
-from refnet_fast.cpu import batches
-from refnet_fast.derive import Placed, derive, frame_of, itemsize, kernel_text
+from refnet_fast.chains import chains
+from refnet_fast.cpu import batches, index_lists
+from refnet_fast.derive import Placed, derive, itemsize
 from refnet_fast.fuse import Operand, fuse, unit_shape
 from refnet_fast.kernels import KernelCall
+from refnet_fast.lists import IndexLists, uses
 from refnet_fast.memory import Memory, bytes_of, merged_size
 from refnet_fast.native import address_of
 from refnet_fast.plan import SHORT, Plan, is_short_cast
-from refnet_fast.tables import BLOCK_BYTES, ELEMENT_NS, PARALLEL_NS, TASK_NS, WAKE_NS
-
-
-class Row:
-    """One row before it has an address: its kernel and frame, and what decides how it is run.
-
-    Args:
-        kernel, frame: the kernel's text, and words.
-        tasks, quantum: how many tasks, and of how many a thread's share is a multiple.
-        ns: nanoseconds for all tasks on one thread, roughly.
-        reads, writes: intervals of memory.
-    """
-
-    def __init__(self, kernel, frame, tasks, ns, reads, writes, quantum=1, serial=False):
-        self.kernel, self.frame, self.tasks, self.ns, self.quantum = kernel, list(frame), tasks, ns, quantum
-        self.reads, self.writes, self.serial = reads, writes, serial
-        self.what, self.kind = "", ""
+from refnet_fast.rows import Row, assemble, copy_row, flat, plain_row
+from refnet_fast.tables import ELEMENT_NS, LISTED_SHARE, TASK_NS, WAKE_NS
 
 
 class Running:
-    """A concrete program on the CPU."""
+    """A concrete program on the CPU.
 
-    def __init__(self, concrete, tuned=True):
+    Args:
+        listed: numbers of the inputs that `run_batches` is given as index lists: see `lists.py`. Such a program has no `run`.
+    """
+
+    def __init__(self, concrete, tuned=True, listed=()):
         self.concrete, self.tuned = concrete, tuned
         self.plan = Plan(concrete, tuned)
+        self.lists = {concrete.inputs[number]: np.zeros(index_lists.WORDS, np.int64) for number in listed}
+        self.rests: dict = {}  # {weights: the row of their products with 0}
+        self.held_lists: dict = {}
         self.groups = chains(self.plan) if tuned else [[unit] for unit in self.plan.units]
         self.memory = Memory(self.plan, self.groups)
         self.control = vm.new_control()
@@ -98,15 +91,28 @@ class Running:
 
     def _epoch_machine(self, data, order, batch_size, outputs):
         """The machine with rows that gather a batch before, and rows that keep the outputs after."""
+        arrays = [part for a in data for part in ([a.starts, a.places] if isinstance(a, IndexLists) else [a])]
         key = tuple(
             (address_of(a), a.shape, a.dtype.str)
-            for a in [*data, *([order] if order is not None else []), *(outputs or [])]
+            for a in [*arrays, *([order] if order is not None else []), *(outputs or [])]
         )
         if self._epoch[0] != key:
-            before = [self._gather(x, array, order, batch_size) for x, array in zip(self.concrete.inputs, data)]
+            pairs = list(zip(self.concrete.inputs, data))
+            for x, given in pairs:
+                if x in self.lists:
+                    self.lists[x][:] = self._list_words(x, given, order, batch_size)
+            before = [self._gather(x, array, order, batch_size) for x, array in pairs if x not in self.lists]
             after = [self._keep(y, array) for y, array in zip(self.plan.outputs, outputs or [])]
             self._epoch = (key, self._machine(before, after))
         return self._epoch[1]
+
+    def _list_words(self, x, given, order, batch_size):
+        """What kernels of `cpu.index_lists` are to know of an epoch's data."""
+        order = np.zeros(0, np.int64) if order is None else order
+        self.held_lists[x] = arrays = given.starts, given.places, order  # as long as words point there
+        addresses = [address_of(a) for a in arrays]
+        sizes = [len(given), given.places.size, order.size, batch_size]
+        return [*addresses, vm.word_address(self.control, vm.STEP), *sizes]
 
     def _gather(self, x, array, order, batch_size):
         width = size_of(array.shape[1:])
@@ -143,6 +149,8 @@ class Running:
             if not isinstance(self.plan.base(check[0].inputs[check[1]]).node, type(None)):
                 continue
             self.groups_of_rows.append([self._check_row(number, check)])
+        for w in dict.fromkeys(w for x in self.lists for w in self._weights_of(x)):
+            self.groups_of_rows.append([self._rest_row(w)])
         pending = [(n, c) for n, c in enumerate(self.checks) if self.plan.base(c[0].inputs[c[1]]).node is not None]
         for group in self.groups:
             if done >= self.plan.computing and self.first_commit_group < 0:
@@ -226,7 +234,44 @@ class Running:
         row.kind = "fused"
         return row
 
+    def _weights_of(self, x):
+        """The variables that a listed input is multiplied with."""
+        return [product.inputs[1] for product in uses(self.plan, x)[0]]
+
+    def _rest_row(self, w):
+        self.rests[w] = rest = np.zeros(w.shape[1], np.float32)
+        arguments = [Placed(self.memory.address(w), View(w.shape), w.dtype), flat(address_of(rest), rest.size, w.dtype)]
+        return plain_row(
+            index_lists.zero_products,
+            arguments,
+            1,
+            size_of(w.shape) * ELEMENT_NS,
+            [self._interval(w)],
+            [(address_of(rest), address_of(rest) + rest.nbytes)],
+        )
+
+    def _listed_row(self, node):
+        """A product with an input of index lists, or the gradient of one."""
+        x, other = node.inputs
+        (y,) = node.outputs
+        words = flat(address_of(self.lists[x]), index_lists.WORDS, "int64")
+        arrays = [Placed(self.memory.address(t), View(t.shape), t.dtype) for t in (other, y)]
+        reads, writes = [self._interval(other)], [self._interval(y)]
+        ns = max(size_of(x.shape) * LISTED_SHARE * y.shape[1], size_of(y.shape)) * ELEMENT_NS
+        if node.attributes["transpose1"]:
+            function, arguments = index_lists.listed_gradient, [words, *arrays]
+        else:
+            rest = self.rests[other]
+            function, arguments = (
+                index_lists.listed_product,
+                [words, arrays[0], flat(address_of(rest), rest.size, y.dtype), arrays[1]],
+            )
+            reads.append((address_of(rest), address_of(rest) + rest.nbytes))
+        return plain_row(function, arguments, y.shape[0], ns, reads, writes)
+
     def _single_row(self, node):
+        if node.op.name == "matmul" and node.inputs[0] in self.lists:
+            return self._listed_row(node)
         form = node.op.form(*node.inputs, **node.attributes)
         call = KernelCall(node.op, form, node.inputs, node.outputs, node.attributes)
         inputs = [
@@ -269,149 +314,3 @@ class Running:
     def report(self):
         """[(ops, kind of kernel, tasks, estimated ns)] for every row."""
         return [(row.what, row.kind, row.tasks, row.ns) for group in self.groups_of_rows for row in group]
-
-
-def flat(address, size, dtype):
-    return Placed(address, View((size,)), dtype)
-
-
-def plain_row(function, arguments, tasks, ns, reads, writes):
-    """A row whose kernel is a function of refnet_fast.cpu.batches."""
-    name = function.__name__
-    names = "".join(f"a{number}, " for number in range(len(arguments)))
-    text = kernel_text(f"from refnet_fast.cpu.batches import {name}\n", arguments, [f"{name}({names}lo, hi)"])
-    row = Row(text, frame_of(arguments), tasks, ns, reads, writes, 64 if name.startswith("copy") else 1)
-    row.what, row.kind = name, "machine"
-    return row
-
-
-def copy_row(source, target, size):
-    arguments = [flat(source, size, "uint8"), flat(target, size, "uint8")]
-    return plain_row(
-        batches.copy_bytes, arguments, size, size * ELEMENT_NS / 4, [(source, source + size)], [(target, target + size)]
-    )
-
-
-def assemble(groups, control, first_commit_group):
-    """The machine of these groups of rows: frames in one array, barriers where threads could meet in memory."""
-    rows = [row for group in groups for row in group]
-    table = np.zeros((len(rows), vm.COLUMNS), np.int64)
-    frames = np.array([word for row in rows for word in row.frame] or [0], np.int64)
-    kernels = build_all([row.kernel for row in rows])
-    at, base, parallel, number = 0, address_of(frames), False, 0
-    since = Accesses()
-    first_commit, total = -1, 0
-    for place, group in enumerate(groups):
-        if place == first_commit_group:
-            first_commit = number
-            since = Accesses()
-        head, ns = group[0], sum(row.ns for row in group)
-        total += ns
-        spread = ns > PARALLEL_NS and head.tasks > head.quantum and not any(row.serial for row in group)
-        parallel |= spread
-        table[number, vm.PARALLEL] = spread
-        table[number, vm.GROUP] = len(group)
-        table[number, vm.BLOCK] = block_of(group)
-        if since.conflict(group, spread):
-            table[number, vm.BARRIER] = 1
-            since = Accesses()
-        since.add(group, spread)
-        for row in group:
-            table[number, vm.KERNEL], table[number, vm.FRAME] = kernels[row.kernel], base + 8 * at
-            table[number, vm.TASKS], table[number, vm.QUANTUM] = row.tasks, head.quantum
-            at += len(row.frame)
-            number += 1
-    if first_commit_group == len(groups):
-        first_commit = number
-    machine = vm.Machine(table, control, first_commit, parallel)
-    machine.frames, machine.ns = frames, total
-    return machine
-
-
-def block_of(group):
-    """Tasks per block of a chain: as many as keep the chain's results in the second-level cache."""
-    written = sum(end - start for row in group for start, end in row.writes)
-    per_task = max(1, written // max(1, group[0].tasks))
-    quantum = group[0].quantum
-    return max(48, BLOCK_BYTES // per_task) // quantum * quantum
-
-
-class Accesses:
-    """What threads have touched since the last barrier."""
-
-    def __init__(self):
-        self.seen: list = []  # (start, end, written, spread over threads)
-
-    def conflict(self, group, spread):
-        """Whether a group touches what another thread may have written, or writes what another may still read."""
-        for row in group:
-            for kind, intervals in ((False, row.reads), (True, row.writes)):
-                for start, end in intervals:
-                    for low, high, written, parallel in self.seen:
-                        if start < high and low < end and (kind or written) and (spread or parallel):
-                            return True
-        return False
-
-    def add(self, group, spread):
-        for row in group:
-            self.seen += [(start, end, False, spread) for start, end in row.reads]
-            self.seen += [(start, end, True, spread) for start, end in row.writes]
-
-
-# ---- chains: units that run block by block over the same rows
-
-
-def chains(plan):
-    """The plan's units in lists that run together, in order."""
-    groups: list = []
-    open_rows = None
-    for number, unit in enumerate(plan.units):
-        rows = rows_of(plan, unit)
-        made = {y for u in groups[-1] for node in u.nodes for y in node.outputs} if groups else set()
-        if (
-            rows is not None
-            and open_rows == rows[0]
-            and number < plan.computing
-            and len(groups[-1]) < 6
-            and aligned(plan, unit, made, rows)
-        ):
-            groups[-1].append(unit)
-            continue
-        groups.append([unit])
-        open_rows = rows[0] if rows is not None and not unit.fused and number < plan.computing else None
-    return groups
-
-
-def rows_of(plan, unit):
-    """(number of rows, positions of inputs read row by row; None for all) of a unit that can be in a chain, else None."""
-    if unit.merged or unit.commits:
-        return None
-    if unit.fused:
-        joined, _ = unit_shape(unit.shape, [x.shape for x in unit.reads()] + [unit.shape])
-        rows = unit.shape[0] if len(joined) == 1 and unit.shape else size_of(joined[:-1])
-        return (rows, None) if unit.shape and rows == unit.shape[0] and size_of(unit.shape) else None
-    node = unit.nodes[0]
-    form = node.op.form(*node.inputs, **node.attributes)
-    call = KernelCall(node.op, form, node.inputs, node.outputs, node.attributes)
-    chosen = kernels.find(call)
-    positions = chosen.rows(call) if chosen is not None else None
-    return (chosen.tasks(call), positions) if positions is not None else None
-
-
-def aligned(plan, unit, made, rows):
-    """Whether all that a unit reads from the chain it reads row by row."""
-    for node in unit.nodes:
-        for position, x in enumerate(node.inputs):
-            base = plan.base(x)
-            if base not in made:
-                continue
-            whole_rows = (
-                x.shape[:1] == (rows[0],)
-                and base.shape[:1] == (rows[0],)
-                and len(x.shape) == len(node.outputs[0].shape)
-            )
-            if unit.fused and not whole_rows:
-                return False
-            if not unit.fused and (position not in rows[1] or base.shape[:1] != (rows[0],)):
-                return False
-    return True

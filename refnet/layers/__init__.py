@@ -33,7 +33,15 @@ from refnet.layers.feature_preprocessing import Discretization, Normalization
 from refnet.layers.function import Identity, Lambda
 from refnet.layers.hashing import HashedCrossing, Hashing
 from refnet.layers.image_colors import RandomBrightness, RandomContrast, RandomGrayscale, RandomInvert
+from refnet.layers.image_filters import (
+    AutoContrast,
+    RandomColorJitter,
+    RandomGaussianBlur,
+    RandomPosterization,
+    RandomSharpness,
+)
 from refnet.layers.image_hues import RandomColorDegeneration, RandomHue, RandomSaturation, Solarization
+from refnet.layers.image_patches import RandomErasing, RandomPerspective
 from refnet.layers.image_preprocessing import (
     CenterCrop,
     RandomCrop,
@@ -67,6 +75,7 @@ from refnet.layers.merging import (
 )
 from refnet.layers.multi_head_attention import GroupedQueryAttention, GroupQueryAttention, MultiHeadAttention
 from refnet.layers.normalization import GroupNormalization, LayerNormalization, RMSNormalization, UnitNormalization
+from refnet.layers.pipeline import Pipeline
 from refnet.layers.pooling import (
     AveragePooling1D,
     AveragePooling2D,

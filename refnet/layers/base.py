@@ -3,31 +3,28 @@
 import contextlib
 import functools
 import inspect
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from refnet import dtypes, mixed_precision
-from refnet.annotations import Array, Shape
+from refnet.annotations import Shape
 from refnet.arrays import as_array, is_array_like
 from refnet.errors import (
     ArgumentError,
-    DtypeError,
-    MissingArgumentError,
     RefnetError,
-    ShapeError,
     did_you_mean,
     in_layer,
 )
-from refnet.graph import Call, Condition, Mode, Tensor, Variable, as_tensor, phase, trace
+from refnet.graph import Call, Condition, Tensor, Variable, as_tensor, phase, trace
+from refnet.layers.constructor import check_arguments, first_shape
 from refnet.layers.immediate import computed
 from refnet.layers.input_spec import check_inputs
 from refnet.layers.masks import mask_of, open_masks, pass_masks
 from refnet.layers.returned import identity
+from refnet.layers.stateless import Stateless
 from refnet.naming import snake_case, unique_name
-from refnet.registration import take_room
 from refnet.structure import flatten, mapped
 
 
@@ -43,39 +40,11 @@ def _built(build: Callable[..., None]) -> Callable[..., None]:
 
 
 @functools.cache
-def _signature(kind: type) -> inspect.Signature:
-    return inspect.signature(kind.__init__)  # type: ignore[misc]  # of a class that is about to be made
-
-
-def _check_arguments(kind: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Raises MissingArgumentError unless __init__ takes these arguments."""
-    try:
-        _signature(kind).bind(None, *args, **kwargs)
-    except TypeError as error:
-        parameters = list(_signature(kind).parameters.values())[1:]
-        needed = [p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
-        missing = [name for name in needed[len(args) :] if name not in kwargs]
-        if missing:
-            example = ", ".join(
-                [
-                    *map(repr, args),
-                    *(f"{key}={value!r}" for key, value in kwargs.items()),
-                    *(f"{n}=..." for n in missing),
-                ]
-            )
-            raise MissingArgumentError(
-                f"{kind.__name__} needs {' and '.join(missing)}: {kind.__name__}({example})."
-            ) from None
-        told = ", ".join(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD) or "none"
-        raise MissingArgumentError(f"{kind.__name__}: {error}. Its arguments: {told}.") from None
-
-
-@functools.cache
 def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(inspect.signature(function).parameters)
 
 
-class Layer:
+class Layer(Stateless):
     """Base of all layers.
 
     A subclass creates its weights in `build(input_shape)` with `add_weight`, and writes ops in `call(inputs)`. If `call` has
@@ -119,7 +88,7 @@ class Layer:
             cls.supports_masking = True
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Layer":
-        _check_arguments(cls, args, kwargs)
+        check_arguments(cls, args, kwargs)
         layer = super().__new__(cls)
         layer._arguments = (args, kwargs)
         return layer
@@ -139,7 +108,7 @@ class Layer:
     ):
         from refnet import regularizers
 
-        self.first_shape, self.first_batch = _first_shape(more)
+        self.first_shape, self.first_batch = first_shape(more)
         if more:
             word = next(iter(more))
             known = ["activity_regularizer", "trainable", "dtype", "autocast", "name", "input_shape"]
@@ -155,18 +124,6 @@ class Layer:
         self._trainable = bool(trainable)
         self._own: list[Variable] = []
         self._programs: dict[Any, Any] = {}
-
-    @property
-    def dtype(self) -> str:
-        """The dtype of the weights."""
-        return self.dtype_policy.variable_dtype
-
-    variable_dtype = dtype
-
-    @property
-    def compute_dtype(self) -> str:
-        """The dtype that floating inputs and weights are cast to before anything is computed."""
-        return self.dtype_policy.compute_dtype
 
     def _kind(self) -> str:
         return type(self).__name__
@@ -197,61 +154,6 @@ class Layer:
         """
         return previous_mask
 
-    def add_weight(
-        self,
-        shape: Any = None,
-        initializer: Any = None,
-        dtype: Any = None,
-        trainable: bool = True,
-        autocast: bool = True,
-        regularizer: Any = None,
-        constraint: Any = None,
-        name: str | None = None,
-    ) -> Variable:
-        """A new variable of the layer.
-
-        Args:
-            shape: its shape; () if None.
-            initializer: a name, an initializer or a function (shape, dtype) -> array; glorot_uniform if None (zeros for
-                dtypes that are not floating).
-            autocast: whether a layer with a mixed policy reads it cast to the dtype of the computation.
-            regularizer: a function of the variable whose value is added to the loss.
-            constraint: a name, or a function from the updated variable to the one that is kept.
-        Raises:
-            ShapeError: a dimension that is not known yet.
-        """
-        from refnet import constraints, engine, initializers, regularizers
-
-        shape = () if shape is None else shape if isinstance(shape, (tuple, list)) else (shape,)
-        if any(d is None for d in shape):
-            raise ShapeError(
-                f"{self.name}: the weight {name or ''} would have shape {tuple(shape)}; every dimension of a weight must be "
-                "known. Give Input the dimensions that weights depend on."
-            )
-        shape = tuple(int(d) for d in shape)
-        dtype = self.dtype if dtype is None else dtypes.standardize(dtype)
-        penalty, constraint = regularizers.get(regularizer), constraints.get(constraint)
-        if initializer is None:
-            initializer = "glorot_uniform" if dtypes.is_floating(dtype) else "zeros"
-        if take_room(f"{self.name}/{name or 'variable'}", math.prod(shape)):
-            value = np.zeros(shape, dtypes.as_numpy(dtype))  # a file's values take its place
-        else:
-            with engine.eager_on_current():
-                value = np.asarray(initializers.get(initializer)(shape, dtype=dtype))
-        if value.shape != shape:
-            raise ShapeError(f"{self.name}: the initializer of {name} gave shape {value.shape}; {shape} was asked for.")
-        variable = Variable(
-            value,
-            dtype,
-            trainable,
-            f"{self.name}/{name or 'variable'}",
-            penalty,
-            constraint,
-        )
-        variable.autocast = bool(autocast)
-        self._own.append(variable)
-        return variable
-
     def add_loss(self, loss: Any, inputs: Any = None) -> None:
         """Adds a tensor (or several), summed, to the loss of every model that holds this call. `inputs` is not read."""
         for value in flatten(loss):
@@ -262,103 +164,6 @@ class Layer:
         """What the layer's calls and its trained weights' regularizers add to the loss."""
         added = [loss for call in self.calls for loss, _ in call.losses]
         return added + [v.regularizer(v) for v in self.trainable_weights if v.regularizer is not None]
-
-    # ---- weights
-
-    def own_layers(self) -> list["Layer"]:
-        """The layers held in attributes, directly or in lists, tuples and dicts."""
-        hidden = ("calls", "_own", "_programs", "_arguments")
-        held = [x for name, value in vars(self).items() if name not in hidden for x in flatten(value)]
-        return list(dict.fromkeys(x for x in held if isinstance(x, Layer) and x is not self))
-
-    def all_layers(self) -> list["Layer"]:
-        """This layer and every layer inside it, each once, outer before inner."""
-        order: dict[Layer, None] = {}
-        todo = [self]
-        while todo:
-            layer = todo.pop()
-            if layer not in order:
-                order[layer] = None
-                todo += reversed(layer.own_layers())
-        return list(order)
-
-    @property
-    def own_weights(self) -> list[Variable]:
-        """This layer's variables without those of layers inside it; trainable ones first."""
-        return [v for v in self._own if v.trainable] + [v for v in self._own if not v.trainable]
-
-    @property
-    def weights(self) -> list[Variable]:
-        """All variables, of inner layers too, in the order of get_weights."""
-        return list(dict.fromkeys(v for layer in self.all_layers() for v in layer.own_weights))
-
-    variables = weights
-
-    @property
-    def trainable_weights(self) -> list[Variable]:
-        """The variables that training would change if the model were compiled now."""
-        layers = [layer for layer in self.all_layers() if layer.trainable]
-        return list(dict.fromkeys(v for layer in layers for v in layer.own_weights if v.trainable))
-
-    trainable_variables = trainable_weights
-
-    @property
-    def non_trainable_weights(self) -> list[Variable]:
-        """The other variables."""
-        trained = set(self.trainable_weights)
-        return [v for v in self.weights if v not in trained]
-
-    non_trainable_variables = non_trainable_weights
-
-    @property
-    def trainable(self) -> bool:
-        """Whether training changes the weights. Setting it sets the layers inside too; `compile` reads it."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        for layer in self.all_layers():
-            layer._trainable = bool(value)
-
-    def count_params(self) -> int:
-        """The number of elements of all weights."""
-        if not self.built:
-            raise ArgumentError(
-                f"{self.name} has no weights yet: it is built by its first call, or by build(input_shape)."
-            )
-        return sum(int(np.prod(v.shape)) for v in self.weights)
-
-    def get_weights(self) -> list[Array]:
-        """Copies of the weights' values."""
-        return [v.numpy() for v in self.weights]
-
-    def set_weights(self, weights: Iterable[Any]) -> None:
-        """Sets all weights, in the order of get_weights.
-
-        Raises:
-            ArgumentError: another number of arrays.  ShapeError: an array of another shape. Nothing is set then.
-        """
-        try:
-            values, own = [as_array(w, f"{self.name}.set_weights: an array") for w in weights], self.weights
-        except DtypeError:
-            raise
-        except (TypeError, ValueError):  # no iterable, or rows of different lengths
-            raise ArgumentError(
-                f"{self.name}.set_weights takes a list of arrays, in the order of get_weights; got {weights!r}."
-            ) from None
-        if len(values) != len(own):
-            needs = ", ".join(f"{v.name} {v.shape}" for v in own) or "none"
-            hint = "" if self.built else " It is not built yet: call it once, or build(input_shape), first."
-            raise ArgumentError(f"{self.name}.set_weights needs {len(own)} arrays ({needs}); got {len(values)}.{hint}")
-        for variable, value in zip(own, values):
-            if value.shape != variable.shape:
-                raise ShapeError(
-                    f"{self.name}.set_weights: {variable.name} has shape {variable.shape}; got an array of shape {value.shape}."
-                )
-            if value.dtype.kind not in "biuf" and value.dtype.name != "bfloat16":
-                raise ArgumentError(f"{self.name}.set_weights: {variable.name} needs numbers; got dtype {value.dtype}.")
-        for variable, value in zip(own, values):
-            variable.set(value)
 
     # ---- calling
 
@@ -406,59 +211,6 @@ class Layer:
         if self.input_spec is not None and args:
             check_inputs(self, args[0])
         return self._in_graph(args, kwargs)
-
-    def stateless_call(
-        self,
-        trainable_variables: Sequence[Any],
-        non_trainable_variables: Sequence[Any],
-        *args: Any,
-        return_losses: bool = False,
-        **kwargs: Any,
-    ) -> Any:
-        """The call with other values of the variables, which stay as they are; on tensors it can be differentiated.
-
-        Args:
-            trainable_variables, non_trainable_variables: values, in the order of these attributes.
-            args, kwargs: those of the call; `training` False if it is not given.
-            return_losses: whether the losses that the call and regularizers add are returned too.
-        Returns:
-            (outputs, non_trainable_variables), the latter as the call leaves them; and a list of losses.
-        Raises:
-            ArgumentError: a layer without weights yet, another number of values.
-        Source: Keras 3 `Layer.stateless_call`.
-        """
-        from refnet.stateless import Pure
-
-        if not self.built:
-            raise ArgumentError(
-                f"{self.name}.stateless_call: it is not built yet: call it once, or build(input_shape)."
-            )
-        trained, kept = self.trainable_variables, self.non_trainable_variables
-        if (len(trainable_variables), len(non_trainable_variables)) != (len(trained), len(kept)):
-            raise ArgumentError(
-                f"{self.name}.stateless_call: it has {len(trained)} trainable and {len(kept)} other variables; got "
-                f"{len(trainable_variables)} and {len(non_trainable_variables)} values."
-            )
-
-        def called(*inner: Any, **more: Any) -> Any:
-            outputs = self(*inner, **more)
-            return outputs, self._losses_of([inner, more], outputs) if return_losses else []
-
-        key = ("stateless", bool(kwargs.get("training")), return_losses, *trained, None, *kept)
-        if key not in self._programs:
-            self._programs[key] = Pure(self, called, [*trained, *kept], bool(kwargs.get("training")))
-        values = [*trainable_variables, *non_trainable_variables]
-        (outputs, losses), new = self._programs[key](values, *args, **kwargs)
-        rest = new[len(trained) :]
-        return (outputs, rest, losses) if return_losses else (outputs, rest)
-
-    def _losses_of(self, inputs: Any, outputs: Any) -> list[Any]:
-        """What the call from these inputs to these outputs, and the regularizers, add to the loss."""
-        from refnet.models.functional import Graph
-
-        mode, given = Mode(bool(trace.training), trace.captured), [x for x in flatten(inputs) if isinstance(x, Tensor)]
-        added = [loss for loss, guard in Graph(given, flatten(outputs)).losses if mode.holds(guard)]
-        return added + [v.regularizer(v) for v in self.trainable_variables if v.regularizer is not None]
 
     def _taken(self, x: Any) -> Any:
         """An argument as `call` gets it: arrays become tensors, floating tensors take the layer's dtype."""
@@ -605,18 +357,6 @@ def _joined(a: Tensor, b: Tensor, condition: Condition) -> Tensor:
 
 def _shapes_in(structure: Any) -> Any:
     return mapped(lambda x: x.shape if isinstance(x, Tensor) else None, structure)
-
-
-def _first_shape(arguments: dict[str, Any]) -> tuple[Shape | None, int | None]:
-    """`input_shape=`, `input_dim=` or `batch_input_shape=`, the first edition's way to say what a Sequential starts with: the
-    shape of one sample, and the batch size if it is fixed."""
-    shape, batch = arguments.pop("input_shape", None), None
-    dim, whole = arguments.pop("input_dim", None), arguments.pop("batch_input_shape", None)
-    if whole is not None:
-        batch, *shape = whole
-    if dim is not None:
-        shape = (dim,)
-    return None if shape is None else tuple(shape) if isinstance(shape, (tuple, list)) else (shape,), batch
 
 
 def _map_shapes(function: Callable[[Shape], Any], shape: Any) -> Any:

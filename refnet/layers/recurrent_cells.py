@@ -7,7 +7,7 @@ from refnet import activations, constraints, initializers, ops, random, regulari
 from refnet.errors import ShapeError
 from refnet.layers.base import Layer
 from refnet.layers.checks import share, whole
-from refnet.ops.recurrent import activation_name
+from refnet.ops.recurrent import ACTIVATIONS, activation_name
 from refnet.structure import flatten
 
 Step = Callable[[Any, list[Any]], tuple[Any, list[Any]]]  # (inputs, states) -> (output, states)
@@ -137,7 +137,7 @@ class RecurrentCell(Layer):
     @property
     def takes_sequences(self) -> bool:
         """Whether one op can do all steps: it knows the activations, and no subclass has changed what a step does."""
-        known = all(activation_name(getattr(self, word)) is not None for word in self.activation_arguments)
+        known = all(activation_name(named(getattr(self, word))) is not None for word in self.activation_arguments)
         own = next(kind for kind in type(self).__mro__ if "sequence" in vars(kind))
         same = all(getattr(type(self), word) is getattr(own, word) for word in ("step", "stepper", "call"))
         return known and same and type(self).call is RecurrentCell.call
@@ -162,8 +162,13 @@ class RecurrentCell(Layer):
         return {
             **{"inputs": inputs, "kernel": self.kernel, "recurrent_kernel": self.recurrent_kernel, "bias": self.bias},
             **{"initial_state": states, "mask": mask, "go_backwards": go_backwards, "dropout_mask": dropout},
-            **{"recurrent_dropout_mask": recurrent_dropout, "activation": self.activation},
+            **{"recurrent_dropout_mask": recurrent_dropout, "activation": named(self.activation)},
         }
+
+
+def named(activation: Any) -> Any:
+    """An activation as the ops over sequences know it: its name, if it is one of theirs; else the function."""
+    return next((name for name in ACTIVATIONS if activations.known.get(name) is activation), activation)
 
 
 def treatment(given: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
@@ -291,7 +296,7 @@ class LSTMCell(RecurrentCell):
         self, inputs: Any, states: Any, mask: Any, go_backwards: bool, training: Any
     ) -> tuple[Any, Any, list[Any]]:
         given = self.shared(inputs, states, mask, go_backwards, training)
-        y, h, c = ops.lstm(**given, recurrent_activation=self.recurrent_activation)
+        y, h, c = ops.lstm(**given, recurrent_activation=named(self.recurrent_activation))
         return y, h, [h, c]
 
 
@@ -393,5 +398,5 @@ class GRUCell(RecurrentCell):
         self, inputs: Any, states: Any, mask: Any, go_backwards: bool, training: Any
     ) -> tuple[Any, Any, list[Any]]:
         given = self.shared(inputs, None if states is None else states[0], mask, go_backwards, training)
-        y, h = ops.gru(**given, recurrent_activation=self.recurrent_activation, reset_after=self.reset_after)
+        y, h = ops.gru(**given, recurrent_activation=named(self.recurrent_activation), reset_after=self.reset_after)
         return y, h, [h]

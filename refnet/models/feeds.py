@@ -25,6 +25,7 @@ class ArrayFeed:
         self.length = -(-len(batches) // size)
         self.steps = self.length if steps is None else steps
         self.order: Array | None = None
+        self.given: tuple[Any, Any] = (None, None)  # a step, and the arrays as its engine takes them
         self.at = self.length  # the next batch of this pass
 
     def take_up(self, epochs_done: int, first: int) -> None:
@@ -42,6 +43,8 @@ class ArrayFeed:
     def epoch(self, listed: Any, first: int) -> int:
         """Trains for an epoch, from batch `first`. Gives the number of the next batch."""
         step = self.model._executable("train", self.batches)
+        if self.given[0] is not step:
+            self.given = step, step.fed(self.batches.arrays, self.size)
         done = 0
         while done < self.steps:
             if self.at == self.length:
@@ -51,7 +54,16 @@ class ArrayFeed:
             if done >= first:
                 stop = self.at + count
                 ran: int = self.model._run(
-                    step, self.batches, self.order, self.size, self.at, stop, listed, "train", number=done
+                    step,
+                    self.batches,
+                    self.order,
+                    self.size,
+                    self.at,
+                    stop,
+                    listed,
+                    "train",
+                    number=done,
+                    given=self.given[1],
                 )
                 if ran < count:  # a callback ended training
                     self.at += ran

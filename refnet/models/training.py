@@ -210,6 +210,7 @@ class Trainer(GeneratorNames, Streaming):
         kind: str,
         outputs: Any = None,
         number: int = 0,
+        given: Any = None,
     ) -> int:
         """Runs batches start..stop in slices: as many at once as the engine likes, or one by one for batch callbacks.
 
@@ -217,10 +218,11 @@ class Trainer(GeneratorNames, Streaming):
             order: of the samples.  size: samples in a batch.
             outputs: arrays to be written; for predictions.
             number: which batch of the epoch the first one is.
+            given: the arrays as the engine takes them (`Executable.fed`), if it was asked.
         Returns:
             How many were run: fewer if a callback ended training.
         """
-        at, single, arrays = start, listed.wants_batches(kind), batches.arrays
+        at, single, arrays = start, listed.wants_batches(kind), batches.arrays if given is None else given
         more = {} if outputs is None else {"outputs": outputs}
         read = self._results if kind != "predict" else dict
         while at < stop:

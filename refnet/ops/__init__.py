@@ -123,7 +123,7 @@ from refnet.ops.control import (
 )
 from refnet.ops.convolution import conv
 from refnet.ops.ctc import ctc_decode, ctc_loss
-from refnet.ops.custom_gradient import custom_gradient
+from refnet.ops.custom_gradient import custom_gradient, jvp
 from refnet.ops.depthwise import depthwise_conv, separable_conv
 from refnet.ops.division import divide, divide_no_nan, floor_divide, fmod, mod, power, reciprocal, true_divide
 from refnet.ops.elementwise import abs, absolute, add, maximum, minimum, multiply, negative, sign, square, subtract

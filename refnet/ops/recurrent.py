@@ -124,10 +124,7 @@ def activation_name(activation: Any) -> str | None:
     if callable(activation):
         name = {"exp": "exponential"}.get(getattr(activation, "__name__", ""), getattr(activation, "__name__", ""))
         known = getattr(ops, "exp" if name == "exponential" else name, None)
-        wrapped = (
-            getattr(activation, "__module__", "") == "refnet.activations"
-        )  # as called there, without further arguments
-        activation = name if activation is known or wrapped else activation
+        activation = name if activation is known else activation
     return activation if isinstance(activation, str) and activation in ACTIVATIONS else None
 
 

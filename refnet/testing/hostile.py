@@ -26,7 +26,18 @@ from refnet.annotations import Array
 MEMORY = 4 << 30  # bytes that a child may take beyond what it holds when it starts
 SECONDS = 60  # that one call may take
 TAKES_FUNCTIONS = (
-    *("associative_scan", "cond", "fori_loop", "gradients", "map", "scan", "switch", "vectorized_map", "while_loop"),
+    *(
+        "associative_scan",
+        "cond",
+        "fori_loop",
+        "gradients",
+        "jvp",
+        "map",
+        "scan",
+        "switch",
+        "vectorized_map",
+        "while_loop",
+    ),
 )
 # What compiled engines are asked: functions whose kernels follow indices, strides and extents from the caller. Compiling takes
 # most of their time, so that the quick profile asks for few; the deep one for all.

@@ -89,8 +89,11 @@ def measured(work: Work | KernelWork, programs: list[Program], rounds: int, say:
 
 
 def geometric_mean(report: dict[str, Any]) -> float | None:
-    """Of the ratios to the fastest peer, where there are peers; the workload of batch 1 is left out: it would say most."""
-    ratios = [work["ratio_to_fastest_peer"] for work in report["works"] if "batch 1 " not in work["name"] + " "]
+    """Of the ratios to the fastest peer, where there are peers. The workload of batch 1 is left out, which would say most, and index
+    lists, which spare work that the peers do."""
+    left_out = ("batch 1 ", "index lists")
+    works = [work for work in report["works"] if not any(part in work["name"] + " " for part in left_out)]
+    ratios = [work["ratio_to_fastest_peer"] for work in works]
     known = [ratio for ratio in ratios if ratio is not None]
     return statistics.geometric_mean(known) if known else None
 
@@ -116,7 +119,7 @@ def show(report: dict[str, Any]) -> None:
         console.print(table)
     mean = geometric_mean(report)
     if mean is not None:
-        console.print(f"refnet / the fastest peer, geometric mean without batch 1: {mean:.2f}")
+        console.print(f"refnet / the fastest peer, geometric mean without batch 1 and index lists: {mean:.2f}")
     for program in (*PROGRAMS, *CUDA_PROGRAMS[2:4], *KERNEL_PROGRAMS[1:]):
         if program.name in report["not_installed"]:
             console.print(f"not installed, so not measured: {program.name}   ({program.install})", markup=False)

@@ -105,16 +105,29 @@ def gather(strips, weights, x, b, first, end, head, lanes, out, out_row, add):
     panels(strips, weights.ctypes.data, 1, side, start, row, out, out_row, x.shape[3], end - first, lanes, add)
 
 
+# Blocks are worked on in rows of 32 lanes, a number that the compiler knows: two vectors, or four, and no remainder. Lanes past the
+# block's end hold what they hold.
+
+
 @njit(**MACHINE)
-def scaled(row, factor, bias):
-    """row * factor + bias, where the bias may be one number for all lanes."""
-    if bias.strides[0] == 0:
-        number = bias[0]
-        for j in range(row.size):
-            row[j] = row[j] * factor + number
-    else:
-        for j in range(row.size):
-            row[j] = row[j] * factor + bias[j]
+def scaled(rows, factor, number):
+    """rows * factor + one number."""
+    for i in range(rows.shape[0]):
+        for j in range(LANES):
+            rows[i, j] = rows[i, j] * factor + number
+
+
+@njit(**MACHINE)
+def scaled_lanes(row, factor, bias):
+    """row * factor + bias."""
+    for j in range(bias.size):
+        row[j] = row[j] * factor + bias[j]
+
+
+@njit(error_model="numpy")
+def is_one_number(x):
+    """Whether a head of logits gets the same from a view everywhere."""
+    return x.strides[2] == 0 and x.strides[3] == 0
 
 
 @njit(error_model="numpy")
@@ -131,7 +144,7 @@ def hide(row, mask, value):
 @njit(error_model="numpy")
 def hides(mask, b, n, causal):
     """Whether a head of the mask may be False somewhere."""
-    return causal or not (mask.strides[2] == 0 and mask.strides[3] == 0 and mask[b, n, 0, 0])
+    return causal or not (is_one_number(mask) and mask[b, n, 0, 0])
 
 
 @njit(error_model="numpy", fastmath={"reassoc", "nsz"})
@@ -150,16 +163,20 @@ def all_finite(x, b, head):
 
 
 @njit(**MACHINE)
-def rise(row, best):
-    for j in range(row.size):
-        best[j] = maximum(best[j], row[j])
+def rise(rows, best):
+    """The largest number of each lane, NaN if there is one."""
+    for i in range(rows.shape[0]):
+        for j in range(LANES):
+            best[j] = maximum(best[j], rows[i, j])
 
 
 @njit(**MACHINE)
-def to_weights(row, best, total):
-    for j in range(row.size):
-        row[j] = exp(row[j] - best[j])
-        total[j] += row[j]
+def to_weights(rows, best, total):
+    """Exponentials in the place of logits, and their sum in each lane."""
+    for i in range(rows.shape[0]):
+        for j in range(LANES):
+            rows[i, j] = exp(rows[i, j] - best[j])
+            total[j] += rows[i, j]
 
 
 @njit(error_model="numpy")
@@ -185,17 +202,19 @@ def attention_blocks(strips, q, k, v, bias, mask, scale, causal, y, height, lo, 
         turn(q, b, first, end, n, turned)
         meet(strips, k, b, 0, keys, head, turned, lanes, logits)
         best[:], total[:], seen[:] = -np.inf, 0, 0
-        for s in range(keys):
-            row = logits[s, :lanes]
-            scaled(row, kind(scale), bias[b, n, first:end, s])
-            if masked:
+        if is_one_number(bias):
+            scaled(logits[:keys], kind(scale), bias[b, n, 0, 0])
+        else:
+            for s in range(keys):
+                scaled_lanes(logits[s], kind(scale), bias[b, n, first:end, s])
+        if masked:
+            for s in range(keys):
+                row, early = logits[s, :lanes], min(max(s - first, 0), lanes) if causal else 0
                 hide(row, mask[b, n, first:end, s], kind(-np.inf))
-                early = min(max(s - first, 0), lanes) if causal else 0
                 fill_row(row[:early], kind(-np.inf))
                 count(mask[b, n, first + early : end, s], seen[early:lanes])
-            rise(row, best[:lanes])
-        for s in range(keys):
-            to_weights(logits[s, :lanes], best[:lanes], total[:lanes])
+        rise(logits[:keys], best)
+        to_weights(logits[:keys], best, total)
         step = y.shape[2] * y.shape[3]
         for s in range(0, keys, CHUNK):
             part = logits[s : min(s + CHUNK, keys)]
@@ -215,19 +234,19 @@ def attention_blocks(strips, q, k, v, bias, mask, scale, causal, y, height, lo, 
 
 @njit(**MACHINE)
 def slopes_of_keys(logits, slopes, height, shift):
-    """A row of one key: logits become weights, gradients of weights become those of logits; a lane is a query."""
-    for j in range(logits.size):
-        weight = exp(logits[j] - height[j])
-        slopes[j] = weight * (slopes[j] - shift[j])
+    """Rows of keys, lanes of queries: gradients of weights become those of logits."""
+    for i in range(logits.shape[0]):
+        for j in range(LANES):
+            slopes[i, j] = exp(logits[i, j] - height[j]) * (slopes[i, j] - shift[j])
 
 
 @njit(**MACHINE)
 def slopes_of_queries(logits, slopes, height, shift):
-    """A row of one query: logits become weights, gradients of weights become those of logits; a lane is a key."""
-    for j in range(logits.size):
-        weight = exp(logits[j] - height)
-        logits[j] = weight
-        slopes[j] = weight * (slopes[j] - shift)
+    """Rows of queries, lanes of keys: logits become weights, gradients of weights become those of logits."""
+    for i in range(logits.shape[0]):
+        for j in range(LANES):
+            logits[i, j] = exp(logits[i, j] - height[i])
+            slopes[i, j] = logits[i, j] * (slopes[i, j] - shift[i])
 
 
 @njit(error_model="numpy")
@@ -251,6 +270,7 @@ def attention_query_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shi
     kind, group = q.dtype.type, q.shape[2] // k.shape[2]
     turned, above = np.empty((q.shape[3], LANES), q.dtype), np.empty((v.shape[3], LANES), q.dtype)
     logits, slopes = np.empty((CHUNK, LANES), q.dtype), np.empty((CHUNK, LANES), q.dtype)
+    tops, moves = np.zeros(LANES, q.dtype), np.zeros(LANES, q.dtype)
     for task in range(lo, hi):
         b, n, first, end = block_of(task, q.shape[2], q.shape[1])
         head, lanes = n // group, end - first
@@ -261,17 +281,21 @@ def attention_query_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shi
             continue
         turn(q, b, first, end, n, turned)
         turn(dy, b, first, end, n, above)
-        tops, moves = height[b, n, first:end], shift[b, n, first:end]
+        tops[:lanes], moves[:lanes] = height[b, n, first:end], shift[b, n, first:end]
         keys = min(end, k.shape[1]) if causal else k.shape[1]
         for start in range(0, keys, CHUNK):
             stop = min(start + CHUNK, keys)
             meet(strips, k, b, start, stop, head, turned, lanes, logits)
             meet(strips, v, b, start, stop, head, above, lanes, slopes)
-            for s in range(start, stop):
-                row, slope = logits[s - start, :lanes], slopes[s - start, :lanes]
-                scaled(row, kind(scale), bias[b, n, first:end, s])
-                slopes_of_keys(row, slope, tops, moves)
-                if masked:
+            if is_one_number(bias):
+                scaled(logits[: stop - start], kind(scale), bias[b, n, 0, 0])
+            else:
+                for s in range(start, stop):
+                    scaled_lanes(logits[s - start], kind(scale), bias[b, n, first:end, s])
+            slopes_of_keys(logits[: stop - start], slopes, tops, moves)
+            if masked:
+                for s in range(start, stop):
+                    slope = slopes[s - start, :lanes]
                     hide(slope, mask[b, n, first:end, s], kind(0))
                     hide_blind(slope, tops)
                     fill_row(slope[: min(max(s - first, 0), lanes) if causal else 0], kind(0))
@@ -309,13 +333,16 @@ def attention_key_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shift
                 stop = min(start + CHUNK, q.shape[1])
                 meet(strips, q, b, start, stop, n, keys, lanes, logits)
                 meet(strips, dy, b, start, stop, n, values, lanes, slopes)
-                for t in range(start, stop):
-                    row, slope = logits[t - start, :lanes], slopes[t - start, :lanes]
-                    scaled(row, kind(scale), bias[b, n, t, first:end])
-                    slopes_of_queries(row, slope, height[b, n, t], shift[b, n, t])
-                    if masked:
+                if is_one_number(bias):
+                    scaled(logits[: stop - start], kind(scale), bias[b, n, 0, 0])
+                else:
+                    for t in range(start, stop):
+                        scaled_lanes(logits[t - start], kind(scale), bias[b, n, t, first:end])
+                slopes_of_queries(logits[: stop - start], slopes, height[b, n, start:stop], shift[b, n, start:stop])
+                if masked:
+                    for t in range(start, stop):
                         late = min(max(t + 1 - first, 0), lanes) if causal else lanes
-                        for part in (row, slope):
+                        for part in (logits[t - start, :lanes], slopes[t - start, :lanes]):
                             hide(part, mask[b, n, t, first:end], kind(0))
                             fill_row(part[0 if height[b, n, t] == -np.inf else late :], kind(0))
                 gather(strips, slopes, q, b, start, stop, n, lanes, to_k, step_k, 1)

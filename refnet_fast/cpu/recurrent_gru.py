@@ -6,6 +6,7 @@ Each kernel exists twice, as those of `recurrent_lstm.py` do.
 import numpy as np
 from numba import njit
 
+from refnet_fast.cpu.fetching import fetch_row
 from refnet_fast.cpu.recurrent import (
     AT_ONCE,
     activate_row,
@@ -81,6 +82,8 @@ def forwards(step, name):
                 to = gates.ctypes.data + size * (first * time + t) * columns
                 meet_kernel(strips, kinds, h, h0, t, first, rows, kernel, masks, masked, to, time * columns)
                 for n in range(first, first + rows):
+                    fetch_row(x, n, t + 1)
+                    fetch_row(gates, n, t + 1)
                     before = h[n, t - 1] if t > 0 else h0[n]
                     if mask[n, t]:
                         step(x[n, t], bias, before, gates[n, t], inner[n, t], h[n, t], activation, recurrent_activation)
@@ -158,6 +161,11 @@ def backwards(step, name):
                 for n in range(first, first + rows):
                     read_flow(dh, n, t, into_h)
                     add_row(into_h, dh0[n])
+                    fetch_row(gates, n, t - 1)
+                    fetch_row(inner, n, t - 1)
+                    fetch_row(h, n, t - 2)
+                    fetch_row(dx, n, t - 1)
+                    fetch_row(dz, n, t - 1)
                     if mask[n, t]:
                         read_flow(dgates, n, t, into_gates)
                         read_flow(dinner, n, t, into_inner)

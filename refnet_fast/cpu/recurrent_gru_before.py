@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 
 from refnet_fast.cpu.contraction import product
+from refnet_fast.cpu.fetching import fetch_row
 from refnet_fast.cpu.recurrent import (
     AT_ONCE,
     activate_row,
@@ -65,6 +66,8 @@ def gru_rows_reset_before(
             start = size * 2 * units
             product(strips, states, units, 1, place + start, columns, to + start, row, units, units, rows)
             for n in range(first, first + rows):
+                fetch_row(x, n, t + 1)
+                fetch_row(gates, n, t + 1)
                 z, before = gates[n, t], h[n, t - 1] if t > 0 else h0[n]
                 if mask[n, t]:
                     copy_row(z[2 * units :], inner[n, t])
@@ -99,6 +102,10 @@ def gru_gradient_rows_reset_before(
             for n in range(first, first + rows):
                 read_flow(dh, n, t, into_h)
                 add_row(into_h, dh0[n])
+                fetch_row(gates, n, t - 1)
+                fetch_row(h, n, t - 2)
+                fetch_row(dx, n, t - 1)
+                fetch_row(dz, n, t - 1)
                 if mask[n, t]:
                     read_flow(dgates, n, t, into_gates)
                     read_flow(dinner, n, t, into_inner)

@@ -7,6 +7,7 @@ are taken row by row.
 import numpy as np
 from numba import njit
 
+from refnet_fast.cpu.fetching import fetch_row
 from refnet_fast.cpu.recurrent import (
     AT_ONCE,
     activate_row,
@@ -69,6 +70,8 @@ def forwards(step, name):
                 to = gates.ctypes.data + size * (first * time + t) * columns
                 meet_kernel(strips, kinds, h, h0, t, first, rows, kernel, masks, masked, to, time * columns)
                 for n in range(first, first + rows):
+                    fetch_row(x, n, t + 1)
+                    fetch_row(gates, n, t + 1)
                     last_h, last_c = (h[n, t - 1] if t > 0 else h0[n]), (c[n, t - 1] if t > 0 else c0[n])
                     if mask[n, t]:
                         step(x[n, t], last_c, gates[n, t], c[n, t], h[n, t], activation, recurrent_activation)
@@ -152,6 +155,9 @@ def backwards(step, name):
                     read_flow(dc, n, t, into_c)
                     add_row(into_h, dh0[n])
                     add_row(into_c, dc0[n])
+                    fetch_row(gates, n, t - 1)
+                    fetch_row(c, n, t - 2)
+                    fetch_row(dx, n, t - 1)
                     if mask[n, t]:
                         read_flow(dgates, n, t, into_gates)
                         before = c[n, t - 1] if t > 0 else c0[n]

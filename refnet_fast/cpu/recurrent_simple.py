@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit
 
+from refnet_fast.cpu.fetching import fetch_row
 from refnet_fast.cpu.recurrent import (
     AT_ONCE,
     activate_row,
@@ -41,6 +42,7 @@ def simple_rnn_rows(strips, x, kernel, h0, mask, dropout, activation, h, lo, hi)
             to = h.ctypes.data + size * (first * time + t) * units
             meet_kernel(strips, kinds, h, h0, t, first, rows, kernel, masks, masked, to, time * units)
             for n in range(first, first + rows):
+                fetch_row(x, n, t + 1)
                 if mask[n, t]:
                     step(x[n, t], h[n, t], activation)
                 else:
@@ -71,6 +73,8 @@ def simple_rnn_gradient_rows(strips, dh, h, kernel, mask, dropout, activation, d
             for n in range(first, first + rows):
                 read_flow(dh, n, t, into_h)
                 add_row(into_h, dh0[n])
+                fetch_row(h, n, t - 1)
+                fetch_row(dx, n, t - 1)
                 if mask[n, t]:
                     step_back(h[n, t], dh0[n], dx[n, t], activation)
                 else:

@@ -27,8 +27,8 @@ class Call(NamedTuple):
     below: int = 0
 
 
-def floats(*shape):
-    return Spec(shape, "float32")
+def floats(*shape, dtype="float32"):
+    return Spec(shape, dtype)
 
 
 def calls(rows, features, pixels, channels, table, picked, product, convolved):
@@ -78,7 +78,9 @@ def calls(rows, features, pixels, channels, table, picked, product, convolved):
         ),
         "transpose_tiles": Call("transpose", (whole,), {"axes": (1, 0)}),
     }
-    found |= convolutions(*convolved)
+    a, b = floats(m, k, dtype="bfloat16"), floats(k, n, dtype="bfloat16")
+    found["matmul_short"] = Call("matmul", (a, b), {"transpose1": False, "transpose2": False})
+    found |= convolutions(*convolved, "tiled", "float32") | convolutions(*convolved, "short", "float16")
     for name, target, extra in (
         ("softmax_cross_entropy", whole, 0),
         ("sparse_softmax_cross_entropy", labels, features),
@@ -88,21 +90,24 @@ def calls(rows, features, pixels, channels, table, picked, product, convolved):
     return found
 
 
-def convolutions(images, side, channels, filters):
-    """{name: Call} of convolutions, by 3 x 3 (x 3) windows that hang over the edges, and of their gradients."""
+def convolutions(images, side, channels, filters, ending, dtype):
+    """{name: Call} of convolutions, by 3 x 3 (x 3) windows that hang over the edges, and of their gradients.
+
+    Volumes are one shorter than images along each axis, and as many fewer as they are deep.
+    """
     found = {}
     for axes in (2, 3):
         attributes = {"groups": 1, "strides": (1,) * axes, "dilation": (1,) * axes, "padding": (1,) * axes}
         images_now = images if axes == 2 else max(1, images // side)
-        spatial, window = (side,) * axes, (3,) * axes
-        x, y = floats(images_now, *spatial, channels), floats(images_now, *spatial, filters)
-        kernel, name = floats(*window, channels, filters), f"conv{axes}d"
+        spatial, window = (side + 2 - axes,) * axes, (3,) * axes
+        x, y = (floats(images_now, *spatial, last, dtype=dtype) for last in (channels, filters))
+        kernel, name = floats(*window, channels, filters, dtype=dtype), f"conv{axes}d"
         for suffix, inputs, extents in (
             ("", (x, kernel), spatial),
             ("_inputs_gradient", (y, kernel), spatial),
             ("_kernel_gradient", (x, y), window),
         ):
-            found[f"{name}{suffix}_tiled"] = Call(name + suffix, inputs, {**attributes, "extents": extents})
+            found[f"{name}{suffix}_{ending}"] = Call(name + suffix, inputs, {**attributes, "extents": extents})
     return found
 
 

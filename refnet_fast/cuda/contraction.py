@@ -19,6 +19,7 @@ from refnet_fast.cuda.tile import (
     finite,
     multiply_add,
     put,
+    put_one,
     wait,
 )
 
@@ -100,9 +101,9 @@ def product(a, b, y, sizes, leads, steps, rows_of, terms_of, image, given, parti
             if i < rows and j < columns:
                 at = lead * leads[2] + i * steps[0] + j
                 if CUT:
-                    put(partial, part * y.size + at, min(4, columns - j), total, p * 4 * ACROSS + 4 * q)
+                    put(partial, part * y.size + at, min(4, columns - j), total, p * 4 * ACROSS + 4 * q, 4)
                 else:
-                    put(y, at, min(4, columns - j), total, p * 4 * ACROSS + 4 * q)
+                    put(y, at, min(4, columns - j), total, p * 4 * ACROSS + 4 * q, 4)
     if AGAIN_HERE and not finite(total, EACH):
         for p in range(LINES):
             for q in range(4 * ACROSS):
@@ -120,10 +121,9 @@ def sum_of_parts(a, b, y, sizes, leads, steps, rows_of, terms_of, image, given, 
         total = partial[at]
         for part in range(1, sizes[3]):
             total += partial[part * y.size + at]
-        task = index_of(at, y.shape)
-        y[task] = total
+        put_one(y, at, total)
         if AGAIN and total - total != 0:
-            definition((task,), a, b, given[0], given[1], given[2], y)
+            definition((index_of(at, y.shape),), a, b, given[0], given[1], given[2], y)
 
 
 def index3(at, shape):
@@ -234,11 +234,12 @@ class Product(NamedTuple):
         return [*inputs, *outputs, *numbers]
 
 
-def declare(op_name, name, product_of, when):
-    """Declares `product` as a kernel of an op.
+def declare(op_name, name, product_of, when, function=product):
+    """Declares a tiled product as a kernel of an op.
 
     Args:
         name: the kernel's.
+        function: `product`, or what takes its arguments.
         product_of: `product_of(call)`, a Product.
         when: `when(call)`, asked before there is a Product.
     """
@@ -248,7 +249,7 @@ def declare(op_name, name, product_of, when):
         return [((parts * size_of(call.outputs[0].shape) if parts > 1 else 1,), product_of(call).real.__name__)]
 
     first = Step(
-        product,
+        function,
         lambda call: product_of(call).grid,
         lambda call: (product_of(call).tile.threads,),
         constants=lambda call: product_of(call).constants(),

@@ -1,5 +1,7 @@
 """Convolution and its gradients as products of matrices that are never laid out: a's elements are found in the image itself."""
 
+import functools
+
 from refnet.definition import size_of
 from refnet.ops.convolution import conv2d_inputs_gradient_loop, conv2d_kernel_gradient_loop, conv2d_loop
 from refnet_fast.cuda.contraction import Product, declare, numpy_type, real
@@ -95,20 +97,22 @@ def options(axes, definition, index_of, **given):
     }
 
 
-def declare_family(name, definitions, index_of):
-    """Declares a convolution, its inputs gradient and its kernel gradient."""
+def products(name, definitions, index_of):
+    """{op: `product_of`, as `declare` takes it} of a convolution, its inputs gradient and its kernel gradient."""
     makers = {"": window_rows, "_inputs_gradient": pixel_rows, "_kernel_gradient": tap_rows}
-    for (suffix, maker), definition in zip(makers.items(), definitions):
-
-        def product_of(call, maker=maker, definition=definition):
-            return maker(call, definition, index_of)
-
-        def worth_tiles(call, product_of=product_of):
-            if not real(call) or 0 in (*call.inputs[0].shape, *call.inputs[1].shape, *call.outputs[0].shape):
-                return False
-            return simulated() or call.attributes["groups"] == 1 or product_of(call).columns >= FEWEST
-
-        declare(name + suffix, f"{name}{suffix}_tiled", product_of, worth_tiles)
+    return {
+        name + suffix: functools.partial(maker, definition=definition, index_of=index_of)
+        for (suffix, maker), definition in zip(makers.items(), definitions)
+    }
 
 
-declare_family("conv2d", (conv2d_loop, conv2d_inputs_gradient_loop, conv2d_kernel_gradient_loop), index4)
+def worth_tiles(call, product_of):
+    """Whether there is something to do, and the filters of a group fill a good part of a tile."""
+    if 0 in (*call.inputs[0].shape, *call.inputs[1].shape, *call.outputs[0].shape):
+        return False
+    return simulated() or call.attributes["groups"] == 1 or product_of(call).columns >= FEWEST
+
+
+IMAGES = products("conv2d", (conv2d_loop, conv2d_inputs_gradient_loop, conv2d_kernel_gradient_loop), index4)
+for name, product_of in IMAGES.items():
+    declare(name, f"{name}_tiled", product_of, lambda call, of=product_of: real(call) and worth_tiles(call, of))

@@ -4,20 +4,23 @@ A kernel's text depends on the op, the ranks and the kinds of its arguments; sha
 come with their strides, so transposed, broadcast and sliced views cost no copy.
 """
 
+import ast
 import contextlib
 import functools
 import importlib.metadata
+import inspect
 import textwrap
 
 import numpy as np
 
-from refnet import dtypes
+from refnet import dtypes, scalars
 from refnet.definition import View, row_major, size_of
+from refnet_fast import fuse as fuse_on_cpu
 from refnet_fast.build import load
 from refnet_fast.cuda import numbers, target
 from refnet_fast.cuda.device import array_at, calls
 from refnet_fast.derive import Placed, Translator
-from refnet_fast.fuse import WIDE, node_lines
+from refnet_fast.fuse import NARROW, WIDE, mode_of, node_lines
 
 THREADS = 128  # in a block
 CLEAR = 2**62  # what a flag holds while no check is violated
@@ -72,6 +75,10 @@ class Launch:
             kernel, arguments = dispatcher(self.text), [on_device(a) for a in self.arguments]
             # Configured each time: the simulator keeps one configuration for all.
             self._ready = lambda stream: kernel[self.grid, self.block, stream](*arguments)
+            if target.simulated():
+                from refnet_fast.cuda.simulator import in_turns
+
+                self._ready = in_turns(self._ready)
             with contextlib.nullcontext() if target.simulated() else target.compiling(contract=self.contract):
                 self._ready(stream)
             return
@@ -231,20 +238,55 @@ class Strided(Placed):
 
 
 class Emitted:
-    """What `fuse.node_lines` asks for, answered for the device: everything is computed wide and rounded at each node."""
+    """What `fuse.node_lines` asks for, answered for the device: float32 is computed in float32, all else wide and rounded."""
 
     def __init__(self, kernel):
         self.kernel = kernel
 
     def mode(self, node):
-        return WIDE
+        return WIDE if counts(node.op.scalar) else mode_of(node)
 
     def function(self, scalar, attributes, mode):
-        return self.kernel.function(scalar)
+        if mode == WIDE:
+            return self.kernel.function(scalar)
+        self.kernel.imports.update(narrow_texts(scalar, tuple(attributes)))
+        return f"{scalar.__name__}_{mode}"
 
     def rounded(self, dtype, result):
         self.kernel.imports[dtype] = f"from refnet_fast.cuda.numbers import as_{dtype}"
         return f"as_{dtype}({result})"
+
+
+@functools.cache
+def counts(scalar):
+    """Whether a scalar definition has a loop, whose numbers must stay integers."""
+    return any(isinstance(part, ast.For) for part in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(scalar)))))
+
+
+class Narrow(fuse_on_cpu.Emitted):
+    """Scalar definitions in float32, as device functions; otherwise as on the CPU."""
+
+    def function(self, function, attributes, mode):
+        name = f"{function.__name__}_{mode}"
+        if name not in self.imports and name not in self.texts:
+            self.add(name, function, attributes, mode)
+        return name
+
+    def add(self, name, function, attributes, mode):
+        if function.__module__ == scalars.__name__:
+            self.imports[name] = f"{name} = short[{function.__name__!r}]"
+            return
+        super().add(name, function, attributes, mode)
+        self.texts[name] = "@jit\n" + self.texts[name].partition("\n")[2]
+
+
+@functools.cache
+def narrow_texts(scalar, attributes):
+    """{name: text} of a scalar definition in float32 and of all that it calls."""
+    emitted = Narrow()
+    emitted.function(scalar, attributes, NARROW)
+    head = "from numpy import float32\nfrom refnet_fast.cuda.numbers import jit, select, short"
+    return {"float32 functions": head, **emitted.imports, **emitted.texts}
 
 
 def fuse(nodes, operand_of, joined, guard=None):

@@ -16,6 +16,7 @@ FAMILIES = (
     "contraction",
     "convolution",
     "convolution3d",
+    "short_product",
     "activation",
     "reduction",
     "extremum",

@@ -3,6 +3,7 @@
 In the simulator they are plain Python on NumPy's scalars, as in the reference engine.
 """
 
+import inspect
 import math
 
 import numpy as np
@@ -143,3 +144,43 @@ else:
     globals().update(
         {f"as_{name}": dtypes.as_numpy(name).type for name in dtypes.ALL if name != "bfloat16"}, as_bfloat16=bfloat16
     )
+
+# ---- in float32
+
+
+def jit(function):
+    """The function as device functions call it."""
+    if simulated():
+        return function
+    from numba import cuda
+
+    return cuda.jit(device=True)(function)
+
+
+@jit
+def select(test, one, other):
+    """One of two numbers that are both known."""
+    return one if test else other
+
+
+# Functions that NVIDIA's library has for float32; the others are computed in float64 and rounded.
+OWN = ("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sin", "cos", "erf")
+OF_ANY = ("isnan", "larger", "lowest", "truncate", "floor_divide", "remainder")  # the same for every type
+
+
+def _in_float32(name):
+    """A function of refnet.scalars on float32."""
+    function = FUNCTIONS[name]
+    if name in OF_ANY:
+        return function
+    if name == "divide" and not simulated():
+        return jit(lambda x, y: x / y)
+    if name in OWN and not simulated():
+        own = getattr(math, name)
+        return jit(lambda x: own(x))
+    if len(inspect.signature(getattr(scalars, name)).parameters) == 2:
+        return jit(lambda x, y: np.float32(function(np.float64(x), np.float64(y))))
+    return jit(lambda x: np.float32(function(np.float64(x))))
+
+
+short = {name: _in_float32(name) for name in FUNCTIONS}

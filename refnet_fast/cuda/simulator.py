@@ -4,6 +4,8 @@ Integers wrap around when they are stored, where NumPy refuses those that do not
 running block by `inside()`, as the simulator puts its `cuda` into the kernel's own module alone.
 """
 
+import sys
+
 import numpy as np
 from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
 from numba.cuda.simulator.kernel import _get_kernel_context as inside  # what `cuda` is in a kernel while it runs
@@ -18,6 +20,23 @@ class SimulatedArray(FakeCUDAArray):
 
     def __setitem__(self, index, value):
         self._ary[index] = np.asarray(value).astype(self._ary.dtype)
+
+
+TURN = 2e-4  # seconds
+
+
+def in_turns(launch):
+    """A launch whose threads take turns more often: the simulator waits for them in a loop that keeps Python's lock for a whole turn."""
+
+    def launched(stream):
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(TURN)
+        try:
+            launch(stream)
+        finally:
+            sys.setswitchinterval(before)
+
+    return launched
 
 
 def rounding(dtype):

@@ -96,8 +96,11 @@ if simulated():
                 x, y = left[at + p // 4 * apart + p % 4], right[beside + q // 4 * along + q % 4]
                 total[p * 4 * across + q] += x * y
 
-    def put(array, at, count, total, first):
+    def put(array, at, count, total, first, width):
         flat(array, at, count)[:] = total[first : first + count]
+
+    def put_one(array, at, value):
+        flat(array, at)[0] = value
 
     def finite(total, count):
         return bool(np.isfinite(total[:count]).all())
@@ -228,23 +231,42 @@ else:
         signature = types.void(total, left, types.int64, apart, right, types.int64, along, down, across)
         return signature, build
 
+    def store(context, builder, array, place, value, kind):
+        """Rounds a value to an array's dtype and stores it."""
+        if array.dtype == types.bfloat16:  # Numba's cast calls a library, which would have to be linked
+            word = ir.IntType(16)
+            rounded = instruction(builder, "cvt.rn.bf16.f32 $0, $1;", "=h,f", [value], word)
+            builder.store(rounded, builder.bitcast(place, word.as_pointer()))
+        else:
+            store_item(context, builder, array, context.cast(builder, value, kind, array.dtype), place)
+
     @intrinsic
-    def put(typing, array, at, count, total, first):
-        """array[at], array[at + 1], ... become the elements of total from `first` on: `count` of them, at most four."""
-        if not literal(first):
+    def put_one(typing, array, at, value):
+        """array[at] becomes a value of float32 or float64, rounded."""
+
+        def build(context, builder, signature, arguments):
+            place = pointer(context, builder, array, arguments[0], arguments[1])
+            store(context, builder, array, place, arguments[2], value)
+            return context.get_dummy_value()
+
+        return types.void(array, types.int64, value), build
+
+    @intrinsic
+    def put(typing, array, at, count, total, first, width):
+        """array[at], array[at + 1], ... become the elements of total from `first` on: `count` of them, at most `width`."""
+        if not literal(first, width):
             return None
 
         def build(context, builder, signature, arguments):
-            array_, at_, count_, total_, _ = arguments
-            for n in range(4):
+            array_, at_, count_, total_, *_ = arguments
+            for n in range(width.literal_value):
                 value = builder.load(pointer(context, builder, total, total_, first.literal_value + n))
                 with builder.if_then(builder.icmp_signed(">", count_, ir.Constant(LONG, n))):
                     place = pointer(context, builder, array, array_, builder.add(at_, ir.Constant(LONG, n)))
-                    value = context.cast(builder, value, total.dtype, array.dtype)
-                    store_item(context, builder, array, value, place)
+                    store(context, builder, array, place, value, total.dtype)
             return context.get_dummy_value()
 
-        return types.void(array, types.int64, types.int64, total, first), build
+        return types.void(array, types.int64, types.int64, total, first, width), build
 
     @intrinsic
     def finite(typing, total, count):

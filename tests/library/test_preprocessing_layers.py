@@ -176,3 +176,85 @@ def test_random_layers_train_inside_of_a_model():
     assert np.isfinite(model.fit(x, np.ones(8), epochs=2, batch_size=4, verbose=0).history["loss"]).all()
     y = ops.image.affine_transform(x, np.tile([1, 0, 0.5, 0, 1, 0.25, 0, 0], (8, 1)))
     assert y.shape == x.shape
+
+
+PICTURES = np.random.default_rng(5).uniform(0, 255, (40, 6, 5, 3)).astype("float32")
+
+
+def test_contrast_fills_the_range_and_leaves_flat_channels() -> None:
+    x = np.array([[[2.0, 7.0]], [[4.0, 7.0]]], "float32")
+    for training in (True, False):
+        assert layers.AutoContrast((0, 10))(x, training=training).tolist() == [[[0, 7]], [[10, 7]]]
+
+
+def test_posterization_keeps_bits() -> None:
+    x = np.arange(256, dtype="float32").reshape(16, 16, 1)
+    for bits in (1, 4, 8):
+        assert len(np.unique(layers.RandomPosterization((bits, bits))(x))) == 2**bits
+    counts = {len(np.unique(layers.RandomPosterization((1, 4), seed=i)(x))) for i in range(12)}
+    assert counts == {2, 4, 8}
+    with pytest.raises(ArgumentError, match="a number of bits, an integer"):
+        layers.RandomPosterization(2.5)
+
+
+def test_sharpening_and_blurring_are_opposite_and_keep_flat_images() -> None:
+    flat = np.full((1, 7, 7, 1), 5.0, "float32")
+    inner = (slice(None), slice(1, -1), slice(1, -1))
+    for layer in (layers.RandomSharpness((1.0, 1.0)), layers.RandomGaussianBlur((1.0, 1.0), 3, (0.7, 0.7))):
+        np.testing.assert_allclose(layer(flat)[inner], 5, rtol=1e-5)
+    spread = np.std(PICTURES[inner])
+    assert np.std(layers.RandomSharpness((0.0, 0.0))(PICTURES)[inner]) < spread
+    assert np.std(layers.RandomGaussianBlur((1.0, 1.0), 5, (1.0, 1.0))(PICTURES)[inner]) < spread
+    assert np.std(layers.RandomSharpness((1.0, 1.0), (-1e4, 1e4))(PICTURES)[inner]) > spread
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_erasing_fills_one_rectangle_of_chosen_images(data_format: str) -> None:
+    last = data_format == "channels_last"
+    x = PICTURES if last else np.moveaxis(PICTURES, -1, 1).copy()
+    y = layers.RandomErasing(1.0, (0.2, 0.4), [-1.0, -2.0, -3.0], (-9, 255), data_format=data_format)(x)
+    y = y if last else np.moveaxis(y, 1, -1)
+    gone = y[..., 0] == -1
+    assert 5 < gone.any((1, 2)).sum() < 35  # half of 40
+    for image, there in zip(y, gone):
+        if there.any():
+            rows, columns = np.nonzero(there.any(1))[0], np.nonzero(there.any(0))[0]
+            assert there[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()
+            assert (image[there] == [-1, -2, -3]).all() and 2 <= len(rows) <= 4 and 2 <= len(columns) <= 4
+    assert layers.RandomErasing((1.0, 1.0))(PICTURES, training=False).tolist() == PICTURES.tolist()
+    noise = layers.RandomErasing((1.0, 1.0), (1.0, 1.0))(PICTURES)
+    assert noise.min() == 0 and noise.max() == 255 and 0.4 < (noise == 0).mean() < 0.6
+    with pytest.raises(ArgumentError, match="fill_value is None, a number or three of them"):
+        layers.RandomErasing(fill_value=[1.0, 2.0])
+
+
+def test_perspective_keeps_the_first_corner_and_moves_the_others() -> None:
+    x = np.tile(np.arange(9, dtype="float32")[:, None, None], (1, 9, 1))
+    moved = layers.RandomPerspective((1.0, 1.0), 0.3, seed=3)(x)
+    assert moved[0, 0, 0] == 0 and not np.allclose(moved, x)
+    np.testing.assert_allclose(layers.RandomPerspective(1.0, 0.0)(x), x, atol=1e-4)
+    with pytest.raises(ArgumentError, match="scale must be a number from 0 to 1"):
+        layers.RandomPerspective(scale=2.0)
+
+
+def test_a_pipeline_is_its_layers_one_after_the_other() -> None:
+    made = layers.Pipeline(
+        [layers.AutoContrast(), layers.RandomErasing((1.0, 1.0), fill_value=0.0), layers.Rescaling(1 / 255)]
+    )
+    still = made(PICTURES, training=False)
+    np.testing.assert_array_equal(still, layers.Rescaling(1 / 255)(layers.AutoContrast()(PICTURES)))
+    assert not np.array_equal(made(PICTURES), still)  # as in Keras, a call on arrays trains
+    again = layers.Pipeline.from_config(made.get_config())
+    assert [type(x) for x in again.layers] == [type(x) for x in made.layers]
+    inside = models.Sequential([Input((6, 5, 3)), made, layers.Flatten()])
+    np.testing.assert_array_equal(inside.predict(PICTURES, verbose=0), still.reshape(40, -1))
+    with pytest.raises(ArgumentError, match="takes a list of layers"):
+        layers.Pipeline(layers.Flatten())
+    with pytest.raises(ArgumentError, match="the config has no list of layers"):
+        layers.Pipeline.from_config({})
+
+
+def test_jitter_is_its_four_layers() -> None:
+    step = layers.RandomColorJitter((0, 255), brightness_factor=(0.2, 0.2), seed=4)
+    np.testing.assert_array_equal(step(PICTURES), layers.RandomBrightness((0.2, 0.2), seed=4)(PICTURES))
+    assert len(layers.RandomColorJitter((0, 255), 0.1, 0.1, 0.1, 0.1).steps) == 4

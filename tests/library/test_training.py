@@ -221,6 +221,9 @@ class Watched:
     def __init__(self, inner: Any, before: Any):
         self.inner, self.before, self.program, self.run = inner, before, inner.program, inner.run
 
+    def fed(self, data: Any, size: int) -> Any:
+        return self.inner.fed(data, size)
+
     def run_batches(self, data: Any, order: Any, size: int, start: int, stop: int, **more: Any) -> int:
         stop = self.before(order, start, stop)
         at: int = self.inner.run_batches(data, order, size, start, stop, **more)

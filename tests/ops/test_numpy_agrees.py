@@ -8,6 +8,7 @@ import scipy.special
 
 from refnet import ops
 from refnet.engine import reference
+from refnet.errors import ShapeError
 from refnet.graph import Tensor
 from refnet.program import Program
 
@@ -226,3 +227,20 @@ def test_how_much_was_compared(capsys):
     with capsys.disabled():
         print(f"\nNumPy, composites: {len(SAME)} ops, {calls} calls compared")
     assert len(SAME) >= 75
+
+
+def test_a_derivative_along_a_direction():
+    a, b = RNG.normal(size=(3, 4)), RNG.normal(size=(4, 2))
+    da, db = RNG.normal(size=(3, 4)), RNG.normal(size=(4, 2))
+    value, change, aux = ops.jvp(
+        lambda p: ({"m": ops.tanh(ops.matmul(p["a"], p["b"])), "one": np.ones(2)}, p["a"]),
+        ({"a": a, "b": b},),
+        ({"a": da, "b": db},),
+        has_aux=True,
+    )
+    np.testing.assert_allclose(value["m"], np.tanh(a @ b), rtol=1e-12)
+    np.testing.assert_allclose(change["m"], (da @ b + a @ db) * (1 - np.tanh(a @ b) ** 2), rtol=1e-10)
+    np.testing.assert_array_equal(change["one"], [0, 0])
+    np.testing.assert_array_equal(aux, a)
+    with pytest.raises(ShapeError, match="does not move"):
+        ops.jvp(ops.sin, (a,), (b,))

@@ -287,6 +287,23 @@ def test_colours_by_fixed_amounts() -> None:
     same("Solarization", IMAGES, {"value_range": (0, 1)})
 
 
+def test_filters_and_patches_by_fixed_amounts() -> None:
+    x, first = 255 * IMAGES, np.moveaxis(255 * IMAGES, -1, 1).copy()
+    same("AutoContrast", x, {}, atol=1e-3)
+    same("AutoContrast", IMAGES, {"value_range": (0, 2)})
+    for bits in (1, 3, 8):
+        same("RandomPosterization", x, {"factor": (bits, bits)}, atol=1e-3)
+    for factor in (0.0, 0.3, 0.5, 1.0):
+        same("RandomSharpness", x, {"factor": (factor, factor)}, atol=1e-3)
+    same("RandomGaussianBlur", x, {"factor": (1.0, 1.0), "sigma": (0.7, 0.7)}, atol=1e-3)
+    more = {"factor": (1.0, 1.0), "kernel_size": 5, "sigma": (0.7, 0.7), "data_format": "channels_first"}
+    same("RandomGaussianBlur", first, more, atol=1e-3)
+    same("RandomColorJitter", x, {"brightness_factor": (0.2, 0.2), "contrast_factor": (0.0, 0.0)}, atol=1e-3)
+    same("RandomErasing", x, {"factor": (1.0, 1.0), "scale": (1.0, 1.0), "fill_value": 7}, atol=1e-3)
+    same("RandomErasing", x, {"factor": (0.0, 0.0)}, atol=1e-3)
+    same("RandomPerspective", x, {"scale": 0.0}, atol=1e-3)
+
+
 def test_a_hue_is_turned_either_way() -> None:
     theirs = [numpy(keras.layers.RandomHue((0.3, 0.3), (0, 1), seed=i)(IMAGES[:1])) for i in range(10)]
     for i in range(5):
@@ -350,6 +367,8 @@ def test_boundaries_that_are_learned() -> None:
 
 
 LAYERS = [
+    *("AutoContrast", "Pipeline", "RandomColorJitter", "RandomErasing", "RandomGaussianBlur", "RandomPerspective"),
+    *("RandomPosterization", "RandomSharpness"),
     "CategoryEncoding",
     "CenterCrop",
     "Discretization",
@@ -403,7 +422,16 @@ def test_files_of_models_that_prepare_their_data(writer: int, tmp_path: pathlib.
         k.layers.RandomHue(0.1),
     ]
     layers += [k.layers.RandomSaturation(0.3), k.layers.RandomColorDegeneration(0.3), k.layers.Solarization(0.1, 0.2)]
-    layers += [k.layers.Resizing(4, 5), k.layers.CenterCrop(3, 3), scaled, k.layers.Flatten(), k.layers.Dense(2)]
+    layers += [k.layers.AutoContrast((0, 1)), k.layers.RandomPosterization(4), k.layers.RandomSharpness(0.3)]
+    layers += [k.layers.RandomGaussianBlur(0.5), k.layers.RandomColorJitter((0, 1), 0.1, 0.2, 0.3, 0.1)]
+    layers += [
+        k.layers.RandomErasing(0.5),
+        k.layers.Resizing(4, 5),
+        k.layers.CenterCrop(3, 3),
+        scaled,
+        k.layers.Flatten(),
+        k.layers.Dense(2),
+    ]
     photos = k.Sequential([k.Input((7, 9, 3)), *layers])
     for model, x in ((photos, IMAGES), (table, RANDOM.random((5, 4)).astype("float32"))):
         path = str(tmp_path / f"{model.name}.keras")

@@ -24,7 +24,8 @@ class Work(NamedTuple):
         shape: of one sample.
         layers: as told above; the last one's activation is left to the program, which knows its loss.
         loss: 'squared error', 'absolute error', 'softmax cross-entropy' (integer labels) or 'sigmoid cross-entropy'.
-        input: 'normal', 'words' (integers below the embedding's number) or 'one-hot' (of the last axis).
+        input: 'normal', 'words' (integers below the embedding's number), 'one-hot' (of the last axis) or 'multi-hot' (some 120 ones
+            in a sample, as many as a review has different words).
     """
 
     name: str
@@ -43,6 +44,9 @@ class Work(NamedTuple):
             x = random.integers(0, self.layers[0][1], (count, *self.shape)).astype(np.int32)
         elif self.input == "one-hot":
             x = np.eye(self.shape[-1], dtype=np.float32)[random.integers(0, self.shape[-1], (count, *self.shape[:-1]))]
+        elif self.input == "multi-hot":
+            x = np.zeros((count, *self.shape), np.float32)
+            np.put_along_axis(x, random.integers(0, self.shape[-1], (count, 120)), 1, axis=-1)
         else:
             x = random.standard_normal((count, *self.shape), dtype=np.float32)
         units = self.layers[-1][1]
@@ -87,6 +91,15 @@ WORKS = {
         Work("Boston 13-64-64-1 batch 1", (13,), (*perceptron(64, 64), *ONE), 1, 1000, "squared error"),
         Work("MNIST 784-512-10 batch 128", (784,), (*perceptron(512), *TEN), 128, 60, "softmax cross-entropy"),
         Work("IMDB 10000-16-16-1 batch 512", (10000,), (*perceptron(16, 16), *ONE), 512, 10, "sigmoid cross-entropy"),
+        Work(
+            "IMDB 10000-16-16-1 index lists batch 512",
+            (10000,),
+            (*perceptron(16, 16), *ONE),
+            512,
+            10,
+            "sigmoid cross-entropy",
+            "multi-hot",
+        ),
         Work(
             "MNIST convnet 32-64-64 batch 64",
             (28, 28, 1),
@@ -194,7 +207,7 @@ LADDERS = {
         Ladder("dense, batch 128, width", 64, lambda n: _table(n, 128, n, n)),
         Ladder("convnet 32x32, batch", 4, lambda n: _image(32, n, 32)),
         Ladder("convnet 32x32, width", 8, lambda n: _image(32, 32, n)),
-        Ladder("convnet batch 16, image size", 16, lambda n: _image(n, 16, 32)),
+        Ladder("convnet batch 16, image size", 32, lambda n: _image(n, 16, 32)),
         Ladder(
             "separable batch 16, image size",
             16,

@@ -1,12 +1,17 @@
-"""Every primitive in the simulator gives the reference's bits: the kernel's text, its indices, strides and stores are right."""
+"""Every primitive in the simulator gives the reference's bits: the kernel's text, its indices, strides and stores are right.
+
+But what tuned kernels serve, and elementwise float32, which is computed in float32: these are held to their certificates.
+"""
 
 import numpy as np
 import pytest
 
 import refnet_fast  # noqa: F401  (registers the engines)
-from refnet.engine import get_engine, reference
+from refnet.engine import reference
+from refnet.testing import hold
 from refnet.testing.draw import Seeded
 from refnet.testing.strategies import case, primitives
+from refnet_fast.cuda.engine import CudaEngine
 
 
 @pytest.mark.parametrize("name", primitives())
@@ -15,7 +20,12 @@ def test_the_bits_of_the_reference(name):
         call = case(name, Seeded((name, seed), exotic=True))
         arrays = [np.asarray(a) for a in call.arrays]
         expected = reference.compute(call.op, arrays, call.attributes)
-        got = get_engine("cuda-sim").compute(call.op, arrays, call.attributes)
+        engine = CudaEngine("cuda-sim")
+        got = engine.compute(call.op, arrays, call.attributes)
+        short = call.op.scalar is not None and {a.dtype.name for a in (*arrays, *expected)} <= {"float32", "bool"}
+        if short or any(launch.step for running in engine._eager.values() for launch in running.launches):
+            assert hold(call.op, engine, arrays, call.attributes, got) <= 1
+            continue
         for y, due in zip(got, expected, strict=True):
             assert y.dtype == due.dtype and y.shape == due.shape
             wide = (lambda a: a.astype("float64")) if due.dtype.name == "bfloat16" else (lambda a: a)

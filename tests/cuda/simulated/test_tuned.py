@@ -9,7 +9,7 @@ from refnet import dtypes, ops  # noqa: F401  (declares the ops)
 from refnet.definition import Op
 from refnet.engine import get_engine
 from refnet.testing import hold
-from refnet_fast.cuda import calls, kernels, rows
+from refnet_fast.cuda import calls, contraction, kernels, rows, short_product
 from refnet_fast.cuda.calls import LARGE, TINY, USUAL
 from refnet_fast.cuda.engine import CudaEngine
 
@@ -58,6 +58,44 @@ def test_matmul_by_tiles(transpose1, transpose2):
     assert 0 < hold(op, engine, [a, b], attributes, [y], tasks) <= 1
     expected = (a.T if transpose1 else a).astype(float) @ (b.T if transpose2 else b)
     np.testing.assert_allclose(y, expected, rtol=0, atol=1e-4)  # no element is left out; the certificate says how exact
+
+
+@pytest.mark.parametrize(
+    "transpose1, transpose2, dtype",
+    [(False, False, "float16"), (True, False, "bfloat16"), (False, True, "float16")],
+)
+def test_matmul_on_tensor_cores_in_runs_of_eight(transpose1, transpose2, dtype, monkeypatch):
+    """What the fragments of each of four warps hold, as the matrices lie and turned; more than one set of terms."""
+    monkeypatch.setattr(short_product, "SIMULATED", short_product.WarpTile(2, 2, 1, 2, 32, 2))
+    rows, inner, columns = 24, 40, 24
+    a = generator.standard_normal((inner, rows) if transpose1 else (rows, inner)).astype(dtypes.as_numpy(dtype))
+    b = generator.standard_normal((columns, inner) if transpose2 else (inner, columns)).astype(dtypes.as_numpy(dtype))
+    attributes = {"transpose1": transpose1, "transpose2": transpose2}
+    op = Op.named["matmul"]
+    y = computed(op, [a, b], attributes)
+    tasks = [(0, i, j) for i in range(rows) for j in range(i % 3, columns, 3)]
+    assert 0 < hold(op, get_engine("cuda-sim"), [a, b], attributes, [y], tasks) <= 1
+
+
+def test_tiles_divide_evenly_among_threads():
+    """Every thread copies as many elements, or runs of eight, as any other; hardware's tiles never run in the simulator."""
+    for tile in (contraction.LARGE, contraction.IMAGES, contraction.MIDDLE, contraction.NARROW, contraction.LARGE64):
+        assert tile.rows * tile.depth % tile.threads == tile.columns * tile.depth % tile.threads == 0
+    for tile in (short_product.LARGE, short_product.MIDDLE, short_product.SIMULATED):
+        for run in (1, short_product.RUN):
+            assert (
+                tile.rows * tile.depth % (run * tile.threads) == tile.columns * tile.depth % (run * tile.threads) == 0
+            )
+
+
+def test_a_window_over_the_edge_meets_an_infinite_filter():
+    """Padding multiplies nothing: 0 times infinity is not in the sum."""
+    x, kernel = np.ones((1, 4, 3, 2), "float32"), np.ones((3, 3, 2, 9), "float32")
+    kernel[0, :, :, 4] = np.inf  # the taps that the first row's windows lay over the edge
+    attributes = {"groups": 1, "strides": (1, 1), "dilation": (1, 1), "padding": (1, 1), "extents": (4, 3)}
+    y = computed(Op.named["conv2d"], [x, kernel], attributes)
+    assert np.isfinite(y[:, 0]).all() and np.isposinf(y[:, 1:, :, 4]).all()
+    assert hold(Op.named["conv2d"], get_engine("cuda-sim"), [x, kernel], attributes, [y]) == 0
 
 
 def test_softmax_of_long_rows():

@@ -1,0 +1,187 @@
+"""What a layer keeps: its weights, those of the layers inside it, and whether training changes them."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from refnet import dtypes, mixed_precision
+from refnet.annotations import Array
+from refnet.arrays import as_array
+from refnet.errors import ArgumentError, DtypeError, ShapeError
+from refnet.graph import Variable
+from refnet.registration import take_room
+from refnet.structure import flatten
+
+
+class Weighted:
+    """The part of a layer that has to do with weights."""
+
+    name: str
+    built: bool
+    dtype_policy: mixed_precision.DTypePolicy
+    _trainable: bool
+    _own: list[Variable]
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the weights."""
+        return self.dtype_policy.variable_dtype
+
+    variable_dtype = dtype
+
+    @property
+    def compute_dtype(self) -> str:
+        """The dtype that floating inputs and weights are cast to before anything is computed."""
+        return self.dtype_policy.compute_dtype
+
+    def add_weight(
+        self,
+        shape: Any = None,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """A new variable of the layer.
+
+        Args:
+            shape: its shape; () if None.
+            initializer: a name, an initializer or a function (shape, dtype) -> array; glorot_uniform if None (zeros for
+                dtypes that are not floating).
+            autocast: whether a layer with a mixed policy reads it cast to the dtype of the computation.
+            regularizer: a function of the variable whose value is added to the loss.
+            constraint: a name, or a function from the updated variable to the one that is kept.
+        Raises:
+            ShapeError: a dimension that is not known yet.
+        """
+        from refnet import constraints, engine, initializers, regularizers
+
+        shape = () if shape is None else shape if isinstance(shape, (tuple, list)) else (shape,)
+        if any(d is None for d in shape):
+            raise ShapeError(
+                f"{self.name}: the weight {name or ''} would have shape {tuple(shape)}; every dimension of a weight must be "
+                "known. Give Input the dimensions that weights depend on."
+            )
+        shape = tuple(int(d) for d in shape)
+        dtype = self.dtype if dtype is None else dtypes.standardize(dtype)
+        penalty, constraint = regularizers.get(regularizer), constraints.get(constraint)
+        if initializer is None:
+            initializer = "glorot_uniform" if dtypes.is_floating(dtype) else "zeros"
+        if take_room(f"{self.name}/{name or 'variable'}", math.prod(shape)):
+            value = np.zeros(shape, dtypes.as_numpy(dtype))  # a file's values take its place
+        else:
+            with engine.eager_on_current():
+                value = np.asarray(initializers.get(initializer)(shape, dtype=dtype))
+        if value.shape != shape:
+            raise ShapeError(f"{self.name}: the initializer of {name} gave shape {value.shape}; {shape} was asked for.")
+        variable = Variable(
+            value,
+            dtype,
+            trainable,
+            f"{self.name}/{name or 'variable'}",
+            penalty,
+            constraint,
+        )
+        variable.autocast = bool(autocast)
+        self._own.append(variable)
+        return variable
+
+    def own_layers(self) -> list[Any]:
+        """The layers held in attributes, directly or in lists, tuples and dicts."""
+        hidden = ("calls", "_own", "_programs", "_arguments")
+        held = [x for name, value in vars(self).items() if name not in hidden for x in flatten(value)]
+        return list(dict.fromkeys(x for x in held if isinstance(x, Weighted) and x is not self))
+
+    def all_layers(self) -> list[Any]:
+        """This layer and every layer inside it, each once, outer before inner."""
+        order: dict[Any, None] = {}
+        todo: list[Any] = [self]
+        while todo:
+            layer = todo.pop()
+            if layer not in order:
+                order[layer] = None
+                todo += reversed(layer.own_layers())
+        return list(order)
+
+    @property
+    def own_weights(self) -> list[Variable]:
+        """This layer's variables without those of layers inside it; trainable ones first."""
+        return [v for v in self._own if v.trainable] + [v for v in self._own if not v.trainable]
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All variables, of inner layers too, in the order of get_weights."""
+        return list(dict.fromkeys(v for layer in self.all_layers() for v in layer.own_weights))
+
+    variables = weights
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """The variables that training would change if the model were compiled now."""
+        layers = [layer for layer in self.all_layers() if layer.trainable]
+        return list(dict.fromkeys(v for layer in layers for v in layer.own_weights if v.trainable))
+
+    trainable_variables = trainable_weights
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """The other variables."""
+        trained = set(self.trainable_weights)
+        return [v for v in self.weights if v not in trained]
+
+    non_trainable_variables = non_trainable_weights
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the weights. Setting it sets the layers inside too; `compile` reads it."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for layer in self.all_layers():
+            layer._trainable = bool(value)
+
+    def count_params(self) -> int:
+        """The number of elements of all weights."""
+        if not self.built:
+            raise ArgumentError(
+                f"{self.name} has no weights yet: it is built by its first call, or by build(input_shape)."
+            )
+        return sum(int(np.prod(v.shape)) for v in self.weights)
+
+    def get_weights(self) -> list[Array]:
+        """Copies of the weights' values."""
+        return [v.numpy() for v in self.weights]
+
+    def set_weights(self, weights: Iterable[Any]) -> None:
+        """Sets all weights, in the order of get_weights.
+
+        Raises:
+            ArgumentError: another number of arrays.  ShapeError: an array of another shape. Nothing is set then.
+        """
+        try:
+            values, own = [as_array(w, f"{self.name}.set_weights: an array") for w in weights], self.weights
+        except DtypeError:
+            raise
+        except (TypeError, ValueError):  # no iterable, or rows of different lengths
+            raise ArgumentError(
+                f"{self.name}.set_weights takes a list of arrays, in the order of get_weights; got {weights!r}."
+            ) from None
+        if len(values) != len(own):
+            needs = ", ".join(f"{v.name} {v.shape}" for v in own) or "none"
+            hint = "" if self.built else " It is not built yet: call it once, or build(input_shape), first."
+            raise ArgumentError(f"{self.name}.set_weights needs {len(own)} arrays ({needs}); got {len(values)}.{hint}")
+        for variable, value in zip(own, values):
+            if value.shape != variable.shape:
+                raise ShapeError(
+                    f"{self.name}.set_weights: {variable.name} has shape {variable.shape}; got an array of shape {value.shape}."
+                )
+            if value.dtype.kind not in "biuf" and value.dtype.name != "bfloat16":
+                raise ArgumentError(f"{self.name}.set_weights: {variable.name} needs numbers; got dtype {value.dtype}.")
+        for variable, value in zip(own, values):
+            variable.set(value)

@@ -1,0 +1,81 @@
+"""Products with a matrix of zeros and ones that is given as lists: for each sample the places of its ones.
+
+`lists` is eight words: the addresses of `starts` (where each sample's list begins in `places`, int64), of `places` (int32, rising), of
+the order of the samples (0: as they are) and of the number of the step; then how many samples, places and entries of the order there
+are, and the samples of a batch. So a program's frames stay as they are from one fit to the next.
+
+A number that is not finite makes nan of a product with 0: `rest`, the sums of 0 * w, carries that into results which never meet it.
+"""
+
+import numpy as np
+from numba import carray, njit
+
+from refnet_fast.cpu.rows import add_row, copy_row
+from refnet_fast.native import pointer
+
+WORDS = 8
+
+
+@njit(error_model="numpy")
+def batch_of(lists):
+    """starts, places and order as arrays, and the first place of this step's batch in the order."""
+    step = carray(pointer(lists[3]), (1,), np.int64)[0]
+    starts = carray(pointer(lists[0]), (lists[4] + 1,), np.int64)
+    places = carray(pointer(lists[1]), (lists[5],), np.int32)
+    order = carray(pointer(lists[2]), (lists[6],), np.int64)
+    return starts, places, order, step * lists[7]
+
+
+@njit(error_model="numpy")
+def zero_products(w, rest, lo, hi):
+    """rest[j] = sum of 0 * w[k, j]: 0, or nan. One pass over w, a row at a time in vectors."""
+    rest[:] = 0
+    for k in range(w.shape[0]):
+        for j in range(w.shape[1]):
+            rest[j] += w.dtype.type(0) * w[k, j]
+
+
+@njit(error_model="numpy")
+def listed_product(lists, w, rest, y, lo, hi):
+    """Rows lo..hi of x w: each the sum of the rows of w that its list names. Bound: a row of w read for each one in x."""
+    starts, places, order, first = batch_of(lists)
+    for i in range(lo, hi):
+        sample = order[first + i] if order.size else first + i
+        copy_row(rest, y[i])
+        for at in range(starts[sample], starts[sample + 1]):
+            add_row(w[places[at]], y[i])
+
+
+@njit(error_model="numpy")
+def listed_gradient(lists, dy, dw, lo, hi):
+    """Rows lo..hi of x^T dy: row i of dy is added to the rows that list i names, list after list. Bound: dw written, and a row of
+    it read and written for each one in x."""
+    starts, places, order, first = batch_of(lists)
+    if lo < hi:
+        zero_products(dy, dw[lo], 0, 1)
+        for k in range(lo + 1, hi):
+            copy_row(dw[lo], dw[k])
+    for i in range(dy.shape[0]):
+        sample = order[first + i] if order.size else first + i
+        list_ = places[starts[sample] : starts[sample + 1]]
+        at = np.searchsorted(list_, lo) if lo > 0 else 0
+        while at < list_.size and list_[at] < hi:
+            add_row(dy[i], dw[list_[at]])
+            at += 1
+
+
+@njit(error_model="numpy")
+def scan(x, starts, places):
+    """Writes the lists of x's ones; returns how many there are, or -1 if an element is neither 0 nor 1 or `places` is full."""
+    count = 0
+    for i in range(x.shape[0]):
+        starts[i] = count
+        for k in range(x.shape[1]):
+            value = x[i, k]
+            if value != 0:
+                if value != 1 or count == places.size:
+                    return -1
+                places[count] = k
+                count += 1
+    starts[x.shape[0]] = count
+    return count

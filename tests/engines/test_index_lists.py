@@ -1,0 +1,131 @@
+"""Multi-hot inputs of fit as index lists: the product's certificate, its nan and infinity, and when they serve."""
+
+import numpy as np
+import pytest
+
+import refnet_fast
+from refnet import ops
+from refnet.engine import get_engine
+from refnet.graph import Mode, Tensor, Variable, trace
+from refnet.program import Program
+from refnet.testing.certificates import hold, named
+from refnet_fast import layers, lists, vm
+
+COLUMNS, UNITS, BATCH = 200, 3, 8
+NO_TURNS = {"transpose1": False, "transpose2": False}
+
+
+def multi_hot(samples: int, seed: int = 0) -> np.ndarray:
+    """Rows of a few ones; the first is empty."""
+    random = np.random.default_rng(seed)
+    x = np.zeros((samples, COLUMNS), "float32")
+    for row in x[1:]:
+        row[random.integers(0, COLUMNS, random.integers(1, 6))] = 1
+    return x
+
+
+class Products:
+    """x w, and with a given slope the gradient of w, as a program that the cpu engine runs batch by batch."""
+
+    def __init__(self, weights: np.ndarray, slope: np.ndarray):
+        weight, x = Variable(weights), Tensor((None, COLUMNS))
+        with trace.inside(collecting=True):
+            y = ops.matmul(x, weight)
+            (gradient,) = ops.gradients(ops.sum(ops.multiply(y, slope)), [weight])
+        self.program = Program([x], [y, gradient], [], Mode(True))
+        self.step = get_engine("cpu").prepare(self.program)
+
+    def run(self, x: np.ndarray, order: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        given = self.step.fed([x], BATCH)
+        assert isinstance(given[0], lists.IndexLists)
+        steps = len(x) // BATCH
+        y, gradient = np.zeros((len(x), UNITS), "float32"), np.zeros((steps * COLUMNS, UNITS), "float32")
+        assert self.step.run_batches(given, order, BATCH, 0, steps, [y, gradient]) == steps
+        return y, gradient.reshape(steps, COLUMNS, UNITS)
+
+
+def drawn(seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    return tuple(random.standard_normal(shape).astype("float32") for shape in ((COLUMNS, UNITS), (BATCH, UNITS)))
+
+
+def test_products_and_gradients_hold_their_certificates_in_any_order_of_samples() -> None:
+    x, (weights, slope), cpu, matmul = multi_hot(16), drawn(), get_engine("cpu"), named("matmul")
+    order = np.random.default_rng(2).permutation(16)
+    for taken in (None, order):
+        y, gradient = Products(weights, slope).run(x, taken)
+        rows = x if taken is None else x[taken]
+        hold(matmul, cpu, [rows, weights], NO_TURNS, [y])
+        for step in range(2):
+            batch = np.ascontiguousarray(rows[step * BATCH : (step + 1) * BATCH])
+            hold(matmul, cpu, [batch, slope], {"transpose1": True, "transpose2": False}, [gradient[step]])
+        assert np.abs(y).max() > 0.5 and np.abs(gradient).max() > 0.5
+
+
+def test_nan_and_infinity_meet_zeros_too() -> None:
+    x, (weights, slope) = multi_hot(BATCH), drawn()
+    unused = int(np.flatnonzero(x.sum(0) == 0)[0])
+    weights[unused, 0], weights[unused, 1], slope[0, 2] = np.nan, -np.inf, np.inf
+    y, gradient = Products(weights, slope).run(x)
+    assert np.isnan(y[:, :2]).all() and np.isfinite(y[:, 2]).all()  # 0 * nan and 0 * infinity are nan
+    assert np.isnan(gradient[0, :, 2]).all() and np.isfinite(gradient[0, :, :2]).all()
+
+
+def test_one_and_two_threads_train_to_the_same_bits() -> None:
+    x = multi_hot(520)  # the last batch is smaller, and dense
+    y = (x[:, :100].sum(1) > x[:, 100:].sum(1)).astype("float32")
+    weights = []
+    for threads in (1, 2):
+        vm.set_threads(threads)
+        try:
+            weights.append(trained(x, y).get_weights())
+        finally:
+            vm.set_threads(None)
+    assert all(np.array_equal(one, two) for one, two in zip(*weights, strict=True))
+
+
+def trained(x: np.ndarray, y: np.ndarray) -> refnet_fast.Sequential:
+    refnet_fast.utils.set_random_seed(1)
+    model = refnet_fast.Sequential(
+        [refnet_fast.Input(x.shape[1:]), layers.Dense(16, "relu"), layers.Dense(1, "sigmoid")]
+    )
+    model.compile(refnet_fast.optimizers.RMSprop(0.01), "binary_crossentropy")
+    with refnet_fast.use_engine("cpu"):
+        model.fit(x, y, batch_size=256, epochs=3, verbose=0)
+    return model
+
+
+def test_a_fit_sees_what_its_array_holds_when_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lists of one fit are not another's; and without lists it learns the same, to a rounding here and there."""
+    x, results = multi_hot(256), []
+    y = (x[:, :100].sum(1) > x[:, 100:].sum(1)).astype("float32")
+    for flag in ("1", "0"):
+        monkeypatch.setenv("REFNET_INDEX_LISTS", flag)
+        seen: list = []
+        scan = lists.listed
+        monkeypatch.setattr(lists, "listed", lambda array, seen=seen, scan=scan: seen.append(1) or scan(array))
+        held = x.copy()
+        model = trained(held, y)
+        held[:] = x[::-1]
+        with refnet_fast.use_engine("cpu"):
+            model.fit(held, y[::-1].copy(), batch_size=256, epochs=20, verbose=0)
+            results.append(model.evaluate(x, y, verbose=0))
+        assert len(seen) == (2 if flag == "1" else 0)
+        monkeypatch.undo()
+    assert results[0] < 0.4 and abs(results[0] - results[1]) < 1e-3
+
+
+@pytest.mark.parametrize("change", ["a two", "nan", "many ones", "few columns", "read elsewhere"])
+def test_what_stays_dense(change: str) -> None:
+    x, (weights, _) = multi_hot(BATCH), drawn()
+    if change in ("a two", "nan"):
+        x[-1, -1] = 2 if change == "a two" else np.nan
+    if change == "many ones":
+        x[:, :100] = 1
+    columns = 100 if change == "few columns" else COLUMNS
+    weight, given = Variable(weights[:columns]), Tensor((None, columns))
+    with trace.inside(collecting=True):
+        y = ops.matmul(given, weight)
+        y = ops.add(y, ops.sum(given)) if change == "read elsewhere" else y
+    program, x = Program([given], [y], [], Mode(True)), np.ascontiguousarray(x[:, :columns])
+    assert lists.fed(program, [x], BATCH)[0] is x
