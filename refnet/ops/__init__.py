@@ -40,7 +40,6 @@ from refnet.ops.arithmetic import (
 from refnet.ops.arranging import (
     append,
     array_split,
-    depth_to_space,
     dsplit,
     dstack,
     fliplr,
@@ -48,22 +47,20 @@ from refnet.ops.arranging import (
     hsplit,
     hstack,
     ndim,
-    rearrange,
     rot90,
     size,
-    space_to_depth,
     unravel_index,
     vsplit,
     vstack,
 )
 from refnet.ops.attention import dot_product_attention
 from refnet.ops.bits import bitwise_and, bitwise_or, bitwise_xor, left_shift, right_shift
+from refnet.ops.blocks import depth_to_space, rearrange, space_to_depth
 from refnet.ops.choosing import (
     amax,
     amin,
     argpartition,
     array,
-    associative_scan,
     bitwise_invert,
     bitwise_left_shift,
     bitwise_not,
@@ -127,6 +124,7 @@ from refnet.ops.custom_gradient import custom_gradient, jvp
 from refnet.ops.depthwise import depthwise_conv, separable_conv
 from refnet.ops.division import divide, divide_no_nan, floor_divide, fmod, mod, power, reciprocal, true_divide
 from refnet.ops.elementwise import abs, absolute, add, maximum, minimum, multiply, negative, sign, square, subtract
+from refnet.ops.elimination import det, inv, logdet, lu_factor, slogdet, solve
 from refnet.ops.extremum import argmax, argmin, max, min
 from refnet.ops.filling import arange, eye, full, full_like, ones, ones_like, zeros, zeros_like
 from refnet.ops.filtering import gaussian_blur, psnr, sobel_edges, ssim
@@ -143,16 +141,11 @@ from refnet.ops.image import (
     rgb_to_hsv,
 )
 from refnet.ops.indexing import one_hot, take, take_along_axis, take_x_gradient
+from refnet.ops.intervals import geomspace, histogram
 from refnet.ops.joining import concatenate, stack
 from refnet.ops.linalg import (
     cholesky,
     cholesky_inverse,
-    det,
-    inv,
-    logdet,
-    lu_factor,
-    slogdet,
-    solve,
     solve_triangular,
 )
 from refnet.ops.loss import binary_crossentropy, categorical_crossentropy, sparse_categorical_crossentropy
@@ -165,8 +158,6 @@ from refnet.ops.matrices import (
     diagflat,
     diagonal,
     diff,
-    geomspace,
-    histogram,
     kron,
     ptp,
     trace,
@@ -219,6 +210,7 @@ from refnet.ops.repeating import repeat, roll, tile, unstack
 from refnet.ops.resizing import resize
 from refnet.ops.rounding import ceil, floor, nan_to_num, round, trunc
 from refnet.ops.row_normalization import layer_normalization
+from refnet.ops.scanning import associative_scan
 from refnet.ops.scattering import scatter, scatter_update, slice_update
 from refnet.ops.segments import bincount, multi_hot, segment_max, segment_sum
 from refnet.ops.shapes import broadcast_to, expand_dims, moveaxis, ravel, reshape, shape, squeeze, swapaxes, transpose

@@ -39,10 +39,10 @@ SERIES_MUTANTS: list[tuple[str, ...]] = [
         "* 0, dtype_of(y)",
         "gradient",
     ),
-    ("the smallest pivot", "ops.linalg", "lu", "abs(w[i, k]) > abs(w[best, k])", "abs(w[i, k]) < abs(w[best, k])"),
+    ("the smallest pivot", "ops.elimination", "lu", "abs(w[i, k]) > abs(w[best, k])", "abs(w[i, k]) < abs(w[best, k])"),
     (
         "an exchange that forgets the rows' order",
-        "ops.linalg",
+        "ops.elimination",
         "lu",
         "order[o, k], order[o, best] = order[o, best], order[o, k]",
         "order[o, k] = order[o, best]",
@@ -51,7 +51,7 @@ SERIES_MUTANTS: list[tuple[str, ...]] = [
     ),
     (
         "rows of the gradient left exchanged",
-        "ops.linalg",
+        "ops.elimination",
         "lu",
         "ops.take_along_axis(rows, ops.expand_dims(ops.argsort(order, -1), -1), -2)",
         "rows",

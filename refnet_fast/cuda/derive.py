@@ -180,23 +180,41 @@ class Kernel:
     def launch(self, body):
         """The Launch of this kernel with these lines as its body."""
         axes = range(len(self.domain))
-        extents = [f"d{axis}" for axis in axes]
-        names = ["count", *extents, *(f"a{k}" for k in range(len(self.arguments)))]
-        index = ["rest = number"]
-        for axis in reversed(axes):
-            index += [f"i{axis} = rest % d{axis}", f"rest //= d{axis}"] if axis else ["i0 = rest"]
-        count = size_of(self.domain)
+        names = ["count", *(f"d{axis}" for axis in axes), *(f"a{k}" for k in range(len(self.arguments)))]
+        count, shape = size_of(self.domain), self._rectangle()
+        if shape is None:
+            index, inside = ["number = cuda.grid(1)"], "number < count"
+            body = [*self._divided(), *body]
+        else:
+            index, inside = RECTANGLE, "i0 < d0 and i1 < d1"
         if target.simulated():  # a simulated thread is a Python thread, in which NumPy's warnings are on
             body = ['with np.errstate(all="ignore"):', *("    " + line for line in body)]
         guard = "" if self.flag is None else f" and {self.flag}[0] == CLEAR"
-        text = (
-            HEADER
-            + "\n".join(self.imports.values())
-            + f"\n\n\ndef kernel({', '.join(names)}):\n    number = cuda.grid(1)\n    if number < count{guard}:\n"
-            + textwrap.indent("\n".join([*index, *body]), " " * 8)
-            + "\n"
-        )
-        return Launch(text, [count, *self.domain, *self.arguments], count)
+        lines = [f"def kernel({', '.join(names)}):", *("    " + line for line in [*index, f"if {inside}{guard}:"])]
+        text = "\n".join([HEADER, *self.imports.values(), "\n", *lines, textwrap.indent("\n".join(body), " " * 8), ""])
+        return Launch(text, [count, *self.domain, *self.arguments], count, shape)
+
+    def _rectangle(self):
+        """(grid, block) for a domain of two axes, the second along x in a block: its indices then need no division."""
+        if len(self.domain) != 2 or not 16 <= self.domain[1] <= 65535 * 16:
+            return None
+        across = 32 if self.domain[1] > 16 else 16
+        down = max(1, min(THREADS // across, self.domain[0]))
+        return (-(-self.domain[0] // down), -(-self.domain[1] // across)), (across, down)
+
+    def _divided(self):
+        """The lines that find a thread's indices by division."""
+        index = ["rest = number"]
+        for axis in reversed(range(len(self.domain))):
+            index += [f"i{axis} = rest % d{axis}", f"rest //= d{axis}"] if axis else ["i0 = rest"]
+        return index
+
+
+RECTANGLE = [
+    "i0 = cuda.blockIdx.x * cuda.blockDim.y + cuda.threadIdx.y",
+    "i1 = cuda.blockIdx.y * cuda.blockDim.x + cuda.threadIdx.x",
+    "number = i0 * d1 + i1",
+]
 
 
 def derive(op, form, inputs, outputs, scratch=()):

@@ -79,6 +79,22 @@ def test_an_operand_is_read_before_a_result_takes_its_place(engine):
     np.testing.assert_array_equal(results, [np.maximum(X.T, 0), np.maximum(X.T, 0) + X.T])
 
 
+@pytest.mark.parametrize("shape", [(5, 33), (9, 17), (2, 16), (300, 64)])
+def test_rows_of_threads(shape):
+    """Elements of two axes, of which the second is spread over a block's threads: a bias, rectified; a table's small gradient."""
+    x, bias = generator.standard_normal(shape).astype("float32"), generator.standard_normal(shape[1]).astype("float32")
+    a, b = Tensor(shape), Tensor(shape[1:])
+    y = ops.relu(ops.add(a, b))
+    (got,) = get_engine("cuda-sim").prepare(Program([a, b], [y])).run([x, bias])
+    np.testing.assert_array_equal(got, np.maximum(x + bias, 0))
+    indices = generator.integers(0, 3, min(shape[0], 100))
+    with use_engine("cuda-sim"):
+        dx = refnet_fast.ops.indexing.take_x_gradient(x[: len(indices)], indices, np.zeros((3, shape[1])), 0)
+    expected = np.zeros((3, shape[1]))
+    np.add.at(expected, indices, x[: len(indices)])
+    np.testing.assert_allclose(dx, expected, rtol=1e-5, atol=1e-6)
+
+
 def test_bad_indices_commit_nothing_and_are_named():
     table, count = Variable(np.arange(6, dtype="float32").reshape(3, 2)), Variable(np.zeros((), "float32"))
     indices = Tensor((None,), "int32")
