@@ -61,7 +61,6 @@ CPU_MUTANTS = [
     KernelMutant("slopes of logits without their mean", "cpu", "attention", "dot_product_attention_query_gradient", "attention_query_gradient_blocks", "(slopes[i, j] - shift[j])", "slopes[i, j]"),
     KernelMutant("a key that hears masked queries", "cpu", "attention", "dot_product_attention_key_gradient", "attention_key_gradient_blocks", "hide(part, mask[b, n, t, first:end], kind(0))", "pass"),
     KernelMutant("a key that stays the same in all rounds", "cpu", "random", "dropout_mask", "dropout_masks", "(k0 + 0x9E3779B9)", "(k0 + 0)"),
-    KernelMutant("fractions of one bit less", "cpu", "random", "random_uniform", "uniform_numbers", "np.uint32(32 - bits)", "np.uint32(33 - bits)"),
     KernelMutant("the second matrix always its first row", "cpu", "contraction", "matmul", "matmul_dots", "row_dot(a[n, i], b[n, j])", "row_dot(a[n, i], b[n, 0])"),
     KernelMutant("every batch the first", "cpu", "contraction", "matmul", "matmul_dots", "n, i = task // y.shape[1], task % y.shape[1]\n        for j", "n, i = 0, task % y.shape[1]\n        for j"),
     KernelMutant("a mean over one less", "cpu", "row_normalization", "layer_normalization", "layer_normalization_rows", "row_sum(row) / row.size", "row_sum(row) / max(row.size - 1, 1)"),

@@ -6,7 +6,7 @@ import numpy as np
 
 from refnet import dtypes, ops
 from refnet.annotations import Array, TensorLike
-from refnet.errors import ArgumentError
+from refnet.errors import ArgumentError, DataError
 from refnet.ops.arguments import (
     as_dtype,
     checked_axis,
@@ -31,9 +31,10 @@ def histogram(x: TensorLike, bins: Any = 10, range: Any = None) -> tuple[Array, 
         range: (least, largest) for intervals of equal width; that of x if None, (0, 1) for nothing.
     Returns:
         (counts as int32, edges). The edges of equal intervals are in x's floating dtype, or the default one.
-    NaN: is counted nowhere; with range None an error. Empty: zeros.
+    NaN: is counted nowhere; with range None an error, in a graph counts that mean nothing. Empty: zeros.
     Raises:
-        ArgumentError: no interval, edges that do not ascend, a range that is none.
+        ArgumentError: no interval, edges that do not ascend, a range that is none.  DataError: NaN or infinities in an array, and
+        no range.
     Source: Keras 3 `ops.histogram`; NumPy.
 
     >>> histogram([1.0, 2.0, 2.5, 4.0], 3, (1, 4))
@@ -77,7 +78,7 @@ def edges_of(values: TensorLike, bins: Any, limits: Any) -> TensorLike:
         return ops.linspace(0.0, 1.0, count + 1, dtype=dtype_of(values))
     least, most = ops.min(values), ops.max(values)
     if not is_symbolic(values) and not np.isfinite([float(least), float(most)]).all():
-        raise ArgumentError("histogram: x holds NaN or infinities; give the range.")
+        raise DataError("histogram: x holds NaN or infinities; give the range.")
     same = ops.equal(least, most)
     least, most = ops.where(same, ops.subtract(least, 0.5), least), ops.where(same, ops.add(most, 0.5), most)
     return ops.linspace(least, most, count + 1, dtype=dtype_of(values))

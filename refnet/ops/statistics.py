@@ -6,7 +6,7 @@ from refnet.definition import Op
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Node
 from refnet.ops.activation import largest
-from refnet.ops.arguments import checked_axes, converted, dtype_of, floating, promoted, shape_of
+from refnet.ops.arguments import checked_axes, converted, dtype_of, floating, number, promoted, shape_of
 from refnet.ops.loss import compatible
 from refnet.ops.reduction import reduce, reduced_form, reduced_rule, repeated_back
 from refnet.scalars import INF, exp, log
@@ -190,6 +190,8 @@ def norm(x: TensorLike, ord: TensorLike = None, axis: TensorLike = None, keepdim
     x = floating("norm", x)
     rank = len(shape_of(x))
     axes = checked_axes("norm", axis, rank)
+    if not (ord is None or isinstance(ord, str)):
+        number("norm", ord, "ord")
     wide, size = wide_enough(x), ops.abs(wide_enough(x))
     if (
         ord is None

@@ -105,10 +105,12 @@ def program_of(
     return Program(inputs, tensors, mode=Mode(False)), feeds
 
 
-def run_concrete(concrete: Concrete, feeds: Sequence[Array], read: Reader) -> list[Array]:
+def run_concrete(
+    concrete: Concrete, feeds: Sequence[Array], read: Reader, store: Callable[[Any, str], Any] | None = None
+) -> list[Array]:
     """A program's outputs in another kind of number. Feeds may already hold such numbers.
 
-    Floating results become numbers even where a loop wrote a literal.
+    Floating results become numbers even where a loop wrote a literal; `store(number, dtype)` says what the next node reads of one.
     """
     values: dict[Any, Array] = {x: numbers(np.asarray(a), read) for x, a in zip(concrete.inputs, feeds)}
 
@@ -120,8 +122,9 @@ def run_concrete(concrete: Concrete, feeds: Sequence[Array], read: Reader) -> li
                 values[x] = np.broadcast_to(np.zeros(1, dtypes.as_numpy(x.dtype)), x.shape)  # read for its shape only
         return values[x]
 
-    def as_number(x: Any) -> Number:
-        return read(x) if isinstance(x, (int, float, np.generic)) else x
+    def as_number(x: Any, dtype: str) -> Number:
+        number = read(x) if isinstance(x, (int, float, np.generic)) else x
+        return number if store is None else store(number, dtype)
 
     for instruction in concrete.instructions:
         arrays = [value_of(x) for x in instruction.inputs]
@@ -131,7 +134,7 @@ def run_concrete(concrete: Concrete, feeds: Sequence[Array], read: Reader) -> li
         interpret(instruction.op, arrays, instruction.attributes, outputs)
         for y, result in zip(instruction.outputs, outputs):
             if result.dtype == object:
-                result.reshape(-1)[:] = [as_number(x) for x in result.reshape(-1)]
+                result.reshape(-1)[:] = [as_number(x, y.dtype) for x in result.reshape(-1)]
             values[y] = result
     return [value_of(y) for y in concrete.outputs]
 

@@ -1,4 +1,4 @@
-"""Random words for many places at once: Philox in vectors, 16 blocks side by side, the same bits as the definition's.
+"""Dropout masks: Philox in vectors, 16 blocks side by side, the same bits as the definition's.
 
 The four words of a counter are four rows of 16 lanes in the first cache; a round multiplies, shifts and crosses them a row at a time.
 """
@@ -44,14 +44,6 @@ def _float(call):
     return call.outputs[0].dtype in ("float32", "float64")
 
 
-DRAWS = {
-    "tasks": lambda call: call.form.domain[0],
-    "cost": lambda call: BLOCK_NS,
-    "quantum": LANES,
-    "fastmath": frozenset(),  # the same bits: no multiplication is fused with an addition
-}
-
-
 @njit(**ROW)
 def masks(words, threshold, scale, out):
     """out[4 * lane + k] for whole blocks."""
@@ -63,7 +55,13 @@ def masks(words, threshold, scale, out):
         out[4 * j + 3] = scale if words[3, j] >= threshold else zero
 
 
-@kernel("dropout_mask", when=_float, **DRAWS)
+@kernel(
+    "dropout_mask",
+    when=_float,
+    tasks=lambda call: call.form.domain[0],
+    cost=lambda call: BLOCK_NS,
+    quantum=LANES,
+)
 def dropout_masks(run, seed, place, threshold, scale, y, lo, hi):
     """Blocks lo..hi of four elements, 64 elements at a time; the last block may be shorter."""
     words, kept = np.empty((4, LANES), np.uint32), y.dtype.type(scale)
@@ -73,29 +71,5 @@ def dropout_masks(run, seed, place, threshold, scale, y, lo, hi):
         start, count = 4 * block, min(4 * min(LANES, hi - block), y.size - 4 * block)
         out = y[start : start + count] if count % 4 == 0 else last
         masks(words, np.int64(threshold), kept, out)
-        if count % 4:
-            y[start : start + count] = last[:count]
-
-
-@njit(**ROW)
-def spread(words, shift, unit, minval, span, out):
-    """out[4 * lane + k] = minval + span * a fraction, computed in float64 and rounded once."""
-    for j in range(out.size // 4):
-        out[4 * j] = minval + span * (np.float64(words[0, j] >> shift) * unit)
-        out[4 * j + 1] = minval + span * (np.float64(words[1, j] >> shift) * unit)
-        out[4 * j + 2] = minval + span * (np.float64(words[2, j] >> shift) * unit)
-        out[4 * j + 3] = minval + span * (np.float64(words[3, j] >> shift) * unit)
-
-
-@kernel("random_uniform", when=lambda call: call.outputs[0].dtype == "float32", **DRAWS)
-def uniform_numbers(run, seed, place, bits, minval, maxval, y, lo, hi):
-    """Blocks lo..hi of four numbers, 64 numbers at a time; the last block may be shorter."""
-    words, last = np.empty((4, LANES), np.uint32), np.empty(4 * LANES, y.dtype)
-    shift, unit, span = np.uint32(32 - bits), 1.0 / np.float64(np.int64(1) << bits), maxval - minval
-    for block in range(lo, hi, LANES):
-        words_of(seed, place, run[0], block, words)
-        start, count = 4 * block, min(4 * min(LANES, hi - block), y.size - 4 * block)
-        out = y[start : start + count] if count % 4 == 0 else last
-        spread(words, shift, unit, minval, span, out)
         if count % 4:
             y[start : start + count] = last[:count]

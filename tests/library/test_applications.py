@@ -174,6 +174,7 @@ def test_weights_from_a_file(tmp_path: pathlib.Path, name: str) -> None:
         applications.VGG16(weights=str(tmp_path / "w2.h5"))
 
 
+@pytest.mark.api("ImageNet")
 @pytest.mark.parametrize("place", ["own", "keras/models", "web/mobilenet"])
 def test_published_weights_are_found_and_fetched(tmp_path: pathlib.Path, place: str) -> None:
     """In a folder of one's own, in Keras's, or where they are offered, here a folder too; then they are kept in Keras's."""
@@ -284,6 +285,7 @@ def test_images_that_are_none() -> None:
         applications.xception.preprocess_input(np.zeros((4, 4, 3)), "channels")
 
 
+@pytest.mark.api("top-k decode")
 def test_answers_in_words(tmp_path: pathlib.Path) -> None:
     chances = np.zeros((2, 1000), "float32")
     chances[0, [386, 101, 385]] = 0.75, 0.25, 0.125

@@ -8,7 +8,7 @@ import scipy.special
 
 from refnet import ops
 from refnet.engine import reference
-from refnet.errors import ShapeError
+from refnet.errors import DataError, ShapeError
 from refnet.graph import Tensor
 from refnet.program import Program
 
@@ -220,6 +220,12 @@ def test_patterns_of_axes():
     y = ops.rearrange(x, "b (h k) w -> k b h w", k=2)
     np.testing.assert_array_equal(y, x.reshape(2, 2, 2, 6).transpose(2, 0, 1, 3))
     assert ops.rearrange(Tensor((None, 4, 6), "float32"), "b (h k) w -> (b k) h w", k=2).shape == (None, 2, 6)
+
+
+def test_a_histogram_needs_a_range_where_there_is_none():
+    with pytest.raises(DataError, match="give the range"):
+        ops.histogram(ODD)
+    np.testing.assert_array_equal(ops.histogram(ODD, 2, (-2, 2))[0], [1, 3])
 
 
 def test_how_much_was_compared(capsys):

@@ -46,3 +46,4 @@ refuse("norm", np.zeros((2, 3, 4)), 1, error=ArgumentError, words="ord 1 is not 
 refuse("norm", np.zeros((2, 3)), 2, error=ArgumentError, words="ord 2 is not defined")
 refuse("norm", np.zeros((2, 3)), "fro", axis=1, error=ArgumentError, words="ord 'fro' is not defined")
 refuse("norm", np.zeros((2, 3)), axis=2, error=ArgumentError, words="axis 2")
+refuse("norm", np.zeros((2, 3)), [], axis=0, error=ArgumentError, words="ord must be a number")

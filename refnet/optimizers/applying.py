@@ -1,0 +1,114 @@
+"""Steps of an optimizer outside of `fit`: at once on arrays, as part of a step or a function that is traced, and on values."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from refnet import dtypes
+from refnet.annotations import Array
+from refnet.errors import ArgumentError
+from refnet.graph import Assignment, Mode, Tensor, Variable, as_tensor, trace
+from refnet.program import Program
+
+
+class Applied:
+    """The part of an optimizer that applies gradients which somebody gives it."""
+
+    name: str
+    _weights: list[Variable]
+    _iterations: Variable
+    _programs: dict[Any, Any]
+
+    @property
+    def built(self) -> bool:
+        """Whether the slots are made."""
+        return bool(self._weights)
+
+    @property
+    def variables(self) -> list[Variable]:
+        """iterations, the learning rate and every slot."""
+        raise NotImplementedError
+
+    def updates(self, weights: Sequence[Variable], gradients: Sequence[Tensor | None]) -> list[Assignment]:
+        """The assignments of one step, for a program."""
+        raise NotImplementedError
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
+        """One step: inside a training step or a function of `jit` it becomes part of it, with arrays it is made at once.
+
+        Args:
+            grads: a gradient for each variable; None leaves the variable as it is.
+            trainable_variables: the variables to change; those of `build` if None.
+        Raises:
+            ArgumentError: another number of gradients than variables.
+        Source: Keras 3 `optimizers.Optimizer.apply`.
+        """
+        grads = list(grads)
+        if not grads:
+            return
+        weights = self._weights if trainable_variables is None else list(trainable_variables)
+        if len(weights) != len(grads):
+            known = "" if self.built else " Call build(variables) first, or give them."
+            raise ArgumentError(f"{self.name}.apply: got {len(grads)} gradients for {len(weights)} variables.{known}")
+        if all(g is None for g in grads):
+            raise ArgumentError(f"{self.name}.apply: no gradient for any variable.")
+        if trace.call is not None or trace.collecting:
+            self.updates(weights, [None if g is None else as_tensor(g, w.dtype) for g, w in zip(grads, weights)])
+            return
+        self._run(weights, [None if g is None else np.asarray(g) for g in grads])
+
+    def stateless_apply(
+        self, optimizer_variables: Sequence[Any], grads: Sequence[Any], trainable_variables: Sequence[Any]
+    ) -> tuple[list[Any], list[Any]]:
+        """One step on values: the variables stay as they are, and their new values are returned.
+
+        Args:
+            optimizer_variables: values, in the order of `variables`.
+            grads: a gradient for each variable of `build`.
+            trainable_variables: the values of these variables.
+        Returns:
+            (trainable_variables, optimizer_variables) after the step.
+        Raises:
+            ArgumentError: an optimizer that is not built, another number of values.
+        Source: Keras 3 `optimizers.Optimizer.stateless_apply`.
+        """
+        from refnet.stateless import Pure
+
+        if not self.built:
+            raise ArgumentError(f"{self.name}.stateless_apply: call build(trainable_variables) first.")
+        own, count = self.variables, len(self._weights)
+        if (len(optimizer_variables), len(grads), len(trainable_variables)) != (len(own), count, count):
+            raise ArgumentError(
+                f"{self.name}.stateless_apply: it has {len(own)} variables and was built for {count}; got "
+                f"{len(optimizer_variables)} and {len(trainable_variables)} values, and {len(grads)} gradients."
+            )
+        key = ("stateless", *self._weights)
+        if key not in self._programs:
+            self._programs[key] = Pure(self, self._pure_step, [*self._weights, *own], True)
+        _, new = self._programs[key]([*trainable_variables, *optimizer_variables], list(grads))
+        return new[:count], new[count:]
+
+    def _pure_step(self, grads: list[Any]) -> None:
+        self.updates(
+            self._weights, [None if g is None else as_tensor(g, w.dtype) for g, w in zip(grads, self._weights)]
+        )
+
+    def _run(self, weights: list[Variable], grads: list[Array | None]) -> None:
+        from refnet.engine import current_engine
+
+        key = (current_engine(), tuple(weights), tuple(g is None for g in grads))
+        if key not in self._programs:
+            slots = [None if g is None else Tensor(w.shape, w.dtype, name="gradient") for w, g in zip(weights, grads)]
+            with trace.inside(call=None, guard=(), training=None):
+                records = self.updates(weights, slots)
+            program = Program([x for x in slots if x is not None], [], records, Mode(True))
+            self._programs[key] = key[0].prepare(program)
+        feeds = [g.astype(dtypes.as_numpy(w.dtype)) for w, g in zip(weights, grads) if g is not None]
+        self._programs[key].run(feeds)
+
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Variable:
+        """`apply` of pairs (gradient, variable). Returns the counter of calls."""
+        grads, variables = zip(*grads_and_vars)
+        self.apply(grads, variables)
+        return self._iterations
