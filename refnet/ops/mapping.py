@@ -18,6 +18,7 @@ from refnet.ops.arguments import (
     entries,
     flag,
     floating,
+    integer,
     is_symbolic,
     number,
     shape_of,
@@ -67,7 +68,8 @@ def map_coordinates(
             f"{name} needs coordinates for each of the {len(shape)} axes of the inputs, on the first of two axes or more; "
             f"got shape {given}."
         )
-    if isinstance(order, bool) or order not in (0, 1):
+    order = integer(name, order, "order")
+    if order not in (0, 1):
         raise ArgumentError(f"{name}: order must be 0 or 1; got {order!r}.")
     if len(shape) > 8:
         raise ShapeError(f"{name} takes inputs with 8 axes at most; got shape {shape}.")

@@ -33,12 +33,6 @@ def inside(start, size, extent):
     return max(start, 0), min(start + size, extent)
 
 
-@njit(error_model="numpy")
-def fill_pixels(pixels, value):
-    for j in range(pixels.shape[0]):
-        fill_row(pixels[j], value)
-
-
 @njit(error_model="numpy", pipeline_class=Separate)
 def keep_larger(pixels, place, step, best, j0, j1):
     """The best of windows j0..j1 meet the pixels from `place` on, `step` apart. A NaN that is there stays; one that comes takes
@@ -50,13 +44,14 @@ def keep_larger(pixels, place, step, best, j0, j1):
 
 
 @njit(error_model="numpy")
-def largest(x, row0, row1, pool, strides, padding, best, first, end):
-    """The largest of windows first..end of a row of windows, whose pixels lie in rows row0..row1 of the image x."""
-    fill_pixels(best[first:end], -np.inf)
+def largest(x, n, row0, row1, pool, strides, padding, best, first, end):
+    """The largest of windows first..end of a row of windows, whose pixels lie in rows row0..row1 of image n."""
+    for j in range(first, end):
+        fill_row(best[j], -np.inf)
     for row in range(row0, row1):
         for q in range(pool[1]):
-            j0, j1 = taking(padding[1] - q, x.shape[1], strides[1], best.shape[0])
-            keep_larger(x[row], q - padding[1], strides[1], best, max(j0, first), min(j1, end))
+            j0, j1 = taking(padding[1] - q, x.shape[2], strides[1], best.shape[0])
+            keep_larger(x[n, row], q - padding[1], strides[1], best, max(j0, first), min(j1, end))
 
 
 @kernel("max_pool2d", **ROWS)
@@ -65,7 +60,7 @@ def max_pool2d_rows(x, pool, strides, padding, y, lo, hi):
     for task in range(lo, hi):
         n, i = task // y.shape[1], task % y.shape[1]
         row0, row1 = inside(i * strides[0] - padding[0], pool[0], x.shape[1])
-        largest(x[n], row0, row1, pool, strides, padding, y[n, i], 0, y.shape[2])
+        largest(x, n, row0, row1, pool, strides, padding, y[n, i], 0, y.shape[2])
 
 
 @njit(error_model="numpy", pipeline_class=Separate)
@@ -115,14 +110,14 @@ def max_pool2d_inputs_gradient_images(dy, x, pool, strides, padding, dx, lo, hi)
         cleared = 0
         for i in range(dy.shape[1]):
             row0, row1 = inside(i * strides[0] - padding[0], pool[0], x.shape[1])
-            cleared, split = clear_up_to(dx[n], cleared, row1), dy.shape[2]
+            cleared, split = clear_up_to(dx, n, cleared, row1), dy.shape[2]
             if by_four and row1 - row0 == 2:
                 upper, lower, place = dx[n, row0], dx[n, row0 + 1], -padding[1]
                 give_four(x[n, row0], x[n, row0 + 1], dy[n, i], place, upper, lower, whole0, whole1)
                 split = whole0
             for first, end in ((0, split), (max(split, whole1), dy.shape[2])):
                 if first < end:
-                    largest(x[n], row0, row1, pool, strides, padding, best, first, end)
+                    largest(x, n, row0, row1, pool, strides, padding, best, first, end)
                     for j in range(first, end):
                         copy_row(dy[n, i, j], left[j])
                     for row in range(row0, row1):
@@ -130,14 +125,15 @@ def max_pool2d_inputs_gradient_images(dy, x, pool, strides, padding, dx, lo, hi)
                             j0, j1 = taking(padding[1] - q, x.shape[2], strides[1], dy.shape[2])
                             j0, j1, place = max(j0, first), min(j1, end), q - padding[1]
                             give(x[n, row], place, strides[1], best, left, dx[n, row], j0, j1)
-        clear_up_to(dx[n], cleared, dx.shape[1])
+        clear_up_to(dx, n, cleared, dx.shape[1])
 
 
 @njit(error_model="numpy")
-def clear_up_to(image, cleared, end):
-    """Makes rows cleared..end of an image 0, and gives the first that is not."""
+def clear_up_to(images, n, cleared, end):
+    """Makes rows cleared..end of image n 0, and gives the first that is not."""
     for row in range(cleared, end):
-        fill_pixels(image[row], 0)
+        for col in range(images.shape[2]):
+            fill_row(images[n, row, col], 0)
     return max(cleared, end)
 
 
@@ -179,7 +175,8 @@ def average_pool2d_rows(x, pool, strides, padding, y, lo, hi):
     for task in range(lo, hi):
         n, i = task // y.shape[1], task % y.shape[1]
         row0, row1 = inside(i * strides[0] - padding[0], pool[0], x.shape[1])
-        fill_pixels(total, 0)
+        for j in range(total.shape[0]):
+            fill_row(total[j], 0)
         for row in range(row0, row1):
             for q in range(pool[1]):
                 j0, j1 = taking(padding[1] - q, x.shape[2], strides[1], y.shape[2])
@@ -195,10 +192,10 @@ def average_pool2d_inputs_gradient_images(dy, pool, strides, padding, dx, lo, hi
         cleared = 0
         for i in range(dy.shape[1]):
             row0, row1 = inside(i * strides[0] - padding[0], pool[0], dx.shape[1])
-            cleared = clear_up_to(dx[n], cleared, row1)
+            cleared = clear_up_to(dx, n, cleared, row1)
             divide_pixels(dy[n, i], row1 - row0, pool, strides, padding, dx.shape[2], shares)
             for row in range(row0, row1):
                 for q in range(pool[1]):
                     j0, j1 = taking(padding[1] - q, dx.shape[2], strides[1], dy.shape[2])
                     add_to_pixels(shares, dx[n, row], q - padding[1], strides[1], j0, j1)
-        clear_up_to(dx[n], cleared, dx.shape[1])
+        clear_up_to(dx, n, cleared, dx.shape[1])

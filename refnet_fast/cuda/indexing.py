@@ -91,13 +91,13 @@ def take_x_gradient_sorted(dy, indices, dx, numbers, places, ranks, counts, star
     digits[thread] = digit
     counts[chunk, thread] = 0
     cuda.syncthreads()
-    before, total = int64(0), int64(0)
-    for k in range(BINS):
-        if digits[k] == digit:
-            total += 1
-            if k < thread:
-                before += 1
     if digit >= 0:
+        before, total = int64(0), int64(0)
+        for k in range(BINS):
+            if digits[k] == digit:
+                total += 1
+                if k < thread:
+                    before += 1
         ranks[j] = before
         if before == total - 1:
             counts[chunk, digit] = total

@@ -113,12 +113,7 @@ class Batches:
 
     def __init__(self, x: Any, y: Any, batch: int | None, steps: int | None, word: str):
         self.x, self.y, self.batch, self.word = x, y, batch or 32, word
-        self.arrays = (
-            not hasattr(x, "__next__")
-            and not hasattr(x, "__getitem__")
-            or isinstance(x, (list, dict))
-            or hasattr(x, "dtype")
-        )
+        self.arrays = isinstance(x, (list, tuple, dict)) or hasattr(x, "shape")
         if self.arrays:
             lengths: list[int] = []
             tree(x, lambda array: lengths.append(len(array)))
@@ -155,19 +150,24 @@ class Clock:
         for name in ("train_on_batch", "predict_on_batch"):
             setattr(model, name, self.repeated(name, getattr(model, name)))
 
-    def timed(self, run: Callable[[int], Any], limit: int) -> tuple[float, Any]:
-        """Processor seconds of a step, and what the last run returned. The first two steps are counted as the first."""
+    def timed(self, run: Callable[[int, int], Any], limit: int, epochs: int) -> tuple[float, Any]:
+        """Processor seconds of a step, and what the last `run(steps, epochs)` returned.
+
+        The first two steps are counted as the first. Where an epoch is too short to be timed, so many as `epochs` are run.
+        """
         began = time.process_time()
-        result = run(min(2, limit))
+        result = run(min(2, limit), 1)
         self.first += time.process_time() - began
         steps = min(4, limit)
         while True:
             began = time.process_time()
-            result = run(steps)
-            used = time.process_time() - began
-            if used > 0.7 * self.seconds or steps >= limit:
-                return used / steps, result
-            steps = min(limit, max(steps + 1, int(steps * 1.1 * self.seconds / max(used, 1e-3))))
+            times = max(1, steps // limit)
+            result = run(min(steps, limit), times)
+            used, done = time.process_time() - began, min(steps, limit) * times
+            if used > 0.7 * self.seconds or done >= limit * epochs:
+                return used / done, result
+            steps = min(limit * epochs, max(done + 1, int(done * 1.1 * self.seconds / max(used, 1e-3))))
+            steps = steps if steps < limit else -(-steps // limit) * limit
 
     def fit(
         self, model: Any, x: Any = None, y: Any = None, batch_size: Any = None, epochs: int = 1, **more: Any
@@ -178,14 +178,18 @@ class Clock:
         layers = [layer.get_config() for layer in model.layers]
         key = json.dumps([{k: v for k, v in c.items() if "name" not in k} for c in layers] + [train.batch], default=str)
         if key not in self.known:
-            one, history = self.timed(lambda n: self.own_fit(model, **train.part(n), verbose=0).history, train.steps)
+            one, history = self.timed(
+                lambda n, times: self.own_fit(model, **train.part(n), epochs=times, verbose=0).history,
+                train.steps,
+                epochs,
+            )
             held = 0.0
             if validation is not None:
 
-                def held_out(steps: int) -> Any:
+                def held_out(steps: int, times: int) -> Any:
                     return self.own_evaluate(model, **validation.part(steps), verbose=0, return_dict=True)
 
-                held, values = self.timed(held_out, validation.steps)
+                held, values = self.timed(held_out, validation.steps, 1)
                 history = {**history, **{f"val_{name}": [value] for name, value in values.items()}}
             self.known[key] = one, held, history
         one, held, history = self.known[key]

@@ -42,8 +42,8 @@ def test_a_clock_counts_what_a_whole_training_takes(monkeypatch):
     class Model:
         layers = ()
 
-        def fit(self, x, y, batch_size, verbose):
-            now[0] += 0.5 * len(x) / batch_size
+        def fit(self, x, y, batch_size, epochs, verbose):
+            now[0] += 0.5 * epochs * len(x) / batch_size
             return types.SimpleNamespace(history={"loss": [1.0]})
 
         def evaluate(self, x, y, batch_size, verbose, return_dict):
@@ -61,6 +61,7 @@ def test_a_clock_counts_what_a_whole_training_takes(monkeypatch):
     history = model.fit(x, x, batch_size=32, epochs=7, validation_data=(x[:64], x[:64]))
     assert history.history == {"loss": [1.0] * 7, "val_loss": [2.0] * 7}
     assert clock.total == pytest.approx(7 * (10 * 0.5 + 2 * 0.25)) and clock.first == pytest.approx(1.5)
+    assert now[0] == pytest.approx((2 + 4 + 6) * 0.5 + (2 + 2) * 0.25)  # 4 steps were too short a time, 6 were not
     spent = now[0]
     model.fit(x, x, batch_size=32, epochs=1)
     assert now[0] == spent and clock.total == pytest.approx(7 * 5.5 + 5)  # known already
@@ -94,3 +95,19 @@ def test_a_report_is_kept_and_shown_beside_the_fastest(tmp_path, monkeypatch, ca
     assert printed.endswith("| `pima` | 0.50 | 2.00 |  | 0.25 |\n| `reuters` | 0.50 | 2.00 | 1.00 | 0.50 |\n")
     report = json.loads(path.read_text())
     assert report["programs"]["reuters"]["torch"] == {"seconds": 60, "first": 1.5} and report["machine"]["processors"]
+
+
+def test_an_epoch_of_few_steps_is_repeated(monkeypatch):
+    now, asked = [0.0], []
+    monkeypatch.setattr(beside_keras.time, "process_time", lambda: now[0])
+
+    def run(steps, times):
+        asked.append((steps, times))
+        now[0] += 0.01 * steps * times
+
+    clock = Clock(
+        type("Model", (), dict.fromkeys(("fit", "evaluate", "train_on_batch", "predict_on_batch"))), seconds=1.0
+    )
+    one, _ = clock.timed(run, limit=3, epochs=20)
+    assert one == pytest.approx(0.01) and asked[0] == (2, 1) and asked[1] == (3, 1)
+    assert asked[-1] == (3, 20)

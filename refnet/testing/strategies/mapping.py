@@ -36,6 +36,7 @@ def scale_and_translate_usages(draw: Draw) -> Any:
 X, CORNERS = np.zeros((3, 3, 1)), np.zeros((4, 2))
 refuse("map_coordinates", X, np.zeros((2, 5)), 1, error=ShapeError, words="each of the 3 axes")
 refuse("map_coordinates", X, np.zeros((3, 5)), 2, error=ArgumentError, words="order")
+refuse("map_coordinates", X, np.zeros((3, 5)), [], error=ArgumentError, words="order must be a number")
 refuse("map_coordinates", np.zeros((0, 2)), np.zeros((2, 5)), 1, error=ShapeError, words="above 0")
 refuse("perspective_transform", X, np.zeros((3, 2)), CORNERS, error=ShapeError, words="(4, 2)")
 refuse("elastic_transform", np.zeros((3, 3)), error=ShapeError, words="three axes")
