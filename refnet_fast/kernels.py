@@ -23,7 +23,6 @@ FAMILIES = (
     "recurrent_simple",
     "recurrent_lstm",
     "recurrent_gru",
-    "recurrent_gru_before",
     "activation",
     "loss",
     "reduction",
