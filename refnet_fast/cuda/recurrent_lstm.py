@@ -79,7 +79,9 @@ def lstm_gradient_rows(
             n, u = start + e // UNITS, e % UNITS
             di = df = dg = do = 0.0
             if n < c.shape[0]:
-                if number > 0 and mask[n, t + 1]:  # the slopes of a masked step are 0, but 0 times an infinite weight is not
+                if (
+                    number > 0 and mask[n, t + 1]
+                ):  # the slopes of a masked step are 0, but 0 times an infinite weight is not
                     for gate in range(4):
                         dhidden[e] += dropout[gate, n, u] * back[gate * STATE + e]
                 dhidden[e] += dh[n, t, u]

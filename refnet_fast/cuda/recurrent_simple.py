@@ -56,7 +56,9 @@ def simple_rnn_gradient_rows(dh, h, kernel, mask, dropout, activation, dprojecte
             n, u = start + e // UNITS, e % UNITS
             slope = 0.0
             if n < h.shape[0]:
-                if number > 0 and mask[n, t + 1]:  # the slopes of a masked step are 0, but 0 times an infinite weight is not
+                if (
+                    number > 0 and mask[n, t + 1]
+                ):  # the slopes of a masked step are 0, but 0 times an infinite weight is not
                     dhidden[e] += dropout[0, n, u] * back[e]
                 dhidden[e] += dh[n, t, u]
                 if mask[n, t]:
