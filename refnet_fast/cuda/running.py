@@ -34,7 +34,7 @@ class CudaRunning:
 
     def __init__(self, concrete, residence):
         self.concrete, self.residence = concrete, residence
-        self.plan = Plan(concrete, tuned=True, short_floats=True)
+        self.plan = Plan(concrete, tuned=True, on_device=True)
         self.checks = self.plan.checked()
         try:
             self.memory = DeviceMemory(self.plan, residence)
