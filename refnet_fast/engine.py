@@ -95,15 +95,22 @@ class CpuExecutable(PlannedExecutable):
 
     def __init__(self, engine, program):
         super().__init__(engine, program)
-        self._converted: dict = {}
+        self._converted = ([], [])  # the last list of arrays that held 16-bit floats, and what was made of it
 
-    def _gathered(self, x, array):
-        """The array as batches of input x are gathered from it: as it is, but 16-bit floats in the input's dtype."""
-        if x.dtype == array.dtype.name or not {x.dtype, array.dtype.name} & set(SHORT):
-            return array
-        if self._converted.get(x, (None,))[0] is not array:
-            self._converted[x] = (array, as_fed(array, x.dtype))
-        return self._converted[x][1]
+    def _gathered(self, data):
+        """The arrays as batches are gathered from them: as they are, but 16-bit floats in their input's dtype.
+
+        They are converted once for a list, of which every call of fit, evaluate or predict makes its own.
+        """
+        pairs = list(zip(self.program.inputs, data))
+        if not any({x.dtype, a.dtype.name} & set(SHORT) for x, a in pairs if x.dtype != a.dtype.name):
+            return data
+        if self._converted[0] is not data:
+            self._converted = (
+                data,
+                [as_fed(a, x.dtype) if a.dtype.name in SHORT or x.dtype in SHORT else a for x, a in pairs],
+            )
+        return self._converted[1]
 
     def fed(self, data, batch_size):
         return lists.fed(self.program, data, batch_size) if self.engine.tuned else data
@@ -116,7 +123,7 @@ class CpuExecutable(PlannedExecutable):
         return self._built[key]
 
     def run_batches(self, data, order, batch_size, start, stop, outputs=None):
-        data = [self._gathered(x, a) for x, a in zip(self.program.inputs, data)]
+        data = self._gathered(data)
         samples = len(data[0]) if order is None else len(order)
         full = samples // batch_size
         listed = tuple(number for number, a in enumerate(data) if isinstance(a, lists.IndexLists))
