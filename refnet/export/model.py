@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from refnet.errors import ArgumentError, did_you_mean
-from refnet.export import arranging, attention, elementwise, normalization, recurrent, reductions, windows
+from refnet.export import arranging, attention, elementwise, narrow, normalization, recurrent, reductions, windows
 from refnet.export.writer import NEWEST_OPSET, OPSET, RULES, Exported, Writer
 from refnet.graph import Mode, Tensor, trace
 from refnet.models.functional import Graph
@@ -21,6 +21,7 @@ FAMILIES = (
     recurrent,
     reductions,
     windows,
+    narrow,
 )  # imported for their rules
 LARGEST = 2**31 - 1  # bytes of a protobuf message
 
@@ -126,9 +127,21 @@ def written(model: Any, input_signature: Any = None, opset: int = OPSET) -> byte
     )
     if whole.ByteSize() > LARGEST:
         raise ArgumentError(f"{model.name}.export: the model is larger than the 2 GB that one ONNX file holds.")
-    writer.onnx.checker.check_model(whole, full_check=True)
+    checked(model, writer, whole)
     content: bytes = whole.SerializeToString()
     return content
+
+
+def checked(model: Any, writer: Writer, whole: Any) -> None:
+    """Raises ArgumentError, in ONNX's words, where the format does not allow what was written."""
+    onnx = writer.onnx
+    try:
+        onnx.checker.check_model(whole, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ArgumentError(
+            f"{model.name}.export: ONNX has no form of an operator for what it reads: {error}. Nodes are named after their layers; "
+            "cast to float32 or int32 before that one."
+        ) from None
 
 
 def traced(model: Any, input_signature: Any) -> tuple[Graph, list[str], list[str]]:
