@@ -1,7 +1,7 @@
 """The CPU engines: `derived` runs every definition as Numba compiles it, `cpu` the planned program with tuned kernels."""
 
 from refnet.engine import Engine, Executable, as_fed, check_range, spec_of
-from refnet.graph import Tensor, trace
+from refnet.graph import Node, Tensor, trace
 from refnet.program import Concrete, Instruction, Program, specialize
 from refnet_fast import kernels, lists
 from refnet_fast.plan import SHORT
@@ -59,9 +59,6 @@ def single(op, specs, attributes):
     """A concrete program of one call."""
     with trace.inside(call=None, collecting=True):
         inputs = [Tensor(s.shape, s.dtype) for s in specs]
-        outputs = tuple(Tensor(s.shape, s.dtype) for s in op.specs(*specs, **attributes))
-        from refnet.graph import Node
-
         node = Node(op, inputs, attributes)
     outputs = node.outputs
     program = Program([], [])
