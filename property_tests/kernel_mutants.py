@@ -76,7 +76,7 @@ CPU_MUTANTS = [
     KernelMutant("the fourth of four rows left out", "cpu", "normalization", "batch_normalization_training", "batch_normalization_training_columns", "(d2 * d2 + d3 * d3)", "d2 * d2"),
     KernelMutant("what moves the mean not taken off", "cpu", "normalization", "batch_normalization_training_gradient", "batch_normalization_training_gradient_columns", "above[c] - shift[c]", "above[c] + 0 * shift[c]"),
     KernelMutant("the right column weighted as the left", "cpu", "warping", "sample_bilinear", "sample_bilinear_rows", "w01 * x[n, r, s + 1, c]", "w00 * x[n, r, s + 1, c]"),
-    KernelMutant("points outside read pixel 0", "cpu", "warping", "sample_nearest", "sample_nearest_rows", "x[n, r, s, c] if r >= 0 and s >= 0 else fill\n", "x[n, max(r, 0), max(s, 0), c]\n"),
+    KernelMutant("points outside read pixel 0", "cpu", "warping", "sample_nearest", "sample_nearest_rows", "y[n, i, j, c] = x.dtype.type(fill)", "y[n, i, j, c] = x[n, max(r, 0), max(s, 0), c]"),
     KernelMutant("states let through by the update gate", "cpu", "recurrent_gru", "gru", "gru_rows_reset_before", "scale_row(seen[n], z[units:])", "scale_row(seen[n], z[:units])"),
     KernelMutant("the reset gate's slope without its state", "cpu", "recurrent_gru", "gru_gradient", "gru_gradient_rows_reset_before", "add_products(back[n], before, outer", "add_products(back[n], back[n], outer"),
     KernelMutant("the cell's slope by the gates' activation", "cpu", "recurrent_lstm", "lstm_gradient", "lstm_gradient_rows_of_any", "slope_row(into_cell, shown, activation)", "slope_row(into_cell, shown, recurrent_activation)"),

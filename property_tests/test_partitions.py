@@ -46,6 +46,23 @@ def test_pieces_give_the_same_bits(native_engine, name):
             assert [y.tobytes() for y in run_in_pieces(running, drawn.arrays, pieces)] == whole, f"{pieces} pieces"
 
 
+@pytest.mark.parametrize("name", [name + end for name in ("simple_rnn", "lstm", "gru") for end in ("", "_gradient")])
+def test_masks_that_drop_in_the_last_rows_alone(native_engine, name):
+    """A share whose masks are all 1 adds up in the same order as one that drops."""
+    gates = {"simple_rnn": 1, "lstm": 4, "gru": 3}[name.removesuffix("_gradient")]
+    cases = (case(name, Seeded((name, number), large=True)) for number in range(100))
+    drawn = next(c for c in cases if c.arrays[-1].shape[0] == gates and c.arrays[-1].shape[1] >= 14)
+    rng, arrays = np.random.default_rng(0), list(drawn.arrays)
+    for place, array in enumerate(arrays):
+        if array.dtype != bool:
+            arrays[place] = rng.uniform(0.1, 0.9, array.shape).astype(array.dtype)
+    arrays[-1][:, :12], arrays[-1][:, 12:] = 1, 0.5
+    running = get_engine(native_engine).build(single(Op.named[name], [spec_of(a) for a in arrays], drawn.attributes))
+    whole = [y.tobytes() for y in running.run(arrays)]
+    for pieces in (2, 64):
+        assert [y.tobytes() for y in run_in_pieces(running, arrays, pieces)] == whole, f"{pieces} pieces"
+
+
 @pytest.mark.parametrize("pieces", [2, 7, 64])
 def test_a_larger_product_in_pieces(native_engine, pieces):
     rng = np.random.default_rng(0)

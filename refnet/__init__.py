@@ -43,7 +43,7 @@ _NAMES = {
     "Initializer": "refnet.initializers",
     "Input": "refnet.layers",
     "InputSpec": "refnet.layers",
-    "KerasTensor": "refnet.graph",
+    "KerasTensor": "refnet.tensors",
     "Layer": "refnet.layers",
     "Loss": "refnet.losses",
     "Metric": "refnet.metrics",

@@ -1,7 +1,7 @@
 """The CPU engines: `derived` runs every definition as Numba compiles it, `cpu` the planned program with tuned kernels."""
 
 from refnet.engine import Engine, Executable, as_fed, check_range, spec_of
-from refnet.graph import Tensor, trace
+from refnet.graph import Node, Tensor, trace
 from refnet.program import Concrete, Instruction, Program, specialize
 from refnet_fast import kernels, lists
 from refnet_fast.plan import SHORT
@@ -59,9 +59,6 @@ def single(op, specs, attributes):
     """A concrete program of one call."""
     with trace.inside(call=None, collecting=True):
         inputs = [Tensor(s.shape, s.dtype) for s in specs]
-        outputs = tuple(Tensor(s.shape, s.dtype) for s in op.specs(*specs, **attributes))
-        from refnet.graph import Node
-
         node = Node(op, inputs, attributes)
     outputs = node.outputs
     program = Program([], [])
@@ -95,15 +92,22 @@ class CpuExecutable(PlannedExecutable):
 
     def __init__(self, engine, program):
         super().__init__(engine, program)
-        self._converted: dict = {}
+        self._converted = ([], [])  # the last list of arrays that held 16-bit floats, and what was made of it
 
-    def _gathered(self, x, array):
-        """The array as batches of input x are gathered from it: as it is, but 16-bit floats in the input's dtype."""
-        if x.dtype == array.dtype.name or not {x.dtype, array.dtype.name} & set(SHORT):
-            return array
-        if self._converted.get(x, (None,))[0] is not array:
-            self._converted[x] = (array, as_fed(array, x.dtype))
-        return self._converted[x][1]
+    def _gathered(self, data):
+        """The arrays as batches are gathered from them: as they are, but 16-bit floats in their input's dtype.
+
+        They are converted once for a list, of which every call of fit, evaluate or predict makes its own.
+        """
+        pairs = list(zip(self.program.inputs, data))
+        if not any({x.dtype, a.dtype.name} & set(SHORT) for x, a in pairs if x.dtype != a.dtype.name):
+            return data
+        if self._converted[0] is not data:
+            self._converted = (
+                data,
+                [as_fed(a, x.dtype) if a.dtype.name in SHORT or x.dtype in SHORT else a for x, a in pairs],
+            )
+        return self._converted[1]
 
     def fed(self, data, batch_size):
         return lists.fed(self.program, data, batch_size) if self.engine.tuned else data
@@ -116,7 +120,7 @@ class CpuExecutable(PlannedExecutable):
         return self._built[key]
 
     def run_batches(self, data, order, batch_size, start, stop, outputs=None):
-        data = [self._gathered(x, a) for x, a in zip(self.program.inputs, data)]
+        data = self._gathered(data)
         samples = len(data[0]) if order is None else len(order)
         full = samples // batch_size
         listed = tuple(number for number, a in enumerate(data) if isinstance(a, lists.IndexLists))

@@ -60,15 +60,16 @@ class Plan:
     Args:
         concrete: the program at known shapes.
         tuned: whether to transform it; without, each instruction becomes a unit of its own (the derived engine).
-        short_floats: whether kernels compute with 16-bit floats; else ops get float64, with casts between.
+        on_device: whether the kernels are CUDA's, which compute with 16-bit floats (else ops get float64, with casts between) and
+            read a transposed operand as it lies.
     Attributes:
         units: in the order in which they run; the first `computing` of them write no variable.
         copies: [(tensor, variable)], commits that need a copy at the very end.
         alias: {tensor: the tensor whose memory it shares}.
     """
 
-    def __init__(self, concrete, tuned=True, short_floats=False):
-        self.concrete, self.tuned, self.short_floats = concrete, tuned, short_floats
+    def __init__(self, concrete, tuned=True, on_device=False):
+        self.concrete, self.tuned, self.on_device = concrete, tuned, on_device
         self.alias: dict = {}
         self.replaced: dict = {}
         self.maker: dict = {}
@@ -124,7 +125,7 @@ class Plan:
 
     def _without_short_floats(self, instructions):
         """Every op computes on float64 where its arrays are 16-bit floats; casts, which have kernels, stand between."""
-        if self.short_floats:
+        if self.on_device:
             return list(instructions)
         result = []
         for instruction in instructions:
@@ -177,7 +178,7 @@ class Plan:
             if rewritten is not None:
                 queue.extend(reversed(rewritten))
                 continue
-            if instruction.op.scalar is not None and (self.short_floats or not is_short_cast(instruction)):
+            if instruction.op.scalar is not None and (self.on_device or not is_short_cast(instruction)):
                 instruction = instruction._replace(inputs=tuple(self._before_repeat(x) for x in inputs))
             result.append(instruction)
             self.maker.update(dict.fromkeys(instruction.outputs, instruction))
@@ -211,7 +212,7 @@ class Plan:
         """A product whose operands are transposes takes their source; a transposed second operand of many rows is copied."""
         flags = ["transpose1", "transpose2"]
         inputs, attributes, changed = list(instruction.inputs), dict(instruction.attributes), False
-        few = self.short_floats or instruction.outputs[0].shape[-2] < 16  # CUDA's kernels read it as it lies
+        few = self.on_device or instruction.outputs[0].shape[-2] < 16
         for position, flag in enumerate(flags):
             if position == 1 and not attributes[flag] and not few:
                 continue  # a transposed second operand would only be copied again below
@@ -280,7 +281,7 @@ class Plan:
             fused = (
                 self.tuned
                 and instruction.op.scalar is not None
-                and not (is_short_cast(instruction) and not self.short_floats)
+                and not (is_short_cast(instruction) and not self.on_device)
             )
             place = None
             if fused and not any(y in finals and y not in self.readers for y in instruction.outputs):

@@ -5,6 +5,7 @@ import time
 import numpy as np
 
 from refnet.definition import View, size_of
+from refnet.errors import EngineError
 from refnet.graph import Variable
 from refnet_fast import kernels, vm
 from refnet_fast.chains import chains
@@ -60,6 +61,8 @@ class Running:
 
     def run(self, feeds):
         """One run; the outputs are new arrays."""
+        if self.lists:
+            raise EngineError("a program with inputs as index lists runs batches of an epoch only: call run_batches.")
         with vm.workers.lock:
             for buffer, array in zip(self.inputs, feeds):
                 buffer[...] = array
@@ -146,7 +149,7 @@ class Running:
         """Rows of every unit, in order; checks before the first that writes a variable."""
         done, self.first_commit_group = 0, -1
         for number, check in enumerate(self.checks):
-            if not isinstance(self.plan.base(check[0].inputs[check[1]]).node, type(None)):
+            if self.plan.base(check[0].inputs[check[1]]).node is not None:
                 continue
             self.groups_of_rows.append([self._check_row(number, check)])
         for w in dict.fromkeys(w for x in self.lists for w in self._weights_of(x)):

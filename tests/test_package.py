@@ -161,6 +161,12 @@ def test_refnet_fast_offers_every_name_of_refnet():
     assert {name for name in dir(refnet) if not name.startswith("_")} <= set(dir(refnet_fast))
 
 
+@pytest.mark.parametrize("package", [refnet, refnet_fast], ids=lambda package: package.__name__)
+def test_every_name_that_is_offered_is_there(package):
+    for name in dir(package):
+        getattr(package, name)
+
+
 def test_modules_inside_of_packages_are_not_loaded_twice():
     for name in ("layers.core", "datasets.mnist", "applications.vgg16", "preprocessing.image"):
         assert importlib.import_module(f"refnet_fast.{name}") is importlib.import_module(f"refnet.{name}")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from refnet.errors import ArgumentError, did_you_mean
-from refnet.export import arranging, attention, elementwise, normalization, recurrent, reductions, windows
+from refnet.export import arranging, attention, elementwise, narrow, normalization, recurrent, reductions, windows
 from refnet.export.writer import NEWEST_OPSET, OPSET, RULES, Exported, Writer
 from refnet.graph import Mode, Tensor, trace
 from refnet.models.functional import Graph
@@ -21,6 +21,7 @@ FAMILIES = (
     recurrent,
     reductions,
     windows,
+    narrow,
 )  # imported for their rules
 LARGEST = 2**31 - 1  # bytes of a protobuf message
 
@@ -66,11 +67,12 @@ def export_onnx(
     `model.output_names` give; dtypes are the model's.
 
     Args:
-        model: a functional model or a Sequential with known input shapes; or a subclass that was called, or gets input_signature.
+        model: a functional model or a Sequential with known input shapes; or a subclass that was called or built, or
+            gets input_signature.
         filepath: the file; its name usually ends in `.onnx`.
         verbose: whether to say what was written.
         input_signature: for a subclass: what it is called on, in its inputs' structure: tensors or arrays, whose shape and
-            dtype are read.
+            dtype are read. None for inputs like those of its first call.
         opset_version: of ONNX's operators, 18 to 22; 18 if None.
     Raises:
         MissingPackageError: without the package onnx.
@@ -126,15 +128,35 @@ def written(model: Any, input_signature: Any = None, opset: int = OPSET) -> byte
     )
     if whole.ByteSize() > LARGEST:
         raise ArgumentError(f"{model.name}.export: the model is larger than the 2 GB that one ONNX file holds.")
-    writer.onnx.checker.check_model(whole, full_check=True)
+    checked(model, writer, whole)
     content: bytes = whole.SerializeToString()
     return content
 
 
+def checked(model: Any, writer: Writer, whole: Any) -> None:
+    """Raises ArgumentError, in ONNX's words, where the format does not allow what was written."""
+    onnx = writer.onnx
+    try:
+        onnx.checker.check_model(whole, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ArgumentError(
+            f"{model.name}.export: ONNX has no form of an operator for what it reads: {error}. Nodes are named after their layers; "
+            "cast to float32 or int32 before that one."
+        ) from None
+
+
 def traced(model: Any, input_signature: Any) -> tuple[Graph, list[str], list[str]]:
     """The graph of a model, and the names of its inputs and outputs."""
-    if input_signature is not None and model.graph is None:
-        slots = mapped(slot, given(input_signature))
+    if input_signature is not None and model.graph is not None:
+        raise ArgumentError(
+            f"{model.name}.export: input_signature is for models whose inputs are open; this one begins with shapes "
+            f"{[x.shape for x in model.graph.inputs]}. Leave it out; got {mapped(shape_or_self, input_signature)!r}."
+        )
+    if model.graph is None and (
+        input_signature is not None or (model.built_graph is None and model.seen_inputs is not None)
+    ):
+        slots = model.seen_inputs if input_signature is None else given(input_signature)
+        slots = mapped(lambda spec: slot(spec, input_signature), slots)
         with trace.inside(call=None, guard=(), training=None):
             outputs = model(slots)
         model.calls.pop()
@@ -142,7 +164,8 @@ def traced(model: Any, input_signature: Any) -> tuple[Graph, list[str], list[str
         keys = list(outputs) if isinstance(outputs, dict) else [f"output_{i}" for i in range(len(graph.outputs))]
     elif model.built_graph is None:
         raise ArgumentError(
-            f"{model.name}.export: the model is not built yet: call it once, or build(input_shape), or give input_signature."
+            f"{model.name}.export: the model is not built yet: call it once on its inputs, or build(input_shape), or give "
+            "input_signature."
         )
     else:
         graph, keys = model.built_graph, model.output_names
@@ -156,13 +179,17 @@ def given(signature: Any) -> Any:
     return signature[0] if is_list else signature
 
 
-def slot(spec: Any) -> Tensor:
-    """A tensor of the shape and dtype of what a signature gives."""
+def shape_or_self(x: Any) -> Any:
+    return getattr(x, "shape", x)
+
+
+def slot(spec: Any, signature: Any) -> Tensor:
+    """A tensor of the shape and dtype of what a signature gives; the whole of it is for the message."""
     shape = getattr(spec, "shape", None)
     if shape is None:
         raise ArgumentError(
             f"export: input_signature holds tensors or arrays, of which the shape and the dtype are read, layers.Input((28, 28)) "
-            f"for example; got {spec!r}."
+            f"for example; got {signature!r}."
         )
     dtype = getattr(spec, "dtype", None)
     return Tensor(tuple(shape), "float32" if dtype is None else dtype, name=getattr(spec, "name", "") or "")

@@ -1,5 +1,6 @@
 """An ONNX graph being written: names, constants, nodes, and the table of what each op of ours becomes."""
 
+import hashlib
 import importlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -102,9 +103,9 @@ class Writer:
         return found
 
     def constant(self, value: Any, dtype: Any = None) -> str:
-        """The name of a constant; equal small ones are one."""
+        """The name of a constant; equal ones are one."""
         array = np.asarray(value, dtypes.as_numpy(dtype) if isinstance(dtype, str) else dtype)
-        key = (array.dtype.name, array.shape, array.tobytes()) if array.size <= 64 else id(value)
+        key = array.dtype.name, array.shape, hashlib.sha256(array.tobytes()).digest()
         if key not in self._constants:
             name = self._constants[key] = self.fresh("constant")
             self.initializers.append(

@@ -70,6 +70,10 @@ def parsed(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argp
         parser.error(f"--rounds must be at least 1; got {given.rounds}")
     if given.engine == "cuda" and (given.mode or given.kernels or given.profile):
         parser.error("--engine cuda measures training steps; single kernels: python -m refnet_fast.cuda.check")
+    if given.profile and (given.json or given.save or given.chart or given.no_peers):
+        parser.error(
+            "--profile prints a table of one workload's step; it takes no --json, --save, --chart or --no-peers"
+        )
     if given.chart and given.mode:
         parser.error(f"--chart draws the comparison; --{given.mode} has no picture")
     return given

@@ -8,6 +8,8 @@ COLORS = {
     "Keras fit on JAX": "#9c9c9c",
     "Keras fit on TensorFlow": "#bdbdbd",
     "Keras fit on PyTorch": "#dcdcdc",
+    "PyTorch CUDA graph": "#5b7fa6",
+    "PyTorch compiled": "#8fabc9",
 }
 LONGEST = 3.0  # where bars are cut
 
@@ -28,10 +30,11 @@ def draw(report: dict[str, Any], path: str) -> None:
     import matplotlib.figure
 
     works = [work for work in report["works"] if work["fastest_peer"]]
-    names = [name for name in COLORS if any(name in work["programs"] for work in works)]
+    known = {name: None for work in works for name in work["programs"]}
+    names = sorted(known, key=list(COLORS).index)
     figure = matplotlib.figure.Figure(figsize=(9, 1.2 + (0.1 + 0.13 * len(names)) * len(works)), layout="constrained")
     axes = figure.subplots()
-    height = 0.8 / max(1, len(names))
+    height, told = 0.8 / max(1, len(names)), set()
     for place, work in enumerate(works):
         least = work["programs"][work["fastest_peer"]]["median"]
         for number, name in enumerate(names):
@@ -40,7 +43,8 @@ def draw(report: dict[str, Any], path: str) -> None:
             ratio, time = work["programs"][name]["median"] / least, work["programs"][name]["median"]
             y = place + (number - (len(names) - 1) / 2) * height
             shown = min(ratio, LONGEST)
-            axes.barh(y, shown, height * 0.92, color=COLORS[name], label=name if place == 0 else None)
+            axes.barh(y, shown, height * 0.92, color=COLORS[name], label=None if name in told else name)
+            told.add(name)
             label = f"{in_ms(time)} ms" + (f"  ({ratio:.0f} times)" if ratio > LONGEST else "")
             axes.text(shown + 0.02, y, label, va="center", fontsize=6.5, color="#444444")
     axes.axvline(1, color="#444444", linewidth=0.8, linestyle=":")

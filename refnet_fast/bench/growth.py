@@ -1,25 +1,15 @@
 """What a thousand training steps leave behind: `python -m refnet_fast.bench --growth`. Memory and objects are to stay as they are."""
 
-import json
-import subprocess
-import sys
 from typing import Any
 
-from refnet_fast.bench.processes import FOLDER, environment
+from refnet_fast.bench.processes import answer
 from refnet_fast.bench.programs.workloads import Work
 
 
 def measured(work: Work, rounds: int, say: Any) -> dict[str, Any]:
     """One workload's peak memory and live Python objects after 100 steps and after 1,100. `rounds` is not used."""
     say(f"{work.name}: 1,100 steps")
-    done = subprocess.run(
-        [sys.executable, str(FOLDER / "programs" / "refnet_growth.py"), work.name],
-        env=environment({}),
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return {"name": work.name, **json.loads(done.stdout)}
+    return {"name": work.name, **answer("refnet_growth.py", work.name)}
 
 
 def show(report: dict[str, Any]) -> None:

@@ -30,6 +30,19 @@ def environment(more: dict[str, str]) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, **more}
 
 
+def answer(script: str, *arguments: str, **more: str) -> Any:
+    """What a program of the bench prints as JSON; `more` is added to its environment.
+
+    Raises:
+        SystemExit: it failed; its own message stands on stderr.
+    """
+    command = [sys.executable, str(FOLDER / "programs" / script), *arguments]
+    done = subprocess.run(command, env=environment(more), stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise SystemExit(f"{script} {' '.join(arguments)}: its process ended with status {done.returncode}; see above.")
+    return json.loads(done.stdout)
+
+
 class Running:
     """A program in its process, ready for rounds.
 

@@ -3,13 +3,10 @@
 Each figure is measured in processes of its own, one for each round, on a warm cache of kernels unless it is called cold.
 """
 
-import json
-import subprocess
-import sys
 import tempfile
 from typing import Any, NamedTuple
 
-from refnet_fast.bench.processes import FOLDER, environment
+from refnet_fast.bench.processes import answer
 
 
 class Figure(NamedTuple):
@@ -45,14 +42,7 @@ def measured(figure: Figure, rounds: int, say: Any) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         more = {"REFNET_CACHE_DIR": folder} if figure.cold else {}
         for _ in range(1 if figure.cold else 1 + rounds):
-            done = subprocess.run(
-                [sys.executable, str(FOLDER / "programs" / "refnet_start.py"), figure.function, figure.argument],
-                env=environment(more),
-                stdout=subprocess.PIPE,
-                text=True,
-                check=True,
-            )
-            times.append(json.loads(done.stdout))
+            times.append(answer("refnet_start.py", figure.function, figure.argument, **more))
     times = times if figure.cold else times[1:]
     return {"name": figure.name, "best": min(times), "rounds": times, "limit": figure.limit}
 

@@ -106,7 +106,8 @@ def spread(strips, dy, k, dx, image, result, strides, dilation, padding, depthwi
                 first, end,
             )  # fmt: skip
             at += made
-    turned[0] = 0  # it lives until here
+    if turned.size:
+        turned[0] = 0  # it lives until here
 
 
 @kernel("conv2d_inputs_gradient", when=undivided, tasks=output_rows, cost=output_row_ns, arguments=backward)

@@ -1,11 +1,11 @@
 """Convolution of volumes and its two gradients: for each layer of the kernel the image kernels of `convolution.py`, added up."""
 
 import numpy as np
-from numba import njit
 
 from refnet_fast.cpu.convolution import add_images, spread, taps_of, undivided
 from refnet_fast.cpu.windows import (
     backward,
+    clear_rows,
     convolve,
     forward,
     kernel_tap_ns,
@@ -17,14 +17,6 @@ from refnet_fast.cpu.windows import (
     to_kernel,
 )
 from refnet_fast.kernels import kernel
-
-
-@njit(error_model="numpy")
-def clear_rows(strips, y, width, channels, lo, hi):
-    """Rows lo..hi of an image at y become 0: a convolution without taps."""
-    row = width * channels
-    places, once, image, nothing = (0, row, channels), (1, 1), (0, 0, 0), (0, 0, channels)
-    convolve(strips, y, y, y, image, nothing, (hi, width), places, once, once, (0, 0), False, 0, lo, hi)
 
 
 @kernel("conv3d", when=undivided, tasks=output_rows, cost=output_row_ns, arguments=forward)
@@ -40,7 +32,7 @@ def conv3d_rows(strips, x, k, y, volume, window, result, strides, dilation, padd
         layer, to = task % layers * strides[0] - padding[0], y + size * task * places[0]
         o0, o1 = reaching(layer, volume[0], window[0], dilation[0])
         if o0 == o1:
-            clear_rows(strips, to, width, filters, first, end)
+            clear_rows(size, to, width * filters, first, end)
         for o in range(o0, o1):
             at = x + size * (task // layers * volume[0] + layer + o * dilation[0]) * lane
             met = k + size * o * of
@@ -71,7 +63,7 @@ def conv3d_inputs_gradient_rows(strips, dy, k, dx, volume, result, strides, dila
                 )  # fmt: skip
                 met += 1
         if met == 0:
-            clear_rows(strips, to, width, channels, first, end)
+            clear_rows(size, to, row, first, end)
         lo += end - first
 
 

@@ -1,8 +1,8 @@
 """Batch normalization over (rows, channels) and (outer, channel, inner), in training and outside, and its gradient.
 
 Every kernel reads memory forwards: where channels stand last, whole rows of a slice of channels at a time, with one running
-total for each channel; where places stand last, the lanes of one channel after the other. Memory is read twice, in both directions:
-once for the sums, once for the result. The two passes that mean and variance need are taken block by block, over a block that a
+total for each channel; where places stand last, the lanes of one channel after the other. With channels last memory is read twice, in both
+directions: once for the sums, once for the result. The two passes that mean and variance need are taken block by block, over a block that a
 near cache holds, and the blocks' moments are joined (Chan, Golub and LeVeque 1983). A root is divided by once: 1 / root neither
 overflows nor underflows, for a root is that of a float.
 """

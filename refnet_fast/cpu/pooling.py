@@ -9,7 +9,7 @@ from numba import njit
 
 from refnet_fast.cpu.intrinsics import select
 from refnet_fast.cpu.rows import copy_row, fill_row
-from refnet_fast.cpu.windows import complete, floats, output_rows, taking
+from refnet_fast.cpu.windows import CHAIN, complete, floats, output_rows, taking
 from refnet_fast.kernels import kernel
 from refnet_fast.native import Separate
 
@@ -168,7 +168,13 @@ def divide_pixels(pixels, row_count, pool, strides, padding, width, to):
         divide_row(pixels[j], to.dtype.type(row_count * (end - first)), to[j])
 
 
-@kernel("average_pool2d", **ROWS)
+def _short(call):
+    """A window is added up in one chain of its own dtype."""
+    rows, columns = call.attributes["pool"]
+    return floats(call) and rows * columns <= CHAIN
+
+
+@kernel("average_pool2d", **{**ROWS, "when": _short})
 def average_pool2d_rows(x, pool, strides, padding, y, lo, hi):
     """Rows lo..hi of the output of all images: pixels are added up where the means will stand."""
     total = np.empty(y.shape[2:], y.dtype)

@@ -76,11 +76,14 @@ def slope_row(slopes, row, activation):
 
 
 @njit(error_model="numpy")
-def kinds_of_masks(dropout, lo, hi):
-    """For rows lo..hi: 0 where nothing is dropped, 1 where all gates share their masks, else the number of gates."""
+def kinds_of_masks(dropout):
+    """0 where nothing is dropped, 1 where all gates share their masks, else the number of gates.
+
+    All rows of the batch say so, whoever asks: sums by gates are rounded otherwise than those of all gates together.
+    """
     kinds = 1 if dropout.strides[0] == 0 else dropout.shape[0]
     for gate in range(kinds):
-        for n in range(lo, hi):
+        for n in range(dropout.shape[1]):
             for u in range(dropout.shape[2]):
                 if dropout[gate, n, u] != 1:
                     return kinds

@@ -74,7 +74,7 @@ def forwards(step, name):
         """Rows lo..hi, a dozen through all steps and then the next. A step's states meet the recurrent kernel together; the
         products go to where the gates will stand."""
         units, columns, time, size = kernel.shape[0], kernel.shape[1], h.shape[1], kernel.itemsize
-        kinds, masked = kinds_of_masks(dropout, lo, hi), np.empty((AT_ONCE, units), kernel.dtype)
+        kinds, masked = kinds_of_masks(dropout), np.empty((AT_ONCE, units), kernel.dtype)
         masks = np.empty((kinds, AT_ONCE, units), kernel.dtype)
         for first in range(lo, hi, AT_ONCE):
             rows = min(AT_ONCE, hi - first)
@@ -150,7 +150,7 @@ def backwards(step, name):
         once."""
         units, columns, time, size = kernel.shape[0], kernel.shape[1], h.shape[1], kernel.itemsize
         turned, back = turned_around(kernel), np.empty((AT_ONCE, units), kernel.dtype)
-        kinds, into_gates = kinds_of_masks(dropout, lo, hi), np.zeros(columns, kernel.dtype)
+        kinds, into_gates = kinds_of_masks(dropout), np.zeros(columns, kernel.dtype)
         into_h, into_inner = np.zeros(units, kernel.dtype), np.zeros(units, kernel.dtype)
         masks = np.empty((kinds, AT_ONCE, units), kernel.dtype)
         for first in range(lo, hi, AT_ONCE):
@@ -214,7 +214,7 @@ def gru_rows_reset_before(
 ):  # fmt: skip
     """Rows lo..hi, a dozen through all steps and then the next; the products go to where the gates will stand."""
     units, columns, time, size = kernel.shape[0], kernel.shape[1], h.shape[1], kernel.itemsize
-    kinds, seen, place = kinds_of_masks(dropout, lo, hi), np.empty((AT_ONCE, units), kernel.dtype), kernel.ctypes.data
+    kinds, seen, place = kinds_of_masks(dropout), np.empty((AT_ONCE, units), kernel.dtype), kernel.ctypes.data
     masks = np.empty((kinds, AT_ONCE, units), kernel.dtype)
     states, row = seen.ctypes.data, time * columns
     for first in range(lo, hi, AT_ONCE):
@@ -259,7 +259,7 @@ def gru_gradient_rows_reset_before(
     turned around, before the reset gate's are known; these and the update gate's meet the rest."""
     units, columns, time, size = kernel.shape[0], kernel.shape[1], h.shape[1], kernel.itemsize
     turned, back = turned_around(kernel), np.empty((AT_ONCE, units), kernel.dtype)
-    kinds, into_gates = kinds_of_masks(dropout, lo, hi), np.zeros(columns, kernel.dtype)
+    kinds, into_gates = kinds_of_masks(dropout), np.zeros(columns, kernel.dtype)
     into_h, into_inner = np.zeros(units, kernel.dtype), np.zeros(units, kernel.dtype)
     masks, row = np.empty((kinds, AT_ONCE, units), kernel.dtype), time * columns
     for first in range(lo, hi, AT_ONCE):

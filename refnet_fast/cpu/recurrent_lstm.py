@@ -61,7 +61,7 @@ def forwards(step, name):
         """Rows lo..hi, a dozen through all steps and then the next. A step's states meet the recurrent kernel together; the kernel
         stays in the cache from one step to the next, the products go to where the gates will stand, and nothing is copied."""
         units, columns, time, size = kernel.shape[0], kernel.shape[1], h.shape[1], kernel.itemsize
-        kinds, masked = kinds_of_masks(dropout, lo, hi), np.empty((AT_ONCE, units), kernel.dtype)
+        kinds, masked = kinds_of_masks(dropout), np.empty((AT_ONCE, units), kernel.dtype)
         masks = np.empty((kinds, AT_ONCE, units), kernel.dtype)
         for first in range(lo, hi, AT_ONCE):
             rows = min(AT_ONCE, hi - first)
@@ -140,7 +140,7 @@ def backwards(step, name):
         once."""
         units, columns, time, size = kernel.shape[0], kernel.shape[1], c.shape[1], kernel.itemsize
         turned, back = turned_around(kernel), np.empty((AT_ONCE, units), kernel.dtype)
-        kinds, into_gates = kinds_of_masks(dropout, lo, hi), np.zeros(columns, kernel.dtype)
+        kinds, into_gates = kinds_of_masks(dropout), np.zeros(columns, kernel.dtype)
         into_h, into_c = np.zeros(units, kernel.dtype), np.zeros(units, kernel.dtype)
         masks = np.empty((kinds, AT_ONCE, units), kernel.dtype)
         for first in range(lo, hi, AT_ONCE):

@@ -33,7 +33,7 @@ def simple_rnn_rows(strips, x, kernel, h0, mask, dropout, activation, h, lo, hi)
     """Rows lo..hi, a dozen through all steps and then the next. A step's states meet the recurrent kernel together; the products
     go to where the next states will stand."""
     units, time, size = kernel.shape[0], h.shape[1], kernel.itemsize
-    kinds, masked = kinds_of_masks(dropout, lo, hi), np.empty((AT_ONCE, units), kernel.dtype)
+    kinds, masked = kinds_of_masks(dropout), np.empty((AT_ONCE, units), kernel.dtype)
     masks = np.empty((kinds, AT_ONCE, units), kernel.dtype)
     for first in range(lo, hi, AT_ONCE):
         rows = min(AT_ONCE, hi - first)
@@ -62,7 +62,7 @@ def simple_rnn_gradient_rows(strips, dh, h, kernel, mask, dropout, activation, d
     """Rows lo..hi, a dozen at a time, from the last step to the first; the slopes meet the recurrent kernel, turned around once."""
     units, time, size = kernel.shape[0], h.shape[1], kernel.itemsize
     turned, back = turned_around(kernel), np.empty((AT_ONCE, units), kernel.dtype)
-    kinds, into_h = kinds_of_masks(dropout, lo, hi), np.zeros(units, kernel.dtype)
+    kinds, into_h = kinds_of_masks(dropout), np.zeros(units, kernel.dtype)
     masks = np.empty((kinds, AT_ONCE, units), kernel.dtype)
     for first in range(lo, hi, AT_ONCE):
         rows = min(AT_ONCE, hi - first)

@@ -6,6 +6,7 @@ from numba import njit
 from refnet.definition import size_of
 from refnet.ops import warping
 from refnet_fast.cpu.rows import fill_row
+from refnet_fast.cpu.windows import floats
 from refnet_fast.derive import compiled
 from refnet_fast.kernels import kernel
 
@@ -40,7 +41,7 @@ def mix(x, n, r, s, f, g, out):
 
 @kernel(
     "sample_bilinear",
-    when=lambda call: {s.dtype for s in (call.inputs[0], *call.outputs)} in ({"float32"}, {"float64"}),
+    when=floats,
     **ROWS,
 )
 def sample_bilinear_rows(x, rows, cols, mode, fill, y, lo, hi):
@@ -79,4 +80,9 @@ def sample_nearest_rows(x, rows, cols, mode, fill, y, lo, hi):
             if near(row) and near(col):
                 r, s = folded(nearest_place(row), x.shape[1], mode), folded(nearest_place(col), x.shape[2], mode)
             for c in range(y.shape[3]):
-                y[n, i, j, c] = x[n, r, s, c] if r >= 0 and s >= 0 else fill
+                if (
+                    r >= 0 and s >= 0
+                ):  # as a statement: one type for both would be float64, which rounds large whole numbers
+                    y[n, i, j, c] = x[n, r, s, c]
+                else:
+                    y[n, i, j, c] = x.dtype.type(fill)

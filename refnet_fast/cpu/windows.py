@@ -7,11 +7,14 @@ the image have fewer taps and go one by one, so that padding multiplies nothing.
 Here stands what all convolutions share, and what they tell the planner.
 """
 
-from numba import njit
+import numpy as np
+from numba import carray, njit
 
 from refnet.definition import View, size_of
+from refnet_fast.cpu.rows import fill_row
 from refnet_fast.cpu.tile import multiply, strip_for, strips
 from refnet_fast.derive import Placed, itemsize
+from refnet_fast.native import pointer
 
 CHAIN = 2048  # additions in a row, at most, before the sum becomes one term of another: no long sum is one chain
 
@@ -38,19 +41,20 @@ def taking(start, extent, stride, count):
 
 
 @njit(error_model="numpy")
-def windows(strips, pixels, x, x_pixel, x_tap, k, k_taps, taps, y, y_pixel, panel, add):
+def windows(strips, pixels, x, x_pixel, x_tap, k, k_taps, taps, y, y_pixel, panel, depthwise, add):
     """`pixels` results of one kind, x_pixel and y_pixel elements apart: `panel` filters of windows that lack the same taps.
 
     Args:
         x, k, y: addresses: of the first window's corner, of the kernel's panel, of the first result.
         x_tap: elements from one row of taps to the next in x, and from one tap to the next.
-        k_taps: (columns, channels, filters) of the kernel; channels 0 if it is depthwise.
+        k_taps: (columns, channels, filters) of the kernel.
         taps: the ranges (p0, p1, q0, q1) of taps that lie in the image.
+        depthwise: whether filter f sees channel f alone; the panel is then a vector at most.
         add: whether the results are added to what is there.
     """
     size = strips[0]
     (x_row, x_column), (q_count, channels, filters), (p0, p1, q0, q1) = x_tap, k_taps, taps
-    if channels == 0:  # lane by lane; a window has few taps, so no sum is long
+    if depthwise:  # lane by lane; a window has few taps, so no sum is long
         at, of = x + size * (p0 * x_row + q0 * x_column), k + size * (p0 * q_count + q0) * filters
         runs, steps, k_run = p1 - p0, q1 - q0, q_count * filters
         multiply(
@@ -103,7 +107,7 @@ def convolve(strips, x, k, y, image, kernel, result, places, strides, dilation, 
         j0 = j1 = columns
     alone = p_count == 1 and q_count == 1 and sh == 1 and sw == 1 and top == 0 and left == 0
     alone = alone and rows == height and columns == width and y_row == columns * y_pixel and y_image == rows * y_row
-    x_tap, k_taps = (dh * width * channels, dw * channels), (q_count, 0 if depthwise else channels, filters)
+    x_tap, k_taps = (dh * width * channels, dw * channels), (q_count, channels, filters)
     f = 0
     while f < filters:
         _, panel = strip_for(strips, filters - f)
@@ -120,21 +124,30 @@ def convolve(strips, x, k, y, image, kernel, result, places, strides, dilation, 
             if alone:  # the pixels of all rows follow each other
                 band = hi - task
                 taps = (0, 1, 0, 1)
-                windows(strips, band * columns, corner, channels, x_tap, of, k_taps, taps, to, y_pixel, panel, add)
+                count, step = band * columns, channels
+                windows(strips, count, corner, step, x_tap, of, k_taps, taps, to, y_pixel, panel, depthwise, add)
             elif j0 < j1:
                 for row in range(band):
                     at = corner + size * (row * sh * width + j0 * sw) * channels
                     here, taps = to + size * (row * y_row + j0 * y_pixel), (p0, p1, 0, q_count)
-                    windows(strips, j1 - j0, at, sw * channels, x_tap, of, k_taps, taps, here, y_pixel, panel, add)
+                    count, step = j1 - j0, sw * channels
+                    windows(strips, count, at, step, x_tap, of, k_taps, taps, here, y_pixel, panel, depthwise, add)
             if not alone:
                 for edge in range(columns - (j1 - j0)):
                     j = edge if edge < j0 else edge + j1 - j0
                     q0, q1 = reaching(j * sw - left, width, q_count, dw)
                     at, here = corner + size * j * sw * channels, to + size * j * y_pixel
                     down, taps = sh * width * channels, (p0, p1, q0, q1)
-                    windows(strips, band, at, down, x_tap, of, k_taps, taps, here, y_row, panel, add)
+                    windows(strips, band, at, down, x_tap, of, k_taps, taps, here, y_row, panel, depthwise, add)
             task += band
         f += panel
+
+
+@njit(error_model="numpy")
+def clear_rows(size, y, row, lo, hi):
+    """Rows lo..hi, of `row` elements of `size` bytes, of an image at y become 0."""
+    words = size // 4  # in an element; a float of zeros alone is 0
+    fill_row(carray(pointer(y + size * row * lo), (words * row * (hi - lo),), np.uint32), 0)
 
 
 # ---- what a call is to the planner

@@ -49,6 +49,8 @@ class Epoch:
         until, done = time.monotonic() + duration, start
         while done < stop:
             count, began = min(stop - done, self.pace, self.most), time.monotonic()
+            if self.running.checks:  # what violated one is looked up in the batch, which must still be there
+                count = min(count, self.data.lasting(done))
             device.upload(np.array([done, done]), self.words.address)
             for step in range(done, done + count):
                 self.data.before(step, self.stream)

@@ -26,7 +26,7 @@ def feed(residence, data, order, batch_size, inputs):
         if sum(a.nbytes for a in arrays) + 8 * len(arrays[0]) <= device.free() / 2:
             kept = Resident(arrays, order)
         else:
-            kept = Windows(arrays, batch_size)
+            kept = Windows(arrays, order, batch_size)
         residence.keep_data(data, kept)
     kept.begin(order)
     return kept
@@ -60,6 +60,10 @@ class Resident:
             device.upload(numbers, self.order.address)
             self.drawn, self.begun = order, True
 
+    def lasting(self, step):
+        """How many batches from this one on stay where they are until the host has looked at what became of them: all."""
+        return self.samples
+
     def before(self, step, stream):
         """Nothing has to be done before a step is started."""
 
@@ -76,10 +80,11 @@ class Windows:
 
     order = None
 
-    def __init__(self, arrays, batch_size):
+    def __init__(self, arrays, order, batch_size):
         from numba import cuda
 
-        self.arrays, self.batch_size, self.samples = arrays, batch_size, len(arrays[0])
+        self.arrays, self.batch_size = arrays, batch_size
+        self.samples = len(arrays[0]) if order is None else len(order)
         row = sum(size_of(a.shape[1:]) * a.itemsize for a in arrays)
         self.steps = max(1, min(WINDOW // max(1, row * batch_size), -(-self.samples // batch_size)))
         self.ring, samples = 2 * self.steps, self.steps * batch_size
@@ -96,6 +101,10 @@ class Windows:
     def begin(self, order):
         if order is not self.drawn or not self.begun:
             self.drawn, self.begun, self.current, self.loaded = order, True, -1, -1
+
+    def lasting(self, step):
+        """Those of the step's window: while the device works on it, the next goes to the other slot."""
+        return self.steps - step % self.steps
 
     def before(self, step, stream):
         """Sees to it that the step's window is there before the step."""

@@ -5,13 +5,11 @@ the variance is the mean square of distances to the channel's first element, les
 more exact than float32 can tell.
 """
 
-import math
-
 from numba import cuda, float64
 
 from refnet_fast.cuda.kernels import kernel, then
 from refnet_fast.cuda.reduction import CHUNK, COLUMNS, ENOUGH, LANES
-from refnet_fast.cuda.rows import finite
+from refnet_fast.cuda.rows import finite, inverse_root
 
 
 def channels_last(call):
@@ -78,7 +76,7 @@ def moments_of_channels(x, offset, scale, epsilon, y, mean, variance, totals, mo
         if spread < 0:
             spread = float64(0)
         moments[0, c] = finite(float64(x[0, c, 0])) + off
-        moments[1, c] = 1 / math.sqrt(spread + epsilon) if spread + epsilon > 0 else float64(math.nan)
+        moments[1, c] = inverse_root(spread + epsilon)
         mean[c] = moments[0, c]
         variance[c] = spread
 
@@ -134,7 +132,7 @@ def gradients_of_channels(dy, x, mean, variance, scale, epsilon, dx, doffset, ds
         for chunk in range(totals.shape[1]):
             total += totals[0, chunk, c]
             product += totals[1, chunk, c]
-        product /= math.sqrt(float64(variance[c]) + epsilon)
+        product *= inverse_root(float64(variance[c]) + epsilon)
         doffset[c] = total
         dscale[c] = product
         through[0, c] = total / x.shape[0]
@@ -147,7 +145,7 @@ def gradients_through_channels(dy, x, mean, variance, scale, epsilon, dx, doffse
     c, chunk = cuda.blockIdx.x * COLUMNS + cuda.threadIdx.x, cuda.blockIdx.y
     size = (x.shape[0] + cuda.gridDim.y - 1) // cuda.gridDim.y
     if c < x.shape[1]:
-        center, tilt = float64(mean[c]), 1 / math.sqrt(float64(variance[c]) + epsilon)
+        center, tilt = float64(mean[c]), inverse_root(float64(variance[c]) + epsilon)
         slope, common, share = tilt * float64(scale[c]), through[0, c], through[1, c] * tilt
         for r in range(chunk * size + cuda.threadIdx.y, min((chunk + 1) * size, x.shape[0]), LANES):
             dx[r, c, 0] = (float64(dy[r, c, 0]) - common - (float64(x[r, c, 0]) - center) * share) * slope

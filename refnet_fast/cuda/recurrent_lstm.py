@@ -79,7 +79,9 @@ def lstm_gradient_rows(
             n, u = start + e // UNITS, e % UNITS
             di = df = dg = do = 0.0
             if n < c.shape[0]:
-                if number > 0:
+                if (
+                    number > 0 and mask[n, t + 1]
+                ):  # the slopes of a masked step are 0, but 0 times an infinite weight is not
                     for gate in range(4):
                         dhidden[e] += dropout[gate, n, u] * back[gate * STATE + e]
                 dhidden[e] += dh[n, t, u]
@@ -120,7 +122,7 @@ def lstm_gradient_rows(
     for e in range(thread, STATE, THREADS):
         n, u = start + e // UNITS, e % UNITS
         if n < c.shape[0]:
-            if c.shape[1] > 0:
+            if c.shape[1] > 0 and mask[n, 0]:
                 for gate in range(4):
                     dhidden[e] += dropout[gate, n, u] * back[gate * STATE + e]
             dh0[n, u] = dhidden[e]

@@ -50,15 +50,16 @@ def simple_rnn_gradient_rows(dh, h, kernel, mask, dropout, activation, dprojecte
     thread, start = cuda.threadIdx.x, cuda.blockIdx.x * ROWS
     for e in range(thread, STATE, THREADS):
         dhidden[e] = 0
-        back[e] = 0
-    cuda.syncthreads()
     for number in range(h.shape[1]):
         t = h.shape[1] - 1 - number
         for e in range(thread, STATE, THREADS):
             n, u = start + e // UNITS, e % UNITS
             slope = 0.0
             if n < h.shape[0]:
-                dhidden[e] += dropout[0, n, u] * back[e] if number > 0 else 0
+                if (
+                    number > 0 and mask[n, t + 1]
+                ):  # the slopes of a masked step are 0, but 0 times an infinite weight is not
+                    dhidden[e] += dropout[0, n, u] * back[e]
                 dhidden[e] += dh[n, t, u]
                 if mask[n, t]:
                     slope = through(dhidden[e], h[n, t, u], activation)
@@ -79,7 +80,9 @@ def simple_rnn_gradient_rows(dh, h, kernel, mask, dropout, activation, dprojecte
     for e in range(thread, STATE, THREADS):
         n, u = start + e // UNITS, e % UNITS
         if n < h.shape[0]:
-            dh0[n, u] = dhidden[e] + dropout[0, n, u] * back[e]
+            if h.shape[1] > 0 and mask[n, 0]:
+                dhidden[e] += dropout[0, n, u] * back[e]
+            dh0[n, u] = dhidden[e]
 
 
 declare("simple_rnn", simple_rnn_rows, kernel=1, arrays=2)

@@ -1,12 +1,10 @@
 """Layer normalization of rows, and its gradient: a warp or a block a row, in float64, bound by memory."""
 
-import math
-
 from numba import cuda, float64
 
 from refnet_fast.cuda import rows
 from refnet_fast.cuda.kernels import kernel
-from refnet_fast.cuda.rows import MOST, row_sum
+from refnet_fast.cuda.rows import MOST, inverse_root, row_sum
 
 
 def worth_sharing(call):
@@ -38,7 +36,7 @@ def layer_normalization_rows(x, gamma, beta, epsilon, y, mean, variance):
         distance = float64(x[here, f]) - center
         total += distance * distance
     square = row_sum(total, room) / x.shape[1]
-    slope = 1 / math.sqrt(square + epsilon) if square + epsilon > 0 else float64(math.nan)
+    slope = inverse_root(square + epsilon)
     if row < x.shape[0]:
         for f in range(thread, x.shape[1], cuda.blockDim.x):
             y[row, f] = (float64(x[row, f]) - center) * slope * float64(gamma[f]) + float64(beta[f])
@@ -53,7 +51,7 @@ def layer_normalization_gradient_rows(dy, x, mean, variance, gamma, epsilon, dx)
     room = cuda.shared.array(MOST, float64)
     row, thread = cuda.blockIdx.x * cuda.blockDim.y + cuda.threadIdx.y, cuda.threadIdx.x
     here = min(row, x.shape[0] - 1)
-    center, slope = float64(mean[here]), 1 / math.sqrt(float64(variance[here]) + epsilon)
+    center, slope = float64(mean[here]), inverse_root(float64(variance[here]) + epsilon)
     total, product = float64(0), float64(0)
     for f in range(thread, x.shape[1], cuda.blockDim.x):
         above = float64(dy[here, f]) * float64(gamma[f])

@@ -34,7 +34,7 @@ class CudaRunning:
 
     def __init__(self, concrete, residence):
         self.concrete, self.residence = concrete, residence
-        self.plan = Plan(concrete, tuned=True, short_floats=True)
+        self.plan = Plan(concrete, tuned=True, on_device=True)
         self.checks = self.plan.checked()
         try:
             self.memory = DeviceMemory(self.plan, residence)
@@ -68,14 +68,21 @@ class CudaRunning:
         Args: as of Executable.run_batches; this program's batch may be smaller than batch_size.
         """
         with lock, self.residence.current():
-            self._bring()
-            source = feed(self.residence, data, order, batch_size, self.concrete.inputs)
-            epochs = self.epochs.setdefault(source, {})
-            key = batch_size, bool(outputs)
-            if key not in epochs:
-                epochs[key] = epoch.Epoch(weakref.proxy(self), weakref.proxy(source), *key)
+            try:
+                self._bring()
+                source = feed(self.residence, data, order, batch_size, self.concrete.inputs)
+                ready = self._epoch(source, batch_size, bool(outputs))
+            except OutOfMemoryError as error:
+                raise too_large(self.plan, error) from error
             self.residence.written(self.plan.commits)
-            return epochs[key].run(start, stop, outputs, duration or epoch.SLICE)
+            return ready.run(start, stop, outputs, duration or epoch.SLICE)
+
+    def _epoch(self, source, *key):
+        """The Epoch of a Resident or Windows, made once for each batch size, with outputs wanted and without."""
+        epochs = self.epochs.setdefault(source, {})
+        if key not in epochs:
+            epochs[key] = epoch.Epoch(weakref.proxy(self), weakref.proxy(source), *key)
+        return epochs[key]
 
     def _bring(self):
         for variable in self.homes:
@@ -166,7 +173,7 @@ def too_large(plan, error):
     largest = sorted(buffers, key=bytes_of, reverse=True)[:5]
     lines = [f"{buffers[y]} {tuple(y.shape)} {y.dtype}, {in_words(bytes_of(y))}" for y in largest]
     return OutOfMemoryError(
-        f"the device has no room for a step of this program: {in_words(error.needed)} are needed at once, "
+        f"the device has no room for the steps of this program: {in_words(error.needed)} are needed at once, "
         f"{in_words(error.free)} are free. The largest of its buffers: {'; '.join(lines)}. "
         "Use a smaller batch, or another engine for this model (refnet_fast.use_engine('cpu')); nothing was changed."
     )

@@ -28,7 +28,7 @@ def turned(call):
 
 def blocks(call):
     lead, height, width = joined(call)[0]
-    return -(-width // TILE), -(-height // TILE), lead
+    return -(-height // TILE) * -(-width // TILE), 1, lead  # all tiles along x: 65,535 blocks lie along y
 
 
 def matrices(call, inputs, outputs):
@@ -42,7 +42,8 @@ def transpose_tiles(x, y):
     """32 x 32 elements a block, through shared memory: neighbouring threads read neighbours, and write neighbours."""
     tile = cuda.shared.array((TILE, PITCH), float32)
     column, lane, n = cuda.threadIdx.x, cuda.threadIdx.y, cuda.blockIdx.z
-    top, left = cuda.blockIdx.y * TILE, cuda.blockIdx.x * TILE
+    across = (x.shape[2] + TILE - 1) // TILE
+    top, left = cuda.blockIdx.x // across * TILE, cuda.blockIdx.x % across * TILE
     for k in range(lane, TILE, LANES):
         if top + column < x.shape[1] and left + k < x.shape[2]:
             tile[k, column] = x[n, top + column, left + k]

@@ -100,3 +100,15 @@ def test_a_repeated_number_is_converted_as_often_as_it_is_repeated(dtype):
     y = ops.broadcast_to(number, (3, 5))
     (turned,) = get_engine("cpu").prepare(Program([number], [ops.transpose(y)])).run([np.array(2.0, "float32")])
     np.testing.assert_array_equal(turned.astype("float32"), np.full((5, 3), 2.0))
+
+
+def test_data_of_16_bits_that_changed_between_two_calls_are_read_again():
+    with use_engine("cpu"):
+        model = refnet_fast.Sequential(
+            [refnet_fast.Input((2,)), refnet_fast.layers.Dense(1, kernel_initializer="ones")]
+        )
+        model.compile("sgd", "mse")
+        x, y = np.ones((8, 2), "float16"), np.zeros((8, 1), "float32")
+        first = model.evaluate(x, y, verbose=0)
+        x[:] = 2
+        assert (first, model.evaluate(x, y, verbose=0)) == (4, 16)

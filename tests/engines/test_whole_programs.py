@@ -45,7 +45,7 @@ def updated(weights, slopes, kind):
 @pytest.mark.parametrize("engine", ["reference", "derived", "cpu"])
 @pytest.mark.parametrize("form", FORMS)
 def test_a_value_and_its_reshaped_form_in_one_step(form, engine):
-    """A reshape that changes nothing stood, unread, between two nodes of one fused kernel: gradients came out as zeros."""
+    """A reshape that changes nothing may stand between nodes that become one fused kernel: both forms are written before they are read."""
     weight, x = Variable(W, name="weight"), Tensor((None, 4))
     with trace.inside(collecting=True):
         value = FORMS[form](ops.matmul(x, weight))

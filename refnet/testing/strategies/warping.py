@@ -19,12 +19,23 @@ def points(draw: Draw, dtype: str) -> Any:
     return [draw.array(shape, precise, low=-5, high=9, calm=(-3, 5)) for _ in range(2)]
 
 
-@strategy("sample_nearest", "sample_bilinear")
-def sample_calls(draw: Draw) -> Any:
-    dtype = draw.floating()
+def sampled(draw: Draw, dtype: str, fills: tuple[float, ...]) -> Any:
     rows, cols = points(draw, dtype)
     x = draw.array((rows.shape[0], draw.extent(1, 4), draw.extent(1, 4), draw.extent(1, 2)), dtype)
-    return [x, rows, cols], {"mode": draw.integer(0, 4), "fill": draw.choice((0.0, 1.5))}
+    return [x, rows, cols], {"mode": draw.integer(0, 4), "fill": draw.choice(fills)}
+
+
+@strategy("sample_nearest")
+def sample_nearest_calls(draw: Draw) -> Any:
+    """Whole numbers too, beyond 2**53 at times."""
+    if not draw.calm and draw.integer(0, 3) == 0:
+        return sampled(draw, "uint64", (0, 3))
+    return sampled(draw, draw.floating(), (0.0, 1.5))
+
+
+@strategy("sample_bilinear")
+def sample_bilinear_calls(draw: Draw) -> Any:
+    return sampled(draw, draw.floating(), (0.0, 1.5))
 
 
 @strategy("sample_nearest_x_gradient", "sample_bilinear_x_gradient")

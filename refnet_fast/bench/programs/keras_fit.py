@@ -5,7 +5,7 @@ import os
 import sys
 
 from nets import built
-from rounds import serve
+from rounds import processors, serve
 from workloads import WORKS
 
 NAME = os.environ["KERAS_BACKEND"]
@@ -14,7 +14,7 @@ if NAME != "tensorflow":
 keras = importlib.import_module("keras")
 backend = importlib.import_module(NAME)
 if NAME == "torch":  # the others take all processors by themselves
-    backend.set_num_threads(os.cpu_count() or 1)
+    backend.set_num_threads(processors())
 work = WORKS[sys.argv[1]]
 x, y = work.data()
 model = built(work, keras)

@@ -10,6 +10,11 @@ from collections.abc import Callable
 ROUND = 0.3  # seconds that a round should last at least
 
 
+def processors() -> int:
+    """Processors that this process may use: as many threads as refnet takes are given to its peers."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def serve(
     versions: dict[str, str], steps: int, train: Callable[[int], object], facts: Callable[[], dict] | None = None
 ) -> None:

@@ -1,14 +1,13 @@
 """The same op in PyTorch: `torch_kernel.py WORK`. Images in the order in memory that is faster."""
 
-import os
 import sys
 import time
 
 import torch
 from kernels import KERNELS
-from rounds import serve
+from rounds import processors, serve
 
-torch.set_num_threads(os.cpu_count() or 1)
+torch.set_num_threads(processors())
 work = KERNELS[sys.argv[1]]
 
 

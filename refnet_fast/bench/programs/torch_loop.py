@@ -8,12 +8,12 @@ import sys
 import time
 
 import torch
-from rounds import serve
+from rounds import processors, serve
 from torch import nn
 from torch.nn import functional
 from workloads import LEARNING_RATE, WORKS
 
-torch.set_num_threads(os.cpu_count() or 1)
+torch.set_num_threads(processors())
 DEVICE, STEP = os.environ.get("BENCH_DEVICE", "cpu"), os.environ.get("BENCH_STEP", "eager")
 work = WORKS[sys.argv[1]]
 x, y = map(torch.from_numpy, work.data())

@@ -54,7 +54,7 @@ def stops_of_an_epoch(batches):
 
 
 def test_the_host_stops_as_often_however_many_batches_an_epoch_has():
-    assert stops_of_an_epoch(3) == stops_of_an_epoch(20)
+    assert stops_of_an_epoch(3) == stops_of_an_epoch(9)
 
 
 def test_batches_are_the_references_with_remainder_and_validation():
@@ -131,6 +131,35 @@ def test_bad_indices_are_named_with_their_batch(engine):
     assert float(count) == 8  # of two batches
 
 
+@pytest.fixture
+def in_windows(monkeypatch):
+    """Every data set is too large for the device; a window has one batch of two int32."""
+    monkeypatch.setattr(device, "free", lambda: 10)
+    monkeypatch.setattr(device, "zeros", lambda size: refnet_fast_zeros(size))
+    monkeypatch.setattr(feeding, "WINDOW", 8)
+
+
+def test_bad_indices_are_named_before_another_window_takes_their_place(in_windows):
+    count, program = picking()
+    indices = np.array([0, 1] * 5 + [2, 7] + [-9, 1] * 4, "int32")
+    with pytest.raises(DataError, match=r"the one at \[1\] of batch 5 is 7"):
+        executable, at = CudaEngine("cuda-sim").prepare(program), 0
+        while at < 10:
+            at = executable.run_batches([indices], None, 2, at, 10)
+    assert float(count) == 20  # of five batches
+
+
+@pytest.mark.parametrize("many", [6, 16])
+def test_an_order_says_how_many_samples_windows_have(in_windows, many):
+    _, program = picking()
+    indices, outputs = generator.integers(0, 3, 10).astype("int32"), [np.zeros((many, 2), "float32")]
+    order, at = generator.integers(0, 10, many), 0
+    executable = CudaEngine("cuda-sim").prepare(program)
+    while at < many // 2:
+        at = executable.run_batches([indices], order, 2, at, many // 2, outputs)
+    np.testing.assert_array_equal(outputs[0], np.arange(6).reshape(3, 2)[indices[order]])
+
+
 def test_outputs_of_every_batch_come_back(monkeypatch):
     monkeypatch.setattr(epoch, "KEPT", 40)  # of two batches
     _, program = picking()
@@ -161,6 +190,16 @@ def test_too_large_a_step_is_refused_with_what_it_needs(monkeypatch):
             np.testing.assert_array_equal(kept, due)
         model.fit(x[:8], y[:8], batch_size=4, verbose=0)  # as before
         assert any((a != b).any() for a, b in zip(model.get_weights(), before))
+
+
+def test_data_without_room_are_refused_like_a_step(monkeypatch):
+    x, y = data(64)
+    with use_engine(CudaEngine("cuda-sim")):
+        model = network()
+        model.fit(x[:4], y[:4], batch_size=4, verbose=0)
+        monkeypatch.setattr(device, "limit", device.held + 700)  # enough for a permutation
+        with pytest.raises(OutOfMemoryError, match=r"The largest of its buffers: .*\(4, 3\) float32, 48 bytes"):
+            model.fit(x, y, batch_size=4, verbose=0)
 
 
 def test_data_sets_make_room_for_what_is_needed(monkeypatch):

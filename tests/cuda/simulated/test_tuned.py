@@ -78,11 +78,18 @@ def test_matmul_on_tensor_cores_in_runs_of_eight(transpose1, transpose2, dtype, 
     assert 0 < hold(op, get_engine("cuda-sim"), [a, b], attributes, [y], tasks) <= 1
 
 
+def tiles(module, kind):
+    """Every tile that a module has."""
+    found = [value for value in vars(module).values() if isinstance(value, kind)]
+    assert module.LARGE in found and module.SIMULATED in found
+    return found
+
+
 def test_tiles_divide_evenly_among_threads():
     """Every thread copies as many elements, or runs of eight, as any other; hardware's tiles never run in the simulator."""
-    for tile in (contraction.LARGE, contraction.IMAGES, contraction.MIDDLE, contraction.NARROW, contraction.LARGE64):
+    for tile in tiles(contraction, contraction.Tile):
         assert tile.rows * tile.depth % tile.threads == tile.columns * tile.depth % tile.threads == 0
-    for tile in (short_product.LARGE, short_product.MIDDLE, short_product.SIMULATED):
+    for tile in tiles(short_product, short_product.WarpTile):
         for run in (1, short_product.RUN):
             assert (
                 tile.rows * tile.depth % (run * tile.threads) == tile.columns * tile.depth % (run * tile.threads) == 0
@@ -97,6 +104,43 @@ def test_a_window_over_the_edge_meets_an_infinite_filter():
     y = computed(Op.named["conv2d"], [x, kernel], attributes)
     assert np.isfinite(y[:, 0]).all() and np.isposinf(y[:, 1:, :, 4]).all()
     assert hold(Op.named["conv2d"], get_engine("cuda-sim"), [x, kernel], attributes, [y]) == 0
+
+
+@pytest.mark.parametrize("name, kernel", [("simple_rnn", 2), ("lstm", 5), ("gru", 6)])
+def test_a_masked_step_leaves_infinite_weights_alone(name, kernel):
+    """Its slopes are 0, but 0 times an infinite weight is not: the rows count no step, the first one, the second one."""
+    call, op = TINY[f"{name}_gradient_rows"], Op.named[f"{name}_gradient"]
+    arrays = calls.arrays(call)
+    arrays[kernel][0, 0] = np.inf
+    arrays[-2] = np.array([[False, False], [True, False], [False, True]])
+    results = computed(op, arrays, call.attributes, all_outputs=True)
+    for got, due in zip(results, get_engine("reference").compute(op, arrays, call.attributes), strict=True):
+        assert np.isfinite(due[0]).all()
+        np.testing.assert_allclose(got, due, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["layer_normalization", "batch_normalization_training"])
+def test_gradients_where_nothing_varies_and_epsilon_is_0(name):
+    """0 / 0 is NaN, in the rows or channels where it stands, and an error nowhere."""
+    ending = "rows" if name.startswith("layer") else "channels"
+    call, op = TINY[f"{name}_gradient_{ending}"], Op.named[f"{name}_gradient"]
+    arrays, attributes = calls.arrays(call), {**call.attributes, "epsilon": 0.0}
+    x = arrays[1] if ending == "rows" else arrays[1].T
+    x[2], arrays[2][2], arrays[3][2] = 0.5, 0.5, 0
+    results = computed(op, arrays, attributes, all_outputs=True)
+    assert np.isnan(results[0] if ending == "rows" else results[0].T).all(axis=1).nonzero()[0].tolist() == [2]
+    for got, due in zip(results, get_engine("reference").compute(op, arrays, attributes), strict=True):
+        np.testing.assert_allclose(got, due, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("axes", [(1, 0), (0, 2, 1)])
+def test_a_transpose_of_more_tiles_than_a_grid_has_along_y(axes):
+    """65,535 blocks lie along y and z, 2**31 - 1 along x; no device tells before it is launched."""
+    shape = (8, 2**21 + 32) if axes == (1, 0) else (2, 8, 2**21 + 32)
+    found, launches = calls.launches(calls.Call("transpose", (calls.floats(*shape),), {"axes": axes}))
+    assert found.name == "transpose_tiles"
+    across, down, deep = launches[0].grid
+    assert max(down, deep) < 2**16 <= across
 
 
 def test_softmax_of_long_rows():
