@@ -30,9 +30,14 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
         package: keeps the names of several libraries apart.
         name: the class's own if None.
     Raises:
-        ArgumentError: a class without get_config.
+        ArgumentError: a class without get_config; a package that is no str, as where the parentheses are missing.
     Source: Keras 3 `saving.register_keras_serializable`.
     """
+
+    if not isinstance(package, str):
+        raise ArgumentError(
+            f"register_keras_serializable: package is a str; got {package!r}. Write @register_keras_serializable()."
+        )
 
     def decorator(target: Registered) -> Registered:
         if isinstance(target, type) and not hasattr(target, "get_config"):

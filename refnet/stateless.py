@@ -1,5 +1,8 @@
 """Calls that change nothing: the variables' values come as arguments, and the new ones go out as results.
 
+One thing is no argument: what a call with random layers (Dropout) draws advances a counter kept beside the call, so that two
+such calls with the same values differ.
+
 Keras's `stateless_call`, `stateless_update_state`, `stateless_apply`. The call is traced once for each kind of arguments; on arrays its
 program is run, on tensors its nodes are written again where the call stands, so that `grad` and `jit` see through it.
 """
