@@ -67,11 +67,12 @@ def export_onnx(
     `model.output_names` give; dtypes are the model's.
 
     Args:
-        model: a functional model or a Sequential with known input shapes; or a subclass that was called, or gets input_signature.
+        model: a functional model or a Sequential with known input shapes; or a subclass that was called or built, or
+            gets input_signature.
         filepath: the file; its name usually ends in `.onnx`.
         verbose: whether to say what was written.
         input_signature: for a subclass: what it is called on, in its inputs' structure: tensors or arrays, whose shape and
-            dtype are read.
+            dtype are read. None for inputs like those of its first call.
         opset_version: of ONNX's operators, 18 to 22; 18 if None.
     Raises:
         MissingPackageError: without the package onnx.
@@ -146,8 +147,16 @@ def checked(model: Any, writer: Writer, whole: Any) -> None:
 
 def traced(model: Any, input_signature: Any) -> tuple[Graph, list[str], list[str]]:
     """The graph of a model, and the names of its inputs and outputs."""
-    if input_signature is not None and model.graph is None:
-        slots = mapped(slot, given(input_signature))
+    if input_signature is not None and model.graph is not None:
+        raise ArgumentError(
+            f"{model.name}.export: input_signature is for models whose inputs are open; this one begins with shapes "
+            f"{[x.shape for x in model.graph.inputs]}. Leave it out; got {mapped(shape_or_self, input_signature)!r}."
+        )
+    if model.graph is None and (
+        input_signature is not None or (model.built_graph is None and model.seen_inputs is not None)
+    ):
+        slots = model.seen_inputs if input_signature is None else given(input_signature)
+        slots = mapped(lambda spec: slot(spec, input_signature), slots)
         with trace.inside(call=None, guard=(), training=None):
             outputs = model(slots)
         model.calls.pop()
@@ -155,7 +164,8 @@ def traced(model: Any, input_signature: Any) -> tuple[Graph, list[str], list[str
         keys = list(outputs) if isinstance(outputs, dict) else [f"output_{i}" for i in range(len(graph.outputs))]
     elif model.built_graph is None:
         raise ArgumentError(
-            f"{model.name}.export: the model is not built yet: call it once, or build(input_shape), or give input_signature."
+            f"{model.name}.export: the model is not built yet: call it once on its inputs, or build(input_shape), or give "
+            "input_signature."
         )
     else:
         graph, keys = model.built_graph, model.output_names
@@ -169,13 +179,17 @@ def given(signature: Any) -> Any:
     return signature[0] if is_list else signature
 
 
-def slot(spec: Any) -> Tensor:
-    """A tensor of the shape and dtype of what a signature gives."""
+def shape_or_self(x: Any) -> Any:
+    return getattr(x, "shape", x)
+
+
+def slot(spec: Any, signature: Any) -> Tensor:
+    """A tensor of the shape and dtype of what a signature gives; the whole of it is for the message."""
     shape = getattr(spec, "shape", None)
     if shape is None:
         raise ArgumentError(
             f"export: input_signature holds tensors or arrays, of which the shape and the dtype are read, layers.Input((28, 28)) "
-            f"for example; got {spec!r}."
+            f"for example; got {signature!r}."
         )
     dtype = getattr(spec, "dtype", None)
     return Tensor(tuple(shape), "float32" if dtype is None else dtype, name=getattr(spec, "name", "") or "")

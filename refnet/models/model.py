@@ -33,6 +33,7 @@ class Model(Trainer):
         super().__init__(**more)
         self._start()
         self._traced: dict[Any, tuple[Graph, Any]] = {}
+        self.seen_inputs: Any = None  # of a subclass: tensors like those of its first call, from which export traces it
         self._listed: tuple[Graph, list[Layer]] | None = None  # the layers, with the graph whose they are
         if inputs is None and outputs is None:
             return
@@ -134,6 +135,10 @@ class Model(Trainer):
     def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self.graph is None and type(self).build is Model.build:
             self.built = True  # the call that is about to be made builds the layers
+        if self.graph is None and self.seen_inputs is None and args:
+            others = flatten([list(args[1:]), list(kwargs.values())])
+            if not any(isinstance(x, Tensor) for x in others):
+                self.seen_inputs = mapped(_like, args[0])
         super()._build_for(args, kwargs)
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
@@ -319,3 +324,8 @@ class Model(Trainer):
         """Compiles as a config says that get_compile_config gave."""
         words = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics", "run_eagerly")
         self.compile(**{word: restored(config[word]) for word in words if word in config})
+
+
+def _like(x: Any) -> Any:
+    """A tensor of x's dtype and shape, the batch open; what is no tensor stays."""
+    return Tensor((None, *x.shape[1:]) if x.shape else (), x.dtype) if isinstance(x, Tensor) else x

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any
 
-from refnet.errors import FileError, MissingPackageError, RefnetError
+from refnet.errors import ArgumentError, FileError, MissingPackageError, RefnetError
 
 LARGEST_JSON = 1 << 26  # bytes of a configuration
 FREE_SIZE = 1 << 26  # an archive's member may unpack to so many bytes, whatever it was packed to,
@@ -57,7 +57,11 @@ def reading(path: Any) -> Iterator[None]:
 
 def checked_target(path: Any, overwrite: bool) -> pathlib.Path:
     """The path a file is about to be written to. Raises FileExistsError if it exists and must not be replaced."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise ArgumentError(f"a path is needed for the file, a string or a pathlib.Path; got {path!r}.")
     target = pathlib.Path(path)
+    if target.is_dir():
+        raise IsADirectoryError(f"{target} is a folder; give the name of a file, inside of it for example.")
     if target.exists() and not overwrite:
         raise FileExistsError(f"{target} exists already; give overwrite=True to replace it.")
     if not target.parent.is_dir():

@@ -9,6 +9,7 @@ from refnet.ops.indexing import row_of as definition_of_row
 from refnet_fast.cuda import rows
 from refnet_fast.cuda.derive import device
 from refnet_fast.cuda.kernels import kernel, then
+from refnet_fast.cuda.target import simulated
 
 
 def bisected(numbers, least):
@@ -25,7 +26,7 @@ def bisected(numbers, least):
 
 row_of, first_not_below = device(definition_of_row), device(bisected)
 
-WIDE, HIGH = 32, 4  # threads of a block: neighbouring ones on neighbouring columns
+WIDE, HIGH = (4, 2) if simulated() else (32, 4)  # threads of a block: neighbouring ones on neighbouring columns
 EACH = 8  # rows of a table that a block sums up
 BINS = 256  # digits of a number, and numbers that a block sorts
 
@@ -153,7 +154,7 @@ _passes()
     more=(0,),
 )
 def sums_of_rows(dy, indices, dx, numbers, places, ranks, counts, starts, turn):
-    """Eight rows of the table a block: it finds a row's numbers by bisection and adds up what came from them, a quarter a warp."""
+    """Eight rows of the table a block: it finds a row's numbers by bisection and adds up what came from them, a share a lane."""
     room = cuda.shared.array((HIGH, WIDE), float64)
     column, lane, o = cuda.threadIdx.x, cuda.threadIdx.y, cuda.blockIdx.y
     last = 1 if dx.shape[1] <= BINS or dx.shape[1] > BINS * BINS else 0  # which half the last pass wrote

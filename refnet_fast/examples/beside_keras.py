@@ -18,6 +18,7 @@ import math
 import os
 import pathlib
 import platform
+import shutil
 import subprocess
 import sys
 import time
@@ -317,6 +318,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0, help="that a measurement should last")
     parser.add_argument("--save", type=pathlib.Path, help="a file for the report, as JSON; other programs stay in it")
     given = parser.parse_args()
+    from refnet.saving.files import write_atomically
+
+    if not hasattr(os, "sched_getaffinity") or shutil.which("taskset") is None:
+        parser.error(
+            "a measurement keeps to one processor core, which takes Linux and its program taskset (util-linux)"
+        )
     report = report_in(given.save)
     for name in given.names or PROGRAMS:
         row = report["programs"].setdefault(name, {})
@@ -329,7 +336,7 @@ def main() -> None:
             row[library] = {word: round(found[word], 3) for word in ("seconds", "first")}
             print(f"{name}, {library}: {found['seconds']:.1f} s, first {found['first']:.1f} s", flush=True)
         if given.save:
-            given.save.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+            write_atomically(given.save, (json.dumps(report, indent=1) + "\n").encode())
     print(as_table(report["programs"]))
 
 

@@ -111,3 +111,29 @@ def test_an_epoch_of_few_steps_is_repeated(monkeypatch):
     one, _ = clock.timed(run, limit=3, epochs=20)
     assert one == pytest.approx(0.01) and asked[0] == (2, 1) and asked[1] == (3, 1)
     assert asked[-1] == (3, 20)
+
+
+def test_a_machine_without_pinning_is_told_before_anything_runs(monkeypatch, capsys):
+    monkeypatch.setattr(beside_keras.shutil, "which", lambda name: None)
+    monkeypatch.setattr(beside_keras.sys, "argv", ["beside_keras"])
+    monkeypatch.setattr(beside_keras, "in_a_process", None)
+    with pytest.raises(SystemExit):
+        beside_keras.main()
+    assert "taskset" in capsys.readouterr().err
+
+
+def test_a_report_that_cannot_be_written_whole_leaves_the_old_one(monkeypatch, tmp_path):
+    path = tmp_path / "report.json"
+    path.write_text('{"programs": {}}')
+
+    def full(file):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(beside_keras.os, "fsync", full)
+    monkeypatch.setattr(beside_keras.sys, "argv", ["beside_keras", beside_keras.PROGRAMS[0], "--save", str(path)])
+    monkeypatch.setattr(beside_keras, "in_a_process", lambda *given: {"seconds": 1.0, "first": 1.0})
+    monkeypatch.setattr(beside_keras.shutil, "which", lambda name: name)
+    monkeypatch.setattr(beside_keras.os, "sched_getaffinity", lambda pid: {0}, raising=False)
+    with pytest.raises(OSError):
+        beside_keras.main()
+    assert path.read_text() == '{"programs": {}}' and list(tmp_path.iterdir()) == [path]

@@ -289,6 +289,36 @@ def test_a_subclass_by_its_signature() -> None:
     np.testing.assert_allclose(got, model.predict([ROWS, ROWS[:, :2]], verbose=0), rtol=0, atol=4e-6)
 
 
+class Plain(Model):
+    def __init__(self) -> None:
+        super().__init__(name="plain")
+        self.dense = layers.Dense(2, "relu")
+
+    def call(self, inputs: Any, training: Any = None) -> Any:
+        return self.dense(inputs)
+
+
+@pytest.mark.parametrize("built", ["called", "built", "predicted", "called in training"])
+def test_a_subclass_that_has_seen_inputs(built: str) -> None:
+    import onnxruntime
+
+    model = Plain()
+    if built == "built":
+        model.build((None, 5))
+    elif built == "predicted":
+        model.predict(ROWS, verbose=0)
+    else:
+        model(ROWS[:2], training=built != "called")
+    session = onnxruntime.InferenceSession(written(model), providers=["CPUExecutionProvider"])
+    (got,) = session.run(None, {session.get_inputs()[0].name: ROWS})
+    np.testing.assert_allclose(got, model.predict(ROWS, verbose=0), rtol=0, atol=4e-6)
+    pair = Own()
+    pair([ROWS[:1], ROWS[:1, :2]])
+    session = onnxruntime.InferenceSession(written(pair), providers=["CPUExecutionProvider"])
+    (got,) = session.run(None, dict(zip([x.name for x in session.get_inputs()], [ROWS, ROWS[:, :2]])))
+    np.testing.assert_allclose(got, pair.predict([ROWS, ROWS[:, :2]], verbose=0), rtol=0, atol=4e-6)
+
+
 def test_constants_made_on_the_way_are_not_taken_for_each_other() -> None:
     start = Input((12, 12, 2))
     image = RANDOM.standard_normal((2, 12, 12, 2)).astype("float32")

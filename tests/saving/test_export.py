@@ -56,3 +56,36 @@ def test_models_that_cannot_be_written(tmp_path: pathlib.Path) -> None:
 class Noise(layers.Layer):
     def call(self, inputs: Any) -> Any:
         return layers.GaussianNoise(0.1)(inputs, training=True)
+
+
+class Own(Model):
+    def __init__(self) -> None:
+        super().__init__(name="own")
+        self.dense = layers.Dense(2)
+
+    def call(self, inputs: Any) -> Any:
+        return self.dense(inputs)
+
+
+def test_a_folder_and_no_path_are_refused(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(IsADirectoryError, match="is a folder; give the name of a file"):
+        small().export(tmp_path, format="onnx")
+    with pytest.raises(ArgumentError, match="a path is needed.* got None"):
+        small().export(None, format="onnx")
+    folder = tmp_path / "model.keras"
+    folder.mkdir()
+    with pytest.raises(IsADirectoryError, match="is a folder; give the name of a file"):
+        small().save(folder)
+
+
+def test_signatures_that_cannot_be_read(tmp_path: pathlib.Path) -> None:
+    target = tmp_path / "m.onnx"
+    with pytest.raises(ArgumentError, match=r"layers\.Input.*got \[\(None, 2\)\]"):
+        Own().export(target, format="onnx", input_signature=[(None, 2)])
+    with pytest.raises(
+        ArgumentError, match=r"small\.export: .*begins with shapes \[\(None, 4\)\].* got \[\(None, 5\)\]"
+    ):
+        small().export(target, format="onnx", input_signature=[Input((5,))])
+    with pytest.raises(ArgumentError, match=r"own\.export: .*not built yet.*input_signature"):
+        Own().export(target, format="onnx")
+    assert list(tmp_path.iterdir()) == []

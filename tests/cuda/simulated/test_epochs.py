@@ -54,7 +54,7 @@ def stops_of_an_epoch(batches):
 
 
 def test_the_host_stops_as_often_however_many_batches_an_epoch_has():
-    assert stops_of_an_epoch(3) == stops_of_an_epoch(20)
+    assert stops_of_an_epoch(3) == stops_of_an_epoch(9)
 
 
 def test_batches_are_the_references_with_remainder_and_validation():

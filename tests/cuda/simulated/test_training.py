@@ -74,8 +74,7 @@ def test_three_steps_are_the_references(make, optimizer):
         np.testing.assert_allclose(got, due, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("engine", ["reference", "cpu"])
-def test_the_same_seed_gives_the_same_batches_and_dropout_masks(engine):
+def test_the_same_seed_gives_the_same_batches_and_dropout_masks():
     """Nothing but dropout between data and loss: losses are equal to the bit where batches and masks are."""
 
     def losses(name):
@@ -83,10 +82,11 @@ def test_the_same_seed_gives_the_same_batches_and_dropout_masks(engine):
             refnet_fast.utils.set_random_seed(3)
             model = Sequential([layers.Input((6,)), layers.Dropout(0.5)])
             model.compile("sgd", "mean_squared_error")
-            x = 2.0 ** np.arange(54).reshape(9, 6) % 1021  # sums of powers and their squares say which were taken
-            return model.fit(x, np.zeros_like(x), batch_size=2, epochs=3, verbose=0).history["loss"]
+            x = 2.0 ** np.arange(36).reshape(6, 6) % 1021  # sums of powers and their squares say which were taken
+            return model.fit(x, np.zeros_like(x), batch_size=2, epochs=2, verbose=0).history["loss"]
 
-    np.testing.assert_array_equal(losses("cuda-sim"), losses(engine))
+    due = losses("reference")
+    assert losses("cuda-sim") == due == losses("cpu")
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
