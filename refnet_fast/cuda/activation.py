@@ -7,7 +7,7 @@ from numba import cuda, float64
 
 from refnet_fast.cuda import rows
 from refnet_fast.cuda.kernels import kernel
-from refnet_fast.cuda.rows import MOST, exp, log, row_largest, row_sum, working
+from refnet_fast.cuda.rows import MOST, exp, largest_of, log, row_largest, row_sum, working
 
 
 def worth_sharing(call):
@@ -30,11 +30,7 @@ def softmax_rows(x, y):
     room = cuda.shared.array(MOST, float64)
     row, thread = cuda.blockIdx.x * cuda.blockDim.y + cuda.threadIdx.y, cuda.threadIdx.x
     here = min(row, x.shape[0] - 1)  # threads beyond the last row work on it, and store nothing
-    best = float64(x[here, 0, 0])
-    for r in range(thread, x.shape[1], cuda.blockDim.x):
-        value = float64(x[here, r, 0])
-        if value > best or value != value:
-            best = value
+    best = largest_of(x[here, :, 0], thread, cuda.blockDim.x)
     best = working(x, row_largest(best, room))
     total = float64(0)
     for r in range(thread, x.shape[1], cuda.blockDim.x):
@@ -51,11 +47,7 @@ def log_softmax_rows(x, y):
     room = cuda.shared.array(MOST, float64)
     row, thread = cuda.blockIdx.x * cuda.blockDim.y + cuda.threadIdx.y, cuda.threadIdx.x
     here = min(row, x.shape[0] - 1)
-    best = float64(x[here, 0, 0])
-    for r in range(thread, x.shape[1], cuda.blockDim.x):
-        value = float64(x[here, r, 0])
-        if value > best or value != value:
-            best = value
+    best = largest_of(x[here, :, 0], thread, cuda.blockDim.x)
     best = working(x, row_largest(best, room))
     total = float64(0)
     for r in range(thread, x.shape[1], cuda.blockDim.x):

@@ -5,7 +5,7 @@ from numba import cuda, float64
 from refnet_fast.cuda import rows
 from refnet_fast.cuda.kernels import kernel
 from refnet_fast.cuda.reduction import blocks_of_rows, rows_worth_sharing, threads_of_rows
-from refnet_fast.cuda.rows import MOST, row_largest
+from refnet_fast.cuda.rows import MOST, largest_of, row_largest
 
 
 @kernel("max", when=rows_worth_sharing, grid=blocks_of_rows, block=threads_of_rows)
@@ -14,11 +14,7 @@ def max_of_rows(x, y):
     room = cuda.shared.array(MOST, float64)
     row = cuda.blockIdx.x * cuda.blockDim.y + cuda.threadIdx.y
     here = min(row, x.shape[0] - 1)  # threads beyond the last row work on it, and store nothing
-    best = float64(x[here, 0, 0])
-    for r in range(cuda.threadIdx.x, x.shape[1], cuda.blockDim.x):
-        value = float64(x[here, r, 0])
-        if value > best or value != value:
-            best = value
+    best = largest_of(x[here, :, 0], cuda.threadIdx.x, cuda.blockDim.x)
     best = row_largest(best, room)
     if cuda.threadIdx.x == 0 and row < x.shape[0]:
         y[row, 0] = best
@@ -36,11 +32,7 @@ def argmax_of_rows(x, y):
     room = cuda.shared.array(MOST, float64)
     row = cuda.blockIdx.x * cuda.blockDim.y + cuda.threadIdx.y
     here = min(row, x.shape[0] - 1)
-    best = float64(x[here, 0, 0])
-    for r in range(cuda.threadIdx.x, x.shape[1], cuda.blockDim.x):
-        value = float64(x[here, r, 0])
-        if value > best or value != value:
-            best = value
+    best = largest_of(x[here, :, 0], cuda.threadIdx.x, cuda.blockDim.x)
     best = row_largest(best, room)
     place = float64(x.shape[1])
     for r in range(cuda.threadIdx.x, x.shape[1], cuda.blockDim.x):

@@ -4,7 +4,7 @@ from numba import cuda, float64
 
 from refnet_fast.cuda import rows
 from refnet_fast.cuda.kernels import kernel
-from refnet_fast.cuda.rows import MOST, exp, log, row_largest, row_sum, working
+from refnet_fast.cuda.rows import MOST, exp, largest_of, log, row_largest, row_sum, working
 
 
 def shape_of_rows(call):
@@ -33,11 +33,7 @@ def softmax_cross_entropy_rows(x, t, loss, p):
     room = cuda.shared.array(MOST, float64)
     row, thread = cuda.blockIdx.x * cuda.blockDim.y + cuda.threadIdx.y, cuda.threadIdx.x
     here = min(row, x.shape[0] - 1)  # threads beyond the last row work on it, and store nothing
-    best = float64(x[here, 0])
-    for c in range(thread, x.shape[1], cuda.blockDim.x):
-        value = float64(x[here, c])
-        if value > best or value != value:
-            best = value
+    best = largest_of(x[here], thread, cuda.blockDim.x)
     best = working(x, row_largest(best, room))
     total = float64(0)
     for c in range(thread, x.shape[1], cuda.blockDim.x):
@@ -75,11 +71,7 @@ def sparse_softmax_cross_entropy_rows(x, labels, loss, p):
     room = cuda.shared.array(MOST, float64)
     row, thread = cuda.blockIdx.x * cuda.blockDim.y + cuda.threadIdx.y, cuda.threadIdx.x
     here = min(row, x.shape[0] - 1)
-    best = float64(x[here, 0])
-    for c in range(thread, x.shape[1], cuda.blockDim.x):
-        value = float64(x[here, c])
-        if value > best or value != value:
-            best = value
+    best = largest_of(x[here], thread, cuda.blockDim.x)
     best = working(x, row_largest(best, room))
     total = float64(0)
     for c in range(thread, x.shape[1], cuda.blockDim.x):

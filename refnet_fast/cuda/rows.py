@@ -44,6 +44,16 @@ def inverse_root(x):
     return 1 / math.sqrt(x) if x > 0 else float64(math.nan)
 
 
+def largest_of(values, first, step):
+    """The largest of values[first::step] and values[0], a thread's share of a row; NaN if there is one: it wins every comparison."""
+    best = float64(values[0])
+    for r in range(first, values.shape[0], step):
+        value = float64(values[r])
+        if value > best or value != value:
+            best = value
+    return best
+
+
 def finite(x):
     """A float64, but 0 for an infinity and NaN."""
     return x if -math.inf < x < math.inf else float64(0)
@@ -141,7 +151,15 @@ else:
             return lambda x, value: np.float64(value)
         return lambda x, value: np.float32(value)
 
-    exp, log, row_sum, row_largest, finite, inverse_root = map(
+    exp, log, row_sum, row_largest, finite, inverse_root, largest_of = map(
         cuda.jit(device=True),
-        (lambda x: math.exp(x), lambda x: math.log(x), sum_by_shuffles, largest_by_shuffles, finite, inverse_root),
+        (
+            lambda x: math.exp(x),
+            lambda x: math.log(x),
+            sum_by_shuffles,
+            largest_by_shuffles,
+            finite,
+            inverse_root,
+            largest_of,
+        ),
     )

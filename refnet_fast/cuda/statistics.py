@@ -4,7 +4,7 @@ from numba import cuda, float64
 
 from refnet_fast.cuda.kernels import kernel
 from refnet_fast.cuda.reduction import blocks_of_rows, rows_worth_sharing, threads_of_rows
-from refnet_fast.cuda.rows import MOST, exp, finite, log, row_largest, row_sum, working
+from refnet_fast.cuda.rows import MOST, exp, finite, largest_of, log, row_largest, row_sum, working
 
 
 @kernel("logsumexp", when=rows_worth_sharing, grid=blocks_of_rows, block=threads_of_rows)
@@ -13,11 +13,7 @@ def logsumexp_of_rows(x, y):
     room = cuda.shared.array(MOST, float64)
     row, thread = cuda.blockIdx.x * cuda.blockDim.y + cuda.threadIdx.y, cuda.threadIdx.x
     here = min(row, x.shape[0] - 1)  # threads beyond the last row work on it, and store nothing
-    best = float64(x[here, 0, 0])
-    for r in range(thread, x.shape[1], cuda.blockDim.x):
-        value = float64(x[here, r, 0])
-        if value > best or value != value:
-            best = value
+    best = largest_of(x[here, :, 0], thread, cuda.blockDim.x)
     best = finite(row_largest(best, room))  # inf - inf would be NaN
     total = float64(0)
     for r in range(thread, x.shape[1], cuda.blockDim.x):
