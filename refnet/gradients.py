@@ -81,7 +81,7 @@ def differentiated(
     """
     from refnet import ops
 
-    xs = [ops.identity(x) for x in node.inputs]
+    xs = [ops.unary.same(x) for x in node.inputs]
     given = [(y, dy) for y, dy in zip(composite(*xs, **node.attributes), dys) if dy is not None]
     return reverse([y for y, _ in given], [dy for _, dy in given], xs, None)
 

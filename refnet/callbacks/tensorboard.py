@@ -3,7 +3,6 @@
 import importlib
 import json
 import pathlib
-import shutil
 import struct
 import time
 import zlib
@@ -15,6 +14,7 @@ from refnet.annotations import Array
 from refnet.callbacks.base import Callback
 from refnet.errors import ArgumentError, MissingPackageError
 from refnet.layers.embedding import Embedding
+from refnet.saving import files
 
 
 def _package(name: str) -> Any:
@@ -256,11 +256,12 @@ class TensorBoard(Callback):
         for name in names:
             metadata = by_layer.get(name) if by_layer else self.embeddings_metadata
             text += f"embeddings {{\n  tensor_name: {json.dumps(name)}\n  tensor_path: {json.dumps(_tsv(name))}\n"
-            text += f"  metadata_path: {json.dumps(self._at_hand(metadata))}\n}}\n" if metadata else "}\n"
+            text += f"  metadata_path: {json.dumps(self._at_hand(metadata, name))}\n}}\n" if metadata else "}\n"
         (self.log_dir / "projector_config.pbtxt").write_text(text, encoding="utf-8")
 
-    def _at_hand(self, metadata: Any) -> str:
-        """A file of names as the projector finds it: TensorBoard reads none outside the folder, so another one is copied into it."""
+    def _at_hand(self, metadata: Any, layer: str) -> str:
+        """A file of names as the projector finds it: TensorBoard reads none outside the folder, so another one is copied into it,
+        under the layer's name, as two layers' files may have one name in two folders."""
         given, folder = pathlib.Path(metadata), self.log_dir.resolve()
         for path in (folder / given, given):
             if path.is_file() and path.resolve().is_relative_to(folder):
@@ -269,8 +270,9 @@ class TensorBoard(Callback):
             raise ArgumentError(
                 f"TensorBoard: embeddings_metadata names {str(metadata)!r}; there is no such file, nor in {self.log_dir}."
             )
-        shutil.copyfile(given, folder / given.name)
-        return given.name
+        copy = f"{layer}_metadata.tsv"
+        files.write_atomically(folder / copy, given.read_bytes())
+        return copy
 
     def _write_embeddings(self) -> None:
         for layer in self._embeddings():

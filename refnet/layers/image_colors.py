@@ -25,6 +25,10 @@ class ColorLayer(RandomImageLayer):
                 f"{self.name}: value_range is a pair of numbers (least, greatest); got {shown(value_range)}."
             )
         self.value_range = sorted(float(v) for v in value_range)
+        if not self.value_range[0] < self.value_range[1]:
+            raise ArgumentError(
+                f"{self.name}: value_range is (least, greatest), two different numbers; got {shown(value_range)}."
+            )
 
     def drawn(self, images: Any, low: float, high: float) -> Any:
         """A number for each image, (batch, 1, 1, 1)."""

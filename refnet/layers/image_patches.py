@@ -3,7 +3,7 @@
 from typing import Any
 
 from refnet import ops, random
-from refnet.errors import ArgumentError
+from refnet.errors import ArgumentError, ShapeError
 from refnet.layers.checks import share
 from refnet.layers.image_colors import ColorLayer
 
@@ -60,8 +60,15 @@ class RandomErasing(ColorLayer):
             noise = random.normal(ops.shape(images), 0.0, 1.0, self.compute_dtype, self.key)
             return ops.multiply(noise, self.value_range[1])
         values = ops.cast(ops.convert_to_tensor(self.fill_value), self.compute_dtype)
-        first = self.data_format == "channels_first" and isinstance(self.fill_value, (tuple, list))
-        return ops.reshape(values, (1, 3, 1, 1)) if first else values
+        if not isinstance(self.fill_value, (tuple, list)):
+            return values
+        place = 1 if self.data_format == "channels_first" else 3
+        if images.shape[place] not in (None, 3):
+            raise ShapeError(
+                f"{self.name}: fill_value has three numbers, one for each channel; the images have {images.shape[place]} "
+                f"channels, shape {tuple(images.shape)}. Give a single number."
+            )
+        return ops.reshape(values, (1, 3, 1, 1)) if place == 1 else values
 
 
 class RandomPerspective(ColorLayer):

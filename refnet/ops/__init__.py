@@ -126,7 +126,7 @@ from refnet.ops.division import divide, divide_no_nan, floor_divide, fmod, mod, 
 from refnet.ops.elementwise import abs, absolute, add, maximum, minimum, multiply, negative, sign, square, subtract
 from refnet.ops.elimination import det, inv, logdet, lu_factor, slogdet, solve
 from refnet.ops.extremum import argmax, argmin, max, min
-from refnet.ops.filling import arange, eye, full, full_like, ones, ones_like, zeros, zeros_like
+from refnet.ops.filling import arange, eye, full, full_like, identity, ones, ones_like, zeros, zeros_like
 from refnet.ops.filtering import gaussian_blur, psnr, sobel_edges, ssim
 from refnet.ops.fourier import fft, fft2, ifft2, irfft, istft, rfft, stft
 from refnet.ops.grids import diag, linspace, logspace, meshgrid, tri, tril, triu
@@ -238,5 +238,5 @@ from refnet.ops.trigonometry import (
     sinh,
     tan,
 )
-from refnet.ops.unary import cast, erf, exp, expm1, identity, log, log1p, rsqrt, sqrt, stop_gradient, tanh
+from refnet.ops.unary import cast, erf, exp, expm1, log, log1p, rsqrt, sqrt, stop_gradient, tanh
 from refnet.ops.warping import affine_transform

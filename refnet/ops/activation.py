@@ -33,7 +33,7 @@ def relu(x: TensorLike) -> Array:
     """
     x = converted("relu", x)
     if dtype_of(x) in dtypes.UNSIGNED + dtypes.BOOLEAN:
-        return ops.identity(x)
+        return ops.unary.same(x)
     return relu_op(x)
 
 
@@ -287,7 +287,7 @@ def linear(x: TensorLike) -> Array:
     >>> linear([1.0, -2.0])
     array([ 1., -2.], dtype=float32)
     """
-    return ops.identity(x)
+    return ops.unary.same(x)
 
 
 def elu(x: TensorLike, alpha: float = 1.0) -> Array:

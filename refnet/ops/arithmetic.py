@@ -82,10 +82,10 @@ def hypot(x1: TensorLike, x2: TensorLike) -> Array:
         x1, x2: arrays, tensors or numbers; integers and bools take the default floating dtype.
     Returns:
         The common shape, in the promoted floating dtype. Where it is 0, the gradient is NaN.
-    NaN: any NaN gives NaN. Empty: an empty result.
+    NaN: gives NaN, but beside an infinity inf: whatever the other side is, the longest is infinite. Empty: an empty result.
     Raises:
         ShapeError: shapes that do not broadcast.
-    Source: Keras 3 `ops.hypot`.
+    Source: Keras 3 `ops.hypot`; IEEE 754-2019 9.2.1.
 
     >>> hypot([3.0, 3e30], [4.0, 4e30])
     array([5.e+00, 5.e+30], dtype=float32)
@@ -94,7 +94,8 @@ def hypot(x1: TensorLike, x2: TensorLike) -> Array:
     longer = ops.stop_gradient(ops.maximum(ops.abs(a), ops.abs(b)))
     scale = ops.where(ops.logical_and(ops.greater(longer, 0), ops.isfinite(longer)), longer, 1.0)
     squares = ops.add(*[ops.square(ops.divide(x, scale)) for x in (a, b)])
-    return ops.multiply(scale, ops.sqrt(squares))
+    length = ops.multiply(scale, ops.sqrt(squares))
+    return ops.where(ops.logical_or(ops.isinf(a), ops.isinf(b)), float("inf"), length)
 
 
 def pair(op: str, x1: TensorLike, x2: TensorLike) -> list[TensorLike]:
@@ -232,7 +233,7 @@ def saturate_cast(x: TensorLike, dtype: str) -> Array:
         dtype: the result's dtype.
     Returns:
         x's shape in that dtype.
-    NaN: stays in floats; 0 in integers. Empty: an empty result.
+    The ends of bool are 0 and 1. NaN: stays in floats; 0 in integers, True in bool. Empty: an empty result.
     Raises:
         DtypeError: an unknown dtype.
     Source: Keras 3 `ops.saturate_cast`.
@@ -242,15 +243,23 @@ def saturate_cast(x: TensorLike, dtype: str) -> Array:
     """
     x, name = converted("saturate_cast", x), dtypes.standardize(dtype)
     own = dtype_of(x)
-    if name == "bool" or own == "bool" or name == own:
-        return ops.cast(x, name)
-    if dtypes.is_integer(name) and dtypes.is_integer(own):
-        low, high = (max(np.iinfo(own).min, np.iinfo(name).min), min(np.iinfo(own).max, np.iinfo(name).max))
-        return ops.cast(ops.clip(x, np.asarray(low, own), np.asarray(high, own)), name)
-    if dtypes.is_integer(name):
-        return ops.cast(x, name)  # from floats a cast saturates
-    top = ops.rounding.largest(name)
-    return ops.cast(ops.clip(x, -top, top) if dtypes.is_floating(own) and top < ops.rounding.largest(own) else x, name)
+    if own == "bool" or name == own or (dtypes.is_integer(name) and dtypes.is_floating(own)):
+        return ops.cast(x, name)  # from floats to integers a cast saturates
+    (low, high), (least, largest) = ends(name), ends(own)
+    if dtypes.is_floating(name):  # the ends may be no numbers of x's dtype
+        y = ops.cast(x, name)
+        return ops.clip(y, low, high) if high < largest else y
+    return ops.cast(ops.clip(x, max(least, low), min(largest, high)), name)
+
+
+def ends(dtype: str) -> tuple[float, float]:
+    """The least and the largest finite number of a dtype; of integers as Python's, exactly."""
+    if dtype == "bool":
+        return 0, 1
+    if dtypes.is_integer(dtype):
+        return int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
+    top = ops.rounding.largest(dtype)
+    return -top, top
 
 
 # ---- divisors
@@ -339,12 +348,12 @@ def bessel_scalar(x: Number, order: int) -> Number:
         return x
     if x > 720 or x < -720:
         return INF if x > 0 or order % 2 == 0 else -INF
-    half, quarter, term = x / 2, x * x / 4, 1.0
+    half, term = x / 2, 1.0
     for k in range(1, order + 1):
         term = term * half / k
     total = term
     for k in range(1, 40 + truncate(x if x > 0 else -x)):
-        term = term * quarter / (k * (k + order))
+        term = term * (half / k) * (half / (k + order))  # term * half * half would overflow before the sum does
         total = total + term
     return total
 

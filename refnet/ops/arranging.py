@@ -28,7 +28,7 @@ def append(x1: TensorLike, x2: TensorLike, axis: int | None = None) -> TensorLik
     >>> append([1, 2], [[3, 4]])
     array([1, 2, 3, 4])
     """
-    a, b = promoted("append", converted("append", x1, "x1"), converted("append", x2, "x2"))
+    a, b = promoted("append", x1, x2)
     if axis is None:
         return ops.concatenate([ops.ravel(a), ops.ravel(b)])
     return ops.concatenate([a, b], axis)
@@ -282,7 +282,7 @@ def rot90(array: TensorLike, k: int = 1, axes: Any = (0, 1)) -> TensorLike:
         return ops.flip(x, (first, second))
     if turns == 1:
         return ops.swapaxes(ops.flip(x, second), first, second)
-    return ops.flip(ops.swapaxes(x, first, second), second) if turns else ops.identity(x)
+    return ops.flip(ops.swapaxes(x, first, second), second) if turns else ops.unary.same(x)
 
 
 # ---- how much there is, and where

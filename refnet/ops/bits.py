@@ -22,13 +22,13 @@ def counted(op: str, x1: TensorLike, x2: TensorLike) -> list[TensorLike]:
     return [as_dtype(x, "int32") if dtype_of(x) == "bool" else x for x in whole(op, x1, x2)]
 
 
-def bitwise_and(x1: TensorLike, x2: TensorLike) -> Array:
+def bitwise_and(x: TensorLike, y: TensorLike) -> Array:
     """The and of each pair of bits.
 
-        y[i] = x1[i] & x2[i], with broadcasting
+        z[i] = x[i] & y[i], with broadcasting
 
     Args:
-        x1, x2: integer or bool arrays, tensors or numbers; shapes that broadcast.
+        x, y: integer or bool arrays, tensors or numbers; shapes that broadcast.
     Returns:
         The common shape, in the promoted dtype. Negative integers count as two's complement. There is no gradient.
     Empty: an empty result.
@@ -39,20 +39,20 @@ def bitwise_and(x1: TensorLike, x2: TensorLike) -> Array:
     >>> bitwise_and([3, 5], 2)
     array([2, 0])
     """
-    return bitwise_and_op(*whole("bitwise_and", x1, x2))
+    return bitwise_and_op(*whole("bitwise_and", x, y))
 
 
 def bitwise_and_scalar(x1: Number, x2: Number) -> Number:
     return x1 & x2
 
 
-def bitwise_or(x1: TensorLike, x2: TensorLike) -> Array:
+def bitwise_or(x: TensorLike, y: TensorLike) -> Array:
     """The or of each pair of bits.
 
-        y[i] = x1[i] | x2[i], with broadcasting
+        z[i] = x[i] | y[i], with broadcasting
 
     Args:
-        x1, x2: integer or bool arrays, tensors or numbers; shapes that broadcast.
+        x, y: integer or bool arrays, tensors or numbers; shapes that broadcast.
     Returns:
         The common shape, in the promoted dtype. Negative integers count as two's complement. There is no gradient.
     Empty: an empty result.
@@ -63,20 +63,20 @@ def bitwise_or(x1: TensorLike, x2: TensorLike) -> Array:
     >>> bitwise_or([3, 5], 2)
     array([3, 7])
     """
-    return bitwise_or_op(*whole("bitwise_or", x1, x2))
+    return bitwise_or_op(*whole("bitwise_or", x, y))
 
 
 def bitwise_or_scalar(x1: Number, x2: Number) -> Number:
     return x1 | x2
 
 
-def bitwise_xor(x1: TensorLike, x2: TensorLike) -> Array:
+def bitwise_xor(x: TensorLike, y: TensorLike) -> Array:
     """The exclusive or of each pair of bits.
 
-        y[i] = x1[i] ^ x2[i], with broadcasting
+        z[i] = x[i] ^ y[i], with broadcasting
 
     Args:
-        x1, x2: integer or bool arrays, tensors or numbers; shapes that broadcast.
+        x, y: integer or bool arrays, tensors or numbers; shapes that broadcast.
     Returns:
         The common shape, in the promoted dtype. Negative integers count as two's complement. There is no gradient.
     Empty: an empty result.
@@ -87,7 +87,7 @@ def bitwise_xor(x1: TensorLike, x2: TensorLike) -> Array:
     >>> bitwise_xor([3, 5], 2)
     array([1, 7])
     """
-    return bitwise_xor_op(*whole("bitwise_xor", x1, x2))
+    return bitwise_xor_op(*whole("bitwise_xor", x, y))
 
 
 def bitwise_xor_scalar(x1: Number, x2: Number) -> Number:

@@ -232,7 +232,7 @@ def copy(x: TensorLike) -> TensorLike:
     >>> copy([1, 2])
     array([1, 2])
     """
-    return ops.identity(converted("copy", x))
+    return ops.unary.same(converted("copy", x))
 
 
 def empty(shape: Any, dtype: str | None = None) -> TensorLike:

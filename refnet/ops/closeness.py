@@ -176,7 +176,7 @@ def real(x: TensorLike) -> Array:
     >>> real([1.0, -2.0])
     array([ 1., -2.], dtype=float32)
     """
-    return ops.identity(converted("real", x))
+    return ops.unary.same(converted("real", x))
 
 
 def imag(x: TensorLike) -> Array:
@@ -208,7 +208,7 @@ def conjugate(x: TensorLike) -> Array:
     >>> conjugate([1.0, -2.0])
     array([ 1., -2.], dtype=float32)
     """
-    return ops.identity(converted("conjugate", x))
+    return ops.unary.same(converted("conjugate", x))
 
 
 def conj(x: TensorLike) -> Array:

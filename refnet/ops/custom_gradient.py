@@ -105,14 +105,14 @@ def jvp(fun: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool = Fa
     aux = flag("jvp", has_aux, "has_aux")
 
     def both(points: list[Tensor], moves: list[Tensor]) -> tuple[Any, ...]:
-        given = [ops.identity(x) for x in points]
+        given = [ops.unary.same(x) for x in points]
         result = fun(*packed(list(primals), given))
         value = result[0] if aux else result
         ys = [as_tensor(y) for y in flatten(value)]
-        seeds = [ops.identity(ops.zeros_like(y)) for y in ys]
+        seeds = [ops.unary.same(ops.zeros_like(y)) for y in ys]
         slopes = reverse(ys, seeds, given, None)
         total = sum((ops.sum(ops.multiply(g, v)) for g, v in zip(slopes, moves) if g is not None), ops.zeros(()))
-        one = ops.identity(ops.ones_like(total))
+        one = ops.unary.same(ops.ones_like(total))
         found = reverse([total], [one], seeds, None) if isinstance(total, Tensor) else [None] * len(ys)
         changes = packed(value, [ops.zeros_like(y) if t is None else t for y, t in zip(ys, found)])
         return (value, changes, result[1]) if aux else (value, changes)

@@ -223,7 +223,7 @@ def abs(x: TensorLike) -> Array:
     """
     x = converted("abs", x)
     if dtype_of(x) in dtypes.UNSIGNED + dtypes.BOOLEAN:
-        return ops.identity(x)
+        return ops.unary.same(x)
     return abs_op(x)
 
 

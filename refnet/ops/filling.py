@@ -164,6 +164,26 @@ def eye(N: int, M: int | None = None, k: int = 0, dtype: str | None = None) -> A
         return np.eye(rows, columns, k=place, dtype=dtypes.as_numpy(name))
 
 
+def identity(n: int, dtype: str | None = None) -> Array:
+    """The square matrix with ones on the main diagonal. See `eye`.
+
+    Args:
+        n: rows and columns.
+        dtype: the result's dtype; the default floating dtype if None.
+    Returns:
+        (n, n).
+    Raises:
+        ArgumentError: n is no integer, or negative.
+    Source: Keras 3 `ops.identity`.
+
+    >>> identity(2)
+    array([[1., 0.],
+           [0., 1.]], dtype=float32)
+    """
+    (rows,) = dimensions("identity", (n,))
+    return eye(rows, dtype=dtype)
+
+
 # ---- arange
 
 

@@ -7,7 +7,7 @@ from refnet.annotations import Array, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, SpecLike, View, broadcast_shapes, size_of
 from refnet.errors import ShapeError
 from refnet.graph import Node, Tensor
-from refnet.ops.arguments import as_dtype, dtype_of, flag, floating, promoted, shape_of
+from refnet.ops.arguments import as_dtype, converted, dtype_of, flag, floating, promoted, shape_of
 from refnet.scalars import divide, sqrt
 
 # ---- calls in canonical form: a batch of matrices; the sums of a task are kept wide in its scratch
@@ -62,7 +62,8 @@ def solve_triangular(a: TensorLike, b: TensorLike, lower: bool = False) -> Tenso
 
 def solved(op: str, a: TensorLike, b: TensorLike, solution: Any, square: bool = True) -> TensorLike:
     """A solution for right sides that are vectors or matrices, in their common dtype, batches broadcast."""
-    a, b = promoted(op, matrices(op, a, "a", square), floating(op, b, "b"))
+    a, b = promoted(op, converted(op, a, "a"), converted(op, b, "b"))
+    a, b = matrices(op, a, "a", square), floating(op, b, "b")
     dtype, rank = dtype_of(a), len(shape_of(a))
     vector = len(shape_of(b)) == rank - 1
     right = ops.expand_dims(b, -1) if vector else b

@@ -16,6 +16,7 @@ from refnet.ops.arguments import (
     promoted,
     shape_of,
 )
+from refnet.ops.arithmetic import pair
 from refnet.ops.reduction import widened_integers
 
 # ---- diagonals
@@ -267,7 +268,7 @@ def cross(
     """
     if axis is not None:
         axisa = axisb = axisc = axis
-    a, b = promoted("cross", converted("cross", x1, "x1"), converted("cross", x2, "x2"))
+    a, b = promoted("cross", x1, x2)
     a, b = ((as_dtype(v, "int32") if dtype_of(v) == "bool" else v) for v in (a, b))
     (p, three), (q, also) = coordinates(a, axisa), coordinates(b, axisb)
     planar = not three and not also
@@ -301,7 +302,7 @@ def kron(x1: TensorLike, x2: TensorLike) -> Array:
     >>> kron([1, 10], [1, 2, 3])
     array([ 1,  2,  3, 10, 20, 30])
     """
-    a, b = promoted("kron", converted("kron", x1, "x1"), converted("kron", x2, "x2"))
+    a, b = promoted("kron", x1, x2)
     rank = max(len(shape_of(a)), len(shape_of(b)))
     a, b = (ops.expand_dims(v, tuple(range(rank - len(shape_of(v))))) if rank > len(shape_of(v)) else v for v in (a, b))
     dims = [ops.arranging.product([m, n]) for m, n in zip(ops.shape(a), ops.shape(b))]
@@ -332,7 +333,7 @@ def correlate(x1: TensorLike, x2: TensorLike, mode: str = "valid") -> Array:
     >>> correlate([1.0, 2.0, 3.0], [0.0, 1.0, 0.5])
     array([3.5], dtype=float32)
     """
-    a, b = promoted("correlate", floating("correlate", x1, "x1"), floating("correlate", x2, "x2"))
+    a, b = pair("correlate", x1, x2)
     shapes = tuple(shape_of(a)), tuple(shape_of(b))
     if not isinstance(mode, str) or mode not in ("valid", "same", "full"):
         raise ArgumentError(f"correlate: mode must be 'valid', 'same' or 'full'; got {mode!r}.")
@@ -364,7 +365,7 @@ def cdist(x: TensorLike, y: TensorLike) -> Array:
     >>> cdist([[0.0, 0.0]], [[3.0, 4.0], [0.0, 1.0]])
     array([[5., 1.]], dtype=float32)
     """
-    a, b = promoted("cdist", floating("cdist", x, "x"), floating("cdist", y, "y"))
+    a, b = pair("cdist", converted("cdist", x, "x"), converted("cdist", y, "y"))
     shapes = tuple(shape_of(a)), tuple(shape_of(b))
     ends = {s[-1] for s in shapes if len(s) and s[-1] is not None}
     if min(map(len, shapes)) < 2 or len(ends) > 1:

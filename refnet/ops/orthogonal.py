@@ -64,18 +64,29 @@ def qr_loop(tasks: Tasks, x: Array, q: Array, r: Array, w: Array, p: Array) -> N
 
 
 def reflect(w: Array, p: Array, k: int) -> None:
-    """One reflection, of all columns of w after k and of all rows of p; its vector is left below the diagonal."""
-    below = 0
+    """One reflection, of all columns of w after k and of all rows of p; its vector is left below the diagonal.
+
+    The column is divided by its largest magnitude first, so that no square over- or underflows.
+    """
+    below = 0.0
     for i in range(k + 1, w.shape[0]):
-        below += w[i, k] * w[i, k]
+        size = -w[i, k] if w[i, k] < 0 else w[i, k]
+        if size > below or size != size:
+            below = size
     if below != 0:
-        head = w[k, k]
-        length = sqrt(head * head + below)
+        head = -w[k, k] if w[k, k] < 0 else w[k, k]
+        largest = head if head > below else below
+        head = divide(w[k, k], largest)
+        squares = head * head
+        for i in range(k + 1, w.shape[0]):
+            w[i, k] = divide(w[i, k], largest)
+            squares = squares + w[i, k] * w[i, k]
+        length = sqrt(squares)
         s = -length if head > 0 else length
         t = divide(s - head, s)
         for i in range(k + 1, w.shape[0]):
             w[i, k] = divide(w[i, k], head - s)
-        w[k, k] = s
+        w[k, k] = s * largest
         for j in range(k + 1, w.shape[1]):
             part = w[k, j]
             for i in range(k + 1, w.shape[0]):

@@ -75,7 +75,7 @@ def trunc(x: TensorLike) -> Array:
     array([ 1., -1.], dtype=float32)
     """
     x = converted("trunc", x)
-    return trunc_op(x) if dtypes.is_floating(dtype_of(x)) else ops.identity(x)
+    return trunc_op(x) if dtypes.is_floating(dtype_of(x)) else ops.unary.same(x)
 
 
 def trunc_scalar(x: Number) -> Number:
@@ -109,7 +109,7 @@ def round(x: TensorLike, decimals: int = 0) -> Array:
         raise ArgumentError(f"round: 10**decimals must be a float; got decimals {decimals}.")
     dtype = dtype_of(x)
     if not dtypes.is_floating(dtype):
-        return ops.identity(x) if decimals >= 0 else as_dtype(round(as_dtype(x, "float64"), decimals), dtype)
+        return ops.unary.same(x) if decimals >= 0 else as_dtype(round(as_dtype(x, "float64"), decimals), dtype)
     if decimals == 0:
         return round_op(x)
     scale = 10.0 ** (decimals if decimals > 0 else -decimals)
@@ -147,7 +147,7 @@ def nan_to_num(x: TensorLike, nan: float = 0.0, posinf: Any = None, neginf: Any 
     x = converted("nan_to_num", x)
     dtype = dtype_of(x)
     if not dtypes.is_floating(dtype):
-        return ops.identity(x)
+        return ops.unary.same(x)
     high = largest(dtype) if posinf is None else posinf
     low = -largest(dtype) if neginf is None else neginf
     x = ops.where(ops.isnan(x), number("nan_to_num", nan, "nan"), x)

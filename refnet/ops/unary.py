@@ -22,8 +22,8 @@ from refnet.scalars import truncate
 # ---- the same value
 
 
-def identity(x: TensorLike) -> Array:
-    """x itself, as a new node or a new array.
+def same(x: TensorLike) -> Array:
+    """x itself, as a new node or a new array. Not public: Keras's `identity` is a matrix, and its `copy` is this.
 
     Args:
         x: an array, tensor or number of any dtype.
@@ -31,7 +31,7 @@ def identity(x: TensorLike) -> Array:
         x's shape and dtype.
     NaN: copied. Empty: an empty result.
 
-    >>> identity([1, 2])
+    >>> same([1, 2])
     array([1, 2])
     """
     return identity_op(converted("identity", x))

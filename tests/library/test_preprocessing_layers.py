@@ -228,6 +228,21 @@ def test_erasing_fills_one_rectangle_of_chosen_images(data_format: str) -> None:
         layers.RandomErasing(fill_value=[1.0, 2.0])
 
 
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_erasing_keeps_the_number_of_channels(data_format: str) -> None:
+    x = PICTURES[:2, ..., :1] if data_format == "channels_last" else np.moveaxis(PICTURES[:2, ..., :1], -1, 1)
+    layer = layers.RandomErasing((1.0, 1.0), fill_value=[1, 2, 3], data_format=data_format)
+    with pytest.raises(ShapeError, match="three numbers, one for each channel; the images have 1 channels"):
+        layer(x)
+    assert layers.RandomErasing((1.0, 1.0), fill_value=1, data_format=data_format)(x).shape == x.shape
+
+
+def test_an_empty_range_of_values_is_refused() -> None:
+    for kind in (layers.RandomPosterization, layers.RandomContrast, layers.RandomErasing):
+        with pytest.raises(ArgumentError, match="value_range is .least, greatest., two different numbers"):
+            kind(1, value_range=(5, 5))
+
+
 def test_perspective_keeps_the_first_corner_and_moves_the_others() -> None:
     x = np.tile(np.arange(9, dtype="float32")[:, None, None], (1, 9, 1))
     moved = layers.RandomPerspective((1.0, 1.0), 0.3, seed=3)(x)

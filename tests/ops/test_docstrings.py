@@ -14,7 +14,6 @@ OWN = (
     "clip_by_value",
     "dropout_mask",
     "global_norm",
-    "identity",
     "slice_inputs_gradient",
     "take_x_gradient",
 )

@@ -80,3 +80,22 @@ def test_a_gradient_that_there_is_not_says_so():
 def test_half_precision_is_computed_wider():
     x = S[0, 0].astype("float16")
     assert ops.cholesky(x).dtype == ops.inv(x).dtype == np.float16
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200, 2.0**-1000])
+def test_magnitudes_whose_squares_are_out_of_range(scale):
+    x = np.array([[1.0, 3.0], [2.0, 1.0], [0.0, 4.0]])
+    (q, r), (true_q, true_r) = ops.qr(x * scale), np.linalg.qr(x)
+    near(q, true_q)
+    near(r / scale, true_r)
+    b = np.array([1.0, 2.0, 3.0])
+    near(ops.lstsq(x * scale, b * scale), np.linalg.lstsq(x, b)[0])
+    near(ops.lstsq(x.T * scale, b[:2] * scale), np.linalg.lstsq(x.T, b[:2])[0])
+
+
+@pytest.mark.parametrize("name", ["solve", "solve_triangular", "lstsq"])
+def test_integers_take_the_floating_dtype_they_meet(name):
+    a, b = np.array([[2, 0], [0, 4]], "int32"), np.array([2, 4], "float16")
+    for p, q in ((a, b), (a.astype("float16"), b.astype("int32"))):
+        x = getattr(ops, name)(p, q)
+        assert x.dtype == "float16" and x.tolist() == [1, 1]

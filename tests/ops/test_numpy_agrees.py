@@ -167,7 +167,7 @@ def test_greatest_common_divisors_of_extremes():
 def test_distances_and_bessel():
     a, b = RNG.normal(size=(4, 3)), RNG.normal(size=(5, 3))
     np.testing.assert_allclose(ops.cdist(a, b), scipy.spatial.distance.cdist(a, b), rtol=1e-12)
-    x = np.array([0.0, 1e-3, -7.0, 30.0, 500.0, 713.0, 800.0, NAN])
+    x = np.array([0.0, 1e-3, -7.0, 30.0, 500.0, 700.0, 800.0, NAN])
     np.testing.assert_allclose(ops.i0(x), scipy.special.i0(x), rtol=1e-12)
 
 
@@ -250,3 +250,44 @@ def test_a_derivative_along_a_direction():
     np.testing.assert_array_equal(aux, a)
     with pytest.raises(ShapeError, match="does not move"):
         ops.jvp(ops.sin, (a,), (b,))
+
+
+def test_order_zero_up_to_the_end_of_the_range():
+    x = np.array([600.0, 709.0, 713.0, -713.9])
+    true = scipy.special.i0e(x) * np.exp(np.abs(x) - 300) * np.exp(300)
+    assert np.isfinite(true).all()
+    np.testing.assert_allclose(ops.i0(x), true, rtol=1e-12)
+    assert ops.i0(np.array([714.0, -800.0, INF])).tolist() == [INF] * 3
+
+
+def test_an_infinite_side_makes_the_longest_infinite():
+    sides = np.array([INF, -INF, NAN, 1.0])
+    a, b = np.repeat(sides, 4), np.tile(sides, 4)
+    np.testing.assert_array_equal(ops.hypot(a, b), np.hypot(a, b))
+
+
+@pytest.mark.parametrize("source", ["int32", "int64", "uint16", "uint32", "float32", "bfloat16"])
+def test_half_precision_saturates(source):
+    x = ops.cast(
+        np.array([100_000 if source != "uint16" else 65_535, 3, -100_000 if source[0] != "u" else 0], "int64"), source
+    )
+    assert ops.saturate_cast(x, "float16").tolist() == [65504, 3, -65504 if source[0] != "u" else 0]
+
+
+@pytest.mark.parametrize("source", ["int8", "int64", "uint8", "float32"])
+def test_bool_saturates(source):
+    x = np.array([-5 if source[0] != "u" else 0, 0, 1, 7], source)
+    assert ops.saturate_cast(x, "bool").tolist() == [False, False, True, True]
+    assert ops.saturate_cast(np.array([-0.5, 0.5]), "bool").tolist() == [False, True]
+
+
+def test_integers_take_the_floating_dtype_they_meet():
+    whole, half = np.array([[1, 2], [3, 4]], "int32"), np.array([[1, 2], [3, 5]], "float16")
+    assert ops.correlate(whole[0], half[0]).dtype == ops.correlate(half[0], whole[0]).dtype == "float16"
+    assert ops.cdist(whole, half).dtype == ops.cdist(half, whole).dtype == "float16"
+
+
+def test_python_numbers_take_the_dtype_they_meet():
+    x = np.array([1, 2, 3], "int8")
+    assert ops.append(x, 4).dtype == ops.append(4, x).dtype == ops.kron(x, 2).dtype == ops.kron(2, x).dtype == "int8"
+    assert ops.append(x.astype("float16"), 1.5).dtype == ops.kron(1.5, x.astype("float16")).dtype == "float16"

@@ -167,3 +167,11 @@ def test_arange_and_full_take_keras_dtypes():
     assert ops.eye(2, 3, 1).tolist() == [[0, 1, 0], [0, 0, 1]]
     with pytest.raises(ArgumentError, match="step"):
         ops.arange(0, 3, 0)
+
+
+def test_identity_is_a_matrix():
+    np.testing.assert_array_equal(ops.identity(3), np.identity(3, "float32"))
+    assert ops.identity(2, dtype="int32").dtype == "int32" and ops.identity(0).shape == (0, 0)
+    for n in (-1, 1.5, [1, 2]):
+        with pytest.raises(ArgumentError, match="identity"):
+            ops.identity(n)

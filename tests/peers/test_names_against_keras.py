@@ -1,5 +1,7 @@
 """Every name of keras.ops is here, but for those that are listed with the reason."""
 
+import inspect
+
 import pytest
 
 from refnet import ops
@@ -15,6 +17,7 @@ LEFT_OUT = {
     **dict.fromkeys(("eig", "eigh", "svd", "pinv", "matrix_rank"), ITERATION),
     "vectorize": "vectorized_map and broadcasting say what is meant without NumPy's signatures",
 }
+OTHER_PARAMETERS = {"convert_to_tensor": ["x", "dtype"]}  # Keras's sparse and ragged: there are no such tensors here
 MODULES = ("image", "linalg", "nn", "numpy")
 
 
@@ -36,3 +39,24 @@ def test_every_name_is_here_or_listed(capsys):
     with capsys.disabled():
         print(f"\nkeras.ops: {len(found) - len(missing)} of {len(found)} names; left out: {', '.join(sorted(missing))}")
     assert missing == set(LEFT_OUT)
+
+
+def parameters(function):
+    try:
+        return [p.name for p in inspect.signature(function).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    except (TypeError, ValueError):  # a class or a built-in function without a signature
+        return []
+
+
+def test_parameters_have_their_names():
+    """Keras's parameters stand first, in their order; what is refnet's own follows them."""
+    import keras
+
+    others = {}
+    for module in (keras.ops, *[getattr(keras.ops, name) for name in MODULES]):
+        here = ops.image if module is keras.ops.image else ops
+        for name in set(dir(module)) - set(MODULES):
+            theirs, ours = parameters(getattr(module, name)), parameters(getattr(here, name, None))
+            if name[0] != "_" and hasattr(here, name) and ours[: len(theirs)] != theirs:
+                others[name] = ours
+    assert others == OTHER_PARAMETERS

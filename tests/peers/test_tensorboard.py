@@ -132,8 +132,25 @@ def test_names_of_rows_lie_where_tensorboard_reads_them(tmp_path: pathlib.Path, 
     path.write_text("one\ntwo\n")
     board = callbacks.TensorBoard(folder, embeddings_freq=1, embeddings_metadata="names.tsv" if inside else str(path))
     model().fit(X, Y, callbacks=[board], verbose=0)
-    assert (folder / "names.tsv").read_text() == "one\ntwo\n"
-    assert 'metadata_path: "names.tsv"' in (folder / "projector_config.pbtxt").read_text()
+    lies = "names.tsv" if inside else "vectors_metadata.tsv"
+    assert (folder / lies).read_text() == "one\ntwo\n"
+    assert f'metadata_path: "{lies}"' in (folder / "projector_config.pbtxt").read_text()
+
+
+def test_files_of_one_name_in_two_folders_are_kept_apart(tmp_path: pathlib.Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "labels.tsv").write_text(f"of {name}\n")
+    folder, start = tmp_path / "logs", Input((1,), dtype="int32")
+    flat = [layers.Flatten()(layers.Embedding(1, 2, name=name)(start)) for name in ("a", "b")]
+    made = Model(start, layers.Dense(1)(layers.Add()(flat)))
+    made.compile("sgd", "mse")
+    metadata = {name: str(tmp_path / name / "labels.tsv") for name in ("a", "b")}
+    board = callbacks.TensorBoard(folder, embeddings_freq=1, embeddings_metadata=metadata)
+    made.fit(np.zeros((2, 1), "int32"), np.ones((2, 1)), callbacks=[board], verbose=0)
+    for name in ("a", "b"):
+        assert (folder / f"{name}_metadata.tsv").read_text() == f"of {name}\n"
+        assert f'metadata_path: "{name}_metadata.tsv"' in (folder / "projector_config.pbtxt").read_text()
 
 
 def test_weights_of_inner_models_and_cells_are_told_apart(tmp_path: pathlib.Path) -> None:

@@ -46,6 +46,8 @@ def qr_calls(draw: Draw) -> Any:
     dtype, lead, n = real(draw), (draw.extent(1, 2),), draw.extent(1, 3)
     more = draw.integer(0, 1)
     x = draw.array((*lead, n + more, n), "float64", low=-0.5, high=0.5, calm=(-0.5, 0.5)) + 2 * np.eye(n + more, n)
+    if not draw.calm:  # magnitudes whose squares are out of range
+        x = x * 2.0 ** draw.choice((0, 0, -80, 80) if dtype == "float32" else (0, 0, -600, 600))
     if draw.calm or draw.flag():
         return [x.astype(dtype)], {"columns": n}
     return [np.swapaxes(x, -1, -2).astype(dtype)], {"columns": n}

@@ -61,7 +61,7 @@ def test_a_variable_moves_between_engines():
 def test_what_is_overwritten_is_kept_for_who_reads_it(engine):
     a, b = Variable(np.array([1.0, 2.0], "float32")), Variable(np.array([3.0, 4.0], "float32"))
     with graph.trace.inside(collecting=True):
-        old = ops.identity(a)
+        old = ops.unary.same(a)
         swap = [a.assign(b), b.assign(old)]
         shift = [b.assign(a), a.assign(ops.add(a, 1.0))]
     get_engine(engine).prepare(Program([], [], swap)).run([])
