@@ -80,6 +80,9 @@ CPU_MUTANTS = [
     KernelMutant("states let through by the update gate", "cpu", "recurrent_gru", "gru", "gru_rows_reset_before", "scale_row(seen[n], z[units:])", "scale_row(seen[n], z[:units])"),
     KernelMutant("the reset gate's slope without its state", "cpu", "recurrent_gru", "gru_gradient", "gru_gradient_rows_reset_before", "add_products(back[n], before, outer", "add_products(back[n], back[n], outer"),
     KernelMutant("the cell's slope by the gates' activation", "cpu", "recurrent_lstm", "lstm_gradient", "lstm_gradient_rows_of_any", "slope_row(into_cell, shown, activation)", "slope_row(into_cell, shown, recurrent_activation)"),
+    KernelMutant("a sum of picks without its last", "cpu", "indexing", "take_x_gradient", "take_x_gradient_columns", "min(block + CHAIN, starts[r + 1])", "min(block + CHAIN, starts[r + 1] - 1)"),
+    KernelMutant("layers of dy all met by the first of the kernel", "cpu", "convolution3d", "conv3d_inputs_gradient", "conv3d_inputs_gradient_rows", "strips, at, k[o], to", "strips, at, k[0], to"),
+    KernelMutant("nothing behind what is spread", "cpu", "slicing", "spread", "spread_rows", "range(end, y.shape[1])", "range(end, y.shape[1] - 1)"),
     KernelMutant("a candidate that is not reset", "cpu", "recurrent_gru", "gru", "gru_rows_of_any", "multiply_rows(z[units : 2 * units], inner, z[2 * units :])", "copy_row(inner, z[2 * units :])"),
 ]  # fmt: skip
 

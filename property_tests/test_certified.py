@@ -99,6 +99,27 @@ def test_sampled_tasks_of_convolutions_of_many_widths(native_engine, name, data)
     check(name, native_engine, arrays, attributes, [tuple(int(i) for i in rng.integers(0, y)) for _ in range(2)])
 
 
+@pytest.mark.parametrize("name", ["conv3d", "conv3d_inputs_gradient", "conv3d_kernel_gradient"])
+@given(data=st.data())
+def test_sampled_tasks_of_volumes_of_many_widths(native_engine, name, data):
+    """Panels of channels and filters of every length, strides that leave layers without a tap among them."""
+    draw = Drawn(data)
+    rng = np.random.default_rng(draw.integer(0, 2**16))
+    sizes, strides = draw.several(3, 2), draw.several(3, 2)
+    volume = (1, *draw.several(3, 5, least=2), draw.integer(1, 70))
+    windows = tuple((n - size) // step + 1 for n, size, step in zip(volume[1:], sizes, strides))
+    kernel = (*sizes, volume[-1], draw.integer(1, 70))
+    result = (1, *windows, kernel[-1])
+    a, b, y, extents = {
+        "conv3d": (volume, kernel, result, windows),
+        "conv3d_inputs_gradient": (result, kernel, volume, volume[1:4]),
+        "conv3d_kernel_gradient": (volume, result, kernel, sizes),
+    }[name]
+    arrays = [rng.standard_normal(shape).astype("float32") for shape in (a, b)]
+    attributes = {"groups": 1, "strides": strides, "dilation": (1, 1, 1), "padding": (0, 0, 0), "extents": extents}
+    check(name, native_engine, arrays, attributes, [tuple(int(i) for i in rng.integers(0, y)) for _ in range(4)])
+
+
 @pytest.mark.parametrize("name", ["", "_query_gradient", "_key_gradient"])
 @given(data=st.data())
 def test_sampled_tasks_of_attention_over_many_places(native_engine, name, data):

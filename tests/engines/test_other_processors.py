@@ -27,6 +27,7 @@ HASWELL = (
 HASWELL += ("sahf", "sse", "sse2", "sse3", "sse4.1", "sse4.2", "ssse3")
 PROGRAM = """
 import numpy as np, refnet_fast
+import refnet.ops.convolution3d
 from refnet.testing import check
 from refnet_fast.cpu import tile
 assert not tile.WIDE_VECTORS
@@ -35,6 +36,17 @@ for rows, inner, columns in ((1, 3, 1), (7, 40, 9), (30, 513, 20), (13, 5, 33)):
     a, b = rng.standard_normal((rows, inner)).astype("float32"), rng.standard_normal((inner, columns)).astype("float32")
     tasks = [(0, int(rng.integers(rows)), int(rng.integers(columns))) for _ in range(4)]
     assert check("matmul", "cpu", [a, b], {"transpose1": False, "transpose2": False}, tasks) <= 1
+CALLS = {  # ten channels: a vector of eight and a part of one
+    "conv2d": (((1, 4, 5, 3), (3, 3, 3, 10)), 1, (2, 3)),
+    "conv2d_inputs_gradient": (((1, 2, 3, 10), (3, 3, 1, 10)), 10, (4, 5)),
+    "conv3d_inputs_gradient": (((1, 2, 2, 2, 2), (1, 1, 1, 10, 2)), 1, (3, 2, 2)),
+}
+for name, (shapes, groups, extents) in CALLS.items():
+    rank = len(extents)
+    attributes = {"groups": groups, "dilation": (1,) * rank, "padding": (0,) * rank, "extents": extents}
+    attributes["strides"] = (2, 1, 1) if rank == 3 else (1, 1)
+    a, b = (rng.standard_normal(shape).astype("float32") for shape in shapes)
+    assert check(name, "cpu", [a, b], attributes) <= 1
 print("within")
 """
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from refnet import Input, Model, Sequential, layers, ops, use_engine, utils
+from refnet import Input, Model, Sequential, activations, layers, ops, use_engine, utils
 from refnet.errors import ArgumentError
 from refnet.export.model import written
 
@@ -169,9 +169,31 @@ NAMES = (
 )
 
 
+FAR = np.concatenate([-np.geomspace(1e-6, 300, 40), [0.0, -0.0], np.geomspace(1e-6, 80, 40), [90.0, 300.0]])
+# Those that keep every digit of what is small. Not sigmoid: ONNX Runtime's own is a polynomial, 0 from -18 on.
+RELATIVE = {"elu", "selu", "celu", "tanh", "softsign", "relu", "relu6", "leaky_relu", "exponential", "linear"}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_activations(name: str) -> None:
     alone(layers.Activation(name), STEPS * 2)
+    function = getattr(activations, name)
+    row = FAR[None, : -2 if name == "exponential" else None].astype("float32")  # e**90 is infinite
+    relative = 2e-6 if name in RELATIVE else 0.0
+    got, expected = both(function, row)
+    bound = 0.0 if relative else 2e-6 * np.abs(expected).max(initial=1)
+    np.testing.assert_allclose(got, expected, rtol=relative, atol=bound)
+
+
+def test_several_layers_in_one_model() -> None:
+    start = Input((7, 6, 4))
+    y = layers.Conv2D(5, 3, activation="selu", padding="same")(start)
+    y = layers.Resizing(12, 10, interpolation="bicubic")(layers.BatchNormalization()(y))
+    y = layers.Conv2D(5, 3, strides=2, activation="elu")(layers.Resizing(10, 12, interpolation="bilinear")(y))
+    y = layers.AveragePooling2D(2)(layers.Activation("celu")(y * 40))
+    y = layers.LSTM(4, return_sequences=True)(layers.Reshape((-1, 5))(y))
+    y = layers.LayerNormalization()(layers.MultiHeadAttention(2, 3)(y, y) + y)
+    compared(Model(start, [y, layers.Dense(3, "softmax")(layers.Flatten()(y))]), IMAGES)
 
 
 @pytest.mark.parametrize("kind", [layers.SimpleRNN, layers.LSTM, layers.GRU])
