@@ -54,9 +54,11 @@ def get_registered_name(obj: Any) -> str:
     return _names[obj] if obj in _names else str(obj.__name__)
 
 
-def get_registered_object(name: str, custom_objects: dict[str, Any] | None = None) -> Any:
-    """What was registered, put in a scope or given under a name; None if nothing was."""
-    for known in (_state.scope, _objects, custom_objects or {}):
+def get_registered_object(
+    name: str, custom_objects: dict[str, Any] | None = None, module_objects: dict[str, Any] | None = None
+) -> Any:
+    """What was put in a scope, registered or given (in one dict or the other) under a name; None if nothing was."""
+    for known in (_state.scope, _objects, custom_objects or {}, module_objects or {}):
         if name in known:
             return known[name]
     return None

@@ -1,4 +1,4 @@
-"""From a plan to a running program: kernels chosen, frames written, rows ordered, barriers placed."""
+"""From a plan to a running program: kernels chosen, frames written, rows ordered."""
 
 import time
 

@@ -160,6 +160,7 @@ def test_names_in_utils_and_backend() -> None:
         pass
 
     assert utils.get_registered_name(Thing) == "mine>Thing" and utils.get_registered_object("mine>Thing") is Thing
+    assert utils.get_registered_object("Given", module_objects={"Given": Thing}) is Thing
     assert utils.CustomObjectScope is utils.custom_object_scope is saving.CustomObjectScope
     with utils.CustomObjectScope({"Other": Thing}):
         assert utils.get_registered_object("Other") is Thing
