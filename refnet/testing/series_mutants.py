@@ -2,7 +2,7 @@
 
 SERIES_MUTANTS: list[tuple[str, ...]] = [
     ("Euclid stops at 2", "ops.arithmetic", "gcd", "if b in (1, -1):", "if b in (1, -1, 2):"),
-    ("the factorials are one", "ops.arithmetic", "bessel", "(k * (k + order))", "(k * k)"),
+    ("the factorials are one", "ops.arithmetic", "bessel", "(half / (k + order))", "(half / k)"),
     (
         "the neighbours' difference for their sum",
         "ops.arithmetic",
