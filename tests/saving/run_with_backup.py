@@ -1,5 +1,6 @@
 """A child process of test_resume.py: trains with a BackupAndRestore and writes the final weights. `seed` is of this process alone."""
 
+import os
 import pathlib
 import sys
 
@@ -27,10 +28,11 @@ def train(folder: pathlib.Path, save_freq: str, seed: int) -> None:
     model.compile(optimizers.Adam(0.01), "mse", metrics=["mae"])
     freq = save_freq if save_freq == "epoch" else int(save_freq)
     backup = callbacks.BackupAndRestore(folder / "backup", save_freq=freq, double_checkpoint=True)
-    log = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: print("epoch", epoch, logs["loss"], flush=True))
+    log = callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: print("batch", batch, flush=True))
     print("training", flush=True)
     model.fit(x, np.eye(3, dtype="float32")[y], epochs=EPOCHS, batch_size=SIZE, callbacks=[backup, log], verbose=0)
-    np.savez(folder / "final.npz", *model.get_weights(), *[v.numpy() for v in model.optimizer.variables])
+    np.savez(folder / "unfinished.npz", *model.get_weights(), *[v.numpy() for v in model.optimizer.variables])
+    os.replace(folder / "unfinished.npz", folder / "final.npz")  # whoever finds it finds all of it, kill or no kill
     print("done", flush=True)
 
 
