@@ -37,8 +37,7 @@ class ModelFunction:
         """A call that is looked at closely; what has nothing to be converted is quick from the next time on."""
         model = self.model
         if not arrays:
-            names = model.input_names
-            raise ArgumentError(f"function: {model.name} has {len(names)} inputs ({', '.join(names)}); got 0 arrays.")
+            raise ArgumentError(f"function: {model.name} needs an array for each of its inputs; got none.")
         parts = model._checked("function", arrays[0] if len(arrays) == 1 else arrays)
         with model._preparing():
             batches = model._fed("function", parts[0])
