@@ -303,7 +303,7 @@ class Plan:
     def _joinable(self, instruction, units, ancestors, home, sources):
         for x in instruction.inputs:
             place = home.get(self.base(x))
-            if place is None or x is not self.base(x) or not units[place].fused:
+            if place is None or not units[place].fused:
                 continue
             unit = units[place]
             same = unit.shape == instruction.outputs[0].shape and len(unit.nodes) < 24

@@ -55,6 +55,16 @@ def test_a_value_and_its_reshaped_form_in_one_step(form, engine):
     assert abs(weight.numpy() - W).max() > 0.1
 
 
+@pytest.mark.parametrize("engine", ["derived", "cpu"])
+def test_one_row_and_its_elements_without_their_row(engine):
+    """A vector may stand beside the single row that it is made of: it is broadcast, which reads it from memory."""
+    x = Tensor((1, 3))
+    row = ops.exp(x)
+    elements = ops.reshape(row, (3,))
+    program = Program([x], [ops.add(ops.multiply(row, 2.0), elements), ops.add(elements, ops.square(row))])
+    assert 0 < hold_program(program, [W[:1]], engine) <= 1
+
+
 # What a drawn program is made of: from two (4, 6) tensors and a (6, 6) variable another (4, 6).
 STEPS = {
     "tanh": lambda a, b, v: ops.tanh(a),
