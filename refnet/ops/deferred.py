@@ -46,7 +46,7 @@ def _gradient(node: Node, *dys: Tensor | None) -> list[Tensor | None]:
     return found
 
 
-deferred_op = Op("deferred", _rule, expand=_expand, gradient=_gradient)
+deferred_op = Op("deferred", _rule, expand=_expand, gradient=_gradient, spoken="scan")
 
 
 def later(
