@@ -257,7 +257,8 @@ class Plan:
             if self.base(y) in self.commits:
                 with trace.inside(call=None, collecting=True):
                     kept = node_of(Op.named["identity"], (y,), {})
-                self.instructions.append(Instruction(Op.named["identity"], (y,), {}, (kept,), kept.node))
+                copied = Instruction(Op.named["identity"], (y,), {}, (kept,), kept.node)
+                self.instructions += self._without_short_floats([copied])
                 self.outputs[place] = kept
 
     def _alive(self):
