@@ -112,6 +112,10 @@ CUDA_MUTANTS = [
     KernelMutant("the reset gate forgotten on the way back", "cuda", "recurrent_gru", "gru_gradient", "gru_gradient_rows", "row[at + UNITS] = through(dr, r_, recurrent_activation)", "row[at + UNITS] = 0"),
     KernelMutant("windows that start too far to the right", "cuda", "convolution", "conv2d", "conv2d_tiled", "rows_of=(1, strides, tuple(-p for p in padding)", "rows_of=(1, strides, padding"),
     KernelMutant("taps in the wrong direction", "cuda", "convolution", "conv2d_inputs_gradient", "conv2d_inputs_gradient_tiled", "tuple(-d for d in dilation)", "dilation"),
+    KernelMutant("rows of the ring that are still read overwritten", "cuda", "depthwise", "conv2d", "depthwise_windows", "wide = self.span + AHEAD *", "wide = self.span + (AHEAD - 1) *"),
+    KernelMutant("filters that are not turned around", "cuda", "depthwise", "conv2d_inputs_gradient", "depthwise_inputs_gradient_windows", "each=each, turned=True", "each=each, turned=False"),
+    KernelMutant("the sums of a block's first line alone", "cuda", "depthwise", "conv2d_kernel_gradient", "depthwise_kernel_gradient_taps", "for k in range(1, LINES):", "for k in range(2, LINES):"),
+    KernelMutant("strips of the last block forgotten", "cuda", "depthwise", "conv2d_kernel_gradient", "depthwise_kernel_gradient_taps", "for part in range(1, cuts[5]):", "for part in range(1, cuts[5] - 1):"),
     KernelMutant("every window meets the first output gradients", "cuda", "convolution", "conv2d_kernel_gradient", "conv2d_kernel_gradient_tiled", "size_of(x[1:]), filters, 0)", "size_of(x[1:]), 1, 0)"),
 ]  # fmt: skip
 
