@@ -12,10 +12,10 @@ import sys
 
 import numpy as np
 import pytest
+from refnet_fast.utils import set_random_seed
 
 from refnet.testing.whole import hold_step
 from refnet_fast.examples.support import Job
-from refnet_fast.utils import set_random_seed
 
 ROOT = pathlib.Path(__file__).parents[2]
 PROGRAMS = ROOT / "refnet_fast" / "examples"
@@ -122,6 +122,7 @@ def test_arguments_and_the_same_seed(tmp_path):
 def test_plain_python_and_compiled_definitions_train_alike(tmp_path):
     """Both run the program; steps of its network hold what their nodes certify."""
     from refnet_fast.datasets.pima import load_data
+
     from refnet_fast.examples.pima import build_model
 
     data, labels = load_data()
