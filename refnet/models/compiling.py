@@ -82,7 +82,7 @@ class Compilable(Layer):
         self._resettable: list[Metric] | None = None  # the metrics, looked up once
         self.run_eagerly = False
         self._shuffler: random.SeedGenerator | None = None
-        self.run_counter = Variable(0, "int64", trainable=False, name=f"{self.name}/run_counter")
+        self.run_counter = Variable(0, dtype="int64", trainable=False, name=f"{self.name}/run_counter")
         self.stop_training, self.resume = False, None
         self.extra_losses: list[Any] = []
         self._busy: tuple[int, str] | None = None  # the thread that trains or evaluates, and in which method

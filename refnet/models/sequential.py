@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from refnet import mixed_precision
+from refnet import mixed_precision, registration
 from refnet.annotations import Shape
 from refnet.errors import ArgumentError
 from refnet.graph import Tensor, trace
@@ -126,13 +126,14 @@ class Sequential(Model):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
         from refnet.saving.serialization import restored
 
         model = cls(name=config["name"])
         model.dtype_policy = mixed_precision.get(config.get("dtype", model.dtype_policy))
-        for entry in config["layers"]:
-            model.add(restored(entry))
+        with registration.custom_object_scope(custom_objects):
+            for entry in config["layers"]:
+                model.add(restored(entry))
         if not model._between and model._stack and config.get("build_input_shape"):
             model.build(config["build_input_shape"])
         model._trainable = config.get("trainable", True)

@@ -8,6 +8,7 @@ from refnet.definition import Form, Op, Spec, SpecLike, View, broadcast_shapes, 
 from refnet.errors import ShapeError
 from refnet.graph import Node, Tensor
 from refnet.ops.arguments import as_dtype, converted, dtype_of, flag, floating, promoted, shape_of
+from refnet.ops.namespaces import lookup
 from refnet.scalars import divide, sqrt
 
 # ---- calls in canonical form: a batch of matrices; the sums of a task are kept wide in its scratch
@@ -227,3 +228,6 @@ def identities(x: TensorLike) -> TensorLike:
     """A batch of identity matrices like x."""
     one = as_dtype(ops.eye(shape_of(x)[-1]), dtype_of(x))
     return ops.add(ops.zeros_like(x), one)
+
+
+__getattr__, _ = lookup(__name__, "det inv jvp lstsq lu_factor norm qr solve")
