@@ -6,11 +6,12 @@ in place, an optimizer's updates of one kind in a single unit over all parameter
 """
 
 import heapq
+import math
 
 import numpy as np
 
 from refnet.definition import Op, size_of
-from refnet.graph import Constant, Node, Tensor, Variable, node_of, trace
+from refnet.graph import Constant, Node, Variable, node_of, trace
 from refnet.program import Instruction, out_of_range
 from refnet_fast.rewrite import pool_before_relu
 
@@ -21,6 +22,17 @@ def is_short_cast(instruction):
     """Whether this is a conversion between a 16-bit float and float64."""
     kinds = {instruction.inputs[0].dtype, instruction.outputs[0].dtype} if instruction.op.name == "cast" else set()
     return "float64" in kinds and len(kinds) == 2 and kinds - {"float64"} <= set(SHORT)
+
+
+def exactly(attributes):
+    """A call's attributes as a key: 0.0 and -0.0, which are equal, are two."""
+    return tuple(sorted((name, _exact(value)) for name, value in attributes.items()))
+
+
+def _exact(value):
+    if isinstance(value, tuple):
+        return tuple(map(_exact, value))
+    return "-0.0" if isinstance(value, float) and value == 0 and math.copysign(1, value) < 0 else value
 
 
 class Unit:
@@ -169,7 +181,7 @@ class Plan:
                 self.alias[y] = inputs[0]
                 self.maker[y] = instruction
                 continue
-            key = (instruction.op, inputs, tuple(sorted(instruction.attributes.items())))
+            key = (instruction.op, inputs, exactly(instruction.attributes))
             if key in seen:
                 self.replaced.update(zip(instruction.outputs, seen[key]))
                 continue
@@ -245,7 +257,8 @@ class Plan:
             if self.base(y) in self.commits:
                 with trace.inside(call=None, collecting=True):
                     kept = node_of(Op.named["identity"], (y,), {})
-                self.instructions.append(Instruction(Op.named["identity"], (y,), {}, (kept,), kept.node))
+                copied = Instruction(Op.named["identity"], (y,), {}, (kept,), kept.node)
+                self.instructions += self._without_short_floats([copied])
                 self.outputs[place] = kept
 
     def _alive(self):
@@ -419,7 +432,10 @@ class Plan:
         return result
 
     def _kind(self, unit):
-        """What updates must share to be merged; None where a unit cannot be."""
+        """What updates must share to be merged; None where a unit cannot be.
+
+        Each operand is a variable that is written, a value that is computed, or one number that all updates read.
+        """
         node = unit.nodes[0]
         if len(unit.nodes) != 1 or len(node.outputs) < 2 and not node.op.name.endswith("_update"):
             return None
@@ -427,18 +443,15 @@ class Plan:
         # With weight decay, say, the variable that is written is not what the update reads.
         if size_of(shape) == 0 or any(unit.commits.get(y) not in node.inputs for y in node.outputs):
             return None
-        shared = []
+        written, shared = [unit.commits[y] for y in node.outputs], []
         for x in node.inputs:
-            if (
-                x.shape == shape
-                and isinstance(self.base(x), (Variable, Tensor))
-                and not isinstance(self.base(x), Constant)
-            ):
-                if shape == () and not (isinstance(x, Variable) and x in unit.commits.values()):
-                    return None
+            source = self.base(x)
+            if x.shape == shape and source in written:
+                shared.append(written.index(source))  # which result takes its place
+            elif x.shape == shape != () and not isinstance(source, (Variable, Constant)):
                 shared.append(None)
-            elif size_of(x.shape) == 1:
-                shared.append(self.base(x))
+            elif size_of(x.shape) == 1 and x.shape != shape:
+                shared.append(source)
             else:
                 return None
-        return node.op, tuple(sorted(node.attributes.items())), tuple(shared), tuple(x.dtype for x in node.inputs)
+        return node.op, exactly(node.attributes), tuple(shared), tuple(x.dtype for x in node.inputs)

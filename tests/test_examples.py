@@ -87,8 +87,9 @@ def test_one_seed_gives_one_result(five_seeds, tmp_path):
 
 
 def test_another_engine_and_few_epochs(tmp_path):
-    done = example(tmp_path, "--engine", "derived", "--epochs", "2", "--json")
+    done = example(tmp_path, "--engine", "derived", "--quick", "--epochs", "2", "--json", "--output", "pictures")
     result = json.loads(done.stdout.splitlines()[-1])
+    assert size_of_png(tmp_path / "pictures" / "digits.png")[0] > 1000
     assert result["engine"] == "derived" and 0.5 < result["test_accuracy"] < 0.97
 
 

@@ -149,6 +149,8 @@ class TensorBoard(Callback):
         embeddings_freq: after every so many epochs the vectors of Embedding layers are written, for the projector; 0 for never.
         embeddings_metadata: a file that names the rows of the embeddings, or a dict of files by the layers' names: in log_dir, or
             from elsewhere, then it is copied there.
+        embeddings_layer_names: of the first edition: the layers whose vectors are written; all Embedding layers if None or empty.
+        batch_size, write_grads, embeddings_data: of the first edition; not read, as whole tables and no gradients are written.
     Raises:
         MissingPackageError: without the package tensorboard.  ArgumentError: a layer that is no Embedding among
         embeddings_metadata, or a file that does not exist.
@@ -166,7 +168,14 @@ class TensorBoard(Callback):
         profile_batch: Any = 0,
         embeddings_freq: int = 0,
         embeddings_metadata: Any = None,
+        embeddings_layer_names: Any = None,
+        **unread: Any,
     ):
+        strange = set(unread) - {"batch_size", "write_grads", "embeddings_data"}
+        if strange:
+            raise ArgumentError(f"TensorBoard has no argument {min(strange)!r}.")
+        if unread.get("write_grads"):
+            raise ArgumentError("TensorBoard: gradients are not written; write_grads must be False.")
         if profile_batch:
             raise ArgumentError(f"TensorBoard: there is no profiler; profile_batch must be 0, got {profile_batch!r}.")
         if update_freq not in ("epoch", "batch") and (not isinstance(update_freq, int) or update_freq < 1):
@@ -179,6 +188,7 @@ class TensorBoard(Callback):
         self.write_steps_per_second = write_steps_per_second
         self.update_freq = 1 if update_freq == "batch" else update_freq
         self.embeddings_freq, self.embeddings_metadata = embeddings_freq, embeddings_metadata
+        self.embeddings_layer_names = list(embeddings_layer_names or ())
         self.files: dict[str, Events] = {}
         self.batches, self.epoch_began, self.steps_before = 0, 0.0, 0
 
@@ -247,7 +257,13 @@ class TensorBoard(Callback):
                     self.file("train").image(f"{tag}/image", pixels, epoch)
 
     def _embeddings(self) -> list[Embedding]:
-        return [layer for layer in self.model.all_layers() if isinstance(layer, Embedding)]
+        found = [layer for layer in self.model.all_layers() if isinstance(layer, Embedding)]
+        named = self.embeddings_layer_names
+        for name in set(named) - {layer.name for layer in found}:
+            raise ArgumentError(
+                f"TensorBoard: embeddings_layer_names names {name!r}; the model's embeddings are {[x.name for x in found]}."
+            )
+        return [layer for layer in found if not named or layer.name in named]
 
     def _configure_projector(self) -> None:
         """The file that tells TensorBoard's projector where the vectors are."""

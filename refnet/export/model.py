@@ -9,6 +9,7 @@ from refnet.export import arranging, attention, elementwise, narrow, normalizati
 from refnet.export.writer import NEWEST_OPSET, OPSET, RULES, Exported, Writer
 from refnet.graph import Mode, Tensor, trace
 from refnet.models.functional import Graph
+from refnet.ops.deferred import deferred_op
 from refnet.program import Instruction, Program
 from refnet.saving.files import checked_target, write_atomically
 from refnet.structure import mapped
@@ -105,9 +106,14 @@ def written(model: Any, input_signature: Any = None, opset: int = OPSET) -> byte
         )
     for instruction in program.instructions:
         if instruction.op.name not in RULES:
+            known = "" if instruction.op is not deferred_op else " along an axis of open length"
             raise ArgumentError(
-                f"{place(model, instruction)}: the op {instruction.op.name!r} has no ONNX form here. Export the part of the model that "
-                "does without it."
+                f"{place(model, instruction)}: the op {instruction.op.spoken!r} has no ONNX form here{known}. "
+                + (
+                    "Give Input the length of that axis."
+                    if known
+                    else "Export the part of the model that does without it."
+                )
             )
     writer = Writer()
     make = writer.onnx.helper

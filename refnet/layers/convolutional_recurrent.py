@@ -139,17 +139,14 @@ class ConvLSTMCell(RecurrentCell):
         self, inputs: Any, states: Any, mask: Any, go_backwards: bool, training: Any
     ) -> tuple[Any, Any, list[Any]]:
         """The convolutions of the inputs of all steps are one; the others follow step by step."""
-        if inputs.shape[1] is None:
-            raise ShapeError(
-                f"{self.name} writes its steps out while the graph is built, so their number must be known; got shape "
-                f"{inputs.shape}. Give Input the time axis."
-            )
         if go_backwards:
             inputs, mask = ops.flip(inputs, 1), None if mask is None else ops.flip(mask, 1)
         batch, time, *image = ops.shape(inputs)
         dropout, recurrent_dropout = self.dropout_masks(inputs[:, 0], training)
         if dropout is not None:  # the same mask for every step of a sample
-            dropout = ops.repeat(dropout, time, axis=1)
+            rest = ops.shape(dropout)[2:]
+            dropout = ops.broadcast_to(ops.expand_dims(dropout, 2), (4, batch, time, *rest))
+            dropout = ops.reshape(dropout, (4, -1, *rest))
         x = self.project(ops.reshape(inputs, (-1, *image)), dropout)
         x = ops.reshape(x, (batch, time, *ops.shape(x)[1:]))
         states = self.get_initial_state(batch) if states is None else states
@@ -231,7 +228,7 @@ class ConvLSTM2D(ConvLSTM):
         kernel_size: of both convolutions.
         strides, padding, dilation_rate: of the convolution of the inputs; the state's has 1, "same", 1.
         data_format: "channels_last" (None too) or "channels_first": (batch, time, channels, rows, columns).
-        the others: as in LSTM. The number of steps must be known.
+        the others: as in LSTM.
     Source: Shi et al. 2015 (without what the gates see of the memory).
 
     >>> import numpy as np

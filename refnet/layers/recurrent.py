@@ -27,8 +27,8 @@ class RNN(Layer):
         output[t], state = cell(x[t], state)      for t = 0, 1, ...
 
     SimpleRNNCell, LSTMCell, GRUCell and stacks of them are one op over all steps, if the op knows their activations (most:
-    `ops.recurrent.ACTIVATIONS`); the number of steps may be open then. Every other cell is called once for each step while the
-    graph is built, so it must be known.
+    `ops.recurrent.ACTIVATIONS`). Every other cell is called once for each step, as the step of `ops.scan`: where the time axis is
+    open, once in all, on tensors that stand for a step, and it may not draw random numbers then.
 
     A step whose mask is False is left out: the state stays, and the output is the last one. Called with an initial state, the
     layer does not read the mask that its inputs carry, as in Keras 3; give `mask=` then.
@@ -44,8 +44,8 @@ class RNN(Layer):
         unroll: accepted for Keras's sake; it changes nothing.
         zero_output_for_mask: whether the output of a step that is left out is 0.
     Raises:
-        ShapeError: a time axis without steps, or open where it must be known; features that are not known.
-        ArgumentError: something that is no cell, or another number of initial states.
+        ShapeError: a time axis without steps; features that are not known.
+        ArgumentError: something that is no cell, another number of initial states, a cell that draws along an open time axis.
 
     >>> import numpy as np
     >>> from refnet.layers import SimpleRNNCell
@@ -175,19 +175,14 @@ class RNN(Layer):
         return packed(self.state_size, given)
 
     def _step_by_step(self, sequences: Any, states: Any, mask: Any, training: Any) -> tuple[Any, Any, list[Any]]:
-        if sequences.shape[1] is None:
-            raise ShapeError(
-                f"{self.name} calls its cell, a {type(self.cell).__name__}, once for each step while the graph is built, so the "
-                f"number of steps must be known; got shape {sequences.shape}. Give Input the time axis, or use SimpleRNNCell, "
-                "LSTMCell or GRUCell with activations of ops.recurrent.ACTIVATIONS, which take any number of steps."
-            )
         if self.go_backwards:
             sequences, mask = ops.flip(sequences, 1), None if mask is None else ops.flip(mask, 1)
         batch = ops.shape(sequences)[0]
         states = self._first_states(batch) if states is None else states
         size = output_size_of(self.cell)
         before = ops.zeros((batch, *(size if isinstance(size, (list, tuple)) else [size])), self.compute_dtype)
-        return steps_taken(stepper_of(self.cell, training), sequences, states, mask, before)
+        step = stepper_of(self.cell, training, sequences[:, 0])
+        return steps_taken(step, sequences, states, mask, before)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         output = flatten(mask)[0] if self.return_sequences else None

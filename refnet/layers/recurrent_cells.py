@@ -104,9 +104,9 @@ class RecurrentCell(Layer):
 
         return drawn(self.dropout, inputs.shape[-1]), drawn(self.recurrent_dropout, self.units)
 
-    def stepper(self, training: Any) -> Step:
-        """`step` with the dropout masks in it, which are drawn at the first step."""
-        masks: list[Any] = []
+    def stepper(self, training: Any, like: Any = None) -> Step:
+        """`step` with the dropout masks in it, which are drawn for inputs like these; at the first step, if none are given."""
+        masks = [] if like is None else list(self.dropout_masks(like, training))
 
         def step(inputs: Any, states: list[Any]) -> tuple[Any, list[Any]]:
             if not masks:

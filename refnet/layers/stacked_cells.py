@@ -51,8 +51,12 @@ class StackedRNNCells(Layer):
         """One time step. `states` holds a list, or one tensor, for each cell."""
         return self.stepper(training)(inputs, list(states))
 
-    def stepper(self, training: Any) -> Step:
-        steps = [stepper_of(cell, training) for cell in self.cells]
+    def stepper(self, training: Any, like: Any = None) -> Step:
+        steps = []
+        for cell in self.cells:
+            steps.append(stepper_of(cell, training, like))
+            size = output_size_of(cell)
+            like = None if like is None or not isinstance(size, int) else ops.zeros((ops.shape(like)[0], size))
 
         def step(inputs: Any, states: list[Any]) -> tuple[Any, list[Any]]:
             after = []
@@ -119,13 +123,13 @@ def first_states(cell: Any, batch: Any, dtype: str) -> Any:
     return states[0] if isinstance(states, (list, tuple)) else states
 
 
-def stepper_of(cell: Any, training: Any) -> Step:
-    """A cell's step on lists of states."""
+def stepper_of(cell: Any, training: Any, like: Any = None) -> Step:
+    """A cell's step on lists of states; `like` is what one step's inputs look like."""
     if isinstance(cell, (RecurrentCell, StackedRNNCells)) and type(cell).call in (
         RecurrentCell.call,
         StackedRNNCells.call,
     ):
-        return cell.stepper(training)
+        return cell.stepper(training, like)
 
     def step(inputs: Any, states: list[Any]) -> tuple[Any, list[Any]]:
         output, after = (cell if callable(cell) else cell.call)(inputs, states)

@@ -187,13 +187,13 @@ class TimeDistributed(Wrapper):
         y[n, t] = layer(x[n, t])
 
     Layers of refnet's that treat the samples of a batch apart take all steps at once, as one larger batch. Every other layer
-    (your own, BatchNormalization, what has an activity regularizer or is stateful) is called once for each step while the graph is
-    built, so the number of steps must be known.
+    (your own, BatchNormalization, what has an activity regularizer or is stateful) is called once for each step; where the number of
+    steps is open, as `ops.map` calls it: it may not draw, assign variables or add losses then.
 
     Args:
         layer: of one step.
     Raises:
-        ShapeError: inputs of fewer than 3 axes, or a time axis that is open where it must be known.
+        ShapeError: inputs of fewer than 3 axes.  ArgumentError: a layer that draws, assigns or adds losses along an open axis.
     Source: Keras 3 `TimeDistributed`.
 
     >>> import numpy as np
@@ -226,15 +226,19 @@ class TimeDistributed(Wrapper):
             y = self.layer(_merged_axes(inputs), **more)
             return mapped(lambda part: ops.reshape(part, (batch, time, *ops.shape(part)[1:])), y)
         if inputs.shape[1] is None:
-            raise ShapeError(
-                f"{self.name} calls {self.layer.name} once for each step while the graph is built, so the number of steps must be "
-                f"known; got shape {inputs.shape}. Give Input the time axis."
-            )
+            return self._over_open_time(inputs, mask if masked else None, more)
         steps = []
         for t in range(inputs.shape[1]):  # no scan: a step may assign variables and add losses
             own = {**more, "mask": mask[:, t]} if masked else more
             steps.append(self.layer(inputs[:, t], **own))
         return mapped(lambda *parts: ops.stack(list(parts), axis=1), *steps)
+
+    def _over_open_time(self, inputs: Any, mask: Any, more: dict[str, Any]) -> Any:
+        def once(parts: Any) -> Any:
+            return self.layer(parts[0], **more, **({} if mask is None else {"mask": parts[1]}))
+
+        outputs = ops.map(once, [ops.swapaxes(x, 0, 1) for x in (inputs, mask) if x is not None])
+        return mapped(lambda y: ops.swapaxes(y, 0, 1), outputs)
 
 
 def _fit(a: Any, b: Any) -> bool:

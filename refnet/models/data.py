@@ -1,6 +1,7 @@
 """The user's arrays: checked before anything changes, then brought to the shape and dtype that a program is fed."""
 
 import ast
+import sys
 import warnings
 from typing import Any
 
@@ -249,18 +250,31 @@ def _check_binary(array: Array, loss: str, label: str, method: str) -> None:
 
 
 def _check_rows(array: Array, loss: str, axis: int, label: str, method: str, single: bool = False) -> None:
+    """Raises where a row has entries that are no probabilities; warns where its sum is not 1, which the loss can take."""
     total = array.sum(axis=axis, dtype=np.float64)
     outside = ((array < 0) | (array > 1)).any(axis=axis) if array.dtype.kind != "b" else np.zeros(total.shape, bool)
     where = np.argwhere((abs(total - 1) > 1e-3) | outside)
-    if len(where):
-        place = tuple(where[0])
-        row = np.moveaxis(array, axis, -1)[place]
-        shown = np.array2string(row, threshold=10, edgeitems=4, precision=4)
-        hint = " The model has one output: binary_crossentropy takes 0 and 1 for it." if single else ""
-        raise DataError(
-            f"{method}: {loss} needs one-hot targets (or probabilities): every row in 0..1 with the sum 1; "
-            f"{label}[{', '.join(map(str, place))}] is {shown}, its sum {total[place]:.4g}.{hint}"
-        )
+    if not len(where):
+        return
+    place = tuple(np.argwhere(outside)[0] if outside.any() else where[0])
+    row = np.moveaxis(array, axis, -1)[place]
+    shown = np.array2string(row, threshold=10, edgeitems=4, precision=4)
+    hint = " The model has one output: binary_crossentropy takes 0 and 1 for it." if single else ""
+    said = (
+        f"{loss} needs one-hot targets (or probabilities): every row in 0..1 with the sum 1; "
+        f"{label}[{', '.join(map(str, place))}] is {shown}, its sum {total[place]:.4g}.{hint}"
+    )
+    if outside.any() or single:
+        raise DataError(f"{method}: {said}")
+    warnings.warn(f"{method}: {said} Other rows weigh as much as their sum.", stacklevel=_calls_below_the_user())
+
+
+def _calls_below_the_user() -> int:
+    """The `stacklevel` of a warning that the one who calls this gives, so that it names a line outside refnet."""
+    frame, depth = sys._getframe(1), 1
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("refnet."):
+        frame, depth = frame.f_back, depth + 1
+    return depth
 
 
 def class_weights(class_weight: dict[int, float], y: Array, method: str) -> Array:

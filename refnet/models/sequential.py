@@ -1,13 +1,15 @@
 """Sequential: one layer after the other."""
 
+import contextlib
 from typing import Any
 
 from refnet import mixed_precision, registration
 from refnet.annotations import Shape
-from refnet.errors import ArgumentError
+from refnet.errors import ArgumentError, RefnetError
 from refnet.graph import Tensor, trace
 from refnet.layers.base import Layer
 from refnet.layers.core import InputLayer
+from refnet.layers.embedding import Embedding
 from refnet.models.compiling import Batches
 from refnet.models.functional import Graph
 from refnet.models.model import Model
@@ -97,6 +99,17 @@ class Sequential(Model):
             between.append(layer(between[-1]))
         self._between = between
         self.set_graph(between[0], between[-1])
+
+    def summary(self, line_length: int | None = None, print_fn: Any = None) -> None:
+        """Prints a table of the layers with their output shapes and numbers of parameters.
+
+        A model that begins with an Embedding is built by it, for sequences of any length, as in the first edition; where a layer
+        needs to know the length (Flatten), the table has unbuilt layers.
+        """
+        if self.graph is None and self._stack and isinstance(self._stack[0], Embedding):
+            with contextlib.suppress(RefnetError):
+                self.build((None, None))
+        super().summary(line_length, print_fn)
 
     def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self.graph is None:

@@ -1,7 +1,8 @@
 """Control flow: which of two ways, how often, for every part; and how values enter and leave.
 
-On arrays these are Python's own `if`, `for` and `while`. On symbolic tensors a graph has no loops: the steps are written out
-when the graph is built, so their number must be known then, and a condition that is a tensor computes both ways and picks.
+On arrays these are Python's own `if`, `for` and `while`. On symbolic tensors a graph has no loops: the steps are written out,
+along an axis of open length when a program is planned, else while the graph is built; and a condition that is a tensor computes
+both ways and picks.
 """
 
 from collections.abc import Callable
@@ -13,8 +14,9 @@ from numpy.typing import DTypeLike
 from refnet import dtypes, ops
 from refnet.annotations import Array, TensorLike
 from refnet.errors import ArgumentError, ShapeError
-from refnet.graph import Tensor
+from refnet.graph import Tensor, as_tensor
 from refnet.ops.arguments import as_dtype, converted, dtype_of, is_symbolic, shape_of
+from refnet.ops.deferred import scan_open
 from refnet.structure import flatten, mapped, packed
 from refnet.tracing import trace
 
@@ -188,20 +190,21 @@ def scan(
         carry = init;  for each x along the first axis of xs:  carry, y = f(carry, x);  ys stacks the y's
 
     The steps are written out, one after the other: `f` is called once for each, may draw random numbers (each step draws its
-    own) and can be differentiated as often as one likes. It may not assign variables or add losses.
+    own) and can be differentiated as often as one likes. It may not assign variables or add losses. Where the first axis of xs is
+    open, `f` is called once, on tensors that stand for a part, and may not draw.
 
     Args:
         f: takes the carry and a part of xs, gives the next carry and y; y may be None.
         init: the first carry, any structure of arrays or tensors.
-        xs: arrays or tensors in any structure, equal in their first axis, whose length must be known; or None.
+        xs: arrays or tensors in any structure, equal in their first axis; or None.
         length: the number of steps; needed if xs is None, else the first axis of xs must be that long.
         reverse: whether to go from the last part to the first; y's stand where their x's stood.
         unroll: accepted for Keras's sake; the steps are always written out.
     Returns:
         The last carry, and the y's stacked along a new first axis, None where they are None.
     Raises:
-        ShapeError: no steps, first axes that differ, or that are open.  ArgumentError: neither xs nor length, an assignment
-        inside, a carry or y whose structure changes.
+        ShapeError: no steps, first axes that differ.  ArgumentError: neither xs nor length, an assignment inside, a carry or y
+        whose structure changes; a draw, or a carry whose dtype changes, where the number of steps is open.
     Source: Keras 3 `ops.scan`.
 
     >>> scan(lambda total, x: (total + x, total + x), np.array(0), np.array([1, 2, 3]))
@@ -209,6 +212,8 @@ def scan(
     """
     parts = [converted("scan", x, "xs") for x in flatten(xs)] if xs is not None else []
     count = steps_of("scan", parts, length)
+    if count is None:
+        return scan_open(f, init, xs, [as_tensor(x) for x in parts], reverse)
     ys: list[Any] = []
     carry = init
     for i in reversed(range(count)) if reverse else range(count):
@@ -223,26 +228,21 @@ def scan(
     return carry, stacked(ys[::-1] if reverse else ys)
 
 
-def steps_of(op: str, parts: list[TensorLike], length: int | None) -> int:
-    """How many steps there are."""
+def steps_of(op: str, parts: list[TensorLike], length: int | None) -> int | None:
+    """How many steps there are; None while that is open."""
     counts = {shape_of(x)[0] if shape_of(x) else 0 for x in parts}
     if length is not None:
         counts = {n for n in counts if n is not None} | {whole_number(op, "length", length)}
     if not counts:
         raise ArgumentError(f"{op} needs xs, or the number of steps as length.")
-    if len(counts) > 1:
-        raise ShapeError(
-            f"{op} needs parts of one length along the first axis; got {', '.join(map_list(str, counts))}."
-        )
-    (count,) = counts
-    if count is None:
-        raise ShapeError(
-            f"{op}: the first axis of xs is open, and the steps are written out while the graph is built. Give length, or the "
-            "shape of the input in full."
-        )
-    if count < 1:
-        raise ShapeError(f"{op} needs at least one step; got {count}.")
-    return int(count)
+    known = sorted(n for n in counts if n is not None)
+    if len(known) > 1:
+        raise ShapeError(f"{op} needs parts of one length along the first axis; got {', '.join(map_list(str, known))}.")
+    if not known:
+        return None
+    if known[0] < 1:
+        raise ShapeError(f"{op} needs at least one step; got {known[0]}.")
+    return int(known[0])
 
 
 def stacked(ys: list[Any]) -> Any:
@@ -261,7 +261,7 @@ def map(f: Callable[[Any], Any], xs: Any) -> Any:
 
         y[i] = f(x[i])
 
-    The applications are written out: the length of the first axis must be known.
+    The applications are written out, as the steps of `scan` are.
 
     Args:
         f: takes a part of xs, gives any structure of arrays or tensors; it may not assign variables or add losses.
@@ -269,7 +269,7 @@ def map(f: Callable[[Any], Any], xs: Any) -> Any:
     Returns:
         f's structure, each leaf stacked along a new first axis.
     Raises:
-        ShapeError: no parts, first axes that differ, or that are open.  ArgumentError: an assignment inside.
+        ShapeError: no parts, first axes that differ.  ArgumentError: an assignment inside; a draw, where their number is open.
     Source: Keras 3 `ops.map`.
 
     >>> map(lambda x: x * x, np.array([1, 2, 3]))

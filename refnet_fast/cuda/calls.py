@@ -32,7 +32,7 @@ def floats(*shape, dtype="float32"):
     return Spec(shape, dtype)
 
 
-def calls(rows, features, pixels, channels, table, picked, product, convolved, sequences):
+def calls(rows, features, pixels, channels, table, picked, product, convolved, apart, sequences):
     """{name of a tuned kernel: Call}, with arrays of these sizes.
 
     Args:
@@ -42,6 +42,7 @@ def calls(rows, features, pixels, channels, table, picked, product, convolved, s
         product: rows, columns and inner size of a matrix product.
         sequences: rows of a batch, time steps, units of a recurrent layer.
         convolved: images, height and width, channels, filters of a convolution, whose kernel is 3 x 3.
+        apart: images, height and width, channels of a depthwise one.
     """
     whole, row, column, images = floats(rows, features), floats(rows), floats(features), floats(pixels, channels)
     channel, labels, words = floats(channels), Spec((rows,), "int32"), Spec((picked,), "int32")
@@ -83,7 +84,7 @@ def calls(rows, features, pixels, channels, table, picked, product, convolved, s
     a, b = floats(m, k, dtype="bfloat16"), floats(k, n, dtype="bfloat16")
     found["matmul_short"] = Call("matmul", (a, b), {"transpose1": False, "transpose2": False})
     found |= convolutions(*convolved, "tiled", "float32") | convolutions(*convolved, "short", "float16")
-    found |= recurrent(*sequences)
+    found |= depthwise(*apart) | recurrent(*sequences)
     for name, target, extra in (
         ("softmax_cross_entropy", whole, 0),
         ("sparse_softmax_cross_entropy", labels, features),
@@ -112,6 +113,20 @@ def convolutions(images, side, channels, filters, ending, dtype):
         ):
             found[f"{name}{suffix}_{ending}"] = Call(name + suffix, inputs, {**attributes, "extents": extents})
     return found
+
+
+def depthwise(images, side, channels):
+    """{name: Call} of convolutions of each channel by itself, and of their gradients."""
+    attributes = {"groups": channels, "strides": (1, 1), "dilation": (1, 1), "padding": (1, 1)}
+    x, kernel = floats(images, side, side, channels), floats(3, 3, 1, channels)
+    return {
+        f"depthwise{suffix}": Call(op, inputs, {**attributes, "extents": extents})
+        for op, suffix, inputs, extents in (
+            ("conv2d", "_windows", (x, kernel), (side, side)),
+            ("conv2d_inputs_gradient", "_inputs_gradient_windows", (x, kernel), (side, side)),
+            ("conv2d_kernel_gradient", "_kernel_gradient_taps", (x, x), (3, 3)),
+        )
+    }
 
 
 def recurrent(batch, time, units):
@@ -143,6 +158,7 @@ TINY = calls(
     picked=251,
     product=(17, 7, 20),
     convolved=(1, 3, 2, 9),
+    apart=(2, 9, 3),
     sequences=(3, 2, 3),
 )
 USUAL = calls(
@@ -154,6 +170,7 @@ USUAL = calls(
     picked=12800,
     product=(784, 512, 128),
     convolved=(64, 28, 64, 64),
+    apart=(64, 28, 64),
     sequences=(128, 50, 64),
 )
 LARGE = calls(
@@ -165,6 +182,7 @@ LARGE = calls(
     picked=524288,
     product=(4096, 4096, 4096),
     convolved=(256, 56, 64, 64),
+    apart=(256, 56, 64),
     sequences=(1024, 100, 128),
 )  # 128 MB and more for most: far more than a device's cache holds
 

@@ -17,6 +17,7 @@ FAMILIES = (
     "convolution",
     "convolution3d",
     "short_product",
+    "depthwise",
     "recurrent_simple",
     "recurrent_lstm",
     "recurrent_gru",

@@ -81,6 +81,10 @@ if simulated():
     def copy(shared, to, array, at):
         shared[to] = flat(array, at)[0] if at >= 0 else 0
 
+    def read(array, at):
+        value = flat(array, at)[0]
+        return value if value.itemsize > 2 else np.float32(value)
+
     def commit():
         pass
 
@@ -143,22 +147,50 @@ else:
 
         return types.int64(types.int64, types.int64), build
 
+    def widened(builder, place, kind):
+        """The 16-bit float that lies at an address, as float32. Numba's cast of bfloat16 calls a library."""
+        word = builder.load(builder.bitcast(place, ir.IntType(16).as_pointer()))
+        if kind == types.float16:
+            return builder.fpext(builder.bitcast(word, ir.HalfType()), ir.FloatType())
+        return builder.bitcast(builder.shl(builder.zext(word, WORD), ir.Constant(WORD, 16)), ir.FloatType())
+
     @intrinsic
     def copy(typing, shared, to, array, at):
-        """shared[to] becomes array[at], or 0 where at is below zero, before the `wait` for the group that is open."""
+        """shared[to] becomes array[at], or 0 where at is below zero, before the `wait` for the group that is open.
+
+        A 16-bit float becomes one of float32, at once: the instruction copies words.
+        """
 
         def build(context, builder, signature, arguments):
             shared, to, array, at = arguments
             size = context.get_abi_sizeof(context.get_data_type(signature.args[2].dtype))
             none = builder.icmp_signed("<", at, ir.Constant(LONG, 0))
             source = pointer(context, builder, signature.args[2], array, builder.select(none, ir.Constant(LONG, 0), at))
-            target = in_shared(builder, pointer(context, builder, signature.args[0], shared, to))
+            target = pointer(context, builder, signature.args[0], shared, to)
+            if size < 4:
+                value = builder.select(
+                    none, ir.Constant(ir.FloatType(), 0), widened(builder, source, signature.args[2].dtype)
+                )
+                builder.store(value, target)
+                return context.get_dummy_value()
+            target = in_shared(builder, target)
             read = builder.select(none, ir.Constant(WORD, 0), ir.Constant(WORD, size))
             operands = [target, builder.ptrtoint(source, LONG), read]
             instruction(builder, f"cp.async.ca.shared.global [$0], [$1], {size}, $2;", "r,l,r", operands)
             return context.get_dummy_value()
 
         return types.void(shared, types.int64, array, types.int64), build
+
+    @intrinsic
+    def read(typing, array, at):
+        """array[at], of a 16-bit float as float32."""
+        short = array.dtype in (types.float16, types.bfloat16)
+
+        def build(context, builder, signature, arguments):
+            place = pointer(context, builder, array, *arguments)
+            return widened(builder, place, array.dtype) if short else builder.load(place)
+
+        return (types.float32 if short else array.dtype)(array, types.int64), build
 
     @intrinsic
     def commit(typing):

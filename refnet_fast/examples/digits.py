@@ -1,20 +1,21 @@
 """Reads handwritten digits: trains a small network, shows how well it reads, and proves one of its training steps.
 
-    python -m refnet_fast.examples.digits [--data digits|mnist] [--engine NAME] [--seed N] [--epochs N] [--json]
+    python -m refnet_fast.examples.digits [--data digits|mnist] [--quick] [--engine NAME] [--seed N] [--epochs N] [--json]
 
 `digits` are scikit-learn's 1,797 scanned digits of 8 by 8 pixels; 360 of them, always the same, are the test. `mnist` is the
-first network of Chollet's book. A picture goes to output/digits.png.
+first network of Chollet's book. A picture goes to output/digits.png, or into the folder --output.
 """
 
 import argparse
 import json
+import pathlib
 import time
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from refnet_fast import Sequential, layers, optimizers, use_engine, utils
-from refnet_fast.examples.support import needed, output_file, run
+from refnet_fast.examples.support import OUTPUT, needed, run
 
 TEST_SIZE, VALIDATION_SIZE = 360, 144
 REPLAYED = 4  # samples of the training step that is proved
@@ -165,8 +166,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", choices=("digits", "mnist"), default="digits")
     parser.add_argument("--engine", help="reference, derived, cpu (the default), cuda or cuda-sim")
     parser.add_argument("--seed", type=int, default=0, help="of weights, dropout, shuffling and the validation set")
+    parser.add_argument("--quick", action="store_true", help="a third of the epochs for digits, one for mnist")
     parser.add_argument("--epochs", type=int, help="60 for digits, 5 for mnist")
     parser.add_argument("--json", action="store_true", help="a last line for programs")
+    parser.add_argument("--output", type=pathlib.Path, default=OUTPUT, help="the folder for the picture; output")
     return parser.parse_args()
 
 
@@ -185,7 +188,8 @@ def main() -> None:
     book = given.data == "mnist"
     data = load_mnist() if book else load_digits(given.seed)
     model = book_network() if book else small_network()
-    epochs = given.epochs if given.epochs is not None else (5 if book else 60)
+    usual = (1 if book else 20) if given.quick else (5 if book else 60)
+    epochs = usual if given.epochs is None else given.epochs
     engine = current_engine().name
     console.print(
         f"{given.data}: {len(data.x)} to train on, {len(data.y_test)} to test; engine {engine}, seed {given.seed}"
@@ -206,7 +210,8 @@ def main() -> None:
         f"test accuracy {accuracy:.2%}: {np.sum(read != data.y_test)} of {len(read)} misread; trained in {trained:.2f} s"
     )
 
-    path = output_file("digits.png")
+    given.output.mkdir(parents=True, exist_ok=True)
+    path = given.output / "digits.png"
     draw(
         path, history, data, chances, f"{given.data}, seed {given.seed}: {accuracy:.1%} of {len(read)} test digits read"
     )

@@ -30,12 +30,6 @@ def needed(module: str, package: str, extra: str = "examples") -> ModuleType:
         ) from None
 
 
-def output_file(name: str) -> pathlib.Path:
-    """output/NAME in the current folder, which is made."""
-    OUTPUT.mkdir(exist_ok=True)
-    return OUTPUT / name
-
-
 def run(main: Callable[[], None]) -> None:
     """Runs an example. What refnet raises on purpose is shown without a traceback."""
     try:

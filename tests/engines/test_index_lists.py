@@ -6,7 +6,7 @@ import pytest
 import refnet_fast
 from refnet import ops
 from refnet.engine import get_engine
-from refnet.graph import Mode, Tensor, Variable, trace
+from refnet.graph import Mode, Tensor, Variable, assignment, trace
 from refnet.program import Program
 from refnet.testing.certificates import hold, named
 from refnet_fast import layers, lists, vm
@@ -145,7 +145,7 @@ def test_a_fit_sees_what_its_array_holds_when_it_begins(monkeypatch: pytest.Monk
     assert results[0] < 0.4 and abs(results[0] - results[1]) < 1e-3
 
 
-@pytest.mark.parametrize("change", ["a two", "nan", "many ones", "few columns", "read elsewhere"])
+@pytest.mark.parametrize("change", ["a two", "nan", "many ones", "few columns", "read elsewhere", "kept"])
 def test_what_stays_dense(change: str) -> None:
     x, (weights, _) = multi_hot(BATCH), drawn()
     if change in ("a two", "nan"):
@@ -157,5 +157,7 @@ def test_what_stays_dense(change: str) -> None:
     with trace.inside(collecting=True):
         y = ops.matmul(given, weight)
         y = ops.add(y, ops.sum(given)) if change == "read elsewhere" else y
-    program, x = Program([given], [y], [], Mode(True)), np.ascontiguousarray(x[:, :columns])
+        last = Variable(np.zeros((BATCH, columns), "float32"))
+        kept = [assignment(last, given)] if change == "kept" else []
+    program, x = Program([given], [y], kept, Mode(True)), np.ascontiguousarray(x[:, :columns])
     assert lists.fed(program, [x], BATCH)[0] is x

@@ -108,19 +108,37 @@ def test_labels_outside_the_classes(deferred: bool) -> None:
 def test_targets_that_are_not_one_hot(deferred: bool) -> None:
     model = classifier("categorical_crossentropy", deferred)
     rows = ROWS.copy()
-    rows[3] = [1, 1, 0]
+    rows[3] = [2, -1, 0]
     message = (
         "fit: categorical_crossentropy needs one-hot targets (or probabilities): every row in 0..1 with the sum 1; "
-        "y[3] is [1. 1. 0.], its sum 2."
+        "y[3] is [ 2. -1.  0.], its sum 1."
     )
     refuses(model, DataError, message, lambda: model.fit(X, rows))
-    rows[3] = [2, -1, 0]
-    refuses(model, DataError, "y[3] is [ 2. -1.  0.], its sum 1.", lambda: model.fit(X, rows))
+    rows[1] = [1, 1, 0]  # the sum alone would be warned of
+    refuses(model, DataError, message, lambda: model.fit(X, rows))
     message = (
         "needs targets of the output's shape (None, 3); got y of shape (6,). For class numbers use sparse_categorical"
     )
     refuses(model, ShapeError, message, lambda: model.fit(X, LABELS))
     model.fit(X, ROWS, verbose=0)
+
+
+@pytest.mark.parametrize("deferred", [False, True])
+def test_rows_of_another_sum_are_warned_of_and_weigh_as_much(deferred: bool) -> None:
+    """As in Keras: the book's chapter 7 fits its functional models to drawn rows, and to rows of zeros."""
+    model = classifier("categorical_crossentropy", deferred)
+    rows = ROWS.copy()
+    rows[3] = [1, 1, 0]
+    with pytest.warns(UserWarning, match=r"fit: .* one-hot targets.* y\[3\] is \[1. 1. 0.\], its sum 2.") as caught:
+        model.fit(X, rows, verbose=0)
+    assert caught[0].filename == __file__
+    chances = model.predict(X, verbose=0)
+    with pytest.warns(UserWarning, match="evaluate: ") as caught:
+        loss = model.evaluate(X, rows, verbose=0)
+    assert caught[0].filename == __file__
+    assert np.reshape(loss, -1)[0] == pytest.approx(-(rows * np.log(chances)).sum(1).mean(), rel=1e-5)
+    with pytest.warns(UserWarning, match="its sum 0"):
+        assert np.reshape(model.evaluate(X, 0 * rows, verbose=0), -1)[0] == 0
 
 
 def test_one_hot_rows_for_the_sparse_loss() -> None:

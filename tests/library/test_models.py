@@ -7,7 +7,7 @@ import pytest
 
 from refnet import ops
 from refnet.errors import ArgumentError
-from refnet.layers import Activation, Dense, Dropout, Flatten, Input, InputLayer, Layer
+from refnet.layers import Activation, Dense, Dropout, Embedding, Flatten, Input, InputLayer, Layer, SimpleRNN
 from refnet.models import Model, Sequential
 
 X = np.linspace(-1, 1, 12, dtype="float32").reshape(3, 4)
@@ -185,6 +185,26 @@ def test_the_summary_of_a_chain_and_of_a_branched_model() -> None:
     lines.clear()
     small(name="late").summary(print_fn=lines.append)
     assert "│ a (Dense)    │ ?            │ 0 (unbuilt) │" in lines
+
+
+def test_the_summary_of_a_model_that_begins_with_an_embedding_has_the_books_numbers() -> None:
+    lines: list[str] = []
+    model = Sequential([Embedding(10000, 32, name="words"), SimpleRNN(32, return_sequences=True, name="steps")])
+    model.summary(print_fn=lines.append)
+    assert "│ words (Embedding) │ (None, None, 32) │ 320,000 │" in lines and lines[-3].startswith(
+        " Total params: 322,080"
+    )
+    model.add(SimpleRNN(2))
+    model.add(Dense(1))
+    lines.clear()
+    model.summary(print_fn=lines.append)
+    assert lines[-3].startswith(f" Total params: {322080 + 2 * (32 + 2 + 1) + 3:,}")
+    assert model.predict(np.zeros((2, 7)), verbose=0).shape == (2, 1)
+    length_needed = Sequential([Embedding(10, 2), Flatten(), Dense(1, name="last")])
+    lines.clear()
+    length_needed.summary(print_fn=lines.append)
+    assert [line for line in lines if "last (Dense)" in line and "unbuilt" in line] and not length_needed.built
+    assert length_needed.predict(np.zeros((2, 3)), verbose=0).shape == (2, 1)
 
 
 def test_a_thousand_layers_do_not_overflow_the_stack() -> None:

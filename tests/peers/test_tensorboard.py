@@ -111,6 +111,22 @@ def test_values_after_batches_and_the_speed(tmp_path: pathlib.Path) -> None:
     assert not train.Tags()["graph"] and not (tmp_path / "validation").exists()
 
 
+def test_words_of_the_first_edition(tmp_path: pathlib.Path) -> None:
+    old = {"batch_size": 32, "write_grads": False, "embeddings_data": X}
+    board = callbacks.TensorBoard(
+        log_dir=tmp_path, embeddings_freq=1, embeddings_layer_names=["vectors"], embeddings_metadata=None, **old
+    )
+    model().fit(X, Y, callbacks=[board], verbose=0)
+    assert (tmp_path / "vectors_vectors.tsv").exists()
+    with pytest.raises(ArgumentError, match="embeddings_layer_names names 'first'; the model's embeddings are .'vec"):
+        board = callbacks.TensorBoard(tmp_path, embeddings_freq=1, embeddings_layer_names=["first"])
+        model().fit(X, Y, callbacks=[board], verbose=0)
+    with pytest.raises(ArgumentError, match="gradients are not written"):
+        callbacks.TensorBoard(tmp_path, write_grads=True)
+    with pytest.raises(ArgumentError, match="no argument 'log_folder'"):
+        callbacks.TensorBoard(log_folder=tmp_path)
+
+
 def test_what_it_refuses(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ArgumentError, match="there is no profiler"):
         callbacks.TensorBoard(tmp_path, profile_batch=2)

@@ -25,7 +25,20 @@ def test_an_op_without_onnx_form_is_named_with_its_layer_before_a_file_is_made(t
     made = Sequential([Input((4,)), layers.Activation("sparsemax", name="sparse")], name="small")
     with pytest.raises(ArgumentError, match=r"small\.export: sparse: the op 'sparsemax' has no ONNX form here"):
         made.export(tmp_path / "small.onnx", format="onnx")
+    with pytest.raises(
+        ArgumentError, match="the op 'scan' has no ONNX form here along an axis of open length. Give Input"
+    ):
+        Sequential([Input((None, 2)), layers.RNN(Sums())]).export(tmp_path / "small.onnx", format="onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+class Sums:
+    """A cell of a user's own."""
+
+    state_size = 2
+
+    def call(self, inputs: Any, states: Any) -> Any:
+        return inputs + states[0], [inputs + states[0]]
 
 
 @pytest.mark.parametrize(
