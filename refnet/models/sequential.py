@@ -100,8 +100,16 @@ class Sequential(Model):
         self._between = between
         self.set_graph(between[0], between[-1])
 
-    def summary(self, line_length: int | None = None, print_fn: Any = None) -> None:
-        """Prints a table of the layers with their output shapes and numbers of parameters.
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Any = None,
+        print_fn: Any = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Any = None,
+    ) -> None:
+        """Prints a table of the layers with their output shapes and numbers of parameters: see `Model.summary`.
 
         A model that begins with an Embedding is built by it, for sequences of any length, as in the first edition; where a layer
         needs to know the length (Flatten), the table has unbuilt layers.
@@ -109,7 +117,7 @@ class Sequential(Model):
         if self.graph is None and self._stack and isinstance(self._stack[0], Embedding):
             with contextlib.suppress(RefnetError):
                 self.build((None, None))
-        super().summary(line_length, print_fn)
+        super().summary(line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
 
     def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self.graph is None:
