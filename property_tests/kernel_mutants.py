@@ -18,7 +18,7 @@ import numpy as np
 from numba import njit
 
 from refnet import dtypes
-from refnet.engine import Engine, get_engine, interpret, spec_of
+from refnet.engine import Reference, get_engine, interpret, spec_of
 from refnet.testing import check, hold
 from refnet.testing.certificates import named
 from refnet.testing.draw import Seeded
@@ -151,12 +151,13 @@ def broken_text(mutant):
 # ---- CPU kernels, as Python runs them
 
 
-class PythonKernel(Engine):
+class PythonKernel(Reference):
     """Runs one tuned kernel as plain Python where it may serve, in shares of a few tasks; the definition elsewhere."""
 
     name = "kernel in Python"
 
     def __init__(self, op_name, kernel):
+        super().__init__()
         self.op_name, self.kernel, self.served = op_name, kernel, 0
 
     def compute(self, op, arrays, attributes):
