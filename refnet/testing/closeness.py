@@ -18,7 +18,7 @@ from refnet.testing.certificates import STORAGE
 ELEMENTARY = 6
 
 
-def close(got: Any, due: Any, roundings: int, size: Any = None, dtype: str | None = None) -> None:
+def close(got: Any, due: Any, roundings: Any, size: Any = None, dtype: str | None = None) -> None:
     """Asserts that two results differ by no more than their roundings can make.
 
     Args:
@@ -47,6 +47,6 @@ def close(got: Any, due: Any, roundings: int, size: Any = None, dtype: str | Non
     if (over > 1).any():
         place = tuple(int(i) for i in np.unravel_index(int(np.argmax(over)), x.shape))
         raise AssertionError(
-            f"{list(place)} is {x[place]!r}; {y[place]!r} is due. That is {float(over[place]) * roundings:.4g} roundings of "
-            f"{float(scale[place])!r}; {roundings} are allowed."
+            f"{list(place)} is {x[place]!r}; {y[place]!r} is due. That is {float(over[place]):.4g} times what "
+            f"{roundings} roundings of {float(scale[place])!r} can make."
         )
