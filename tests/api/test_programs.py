@@ -213,7 +213,7 @@ def test_pooling_over_everything_and_a_leak(keras: Any) -> None:
     np.testing.assert_array_equal(layers.GlobalMaxPooling1D()(series), series.max(1))
     np.testing.assert_allclose(layers.GlobalAveragePooling2D()(images), images.mean((1, 2)), rtol=1e-5, atol=1e-6)
     leaked = layers.LeakyReLU()(series)
-    np.testing.assert_allclose(leaked, np.where(series > 0, series, np.float32(0.3) * series), rtol=1e-6)
+    np.testing.assert_array_equal(leaked, np.where(series > 0, series, np.float32(0.3) * series))
 
 
 @pytest.mark.api("noise addition, denoising autoencoder, dataset augmentation, early stopping")

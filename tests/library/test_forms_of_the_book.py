@@ -82,7 +82,7 @@ def test_one_hot_rows_and_class_numbers_train_alike() -> None:
         weights.append(model.get_weights())
         assert set(history) == {"accuracy", "loss"} and history["loss"][-1] < history["loss"][0]
     for a, b in zip(*weights):
-        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.api("mse / mean_squared_error", "mae / mean_absolute_error", "NumPy definitions")

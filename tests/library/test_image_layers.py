@@ -16,7 +16,7 @@ IMAGES = RANDOM.random((4, 5, 6, 3)).astype("float32")
 
 def test_resizing_and_cropping():
     x = np.arange(16.0, dtype="float32").reshape(1, 4, 4, 1)
-    np.testing.assert_allclose(layers.Resizing(2, 2)(x)[0, :, :, 0], [[2.5, 4.5], [10.5, 12.5]])
+    np.testing.assert_array_equal(layers.Resizing(2, 2)(x)[0, :, :, 0], [[2.5, 4.5], [10.5, 12.5]])
     assert layers.Resizing(2, 2)(x.astype("uint8")).dtype == "uint8"
     assert layers.CenterCrop(2, 2)(x)[0, :, :, 0].tolist() == [[5, 6], [9, 10]]
     assert layers.CenterCrop(6, 3)(x).shape == (1, 6, 3, 1)
@@ -114,7 +114,7 @@ def test_movements_by_fixed_amounts():
     turned = layers.RandomRotation((0.25, 0.25))(x)
     np.testing.assert_allclose(turned[0, :, :, 0], np.rot90(x[0, :, :, 0]), atol=1e-4)
     down = layers.RandomTranslation((0.25, 0.25), 0.0, fill_mode="constant", fill_value=-1)(x)
-    np.testing.assert_allclose(down[0, :, :, 0], np.vstack([np.full((1, 4), -1), x[0, :3, :, 0]]), atol=1e-5)
+    np.testing.assert_array_equal(down[0, :, :, 0], np.vstack([np.full((1, 4), -1), x[0, :3, :, 0]]))
     out = layers.RandomZoom((1.0, 1.0), (0.0, 0.0), fill_mode="constant")(x)[0, :, :, 0]
     assert (out[0] == 0).all() and out[1:3].min() > 0
     slanted = layers.RandomShear((1.0, 1.0), seed=0, fill_mode="wrap")(x)[0, :, :, 0]
@@ -139,7 +139,7 @@ def test_hues_by_fixed_amounts():
     assert [round(float(v), 4) for v in turned[0]] in ([0, 1, 0], [0, 0, 1]) and turned[1].tolist() == [0.5] * 3
     np.testing.assert_allclose(layers.RandomSaturation((0.5, 0.5), (0, 1))(IMAGES), IMAGES, atol=1e-5)
     pale = layers.RandomSaturation((0.0, 0.0), (0, 1))(IMAGES)
-    np.testing.assert_allclose(pale, np.repeat(IMAGES.max(-1, keepdims=True), 3, -1), atol=1e-6)
+    np.testing.assert_array_equal(pale, np.repeat(IMAGES.max(-1, keepdims=True), 3, -1))
     grey = layers.RandomColorDegeneration((1.0, 1.0), (0, 1))(IMAGES)
     np.testing.assert_allclose(grey, np.repeat(layers.RandomGrayscale(1.0)(IMAGES)[..., :1], 3, -1), atol=1e-6)
     x = np.array([[[[0.0], [100.0], [255.0]]]], "float32")
