@@ -76,7 +76,6 @@ SIZES = ((3, 4), (10, 14), (9, 2), (5, 7))
 KERAS = f"""
 import numpy as np
 from keras import ops
-from refnet.testing import close
 x, last = np.load("x.npy"), dict(data_format="channels_last")
 made = {{}}
 for method in ("nearest", "bilinear", "bicubic"):
