@@ -4,7 +4,7 @@ from refnet.engine import Engine, Executable, as_fed, check_range, spec_of
 from refnet.graph import Node, Tensor, trace
 from refnet.program import Concrete, Instruction, Program, specialize
 from refnet_fast import kernels, lists
-from refnet_fast.plan import SHORT, exactly
+from refnet_fast.rewrite import SHORT, exactly
 from refnet_fast.running import Running
 from refnet_fast.vm import workers
 
