@@ -34,10 +34,13 @@ def _cuda(name):
     return make
 
 
-def _device(number):
-    from refnet_fast.cuda.engine import CudaEngine
+def _devices(name):
+    def make(number):
+        from refnet_fast.cuda.engine import CudaEngine
 
-    return CudaEngine("cuda", number)
+        return CudaEngine(name, number)
+
+    return make
 
 
 def _auto():
@@ -50,8 +53,10 @@ def _auto():
 register_engine("derived", _cpu("derived", tuned=False))
 register_engine("cpu", _cpu("cpu", tuned=True))
 register_engine("cuda", _cuda("cuda"))
+register_engine("cuda-cublas", _cuda("cuda-cublas"))
 register_engine("cuda-sim", _cuda("cuda-sim"))
-register_devices("cuda", _device)
+register_devices("cuda", _devices("cuda"))
+register_devices("cuda-cublas", _devices("cuda-cublas"))
 register_engine("auto", _auto)
 set_default_engine("cpu")
 

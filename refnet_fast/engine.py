@@ -4,7 +4,7 @@ from refnet.engine import Engine, Executable, as_fed, check_range, spec_of
 from refnet.graph import Node, Tensor, trace
 from refnet.program import Concrete, Instruction, Program, specialize
 from refnet_fast import kernels, lists
-from refnet_fast.plan import SHORT
+from refnet_fast.rewrite import SHORT, exactly
 from refnet_fast.running import Running
 from refnet_fast.vm import workers
 
@@ -21,7 +21,7 @@ class PlannedEngine(Engine):
 
     def compute(self, op, arrays, attributes):
         specs = tuple(spec_of(a) for a in arrays)
-        key = (op, specs, tuple(sorted(attributes.items())))
+        key = (op, specs, exactly(attributes))
         running = self._eager.get(key)
         if running is None:  # the rule refuses bad shapes before indices are looked at
             running = self._eager[key] = self.build(single(op, specs, attributes))

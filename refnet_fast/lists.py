@@ -62,7 +62,7 @@ def listed(array):
 
 
 def uses(plan, x):
-    """The instructions that multiply with input x, as (products, gradients); None where anything else reads it."""
+    """The instructions that multiply with input x, as (products, gradients); None where anything else reads or keeps it."""
     products, gradients = [], []
     for instruction in plan.instructions:
         if not any(plan.base(given) is x for given in instruction.inputs):
@@ -77,7 +77,8 @@ def uses(plan, x):
             products.append(instruction)
         else:
             return None
-    return None if any(plan.base(y) is x for y in plan.outputs) else (products, gradients)
+    kept = [*plan.outputs, *plan.commits.values()]
+    return None if any(plan.base(y) is x for y in kept) else (products, gradients)
 
 
 def candidate(array):

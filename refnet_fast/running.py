@@ -16,7 +16,8 @@ from refnet_fast.kernels import KernelCall
 from refnet_fast.lists import IndexLists, uses
 from refnet_fast.memory import Memory, bytes_of, merged_size
 from refnet_fast.native import address_of
-from refnet_fast.plan import SHORT, Plan, is_short_cast
+from refnet_fast.plan import Plan
+from refnet_fast.rewrite import SHORT, is_short_cast
 from refnet_fast.rows import Row, assemble, copy_row, flat, plain_row
 from refnet_fast.tables import ELEMENT_NS, LISTED_SHARE, TASK_NS, WAKE_NS
 

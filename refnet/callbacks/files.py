@@ -38,12 +38,6 @@ class ModelCheckpoint(Callback):
     Source: Keras 3 `callbacks.ModelCheckpoint`.
     """
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> "ModelCheckpoint":
-        frequency = kwargs.get("save_freq", args[7] if len(args) > 7 else "epoch")
-        by_batches = _frequency("ModelCheckpoint", frequency) is not None and cls is ModelCheckpoint
-        made: ModelCheckpoint = object.__new__(_BatchCheckpoint if by_batches else cls)
-        return made
-
     def __init__(
         self,
         filepath: Any,
@@ -64,11 +58,20 @@ class ModelCheckpoint(Callback):
         self.watch = Watch("ModelCheckpoint", monitor, mode, best=initial_value_threshold)
         self.batches, self.epoch = 0, 0
 
+    def hears(self, hook: str) -> bool:
+        own = getattr(type(self), hook) is not getattr(ModelCheckpoint, hook)  # a subclass has its reasons
+        return super().hears(hook) and (own or self.frequency is not None)
+
     def on_train_begin(self, logs: Any = None) -> None:
         self.watch.model = self.model
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.batches += 1
+        if self.frequency is not None and self.batches % self.frequency == 0:
+            self.consider(logs or {}, {"batch": batch + 1})
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if self.frequency is None:
@@ -98,15 +101,6 @@ class ModelCheckpoint(Callback):
             print(f"Epoch {self.epoch + 1}: saved to {path}")
 
 
-class _BatchCheckpoint(ModelCheckpoint):
-    """A ModelCheckpoint that counts batches; only it overrides a hook of batches, so that others cost no speed."""
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self.batches += 1
-        if self.frequency is not None and self.batches % self.frequency == 0:
-            self.consider(logs or {}, {"batch": batch + 1})
-
-
 class BackupAndRestore(Callback):
     """Writes the state of a run after every epoch or so many batches; a run that was killed goes on from there, bit for bit.
 
@@ -122,12 +116,6 @@ class BackupAndRestore(Callback):
         FileError: at the beginning of fit, for a damaged file, or one of another model. Nothing is changed then.
     Source: Keras 3 `callbacks.BackupAndRestore`.
     """
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> "BackupAndRestore":
-        frequency = kwargs.get("save_freq", args[1] if len(args) > 1 else "epoch")
-        by_batches = _frequency("BackupAndRestore", frequency) is not None and cls is BackupAndRestore
-        made: BackupAndRestore = object.__new__(_BatchBackup if by_batches else cls)
-        return made
 
     def __init__(
         self,
@@ -145,6 +133,10 @@ class BackupAndRestore(Callback):
         self.batches, self.epoch = 0, 0
         self.shuffler: list[int] = [0, 0]
 
+    def hears(self, hook: str) -> bool:
+        own = getattr(type(self), hook) is not getattr(BackupAndRestore, hook)  # a subclass has its reasons
+        return super().hears(hook) and (own or self.frequency is not None)
+
     def on_train_begin(self, logs: Any = None) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         for part in self.folder.glob(".*.backup.*.part"):  # a run that was killed while it wrote has left it
@@ -156,6 +148,11 @@ class BackupAndRestore(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.epoch, self.shuffler = epoch, self.model.shuffler_state()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.batches += 1
+        if self.frequency is not None and self.batches % self.frequency == 0:
+            self.write(self.epoch, batch + 1, self.shuffler)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if self.frequency is None:
@@ -172,15 +169,6 @@ class BackupAndRestore(Callback):
         if self.delete_checkpoint:
             self.latest.unlink(missing_ok=True)
             self.previous.unlink(missing_ok=True)
-
-
-class _BatchBackup(BackupAndRestore):
-    """A BackupAndRestore that counts batches; only it overrides a hook of batches, so that others cost no speed."""
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self.batches += 1
-        if self.frequency is not None and self.batches % self.frequency == 0:
-            self.write(self.epoch, batch + 1, self.shuffler)
 
 
 class CSVLogger(Callback):

@@ -126,65 +126,73 @@ def accumulate(
     """Adds the next BLOCKS blocks to what is there, and gives the number of the block after them, 0 after the last.
 
     x, dy and dkernel are addresses; `apart` are the elements from one image to the next in x and in dy.
-    A row's terms come in one order, whatever lo and hi are: by images, by blocks of the output, then the columns that all
-    taps have, then those on its own left and right.
+    A row's terms come in one order, whatever lo and hi are: by images, by blocks of the output, then as in `add_piece`.
     """
-    size, widest = strips[0], WIDE * strips[1]
-    height, width, channels = image
-    p_count, q_count, filters = kernel
-    rows, columns = result
-    (sh, sw), (dh, dw), (top, left) = strides, dilation, padding
-    lane, last_block = q_count * channels, first_block + BLOCKS
-    j0, j1 = complete(left, width, q_count, sw, dw, columns)
-    if dw > 1 or j0 >= j1:  # every tap by itself
+    size, (_, q_count, filters), (rows, columns) = strips[0], kernel, result
+    lane, last_block = q_count * image[2], first_block + BLOCKS
+    j0, j1 = complete(padding[1], image[1], q_count, strides[1], dilation[1], columns)
+    if dilation[1] > 1 or j0 >= j1:  # every tap by itself
         j0 = j1 = columns
     wide = max(1, min(columns, CHAIN))  # a block: so many columns of so many rows
-    high = max(1, min(CHAIN // wide, SECOND_LEVEL // max(1, size * wide * min(filters, widest))))
+    high = max(1, min(CHAIN // wide, SECOND_LEVEL // max(1, size * wide * min(filters, WIDE * strips[1]))))
     across, down = (columns + wide - 1) // wide, (rows + high - 1) // high
     f = 0
     while f < filters:
         strip, panel = strip_for(strips, filters - f)
         for block in range(first_block, min(last_block, batch * down * across)):
-            n, start, left_edge = block // (down * across), block // across % down * high, block % across * wide
+            n, start, edge = block // (down * across), block // across % down * high, block % across * wide
+            seen, given = x + size * n * apart[0], dy + size * (n * apart[1] + f)
             for p in range(lo // lane, (hi + lane - 1) // lane):
-                i0, i1 = taking(top - p * dh, height, sh, rows)
-                i0, i1 = max(i0, start), min(i1, start + high)
-                for part in range(-1, 2 * q_count):
-                    q = max(part, 0) // 2
-                    first, end, a, b = q * channels, (q + 1) * channels, j0, j1
-                    if part < 0:
-                        first, end = 0, lane
-                    else:
-                        own0, own1 = taking(left - q * dw, width, sw, columns)
-                        a, b = (own0, min(own1, j0)) if part % 2 == 0 else (max(own0, j1), own1)
-                    first, end = max(first, lo - p * lane), min(end, hi - p * lane)
-                    a, b = max(a, left_edge), min(b, left_edge + wide)
-                    if a < b and i0 < i1 and first < end:
-                        place = n * apart[0] + ((i0 * sh + p * dh - top) * width + a * sw - left) * channels
-                        place += first if part < 0 else q * dw * channels + first - q * channels
-                        to = dkernel + size * ((p * lane + first - lo) * filters + f)
-                        given = dy + size * (n * apart[1] + (i0 * columns + a) * filters + f)
-                        step, run, source = sw * channels, sh * width * channels, x + size * place
-                        given_run, taps = columns * filters, end - first
-                        multiply(
-                            strip,
-                            taps,
-                            i1 - i0,
-                            b - a,
-                            source,
-                            1,
-                            step,
-                            run,
-                            given,
-                            filters,
-                            given_run,
-                            to,
-                            filters,
-                            panel,
-                            1,
-                        )
+                i0, i1 = taking(padding[0] - p * dilation[0], image[0], strides[0], rows)
+                piece = max(i0, start), min(i1, start + high), edge, edge + wide
+                taps, to = (lo - p * lane, hi - p * lane), dkernel + size * ((p * lane - lo) * filters + f)
+                add_piece(
+                    strip, panel, size, seen, given, to, image, kernel, columns, strides, dilation, padding, p, taps,
+                    piece, (j0, j1),
+                )  # fmt: skip
         f += panel
     return last_block if last_block < batch * down * across else 0
+
+
+@njit(error_model="numpy")
+def add_piece(
+    strip, panel, size, x, dy, dkernel, image, kernel, columns, strides, dilation, padding, p, taps, piece, shared
+):
+    """Adds what a piece of the output gives to a panel of filters of the kernel's row p: a product for each range of columns.
+
+    First come the columns that all taps have, whose taps and channels are one run, then those on each tap's own left and right.
+
+    Args:
+        x, dy, dkernel: addresses: of the image, of its output's gradient, of the kernel's row.
+        columns: of the output.
+        taps: the range of (tap, channel) that is wanted.
+        piece: the range of the output's rows, and that of its columns.
+        shared: the range of columns that all taps have.
+    """
+    (_, width, channels), (_, q_count, filters), (i0, i1, left_edge, right_edge) = image, kernel, piece
+    (sh, sw), (dh, dw), (top, left) = strides, dilation, padding
+    if i0 >= i1:
+        return
+    for part in range(-1, 2 * q_count):
+        q = max(part, 0) // 2
+        if part < 0:
+            first, end, (a, b) = 0, q_count * channels, shared
+        else:
+            own0, own1 = taking(left - q * dw, width, sw, columns)
+            a, b = (own0, min(own1, shared[0])) if part % 2 == 0 else (max(own0, shared[1]), own1)
+            first, end = q * channels, (q + 1) * channels
+        first, end, a, b = max(first, taps[0]), min(end, taps[1]), max(a, left_edge), min(b, right_edge)
+        if a < b and first < end:
+            place = ((i0 * sh + p * dh - top) * width + a * sw - left + q * dw) * channels + first - q * channels
+            source, of, to = (
+                x + size * place,
+                dy + size * (i0 * columns + a) * filters,
+                dkernel + size * first * filters,
+            )
+            multiply(
+                strip, end - first, i1 - i0, b - a, source, 1, sw * channels, sh * width * channels,
+                of, filters, columns * filters, to, filters, panel, 1,
+            )  # fmt: skip
 
 
 @njit(error_model="numpy")

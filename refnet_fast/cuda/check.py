@@ -5,7 +5,8 @@ It writes the file anew after each part, so that what was found is kept whatever
     certificates    every tuned kernel on its small call, held to its certificate
     bandwidth       kernels bound by memory, beside a copy of as many bytes; some elements of each certified
     products        float32 and bfloat16 products beside cuBLAS through PyTorch, where it is installed
-    training        20 steps on cpu and on the device from the same seed: the losses, and what stops the host
+    cublas          the same products by the engine `cuda-cublas`, certified and timed, where nvmath-python is installed
+    training        small steps certified; 20 on cpu and on the device from the same seed: the losses, and what stops the host
     properties      pytest property_tests --engine cuda, for as long as there is time
     workloads       python -m refnet_fast.bench --engine cuda, likewise
 
@@ -35,6 +36,7 @@ from refnet.engine import use_engine
 from refnet.errors import EngineError
 from refnet.testing import hold
 from refnet.testing.evaluate import specs_of
+from refnet.testing.whole import hold_step
 from refnet_fast.cuda import calls, target
 from refnet_fast.cuda.engine import CudaEngine
 from refnet_fast.engine import single
@@ -67,12 +69,12 @@ class Checking:
         """{kernel: worst error / bound} of the small calls."""
         return {name: self.held(call) for name, call in calls.TINY.items() if not self.tiny or "columns" in name}
 
-    def held(self, call, tasks=None):
+    def held(self, call, tasks=None, engine=None):
         """The worst error / bound; what the certificate says if an element is beyond it."""
-        op, arrays = Op.named[call.op], calls.arrays(call)
-        outputs = self.engine.compute(op, arrays, call.attributes)
+        op, arrays, engine = Op.named[call.op], calls.arrays(call), engine or self.engine
+        outputs = engine.compute(op, arrays, call.attributes)
         try:
-            return float(hold(op, self.engine, arrays, call.attributes, outputs, tasks))
+            return float(hold(op, engine, arrays, call.attributes, outputs, tasks))
         except AssertionError as error:
             self.rejected.append(f"{call.op}: {error}")
             return str(error)
@@ -111,14 +113,14 @@ class Checking:
         rng = np.random.default_rng(2)
         return [tuple(int(rng.integers(0, n)) for n in domain) for _ in range(3)]
 
-    def timed(self, call):
+    def timed(self, call, engine=None):
         """Seconds of one run of a call, the median of several, by the device's own clock."""
         from numba import cuda
 
-        op = Op.named[call.op]
-        running = self.engine.build(single(op, tuple(call.inputs), call.attributes))
+        op, engine = Op.named[call.op], engine or self.engine
+        running = engine.build(single(op, tuple(call.inputs), call.attributes))
         running.run(calls.arrays(call))
-        stream, times = self.engine.residence.stream, []
+        stream, times = engine.residence.stream, []
         for _ in range(1 if self.tiny else TIMES):
             start, end = cuda.event(), cuda.event()
             start.record(stream)
@@ -135,8 +137,7 @@ class Checking:
         """TFLOP/s of square products, ours and PyTorch's, and of convolutions."""
         size, rows = 32 if self.tiny else 4096, {}
         for dtype in ("float32",) if self.tiny else ("float32", "bfloat16"):
-            spec = calls.Spec((size, size), dtype)
-            call = calls.Call("matmul", (spec, spec), {"transpose1": False, "transpose2": False})
+            call = square(size, dtype)
             row = {"ours": 2 * size**3 / self.timed(call) / 1e12}
             if importlib.util.find_spec("torch") is not None and not self.tiny:
                 row["PyTorch"] = 2 * size**3 / seconds_of_torch_product(size, dtype) / 1e12
@@ -150,10 +151,42 @@ class Checking:
                 rows[f"{name}, TFLOP/s"] = {"ours": flops / self.timed(call) / 1e12}
         return rows
 
+    def cublas(self):
+        """TFLOP/s of square products by cuBLASLt; some elements of each certified, and small products of all kinds whole."""
+        if self.tiny or importlib.util.find_spec("nvmath") is None:
+            return {
+                "not run": "the simulator"
+                if self.tiny
+                else "nvmath-python is not installed: pip install 'refnet[cuda,cublas]'"
+            }
+        engine, rows = CudaEngine("cuda-cublas"), {}
+        for dtype in ("float32", "float64", "float16", "bfloat16"):
+            call = square(4096, dtype)
+            row = {"TFLOP/s": 2 * 4096**3 / self.timed(call, engine) / 1e12}
+            row["worst error / bound, 3 tasks"] = self.held(call, self.few_tasks(call), engine)
+            for flags in ((False, False), (True, False), (False, True)):
+                attributes = dict(zip(("transpose1", "transpose2"), flags))
+                shapes = [(33, 18)[:: -1 if flags[0] else 1], (18, 13)[:: -1 if flags[1] else 1]]
+                small = calls.Call("matmul", tuple(calls.floats(*s, dtype=dtype) for s in shapes), attributes)
+                row[f"worst error / bound, transposed {flags}"] = self.held(small, engine=engine)
+            rows[dtype] = row
+        return rows
+
     # ---- training
 
+    def held_steps(self):
+        """The worst error / bound of three small steps, each from where the one before left the model; or what is wrong."""
+        with use_engine(self.engine):
+            refnet_fast.utils.set_random_seed(4)
+            model, x, y = network(8, 3)
+            try:
+                return max(float(hold_step(model, x[k], y[k])) for k in range(3))
+            except AssertionError as error:
+                self.rejected.append(f"training: {error}")
+                return str(error)
+
     def training(self):
-        """The losses of 20 steps on both engines; how often the host stopped for the device in the last epoch."""
+        """Certified steps; the losses of 20 on both engines; how often the host stopped for the device in the last epoch."""
         from refnet_fast.cuda import device, epoch
 
         steps, told = 3 if self.tiny else 20, {}
@@ -163,6 +196,7 @@ class Checking:
                 model, x, y = network(8 if self.tiny else 128, steps)
                 losses = [float(model.train_on_batch(x[k], y[k])) for k in range(steps)]
                 told["cpu" if engine == "cpu" else "device"] = losses
+        told["worst error / bound, 3 steps of 8 samples"] = self.held_steps()
         x, y = np.concatenate(x), np.concatenate(y)
         with use_engine(self.engine):
             model.fit(x, y, batch_size=len(x) // steps, epochs=2, verbose=0)
@@ -225,6 +259,12 @@ def network(batch, steps):
     return model, rng.standard_normal((steps, batch, 20)).astype("float32"), rng.integers(0, 4, (steps, batch))
 
 
+def square(size, dtype):
+    """The Call of a product of two square matrices."""
+    spec = calls.Spec((size, size), dtype)
+    return calls.Call("matmul", (spec, spec), {"transpose1": False, "transpose2": False})
+
+
 def seconds_of_driver_copy(size):
     """Of one copy from the device to the device."""
     from numba import cuda
@@ -259,7 +299,7 @@ def seconds_of_torch_product(size, dtype):
     return statistics.median(times)
 
 
-PARTS = ("certificates", "bandwidth", "products", "training", "properties", "workloads")
+PARTS = ("certificates", "bandwidth", "products", "cublas", "training", "properties", "workloads")
 
 
 def environment():
@@ -267,7 +307,18 @@ def environment():
     from numba import cuda
 
     versions = {}
-    for name in ("numba", "numba-cuda", "cuda-core", "cuda-bindings", "numpy", "torch", "keras", "jax"):
+    for name in (
+        "numba",
+        "numba-cuda",
+        "cuda-core",
+        "cuda-bindings",
+        "nvmath-python",
+        "nvidia-cublas-cu12",
+        "numpy",
+        "torch",
+        "keras",
+        "jax",
+    ):
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

@@ -8,7 +8,7 @@ from numba import cuda, int64
 from refnet.definition import row_major, size_of
 from refnet_fast.cuda.kernels import Kernel, Step, tuned
 from refnet_fast.cuda.target import capable, simulated
-from refnet_fast.cuda.text import unrolled
+from refnet_fast.cuda.text import inlined, unrolled
 from refnet_fast.cuda.tile import (
     NOWHERE,
     clear,
@@ -20,6 +20,7 @@ from refnet_fast.cuda.tile import (
     multiply_add,
     put,
     put_one,
+    read,
     wait,
 )
 
@@ -30,7 +31,7 @@ SHORTEST = 64  # terms of a part of a sum that is cut
 MOST = 2**31  # rows, columns, terms, coordinates: they are divided as words
 
 
-def product(a, b, y, sizes, leads, steps, rows_of, terms_of, image, given, partial):
+def product(a, b, y, sizes, leads, steps, rows_of, terms_of, image, given, partial, more):
     """ROWS x COLUMNS elements of y a block, 4 * DOWN x 4 * ACROSS of them a thread, in registers.
 
     DEPTH columns of a and rows of b at a time go through shared memory, copied while the ones before are multiplied. A thread
@@ -46,6 +47,7 @@ def product(a, b, y, sizes, leads, steps, rows_of, terms_of, image, given, parti
         image: extents that rows and terms count in, extents of a, strides of coordinates.
         given: the attributes of the definition.
         partial: parts of y before they are added.
+        more: what `finish`, the epilogue, works with, if there is one: see `cuda/epilogue.py`.
     """
     left = cuda.shared.array(LEFT_ROOM, REAL, alignment=16)
     right = cuda.shared.array(RIGHT_ROOM, REAL, alignment=16)
@@ -56,11 +58,7 @@ def product(a, b, y, sizes, leads, steps, rows_of, terms_of, image, given, parti
     down, across = thread // THREADS_ACROSS, thread % THREADS_ACROSS
     top, start = cuda.blockIdx.x * ROWS, cuda.blockIdx.y * COLUMNS
     rows, columns, terms, parts = sizes
-    lead, part = cuda.blockIdx.z // parts, cuda.blockIdx.z % parts
-    every = (terms + DEPTH - 1) // DEPTH
-    share = (every + parts - 1) // parts
-    first = part * share
-    count = min(share, every - first)
+    lead, part, first, count = share(terms, parts)
     clear(total, EACH)
     fill(origin, 0, top, ROWS, rows, thread, THREADS, AXES, image[0], rows_of, lead * leads[0], 0)
     for step in range(-STAGES, count):
@@ -69,23 +67,8 @@ def product(a, b, y, sizes, leads, steps, rows_of, terms_of, image, given, parti
             wait(STAGES - 2)
         cuda.syncthreads()
         if 0 <= ahead < count:
-            room = ahead % STAGES * DEPTH
-            for number in range(LEFT_LOADS):
-                load = thread + number * THREADS
-                if LEFT_DOWN:
-                    i, k = load % ROWS, load // ROWS
-                else:
-                    i, k = load // DEPTH, load % DEPTH
-                at = element(origin, i, term, ahead % 2 * DEPTH + k, AXES, image[1], image[2], STRIDED, steps[2])
-                copy(left, (room + k) * LEFT_PITCH + i, a, at)
-            for number in range(RIGHT_LOADS):
-                load = thread + number * THREADS
-                if RIGHT_ACROSS:
-                    j, k = load % COLUMNS, load // COLUMNS
-                else:
-                    j, k = load // DEPTH, load % DEPTH
-                at = term[ahead % 2 * DEPTH + k, 4] + (start + j) * steps[1]
-                copy(right, (room + k) * RIGHT_PITCH + j, b, at if start + j < columns else NOWHERE)
+            copy_left(left, a, origin, term, ahead, thread, image, steps)
+            copy_right(right, b, term, ahead, thread, start, columns, steps)
         commit()
         begin, slot = (first + ahead + 1) * DEPTH, (ahead + 1) % 2 * DEPTH
         fill(term, slot, begin, DEPTH, terms, thread, THREADS, AXES, image[3], terms_of, 0, lead * leads[1])
@@ -95,26 +78,81 @@ def product(a, b, y, sizes, leads, steps, rows_of, terms_of, image, given, parti
             for k in range(DEPTH):
                 column, line = at + k * LEFT_PITCH, beside + k * RIGHT_PITCH
                 multiply_add(total, left, column, LEFT_APART, right, line, RIGHT_APART, DOWN, ACROSS)
+    store(y, partial, more, total, top + 4 * down, start + 4 * across, rows, columns, lead * leads[2], steps, part)
+    if AGAIN_HERE and not finite(total, EACH):
+        again(a, b, y, given, more, top + 4 * down, start + 4 * across, rows, columns, lead * leads[2], steps)
+
+
+@inlined
+def share(terms, parts):
+    """Which product a block works on, which part of its terms, the first stage of that, and how many stages it has."""
+    lead, number = cuda.blockIdx.z // parts, cuda.blockIdx.z % parts
+    every = (terms + DEPTH - 1) // DEPTH
+    stages = (every + parts - 1) // parts
+    first = number * stages
+    return lead, number, first, min(stages, every - first)
+
+
+@inlined
+def copy_left(left, a, origin, term, ahead, thread, image, steps):
+    """Asks for a stage of a: DEPTH columns, each with its ROWS elements side by side in shared memory."""
+    room = ahead % STAGES * DEPTH
+    for number in range(LEFT_LOADS):
+        load = thread + number * THREADS
+        if LEFT_DOWN:
+            i, k = load % ROWS, load // ROWS
+        else:
+            i, k = load // DEPTH, load % DEPTH
+        at = element(origin, i, term, ahead % 2 * DEPTH + k, AXES, image[1], image[2], STRIDED, steps[2])
+        copy(left, (room + k) * LEFT_PITCH + i, a, at)
+
+
+@inlined
+def copy_right(right, b, term, ahead, thread, start, columns, steps):
+    """Asks for a stage of b: DEPTH rows, each with its COLUMNS elements side by side in shared memory."""
+    room = ahead % STAGES * DEPTH
+    for number in range(RIGHT_LOADS):
+        load = thread + number * THREADS
+        if RIGHT_ACROSS:
+            j, k = load % COLUMNS, load // COLUMNS
+        else:
+            j, k = load // DEPTH, load % DEPTH
+        at = term[ahead % 2 * DEPTH + k, 4] + (start + j) * steps[1]
+        copy(right, (room + k) * RIGHT_PITCH + j, b, at if start + j < columns else NOWHERE)
+
+
+@inlined
+def store(y, partial, more, total, top, start, rows, columns, lead, steps, part):
+    """A thread's sums to y, or to its part of them, four neighbours at a time; `lead` is where the product begins."""
     for p in unrolled(LINES):
         for q in unrolled(ACROSS):
-            i, j = top + p // 4 * LEFT_APART + 4 * down + p % 4, start + q * RIGHT_APART + 4 * across
+            i, j = top + p // 4 * LEFT_APART + p % 4, start + q * RIGHT_APART
             if i < rows and j < columns:
-                at = lead * leads[2] + i * steps[0] + j
+                at = lead + i * steps[0] + j
                 if CUT:
                     put(partial, part * y.size + at, min(4, columns - j), total, p * 4 * ACROSS + 4 * q, 4)
+                elif FINISH:
+                    for r in unrolled(4):
+                        if j + r < columns:
+                            finish(at + r, total[p * 4 * ACROSS + 4 * q + r], y, more)
                 else:
                     put(y, at, min(4, columns - j), total, p * 4 * ACROSS + 4 * q, 4)
-    if AGAIN_HERE and not finite(total, EACH):
-        for p in range(LINES):
-            for q in range(4 * ACROSS):
-                i = top + p // 4 * LEFT_APART + 4 * down + p % 4
-                j = start + q // 4 * RIGHT_APART + 4 * across + q % 4
-                if i < rows and j < columns:
-                    task = index_of(lead * leads[2] + i * steps[0] + j, y.shape)
-                    definition((task,), a, b, given[0], given[1], given[2], y)
 
 
-def sum_of_parts(a, b, y, sizes, leads, steps, rows_of, terms_of, image, given, partial):
+@inlined
+def again(a, b, y, given, more, top, start, rows, columns, lead, steps):
+    """A thread's elements of y once more, by the definition."""
+    for p in range(LINES):
+        for q in range(4 * ACROSS):
+            i, j = top + p // 4 * LEFT_APART + p % 4, start + q // 4 * RIGHT_APART + q % 4
+            if i < rows and j < columns:
+                at = lead + i * steps[0] + j
+                definition((index_of(at, y.shape),), a, b, given[0], given[1], given[2], y)
+                if FINISH:
+                    finish(at, read(y, at), y, more)
+
+
+def sum_of_parts(a, b, y, sizes, leads, steps, rows_of, terms_of, image, given, partial, more):
     """One element of y a thread: the parts of its sum, always in the same order."""
     at = cuda.grid(1)
     if at < y.size:
@@ -124,6 +162,8 @@ def sum_of_parts(a, b, y, sizes, leads, steps, rows_of, terms_of, image, given, 
         put_one(y, at, total)
         if AGAIN and total - total != 0:
             definition((index_of(at, y.shape),), a, b, given[0], given[1], given[2], y)
+        if FINISH:
+            finish(at, read(y, at), y, more)
 
 
 def index3(at, shape):
@@ -260,6 +300,7 @@ def declare(op_name, name, product_of, when, function=product):
         lambda call, inputs, outputs: product_of(call).arguments(inputs, outputs),
         rooms,
     )
+    made.finishes = True
     threads = 4 if simulated() else 256
     summing = Step(
         sum_of_parts,

@@ -1,6 +1,6 @@
-"""The engines `cuda`, on an NVIDIA device, and `cuda-sim`, the same in Numba's simulator."""
+"""The engines `cuda`, on an NVIDIA device, `cuda-cublas`, with NVIDIA's products, and `cuda-sim`, the first in Numba's simulator."""
 
-from refnet_fast.cuda import target
+from refnet_fast.cuda import cublas, target
 from refnet_fast.engine import PlannedEngine, PlannedExecutable
 from refnet_fast.vm import workers
 
@@ -9,24 +9,28 @@ class CudaEngine(PlannedEngine):
     """Runs programs as launches of CUDA kernels; variables stay on the device between runs.
 
     Args:
-        name: "cuda" or "cuda-sim".
+        name: "cuda", "cuda-cublas" (matrix products by cuBLASLt) or "cuda-sim".
         device: the number of the device, None for the first. Each keeps variables of its own.
     Raises:
         EngineError: what is missing (package, driver, device, the simulator's switch), and how to get it.
     """
 
     def __init__(self, name, device=None):
-        target.check(name, device or 0)
+        with_library = name == "cuda-cublas"
+        if with_library:
+            cublas.check()
+        target.check("cuda" if with_library else name, device or 0)
         super().__init__(name if device is None else f"{name}:{device}")
         from refnet_fast.cuda.residence import Residence
 
         self.residence = Residence(device)
+        self.library = cublas.Cublas() if with_library else None
 
     def build(self, concrete):
         from refnet_fast.cuda.running import CudaRunning
 
         with self.residence.current():
-            return CudaRunning(concrete, self.residence)
+            return CudaRunning(concrete, self.residence, self.library)
 
     def prepare(self, program):
         return CudaExecutable(self, program)

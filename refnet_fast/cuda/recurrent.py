@@ -11,6 +11,9 @@ from numba import cuda
 from refnet.ops.recurrent import activate, through
 from refnet_fast.cuda.kernels import Kernel, Step, tuned
 from refnet_fast.cuda.target import simulated
+from refnet_fast.cuda.text import inlined, unrolled
+
+# ruff: noqa: F821 (a kernel's constants are filled in by `text_of`)
 
 MULTIPROCESSORS = 128  # about as many as a large device has: a batch of so many rows gives each a row of its own
 SHARED = 44 * 1024  # bytes of shared memory that a block may fill
@@ -90,6 +93,57 @@ class Turn(Step):
 
     def launch(self, call, arguments):
         return super().launch(call, [arguments[self.position], arguments[-1]])
+
+
+# ---- what a block does in a step, for all its rows. The state of unit u of row r is element e = r * UNITS + u of a shared array
+
+
+@inlined
+def see(seen, e, state, dropout, n, u):
+    """What each gate sees of a unit's state."""
+    for gate in range(GATES):
+        seen[gate * STATE + e] = state * dropout[gate, n, u]
+
+
+@inlined
+def recurrent_sums(seen, kernel, sums, first, last, thread):
+    """sums[r, k] = sum over j of  seen[gate, r, j] * kernel[j, k], gate being that of column k: columns first..last, one a thread.
+
+    A weight is read once for all rows, whose sums stay in registers.
+    """
+    total = cuda.local.array(ROWS, REAL)
+    for k in range(first + thread, last, THREADS):
+        for r in unrolled(ROWS):
+            total[r] = 0
+        for j in range(UNITS):
+            weight = kernel[j, k]
+            for r in unrolled(ROWS):
+                total[r] += seen[k // UNITS * STATE + r * UNITS + j] * weight
+        for r in unrolled(ROWS):
+            sums[r * COLUMNS + k] = total[r]
+
+
+@inlined
+def sums_back(row, turned, back, first, last, thread):
+    """back[gate, r, j] = sum over u of  row[r, gate, u] * kernel[j, (gate, u)] for gates and units first..last, as `recurrent_sums`."""
+    total = cuda.local.array(ROWS, REAL)
+    for k in range(first + thread, last, THREADS):
+        gate, j = k // UNITS, k % UNITS
+        for r in unrolled(ROWS):
+            total[r] = 0
+        for u in range(UNITS):
+            weight = turned[gate * UNITS + u, j]
+            for r in unrolled(ROWS):
+                total[r] += row[r * COLUMNS + gate * UNITS + u] * weight
+        for r in unrolled(ROWS):
+            back[gate * STATE + r * UNITS + j] = total[r]
+
+
+@inlined
+def reach(dhidden, e, back, dropout, n, u, gates):
+    """Adds to the slope of a unit's state what comes back through the products of the first so many gates."""
+    for gate in range(gates):
+        dhidden[e] += dropout[gate, n, u] * back[gate * STATE + e]
 
 
 def turn(kernel, turned):

@@ -2,8 +2,8 @@
 
 from numba import cuda
 
-from refnet_fast.cuda.recurrent import declare
-from refnet_fast.cuda.text import unrolled
+from refnet_fast.cuda.recurrent import declare, reach, recurrent_sums, see, sums_back
+from refnet_fast.cuda.text import inlined
 
 # ruff: noqa: F821 (a kernel's constants are filled in by `text_of`)
 
@@ -14,7 +14,6 @@ def lstm_rows(projected, kernel, h0, c0, mask, dropout, activation, recurrent_ac
     sums = cuda.shared.array(ALL, REAL)
     hidden = cuda.shared.array(STATE, REAL)
     cell = cuda.shared.array(STATE, REAL)
-    total = cuda.local.array(ROWS, REAL)
     thread, start = cuda.threadIdx.x, cuda.blockIdx.x * ROWS
     for e in range(thread, STATE, THREADS):
         n, u = start + e // UNITS, e % UNITS
@@ -23,19 +22,10 @@ def lstm_rows(projected, kernel, h0, c0, mask, dropout, activation, recurrent_ac
         if n < h.shape[0]:
             hidden[e] = h0[n, u]
             cell[e] = c0[n, u]
-            for gate in range(4):
-                seen[gate * STATE + e] = hidden[e] * dropout[gate, n, u]
+            see(seen, e, hidden[e], dropout, n, u)
     cuda.syncthreads()
     for t in range(h.shape[1]):
-        for k in range(thread, COLUMNS, THREADS):
-            for r in unrolled(ROWS):
-                total[r] = 0
-            for j in range(UNITS):
-                weight = kernel[j, k]
-                for r in unrolled(ROWS):
-                    total[r] += seen[k // UNITS * STATE + r * UNITS + j] * weight
-            for r in unrolled(ROWS):
-                sums[r * COLUMNS + k] = total[r]
+        recurrent_sums(seen, kernel, sums, 0, COLUMNS, thread)
         cuda.syncthreads()
         for e in range(thread, STATE, THREADS):
             n, u = start + e // UNITS, e % UNITS
@@ -55,8 +45,7 @@ def lstm_rows(projected, kernel, h0, c0, mask, dropout, activation, recurrent_ac
                 gates[n, t, 3 * UNITS + u] = o
                 h[n, t, u] = hidden[e]
                 c[n, t, u] = cell[e]
-                for gate in range(4):
-                    seen[gate * STATE + e] = hidden[e] * dropout[gate, n, u]
+                see(seen, e, hidden[e], dropout, n, u)
         cuda.syncthreads()
 
 
@@ -68,7 +57,6 @@ def lstm_gradient_rows(
     back = cuda.shared.array(ALL, REAL)
     dhidden = cuda.shared.array(STATE, REAL)
     dcell = cuda.shared.array(STATE, REAL)
-    total = cuda.local.array(ROWS, REAL)
     thread, start = cuda.threadIdx.x, cuda.blockIdx.x * ROWS
     for e in range(thread, STATE, THREADS):
         dhidden[e] = 0
@@ -76,57 +64,52 @@ def lstm_gradient_rows(
     for number in range(c.shape[1]):
         t = c.shape[1] - 1 - number
         for e in range(thread, STATE, THREADS):
-            n, u = start + e // UNITS, e % UNITS
-            di = df = dg = do = 0.0
+            n, u, at = start + e // UNITS, e % UNITS, e // UNITS * COLUMNS + e % UNITS
+            for gate in range(4):
+                row[at + gate * UNITS] = 0
             if n < c.shape[0]:
-                if (
-                    number > 0 and mask[n, t + 1]
-                ):  # the slopes of a masked step are 0, but 0 times an infinite weight is not
-                    for gate in range(4):
-                        dhidden[e] += dropout[gate, n, u] * back[gate * STATE + e]
+                # The slopes of a masked step are 0, but 0 times an infinite weight is not.
+                if number > 0 and mask[n, t + 1]:
+                    reach(dhidden, e, back, dropout, n, u, 4)
                 dhidden[e] += dh[n, t, u]
                 dcell[e] += dc[n, t, u]
                 if mask[n, t]:
-                    i, f = gates[n, t, u], gates[n, t, UNITS + u]
-                    g, o = gates[n, t, 2 * UNITS + u], gates[n, t, 3 * UNITS + u]
                     before = c[n, t - 1, u] if t > 0 else c0[n, u]
-                    shown = activate(c[n, t, u], activation)
-                    inside = dcell[e] + through(dhidden[e] * o, shown, activation)
-                    di = through(dgates[n, t, u] + inside * g, i, recurrent_activation)
-                    df = through(dgates[n, t, UNITS + u] + inside * before, f, recurrent_activation)
-                    dg = through(dgates[n, t, 2 * UNITS + u] + inside * i, g, activation)
-                    do = through(dgates[n, t, 3 * UNITS + u] + dhidden[e] * shown, o, recurrent_activation)
-                    dcell[e] = inside * f
-                    dhidden[e] = 0
-                dprojected[n, t, u] = di
-                dprojected[n, t, UNITS + u] = df
-                dprojected[n, t, 2 * UNITS + u] = dg
-                dprojected[n, t, 3 * UNITS + u] = do
-            at = e // UNITS * COLUMNS + u
-            row[at] = di
-            row[at + UNITS] = df
-            row[at + 2 * UNITS] = dg
-            row[at + 3 * UNITS] = do
+                    codes = activation, recurrent_activation
+                    slopes_of_gates(row, at, dhidden, dcell, e, dgates, gates, c[n, t, u], before, codes, n, t, u)
+                for gate in range(4):
+                    dprojected[n, t, gate * UNITS + u] = row[at + gate * UNITS]
         cuda.syncthreads()
-        for k in range(thread, COLUMNS, THREADS):
-            gate, j = k // UNITS, k % UNITS
-            for r in unrolled(ROWS):
-                total[r] = 0
-            for u in range(UNITS):
-                weight = turned[gate * UNITS + u, j]
-                for r in unrolled(ROWS):
-                    total[r] += row[r * COLUMNS + gate * UNITS + u] * weight
-            for r in unrolled(ROWS):
-                back[gate * STATE + r * UNITS + j] = total[r]
+        sums_back(row, turned, back, 0, COLUMNS, thread)
         cuda.syncthreads()
     for e in range(thread, STATE, THREADS):
         n, u = start + e // UNITS, e % UNITS
         if n < c.shape[0]:
             if c.shape[1] > 0 and mask[n, 0]:
-                for gate in range(4):
-                    dhidden[e] += dropout[gate, n, u] * back[gate * STATE + e]
+                reach(dhidden, e, back, dropout, n, u, 4)
             dh0[n, u] = dhidden[e]
             dc0[n, u] = dcell[e]
+
+
+@inlined
+def slopes_of_gates(row, at, dhidden, dcell, e, dgates, gates, now, before, codes, n, t, u):
+    """A unit's step: row[at...] becomes the slopes of its gates, dhidden and dcell those of the state before it.
+
+    Args:
+        now, before: the cell after the step, and before it.
+        codes: of the activations.
+    """
+    activation, recurrent_activation = codes
+    i, f = gates[n, t, u], gates[n, t, UNITS + u]
+    g, o = gates[n, t, 2 * UNITS + u], gates[n, t, 3 * UNITS + u]
+    shown = activate(now, activation)
+    inside = dcell[e] + through(dhidden[e] * o, shown, activation)
+    row[at] = through(dgates[n, t, u] + inside * g, i, recurrent_activation)
+    row[at + UNITS] = through(dgates[n, t, UNITS + u] + inside * before, f, recurrent_activation)
+    row[at + 2 * UNITS] = through(dgates[n, t, 2 * UNITS + u] + inside * i, g, activation)
+    row[at + 3 * UNITS] = through(dgates[n, t, 3 * UNITS + u] + dhidden[e] * shown, o, recurrent_activation)
+    dcell[e] = inside * f
+    dhidden[e] = 0
 
 
 declare("lstm", lstm_rows, kernel=1, arrays=10)

@@ -2,7 +2,7 @@
 
 from numba import cuda
 
-from refnet_fast.cuda.recurrent import declare
+from refnet_fast.cuda.recurrent import declare, reach, sums_back
 from refnet_fast.cuda.text import unrolled
 
 # ruff: noqa: F821 (a kernel's constants are filled in by `text_of`)
@@ -46,7 +46,6 @@ def simple_rnn_gradient_rows(dh, h, kernel, mask, dropout, activation, dprojecte
     row = cuda.shared.array(STATE, REAL)
     back = cuda.shared.array(STATE, REAL)
     dhidden = cuda.shared.array(STATE, REAL)
-    total = cuda.local.array(ROWS, REAL)
     thread, start = cuda.threadIdx.x, cuda.blockIdx.x * ROWS
     for e in range(thread, STATE, THREADS):
         dhidden[e] = 0
@@ -56,10 +55,9 @@ def simple_rnn_gradient_rows(dh, h, kernel, mask, dropout, activation, dprojecte
             n, u = start + e // UNITS, e % UNITS
             slope = 0.0
             if n < h.shape[0]:
-                if (
-                    number > 0 and mask[n, t + 1]
-                ):  # the slopes of a masked step are 0, but 0 times an infinite weight is not
-                    dhidden[e] += dropout[0, n, u] * back[e]
+                # The slopes of a masked step are 0, but 0 times an infinite weight is not.
+                if number > 0 and mask[n, t + 1]:
+                    reach(dhidden, e, back, dropout, n, u, 1)
                 dhidden[e] += dh[n, t, u]
                 if mask[n, t]:
                     slope = through(dhidden[e], h[n, t, u], activation)
@@ -67,21 +65,13 @@ def simple_rnn_gradient_rows(dh, h, kernel, mask, dropout, activation, dprojecte
                 dprojected[n, t, u] = slope
             row[e] = slope
         cuda.syncthreads()
-        for j in range(thread, UNITS, THREADS):
-            for r in unrolled(ROWS):
-                total[r] = 0
-            for u in range(UNITS):
-                weight = turned[u, j]
-                for r in unrolled(ROWS):
-                    total[r] += row[r * UNITS + u] * weight
-            for r in unrolled(ROWS):
-                back[r * UNITS + j] = total[r]
+        sums_back(row, turned, back, 0, UNITS, thread)
         cuda.syncthreads()
     for e in range(thread, STATE, THREADS):
         n, u = start + e // UNITS, e % UNITS
         if n < h.shape[0]:
             if h.shape[1] > 0 and mask[n, 0]:
-                dhidden[e] += dropout[0, n, u] * back[e]
+                reach(dhidden, e, back, dropout, n, u, 1)
             dh0[n, u] = dhidden[e]
 
 

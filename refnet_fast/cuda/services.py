@@ -5,7 +5,7 @@ import numpy as np
 from refnet.definition import View, size_of
 from refnet_fast.cuda.derive import Kernel
 from refnet_fast.derive import Placed, itemsize
-from refnet_fast.plan import SHORT
+from refnet_fast.rewrite import SHORT
 
 
 def flat(address, size, dtype):

@@ -5,20 +5,20 @@ from typing import NamedTuple
 import numpy as np
 from numba import cuda, float32, int64, uint16, uint32
 
-from refnet_fast.cuda.contraction import Product, declare, matrices
+from refnet_fast.cuda.contraction import Product, declare, matrices, share
 from refnet_fast.cuda.convolution import IMAGES, worth_tiles
 from refnet_fast.cuda.convolution3d import VOLUMES
 from refnet_fast.cuda.matrix_units import copy_run, load_matrices, multiply_add_matrices
 from refnet_fast.cuda.target import capable, simulated
-from refnet_fast.cuda.text import unrolled
-from refnet_fast.cuda.tile import NOWHERE, clear, commit, element, fill, finite, put, wait
+from refnet_fast.cuda.text import inlined, unrolled
+from refnet_fast.cuda.tile import NOWHERE, clear, commit, element, fill, finite, put, read, wait
 
 # ruff: noqa: F821 (a kernel's constants are filled in by `text_of`)
 
 RUN = 8  # 16-bit floats that are copied at a time
 
 
-def short_product(a, b, y, sizes, leads, steps, rows_of, terms_of, image, given, partial):
+def short_product(a, b, y, sizes, leads, steps, rows_of, terms_of, image, given, partial, more):
     """ROWS x COLUMNS elements of y a block, 16 * DOWN x 8 * ACROSS of them a warp, its threads' parts in registers.
 
     The stages are those of `contraction.product`, whose arguments it takes. Runs of eight neighbours go to shared memory as they lie;
@@ -35,11 +35,7 @@ def short_product(a, b, y, sizes, leads, steps, rows_of, terms_of, image, given,
     down, across = warp // WARPS_ACROSS * 16 * DOWN, warp % WARPS_ACROSS * 8 * ACROSS
     top, start = cuda.blockIdx.x * ROWS, cuda.blockIdx.y * COLUMNS
     rows, columns, terms, parts = sizes
-    lead, part = cuda.blockIdx.z // parts, cuda.blockIdx.z % parts
-    every = (terms + DEPTH - 1) // DEPTH
-    share = (every + parts - 1) // parts
-    first = part * share
-    count = min(share, every - first)
+    lead, part, first, count = share(terms, parts)
     clear(total, EACH)
     fill(origin, 0, top, ROWS, rows, thread, THREADS, AXES, image[0], rows_of, lead * leads[0], 0)
     for step in range(-STAGES, count):
@@ -48,70 +44,107 @@ def short_product(a, b, y, sizes, leads, steps, rows_of, terms_of, image, given,
             wait(STAGES - 2)
         cuda.syncthreads()
         if 0 <= ahead < count:
-            for number in range(LEFT_LOADS):
-                load = thread + number * THREADS
-                if LEFT_DOWN:
-                    i, k = load % LEFT_RUNS * LEFT_RUN, load // LEFT_RUNS
-                    to = ahead % STAGES * LEFT_STAGE + k * LEFT_PITCH + i
-                else:
-                    i, k = load // LEFT_RUNS, load % LEFT_RUNS * LEFT_RUN
-                    to = ahead % STAGES * LEFT_STAGE + i * LEFT_PITCH + k
-                at = element(origin, i, term, ahead % 2 * DEPTH + k, AXES, image[1], image[2], STRIDED, steps[2])
-                copy_run(left, to, a, at, LEFT_RUN)
-            for number in range(RIGHT_LOADS):
-                load = thread + number * THREADS
-                if RIGHT_ACROSS:
-                    j, k = load % RIGHT_RUNS * RIGHT_RUN, load // RIGHT_RUNS
-                    to = ahead % STAGES * RIGHT_STAGE + k * RIGHT_PITCH + j
-                else:
-                    j, k = load // RIGHT_RUNS, load % RIGHT_RUNS * RIGHT_RUN
-                    to = ahead % STAGES * RIGHT_STAGE + j * RIGHT_PITCH + k
-                at = term[ahead % 2 * DEPTH + k, 4] + (start + j) * steps[1]
-                copy_run(right, to, b, at if start + j < columns else NOWHERE, RIGHT_RUN)
+            copy_left_runs(left, a, origin, term, ahead, thread, image, steps)
+            copy_right_runs(right, b, term, ahead, thread, start, columns, steps)
         commit()
         begin, slot = (first + ahead + 1) * DEPTH, (ahead + 1) % 2 * DEPTH
         fill(term, slot, begin, DEPTH, terms, thread, THREADS, AXES, image[3], terms_of, 0, lead * leads[1])
         if step >= 0:
             at, beside = step % STAGES * LEFT_STAGE, step % STAGES * RIGHT_STAGE
             for k in range(0, DEPTH, 16):
-                for p in unrolled(DOWN):
-                    i, upper = down + 16 * p + lane // 8 % 2 * 8, k + lane // 16 * 8
-                    if LEFT_DOWN:
-                        load_matrices(xs, 4 * p, left, at + (upper + lane % 8) * LEFT_PITCH + i, True)
-                    else:
-                        load_matrices(xs, 4 * p, left, at + (i + lane % 8) * LEFT_PITCH + upper, False)
-                for q in unrolled(PAIRS):
-                    j, upper = across + 16 * q + lane // 16 * 8, k + lane // 8 % 2 * 8
-                    if RIGHT_ACROSS:
-                        load_matrices(ys, 4 * q, right, beside + (upper + lane % 8) * RIGHT_PITCH + j, True)
-                    else:
-                        load_matrices(ys, 4 * q, right, beside + (j + lane % 8) * RIGHT_PITCH + upper, False)
+                load_left(xs, left, at, k, down, lane)
+                load_right(ys, right, beside, k, across, lane)
                 for p in unrolled(DOWN):
                     for q in unrolled(ACROSS):
                         multiply_add_matrices(total, (p * ACROSS + q) * 4, xs, 4 * p, ys, 2 * q, BRAIN)
+    row, column = top + down + lane // 4, start + across + lane % 4 * 2
+    store_pairs(y, partial, more, total, row, column, rows, columns, lead * leads[2], steps, part)
+    if AGAIN_HERE and not finite(total, EACH):
+        again_pairs(a, b, y, given, more, row, column, rows, columns, lead * leads[2], steps)
+
+
+@inlined
+def copy_left_runs(left, a, origin, term, ahead, thread, image, steps):
+    """Asks for a stage of a, (ROWS, DEPTH), as it lies: runs along its rows, or down its columns."""
+    for number in range(LEFT_LOADS):
+        load = thread + number * THREADS
+        if LEFT_DOWN:
+            i, k = load % LEFT_RUNS * LEFT_RUN, load // LEFT_RUNS
+            to = ahead % STAGES * LEFT_STAGE + k * LEFT_PITCH + i
+        else:
+            i, k = load // LEFT_RUNS, load % LEFT_RUNS * LEFT_RUN
+            to = ahead % STAGES * LEFT_STAGE + i * LEFT_PITCH + k
+        at = element(origin, i, term, ahead % 2 * DEPTH + k, AXES, image[1], image[2], STRIDED, steps[2])
+        copy_run(left, to, a, at, LEFT_RUN)
+
+
+@inlined
+def copy_right_runs(right, b, term, ahead, thread, start, columns, steps):
+    """Asks for a stage of b, (DEPTH, COLUMNS), as it lies: runs along its rows, or down its columns."""
+    for number in range(RIGHT_LOADS):
+        load = thread + number * THREADS
+        if RIGHT_ACROSS:
+            j, k = load % RIGHT_RUNS * RIGHT_RUN, load // RIGHT_RUNS
+            to = ahead % STAGES * RIGHT_STAGE + k * RIGHT_PITCH + j
+        else:
+            j, k = load // RIGHT_RUNS, load % RIGHT_RUNS * RIGHT_RUN
+            to = ahead % STAGES * RIGHT_STAGE + j * RIGHT_PITCH + k
+        at = term[ahead % 2 * DEPTH + k, 4] + (start + j) * steps[1]
+        copy_run(right, to, b, at if start + j < columns else NOWHERE, RIGHT_RUN)
+
+
+@inlined
+def load_left(xs, left, at, k, down, lane):
+    """A warp's rows of a, 16 terms from k on, from shared memory to registers: four matrices of 8 x 8 an instruction."""
+    for p in unrolled(DOWN):
+        i, upper = down + 16 * p + lane // 8 % 2 * 8, k + lane // 16 * 8
+        if LEFT_DOWN:
+            load_matrices(xs, 4 * p, left, at + (upper + lane % 8) * LEFT_PITCH + i, True)
+        else:
+            load_matrices(xs, 4 * p, left, at + (i + lane % 8) * LEFT_PITCH + upper, False)
+
+
+@inlined
+def load_right(ys, right, beside, k, across, lane):
+    """A warp's columns of b, as `load_left`."""
+    for q in unrolled(PAIRS):
+        j, upper = across + 16 * q + lane // 16 * 8, k + lane // 8 % 2 * 8
+        if RIGHT_ACROSS:
+            load_matrices(ys, 4 * q, right, beside + (upper + lane % 8) * RIGHT_PITCH + j, True)
+        else:
+            load_matrices(ys, 4 * q, right, beside + (j + lane % 8) * RIGHT_PITCH + upper, False)
+
+
+@inlined
+def store_pairs(y, partial, more, total, row, column, rows, columns, lead, steps, part):
+    """A thread's sums to y, or to its part of them, two neighbours at a time; `lead` is where the product begins."""
     for p in unrolled(LINES):
         for q in unrolled(ACROSS):
-            i, j = top + down + 8 * p + lane // 4, start + across + 8 * q + lane % 4 * 2
+            i, j = row + 8 * p, column + 8 * q
             if i < rows and j < columns:
-                at = lead * leads[2] + i * steps[0] + j
+                at = lead + i * steps[0] + j
                 if CUT:
-                    put(
-                        partial,
-                        part * y.size + at,
-                        min(2, columns - j),
-                        total,
-                        (p // 2 * ACROSS + q) * 4 + p % 2 * 2,
-                        2,
-                    )
+                    at += part * y.size
+                    put(partial, at, min(2, columns - j), total, (p // 2 * ACROSS + q) * 4 + p % 2 * 2, 2)
+                elif FINISH:
+                    for r in unrolled(2):
+                        if j + r < columns:
+                            finish(at + r, total[(p // 2 * ACROSS + q) * 4 + p % 2 * 2 + r], y, more)
                 else:
                     put(y, at, min(2, columns - j), total, (p // 2 * ACROSS + q) * 4 + p % 2 * 2, 2)
-    if AGAIN_HERE and not finite(total, EACH):
-        for p in range(LINES):
-            for q in range(2 * ACROSS):
-                i, j = top + down + 8 * p + lane // 4, start + across + q // 2 * 8 + lane % 4 * 2 + q % 2
-                if i < rows and j < columns:
-                    task = index_of(lead * leads[2] + i * steps[0] + j, y.shape)
-                    definition((task,), a, b, given[0], given[1], given[2], y)
+
+
+@inlined
+def again_pairs(a, b, y, given, more, row, column, rows, columns, lead, steps):
+    """A thread's elements of y once more, by the definition."""
+    for p in range(LINES):
+        for q in range(2 * ACROSS):
+            i, j = row + 8 * p, column + q // 2 * 8 + q % 2
+            if i < rows and j < columns:
+                at = lead + i * steps[0] + j
+                definition((index_of(at, y.shape),), a, b, given[0], given[1], given[2], y)
+                if FINISH:
+                    finish(at, read(y, at), y, more)
 
 
 # ---- how a call is cut

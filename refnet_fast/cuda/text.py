@@ -17,40 +17,67 @@ def unrolled(count):
     return range(count)
 
 
+def inlined(function):
+    """Marks a function as a part of kernels: their constants are filled in there, too, and it is compiled into each of them."""
+    function.is_inlined = True
+    return function
+
+
+class Written(str):
+    """The text of a function that a kernel calls, under the name that the kernel has for it."""
+
+
 def text_of(function, constants):
     """A function's text as a module that defines `kernel`; it can be cached on disk, simulated and turned into PTX.
 
     Args:
-        function: the kernel.
+        function: the kernel. The parts that it calls are written before it.
         constants: {name: number, NumPy type or definition}, for names that the kernel uses. What stands under `if NAME [and ...]:` goes
-            where NAME is False; BOUNDS, if given, are threads of a block and blocks that a multiprocessor is to have room for; a definition of refnet.ops is compiled for the device.
+            where NAME is False; BOUNDS, if given, are threads of a block and blocks that a multiprocessor is to have room for; a definition of refnet.ops is compiled for the device, and what is Written stands as it is.
     """
     return _text(function, tuple(constants.items()))
 
 
 @functools.cache
 def _text(function, items):
-    constants = dict(items)
-    definition = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
-    definition.name, definition.decorator_list = "kernel", []
-    definition = Specialised(constants).visit(definition)
+    constants, head, texts = dict(items), {}, {}
+    if "BOUNDS" in constants:
+        head["BOUNDS"] = f"BOUNDS = {constants['BOUNDS']}\n"
+    definition = _written(function, constants, head, texts)
+    definition.name = "kernel"
     if target.simulated():  # a simulated thread is a Python thread, in which NumPy's warnings are on
         quiet = ast.parse('with np.errstate(all="ignore"):\n    pass').body[0]
         quiet.body, definition.body = definition.body, [quiet]
+    texts["kernel"] = ast.unparse(ast.fix_missing_locations(definition)) + "\n"
+    return derive.HEADER + "".join(head.values()) + "\n\n" + "\n\n".join(texts.values())
+
+
+def _written(function, constants, head, texts):
+    """The definition of a kernel or a part, constants filled in; `head` and `texts` get the lines and parts that it needs, by name."""
+    definition = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    definition.decorator_list = []
+    if ast.get_docstring(definition):
+        del definition.body[0]
+    definition = Specialised(constants).visit(definition)
     known = vars(inspect.getmodule(function))
-    used = {node.id: None for node in ast.walk(definition) if isinstance(node, ast.Name)}
-    head = f"BOUNDS = {constants['BOUNDS']}\n" if "BOUNDS" in constants else ""
-    for name in used:
+    for name in {node.id: None for node in ast.walk(definition) if isinstance(node, ast.Name)}:
         value = constants.get(name, known.get(name))
-        if inspect.ismodule(value):
-            head += f"import {value.__name__} as {name}\n" if name != "cuda" else ""
+        if isinstance(value, Written):
+            texts[name] = value
+        elif inspect.ismodule(value):
+            head[name] = f"import {value.__name__} as {name}\n" if name != "cuda" else ""
         elif name in constants and isinstance(value, type):
-            head += f"{name} = np.{value.__name__}\n"
+            head[name] = f"{name} = np.{value.__name__}\n"
         elif name in constants and callable(value):
-            head += f"from {value.__module__} import {value.__name__}\n{name} = device({value.__name__})\n"
+            head[name] = f"from {value.__module__} import {value.__name__}\n{name} = device({value.__name__})\n"
+        elif hasattr(value, "is_inlined"):
+            if name not in texts:
+                made = _written(value, constants, head, texts)
+                compiled = "" if target.simulated() else "@cuda.jit(device=True, forceinline=True)\n"
+                texts[name] = compiled + ast.unparse(ast.fix_missing_locations(made)) + "\n"
         elif name in known:
-            head += f"from {function.__module__} import {name}\n"
-    return derive.HEADER + head + "\n\n" + ast.unparse(ast.fix_missing_locations(definition)) + "\n"
+            head[name] = f"from {function.__module__} import {name}\n"
+    return definition
 
 
 class Specialised(ast.NodeTransformer):

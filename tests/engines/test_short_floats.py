@@ -7,7 +7,7 @@ import pytest
 import refnet_fast
 from refnet import ops
 from refnet.engine import get_engine, use_engine
-from refnet.graph import Tensor
+from refnet.graph import Mode, Tensor, Variable, assignment, trace
 from refnet.program import Program
 from refnet.testing.replay import replay, replay_step
 from refnet_fast.cpu.unary import FORMATS, narrowed, widened
@@ -112,3 +112,15 @@ def test_data_of_16_bits_that_changed_between_two_calls_are_read_again():
         first = model.evaluate(x, y, verbose=0)
         x[:] = 2
         assert (first, model.evaluate(x, y, verbose=0)) == (4, 16)
+
+
+@pytest.mark.parametrize("engine", ["derived", "cpu"])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_variable_is_given_back_as_it_was_before_it_is_written(dtype, engine):
+    held, x = Variable(np.array([1, -0.5, np.inf]), dtype), Tensor((3,), dtype)
+    before = held.numpy()
+    with trace.inside(collecting=True):
+        program = Program([x], [held], [assignment(held, ops.add(held, x))], Mode(True))
+    (got,) = get_engine(engine).prepare(program).run([before])
+    assert got.dtype == before.dtype and np.array_equal(got, before)
+    assert np.array_equal(held.numpy(), before + before)
