@@ -86,7 +86,7 @@ class ModelCheckpoint(Callback):
                     print(f"Epoch {self.epoch + 1}: {self.watch.monitor} did not get better than {before}")
                 return
         try:
-            path = pathlib.Path(self.filepath.format_map(Values(logs, epoch=self.epoch + 1, **fields)))
+            path = pathlib.Path(self.filepath.format_map(Values({**logs, **fields, "epoch": self.epoch + 1})))
         except KeyError as error:
             raise ArgumentError(
                 f"ModelCheckpoint: the name {self.filepath!r} asks for {error}; there are epoch, "
