@@ -86,7 +86,8 @@ class ModelCheckpoint(Callback):
                     print(f"Epoch {self.epoch + 1}: {self.watch.monitor} did not get better than {before}")
                 return
         try:
-            path = pathlib.Path(self.filepath.format_map(Values({**logs, **fields, "epoch": self.epoch + 1})))
+            known: dict[str, Any] = {**logs, **fields, "epoch": self.epoch + 1}
+            path = pathlib.Path(self.filepath.format_map(Values(known)))
         except KeyError as error:
             raise ArgumentError(
                 f"ModelCheckpoint: the name {self.filepath!r} asks for {error}; there are epoch, "
