@@ -1,5 +1,7 @@
 """Shape rules agree with results, open dimensions too; invalid calls raise what they should, eager and symbolic alike."""
 
+import re
+
 import numpy as np
 import pytest
 from drawing import Drawn
@@ -26,6 +28,8 @@ def test_invalid_calls_raise(refusal):
     with pytest.raises(refusal.error) as caught:
         function_named(refusal.name)(*refusal.arguments, **refusal.keywords)
     assert refusal.words in str(caught.value)
+    name = refusal.name.rpartition(".")[2]
+    assert re.search(rf"\b{name}\b", str(caught.value)), "the message names another op than the one that was called"
 
 
 def numeric(argument):

@@ -134,7 +134,7 @@ is_keras_tensor, standardize_dtype = utils.is_keras_tensor, utils.standardize_dt
 
 def variable(value: Any, dtype: Any = None, name: str | None = None, constraint: Any = None) -> Variable:
     """A new variable with this value; floatx if no dtype is given."""
-    return Variable(np.asarray(value), dtypes.standardize(dtype), name=name or "variable", constraint=constraint)
+    return Variable(np.asarray(value), dtype=dtypes.standardize(dtype), name=name or "variable", constraint=constraint)
 
 
 def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = None) -> Constant:
@@ -402,7 +402,7 @@ class Function:
                     raise ArgumentError(f"{self.name}: {word} must be tensors; got {x!r}.")
         self.inputs, self.outputs = given, outputs
         self.updates = [_as_record(entry) for entry in updates or ()]
-        self._counter = Variable(0, "int64", trainable=False, name=f"{self.name}/run_counter")
+        self._counter = Variable(0, dtype="int64", trainable=False, name=f"{self.name}/run_counter")
         self._executables: dict[Any, Any] = {}
         self._fed = [x for x in given if isinstance(x, Tensor)]
         self._programs = {False: self._program(False)}  # at once, so that a missing input is told here

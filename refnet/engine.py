@@ -7,6 +7,7 @@ The reference engine interprets the definitions: every loop in plain Python, eve
 import os
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -31,7 +32,7 @@ class Running(Protocol):
         """Runs once and commits. The outputs are new arrays."""
 
 
-class Engine:
+class Engine(ABC):
     """Takes programs and gives back something that runs. An engine implements `compute` and `build`.
 
     Attributes:
@@ -40,13 +41,13 @@ class Engine:
 
     name = "engine"
 
+    @abstractmethod
     def compute(self, op: Op, arrays: Sequence[Array], attributes: dict[str, Any]) -> list[Array]:
         """The results of one call of an op on arrays: a list of new arrays."""
-        raise NotImplementedError
 
+    @abstractmethod
     def build(self, concrete: Concrete) -> Running:
         """An object with `run(feeds) -> list of arrays`, which commits, for a Concrete program."""
-        raise NotImplementedError
 
     def prepare(self, program: Program) -> "Executable":
         """An Executable for a program."""

@@ -51,6 +51,10 @@ class MissingPackageError(RefnetError, ImportError):
     """A package that only some uses of refnet need, and that is not installed."""
 
 
+class UsageError(RefnetError, TypeError):
+    """An object used as what it is not."""
+
+
 @contextmanager
 def in_memory(what: str) -> Iterator[None]:
     """Inside, an array that the memory does not hold raises OutOfMemoryError, in words that say what was done."""
@@ -60,6 +64,20 @@ def in_memory(what: str) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise OutOfMemoryError(f"{what}: there is not enough memory. {error}") from error
+
+
+@contextmanager
+def called_as(name: str, *inner: str) -> Iterator[None]:
+    """Around, or as a decorator of, an op made of others: where one of these refuses, the message names the op that was called."""
+    try:
+        yield
+    except RefnetError as error:
+        text = str(error)
+        for op in inner:
+            if re.match(rf"{re.escape(op)}\b", text):
+                error.args = (name + text[len(op) :],)
+                break
+        raise
 
 
 def in_layer(error: RefnetError, name: str) -> None:

@@ -23,7 +23,7 @@ class Compiled:
     def __init__(self, function: Callable[..., Any]):
         functools.update_wrapper(self, function)
         self.function, self.name = function, str(getattr(function, "__name__", "function"))
-        self._counter = Variable(0, "int64", trainable=False, name=f"{self.name}/run_counter")
+        self._counter = Variable(0, dtype="int64", trainable=False, name=f"{self.name}/run_counter")
         self._calls: dict[Any, tuple[Traced, Program, dict[Any, Any]]] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -54,7 +54,9 @@ class Program:
     ):
         self._start: dict[Any, Tensor] = start or {}
         self.inputs, self.mode = list(inputs), mode or Mode(False)
-        self.counter = counter if counter is not None else Variable(0, "int64", trainable=False, name="run_counter")
+        self.counter = (
+            counter if counter is not None else Variable(0, dtype="int64", trainable=False, name="run_counter")
+        )
         held = sorted((a for a in assignments if self.mode.holds(a.guard)), key=lambda a: a.number)
         self._held: dict[Tensor, list[Assignment]] = {}
         for record in held:

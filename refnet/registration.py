@@ -70,16 +70,16 @@ def get_custom_objects() -> dict[str, Any]:
 
 
 @contextmanager
-def custom_object_scope(objects: dict[str, Any] | None) -> Iterator[None]:
+def custom_object_scope(custom_objects: dict[str, Any] | None) -> Iterator[None]:
     """Within it files may name these classes and functions.
 
     Args:
-        objects: {name: class or function}.
+        custom_objects: {name: class or function}.
     """
-    if objects is not None and not isinstance(objects, dict):
-        raise ArgumentError(f"custom_objects is a dict {{name: class or function}}; got {objects!r}.")
+    if custom_objects is not None and not isinstance(custom_objects, dict):
+        raise ArgumentError(f"custom_objects is a dict {{name: class or function}}; got {custom_objects!r}.")
     before = _state.scope
-    _state.scope = {**before, **(objects or {})}
+    _state.scope = {**before, **(custom_objects or {})}
     try:
         yield
     finally:

@@ -134,15 +134,10 @@ class OrthogonalRegularizer(Regularizer):
         return {"factor": self.factor, "mode": self.mode}
 
 
-l1, l2, orthogonal_regularizer = L1, L2, OrthogonalRegularizer
+l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
 
 
-def l1_l2(l1: float = 0.01, l2: float = 0.01) -> L1L2:
-    """The first edition's spelling of L1L2."""
-    return L1L2(l1, l2)
-
-
-known: dict[str, Any] = {"l1": L1, "l2": L2, "l1_l2": l1_l2, "L1": L1, "L2": L2, "L1L2": L1L2}
+known: dict[str, Any] = {"l1": L1, "l2": L2, "l1_l2": L1L2, "L1": L1, "L2": L2, "L1L2": L1L2}
 known |= {"l1l2": L1L2, "OrthogonalRegularizer": OrthogonalRegularizer, "orthogonal_regularizer": OrthogonalRegularizer}
 
 
@@ -156,7 +151,7 @@ def get(identifier: Any) -> Any:
         raise ArgumentError(
             f"regularizer: got the number {identifier!r}; say which one takes it, regularizers.L2({identifier!r})."
         )
-    return l1_l2() if identifier == "l1_l2" else resolved("regularizer", identifier, known)
+    return resolved("regularizer", identifier, known)
 
 
 def serialize(regularizer: Regularizer) -> Any:

@@ -30,7 +30,7 @@ class SeedGenerator:
     def __init__(self, seed: int | None = None, name: str | None = None):
         self.name = name or "seed_generator"
         self.seed = next_seed() if seed is None else checked_seed(seed)
-        self.state = Variable(np.array([self.seed, 0]), "int64", trainable=False, name=f"{self.name}_state")
+        self.state = Variable(np.array([self.seed, 0]), dtype="int64", trainable=False, name=f"{self.name}_state")
 
     def advance(self) -> int:
         """The number of this draw."""

@@ -38,7 +38,7 @@ class Pure:
     ):
         self.owner, self.function, self.variables, self.training = owner, function, list(variables), training
         self.made: dict[Any, tuple[Any, Program, dict[Any, Any]]] = {}
-        self.counter = Variable(0, "int64", trainable=False, name=f"{owner.name}/run_counter")
+        self.counter = Variable(0, dtype="int64", trainable=False, name=f"{owner.name}/run_counter")
 
     def __call__(self, values: Sequence[Any], *args: Any, **kwargs: Any) -> tuple[Any, list[Any]]:
         """The results, and the variables' new values, in their order."""

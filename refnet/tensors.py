@@ -188,29 +188,64 @@ class Residence(Protocol):
         """Ends the hold; the device's value is forgotten."""
 
 
+def _first_value(initializer: Any, shape: Any, dtype: DTypeLike | None, name: str) -> Array:
+    """What a variable starts with: the value that is given, or what an initializer makes."""
+    if isinstance(initializer, str) or callable(initializer):
+        from refnet import initializers
+
+        if shape is None:
+            raise ShapeError(f"the variable {name} needs a shape for its initializer, {initializer!r}.")
+        lengths = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+        with trace.inside(call=None, collecting=False):
+            initializer = initializers.get(initializer)(lengths, dtype=dtypes.standardize(dtype))
+    value = as_array(initializer, f"the value of {name}")
+    if shape is not None and value.shape != (tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)):
+        raise ShapeError(f"the value of {name} has shape {value.shape}; the shape given for it is {shape}.")
+    return value
+
+
 class Variable(Tensor):
     """A value that lasts: a weight, an optimizer's slot, a counter, a metric's total.
 
     The value lives in one block of host memory for good (programs hold its address), unless an engine has taken it to a
     device: then `residence` names the holder, and `value` asks it for a copy.
+
+    Args:
+        initializer: the first value; or an initializer or its name, with `shape`.
+        shape: of the value, which a value that is given has itself.
+        dtype: floatx for floats and the value's own for the rest, if None.
+        trainable: whether training changes it.
+        autocast: whether a layer with a mixed policy reads it cast to the dtype of the computation.
+        aggregation, synchronization: how copies of it on several devices would be joined; there is one copy here.
+        name: "variable" if None.
+        regularizer: a function of the variable whose value is added to the loss.
+        constraint: a function from the updated variable to the one that is kept.
+    Raises:
+        ShapeError: a value of another shape; an initializer without a shape.
+    Source: Keras 3 `Variable`.
     """
 
     moves = 0  # how often any variable's memory moved: programs that hold addresses look whether theirs are among them
 
     def __init__(
         self,
-        value: TensorLike,
+        initializer: Any,
+        shape: Any = None,
         dtype: DTypeLike | None = None,
         trainable: bool = True,
-        name: str = "variable",
+        autocast: bool = True,
+        aggregation: str | None = "none",
+        synchronization: str | None = "auto",
+        name: str | None = None,
         regularizer: Callable[[TensorLike], TensorLike] | None = None,
         constraint: Callable[[TensorLike], TensorLike] | None = None,
     ):
-        value = as_array(value, f"the value of {name}")
+        name = name or "variable"
+        value = _first_value(initializer, shape, dtype, name)
         if dtype is None:
             dtype = dtypes.floatx() if value.dtype.kind == "f" else value.dtype
         self.stored_dtype = dtypes.standardize(dtype)
-        self.autocast = True
+        self.autocast, self.aggregation, self.synchronization = bool(autocast), aggregation, synchronization
         super().__init__(value.shape, self.stored_dtype, name=name)
         self.array: Array = np.array(value, dtypes.as_numpy(self.stored_dtype), order="C", copy=True)
         self.trainable, self.regularizer, self.constraint = trainable, regularizer, constraint

@@ -1,6 +1,7 @@
 """Modules of functions that compute arrays on the current engine."""
 
 import functools
+import sys
 import types
 
 from refnet.engine import eager_on_current
@@ -23,3 +24,10 @@ def on_current_engine(module):
         return run
 
     return attribute
+
+
+def module_on_current_engine(name, module):
+    """A module of that name, known to `import`, with the functions of another module as above."""
+    made = sys.modules[name] = types.ModuleType(name, module.__doc__)
+    made.__getattr__, made.__dir__ = on_current_engine(module), lambda: dir(module)
+    return made

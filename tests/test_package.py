@@ -198,3 +198,12 @@ def test_the_readmes_name_files_that_exist():
         for name in re.findall(r"`([a-z_0-9]+(?:/[a-z_0-9]+)*(?:\.py|/))`", (ROOT / readme).read_text()):
             if name != "my_kernels.py":  # the reader's own
                 assert (folder / name).exists() or (ROOT / name).exists(), f"{readme} names {name}"
+
+
+def test_keras_s_modules_of_ops_compute_on_the_current_engine():
+    code = (
+        "import refnet, refnet_fast, refnet_fast.ops.linalg as fast; from refnet_fast.ops.numpy import matmul;"
+        "assert fast is refnet_fast.ops.linalg and fast.det([[2.0]]) == 2;"
+        "assert matmul is not refnet.ops.matmul and refnet_fast.ops.image.resize is not refnet.ops.image.resize"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from refnet import naming
-from refnet.errors import ArgumentError
+from refnet.errors import ArgumentError, UsageError
 
 
 class Callback:
@@ -31,6 +31,10 @@ class Callback:
 
     def set_model(self, model: Any) -> None:
         self.model = model
+
+    def hears(self, hook: str) -> bool:
+        """Whether a hook of batches does anything: training stops after no batch that nobody listens to."""
+        return getattr(type(self), hook) is not getattr(Callback, hook)
 
     def on_train_begin(self, logs: Any = None) -> None: ...
     def on_train_end(self, logs: Any = None) -> None: ...
@@ -107,10 +111,8 @@ class Listening:
         self.logs: dict[str, Any] = {}
 
     def wants_batches(self, kind: str) -> bool:
-        """Whether a callback overrides a batch hook of this kind."""
-        return any(
-            getattr(type(c), hook) is not getattr(Callback, hook) for c in self.callbacks for hook in _BATCH_HOOKS[kind]
-        )
+        """Whether a callback listens to a batch hook of this kind."""
+        return any(callback.hears(hook) for callback in self.callbacks for hook in _BATCH_HOOKS[kind])
 
     def check_names(self) -> None:
         """Raises ArgumentError if a callback watches a value that this fit will not have.
@@ -204,6 +206,10 @@ class Values(dict[str, list[Any]]):
             raise KeyError(key)
         return self[found]
 
+    def get(self, key: str, default: Any = None) -> Any:
+        found = named(key, self)
+        return default if found is None else self[found]
+
 
 class History(Callback):
     """What fit returns.
@@ -217,6 +223,9 @@ class History(Callback):
         self.history = Values()
         self.epoch: list[int] = []
 
+    def __getitem__(self, key: str) -> Any:
+        raise UsageError(f"fit returns a History, whose values are in its attribute: history.history[{key!r}].")
+
     def on_train_begin(self, logs: Any = None) -> None:
         self.history, self.epoch = Values(), []
 
@@ -229,7 +238,19 @@ class History(Callback):
 class LambdaCallback(Callback):
     """Functions as hooks: on_epoch_begin, on_epoch_end, on_train_begin, on_train_end, on_train_batch_begin, on_train_batch_end."""
 
-    def __new__(cls, **hooks: Any) -> "LambdaCallback":
+    def __new__(
+        cls,
+        on_epoch_begin: Any = None,
+        on_epoch_end: Any = None,
+        on_train_begin: Any = None,
+        on_train_end: Any = None,
+        on_train_batch_begin: Any = None,
+        on_train_batch_end: Any = None,
+        **hooks: Any,
+    ) -> "LambdaCallback":
+        hooks |= {"on_epoch_begin": on_epoch_begin, "on_epoch_end": on_epoch_end}
+        hooks |= {"on_train_begin": on_train_begin, "on_train_end": on_train_end}
+        hooks |= {"on_train_batch_begin": on_train_batch_begin, "on_train_batch_end": on_train_batch_end}
         known = [name for name in dir(Callback) if name.startswith("on_")]
         for name in hooks:
             naming.found("hook of LambdaCallback", name, {word: word for word in known})
@@ -237,7 +258,7 @@ class LambdaCallback(Callback):
         made: LambdaCallback = object.__new__(type("LambdaCallback", (cls,), wrapped))
         return made
 
-    def __init__(self, **hooks: Any) -> None: ...
+    def __init__(self, *args: Any, **hooks: Any) -> None: ...
 
 
 def _as_method(hook: Callable[..., Any]) -> Callable[..., Any]:

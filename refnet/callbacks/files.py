@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refnet.callbacks.base import Callback
+from refnet.callbacks.base import Callback, Values
 from refnet.callbacks.watching import Watch
 from refnet.errors import ArgumentError
 from refnet.saving import files
@@ -26,7 +26,8 @@ class ModelCheckpoint(Callback):
     """Saves the model, or its weights, after epochs or batches. A file is replaced whole or not at all.
 
     Args:
-        filepath: ends in `.keras` or `.h5`, or `.weights.h5` with save_weights_only; may have fields such as {epoch:02d} and {val_loss:.2f}.
+        filepath: ends in what `save` takes, or `save_weights` with save_weights_only; may have fields such as {epoch:02d} and
+            {val_loss:.2f}.
         monitor: the value of the logs that save_best_only looks at.
         verbose: 1 prints a line for each file.
         save_best_only: whether only a better model is saved.
@@ -36,12 +37,6 @@ class ModelCheckpoint(Callback):
         initial_value_threshold: what the first model has to beat.
     Source: Keras 3 `callbacks.ModelCheckpoint`.
     """
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> "ModelCheckpoint":
-        frequency = kwargs.get("save_freq", args[7] if len(args) > 7 else "epoch")
-        by_batches = _frequency("ModelCheckpoint", frequency) is not None and cls is ModelCheckpoint
-        made: ModelCheckpoint = object.__new__(_BatchCheckpoint if by_batches else cls)
-        return made
 
     def __init__(
         self,
@@ -54,20 +49,29 @@ class ModelCheckpoint(Callback):
         save_freq: Any = "epoch",
         initial_value_threshold: float | None = None,
     ):
-        self.filepath, endings = str(filepath), (".weights.h5",) if save_weights_only else (".keras", ".h5")
-        if not self.filepath.endswith(endings):
-            word, known = "weights" if save_weights_only else "a whole model", " or ".join(map(repr, endings))
-            raise ArgumentError(f"ModelCheckpoint: the file of {word} ends in {known}; got {self.filepath!r}.")
+        self.filepath, old = str(filepath), (".h5", ".hdf5")
+        if not self.filepath.endswith(old if save_weights_only else (".keras", *old)):
+            said = "weights ends in '.weights.h5'" if save_weights_only else "a whole model ends in '.keras' or '.h5'"
+            raise ArgumentError(f"ModelCheckpoint: the file of {said}; got {self.filepath!r}.")
         self.verbose, self.save_best_only, self.save_weights_only = verbose, save_best_only, save_weights_only
         self.frequency = _frequency("ModelCheckpoint", save_freq)
         self.watch = Watch("ModelCheckpoint", monitor, mode, best=initial_value_threshold)
         self.batches, self.epoch = 0, 0
+
+    def hears(self, hook: str) -> bool:
+        own = getattr(type(self), hook) is not getattr(ModelCheckpoint, hook)  # a subclass has its reasons
+        return super().hears(hook) and (own or self.frequency is not None)
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.watch.model = self.model
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.batches += 1
+        if self.frequency is not None and self.batches % self.frequency == 0:
+            self.consider(logs or {}, {"batch": batch + 1})
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if self.frequency is None:
@@ -82,7 +86,8 @@ class ModelCheckpoint(Callback):
                     print(f"Epoch {self.epoch + 1}: {self.watch.monitor} did not get better than {before}")
                 return
         try:
-            path = pathlib.Path(self.filepath.format(epoch=self.epoch + 1, **fields, **logs))
+            known: dict[str, Any] = {**logs, **fields, "epoch": self.epoch + 1}
+            path = pathlib.Path(self.filepath.format_map(Values(known)))
         except KeyError as error:
             raise ArgumentError(
                 f"ModelCheckpoint: the name {self.filepath!r} asks for {error}; there are epoch, "
@@ -95,15 +100,6 @@ class ModelCheckpoint(Callback):
             self.model.save(path)
         if self.verbose:
             print(f"Epoch {self.epoch + 1}: saved to {path}")
-
-
-class _BatchCheckpoint(ModelCheckpoint):
-    """A ModelCheckpoint that counts batches; only it overrides a hook of batches, so that others cost no speed."""
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self.batches += 1
-        if self.frequency is not None and self.batches % self.frequency == 0:
-            self.consider(logs or {}, {"batch": batch + 1})
 
 
 class BackupAndRestore(Callback):
@@ -122,12 +118,6 @@ class BackupAndRestore(Callback):
     Source: Keras 3 `callbacks.BackupAndRestore`.
     """
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> "BackupAndRestore":
-        frequency = kwargs.get("save_freq", args[1] if len(args) > 1 else "epoch")
-        by_batches = _frequency("BackupAndRestore", frequency) is not None and cls is BackupAndRestore
-        made: BackupAndRestore = object.__new__(_BatchBackup if by_batches else cls)
-        return made
-
     def __init__(
         self,
         backup_dir: Any,
@@ -144,6 +134,10 @@ class BackupAndRestore(Callback):
         self.batches, self.epoch = 0, 0
         self.shuffler: list[int] = [0, 0]
 
+    def hears(self, hook: str) -> bool:
+        own = getattr(type(self), hook) is not getattr(BackupAndRestore, hook)  # a subclass has its reasons
+        return super().hears(hook) and (own or self.frequency is not None)
+
     def on_train_begin(self, logs: Any = None) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         for part in self.folder.glob(".*.backup.*.part"):  # a run that was killed while it wrote has left it
@@ -155,6 +149,11 @@ class BackupAndRestore(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.epoch, self.shuffler = epoch, self.model.shuffler_state()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.batches += 1
+        if self.frequency is not None and self.batches % self.frequency == 0:
+            self.write(self.epoch, batch + 1, self.shuffler)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if self.frequency is None:
@@ -171,15 +170,6 @@ class BackupAndRestore(Callback):
         if self.delete_checkpoint:
             self.latest.unlink(missing_ok=True)
             self.previous.unlink(missing_ok=True)
-
-
-class _BatchBackup(BackupAndRestore):
-    """A BackupAndRestore that counts batches; only it overrides a hook of batches, so that others cost no speed."""
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self.batches += 1
-        if self.frequency is not None and self.batches % self.frequency == 0:
-            self.write(self.epoch, batch + 1, self.shuffler)
 
 
 class CSVLogger(Callback):

@@ -45,6 +45,9 @@ class CallbackList(Callback):
         """Puts another at the end."""
         self.callbacks += checked(callback, 0)
 
+    def hears(self, hook: str) -> bool:
+        return any(callback.hears(hook) for callback in self.callbacks)
+
     def set_params(self, params: dict[str, Any]) -> None:
         self.params = params
         for callback in self.callbacks:

@@ -211,10 +211,21 @@ class ReduceLROnPlateau(Callback):
 
 
 class TerminateOnNaN(Callback):
-    """Ends training after a batch whose loss is NaN or infinite. It looks at every batch, which costs speed."""
+    """Ends training after a batch whose loss is NaN or infinite. It looks at every batch, which costs speed.
+
+    Args:
+        raise_error: whether that is an error, so that no callback takes the end of the run for a good one.
+    Raises:
+        RuntimeError: such a loss, with raise_error.
+    """
+
+    def __init__(self, raise_error: bool = False):
+        self.raise_error = raise_error
 
     def on_batch_end(self, batch: int, logs: Any = None) -> None:
         loss = (logs or {}).get("loss")
         if loss is not None and not np.isfinite(loss):
+            if self.raise_error:
+                raise RuntimeError(f"TerminateOnNaN: after batch {batch} the loss is {loss}; training ends.")
             print(f"Batch {batch}: the loss is {loss}; training ends.")
             self.model.stop_training = True

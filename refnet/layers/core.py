@@ -18,7 +18,9 @@ class InputLayer(Layer):
         shape: of one sample; None where a dimension is open.
         batch_size: the batch dimension, if it is fixed.
         dtype: floatx if None.
+        sparse, ragged, optional: must be False; inputs are dense and always given.
         batch_shape: the whole shape, instead of shape and batch_size.
+        input_tensor: the tensor at which the model begins, instead of a new one.
     """
 
     def __init__(
@@ -26,16 +28,29 @@ class InputLayer(Layer):
         shape: Any = None,
         batch_size: int | None = None,
         dtype: Any = None,
+        sparse: bool | None = None,
+        ragged: bool | None = None,
         batch_shape: Any = None,
+        input_tensor: Tensor | None = None,
+        optional: bool = False,
         name: str | None = None,
     ):
+        if input_tensor is not None:
+            dtype = input_tensor.dtype if dtype is None else dtype
+            shape, batch_shape = None, input_tensor.shape
         super().__init__(name=name, dtype=dtypes.standardize(dtype))
+        for word, value in (("sparse", sparse), ("ragged", ragged), ("optional", optional)):
+            if value:
+                raise ArgumentError(
+                    f"{self.name}: {word}=True is not supported; an input is a dense array, always given."
+                )
         if (shape is None) == (batch_shape is None):
             raise ArgumentError(f"{self.name}: give either `shape` (of one sample) or `batch_shape`.")
         whole = (batch_size, *_as_shape(self.name, shape)) if batch_shape is None else _as_shape(self.name, batch_shape)
         self.batch_shape: Shape = whole
-        self.tensor = Tensor(whole, self.dtype, name=self.name)
-        self.tensor.origin = self
+        self.tensor = Tensor(whole, self.dtype, name=self.name) if input_tensor is None else input_tensor
+        if input_tensor is None:
+            self.tensor.origin = self
         self.built = True
 
     @property
@@ -65,8 +80,12 @@ def Input(
     shape: Any = None,
     batch_size: int | None = None,
     dtype: Any = None,
+    sparse: bool | None = None,
+    ragged: bool | None = None,
     batch_shape: Any = None,
     name: str | None = None,
+    tensor: Tensor | None = None,
+    optional: bool = False,
 ) -> Tensor:
     """A tensor at which a model begins.
 
@@ -74,12 +93,17 @@ def Input(
         shape: of one sample; None where a dimension is open.
         batch_size: the batch dimension, if it is fixed.
         dtype: floatx if None.
+        sparse, ragged, optional: must be False; inputs are dense and always given.
         batch_shape: the whole shape, instead of shape and batch_size.
+        tensor: a tensor of another part of a graph, to be returned as the input.
+    Raises:
+        ArgumentError: sparse, ragged or optional; no shape.
+    Source: Keras 3 `Input`.
 
     >>> Input((28, 28), name="image").shape
     (None, 28, 28)
     """
-    return InputLayer(shape, batch_size, dtype, batch_shape, name).tensor
+    return InputLayer(shape, batch_size, dtype, sparse, ragged, batch_shape, tensor, optional, name).tensor
 
 
 class Dense(Layer):

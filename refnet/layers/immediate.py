@@ -52,7 +52,7 @@ def program_for(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -
     layer.calls.pop()
     graph = Graph(slots, flatten(outputs))
     if not hasattr(layer, "run_counter"):
-        layer.run_counter = Variable(0, "int64", trainable=False, name=f"{layer.name}/run_counter")
+        layer.run_counter = Variable(0, dtype="int64", trainable=False, name=f"{layer.name}/run_counter")
     return outputs, Program(slots, flatten(outputs), graph.assignments, Mode(None), layer.run_counter), {}
 
 

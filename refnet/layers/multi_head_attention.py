@@ -1,6 +1,7 @@
 """Multi-head and grouped-query attention: attention between projections, several side by side."""
 
 import string
+from abc import abstractmethod
 from typing import Any
 
 from refnet import initializers, ops, regularizers
@@ -146,9 +147,9 @@ class ProjectedAttention(Layer):
         y = out(y if gate is None else ops.multiply(y, gate))
         return (y, weights) if return_attention_scores else y
 
+    @abstractmethod
     def projections(self) -> tuple[EinsumDense, EinsumDense, EinsumDense, EinsumDense]:
         """The dense layers of query, key, value and result."""
-        raise NotImplementedError
 
     _gate_dense: EinsumDense
 

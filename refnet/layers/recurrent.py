@@ -100,7 +100,9 @@ class RNN(Layer):
         build_cell(self.cell, (shape[0], *shape[2:]))
         if self.stateful:
             zeros = self._first_states(shape[0])
-            self.states = mapped(lambda x: Variable(x, self.dtype, False, f"{self.name}/rnn_state"), zeros)
+            self.states = mapped(
+                lambda x: Variable(x, dtype=self.dtype, trainable=False, name=f"{self.name}/rnn_state"), zeros
+            )
 
     def _check(self, shape: Any) -> None:
         """Raises ShapeError unless inputs of this shape are sequences of what the cell was built for."""

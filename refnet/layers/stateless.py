@@ -1,5 +1,6 @@
 """A layer's call as a function of its variables' values."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,8 +15,9 @@ class Stateless(Weighted):
 
     _programs: dict[Any, Any]
 
+    @abstractmethod
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError
+        """The layer's outputs for its inputs: `Layer.__call__`."""
 
     def stateless_call(
         self,

@@ -45,6 +45,8 @@ class Weighted:
         autocast: bool = True,
         regularizer: Any = None,
         constraint: Any = None,
+        aggregation: str | None = "none",
+        overwrite_with_gradient: bool = False,
         name: str | None = None,
     ) -> Variable:
         """A new variable of the layer.
@@ -56,11 +58,18 @@ class Weighted:
             autocast: whether a layer with a mixed policy reads it cast to the dtype of the computation.
             regularizer: a function of the variable whose value is added to the loss.
             constraint: a name, or a function from the updated variable to the one that is kept.
+            aggregation: how copies of it on several devices would be joined; there is one copy here.
+            overwrite_with_gradient: must be False: what float8 training in Keras has it for is not here.
         Raises:
+            ArgumentError: overwrite_with_gradient.
             ShapeError: a dimension that is not known yet.
         """
         from refnet import constraints, engine, initializers, regularizers
 
+        if overwrite_with_gradient:
+            raise ArgumentError(
+                f"{self.name}.add_weight: overwrite_with_gradient is for float8 training, which is not here; assign in `call`."
+            )
         shape = () if shape is None else shape if isinstance(shape, (tuple, list)) else (shape,)
         if any(d is None for d in shape):
             raise ShapeError(
@@ -81,13 +90,14 @@ class Weighted:
             raise ShapeError(f"{self.name}: the initializer of {name} gave shape {value.shape}; {shape} was asked for.")
         variable = Variable(
             value,
-            dtype,
-            trainable,
-            f"{self.name}/{name or 'variable'}",
-            penalty,
-            constraint,
+            dtype=dtype,
+            trainable=trainable,
+            autocast=autocast,
+            aggregation=aggregation,
+            name=f"{self.name}/{name or 'variable'}",
+            regularizer=penalty,
+            constraint=constraint,
         )
-        variable.autocast = bool(autocast)
         self._own.append(variable)
         return variable
 

@@ -138,7 +138,7 @@ class Metric:
         dtype = self.dtype if dtype is None else dtypes.standardize(dtype)
         with trace.inside(call=None, collecting=False):
             value = np.asarray(initializers.get(initializer or "zeros")(tuple(shape), dtype=dtype))
-        self._variables.append(Variable(value, dtype, trainable=False, name=f"{self.name}/{name or 'variable'}"))
+        self._variables.append(Variable(value, dtype=dtype, trainable=False, name=f"{self.name}/{name or 'variable'}"))
         return self._variables[-1]
 
     def add_weight(

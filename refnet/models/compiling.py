@@ -3,6 +3,7 @@
 import functools
 import inspect
 import threading
+from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -81,7 +82,7 @@ class Compilable(Layer):
         self._resettable: list[Metric] | None = None  # the metrics, looked up once
         self.run_eagerly = False
         self._shuffler: random.SeedGenerator | None = None
-        self.run_counter = Variable(0, "int64", trainable=False, name=f"{self.name}/run_counter")
+        self.run_counter = Variable(0, dtype="int64", trainable=False, name=f"{self.name}/run_counter")
         self.stop_training, self.resume = False, None
         self.extra_losses: list[Any] = []
         self._busy: tuple[int, str] | None = None  # the thread that trains or evaluates, and in which method
@@ -90,19 +91,23 @@ class Compilable(Layer):
 
     # ---- what Model provides
 
+    @abstractmethod
     def graph_for(self, batches: Batches) -> Graph:
-        raise NotImplementedError
+        """The graph that computes the outputs for such batches."""
 
     @property
+    @abstractmethod
     def output_names(self) -> list[str]:
-        raise NotImplementedError
+        """The outputs' names, which losses and metrics may be given by."""
 
     @property
+    @abstractmethod
     def input_names(self) -> list[str] | None:
-        raise NotImplementedError
+        """The inputs' names, which a dict of arrays may have; None where inputs have none."""
 
+    @abstractmethod
     def output_structure(self, batches: Batches) -> Any:
-        raise NotImplementedError
+        """How the outputs are put together: a tensor, a list, a tuple or a dict of tensors."""
 
     @property
     def has_call(self) -> bool:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from refnet import saving
+from refnet import registration, saving
 from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.graph import Tensor, trace
 from refnet.layers.base import Layer
@@ -225,11 +225,31 @@ class Model(Trainer):
                 return layer
         raise ArgumentError(f"{self.name} has no layer {name!r}. Its layers: {', '.join(x.name for x in layers)}.")
 
-    def summary(self, line_length: int | None = None, print_fn: Any = None) -> None:
-        """Prints a table of the layers with their output shapes and numbers of parameters."""
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Any = None,
+        print_fn: Any = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Any = None,
+    ) -> None:
+        """Prints a table of the layers with their output shapes and numbers of parameters.
+
+        Args:
+            line_length: the table's least width; it is as wide as its texts if None.
+            positions: where columns end, in parts of the width; as wide as the texts if None.
+            print_fn: is given each line; `print` if None.
+            expand_nested: whether the layers of models inside follow them.
+            show_trainable: whether a column says if training changes a layer.
+            layer_range: the names of the first and the last layer to show, or patterns that they begin with.
+        Raises:
+            ArgumentError: a layer_range that is no pair of names of the model's.
+        Source: Keras 3 `Model.summary`.
+        """
         from refnet.models.summary import summary_lines
 
-        for line in summary_lines(self, line_length):
+        for line in summary_lines(self, line_length, positions, expand_nested, show_trainable, layer_range):
             (print_fn or print)(line)
 
     # ---- for training
@@ -273,19 +293,22 @@ class Model(Trainer):
         return graph_config(self)
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        """A new model from what get_config gave, with new weights."""
-        if "input_layers" not in config:
-            return super().from_config(config)
-        from refnet.models.config import model_of
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """A new model from what get_config gave, with new weights; custom_objects has classes of yours by name."""
+        with registration.custom_object_scope(custom_objects):
+            if "input_layers" not in config:
+                return super().from_config(config)
+            from refnet.models.config import model_of
 
-        return model_of(config, cls)
+            return model_of(config, cls)
 
     # ---- files
 
-    def save(self, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
+    def save(
+        self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, include_optimizer: bool = True
+    ) -> None:
         """Writes the model with its weights and its optimizer's state: see `refnet.saving.save_model`."""
-        saving.save_model(self, filepath, overwrite, include_optimizer)
+        saving.save_model(self, filepath, overwrite, zipped, include_optimizer)
 
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
         """Writes the weights: see `refnet.saving.save_weights`."""

@@ -3,7 +3,7 @@
 import contextlib
 from typing import Any
 
-from refnet import mixed_precision
+from refnet import mixed_precision, registration
 from refnet.annotations import Shape
 from refnet.errors import ArgumentError, RefnetError
 from refnet.graph import Tensor, trace
@@ -100,8 +100,16 @@ class Sequential(Model):
         self._between = between
         self.set_graph(between[0], between[-1])
 
-    def summary(self, line_length: int | None = None, print_fn: Any = None) -> None:
-        """Prints a table of the layers with their output shapes and numbers of parameters.
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Any = None,
+        print_fn: Any = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Any = None,
+    ) -> None:
+        """Prints a table of the layers with their output shapes and numbers of parameters: see `Model.summary`.
 
         A model that begins with an Embedding is built by it, for sequences of any length, as in the first edition; where a layer
         needs to know the length (Flatten), the table has unbuilt layers.
@@ -109,7 +117,7 @@ class Sequential(Model):
         if self.graph is None and self._stack and isinstance(self._stack[0], Embedding):
             with contextlib.suppress(RefnetError):
                 self.build((None, None))
-        super().summary(line_length, print_fn)
+        super().summary(line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
 
     def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self.graph is None:
@@ -139,13 +147,14 @@ class Sequential(Model):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
         from refnet.saving.serialization import restored
 
         model = cls(name=config["name"])
         model.dtype_policy = mixed_precision.get(config.get("dtype", model.dtype_policy))
-        for entry in config["layers"]:
-            model.add(restored(entry))
+        with registration.custom_object_scope(custom_objects):
+            for entry in config["layers"]:
+                model.add(restored(entry))
         if not model._between and model._stack and config.get("build_input_shape"):
             model.build(config["build_input_shape"])
         model._trainable = config.get("trainable", True)

@@ -242,7 +242,7 @@ def _kept(model: Any, name: str, value: Tensor) -> Variable:
         raise ArgumentError(
             f"{model.name}: the value {name!r} that a step shows has an open shape, {value.shape}; reduce it."
         )
-    return Variable(np.zeros(value.shape), value.dtype, trainable=False, name=f"{model.name}/{name}")
+    return Variable(np.zeros(value.shape), dtype=value.dtype, trainable=False, name=f"{model.name}/{name}")
 
 
 class EagerStep(engine.Executable):
@@ -271,7 +271,7 @@ class EagerStep(engine.Executable):
             return flatten(values)
         for name, value in values.items():
             if not isinstance(value, metrics.Metric):
-                value = Variable(value, value.dtype, trainable=False, name=name)
+                value = Variable(value, dtype=value.dtype, trainable=False, name=name)
             self.logs[name] = value
         model._logs[self] = self.logs
         return []

@@ -5,7 +5,7 @@ of Keras 3's `keras.ops`.
 """
 
 from refnet.gradients import gradients
-from refnet.ops import image
+from refnet.ops import image, linalg, nn, numpy
 from refnet.ops.accumulation import cumprod, cumsum
 from refnet.ops.activation import (
     elu,

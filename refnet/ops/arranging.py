@@ -6,12 +6,13 @@ import numpy as np
 
 from refnet import ops
 from refnet.annotations import TensorLike
-from refnet.errors import ArgumentError, ShapeError
+from refnet.errors import ArgumentError, ShapeError, called_as
 from refnet.ops.arguments import checked_axis, converted, dtype_of, entries, integer, promoted, shape_of
 
 # ---- put together
 
 
+@called_as("append", "concatenate")
 def append(x1: TensorLike, x2: TensorLike, axis: int | None = None) -> TensorLike:
     """One array after another. See `concatenate`.
 
@@ -42,6 +43,7 @@ def parts(op: str, xs: Any) -> list[TensorLike]:
     return [converted(op, x, f"xs[{k}]") for k, x in enumerate(given)]
 
 
+@called_as("hstack", "concatenate")
 def hstack(xs: Any) -> TensorLike:
     """Arrays side by side: along the second axis, those with one axis along it.
 
@@ -61,6 +63,7 @@ def hstack(xs: Any) -> TensorLike:
     return ops.concatenate(given, 0 if len(shape_of(given[0])) == 1 else 1)
 
 
+@called_as("vstack", "concatenate")
 def vstack(xs: Any) -> TensorLike:
     """Arrays below one another: along the first axis, those with one axis as rows.
 
@@ -80,6 +83,7 @@ def vstack(xs: Any) -> TensorLike:
     return ops.concatenate([with_axes(x, 2) for x in parts("vstack", xs)], 0)
 
 
+@called_as("dstack", "concatenate")
 def dstack(xs: Any) -> TensorLike:
     """Arrays behind one another: along the third axis, which those with fewer get.
 
@@ -111,6 +115,7 @@ def with_axes(x: TensorLike, rank: int) -> TensorLike:
 # ---- taken apart
 
 
+@called_as("array_split", "split")
 def array_split(x: TensorLike, indices_or_sections: Any, axis: int = 0) -> list[TensorLike]:
     """An array in pieces, of which the first may be longer by one than the last. See `split`.
 
@@ -148,6 +153,7 @@ def split_along(op: str, x: TensorLike, indices_or_sections: Any, axis: int, lea
     return ops.split(x, indices_or_sections, axis)
 
 
+@called_as("hsplit", "split")
 def hsplit(x: TensorLike, indices_or_sections: Any) -> list[TensorLike]:
     """An array in pieces along its second axis, or its only one. See `split`.
 
@@ -167,6 +173,7 @@ def hsplit(x: TensorLike, indices_or_sections: Any) -> list[TensorLike]:
     return split_along("hsplit", x, indices_or_sections, 0 if len(shape_of(converted("hsplit", x))) == 1 else 1, 1)
 
 
+@called_as("vsplit", "split")
 def vsplit(x: TensorLike, indices_or_sections: Any) -> list[TensorLike]:
     """An array with two axes or more in pieces along its first axis. See `split`.
 
@@ -186,6 +193,7 @@ def vsplit(x: TensorLike, indices_or_sections: Any) -> list[TensorLike]:
     return split_along("vsplit", x, indices_or_sections, 0, 2)
 
 
+@called_as("dsplit", "split")
 def dsplit(x: TensorLike, indices_or_sections: Any) -> list[TensorLike]:
     """An array with three axes or more in pieces along its third axis. See `split`.
 

@@ -7,7 +7,7 @@ import numpy as np
 from refnet import dtypes, ops
 from refnet.annotations import Array, TensorLike
 from refnet.definition import Spec
-from refnet.errors import ArgumentError, ShapeError
+from refnet.errors import ArgumentError, ShapeError, called_as
 from refnet.graph import Tensor
 from refnet.ops.arguments import (
     checked_axis,
@@ -312,6 +312,7 @@ def argpartition(x: TensorLike, kth: int, axis: int | None = -1) -> Array:
 # ---- segments
 
 
+@called_as("segment_min", "segment_max")
 def segment_min(
     data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False
 ) -> TensorLike:

@@ -5,7 +5,7 @@ from typing import Any
 
 from refnet import ops
 from refnet.annotations import TensorLike
-from refnet.errors import ArgumentError
+from refnet.errors import ArgumentError, called_as
 from refnet.ops.arguments import as_dtype, dtype_of, entries, floating
 
 
@@ -33,6 +33,7 @@ def clip_by_value(x: TensorLike, clip_value: float) -> TensorLike:
     return ops.clip(floating("clip_by_value", x), -bound, bound)
 
 
+@called_as("clip_by_norm", "sum")
 def clip_by_norm(x: TensorLike, clip_norm: float, axes: Any = None) -> TensorLike:
     """x, scaled down to a norm if its own is larger.
 

@@ -13,7 +13,7 @@ import numpy as np
 from refnet import dtypes, ops
 from refnet.annotations import Array, Number, Shape, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, whole
-from refnet.errors import ArgumentError, ShapeError
+from refnet.errors import ArgumentError, ShapeError, called_as
 from refnet.gradients import Undifferentiable
 from refnet.graph import Node
 from refnet.ops.arguments import as_dtype, converted, dtype_of, flag, floating, integer, is_symbolic, shape_of
@@ -255,6 +255,7 @@ ctc_loss_op = Op(
 # ---- reading labels off
 
 
+@called_as("ctc_decode", "ctc_greedy_decode", "ctc_beam_search_decode")
 def ctc_decode(
     inputs: TensorLike,
     sequence_lengths: TensorLike,

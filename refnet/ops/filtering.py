@@ -6,7 +6,7 @@ import numpy as np
 
 from refnet import dtypes, ops
 from refnet.annotations import TensorLike
-from refnet.errors import ArgumentError, ShapeError
+from refnet.errors import ArgumentError, ShapeError, called_as
 from refnet.ops.arguments import as_dtype, converted, dtype_of, is_symbolic, number, promoted, shape_of
 from refnet.ops.resizing import image_axes, rounded
 from refnet.ops.statistics import wide_enough
@@ -173,6 +173,7 @@ def pair(op: str, x1: TensorLike, x2: TensorLike) -> list[TensorLike]:
     return [as_dtype(v, dtype) for v in (a, b)]
 
 
+@called_as("ssim", "depthwise_conv")
 def ssim(
     image1: TensorLike,
     image2: TensorLike,

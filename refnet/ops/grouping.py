@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from refnet import ops
 from refnet.annotations import Array, TensorLike
-from refnet.errors import ArgumentError, ShapeError
+from refnet.errors import ArgumentError, ShapeError, called_as
 from refnet.ops.arguments import as_dtype, checked_axis, dtype_of, floating, number, shape_of
 from refnet.ops.loss import EPSILON
 from refnet.ops.normalization import checked_epsilon, parameter, per_channel, spread
@@ -92,6 +92,7 @@ def in_groups(
     return as_dtype(y, dtype_of(x))
 
 
+@called_as("rms_normalization", "multiply")
 def rms_normalization(
     x: TensorLike, scale: TensorLike = None, axis: int | Sequence[int] = -1, epsilon: float | None = None
 ) -> Array:
@@ -128,6 +129,7 @@ def rms_normalization(
     return as_dtype(y, dtype_of(x))
 
 
+@called_as("normalize", "sum")
 def normalize(x: TensorLike, axis: int | Sequence[int] = -1, order: int = 2, epsilon: float | None = None) -> Array:
     """x divided by its norm along axes.
 

@@ -8,6 +8,7 @@ from refnet.definition import Form, Op, Spec, SpecLike, View, broadcast_shapes, 
 from refnet.errors import ShapeError
 from refnet.graph import Node, Tensor
 from refnet.ops.arguments import as_dtype, converted, dtype_of, flag, floating, promoted, shape_of
+from refnet.ops.namespaces import lookup
 from refnet.scalars import divide, sqrt
 
 # ---- calls in canonical form: a batch of matrices; the sums of a task are kept wide in its scratch
@@ -156,21 +157,21 @@ def cholesky(x: TensorLike, upper: bool = False) -> TensorLike:
     return transposed(y) if flag("cholesky", upper, "upper") else y
 
 
-def cholesky_loop(tasks: Tasks, x: Array, y: Array, l: Array) -> None:  # noqa: E741
+def cholesky_loop(tasks: Tasks, x: Array, y: Array, lower: Array) -> None:
     for (o,) in tasks:
         n = x.shape[1]
         for i in range(n):
             for j in range(i + 1):
                 rest = (x[o, i, j] + x[o, j, i]) * 0.5
                 for k in range(j):
-                    rest = rest - l[i, k] * l[j, k]
+                    rest = rest - lower[i, k] * lower[j, k]
                 if i == j:
-                    l[i, i] = sqrt(rest)
+                    lower[i, i] = sqrt(rest)
                 else:
-                    l[i, j] = divide(rest, l[j, j])
+                    lower[i, j] = divide(rest, lower[j, j])
         for i in range(n):
             for j in range(n):
-                y[o, i, j] = l[i, j] if j <= i else 0
+                y[o, i, j] = lower[i, j] if j <= i else 0
 
 
 def cholesky_form(x: Spec) -> Form:
@@ -227,3 +228,6 @@ def identities(x: TensorLike) -> TensorLike:
     """A batch of identity matrices like x."""
     one = as_dtype(ops.eye(shape_of(x)[-1]), dtype_of(x))
     return ops.add(ops.zeros_like(x), one)
+
+
+__getattr__, _ = lookup(__name__, "det inv jvp lstsq lu_factor norm qr solve")

@@ -7,6 +7,7 @@ import numpy as np
 
 from refnet import dtypes, ops
 from refnet.annotations import Array, TensorLike
+from refnet.errors import called_as
 from refnet.ops.arguments import as_dtype, checked_axes, converted, dtype_of, shape_of
 from refnet.ops.quantiles import ordered_at
 from refnet.ops.statistics import wide_enough
@@ -21,6 +22,7 @@ def without(op: str, x: TensorLike, instead: float) -> tuple[TensorLike, TensorL
     return ops.where(lost, instead, x), lost
 
 
+@called_as("nansum", "sum")
 def nansum(x: TensorLike, axis: Any = None, keepdims: bool = False) -> Array:
     """The sum of the elements along axes that are not NaN. See `sum`.
 
@@ -39,6 +41,7 @@ def nansum(x: TensorLike, axis: Any = None, keepdims: bool = False) -> Array:
     return ops.sum(without("nansum", x, 0.0)[0], axis, keepdims)
 
 
+@called_as("nanprod", "prod")
 def nanprod(x: TensorLike, axis: Any = None, keepdims: bool = False) -> Array:
     """The product of the elements along axes that are not NaN. See `prod`.
 
@@ -57,6 +60,7 @@ def nanprod(x: TensorLike, axis: Any = None, keepdims: bool = False) -> Array:
     return ops.prod(without("nanprod", x, 1.0)[0], axis, keepdims)
 
 
+@called_as("nancumsum", "cumsum")
 def nancumsum(x: TensorLike, axis: int | None = None, dtype: str | None = None) -> Array:
     """The running sums along an axis, NaN counted as 0. See `cumsum`.
 
@@ -75,6 +79,7 @@ def nancumsum(x: TensorLike, axis: int | None = None, dtype: str | None = None) 
     return ops.cumsum(without("nancumsum", x, 0.0)[0], axis, dtype)
 
 
+@called_as("nancumprod", "cumprod")
 def nancumprod(x: TensorLike, axis: int | None = None, dtype: str | None = None) -> Array:
     """The running products along an axis, NaN counted as 1. See `cumprod`.
 
@@ -93,6 +98,7 @@ def nancumprod(x: TensorLike, axis: int | None = None, dtype: str | None = None)
     return ops.cumprod(without("nancumprod", x, 1.0)[0], axis, dtype)
 
 
+@called_as("nanmax", "max", "all")
 def nanmax(x: TensorLike, axis: Any = None, keepdims: bool = False) -> Array:
     """The largest element along axes that is not NaN. See `max`.
 
@@ -111,6 +117,7 @@ def nanmax(x: TensorLike, axis: Any = None, keepdims: bool = False) -> Array:
     return nan_extremum("nanmax", ops.max, -np.inf, x, axis, keepdims)
 
 
+@called_as("nanmin", "min", "all")
 def nanmin(x: TensorLike, axis: Any = None, keepdims: bool = False) -> Array:
     """The smallest element along axes that is not NaN. See `min`.
 
@@ -137,6 +144,7 @@ def nan_extremum(
     return y if lost is None else ops.where(ops.all(lost, axis, keepdims), float("nan"), y)
 
 
+@called_as("nanargmax", "argmax")
 def nanargmax(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> Array:
     """Where the largest element along an axis stands that is not NaN. See `argmax`.
 
@@ -155,6 +163,7 @@ def nanargmax(x: TensorLike, axis: int | None = None, keepdims: bool = False) ->
     return nan_place("nanargmax", ops.argmax, -np.inf, x, axis, keepdims)
 
 
+@called_as("nanargmin", "argmin")
 def nanargmin(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> Array:
     """Where the smallest element along an axis stands that is not NaN. See `argmin`.
 

@@ -7,7 +7,7 @@ import numpy as np
 from refnet import dtypes, ops
 from refnet.annotations import Array, Number, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, size_of
-from refnet.errors import ArgumentError, ShapeError
+from refnet.errors import ArgumentError, ShapeError, called_as
 from refnet.graph import run_counter, trace
 from refnet.ops.arguments import as_dtype, dtype_of, floating, integer, is_symbolic, shape_of
 from refnet.philox import fraction53, inner_fraction, log_below_one, normal_quantile, random_words
@@ -251,6 +251,7 @@ def exp_below_zero(x: float) -> float:
 SINGLY = 15  # trials that are made one by one
 
 
+@called_as("binomial", "broadcast_to")
 def binomial(
     shape: Any, counts: TensorLike, probabilities: TensorLike, dtype: str | None = None, seed: Any = None
 ) -> TensorLike:

@@ -7,7 +7,7 @@ import numpy as np
 from refnet import dtypes, ops
 from refnet.annotations import Array, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, size_of
-from refnet.errors import ArgumentError, ShapeError
+from refnet.errors import ArgumentError, ShapeError, called_as
 from refnet.graph import Node, Tensor
 from refnet.ops.arguments import as_dtype, converted, dtype_of, flag, integer, is_symbolic, shape_of
 from refnet.ops.indexing import whole_numbers
@@ -238,6 +238,7 @@ segment_max_op = Op(
 # ---- counts
 
 
+@called_as("bincount", "bincount_integers", "one_hot")
 def bincount(x: TensorLike, weights: TensorLike = None, minlength: int = 0, sparse: bool = False) -> TensorLike:
     """How often each whole number occurs; or the sum of the weights it occurs with.
 
@@ -341,7 +342,11 @@ bincount_integers_op = Op(
 
 
 def multi_hot(
-    inputs: TensorLike, num_classes: int, axis: int = -1, dtype: str | None = None, sparse: bool = False
+    inputs: TensorLike,
+    num_classes: int | None = None,
+    axis: int = -1,
+    dtype: str | None = None,
+    sparse: bool = False,
 ) -> TensorLike:
     """A set of labels as one vector, with ones at the labels' places.
 
@@ -349,7 +354,7 @@ def multi_hot(
 
     Args:
         inputs: integers; the second axis, or the only one, holds the set.
-        num_classes: the length of the new axis.
+        num_classes: the length of the new axis; must be given.
         axis: where each label's `one_hot` has its new axis; negative counts from the last.
         dtype: the result's dtype; the default floating dtype if None.
         sparse: must be False; there are no sparse tensors here.
@@ -357,7 +362,7 @@ def multi_hot(
         The shape of `one_hot` without the set's axis.
     Ties: labels outside 0..num_classes-1 count for nothing. Empty: a set without labels gives zeros.
     Raises:
-        DtypeError: labels that are no integers.  ArgumentError: no such axis, negative num_classes, sparse=True.
+        DtypeError: labels that are no integers.  ArgumentError: no such axis, no or negative num_classes, sparse=True.
     Source: Keras 3 `ops.multi_hot`.
 
     >>> multi_hot([[0, 2], [1, 1]], 3)
@@ -366,6 +371,8 @@ def multi_hot(
     """
     if flag("multi_hot", sparse, "sparse"):
         raise ArgumentError("multi_hot: sparse=True is not supported; the result is dense.")
+    if num_classes is None:
+        raise ArgumentError("multi_hot needs num_classes, how many labels there are.")
     x = whole_numbers("multi_hot", inputs, "inputs")
     if not len(shape_of(x)):
         raise ShapeError("multi_hot needs an array of labels; got a single number. See one_hot.")

@@ -7,7 +7,7 @@ import numpy as np
 from refnet import dtypes, ops
 from refnet.annotations import Array, Number, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, size_of
-from refnet.errors import ArgumentError, ShapeError, in_memory
+from refnet.errors import ArgumentError, ShapeError, called_as, in_memory
 from refnet.ops.arguments import (
     as_dtype,
     checked_axis,
@@ -184,6 +184,7 @@ def checked_k(op: str, k: Any) -> int:
     return int(k)
 
 
+@called_as("in_top_k", "take_along_axis")
 def in_top_k(targets: TensorLike, predictions: TensorLike, k: int) -> TensorLike:
     """Whether a class is among the k with the largest scores.
 

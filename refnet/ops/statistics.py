@@ -3,7 +3,7 @@
 from refnet import dtypes, ops
 from refnet.annotations import Array, Tasks, TensorLike
 from refnet.definition import Op
-from refnet.errors import ArgumentError, ShapeError
+from refnet.errors import ArgumentError, ShapeError, called_as
 from refnet.graph import Node
 from refnet.ops.activation import largest
 from refnet.ops.arguments import checked_axes, converted, dtype_of, floating, number, promoted, shape_of
@@ -104,6 +104,7 @@ def std(x: TensorLike, axis: TensorLike = None, keepdims: bool = False) -> Array
     return ops.cast(ops.sqrt(variance(x, axis, keepdims)), dtype)
 
 
+@called_as("moments", "mean")
 def moments(x: TensorLike, axes: TensorLike, keepdims: bool = False, synchronized: bool = False) -> tuple[Array, Array]:
     """The mean and the variance of the elements along axes (see `mean` and `var`).
 

@@ -69,10 +69,10 @@ def conv_transpose(
     )
     x = channels_last(x, data_format)
     channels, shape = shape_of(x)[-1], shape_of(kernel)
-    if len(shape) != rank + 2 or None in shape or 0 in (*shape[:-2], shape[-1]) or shape[-1] != channels:
+    if len(shape) != rank + 2 or None in shape or 0 in shape or shape[-1] != channels:
         raise ShapeError(
-            f"{op} needs a kernel of {rank + 2} known axes (spatial, filters, channels), none but that of the filters "
-            f"empty, with the inputs' {channels} channels on the last; got shape {shape}."
+            f"{op} needs a kernel of {rank + 2} known axes (spatial, filters, channels), none empty, "
+            f"with the inputs' {channels} channels on the last; got shape {shape}."
         )
     spans = [reach(size, step) for size, step in zip(shape[:-2], dilation)]
     y = inputs_gradient_op(

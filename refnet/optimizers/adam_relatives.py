@@ -108,7 +108,7 @@ class Nadam(TwoMeans):
     @cached_property
     def _product(self) -> Variable:
         """The product of the momenta of the steps done."""
-        return Variable(np.float32(1), "float32", trainable=False, name=f"{self.name}/u_product")
+        return Variable(np.float32(1), dtype="float32", trainable=False, name=f"{self.name}/u_product")
 
     def shared(self, rate: TensorLike) -> TensorLike:
         return ops.nadam_rates(rate, ops.add(self.steps_done(), 1), self._product, self.beta_1, self.beta_2)

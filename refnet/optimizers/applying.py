@@ -1,5 +1,6 @@
 """Steps of an optimizer outside of `fit`: at once on arrays, as part of a step or a function that is traced, and on values."""
 
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -26,13 +27,13 @@ class Applied:
         return bool(self._weights)
 
     @property
+    @abstractmethod
     def variables(self) -> list[Variable]:
         """iterations, the learning rate and every slot."""
-        raise NotImplementedError
 
+    @abstractmethod
     def updates(self, weights: Sequence[Variable], gradients: Sequence[Tensor | None]) -> list[Assignment]:
         """The assignments of one step, for a program."""
-        raise NotImplementedError
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
         """One step: inside a training step or a function of `jit` it becomes part of it, with arrays it is made at once.

@@ -10,6 +10,7 @@ from refnet import ops
 from refnet.annotations import Array, TensorLike
 from refnet.errors import ArgumentError
 from refnet.graph import Assignment, Tensor, Variable, assignment
+from refnet.naming import snake_case
 from refnet.ops.arguments import as_dtype
 from refnet.optimizers.applying import Applied
 from refnet.optimizers.options import accumulation_steps, checked_clips, checked_ema, scaled_to, unknown_argument
@@ -71,7 +72,7 @@ class Optimizer(Applied):
     ):
         if more:
             raise unknown_argument(type(self), next(iter(more)), Optimizer)
-        self.name = name or type(self).__name__.lower()
+        self.name = name or snake_case(type(self).__name__)
         learning_rate = learning_rate if lr is None else lr
         decay = 0.0 if decay is None else decay
         if isinstance(decay, (bool, str)) or not hasattr(decay, "__float__") or not float(decay) >= 0:
@@ -84,10 +85,10 @@ class Optimizer(Applied):
         self.use_ema, self.ema_momentum = use_ema, ema_momentum
         self.ema_overwrite_frequency = ema_overwrite_frequency
         self.gradient_accumulation_steps = accumulation_steps(self.name, gradient_accumulation_steps)
-        self._iterations = Variable(0, "int64", trainable=False, name=f"{self.name}/iterations")
+        self._iterations = Variable(0, dtype="int64", trainable=False, name=f"{self.name}/iterations")
         self.schedule: Callable[..., Any] | None = learning_rate if callable(learning_rate) else None
         start = 0.0 if self.schedule else self._checked_rate(learning_rate)
-        self._rate = Variable(np.float32(start), "float32", trainable=False, name=f"{self.name}/learning_rate")
+        self._rate = Variable(np.float32(start), dtype="float32", trainable=False, name=f"{self.name}/learning_rate")
         self._slots: dict[Variable, dict[str, Variable]] = {}
         self._weights: list[Variable] = []
         self._without_decay: tuple[set[Variable], list[str]] = (set(), [])
@@ -196,7 +197,7 @@ class Optimizer(Applied):
             )
             assert start is not None
             label = f"{self.name}/{weight.name}/{name}"
-            slots[name] = Variable(start, weight.dtype, trainable=False, name=label)
+            slots[name] = Variable(start, dtype=weight.dtype, trainable=False, name=label)
         return slots[name]
 
     def saved_variables(self, weights: Sequence[Variable]) -> list[Variable]:
@@ -379,11 +380,13 @@ class Optimizer(Applied):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Optimizer":
-        """A new optimizer from what get_config gave; a schedule may be a config."""
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> "Optimizer":
+        """A new optimizer from what get_config gave; a schedule may be a config, custom_objects has classes of yours by name."""
+        from refnet import registration
         from refnet.saving.serialization import restored
 
-        return cls(**restored(config))
+        with registration.custom_object_scope(custom_objects):
+            return cls(**restored(config))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"

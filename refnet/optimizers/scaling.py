@@ -53,9 +53,9 @@ class LossScaleOptimizer(Optimizer):
         self.inner_optimizer, self.initial_scale = inner_optimizer, initial_scale
         self.dynamic_growth_steps = dynamic_growth_steps
         inner_optimizer.loss_scale_factor = None
-        self.step_counter = Variable(0, "int32", trainable=False, name=f"{self.name}/step_counter")
+        self.step_counter = Variable(0, dtype="int32", trainable=False, name=f"{self.name}/step_counter")
         self.dynamic_scale = Variable(
-            np.float32(initial_scale), "float32", trainable=False, name=f"{self.name}/dynamic_scale"
+            np.float32(initial_scale), dtype="float32", trainable=False, name=f"{self.name}/dynamic_scale"
         )
 
     @property

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import secrets
+import shutil
 import struct
 import zipfile
 import zlib
@@ -55,12 +56,14 @@ def reading(path: Any) -> Iterator[None]:
         ) from error
 
 
-def checked_target(path: Any, overwrite: bool) -> pathlib.Path:
-    """The path a file is about to be written to. Raises FileExistsError if it exists and must not be replaced."""
+def checked_target(path: Any, overwrite: bool, folder: bool = False) -> pathlib.Path:
+    """The path a file, or a folder, is about to be written to. Raises FileExistsError if it exists and must not be replaced."""
     if not isinstance(path, (str, os.PathLike)):
         raise ArgumentError(f"a path is needed for the file, a string or a pathlib.Path; got {path!r}.")
     target = pathlib.Path(path)
-    if target.is_dir():
+    if folder and target.exists() and not (target / "config.json").is_file():
+        raise FileExistsError(f"{target} exists and is no folder of a model: it is not replaced.")
+    if target.is_dir() and not folder:
         raise IsADirectoryError(f"{target} is a folder; give the name of a file, inside of it for example.")
     if target.exists() and not overwrite:
         raise FileExistsError(f"{target} exists already; give overwrite=True to replace it.")
@@ -91,6 +94,38 @@ def write_atomically(path: Any, content: bytes) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def write_folder(path: Any, parts: dict[str, bytes]) -> None:
+    """Puts a folder of files in place whole: the new folder is complete before it takes the name from an older one."""
+    target = pathlib.Path(path)
+    mark = f"{os.getpid()}.{secrets.token_hex(4)}"
+    part, before = target.with_name(f".{target.name}.{mark}.part"), target.with_name(f".{target.name}.{mark}.old")
+    part.mkdir()
+    try:
+        for name, content in parts.items():
+            write_atomically(part / name, content)
+        if target.exists():
+            target.rename(before)
+        part.rename(target)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        if before.exists() and not target.exists():
+            before.rename(target)
+        raise
+    shutil.rmtree(before, ignore_errors=True)
+
+
+def folder_members(path: pathlib.Path) -> dict[str, bytes]:
+    """The parts of a model that was saved as a folder. Raises FileError if one is missing or unreasonably large."""
+    found: dict[str, bytes] = {}
+    for name in ("config.json", "model.weights.h5"):
+        if not (path / name).is_file():
+            raise FileError(f"the folder has no {name}: it is not a model that was saved with zipped=False.")
+        if name.endswith(".json") and (path / name).stat().st_size > LARGEST_JSON:
+            raise FileError(f"{name} has {(path / name).stat().st_size} bytes; a configuration has fewer.")
+        found[name] = (path / name).read_bytes()
+    return found
 
 
 def members(content: bytes) -> dict[str, bytes]:

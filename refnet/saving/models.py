@@ -16,25 +16,30 @@ FORMAT = "3.15.0"  # the Keras whose format this is
 OLD = (".h5", ".hdf5")  # of the first edition's format
 
 
-def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
+def save_model(
+    model: Any, filepath: Any, overwrite: bool = True, zipped: bool | None = None, include_optimizer: bool = True
+) -> None:
     """Writes a model with its weights, what `compile` was told and the optimizer's state. A file is replaced whole or not at all.
 
     Args:
         model: a built Sequential or functional model, or a subclass with get_config.
         filepath: ends in `.keras`, or in `.h5` or `.hdf5` for the first edition's format.
         overwrite: whether a file may be replaced.
+        zipped: False: a folder of that name, with the files that a `.keras` archive holds; its name has another ending.
         include_optimizer: whether an `.h5` file says how the model is compiled; a `.keras` file does.
     Raises:
         ArgumentError: another ending, a model that is not built or cannot be described.  FileExistsError.
     Source: Keras 3 `saving.save_model`.
     """
     suffix = pathlib.Path(filepath).suffix
-    if suffix not in (".keras", *OLD) or str(filepath).endswith(".weights.h5"):
+    if zipped is False and suffix == ".keras":
+        raise ArgumentError(f"{model.name}.save: zipped=False makes a folder, whose name does not end in '.keras'.")
+    if zipped is not False and suffix not in (".keras", *OLD) or str(filepath).endswith(".weights.h5"):
         raise ArgumentError(f"{model.name}.save: a model's file ends in '.keras' or '.h5'; got {str(filepath)!r}.")
     if not model.weights and not model.built:
         raise ArgumentError(f"{model.name} is not built yet: call it once, or build(input_shape), before saving it.")
-    target = files.checked_target(filepath, overwrite)
-    if suffix in OLD:
+    target = files.checked_target(filepath, overwrite, folder=zipped is False)
+    if suffix in OLD and zipped is not False:
         files.write_atomically(target, old.written_model(model, FORMAT, include_optimizer))
         return
     now = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
@@ -43,6 +48,9 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimi
         "config.json": json.dumps(serialized(model)).encode(),
         "model.weights.h5": weights.written(model),
     }
+    if zipped is False:
+        files.write_folder(target, parts)
+        return
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in parts.items():
@@ -58,7 +66,7 @@ def load_model(
     Nothing in the file is run: classes are refnet's, registered, or given here, and everything is checked before it is used.
 
     Args:
-        filepath: ends in `.keras`, `.h5` or `.hdf5`.
+        filepath: ends in `.keras`, `.h5` or `.hdf5`; or a folder that was saved with zipped=False.
         custom_objects: {name: class or function} of yours that the file names.
         compile: whether the model is compiled as it was, with the optimizer's state.
         safe_mode: whether Lambda layers are refused.
@@ -67,19 +75,27 @@ def load_model(
     Source: Keras 3 `saving.load_model`.
     """
     path = pathlib.Path(filepath)
+    if (path / "config.json").is_file():
+        with files.reading(path):
+            return _loaded_parts(files.folder_members(path), custom_objects, compile, safe_mode)
     if path.suffix not in (".keras", *OLD):
         raise ArgumentError(f"load_model reads files that end in '.keras' or '.h5'; got {str(filepath)!r}.")
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}.")
     with files.reading(path):
         content = path.read_bytes()
-        scope = registration.custom_object_scope(custom_objects)
         if path.suffix == ".keras":
-            parts = files.members(content)
-            with weights.Source(parts["model.weights.h5"]) as source, scope:
-                return _loaded(source, files.parsed(parts["config.json"]), compile, safe_mode)
-        with weights.Source(content) as source, scope:
+            return _loaded_parts(files.members(content), custom_objects, compile, safe_mode)
+        with weights.Source(content) as source, registration.custom_object_scope(custom_objects):
             return _loaded_old(source, compile, safe_mode)
+
+
+def _loaded_parts(
+    parts: dict[str, bytes], custom_objects: dict[str, Any] | None, compile: bool, safe_mode: bool
+) -> Any:
+    scope = registration.custom_object_scope(custom_objects)
+    with weights.Source(parts["model.weights.h5"]) as source, scope:
+        return _loaded(source, files.parsed(parts["config.json"]), compile, safe_mode)
 
 
 def _loaded(source: weights.Source, config: dict[str, Any], compile: bool, safe_mode: bool) -> Any:

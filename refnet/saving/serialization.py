@@ -66,7 +66,7 @@ def functions(module: str) -> dict[str, Any]:
 # ---- to configs
 
 
-def serialized(value: Any, keep: bool = False) -> Any:
+def serialized(obj: Any, keep: bool = False) -> Any:
     """A value as a config holds it, made of what JSON can say.
 
     Args:
@@ -75,29 +75,29 @@ def serialized(value: Any, keep: bool = False) -> Any:
     Raises:
         ArgumentError: a lambda or an object that cannot be named in a file.
     """
-    if value is None or isinstance(value, (str, bool, int, float)):
-        return value
-    if isinstance(value, (list, tuple)):
-        return [serialized(v, keep) for v in value]
-    if isinstance(value, dict):
-        value = value if keep else _with_code(value)
-        return {str(key): serialized(v, keep) for key, v in value.items()}
-    if isinstance(value, np.ndarray) and value.ndim:
-        return {"class_name": "__numpy__", "config": {"value": value.tolist(), "dtype": value.dtype.name}}
-    if isinstance(value, (np.ndarray, np.generic)):
-        return value.item()
-    if isinstance(value, slice):
-        parts = {"start": value.start, "stop": value.stop, "step": value.step}
+    if obj is None or isinstance(obj, (str, bool, int, float)):
+        return obj
+    if isinstance(obj, (list, tuple)):
+        return [serialized(v, keep) for v in obj]
+    if isinstance(obj, dict):
+        obj = obj if keep else _with_code(obj)
+        return {str(key): serialized(v, keep) for key, v in obj.items()}
+    if isinstance(obj, np.ndarray) and obj.ndim:
+        return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": obj.dtype.name}}
+    if isinstance(obj, (np.ndarray, np.generic)):
+        return obj.item()
+    if isinstance(obj, slice):
+        parts = {"start": obj.start, "stop": obj.stop, "step": obj.step}
         return {"class_name": "__slice__", "config": serialized(parts)}
-    if value is Ellipsis:
+    if obj is Ellipsis:
         return {"class_name": "__ellipsis__", "config": {}}
-    if isinstance(value, type):
-        return serialized(value(), keep)
-    if hasattr(value, "get_config"):
-        return _object(value, keep)
-    if callable(value) and hasattr(value, "__name__"):
-        return _function(value, keep)
-    raise ArgumentError(f"{value!r} cannot be saved: it has no get_config.")
+    if isinstance(obj, type):
+        return serialized(obj(), keep)
+    if hasattr(obj, "get_config"):
+        return _object(obj, keep)
+    if callable(obj) and hasattr(obj, "__name__"):
+        return _function(obj, keep)
+    raise ArgumentError(f"{obj!r} cannot be saved: it has no get_config.")
 
 
 def _function(function: Any, keep: bool) -> Any:

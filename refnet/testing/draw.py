@@ -4,6 +4,7 @@ Arrays are made by a seeded generator from a drawn seed and style, so a case is 
 """
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ LAYOUTS = ("row-major", "row-major", "reversed", "column-major", "every second")
 SMALL = {"float16": 6e-8, "bfloat16": 9.2e-41, "float32": 1e-45, "float64": 5e-324}
 
 
-class Draw:
+class Draw(ABC):
     """A source of decisions.
 
     Args:
@@ -32,9 +33,9 @@ class Draw:
         self.calm, self.exotic, self.large = calm, exotic, large
         self.arrays = 0  # drawn so far: two arrays of one seed must differ
 
+    @abstractmethod
     def integer(self, low: int, high: int) -> int:
         """A whole number in low..high, both included."""
-        raise NotImplementedError
 
     def choice(self, options: Sequence[T]) -> T:
         return options[self.integer(0, len(options) - 1)]

@@ -14,7 +14,7 @@ import numpy as np
 from refnet import dtypes
 from refnet.annotations import Array
 from refnet.definition import Op
-from refnet.engine import Engine, interpret
+from refnet.engine import Reference, interpret
 from refnet.errors import ShapeError
 from refnet.testing.average_mutants import AVERAGE_MUTANTS
 from refnet.testing.certificates import check
@@ -290,12 +290,13 @@ def broken(mutant: Mutant) -> Op:
         Op.named = named
 
 
-class BrokenEngine(Engine):
+class BrokenEngine(Reference):
     """Computes what a mutant defines, into buffers that still hold something."""
 
     name = "mutant"
 
     def __init__(self, op: Op):
+        super().__init__()
         self.op = op
 
     def compute(self, op: Op, arrays: Sequence[Array], attributes: dict[str, Any]) -> list[Array]:

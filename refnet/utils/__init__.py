@@ -1,5 +1,6 @@
 """Helpers of Keras's `utils`: files, images, sequences, data sets, pictures of models."""
 
+import gc
 import importlib
 from typing import TYPE_CHECKING, Any
 
@@ -112,8 +113,15 @@ def set_random_seed(seed: int) -> None:
     random.set_random_seed(seed)
 
 
-def clear_session() -> None:
-    """Default layer names start again, the learning phase is open, the dtype policy follows floatx."""
+def clear_session(free_memory: bool = True) -> None:
+    """Default layer names start again, the learning phase is open, the dtype policy follows floatx.
+
+    Args:
+        free_memory: whether Python collects what nobody holds any more.
+    Source: Keras 3 `backend.clear_session`.
+    """
     naming.reset_names()
     mixed_precision.set_dtype_policy(None)
     type(trace).learning_phase = None
+    if free_memory:
+        gc.collect()

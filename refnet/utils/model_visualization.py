@@ -126,6 +126,7 @@ def plot_model(
     dpi: int = 200,
     show_layer_activations: bool = False,
     show_trainable: bool = False,
+    splines: str = "ortho",
     **more: Any,
 ) -> Any:
     """A picture of a model in a file. Needs matplotlib alone, no Graphviz.
@@ -137,6 +138,7 @@ def plot_model(
         rankdir: "TB" from top to bottom, "LR" from left to right.
         expand_nested: whether the layers of inner models are shown instead of these.
         dpi: dots per inch.
+        splines: of `model_to_dot`; the picture's lines are straight.
     Returns:
         The matplotlib Figure.
     Raises:
@@ -202,11 +204,13 @@ def model_to_dot(
     subgraph: bool = False,
     show_layer_activations: bool = False,
     show_trainable: bool = False,
+    splines: str = "ortho",
     **more: Any,
 ) -> str:
     """A model as a text in Graphviz's language DOT.
 
     Args:
+        splines: how Graphviz draws lines: "ortho" with right angles, "line", "curved", "spline".
         subgraph: whether the text begins with `subgraph`, to stand inside of another.
         The rest: see `plot_model`.
     Returns:
@@ -216,7 +220,7 @@ def model_to_dot(
     >>> from refnet import Sequential, layers
     >>> print(model_to_dot(Sequential([layers.Input((4,)), layers.Dense(2, name="out")]), show_layer_names=False))
     digraph model {
-      graph [rankdir=TB, dpi=200];
+      graph [rankdir=TB, splines=ortho, dpi=200];
       node [shape=box, style=rounded];
       n0 [label="InputLayer"];
       n1 [label="Dense"];
@@ -228,7 +232,7 @@ def model_to_dot(
     shown = Shown(show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable, expand_nested)
     boxes = boxes_of(model, shown)
     lines = [f"{'subgraph' if subgraph else 'digraph'} model {{"]
-    lines += [f"  graph [rankdir={rankdir}, dpi={dpi}];", "  node [shape=box, style=rounded];"]
+    lines += [f"  graph [rankdir={rankdir}, splines={splines}, dpi={dpi}];", "  node [shape=box, style=rounded];"]
     quoted = [r"\n".join(box.lines).replace('"', r"\"") for box in boxes]
     lines += [f'  n{i} [label="{text}"];' for i, text in enumerate(quoted)]
     lines += [f"  n{source} -> n{i};" for i, box in enumerate(boxes) for source in box.sources]

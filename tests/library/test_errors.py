@@ -400,9 +400,9 @@ def test_arguments_of_layers_models_and_optimizers() -> None:
         optimizers.Adam(beta_1=1.5)
     with pytest.raises(ArgumentError, match=r"adam: beta_2 must be a number, at least 0 and below 1; got 1\."):
         optimizers.Adam(beta_2=1)
-    with pytest.raises(ArgumentError, match=r"rmsprop: rho must be a number, at least 0 and below 1; got 'x'\."):
+    with pytest.raises(ArgumentError, match=r"rm_sprop: rho must be a number, at least 0 and below 1; got 'x'\."):
         optimizers.RMSprop(rho="x")  # type: ignore[arg-type]
-    with pytest.raises(ArgumentError, match=r"rmsprop: epsilon must be a number of at least 0; got -1\."):
+    with pytest.raises(ArgumentError, match=r"rm_sprop: epsilon must be a number of at least 0; got -1\."):
         optimizers.RMSprop(epsilon=-1)
 
 

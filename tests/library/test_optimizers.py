@@ -151,7 +151,7 @@ RULES: list[tuple[str, dict[str, Any], Any]] = [
 
 
 def variables(dtype: str = "float64") -> list[Variable]:
-    return [Variable(MATRIX, dtype, name="dense/kernel"), Variable(VECTOR, dtype, name="dense/bias")]
+    return [Variable(MATRIX, dtype=dtype, name="dense/kernel"), Variable(VECTOR, dtype=dtype, name="dense/bias")]
 
 
 @pytest.mark.parametrize("name, settings, rule", RULES, ids=lambda x: x if isinstance(x, str) else "")

@@ -37,7 +37,7 @@ def moved(before: list[Any], layer: Layer) -> bool:
 
 def function(inputs: list[Any], outputs: list[Any]) -> Any:
     """K.function: inference unless `training`; assigns nothing."""
-    counter = Variable(0, "int64", trainable=False)
+    counter = Variable(0, dtype="int64", trainable=False)
     made: dict[bool, Any] = {}
 
     def call(feeds: list[Any], training: bool = False) -> Any:

@@ -160,14 +160,14 @@ def test_bad_arguments_are_refused():
 def test_in_a_program_a_draw_depends_on_run_and_place():
     x = Tensor((None, 4))
     a, b = random.dropout(x, 0.5, seed=6), random.dropout(x, 0.5, seed=6)
-    counter = Variable(0, "int64", trainable=False)
+    counter = Variable(0, dtype="int64", trainable=False)
     program = reference.prepare(Program([x], [a, b], counter=counter))
     ones = np.ones((5, 4), np.float32)
     (a0, b0), (a1, b1) = program.run([ones]), program.run([ones])
     assert int(counter) == 2
     assert len({v.tobytes() for v in (a0, b0, a1, b1)}) == 4
     np.testing.assert_array_equal(a0, random.dropout(ones, 0.5, seed=6))  # place 0, run 0
-    resumed = reference.prepare(Program([x], [a, b], counter=Variable(1, "int64", trainable=False)))
+    resumed = reference.prepare(Program([x], [a, b], counter=Variable(1, dtype="int64", trainable=False)))
     np.testing.assert_array_equal(resumed.run([ones])[1], b1)
 
 

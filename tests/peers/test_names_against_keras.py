@@ -29,7 +29,7 @@ def names():
     for module in MODULES:
         for n in dir(getattr(keras.ops, module)):
             if n[0] != "_":
-                found[n] = hasattr(ops, n)
+                found[n] = hasattr(ops, n) and hasattr(getattr(ops, module), n)
     return found
 
 

@@ -167,7 +167,7 @@ def test_a_sequential_of_keras_2(tmp_path: pathlib.Path) -> None:
     np.testing.assert_allclose(model.predict(X), 1 / (1 + np.exp(-(np.maximum(X @ a + b, 0) @ c + d))), rtol=1e-5)
     assert float(model.optimizer.learning_rate) == 0.25 and [layer.name for layer in model.layers] == list(held)
     assert "acc" in model.fit(X, np.ones((8, 1)), verbose=0).history
-    with pytest.warns(UserWarning, match="optimizer has 1 variables, which are not those of rmsprop: it starts anew"):
+    with pytest.warns(UserWarning, match="optimizer has 1 variables, which are not those of rm_sprop: it starts anew"):
         models.load_model(tmp_path / "old.h5")
 
 

@@ -16,7 +16,7 @@ def rearrange_usages(draw: Draw) -> Any:
 
 
 X = np.zeros((2, 3))
-refuse("append", X, np.zeros(3), 0, error=ShapeError, words="concatenate")
+refuse("append", X, np.zeros(3), 0, error=ShapeError, words="append needs shapes")
 refuse("hstack", [], error=ArgumentError, words="at least one")
 refuse("array_split", X, 0, error=ArgumentError, words="pieces")
 refuse("vsplit", np.zeros(3), 1, error=ShapeError, words="2 axes")
@@ -32,3 +32,5 @@ refuse("rearrange", X, "(a c) b -> a b c", error=ArgumentError, words="length of
 refuse("rearrange", X, "(a c) b -> a b c", c=4, error=ShapeError, words="length 2")
 refuse("rearrange", X, "a b c -> c b a", error=ShapeError, words="3 axes")
 refuse("unravel_index", [6], (2, 3), error=DataError, words="-6..5")
+refuse("hsplit", np.zeros((2, 3)), 2, error=ShapeError, words="hsplit: axis 1")
+refuse("vstack", [np.zeros((2, 3)), np.zeros((2, 4))], error=ShapeError, words="vstack needs shapes")

@@ -169,3 +169,4 @@ refuse(
     words="separable_conv needs a kernel",
 )
 refuse("conv_transpose", _image, np.zeros((3, 2, 6, 4)), output_padding=-1, error=ArgumentError, words="at least 0")
+refuse("conv_transpose", _image, np.zeros((3, 2, 0, 6)), error=ShapeError, words="none empty")

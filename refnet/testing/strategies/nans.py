@@ -25,3 +25,5 @@ refuse("nanmax", np.zeros((2, 0)), 1, error=ShapeError, words="of nothing")
 refuse("nansum", np.zeros(2), 1, error=ArgumentError, words="axis 1")
 refuse("nanquantile", np.zeros(2), 1.5, error=ArgumentError, words="0..1")
 refuse("percentile", np.zeros(2), 101.0, error=ArgumentError, words="0..100")
+for _name, _words in (("nanmax", "nanmax: axis 2"), ("nansum", "nansum: axis 2"), ("nanargmin", "nanargmin: axis 2")):
+    refuse(_name, np.zeros((2, 3)), 2, error=ArgumentError, words=_words)

@@ -147,7 +147,7 @@ refuse("group_normalization", _x, 0, error=ShapeError, words="divide into equal 
 refuse("group_normalization", _x, 3, axis=0, error=ArgumentError, words="axis 0 holds the samples")
 refuse("group_normalization", _x, 3, _four, error=ShapeError, words="one number of gamma")
 refuse("instance_normalization", _x, None, _four, error=ShapeError, words="one number of beta")
-refuse("rms_normalization", _x, _four, error=ShapeError, words="multiply cannot combine")
+refuse("rms_normalization", _x, _four, error=ShapeError, words="rms_normalization cannot combine")
 refuse("rms_normalization", _x, epsilon=-1.0, error=ArgumentError, words="epsilon")
 refuse("normalize", _x, order=0, error=ArgumentError, words="whole number from 1")
 refuse("normalize", _x, epsilon=0.0, error=ArgumentError, words="above 0")

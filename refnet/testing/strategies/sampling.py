@@ -44,4 +44,4 @@ def share_at_calls(draw: Draw) -> Any:
 
 refuse("random.categorical", np.zeros(3), 2, error=ShapeError, words="batch, classes")
 refuse("random.categorical", np.zeros((1, 3)), -2, error=ArgumentError, words="num_samples")
-refuse("random.binomial", (2,), 5, np.zeros(3), error=ShapeError, words="broadcast")
+refuse("random.binomial", (2,), 5, np.zeros(3), error=ShapeError, words="binomial cannot")
