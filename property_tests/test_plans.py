@@ -65,7 +65,7 @@ class Drawn:
         """A new variable, or one that the program has used already."""
         fitting = [v for v in self.variables if (v.shape, v.dtype) == (shape, dtype)]
         if not fitting or self.random.random() < 0.5:
-            fitting = [Variable(self.numbers(shape), dtype)]
+            fitting = [Variable(self.numbers(shape), dtype=dtype)]
             self.variables += fitting
         return fitting[0]
 
@@ -163,7 +163,7 @@ class Drawn:
                 slope = slope if random.random() < 0.6 else random.choice(like)
                 self.records.append(assignment(variable, ops.sgd_update(variable, slope, rate)))
             else:
-                velocity = Variable(np.zeros(variable.shape), variable.dtype)
+                velocity = Variable(np.zeros(variable.shape), dtype=variable.dtype)
                 self.variables.append(velocity)
                 new = ops.sgd_momentum_update(variable, velocity, slope, rate, 0.5)
                 pair = (velocity, variable) if random.random() < 0.2 else (variable, velocity)
