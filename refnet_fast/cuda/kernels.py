@@ -17,6 +17,7 @@ FAMILIES = (
     "convolution",
     "convolution3d",
     "short_product",
+    "rounded_product",
     "depthwise",
     "recurrent_simple",
     "recurrent_lstm",
@@ -51,13 +52,14 @@ class Step:
         self.name = function.__name__
         self.block = block if callable(block) else lambda call: block
 
-    def text(self, call):
+    def text(self, call, epilogue=None):
         """The function's text as a module of its own that defines `kernel`, made to measure for a call."""
-        return text_of(self.function, self.constants(call))
+        finish = {} if epilogue is None else {"finish": epilogue.text}
+        return text_of(self.function, {**self.constants(call), "FINISH": bool(finish), **finish})
 
-    def launch(self, call, arguments):
+    def launch(self, call, arguments, epilogue=None):
         shape = tuple(self.grid(call)), tuple(self.block(call))
-        made = derive.Launch(self.text(call), [*arguments, *self.more], shape=shape, contract=True)
+        made = derive.Launch(self.text(call, epilogue), [*arguments, *self.more], shape=shape, contract=True)
         made.step = self.name
         return made
 
@@ -70,27 +72,36 @@ class Kernel:
         when: `when(call) -> bool`, the condition under which it may serve.
         arguments: `arguments(call, inputs, outputs)`, a list of what the steps are given; default: the form's.
         rooms: `rooms(call)`, [(shape, dtype)] of scratch arrays, which come after the other arguments.
+    Attributes:
+        finishes: whether it can compute an Epilogue; what that works with is then the last argument.
     """
+
+    finishes = False
 
     def __init__(self, step, when, arguments, rooms):
         self.steps, self.when, self.arguments, self.rooms = [step], when, arguments, rooms
         self.name = step.function.__name__
 
-    def launches(self, call, inputs, outputs, room):
+    def launches(self, call, inputs, outputs, room, epilogue=None):
         """The Launches of the steps for a call.
 
         Args:
             room: `room(shape, dtype)`, a Placed of scratch memory on the device.
+            epilogue: an Epilogue, for a kernel that `finishes`.
         """
         if self.arguments is None:
             arguments = [*inputs, *call.form.attributes, *outputs]
         else:
             arguments = self.arguments(call, inputs, outputs)
         arguments += [room(shape, dtype) for shape, dtype in self.rooms(call)]
-        return [step.launch(call, arguments) for step in self.steps if step.needed(call)]
+        if not self.finishes:
+            return [step.launch(call, arguments) for step in self.steps if step.needed(call)]
+        arguments.append((0,) if epilogue is None else epilogue.arguments)
+        return [step.launch(call, arguments, epilogue) for step in self.steps if step.needed(call)]
 
 
 tuned: dict[str, list] = {}
+rounding: dict[str, list] = {}  # kernels that round what they read, for an engine that says so
 
 
 def kernel(
@@ -130,7 +141,12 @@ def load():
         importlib.import_module(f"refnet_fast.cuda.{family}")
 
 
-def find(call):
-    """The kernel that serves a call, or None."""
+def find(call, rounds=False):
+    """The kernel that serves a call, or None.
+
+    Args:
+        rounds: whether it may be one that rounds what it reads.
+    """
     load()
-    return next((k for k in tuned.get(call.op.name, ()) if k.when(call)), None)
+    found = [*(rounding.get(call.op.name, ()) if rounds else ()), *tuned.get(call.op.name, ())]
+    return next((k for k in found if k.when(call)), None)
