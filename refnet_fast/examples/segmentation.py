@@ -61,7 +61,7 @@ def main(job: Job) -> None:
     job.say(f"training on {count} scenes")
     model = build_model(width)
     history = model.fit(
-        x_train, y_train, epochs=job.epochs(15, 7), batch_size=job.pick(16, 8), validation_data=(x_test, y_test)
+        x_train, y_train, epochs=job.epochs(15, 9), batch_size=job.pick(16, 8), validation_data=(x_test, y_test)
     )
     found = model.predict(x_test, batch_size=20).argmax(-1)
     job.result("pixels right", np.mean(found == y_test))
