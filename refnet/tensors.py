@@ -72,6 +72,11 @@ class Tensor:
             "Use ops.where, ops.cond or a layer's `training` argument."
         )
 
+    @property
+    def _keras_mask(self) -> "Tensor | None":
+        """The mask, under the name that Keras gives it."""
+        return self.mask
+
     def numpy(self) -> Array:
         """The value as an array, where it has one."""
         return self.__array__()
@@ -85,9 +90,22 @@ class Tensor:
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         if self.known is not None:
             return handed_out(self.known, dtype, copy)
+        if self._of_variables():
+            from refnet.metrics.base import evaluated
+
+            return handed_out(np.asarray(evaluated(self)), dtype, copy)
         raise DtypeError(
             f"a symbolic tensor (shape {self.shape}) has no values yet. Call a model's predict, or K.function, to compute it."
         )
+
+    def _of_variables(self) -> bool:
+        """Whether the tensor was computed from variables and constants alone, outside of any call: then it has a value."""
+        from refnet.graph import sorted_nodes
+
+        if self.node is None or trace.call is not None or trace.collecting:
+            return False
+        read = [x for node in sorted_nodes([self]) for x in node.inputs if x.node is None]
+        return all(isinstance(x, (Variable, Constant)) for x in read)
 
     def __dlpack__(self, *, copy: bool | None = None, **more: Any) -> Any:
         """The value, where it has one, for `from_dlpack` of another package: a copy, unless copy=False.
@@ -260,6 +278,11 @@ class Variable(Tensor):
     @dtype.setter
     def dtype(self, name: str) -> None:
         self.stored_dtype = name
+
+    @property
+    def path(self) -> str:
+        """The layer's name and the variable's, which its name has too."""
+        return self.name
 
     @property
     def value(self) -> Array:
