@@ -9,6 +9,7 @@ import ctypes
 import importlib
 import importlib.util
 import json
+import re
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +19,8 @@ from numba import njit
 
 from refnet import dtypes
 from refnet.engine import Reference, get_engine, interpret, spec_of
-from refnet.testing import check
+from refnet.testing import check, hold
+from refnet.testing.certificates import named
 from refnet.testing.draw import Seeded
 from refnet.testing.evaluate import specs_of
 from refnet.testing.strategies import case, load
@@ -84,6 +86,13 @@ CPU_MUTANTS = [
     KernelMutant("layers of dy all met by the first of the kernel", "cpu", "convolution3d", "conv3d_inputs_gradient", "conv3d_inputs_gradient_rows", "strips, at, k[o], to", "strips, at, k[0], to"),
     KernelMutant("nothing behind what is spread", "cpu", "slicing", "spread", "spread_rows", "range(end, y.shape[1])", "range(end, y.shape[1] - 1)"),
     KernelMutant("a candidate that is not reset", "cpu", "recurrent_gru", "gru", "gru_rows_of_any", "multiply_rows(z[units : 2 * units], inner, z[2 * units :])", "copy_row(inner, z[2 * units :])"),
+]  # fmt: skip
+# Files whose functions serve programs, not calls of their own: x is given as lists, see refnet_fast/cpu/index_lists.py.
+CPU_MUTANTS += [
+    KernelMutant("samples as they are stored", "cpu", "index_lists", "matmul", "listed_product", "sample = order[first + i] if order.size else first + i", "sample = first + i"),
+    KernelMutant("0 times infinity left out", "cpu", "index_lists", "matmul", "odd_product", "column[k] if one else column.dtype.type(0) * column[k]", "column[k] if one else 0"),
+    KernelMutant("the last row of a share without its ones", "cpu", "index_lists", "matmul", "listed_gradient", "list_[at] < hi", "list_[at] < hi - 1"),
+    KernelMutant("sums made apart and forgotten", "cpu", "index_lists", "matmul", "listed_gradient", "range(hi - lo if block > 0 else 0)", "range(0)"),
 ]  # fmt: skip
 
 CUDA_MUTANTS = [
@@ -199,7 +208,8 @@ def call_strip(*arguments):
 def plain(file, text):
     """What a file of kernels defines, run without Numba."""
     scope = {"__name__": f"refnet_fast.cpu.{file}"}
-    exec(compile(text.replace("from numba import njit\n", UNCOMPILED), file, "exec"), scope)
+    text = re.sub("from numba import (carray, )?njit\n", UNCOMPILED, text)
+    exec(compile(text, file, "exec"), scope)
     return scope
 
 
@@ -236,6 +246,8 @@ def python_kernel(mutant, text):
 def cpu_rejection(mutant, text, examples=150):
     """What the certificate says against a kernel; None if it keeps within. Raises LookupError if it never served."""
     load()
+    if mutant.file == "index_lists":
+        return listed_rejection(text)
     engine = PythonKernel(mutant.op, python_kernel(mutant, text))
     for number in range(examples):
         drawn = case(mutant.op, Seeded(("kernel", mutant.op, number)))
@@ -247,6 +259,38 @@ def cpu_rejection(mutant, text, examples=150):
             break
     if not engine.served:
         raise LookupError(f"{mutant.kernel} served none of {examples} calls")
+    return None
+
+
+def listed_rejection(text):
+    """The same for products with index lists: the second of three batches, in an order of its own, in shares of 7 rows."""
+    scope, random, matmul, cpu = (
+        plain("index_lists", text),
+        np.random.default_rng(1),
+        named("matmul"),
+        get_engine("cpu"),
+    )
+    scope |= {name: f for name, f in plain("rows", source("cpu", "rows").read_text()).items() if name in scope}
+    scope |= {"batch_of": lambda lists: lists, "CHAIN": 2}  # several sums are made apart
+    x = (random.random((12, 20)) < 0.2).astype("float32")
+    starts, places = np.zeros(13, "int64"), np.zeros(x.size, "int32")
+    assert scope["scan"](x, starts, places) == x.sum()
+    order = random.permutation(12)
+    rows, lists = x[order[4:8]], (starts, places, order, 4)
+    w, dy = (random.standard_normal((size, 3)).astype("float32") for size in (20, 4))
+    w[3, 1], dy[2, 1] = np.inf, -np.inf
+    y, dw, rest = np.zeros((4, 3), "float32"), np.zeros((20, 3), "float32"), np.zeros(3, "float32")
+    with np.errstate(all="ignore"):
+        scope["zero_products"](w, rest, 0, 1)
+        for lo in range(0, 4, 2):
+            scope["listed_product"](lists, w, rest, y, lo, lo + 2)
+        for lo in range(0, 20, 7):
+            scope["listed_gradient"](lists, dy, dw, lo, min(lo + 7, 20))
+    try:
+        hold(matmul, cpu, [rows, w], {"transpose1": False, "transpose2": False}, [y])
+        hold(matmul, cpu, [rows, dy], {"transpose1": True, "transpose2": False}, [dw])
+    except AssertionError as error:
+        return str(error)
     return None
 
 

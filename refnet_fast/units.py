@@ -70,7 +70,7 @@ def _joinable(plan, instruction, units, ancestors, home, sources):
     """The number of a unit that an elementwise instruction may join, or None."""
     for x in instruction.inputs:
         place = home.get(plan.base(x))
-        if place is None or x is not plan.base(x) or not units[place].fused:
+        if place is None or not units[place].fused:
             continue
         unit = units[place]
         same = unit.shape == instruction.outputs[0].shape and len(unit.nodes) < 24

@@ -206,6 +206,10 @@ class Values(dict[str, list[Any]]):
             raise KeyError(key)
         return self[found]
 
+    def get(self, key: str, default: Any = None) -> Any:
+        found = named(key, self)
+        return default if found is None else self[found]
+
 
 class History(Callback):
     """What fit returns.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refnet.callbacks.base import Callback
+from refnet.callbacks.base import Callback, Values
 from refnet.callbacks.watching import Watch
 from refnet.errors import ArgumentError
 from refnet.saving import files
@@ -26,7 +26,8 @@ class ModelCheckpoint(Callback):
     """Saves the model, or its weights, after epochs or batches. A file is replaced whole or not at all.
 
     Args:
-        filepath: ends in `.keras` or `.h5`, or `.weights.h5` with save_weights_only; may have fields such as {epoch:02d} and {val_loss:.2f}.
+        filepath: ends in what `save` takes, or `save_weights` with save_weights_only; may have fields such as {epoch:02d} and
+            {val_loss:.2f}.
         monitor: the value of the logs that save_best_only looks at.
         verbose: 1 prints a line for each file.
         save_best_only: whether only a better model is saved.
@@ -48,10 +49,10 @@ class ModelCheckpoint(Callback):
         save_freq: Any = "epoch",
         initial_value_threshold: float | None = None,
     ):
-        self.filepath, endings = str(filepath), (".weights.h5",) if save_weights_only else (".keras", ".h5")
-        if not self.filepath.endswith(endings):
-            word, known = "weights" if save_weights_only else "a whole model", " or ".join(map(repr, endings))
-            raise ArgumentError(f"ModelCheckpoint: the file of {word} ends in {known}; got {self.filepath!r}.")
+        self.filepath, old = str(filepath), (".h5", ".hdf5")
+        if not self.filepath.endswith(old if save_weights_only else (".keras", *old)):
+            said = "weights ends in '.weights.h5'" if save_weights_only else "a whole model ends in '.keras' or '.h5'"
+            raise ArgumentError(f"ModelCheckpoint: the file of {said}; got {self.filepath!r}.")
         self.verbose, self.save_best_only, self.save_weights_only = verbose, save_best_only, save_weights_only
         self.frequency = _frequency("ModelCheckpoint", save_freq)
         self.watch = Watch("ModelCheckpoint", monitor, mode, best=initial_value_threshold)
@@ -85,7 +86,8 @@ class ModelCheckpoint(Callback):
                     print(f"Epoch {self.epoch + 1}: {self.watch.monitor} did not get better than {before}")
                 return
         try:
-            path = pathlib.Path(self.filepath.format(epoch=self.epoch + 1, **fields, **logs))
+            known: dict[str, Any] = {**logs, **fields, "epoch": self.epoch + 1}
+            path = pathlib.Path(self.filepath.format_map(Values(known)))
         except KeyError as error:
             raise ArgumentError(
                 f"ModelCheckpoint: the name {self.filepath!r} asks for {error}; there are epoch, "

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from refnet.engine import current_engine
+from refnet.errors import ArgumentError
 from refnet.structure import packed
 
 
@@ -35,6 +36,8 @@ class ModelFunction:
     def _checked(self, arrays: list[Any]) -> Any:
         """A call that is looked at closely; what has nothing to be converted is quick from the next time on."""
         model = self.model
+        if not arrays:
+            raise ArgumentError(f"function: {model.name} needs an array for each of its inputs; got none.")
         parts = model._checked("function", arrays[0] if len(arrays) == 1 else arrays)
         with model._preparing():
             batches = model._fed("function", parts[0])

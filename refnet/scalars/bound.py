@@ -363,7 +363,8 @@ def compared(a: Bound, b: Bound, strict: bool) -> bool:
     by_value = bool(a.value < b.value if strict else a.value <= b.value)
     a_free, b_free = a.free or a.overflows, b.free or b.overflows
     if not (a_free or b_free):
-        if (a.exact and b.exact) or mp.isnan(a.value) or mp.isnan(b.value):
+        # A loop that starts from its first element meets it again: one number, whatever its rounding was.
+        if a is b or (a.exact and b.exact) or mp.isnan(a.value) or mp.isnan(b.value):
             return by_value
         (a_low, a_high), (b_low, b_high) = a.interval, b.interval
         if a_high < b_low or (not strict and a_high <= b_low):

@@ -138,6 +138,8 @@ def stored(x: Bound, dtype: str) -> Limits:
     if x.exact and fits(x.value, storage) and not free:
         return Limits(x.value, x.value, x.value, False)
     low, high = x.interval
+    if low == high == 0 and not free:  # a sum of zeros has no rounding, however many there are
+        return Limits(x.value, x.value, x.value, False)
     own = storage.u * abs(x.value) + max(storage.eta, computing.smallest)
     narrow = storage.u > computing.u
 

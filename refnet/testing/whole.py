@@ -13,7 +13,7 @@ import numpy as np
 
 from refnet import dtypes
 from refnet.annotations import Array
-from refnet.engine import Engine, get_engine
+from refnet.engine import Engine, current_engine, get_engine, use_engine
 from refnet.program import Program, specialize
 from refnet.scalars.bound import Bound
 from refnet.scalars.choices import every_choice
@@ -48,6 +48,21 @@ def hold_program(program: Program, feeds: Sequence[Array], engine: Engine | str)
             raise AssertionError(f"the program on {engine.name}: {verdict.refusal}")
         worst = max(worst, verdict.worst)
     return worst
+
+
+def hold_step(model: Any, x: Any, y: Any = None, engine: Engine | str | None = None) -> float:
+    """Trains a compiled model on one batch, and holds loss, weights and all that the step keeps to what it may answer from where
+    the model stood; without `y` it predicts the batch. See `hold_program`.
+
+    Args:
+        x, y: a batch, as for `train_on_batch`.
+        engine: the current one if None.
+    """
+    with use_engine(engine or current_engine()):
+        checked = model._checked("hold_step", x, y)
+        batches = model._fed("hold_step", *checked) if y is not None else model._fed("hold_step", checked[0])
+        program = model._executable("predict" if y is None else "train", batches).program
+        return hold_program(program, batches.arrays, current_engine())
 
 
 def limits(program: Program, feeds: Sequence[Array], engine: Engine) -> list[Array]:

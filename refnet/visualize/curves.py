@@ -46,7 +46,7 @@ def training_curves(
     for axis, name in zip(grid.flat, wanted):
         _draw_metric(plain(axis), trainings, name, smooth)
         if name in (baseline or {}):
-            axis.axhline((baseline or {})[name], color=GREEN, linestyle="--", label="baseline")
+            axis.axhline((baseline or {})[name], color="black", linestyle="--", label="baseline")
         axis.set_xlabel("epoch")
         axis.set_title(name, loc="left", fontsize=11)
         axis.xaxis.set_major_locator(matplotlib("ticker").MaxNLocator(integer=True))

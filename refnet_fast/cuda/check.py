@@ -6,7 +6,7 @@ It writes the file anew after each part, so that what was found is kept whatever
     bandwidth       kernels bound by memory, beside a copy of as many bytes; some elements of each certified
     products        float32 and bfloat16 products beside cuBLAS through PyTorch, where it is installed
     cublas          the same products by the engine `cuda-cublas`, certified and timed, where nvmath-python is installed
-    training        20 steps on cpu and on the device from the same seed: the losses, and what stops the host
+    training        small steps certified; 20 on cpu and on the device from the same seed: the losses, and what stops the host
     properties      pytest property_tests --engine cuda, for as long as there is time
     workloads       python -m refnet_fast.bench --engine cuda, likewise
 
@@ -36,6 +36,7 @@ from refnet.engine import use_engine
 from refnet.errors import EngineError
 from refnet.testing import hold
 from refnet.testing.evaluate import specs_of
+from refnet.testing.whole import hold_step
 from refnet_fast.cuda import calls, target
 from refnet_fast.cuda.engine import CudaEngine
 from refnet_fast.engine import single
@@ -173,8 +174,19 @@ class Checking:
 
     # ---- training
 
+    def held_steps(self):
+        """The worst error / bound of three small steps, each from where the one before left the model; or what is wrong."""
+        with use_engine(self.engine):
+            refnet_fast.utils.set_random_seed(4)
+            model, x, y = network(8, 3)
+            try:
+                return max(float(hold_step(model, x[k], y[k])) for k in range(3))
+            except AssertionError as error:
+                self.rejected.append(f"training: {error}")
+                return str(error)
+
     def training(self):
-        """The losses of 20 steps on both engines; how often the host stopped for the device in the last epoch."""
+        """Certified steps; the losses of 20 on both engines; how often the host stopped for the device in the last epoch."""
         from refnet_fast.cuda import device, epoch
 
         steps, told = 3 if self.tiny else 20, {}
@@ -184,6 +196,7 @@ class Checking:
                 model, x, y = network(8 if self.tiny else 128, steps)
                 losses = [float(model.train_on_batch(x[k], y[k])) for k in range(steps)]
                 told["cpu" if engine == "cpu" else "device"] = losses
+        told["worst error / bound, 3 steps of 8 samples"] = self.held_steps()
         x, y = np.concatenate(x), np.concatenate(y)
         with use_engine(self.engine):
             model.fit(x, y, batch_size=len(x) // steps, epochs=2, verbose=0)

@@ -20,6 +20,7 @@ from refnet_fast.cuda.tile import (
     multiply_add,
     put,
     put_one,
+    read,
     wait,
 )
 
@@ -30,7 +31,7 @@ SHORTEST = 64  # terms of a part of a sum that is cut
 MOST = 2**31  # rows, columns, terms, coordinates: they are divided as words
 
 
-def product(a, b, y, sizes, leads, steps, rows_of, terms_of, image, given, partial):
+def product(a, b, y, sizes, leads, steps, rows_of, terms_of, image, given, partial, more):
     """ROWS x COLUMNS elements of y a block, 4 * DOWN x 4 * ACROSS of them a thread, in registers.
 
     DEPTH columns of a and rows of b at a time go through shared memory, copied while the ones before are multiplied. A thread
@@ -46,6 +47,7 @@ def product(a, b, y, sizes, leads, steps, rows_of, terms_of, image, given, parti
         image: extents that rows and terms count in, extents of a, strides of coordinates.
         given: the attributes of the definition.
         partial: parts of y before they are added.
+        more: what `finish`, the epilogue, works with, if there is one: see `cuda/epilogue.py`.
     """
     left = cuda.shared.array(LEFT_ROOM, REAL, alignment=16)
     right = cuda.shared.array(RIGHT_ROOM, REAL, alignment=16)
@@ -76,9 +78,9 @@ def product(a, b, y, sizes, leads, steps, rows_of, terms_of, image, given, parti
             for k in range(DEPTH):
                 column, line = at + k * LEFT_PITCH, beside + k * RIGHT_PITCH
                 multiply_add(total, left, column, LEFT_APART, right, line, RIGHT_APART, DOWN, ACROSS)
-    store(y, partial, total, top + 4 * down, start + 4 * across, rows, columns, lead * leads[2], steps, part)
+    store(y, partial, more, total, top + 4 * down, start + 4 * across, rows, columns, lead * leads[2], steps, part)
     if AGAIN_HERE and not finite(total, EACH):
-        again(a, b, y, given, top + 4 * down, start + 4 * across, rows, columns, lead * leads[2], steps)
+        again(a, b, y, given, more, top + 4 * down, start + 4 * across, rows, columns, lead * leads[2], steps)
 
 
 @inlined
@@ -120,7 +122,7 @@ def copy_right(right, b, term, ahead, thread, start, columns, steps):
 
 
 @inlined
-def store(y, partial, total, top, start, rows, columns, lead, steps, part):
+def store(y, partial, more, total, top, start, rows, columns, lead, steps, part):
     """A thread's sums to y, or to its part of them, four neighbours at a time; `lead` is where the product begins."""
     for p in unrolled(LINES):
         for q in unrolled(ACROSS):
@@ -129,22 +131,28 @@ def store(y, partial, total, top, start, rows, columns, lead, steps, part):
                 at = lead + i * steps[0] + j
                 if CUT:
                     put(partial, part * y.size + at, min(4, columns - j), total, p * 4 * ACROSS + 4 * q, 4)
+                elif FINISH:
+                    for r in unrolled(4):
+                        if j + r < columns:
+                            finish(at + r, total[p * 4 * ACROSS + 4 * q + r], y, more)
                 else:
                     put(y, at, min(4, columns - j), total, p * 4 * ACROSS + 4 * q, 4)
 
 
 @inlined
-def again(a, b, y, given, top, start, rows, columns, lead, steps):
+def again(a, b, y, given, more, top, start, rows, columns, lead, steps):
     """A thread's elements of y once more, by the definition."""
     for p in range(LINES):
         for q in range(4 * ACROSS):
             i, j = top + p // 4 * LEFT_APART + p % 4, start + q // 4 * RIGHT_APART + q % 4
             if i < rows and j < columns:
-                task = index_of(lead + i * steps[0] + j, y.shape)
-                definition((task,), a, b, given[0], given[1], given[2], y)
+                at = lead + i * steps[0] + j
+                definition((index_of(at, y.shape),), a, b, given[0], given[1], given[2], y)
+                if FINISH:
+                    finish(at, read(y, at), y, more)
 
 
-def sum_of_parts(a, b, y, sizes, leads, steps, rows_of, terms_of, image, given, partial):
+def sum_of_parts(a, b, y, sizes, leads, steps, rows_of, terms_of, image, given, partial, more):
     """One element of y a thread: the parts of its sum, always in the same order."""
     at = cuda.grid(1)
     if at < y.size:
@@ -154,6 +162,8 @@ def sum_of_parts(a, b, y, sizes, leads, steps, rows_of, terms_of, image, given, 
         put_one(y, at, total)
         if AGAIN and total - total != 0:
             definition((index_of(at, y.shape),), a, b, given[0], given[1], given[2], y)
+        if FINISH:
+            finish(at, read(y, at), y, more)
 
 
 def index3(at, shape):
@@ -290,6 +300,7 @@ def declare(op_name, name, product_of, when, function=product):
         lambda call, inputs, outputs: product_of(call).arguments(inputs, outputs),
         rooms,
     )
+    made.finishes = True
     threads = 4 if simulated() else 256
     summing = Step(
         sum_of_parts,

@@ -51,13 +51,14 @@ class Step:
         self.name = function.__name__
         self.block = block if callable(block) else lambda call: block
 
-    def text(self, call):
+    def text(self, call, epilogue=None):
         """The function's text as a module of its own that defines `kernel`, made to measure for a call."""
-        return text_of(self.function, self.constants(call))
+        finish = {} if epilogue is None else {"finish": epilogue.text}
+        return text_of(self.function, {**self.constants(call), "FINISH": bool(finish), **finish})
 
-    def launch(self, call, arguments):
+    def launch(self, call, arguments, epilogue=None):
         shape = tuple(self.grid(call)), tuple(self.block(call))
-        made = derive.Launch(self.text(call), [*arguments, *self.more], shape=shape, contract=True)
+        made = derive.Launch(self.text(call, epilogue), [*arguments, *self.more], shape=shape, contract=True)
         made.step = self.name
         return made
 
@@ -70,24 +71,32 @@ class Kernel:
         when: `when(call) -> bool`, the condition under which it may serve.
         arguments: `arguments(call, inputs, outputs)`, a list of what the steps are given; default: the form's.
         rooms: `rooms(call)`, [(shape, dtype)] of scratch arrays, which come after the other arguments.
+    Attributes:
+        finishes: whether it can compute an Epilogue; what that works with is then the last argument.
     """
+
+    finishes = False
 
     def __init__(self, step, when, arguments, rooms):
         self.steps, self.when, self.arguments, self.rooms = [step], when, arguments, rooms
         self.name = step.function.__name__
 
-    def launches(self, call, inputs, outputs, room):
+    def launches(self, call, inputs, outputs, room, epilogue=None):
         """The Launches of the steps for a call.
 
         Args:
             room: `room(shape, dtype)`, a Placed of scratch memory on the device.
+            epilogue: an Epilogue, for a kernel that `finishes`.
         """
         if self.arguments is None:
             arguments = [*inputs, *call.form.attributes, *outputs]
         else:
             arguments = self.arguments(call, inputs, outputs)
         arguments += [room(shape, dtype) for shape, dtype in self.rooms(call)]
-        return [step.launch(call, arguments) for step in self.steps if step.needed(call)]
+        if not self.finishes:
+            return [step.launch(call, arguments) for step in self.steps if step.needed(call)]
+        arguments.append((0,) if epilogue is None else epilogue.arguments)
+        return [step.launch(call, arguments, epilogue) for step in self.steps if step.needed(call)]
 
 
 tuned: dict[str, list] = {}

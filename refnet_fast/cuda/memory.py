@@ -31,11 +31,12 @@ class DeviceMemory(Rooms, Memory):
 
     Args:
         residence: where the variables lie.
+        groups: the plan's units in lists that run as one.
     """
 
-    def __init__(self, plan, residence):
+    def __init__(self, plan, residence, groups):
         self.residence = residence
-        Memory.__init__(self, plan, [[unit] for unit in plan.units])
+        Memory.__init__(self, plan, groups)
 
     def allocate(self, size):
         return self.room_for(size)

@@ -11,14 +11,13 @@ from refnet.definition import size_of
 from refnet.errors import OutOfMemoryError
 from refnet.graph import Variable
 from refnet.program import place_of
-from refnet_fast.cuda import derive, epoch, kernels, services
+from refnet_fast.cuda import derive, epilogue, epoch, kernels, services
 from refnet_fast.cuda.device import download, in_words, upload
 from refnet_fast.cuda.feeding import feed
 from refnet_fast.cuda.memory import DeviceMemory
 from refnet_fast.cuda.replay import Replay
 from refnet_fast.derive import Placed
 from refnet_fast.fuse import Operand, unit_shape
-from refnet_fast.kernels import KernelCall
 from refnet_fast.memory import bytes_of, merged_size
 from refnet_fast.plan import Plan
 
@@ -38,7 +37,9 @@ class CudaRunning:
         self.plan = Plan(concrete, tuned=True, on_device=True)
         self.checks = self.plan.checked()
         try:
-            self.memory = DeviceMemory(self.plan, residence)
+            self.groups = epilogue.groups(self.plan, library)
+            self.plan.units = [unit for group in self.groups for unit in group]
+            self.memory = DeviceMemory(self.plan, residence, self.groups)
             self.flag = services.new_words(self.memory, [derive.CLEAR])
             self.guard = self.flag if self.checks else None
             self.launches = self._launches()
@@ -116,7 +117,8 @@ class CudaRunning:
     def _launches(self):
         """Units that compute, checks, units that commit in place, copies: what commits does so only if no check was violated."""
         units = self.plan.units
-        launches = [launch for unit in units[: self.plan.computing] for launch in self._unit(unit, None)]
+        computing = self.groups[: len(self.groups) - len(units) + self.plan.computing]
+        launches = [launch for group in computing for launch in self._group(group)]
         for number, (instruction, position, low, high) in enumerate(self.checks):
             launches.append(
                 services.check_range(self._flat(instruction.inputs[position]), low, high, number, self.flag)
@@ -131,6 +133,18 @@ class CudaRunning:
                 source = services.flat(room, source.size, source.dtype)
             late.append(services.copy(source, self.residence.home(variable), self.guard))
         return launches + early + late
+
+    def _group(self, group):
+        """The launches of a unit that computes, or of a product and the unit that it finishes."""
+        if len(group) == 1:
+            return self._unit(group[0], None)
+        product, unit = group
+        (node,), others = product.nodes, [u for u in self.plan.units if u is not unit]
+        finish = epilogue.epilogue_of(self.plan, unit, node, others, self.memory.address)
+        launches = self._single(node, finish)
+        for launch in launches:
+            launch.what = " ".join(n.op.name for n in (node, *unit.nodes))
+        return launches
 
     def _unit(self, unit, guard):
         if unit.merged:
@@ -147,21 +161,21 @@ class CudaRunning:
             launch.what = " ".join(node.op.name for node in unit.nodes)
         return launches
 
-    def _single(self, node):
-        form = node.op.form(*node.inputs, **node.attributes)
-        call = KernelCall(node.op, form, node.inputs, node.outputs, node.attributes)
+    def _single(self, node, finish=None):
+        call = epilogue.call_of(node)
+        form = call.form
         unread = self.memory.start  # what is read for its shape alone has no place
         inputs = [
             Placed(unread if i in node.op.shape_only else self.memory.address(x), view, x.dtype)
             for i, (x, view) in enumerate(zip(node.inputs, form.inputs))
         ]
         outputs = [Placed(self.memory.address(y), view, y.dtype) for y, view in zip(node.outputs, form.outputs)]
-        product = self.library and self.library.launch(call, inputs, outputs)
+        product = self.library and not finish and self.library.launch(call, inputs, outputs)
         if product:
             return [product]
         chosen = kernels.find(call)
         if chosen is not None:
-            return chosen.launches(call, inputs, outputs, functools.partial(services.room, self.memory))
+            return chosen.launches(call, inputs, outputs, functools.partial(services.room, self.memory), finish)
         return [derive.derive(node.op, form, inputs, outputs, services.scratch(self.memory, form))]
 
     def _flat(self, x):

@@ -11,14 +11,14 @@ from refnet_fast.cuda.convolution3d import VOLUMES
 from refnet_fast.cuda.matrix_units import copy_run, load_matrices, multiply_add_matrices
 from refnet_fast.cuda.target import capable, simulated
 from refnet_fast.cuda.text import inlined, unrolled
-from refnet_fast.cuda.tile import NOWHERE, clear, commit, element, fill, finite, put, wait
+from refnet_fast.cuda.tile import NOWHERE, clear, commit, element, fill, finite, put, read, wait
 
 # ruff: noqa: F821 (a kernel's constants are filled in by `text_of`)
 
 RUN = 8  # 16-bit floats that are copied at a time
 
 
-def short_product(a, b, y, sizes, leads, steps, rows_of, terms_of, image, given, partial):
+def short_product(a, b, y, sizes, leads, steps, rows_of, terms_of, image, given, partial, more):
     """ROWS x COLUMNS elements of y a block, 16 * DOWN x 8 * ACROSS of them a warp, its threads' parts in registers.
 
     The stages are those of `contraction.product`, whose arguments it takes. Runs of eight neighbours go to shared memory as they lie;
@@ -58,9 +58,9 @@ def short_product(a, b, y, sizes, leads, steps, rows_of, terms_of, image, given,
                     for q in unrolled(ACROSS):
                         multiply_add_matrices(total, (p * ACROSS + q) * 4, xs, 4 * p, ys, 2 * q, BRAIN)
     row, column = top + down + lane // 4, start + across + lane % 4 * 2
-    store_pairs(y, partial, total, row, column, rows, columns, lead * leads[2], steps, part)
+    store_pairs(y, partial, more, total, row, column, rows, columns, lead * leads[2], steps, part)
     if AGAIN_HERE and not finite(total, EACH):
-        again_pairs(a, b, y, given, row, column, rows, columns, lead * leads[2], steps)
+        again_pairs(a, b, y, given, more, row, column, rows, columns, lead * leads[2], steps)
 
 
 @inlined
@@ -116,7 +116,7 @@ def load_right(ys, right, beside, k, across, lane):
 
 
 @inlined
-def store_pairs(y, partial, total, row, column, rows, columns, lead, steps, part):
+def store_pairs(y, partial, more, total, row, column, rows, columns, lead, steps, part):
     """A thread's sums to y, or to its part of them, two neighbours at a time; `lead` is where the product begins."""
     for p in unrolled(LINES):
         for q in unrolled(ACROSS):
@@ -126,19 +126,25 @@ def store_pairs(y, partial, total, row, column, rows, columns, lead, steps, part
                 if CUT:
                     at += part * y.size
                     put(partial, at, min(2, columns - j), total, (p // 2 * ACROSS + q) * 4 + p % 2 * 2, 2)
+                elif FINISH:
+                    for r in unrolled(2):
+                        if j + r < columns:
+                            finish(at + r, total[(p // 2 * ACROSS + q) * 4 + p % 2 * 2 + r], y, more)
                 else:
                     put(y, at, min(2, columns - j), total, (p // 2 * ACROSS + q) * 4 + p % 2 * 2, 2)
 
 
 @inlined
-def again_pairs(a, b, y, given, row, column, rows, columns, lead, steps):
+def again_pairs(a, b, y, given, more, row, column, rows, columns, lead, steps):
     """A thread's elements of y once more, by the definition."""
     for p in range(LINES):
         for q in range(2 * ACROSS):
             i, j = row + 8 * p, column + q // 2 * 8 + q % 2
             if i < rows and j < columns:
-                task = index_of(lead + i * steps[0] + j, y.shape)
-                definition((task,), a, b, given[0], given[1], given[2], y)
+                at = lead + i * steps[0] + j
+                definition((index_of(at, y.shape),), a, b, given[0], given[1], given[2], y)
+                if FINISH:
+                    finish(at, read(y, at), y, more)
 
 
 # ---- how a call is cut

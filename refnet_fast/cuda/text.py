@@ -23,13 +23,17 @@ def inlined(function):
     return function
 
 
+class Written(str):
+    """The text of a function that a kernel calls, under the name that the kernel has for it."""
+
+
 def text_of(function, constants):
     """A function's text as a module that defines `kernel`; it can be cached on disk, simulated and turned into PTX.
 
     Args:
         function: the kernel. The parts that it calls are written before it.
         constants: {name: number, NumPy type or definition}, for names that the kernel uses. What stands under `if NAME [and ...]:` goes
-            where NAME is False; BOUNDS, if given, are threads of a block and blocks that a multiprocessor is to have room for; a definition of refnet.ops is compiled for the device.
+            where NAME is False; BOUNDS, if given, are threads of a block and blocks that a multiprocessor is to have room for; a definition of refnet.ops is compiled for the device, and what is Written stands as it is.
     """
     return _text(function, tuple(constants.items()))
 
@@ -58,7 +62,9 @@ def _written(function, constants, head, texts):
     known = vars(inspect.getmodule(function))
     for name in {node.id: None for node in ast.walk(definition) if isinstance(node, ast.Name)}:
         value = constants.get(name, known.get(name))
-        if inspect.ismodule(value):
+        if isinstance(value, Written):
+            texts[name] = value
+        elif inspect.ismodule(value):
             head[name] = f"import {value.__name__} as {name}\n" if name != "cuda" else ""
         elif name in constants and isinstance(value, type):
             head[name] = f"{name} = np.{value.__name__}\n"

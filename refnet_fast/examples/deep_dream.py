@@ -8,7 +8,7 @@ import numpy as np
 from refnet_fast import backend as K
 from refnet_fast import ops
 from refnet_fast.applications import inception_v3
-from refnet_fast.examples.pretrained import net, photo, side_by_side
+from refnet_fast.examples.pretrained import net, photo, randomly, side_by_side
 from refnet_fast.examples.support import Job, run_program
 
 CONTRIBUTIONS = {"mixed2": 0.2, "mixed3": 3.0, "mixed4": 2.0, "mixed5": 1.5}  # of the layers to the loss
@@ -69,7 +69,10 @@ def main(job: Job) -> None:
         job.result(f"octave {octave}: loss after {len(losses) - 1} steps", losses[-1], book[1])
         job.result(f"octave {octave}: change per pixel, of 2", np.abs(x - sharp).mean())
     job.note("the book dreams of another photo, which is not at hand; this one is the river front of Tübingen")
-    job.picture("dream", side_by_side({"photo": visible(original), "dream": visible(x)}))
+    job.picture(
+        "dream",
+        side_by_side({"photo": visible(original), "dream": visible(x)}, f"DeepDream, InceptionV3{randomly(job)}"),
+    )
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def main(job: Job) -> None:
         _, histories[name] = jena.trained(weather, weather_stack(recurrent), steps, epochs, every)
         job.result(f"weather, {name}: best validation MAE", min(histories[name].history["val_loss"]), book)
     job.note(f"weather: {weather.about}")
-    job.picture("weather", visualize.training_curves(histories, title="Jena: validation MAE"))
+    job.picture("weather", visualize.training_curves(jena.by_epoch(histories), title="Jena: validation MAE by epoch"))
 
 
 if __name__ == "__main__":

@@ -97,6 +97,11 @@ def trained(weather, stack, steps, epochs, every, backwards=False):
     return model, history
 
 
+def by_epoch(histories):
+    """The validation losses of several trainings under their own name, which is MAE."""
+    return {name: {"val_MAE": history.history["val_loss"]} for name, history in histories.items()}
+
+
 def main(job: Job) -> None:
     weather = Weather(job.seed)
     steps, epochs, every = sizes(job, weather)
@@ -117,7 +122,7 @@ def main(job: Job) -> None:
         job.note(f"the book's file is not at hand; this is {weather.about}; the last {second - first} rows validate")
 
     title = "Validation MAE by epoch, normalized temperature"
-    job.picture("curves", visualize.training_curves(histories, title=title, baseline={"loss": naive}))
+    job.picture("curves", visualize.training_curves(by_epoch(histories), title=title, baseline={"MAE": naive}))
     rows = np.arange(first + LOOKBACK, first + LOOKBACK + 1440, 6)
     x, y = weather.windows(rows)
     lines = {

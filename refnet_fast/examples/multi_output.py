@@ -51,7 +51,7 @@ def main(job: Job) -> None:
     job.note(
         "the book asks for age, income and gender of people whose posts it has not; here the answers are about digits"
     )
-    job.picture("model", visualize.model_graph(model))
+    job.picture("model", visualize.model_graph(model, show_layer_names=True))
     digit, odd, ink = model.predict(x_test[:24])
     titles = [f"{d.argmax()}, {'odd' if o > 0.5 else 'even'}, {i:.2f}" for d, o, i in zip(digit, odd[:, 0], ink[:, 0])]
     job.picture(

@@ -82,7 +82,9 @@ def main(job: Job) -> None:
     )
     job.result("steps it stands, last 5 rounds", np.mean(lengths[-5:]))
     job.note("the book has no such program; it names reinforcement learning as the fourth branch of learning")
-    job.picture("learning", visualize.series({"mean of 32 poles": lengths}, x_label="round", y_label="steps standing"))
+    title = "A pole learns to stand"
+    lines = {f"mean of {CARTS} poles": lengths}
+    job.picture("learning", visualize.series(lines, title=title, x_label="round", y_label="steps standing"))
 
 
 if __name__ == "__main__":

@@ -41,13 +41,19 @@ def photo(name: str, height: int) -> np.ndarray:
     return image.img_to_array(image.load_img(photo_path(name), target_size=(height, width * height // full)))[None]
 
 
-def side_by_side(pictures, size=3.2):
-    """A figure of pictures, by their titles."""
+def randomly(job: Job) -> str:
+    """What a picture's title says after the net's name."""
+    return " with random weights" if any(text.startswith("RANDOM WEIGHTS") for text in job.notes) else ""
+
+
+def side_by_side(pictures, title, size=3.2):
+    """A figure of pictures, by their titles, under one of its own."""
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, len(pictures), figsize=(size * 1.33 * len(pictures), size), layout="constrained")
-    for place, (title, picture) in zip(np.atleast_1d(axes), pictures.items()):
+    figure.suptitle(title, fontsize=13, fontweight="bold")
+    for place, (name, picture) in zip(np.atleast_1d(axes), pictures.items()):
         place.imshow(picture)
-        place.set_title(title, fontsize=10)
+        place.set_title(name, fontsize=10)
         place.set_axis_off()
     return figure

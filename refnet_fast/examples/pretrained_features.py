@@ -8,7 +8,7 @@ import numpy as np
 from refnet_fast import layers, models, optimizers
 from refnet_fast.applications import vgg16
 from refnet_fast.datasets import cats_and_dogs
-from refnet_fast.examples.pretrained import net
+from refnet_fast.examples.pretrained import net, randomly
 from refnet_fast.examples.support import Job, run_program
 from refnet_fast.preprocessing.image import ImageDataGenerator
 
@@ -73,18 +73,19 @@ def unfreeze_from(conv_base, name):
         layer.trainable = reached
 
 
-def curves(histories):
+def curves(histories, title):
     """A figure of the accuracy of each way."""
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(
         1, len(histories), figsize=(3.6 * len(histories), 3), sharey=True, layout="constrained"
     )
-    for place, (title, history) in zip(axes, histories.items()):
+    figure.suptitle(title, fontsize=13, fontweight="bold")
+    for place, (name, history) in zip(axes, histories.items()):
         epochs = range(1, len(history["accuracy"]) + 1)
         place.plot(epochs, history["accuracy"], "o", markersize=4, label="training")
         place.plot(epochs, history["val_accuracy"], label="validation")
-        place.set(title=title, xlabel="epoch", ylim=(0, 1.03))
+        place.set(title=name, xlabel="epoch", ylim=(0, 1.03))
         place.xaxis.get_major_locator().set_params(integer=True)
     axes[0].set_ylabel("accuracy")
     axes[0].legend(loc="lower right", frameon=False)
@@ -126,7 +127,7 @@ def main(job: Job) -> None:
     histories["block 5 fine-tuned"] = history.history
     job.result("fine-tuned: validation accuracy", history.history["val_accuracy"][-1], 0.975)
     job.result("fine-tuned: test accuracy", model.evaluate(test, verbose=0)[1], 0.968)
-    job.picture("accuracy", curves(histories))
+    job.picture("accuracy", curves(histories, f"Cats and dogs, VGG16{randomly(job)}"))
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def main(job: Job) -> None:
     job.note(
         "the book trains this model on random numbers; here questions are about real newswires (the last 100 words)"
     )
-    job.picture("model", visualize.model_graph(model))
+    job.picture("model", visualize.model_graph(model, show_layer_names=True))
     job.picture("curves", visualize.training_curves(history, title="A text and a question"))
 
 

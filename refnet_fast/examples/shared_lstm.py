@@ -54,7 +54,7 @@ def main(job: Job) -> None:
     job.result("baseline: the more frequent answer", max(same_test.mean(), 1 - same_test.mean()))
     job.result("LSTM layers", sum(isinstance(layer, layers.LSTM) for layer in model.layers), book=1)
     job.note("the book has no data for this model; here the two inputs are MNIST digits, read row by row")
-    job.picture("model", visualize.model_graph(model))
+    job.picture("model", visualize.model_graph(model, show_layer_names=True))
     sure = model.predict([test_images[c[:20]], test_images[d[:20]]])[:, 0]
     both = np.concatenate([test_images[c[:20]], test_images[d[:20]]], axis=2)
     titles = [f"same: {p:.0%}" for p in sure]

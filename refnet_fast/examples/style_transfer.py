@@ -7,7 +7,7 @@ import numpy as np
 
 from refnet_fast import backend as K
 from refnet_fast.applications import vgg19
-from refnet_fast.examples.pretrained import net, photo, side_by_side
+from refnet_fast.examples.pretrained import net, photo, randomly, side_by_side
 from refnet_fast.examples.support import Job, needed, run_program
 
 CONTENT_LAYER = "block5_conv2"
@@ -106,7 +106,8 @@ def main(job: Job) -> None:
     job.result("share of the first loss that is left", values[-1] / first)
     job.note("photo and painting are the literature's, not the book's, so its losses show the order of magnitude only")
     pictures = {"photo": content[0], "painting": painting[0], "both": visible(x.reshape(content.shape))[0]}
-    job.picture("pictures", side_by_side({title: p.astype("uint8") for title, p in pictures.items()}))
+    pictures = {title: picture.astype("uint8") for title, picture in pictures.items()}
+    job.picture("pictures", side_by_side(pictures, f"Style transfer, VGG19{randomly(job)}"))
 
 
 if __name__ == "__main__":

@@ -62,12 +62,14 @@ def test_what_it_refuses() -> None:
     for _ in range(2):
         with pytest.raises(ShapeError, match=r"function: dense\S* \(in \S+\) expects inputs of shape \(None, 3\)"):
             function(np.ones((1, 4), "float32"))
-        with pytest.raises(ArgumentError, match="function"):
+        with pytest.raises(ArgumentError, match=r"^function: \S+ has 1 inputs \(.*\); got 2 arrays\.$"):
             function(np.ones((1, 3), "float32"), np.ones((1, 3), "float32"))
-        with pytest.raises(ArgumentError, match="function"):
+        with pytest.raises(ArgumentError, match=r"^function: \S+ needs an array for each of its inputs; got none\.$"):
             function()
-        with pytest.raises((ArgumentError, ShapeError), match="function"):
+        with pytest.raises(ArgumentError, match=r"^function: x holds no samples \(shape \(0, 3\)\)\.$"):
             function(np.ones((0, 3), "float32"))
-        with pytest.raises((ArgumentError, ShapeError), match="function"):
+        with pytest.raises(ShapeError, match=r"^function: x must have one row per sample; got a single number\.$"):
             function(np.float32(1))
-        function(np.ones((1, 3), "float32"))
+        assert function(np.ones((1, 3), "float32")).tolist() == [
+            [3.0, 3.0]
+        ]  # and shapes of this rank are quick the next time

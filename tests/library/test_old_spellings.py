@@ -64,7 +64,8 @@ def test_history_finds_both_names_of_a_metric(names: list[str]) -> None:
     assert set(history) == {"loss", "val_loss", *names, *(f"val_{name}" for name in names)}
     for old, new in (("acc", "accuracy"), ("mean_absolute_error", "mae"), ("mean_squared_error", "mse")):
         assert history[old] is history[new] and history["val_" + old] is history["val_" + new]
-    assert len(history["acc"]) == 2
+    assert len(history["acc"]) == 2 and history.get("val_acc") is history["val_accuracy"]
+    assert history.get("precision") is None and history.get("precision", 3) == 3
     with pytest.raises(KeyError, match="precision"):
         history["precision"]
 

@@ -11,7 +11,6 @@ DATA = pathlib.Path(os.environ.get("REFNET_DATA_DIR", "nowhere"))
 
 @pytest.mark.skipif(not (DATA / "pima-indians-diabetes.csv").exists(), reason="the data set is not in $REFNET_DATA_DIR")
 def test_a_program_is_timed_here_and_on_keras():
-    pytest.importorskip("keras")
     from refnet_fast.examples.beside_keras import in_a_process
 
     backend = os.environ.get("KERAS_BACKEND", "torch")

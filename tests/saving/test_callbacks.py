@@ -48,6 +48,20 @@ def test_checkpoints_have_their_fields_in_their_names(tmp_path: pathlib.Path) ->
         callbacks.ModelCheckpoint("m.keras", save_weights_only=True)
 
 
+def test_checkpoints_under_the_first_editions_names(tmp_path: pathlib.Path) -> None:
+    model = model_with()
+    model.compile("sgd", "mse", metrics=["mae"])
+    name = tmp_path / "m{epoch:02d}-{val_mean_absolute_error:.1f}.hdf5"
+    history = model.fit(x, y, epochs=1, validation_data=(x, y), callbacks=[callbacks.ModelCheckpoint(name)]).history
+    (path,) = tmp_path.iterdir()
+    assert path.name == f"m01-{history['val_mae'][0]:.1f}.hdf5"
+    np.testing.assert_array_equal(saving.load_model(path).predict(x), model.predict(x))
+    model.fit(x, y, callbacks=[callbacks.ModelCheckpoint(tmp_path / "w.h5", save_weights_only=True)])
+    other = model_with()
+    other.load_weights(tmp_path / "w.h5")
+    np.testing.assert_array_equal(other.predict(x), model.predict(x))
+
+
 @pytest.mark.parametrize(
     ("mode", "threshold", "saved"), [("min", None, [0, 2]), ("max", None, [0, 1, 3]), ("min", 0.25, [2])]
 )

@@ -7,6 +7,7 @@ import refnet_fast
 from refnet import layers, mixed_precision
 from refnet.engine import use_engine
 from refnet.models import Sequential
+from refnet.testing.whole import hold_step
 
 STEPS, BATCH = 3, 2
 
@@ -36,6 +37,22 @@ def convnet():
     )
 
 
+def smooth_convnet():
+    """Compares nothing: in 16 bits rounding would decide too many comparisons to follow them all. The last layer, whose slopes are
+    multiplied by the loss's scale, is of float32, as in any network of mixed precision."""
+    return Sequential(
+        [
+            layers.Input((4, 4, 1)),
+            layers.Conv2D(2, 3, padding="same", use_bias=False),
+            layers.BatchNormalization(),
+            layers.Activation("tanh"),
+            layers.AveragePooling2D(2),
+            layers.Flatten(),
+            layers.Dense(1, dtype="float32"),
+        ]
+    )
+
+
 def recurrent():
     return Sequential(
         [
@@ -55,23 +72,22 @@ def data(model):
     return generator.standard_normal(shape).astype("float32"), generator.integers(0, 3, STEPS * BATCH)
 
 
-def trained(engine, make, optimizer):
-    """The loss of each step, the weights after the third, what the model then predicts."""
-    with use_engine(engine):
+def certified(make, optimizer, steps, loss="sparse_categorical_crossentropy"):
+    """The worst error / bound of some steps, each from where the one before has left the model, and of a prediction then."""
+    with use_engine("cuda-sim"):
         refnet_fast.utils.set_random_seed(1)
         model = make()
-        model.compile(optimizer, "sparse_categorical_crossentropy")
+        model.compile(optimizer, loss)
         x, labels = data(model)
-        batches = [slice(k * BATCH, (k + 1) * BATCH) for k in range(STEPS)]
-        losses = [model.train_on_batch(x[b], labels[b]) for b in batches]
-        return [*losses, *model.get_weights(), model.predict(x, verbose=0)]
+        before, batches = model.get_weights(), [slice(k * BATCH, (k + 1) * BATCH) for k in range(steps)]
+        ratios = [hold_step(model, x[b], labels[b]) for b in batches]
+        assert all((new != old).any() for new, old in zip(model.get_weights(), before, strict=True))
+        return max(*ratios, hold_step(model, x[:BATCH]))
 
 
 @pytest.mark.parametrize("make, optimizer", [(perceptron, "adam"), (convnet, "sgd"), (recurrent, "rmsprop")])
-def test_three_steps_are_the_references(make, optimizer):
-    """Products are added up in tiles, in float32, where the reference adds in float64 and rounds once: no more than that differs."""
-    for got, due in zip(trained("cuda-sim", make, optimizer), trained("reference", make, optimizer), strict=True):
-        np.testing.assert_allclose(got, due, rtol=1e-5, atol=1e-6)
+def test_three_steps_hold_what_their_nodes_certify(make, optimizer):
+    assert 0 < certified(make, optimizer, STEPS) <= 1
 
 
 def test_the_same_seed_gives_the_same_batches_and_dropout_masks():
@@ -90,12 +106,9 @@ def test_the_same_seed_gives_the_same_batches_and_dropout_masks():
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-def test_mixed_precision_is_the_references(policy):
+def test_mixed_precision_holds_what_its_nodes_certify(policy):
     mixed_precision.set_global_policy(policy)
     try:
-        results = [trained(engine, convnet, "sgd") for engine in ("cuda-sim", "reference")]
+        assert 0 < certified(smooth_convnet, "sgd", 2, "mean_squared_error") <= 1
     finally:
         mixed_precision.set_global_policy(None)
-    for got, due in zip(*results, strict=True):
-        np.testing.assert_allclose(np.asarray(got, "float64"), np.asarray(due, "float64"), rtol=1e-5, atol=1e-6)
-        assert np.isfinite(np.asarray(got, "float64")).all()

@@ -1,5 +1,7 @@
 """Tuned kernels in the simulator, on shapes that leave partial tiles, held to certificates on sampled tasks."""
 
+import math
+
 import numpy as np
 import pytest
 from numba import cuda, float64
@@ -54,10 +56,7 @@ def test_matmul_by_tiles(transpose1, transpose2):
     attributes = {"transpose1": transpose1, "transpose2": transpose2}
     op, engine = Op.named["matmul"], get_engine("cuda-sim")
     y = computed(op, [a, b], attributes)
-    tasks = [(0, i, j) for i in (0, 1, 16, 32) for j in (0, 7, 8, 12)]
-    assert 0 < hold(op, engine, [a, b], attributes, [y], tasks) <= 1
-    expected = (a.T if transpose1 else a).astype(float) @ (b.T if transpose2 else b)
-    np.testing.assert_allclose(y, expected, rtol=0, atol=1e-4)  # no element is left out; the certificate says how exact
+    assert 0 < hold(op, engine, [a, b], attributes, [y]) <= 1
 
 
 @pytest.mark.parametrize(
@@ -114,9 +113,10 @@ def test_a_masked_step_leaves_infinite_weights_alone(name, kernel):
     arrays[kernel][0, 0] = np.inf
     arrays[-2] = np.array([[False, False], [True, False], [False, True]])
     results = computed(op, arrays, call.attributes, all_outputs=True)
-    for got, due in zip(results, get_engine("reference").compute(op, arrays, call.attributes), strict=True):
-        assert np.isfinite(due[0]).all()
-        np.testing.assert_allclose(got, due, rtol=1e-5, atol=1e-6)
+    for y, due in zip(results, get_engine("reference").compute(op, arrays, call.attributes), strict=True):
+        np.testing.assert_array_equal(np.isfinite(y), np.isfinite(due))
+        assert np.isfinite(y[0]).all()
+    assert 0 < hold(op, get_engine("cuda-sim"), arrays, call.attributes, results) <= 1
 
 
 @pytest.mark.parametrize("name", ["layer_normalization", "batch_normalization_training"])
@@ -129,8 +129,7 @@ def test_gradients_where_nothing_varies_and_epsilon_is_0(name):
     x[2], arrays[2][2], arrays[3][2] = 0.5, 0.5, 0
     results = computed(op, arrays, attributes, all_outputs=True)
     assert np.isnan(results[0] if ending == "rows" else results[0].T).all(axis=1).nonzero()[0].tolist() == [2]
-    for got, due in zip(results, get_engine("reference").compute(op, arrays, attributes), strict=True):
-        np.testing.assert_allclose(got, due, rtol=1e-4, atol=1e-5)
+    assert 0 < hold(op, get_engine("cuda-sim"), arrays, attributes, results) <= 1
 
 
 @pytest.mark.parametrize("axes", [(1, 0), (0, 2, 1)])
@@ -196,9 +195,7 @@ def test_a_table_of_more_rows_than_a_digit_tells():
     dy = generator.standard_normal((40, 3)).astype("float32")
     op, attributes = Op.named["take_x_gradient"], {"axis": 0, "length": 300}
     dx = computed(op, [dy, indices], attributes)
-    expected = np.zeros((300, 3))
-    np.add.at(expected, indices, dy)
-    np.testing.assert_allclose(dx, expected, rtol=1e-6, atol=1e-6)
+    assert 0 < hold(op, get_engine("cuda-sim"), [dy, indices], attributes, [dx]) <= 1
 
 
 class Warps:
@@ -236,5 +233,7 @@ def test_rows_by_shuffles(threads, monkeypatch):
         largest[y, x] = rows.largest_by_shuffles(values[y, x], room)
 
     kernel[1, threads](values, sums, largest)
-    np.testing.assert_allclose(sums, np.repeat(values.sum(axis=1)[:, None], threads[0], 1), rtol=1e-12)
+    for y, row in zip(sums[:-1], values):  # n terms in any order: n roundings of at most the sum of their sizes
+        assert (abs(y - math.fsum(row)) <= row.size * 2**-53 * math.fsum(abs(row))).all()
+    assert np.isnan(sums[-1]).all()
     np.testing.assert_array_equal(largest, np.repeat(values.max(axis=1)[:, None], threads[0], 1))

@@ -1,0 +1,185 @@
+"""Products that finish the elementwise nodes behind them, in the simulator: whole programs held to their certificates; launches counted."""
+
+import numpy as np
+import pytest
+
+import refnet_fast
+from refnet import dtypes, graph, layers, ops
+from refnet.definition import Op
+from refnet.engine import use_engine
+from refnet.graph import Mode, Tensor
+from refnet.models import Sequential
+from refnet.program import Program
+from refnet.testing.whole import hold_program
+from refnet_fast.cuda import epilogue, running
+from refnet_fast.cuda.engine import CudaEngine
+
+generator = np.random.default_rng(12)
+
+
+def drawn(*shape, dtype="float32"):
+    return generator.standard_normal(shape).astype(dtypes.as_numpy(dtype))
+
+
+def held(make, *shapes, dtype="float32", feeds=None):
+    """What each launch of a program computes, after it has been held to its certificate.
+
+    Args:
+        make: gives outputs for Tensors of these shapes.
+    """
+    inputs = [Tensor(shape, dtype) for shape in shapes]
+    with graph.trace.inside(collecting=True):
+        outputs = make(*inputs)
+    program = Program(inputs, outputs if isinstance(outputs, list) else [outputs], [], Mode(False))
+    engine, feeds = CudaEngine("cuda-sim"), feeds or [drawn(*shape, dtype=dtype) for shape in shapes]
+    assert 0 <= hold_program(program, feeds, engine) <= 1
+    return [what for what, _ in engine.prepare(program).at([a.shape for a in feeds]).report()]
+
+
+ACTIVATIONS = [ops.relu, ops.tanh, ops.sigmoid, ops.elu, ops.softplus, ops.leaky_relu, ops.hard_sigmoid]
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS, ids=lambda f: f.__name__)
+def test_bias_and_activation(activation):
+    (what,) = held(lambda x, k, b: activation(ops.add(ops.matmul(x, k), b)), (5, 7), (7, 11), (11,))
+    assert what.startswith("matmul add ")
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float16"])
+def test_other_floats(dtype):
+    make = lambda x, k, b: ops.relu(ops.add(ops.matmul(x, k), b))
+    inputs = [Tensor(shape, dtype) for shape in ((3, 7), (7, 5), (5,))]
+    feeds = [drawn(*x.shape, dtype=dtype) for x in inputs]
+    program = Program(inputs, [make(*inputs)])
+    executables = [engine.prepare(program) for engine in (CudaEngine("cuda-sim"), refnet_fast.get_engine("reference"))]
+    got, due = (executable.run(feeds)[0].astype("float64") for executable in executables)
+    np.testing.assert_allclose(
+        got, due, rtol=2e-3 if dtype == "float16" else 1e-12, atol=2e-3 if dtype == "float16" else 1e-12
+    )
+    assert [what for what, _ in executables[0].at([a.shape for a in feeds]).report()] == ["matmul add relu"]
+
+
+def test_sums_that_are_cut():
+    whats = held(lambda x, k, b: ops.relu(ops.add(ops.matmul(x, k), b)), (3, 40), (40, 5), (5,))
+    assert whats == ["matmul add relu"] * 2  # parts, then their sum, which finishes
+
+
+IMAGES = pytest.mark.parametrize("image, launches", [((1, 4, 3, 2), 2), ((2, 8, 5, 2), 1)])  # sums that are cut, or not
+
+
+@IMAGES
+def test_the_convolution_of_an_image(image, launches):
+    make = lambda x, k, b: ops.relu(ops.add(ops.conv(x, k, padding="same"), b))
+    assert held(make, image, (3, 3, 2, 5), (5,)) == ["conv2d add relu"] * launches
+
+
+@IMAGES
+def test_elements_computed_once_more_are_finished_too(image, launches):
+    """An infinite tap that lies over the edge of the first windows: there 0 times infinity is in no sum."""
+    x, k, b = Tensor(image), Tensor((3, 3, 2, 5)), Tensor((5,))
+    feeds = [np.ones(x.shape, "float32"), np.ones(k.shape, "float32"), np.arange(5, dtype="float32")]
+    feeds[1][0, :, :, 4] = -np.inf
+    program = Program([x, k, b], [ops.relu(ops.add(ops.conv(x, k, padding="same"), b))])
+    (got,), (due,) = (refnet_fast.get_engine(name).prepare(program).run(feeds) for name in ("cuda-sim", "reference"))
+    np.testing.assert_array_equal(got, due)
+    assert (got[:, 0, :, 4] > 0).all() and (got[:, 1:, :, 4] == 0).all()
+
+
+def test_the_mask_of_a_gradient():
+    """relu's slope, read from an image that the product's result is reshaped to, as behind Flatten."""
+    make = lambda dy, k, y: Op.named["relu_gradient"](ops.reshape(ops.matmul(dy, ops.transpose(k)), (3, 2, 2, 2)), y)
+    assert held(make, (3, 4), (8, 4), (3, 2, 2, 2)) == ["matmul relu_gradient"]
+
+
+def test_a_result_that_others_read_is_stored_besides():
+    def make(x, k, b):
+        z = ops.matmul(x, k)
+        return [ops.relu(ops.add(z, b)), ops.exp(ops.transpose(z)), z]
+
+    assert held(make, (5, 7), (7, 11), (11,))[0] == "matmul add relu"
+
+
+def test_of_two_products_the_later_finishes():
+    make = lambda x, k, h, u: ops.tanh(ops.add(ops.matmul(x, k), ops.matmul(h, u)))
+    assert held(make, (5, 3), (3, 4), (5, 2), (2, 4)) == ["matmul", "matmul add tanh"]
+
+
+def test_a_product_waits_for_what_its_epilogue_reads():
+    def make(x, k):
+        z = ops.matmul(x, k)
+        return ops.multiply(z, ops.softmax(ops.exp(x)))
+
+    assert held(make, (5, 4), (4, 4))[-1] == "matmul multiply"
+
+
+def test_results_take_no_place_that_other_blocks_still_read():
+    """A factor that all four blocks read, dies in the product and is as large as each of two results."""
+
+    def make(k, x):
+        y = ops.relu(ops.matmul(k, ops.softmax(x)))
+        return [y, ops.exp(y)]
+
+    assert held(make, (50, 50), (50, 8))[-1] == "matmul relu exp"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x, k: ops.exp(ops.transpose(ops.matmul(x, k))),  # elements in another order
+        lambda x, k: ops.add(ops.matmul(x, k), np.ones((2, 5, 5), "float32")),  # each several times
+        lambda x, k: ops.sum(ops.matmul(x, k), axis=0),  # no elementwise node
+    ],
+)
+def test_what_stays_a_launch_of_its_own(make):
+    assert held(make, (5, 4), (4, 5))[0] == "matmul"
+
+
+def perceptron():
+    return [
+        layers.Input((6,)),
+        layers.Dense(5, activation="relu"),
+        layers.Dense(4, activation="tanh"),
+        layers.Dense(3, activation="softmax"),
+    ]
+
+
+def convnet():
+    """The book's for MNIST, smaller."""
+    parts = [layers.Input((16, 16, 1)), layers.Conv2D(2, 3, activation="relu"), layers.MaxPooling2D(2)]
+    parts += [layers.Conv2D(3, 3, activation="relu"), layers.MaxPooling2D(2), layers.Conv2D(3, 2, activation="relu")]
+    return [*parts, layers.Flatten(), layers.Dense(4, activation="relu"), layers.Dense(3, activation="softmax")]
+
+
+def launches_of_a_step(make, monkeypatch, fused=True):
+    """How many launches a training step is; weights after it."""
+    built = []
+    monkeypatch.setattr(running.CudaRunning, "_launches", count_into(built))
+    if not fused:
+        monkeypatch.setattr(epilogue, "groups", lambda plan, library: [[unit] for unit in plan.units])
+    with use_engine(CudaEngine("cuda-sim")):
+        refnet_fast.utils.set_random_seed(1)
+        model = Sequential(make())
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        x = np.random.default_rng(3).standard_normal((2, *model.input_shape[1:])).astype("float32")
+        model.train_on_batch(x, np.array([0, 2]))
+        weights = model.get_weights()
+    monkeypatch.undo()
+    return max(built), weights
+
+
+def count_into(built, original=running.CudaRunning._launches):
+    def launches(self):
+        made = original(self)
+        built.append(len(made))
+        return made
+
+    return launches
+
+
+@pytest.mark.parametrize("make, before, after", [(perceptron, 27, 22), (convnet, 50, 41)])
+def test_launches_of_a_training_step(make, before, after, monkeypatch):
+    count, weights = launches_of_a_step(make, monkeypatch, fused=False)
+    fewer, same = launches_of_a_step(make, monkeypatch)
+    assert (count, fewer) == (before, after)
+    for got, due in zip(same, weights, strict=True):
+        np.testing.assert_allclose(got, due, rtol=1e-6, atol=1e-6)

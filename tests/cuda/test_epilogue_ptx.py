@@ -1,0 +1,50 @@
+"""Products with an epilogue become PTX: what is computed behind the sums leaves them in registers. No device is needed."""
+
+import importlib.util
+
+import pytest
+
+import refnet_fast  # noqa: F401  (registers the engines)
+from refnet import graph, ops
+from refnet.definition import Op, View
+from refnet.graph import Tensor
+from refnet.program import Instruction
+from refnet_fast.cuda import target
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("numba_cuda") is None or not target.toolkit(),
+    reason="PTX not compiled: the CUDA toolkit's wheels are not installed (pip install 'refnet[cuda]')",
+)
+
+
+def finished(call, make):
+    """The Launches of a product that finishes `make(its result, a bias)`."""
+    from refnet_fast.cuda import calls, epilogue  # they import numba.cuda
+    from refnet_fast.derive import Placed
+    from refnet_fast.fuse import Operand, unit_shape
+    from refnet_fast.kernels import KernelCall
+
+    op, a = Op.named[call.op], call.attributes
+    form, (result,) = op.form(*call.inputs, **a), op.specs(*call.inputs, **a)
+    z, bias = Tensor(result.shape, result.dtype), Tensor(result.shape[-1:], result.dtype)
+    with graph.trace.inside(collecting=True):
+        y = make(z, bias)
+    nodes = [Instruction(n.op, n.inputs, n.attributes, n.outputs, n) for n in graph.sorted_nodes([y])]
+    joined, strides = unit_shape(y.shape, [bias.shape, y.shape])
+    operands = {t: Operand(0, t.dtype, s) for t, s in zip((bias, y), strides)}
+    finish = epilogue.Epilogue(nodes, [z], False, operands, joined)
+    seen = KernelCall(op, form, call.inputs, (result,), a)
+    inputs = [Placed(0, view, spec.dtype) for view, spec in zip(form.inputs, call.inputs)]
+    outputs = [Placed(0, view, result.dtype) for view in form.outputs]
+    room = lambda shape, dtype: Placed(0, View(tuple(shape)), dtype)
+    return calls.launches(call)[0].launches(seen, inputs, outputs, room, finish)
+
+
+def test_an_epilogue_spills_nothing():
+    """The largest tile, whose sums take half of the registers."""
+    from refnet_fast.cuda import calls, ptx
+
+    (launch,) = finished(calls.LARGE["matmul_tiled"], lambda z, bias: ops.tanh(ops.add(z, bias)))
+    text = launch.ptx((9, 0))
+    used = ptx.usage(text, (9, 0))
+    assert used["registers"] <= 128 and used["spills"] == 0 and ".local" not in text
