@@ -40,15 +40,15 @@ def made_for(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     """The program for any number of samples; for this number alone, if a `call` of the user's needs to know it."""
     try:
         return program_for(layer, args, kwargs)
-    except (RefnetError, TypeError):
+    except (RefnetError, TypeError) as error:
         if fixed_batch(layer) or all(type(x).__module__.startswith("refnet.") for x in layer.all_layers()):
             raise
         layer.knows_batch = True
         try:
             return program_for(layer, args, kwargs)
-        except BaseException:
+        except (RefnetError, TypeError):
             layer.knows_batch = False
-            raise
+            raise error from None
 
 
 def program_for(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, dict[Any, Any], int]:

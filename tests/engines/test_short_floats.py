@@ -117,7 +117,7 @@ def test_data_of_16_bits_that_changed_between_two_calls_are_read_again():
 @pytest.mark.parametrize("engine", ["derived", "cpu"])
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_a_variable_is_given_back_as_it_was_before_it_is_written(dtype, engine):
-    held, x = Variable(np.array([1, -0.5, np.inf]), dtype), Tensor((3,), dtype)
+    held, x = Variable(np.array([1, -0.5, np.inf]), dtype=dtype), Tensor((3,), dtype)
     before = held.numpy()
     with trace.inside(collecting=True):
         program = Program([x], [held], [assignment(held, ops.add(held, x))], Mode(True))

@@ -80,6 +80,18 @@ def test_what_variables_alone_make_has_a_value_outside_of_calls() -> None:
         np.asarray(ops.sum(Input((2,)) * variable))
 
 
+def test_a_variable_takes_at_once_what_variables_alone_make() -> None:
+    a, b = Variable([1.0, 2.0]), Variable([5.0, 6.0])
+    a.assign(a * 2.0)
+    assert a.numpy().tolist() == [2, 4]
+    a.assign_add(b)
+    a.assign_sub(b * 0.5)
+    assert a.numpy().tolist() == [4.5, 7]
+    b.assign(a)
+    a.assign([0.0, 0.0])
+    assert b.numpy().tolist() == [4.5, 7]
+
+
 class Halving(callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.model.optimizer.learning_rate = self.model.optimizer.learning_rate * 0.5
