@@ -50,5 +50,6 @@ def published(name: str, origin: str, md5: str | None) -> pathlib.Path:
             f"the file {name} {there} {searched}, and {origin}{name} could not be fetched.\n"
             f"  Where there is a network:    curl -O {origin}{name}\n"
             f"  Put the file into {kept}, or into a folder of yours and name it:  export REFNET_DATA_DIR=/that/folder\n"
-            "  weights=None makes the same net with random weights."
+            + "  weights=None makes the same net with random weights."
+            * name.endswith(".h5")
         ) from error

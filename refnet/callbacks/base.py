@@ -203,7 +203,7 @@ class Values(dict[str, list[Any]]):
     def __missing__(self, key: str) -> list[Any]:
         found = named(key, self)
         if found is None:
-            raise KeyError(key)
+            raise KeyError(key, f"the history has {', '.join(self)}")
         return self[found]
 
     def get(self, key: str, default: Any = None) -> Any:

@@ -90,7 +90,7 @@ class ModelCheckpoint(Callback):
             path = pathlib.Path(self.filepath.format_map(Values(known)))
         except KeyError as error:
             raise ArgumentError(
-                f"ModelCheckpoint: the name {self.filepath!r} asks for {error}; there are epoch, "
+                f"ModelCheckpoint: the name {self.filepath!r} asks for {error.args[0]!r}; there are epoch, "
                 f"{', '.join([*fields, *logs])}."
             ) from None
         path.parent.mkdir(parents=True, exist_ok=True)

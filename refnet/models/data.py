@@ -142,18 +142,29 @@ def warn_of_strange_numbers(arrays: dict[str, Array], method: str, depth: int = 
 
 def fed(array: Array, tensor: Tensor, who: str, label: str, method: str) -> Array:
     """The array as the input `tensor` takes it: a last axis of 1 put in or dropped, cast, row-major."""
-    wanted = tensor.shape
+    wanted, given = tensor.shape, array.shape
     if len(wanted) == array.ndim + 1 and wanted[-1] == 1:
         array = array[..., None]
     elif len(wanted) == array.ndim - 1 and array.shape[-1] == 1:
         array = array[..., 0]
     if len(wanted) != array.ndim or any(w not in (None, d) for w, d in zip(wanted[1:], array.shape[1:])):
-        one = len(wanted) == array.ndim + 1 and all(w in (None, d) for w, d in zip(wanted[1:], array.shape))
-        advice = f" One sample is a batch of one: {label}[None]." if one else ""
         raise ShapeError(
-            f"{method}: {who} expects inputs of shape {wanted}, got {label} of shape {array.shape}.{advice}"
+            f"{method}: {who} expects inputs of shape {wanted}, got {label} of shape {given}.{_advice(given, wanted, label)}"
         )
     return np.ascontiguousarray(array, dtypes.as_numpy(tensor.dtype))
+
+
+def _advice(given: Shape, wanted: Shape, label: str) -> str:
+    """What may have been forgotten: a batch axis, or reshape."""
+    if len(wanted) == len(given) + 1 and _fits(given, wanted[1:]):
+        return f" One sample is a batch of one: {label}[None]."
+    if None not in wanted[1:] and len(given) > 1 and np.prod(given[1:]) == np.prod(wanted[1:]):
+        return f" {label}.reshape({', '.join(str(d) for d in (given[0], *wanted[1:]))}) has it."
+    return ""
+
+
+def _fits(given: Shape, wanted: Shape) -> bool:
+    return all(w in (None, d) for w, d in zip(wanted, given))
 
 
 def target_of(array: Array, loss: losses.Loss | None) -> Array:

@@ -173,6 +173,11 @@ class DirectoryIterator(FileIterator):
                 f"flow_from_directory: {directory} has no folders in it; there must be one for each class, with its images."
             )
         print(f"Found {self.samples} images belonging to {self.num_classes} classes.", flush=True)
+        if not self.filenames:
+            warnings.warn(
+                f"flow_from_directory: there is no image in the folders of {directory} ({', '.join(names)}).",
+                stacklevel=3,
+            )
         super().__init__(self.samples, batch_size, shuffle, seed)
 
 

@@ -4,7 +4,7 @@
 """
 
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,7 +39,7 @@ class Limits(NamedTuple):
 def arithmetic_of(dtype_names: Sequence[str], engine: Engine | None = None) -> Arithmetic:
     """The arithmetic an engine computes in: float64 for float64 alone, else float32 (16-bit floats are only stored so).
 
-    An engine may declare `ulp_limits` ({function: ULP}) and `flushes_subnormals`.
+    An engine may declare `ulp_limits` ({function: ULP}) and `flushes_subnormals`; and `rounding_of`, see `reader`.
     """
     floats = [name for name in dtype_names if dtypes.is_floating(name)]
     wide = bool(floats) and all(name == "float64" for name in floats)
@@ -72,10 +72,11 @@ def certificate(
         tasks = list(tasks)
     if must_be_equal(op, specs):
         return evaluate(op, arrays, attributes, None, tasks)
+    read = reader(op, arrays, engine)
     with arithmetic(arithmetic_of([s.dtype for s in specs] + [a.dtype.name for a in arrays], engine)):
         first = Choices(())
         with answering(first):
-            outputs = evaluate(op, arrays, attributes, Bound.read, tasks)
+            outputs = evaluate(op, arrays, attributes, read, tasks)
         if not first.made:
             return [_limited(y, s.dtype) for y, s in zip(outputs, specs)]
         # Rounding decides a comparison somewhere: each task by itself, in every way it can go.
@@ -86,6 +87,28 @@ def certificate(
                 for total, y, s in zip(result, ways, specs):
                     _merge(total, _limited(y, s.dtype))
         return result
+
+
+def reader(op: Op, arrays: Sequence[Array], engine: Engine | None) -> Callable[[Any], Bound]:
+    """How elements are read: exactly, or, where an engine declares it (`rounding_of(op)`, a unit roundoff), rounded before a product.
+
+    The products concerned are linear in what they read, so no comparison depends on it. Exponents are float32's.
+    """
+    u = mp.mpf(getattr(engine, "rounding_of", lambda op: 0.0)(op))
+    if not u or any(dtypes.is_floating(a.dtype.name) and a.dtype.name != "float32" for a in arrays):
+        return Bound.read
+
+    def rounded(x: Any) -> Bound:
+        exact = Bound.read(x)
+        if exact.value == 0 or not mp.isfinite(exact.value):
+            return exact
+        error = exact.error + u * max(abs(exact.value), FLOAT32_NORMAL)
+        return Bound(exact.value, error=error, free=abs(exact.value) * (1 + u) >= 2 * mp.mpf(2) ** 127)
+
+    return rounded
+
+
+FLOAT32_NORMAL = mp.mpf(2) ** -126  # below it, numbers are as far apart as there
 
 
 def _ways(op: Op, arrays: Sequence[Array], attributes: dict[str, Any], task: tuple[int, ...]) -> Iterator[list[Array]]:

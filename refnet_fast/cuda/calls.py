@@ -211,12 +211,16 @@ def arrays(call, seed=0):
     return drawn
 
 
-def launches(call):
-    """The tuned kernel that serves a call, None if there is none, and its Launches, with every array at no address."""
+def launches(call, rounds=False):
+    """The tuned kernel that serves a call, None if there is none, and its Launches, with every array at no address.
+
+    Args:
+        rounds: as `kernels.find` takes it.
+    """
     op, attributes = Op.named[call.op], call.attributes
     form, results = op.form(*call.inputs, **attributes), op.specs(*call.inputs, **attributes)
     seen = KernelCall(op, form, tuple(call.inputs), tuple(results), attributes)
-    found = kernels.find(seen)
+    found = kernels.find(seen, rounds)
     if found is None:
         return None, []
     inputs = [Placed(0, view, spec.dtype) for view, spec in zip(form.inputs, call.inputs)]

@@ -4,7 +4,7 @@ It writes the file anew after each part, so that what was found is kept whatever
 
     certificates    every tuned kernel on its small call, held to its certificate
     bandwidth       kernels bound by memory, beside a copy of as many bytes; some elements of each certified
-    products        float32 and bfloat16 products beside cuBLAS through PyTorch, where it is installed
+    products        float32, TF32 and bfloat16 products; beside cuBLAS through PyTorch, where it is installed
     cublas          the same products by the engine `cuda-cublas`, certified and timed, where nvmath-python is installed
     training        small steps certified; 20 on cpu and on the device from the same seed: the losses, and what stops the host
     properties      pytest property_tests --engine cuda, for as long as there is time
@@ -32,7 +32,7 @@ import numpy as np
 import refnet_fast
 from refnet import ops  # noqa: F401  (declares the ops)
 from refnet.definition import Op, size_of
-from refnet.engine import use_engine
+from refnet.engine import get_engine, use_engine
 from refnet.errors import EngineError
 from refnet.testing import hold
 from refnet.testing.evaluate import specs_of
@@ -144,12 +144,24 @@ class Checking:
                 row["share"] = row["ours"] / row["PyTorch"]
             row["worst error / bound, 3 tasks"] = self.held(call, self.few_tasks(call))
             rows[f"{size}^3 {dtype}, TFLOP/s"] = row
+        call = square(size, "float32")
+        row = {"ours": 2 * size**3 / self.timed(call, self.rounding()) / 1e12}
+        row["worst error / bound, 3 tasks"] = self.held(call, self.few_tasks(call), self.rounding())
+        rows[f"{size}^3 float32 as TF32, TFLOP/s"] = row
         images, kernel = self.calls["conv2d_tiled"].inputs
         flops = 2 * size_of(images.shape[:3]) * size_of(kernel.shape)  # of its gradients too
         for name, call in self.calls.items():
             if name.startswith("conv2d"):
                 rows[f"{name}, TFLOP/s"] = {"ours": flops / self.timed(call) / 1e12}
         return rows
+
+    def rounding(self):
+        """The engine `cuda-tf32`, or the simulator's like."""
+        if not self.tiny:
+            return get_engine("cuda-tf32")
+        engine = CudaEngine("cuda-sim")
+        engine.rounds = True
+        return engine
 
     def cublas(self):
         """TFLOP/s of square products by cuBLASLt; some elements of each certified, and small products of all kinds whole."""

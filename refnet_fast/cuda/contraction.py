@@ -274,7 +274,7 @@ class Product(NamedTuple):
         return [*inputs, *outputs, *numbers]
 
 
-def declare(op_name, name, product_of, when, function=product):
+def declare(op_name, name, product_of, when, function=product, among=tuned):
     """Declares a tiled product as a kernel of an op.
 
     Args:
@@ -282,6 +282,7 @@ def declare(op_name, name, product_of, when, function=product):
         function: `product`, or what takes its arguments.
         product_of: `product_of(call)`, a Product.
         when: `when(call)`, asked before there is a Product.
+        among: the kernels that it stands with.
     """
 
     def rooms(call):
@@ -311,7 +312,7 @@ def declare(op_name, name, product_of, when, function=product):
     )
     made.steps.append(summing)
     made.name = first.name = name
-    tuned.setdefault(op_name, []).insert(0, made)
+    among.setdefault(op_name, []).insert(0, made)
 
 
 def real(call):

@@ -9,7 +9,8 @@ class CudaEngine(PlannedEngine):
     """Runs programs as launches of CUDA kernels; variables stay on the device between runs.
 
     Args:
-        name: "cuda", "cuda-cublas" (matrix products by cuBLASLt) or "cuda-sim".
+        name: "cuda", "cuda-cublas" (matrix products by cuBLASLt), "cuda-tf32" (products of float32 rounded to TF32) or
+            "cuda-sim".
         device: the number of the device, None for the first. Each keeps variables of its own.
     Raises:
         EngineError: what is missing (package, driver, device, the simulator's switch), and how to get it.
@@ -19,18 +20,26 @@ class CudaEngine(PlannedEngine):
         with_library = name == "cuda-cublas"
         if with_library:
             cublas.check()
-        target.check("cuda" if with_library else name, device or 0)
+        target.check("cuda-sim" if name == "cuda-sim" else "cuda", device or 0)
         super().__init__(name if device is None else f"{name}:{device}")
         from refnet_fast.cuda.residence import Residence
 
         self.residence = Residence(device)
         self.library = cublas.Cublas() if with_library else None
+        self.rounds = name == "cuda-tf32"
 
     def build(self, concrete):
         from refnet_fast.cuda.running import CudaRunning
 
         with self.residence.current():
-            return CudaRunning(concrete, self.residence, self.library)
+            return CudaRunning(concrete, self.residence, self.library, self.rounds)
+
+    def rounding_of(self, op):
+        """The unit roundoff of what an op reads in float32 before it computes; 0 where it reads it as it is. Certificates ask."""
+        from refnet_fast.cuda import kernels, rounded_product
+
+        kernels.load()
+        return rounded_product.ROUNDOFF if self.rounds and op.name in kernels.rounding else 0.0
 
     def prepare(self, program):
         return CudaExecutable(self, program)

@@ -17,6 +17,7 @@ FAMILIES = (
     "convolution",
     "convolution3d",
     "short_product",
+    "rounded_product",
     "depthwise",
     "recurrent_simple",
     "recurrent_lstm",
@@ -100,6 +101,7 @@ class Kernel:
 
 
 tuned: dict[str, list] = {}
+rounding: dict[str, list] = {}  # kernels that round what they read, for an engine that says so
 
 
 def kernel(
@@ -139,7 +141,12 @@ def load():
         importlib.import_module(f"refnet_fast.cuda.{family}")
 
 
-def find(call):
-    """The kernel that serves a call, or None."""
+def find(call, rounds=False):
+    """The kernel that serves a call, or None.
+
+    Args:
+        rounds: whether it may be one that rounds what it reads.
+    """
     load()
-    return next((k for k in tuned.get(call.op.name, ()) if k.when(call)), None)
+    found = [*(rounding.get(call.op.name, ()) if rounds else ()), *tuned.get(call.op.name, ())]
+    return next((k for k in found if k.when(call)), None)

@@ -1,8 +1,9 @@
-"""The tensor cores' instructions for 16-bit floats, each with a plain form for the simulator that moves the same words.
+"""The tensor cores' instructions for 16-bit floats and for TF32, each with a plain form for the simulator that moves the same words.
 
 All 32 threads of a warp take part in each. Fragments are as in PTX's `mma.m16n8k16`: with g = lane // 4 and t = lane % 4 a thread has, two
 neighbours a word, rows g and g + 8 of a at columns 2t and 2t + 8; column g of b at rows 2t and 2t + 8; and of the float32 result
-rows g and g + 8 at columns 2t and 2t + 1.
+rows g and g + 8 at columns 2t and 2t + 1. Of TF32, float32 rounded to 11 significant bits, they are `mma.m16n8k8`'s: of a rows g and
+g + 8 at column t, then at t + 4; column g of b at rows t and t + 4.
 """
 
 import threading
@@ -47,6 +48,22 @@ if simulated():
             for n, (i, k) in enumerate(((g, t), (g + 8, t), (g, t + 8), (g + 8, t + 8))):
                 a[i, k : k + 2] = left[2 * n : 2 * n + 2]
             b[t : t + 2, g], b[t + 8 : t + 10, g] = right[:2], right[2:]
+        g, t = lane // 4, 2 * (lane % 4)
+        rows, columns = [g, g, g + 8, g + 8], [t, t + 1, t, t + 1]
+        total[at : at + 4] += (a[rows] * b[:, columns].T).sum(1)
+
+    def load_rounded(words, to, shared, at):
+        word = np.array(shared[at], np.float32).view(np.uint32)
+        finite = word & 0x7F800000 != 0x7F800000
+        words[to] = (word + 0x1000 & 0xFFFFE000) if finite else word
+
+    def multiply_add_rounded(total, at, xs, x, ys, y):
+        given, lane = exchanged((xs[x : x + 4].copy(), ys[y : y + 2].copy()))
+        a, b = np.empty((16, 8)), np.empty((8, 8))
+        for other, (left, right) in enumerate(given):
+            g, t = other // 4, other % 4
+            a[[g, g + 8, g, g + 8], [t, t, t + 4, t + 4]] = left.view(np.float32)
+            b[[t, t + 4], g] = right.view(np.float32)
         g, t = lane // 4, 2 * (lane % 4)
         rows, columns = [g, g, g + 8, g + 8], [t, t + 1, t, t + 1]
         total[at : at + 4] += (a[rows] * b[:, columns].T).sum(1)
@@ -133,3 +150,41 @@ else:
             return context.get_dummy_value()
 
         return types.void(total, at, xs, x, ys, y, brain), build
+
+    @intrinsic
+    def load_rounded(typing, words, to, shared, at):
+        """words[to] becomes shared[at], a float32, rounded to TF32: to nearest, ties away from zero."""
+        if not literal(to):
+            return None
+
+        def build(context, builder, signature, arguments):
+            value = builder.load(pointer(context, builder, shared, arguments[2], arguments[3]))
+            word = instruction(builder, "cvt.rna.tf32.f32 $0, $1;", "=r,f", [value], WORD)
+            builder.store(word, pointer(context, builder, words, arguments[0], to.literal_value))
+            return context.get_dummy_value()
+
+        return types.void(words, to, shared, types.int64), build
+
+    @intrinsic
+    def multiply_add_rounded(typing, total, at, xs, x, ys, y):
+        """total[at : at + 4], this thread's part of 16 x 8 sums, plus the product of 16 x 8 (from xs[x]) by 8 x 8 (from ys[y]) TF32s."""
+        if not literal(at, x, y):
+            return None
+
+        def build(context, builder, signature, arguments):
+            total_, _, xs_, _, ys_, _ = arguments
+            sums = [pointer(context, builder, total, total_, at.literal_value + n) for n in range(4)]
+            operands = [builder.load(pointer(context, builder, xs, xs_, x.literal_value + n)) for n in range(4)]
+            operands += [builder.load(pointer(context, builder, ys, ys_, y.literal_value + n)) for n in range(2)]
+            operands += [builder.load(place) for place in sums]
+            text = (
+                "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
+                "{$0, $1, $2, $3}, {$4, $5, $6, $7}, {$8, $9}, {$10, $11, $12, $13};"
+            )
+            result = ir.LiteralStructType([ir.FloatType()] * 4)
+            four = instruction(builder, text, "=f,=f,=f,=f,r,r,r,r,r,r,f,f,f,f", operands, result)
+            for n, place in enumerate(sums):
+                builder.store(builder.extract_value(four, n), place)
+            return context.get_dummy_value()
+
+        return types.void(total, at, xs, x, ys, y), build

@@ -30,10 +30,11 @@ class CudaRunning:
     Args:
         residence: where variables lie.
         library: a Cublas that is asked for products first, or None.
+        rounds: whether products may round what they read.
     """
 
-    def __init__(self, concrete, residence, library=None):
-        self.concrete, self.residence, self.library = concrete, residence, library
+    def __init__(self, concrete, residence, library=None, rounds=False):
+        self.concrete, self.residence, self.library, self.rounds = concrete, residence, library, rounds
         self.plan = Plan(concrete, tuned=True, on_device=True)
         self.checks = self.plan.checked()
         try:
@@ -173,7 +174,7 @@ class CudaRunning:
         product = self.library and not finish and self.library.launch(call, inputs, outputs)
         if product:
             return [product]
-        chosen = kernels.find(call)
+        chosen = kernels.find(call, self.rounds)
         if chosen is not None:
             return chosen.launches(call, inputs, outputs, functools.partial(services.room, self.memory), finish)
         return [derive.derive(node.op, form, inputs, outputs, services.scratch(self.memory, form))]

@@ -81,6 +81,19 @@ def test_a_layer_called_on_other_features() -> None:
         Dense(2, name="dense_8")(np.ones(3, "float32"))
 
 
+def test_images_that_want_a_reshape_or_a_batch_axis() -> None:
+    model = Sequential([Dense(2, input_shape=(6,))], name="net")
+    message = "expects inputs of shape (None, 6), got x of shape (4, 2, 3). x.reshape(4, 6) has it."
+    refuses(model, ShapeError, message, lambda: model.predict(np.zeros((4, 2, 3))))
+    message = "expects inputs of shape (None, 6), got x of shape (6,). One sample is a batch of one: x[None]."
+    refuses(model, ShapeError, message, lambda: model.predict(np.zeros(6)))
+    picture = Sequential([Dense(2, input_shape=(4, 3, 1))])
+    message = (
+        "expects inputs of shape (None, 4, 3, 1), got x of shape (4, 3, 1). One sample is a batch of one: x[None]."
+    )
+    refuses(picture, ShapeError, message, lambda: picture.predict(np.zeros((4, 3, 1))))
+
+
 def test_x_and_y_of_different_lengths() -> None:
     message = "fit: x has 6 samples (shape (6, 4)), y has 5 (shape (5,)); they must have the same number."
     model = classifier(deferred=True)

@@ -329,6 +329,14 @@ def test_a_folder_for_each_class(tree, capsys):
     assert [len(next(flow)[1]) for _ in range(4)] == [2, 1, 2, 2]  # and on, without an end
 
 
+def test_folders_without_an_image_are_told(tmp_path):
+    for name in ("cats", "dogs"):
+        (tmp_path / name).mkdir()
+    with pytest.warns(UserWarning, match=r"no image in the folders of .*\(cats, dogs\)") as caught:
+        flow = image.ImageDataGenerator().flow_from_directory(tmp_path, class_mode="binary")
+    assert flow.samples == 0 and caught[0].filename == __file__
+
+
 def test_what_the_targets_are(tree):
     generator = image.ImageDataGenerator(validation_split=0.4)
     how = {"target_size": (2, 2), "shuffle": False}

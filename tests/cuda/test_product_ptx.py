@@ -1,4 +1,4 @@
-"""Products with an epilogue become PTX: what is computed behind the sums leaves them in registers. No device is needed."""
+"""Products with an epilogue, and products in TF32, become PTX: their sums stay in registers. No device is needed."""
 
 import importlib.util
 
@@ -48,3 +48,15 @@ def test_an_epilogue_spills_nothing():
     text = launch.ptx((9, 0))
     used = ptx.usage(text, (9, 0))
     assert used["registers"] <= 128 and used["spills"] == 0 and ".local" not in text
+
+
+def test_tf32_on_tensor_cores():
+    from refnet_fast.cuda import calls, ptx
+
+    found, (launch,) = calls.launches(calls.LARGE["matmul_tiled"], rounds=True)
+    text = launch.ptx((8, 0))
+    used = ptx.usage(text, (8, 0))
+    assert found.name == "matmul_rounded" and used["registers"] <= 128 and used["spills"] == 0 and ".local" not in text
+    assert "mma.sync.aligned.m16n8k8.row.col.f32.tf32" in text and "cvt.rna.tf32" in text
+    (plain,) = calls.launches(calls.LARGE["matmul_tiled"])[1]
+    assert "tf32" not in plain.ptx((8, 0))

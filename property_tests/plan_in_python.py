@@ -1,0 +1,108 @@
+"""A plan carried out in Python, by the definitions, in the plan's own memory: nothing is compiled.
+
+What a plan decides is then all that can be wrong: which instructions stand for others, where everything lies, in what order units run
+and write variables, which of them go block by block. Memory that no unit has written holds NaN.
+"""
+
+import ctypes
+
+import numpy as np
+
+from refnet import dtypes
+from refnet.engine import get_engine
+from refnet.graph import Constant
+from refnet.program import specialize
+from refnet_fast import kernels
+from refnet_fast.chains import chains, rows_of
+from refnet_fast.memory import Memory, bytes_of, padded
+from refnet_fast.plan import Plan
+
+BLOCK = 2  # rows of a chain at a time
+
+
+def array_at(address, tensor):
+    """The memory at an address as an array of a tensor's shape and dtype."""
+    kind, size = dtypes.as_numpy(tensor.dtype), bytes_of(tensor)
+    words = np.frombuffer((ctypes.c_char * size).from_address(address), kind) if size else np.zeros(0, kind)
+    return words.reshape(tensor.shape)
+
+
+def computed(node, inputs):
+    """What a node's definition makes of arrays, repeated to its shape: a plan leaves out repetitions before elementwise ops."""
+    results = get_engine("reference").compute(node.op, inputs, node.attributes)
+    return [np.broadcast_to(result, y.shape) for result, y in zip(results, node.outputs)]
+
+
+class PlanInPython:
+    """A program as the cpu engine plans it.
+
+    Attributes:
+        chained, merged: how many lists of units run block by block, and how many updates are one unit.
+    """
+
+    def __init__(self, program, feeds):
+        kernels.load()
+        self.concrete = specialize(program, [np.shape(a) for a in feeds])
+        self.plan = Plan(self.concrete)
+        self.groups = chains(self.plan)
+        self.memory = Memory(self.plan, self.groups)
+        self.memory.room[:] = 0xFF
+        self.chained = sum(len(group) > 1 for group in self.groups)
+        self.merged = sum(unit.merged for unit in self.plan.units)
+
+    def run(self, feeds):
+        """One run, commits included; returns the outputs."""
+        for x, array in zip(self.concrete.inputs, feeds):
+            self.place(x)[...] = array
+        for group in self.groups:
+            if len(group) == 1:
+                self.carry_out(group[0])
+                continue
+            rows = rows_of(self.plan, group[0])[0]
+            for first in range(0, rows, BLOCK):
+                for unit in group:
+                    self.carry_out(unit, (rows, first, first + BLOCK))
+        before = [(variable, self.values(x)) for x, variable in self.plan.copies]
+        for variable, values in before:
+            variable.array[...] = values
+        return [self.values(y) for y in self.plan.outputs]
+
+    def place(self, x):
+        return array_at(self.memory.address(x), x)
+
+    def values(self, x):
+        base = self.plan.base(x)
+        return base.value.reshape(x.shape) if isinstance(base, Constant) else self.place(x).copy()
+
+    def carry_out(self, unit, block=None):
+        """A unit, or the rows of it that a block (rows, first, end) names. All that it reads is read before anything is written."""
+        if unit.merged:
+            self.update(unit)
+            return
+        known = {x: self.values(x) for x in unit.reads()}
+        for node in unit.nodes:
+            inputs = [known[x] if x in known else np.zeros(x.shape, dtypes.as_numpy(x.dtype)) for x in node.inputs]
+            known.update(zip(node.outputs, computed(node, inputs)))
+        for y in unit.stored:
+            if block is None:
+                self.place(y)[...] = known[y]
+            else:
+                rows, first, end = block
+                self.place(y).reshape(rows, -1)[first:end] = known[y].reshape(rows, -1)[first:end]
+
+    def update(self, unit):
+        """Updates of one kind: each operand lies in a block of its own, node after node."""
+        head, offset, results = unit.nodes[0], 0, []
+        for node in unit.nodes:
+            inputs = [
+                array_at(self.memory.block_address(unit, position) + offset, x).copy()
+                if (unit, position) in self.memory.blocks
+                else self.values(head.inputs[position])
+                for position, x in enumerate(node.inputs)
+            ]
+            for y, first, values in zip(node.outputs, head.outputs, computed(node, inputs)):
+                position = head.inputs.index(unit.commits[first])
+                results.append((self.memory.block_address(unit, position) + offset, y, values))
+            offset += padded(node.outputs[0])
+        for address, y, values in results:
+            array_at(address, y)[...] = values
