@@ -66,6 +66,30 @@ def examine(name: str, function: Callable[..., Any], examples: int = 40) -> Repo
     return Report(name, examples, worst, ulp, "")
 
 
+def agree(function: Callable[..., Any], theirs: Any, *arguments: Any, **keywords: Any) -> float:
+    """Holds a function of refnet, and what somebody else's gives for the same call, to the certificate of that call.
+
+    So far may any correct evaluation of the definition be from the exact value: nobody chooses how near is near enough.
+
+    Args:
+        function: of `refnet.ops`, or written with them.
+        theirs: their result, or a tuple or list of them; rounded to the dtype that is due.
+    Returns:
+        The worst error as a fraction of its bound.
+    Raises:
+        AssertionError: an element of theirs or of ours left its bound; says whose.
+    """
+    program, feeds = program_of(function, arguments, keywords)
+    ours, worst = function(*arguments, **keywords), 0.0
+    for whose, given in (("theirs", theirs), ("ours", ours)):
+        results = list(given) if isinstance(given, (tuple, list)) else [given]
+        for got, (limits, dtype) in zip(results, certified(program, feeds), strict=True):
+            verdict = judge(np.asarray(got).astype(dtypes.as_numpy(dtype)), limits, limits.shape, dtype, whose)
+            assert not verdict.refusal, verdict.refusal
+            worst = max(worst, verdict.worst)
+    return worst
+
+
 def certified(program: Program, feeds: list[Array]) -> list[tuple[Array, str]]:
     """What each result of a whole program may be: the Bounds travel from node to node."""
     names = [y.dtype for y in program.outputs] + [a.dtype.name for a in feeds]

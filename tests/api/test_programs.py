@@ -8,6 +8,7 @@ import pytest
 import refnet
 import refnet_fast
 from refnet import losses
+from refnet.testing import close
 
 generator = np.random.default_rng(0)
 
@@ -108,13 +109,13 @@ def test_an_image_that_excites_a_filter(keras: Any) -> None:
 @pytest.mark.api("NumPy definitions", "mse / mean_squared_error", "mae / mean_absolute_error")
 def test_losses_written_out_in_numpy(keras: Any) -> None:
     y, p = generator.random((5, 3)).astype("float32"), generator.random((5, 3)).astype("float32")
-    np.testing.assert_allclose(np.mean(losses.mean_absolute_error(y, p)), np.mean(np.abs(y - p)), rtol=1e-5)
-    np.testing.assert_allclose(np.mean(losses.mean_squared_error(y, p)), np.mean((y - p) ** 2), rtol=1e-5)
+    close(np.mean(losses.mean_absolute_error(y, p)), np.mean(np.abs(y - p)), 2 * (y.size + 2))
+    close(np.mean(losses.mean_squared_error(y, p)), np.mean((y - p) ** 2), 2 * (y.size + 3))
     labels = np.eye(3, dtype="float32")[[0, 2, 1, 1, 0]]
     shares = p / p.sum(1, keepdims=True)
     log_loss = -np.sum(labels * np.log(shares), 1)
     np.testing.assert_allclose(losses.categorical_crossentropy(labels, shares), log_loss, rtol=1e-5)
-    np.testing.assert_allclose(losses.categorical_crossentropy(np.eye(3)[:1], [[0.8, 0.1, 0.1]]), 0.223, atol=1e-3)
+    close(losses.categorical_crossentropy(np.eye(3)[:1], [[0.8, 0.1, 0.1]]), [-np.log(0.8)], 2 * 10, 1)
 
 
 @pytest.mark.api("None", "compile")
@@ -202,7 +203,8 @@ def test_lists_and_dicts_by_name(keras: Any) -> None:
     )
     model.fit(x, y, epochs=1, batch_size=4, verbose=0)
     values = model.evaluate(x, y, verbose=0)
-    assert len(values) == 4 and values[0] == pytest.approx(0.25 * values[1] + values[2] + 10 * values[3], rel=1e-4)
+    close(values[0], 0.25 * values[1] + values[2] + 10 * values[3], 8)
+    assert len(values) == 4
     assert [p.shape for p in model.predict(x, verbose=0)] == [(8, 1), (8, 3), (8, 1)]
 
 
@@ -211,9 +213,9 @@ def test_pooling_over_everything_and_a_leak(keras: Any) -> None:
     layers = keras.layers
     series, images = generator.normal(size=(2, 5, 3)).astype("float32"), generator.normal(size=(2, 3, 4, 2))
     np.testing.assert_array_equal(layers.GlobalMaxPooling1D()(series), series.max(1))
-    np.testing.assert_allclose(layers.GlobalAveragePooling2D()(images), images.mean((1, 2)), rtol=1e-5, atol=1e-6)
+    close(layers.GlobalAveragePooling2D()(images), images.mean((1, 2)), 2 * images[0, :, :, 0].size)
     leaked = layers.LeakyReLU()(series)
-    np.testing.assert_allclose(leaked, np.where(series > 0, series, np.float32(0.3) * series), rtol=1e-6)
+    np.testing.assert_array_equal(leaked, np.where(series > 0, series, np.float32(0.3) * series))
 
 
 @pytest.mark.api("noise addition, denoising autoencoder, dataset augmentation, early stopping")

@@ -62,10 +62,10 @@ def test_a_generator_trains_as_the_arrays_do() -> None:
     ).history
     assert seen == list(range(9)) and sorted(one) == sorted(two) == ["acc", "loss", "val_acc", "val_loss"]
     for key in one:
-        np.testing.assert_allclose(one[key], two[key], rtol=1e-6)
+        np.testing.assert_array_equal(one[key], two[key])
     for v, w in zip(a.get_weights(), b.get_weights()):
         assert np.array_equal(v, w)
-    np.testing.assert_allclose(a.evaluate(X, Y, verbose=0), a.evaluate(endless(), steps=3, verbose=0), rtol=1e-6)
+    np.testing.assert_array_equal(a.evaluate(X, Y, verbose=0), a.evaluate(endless(), steps=3, verbose=0))
     assert np.array_equal(a.predict(X, verbose=0), a.predict(endless(), steps=3, verbose=0))  # the targets are left
 
 
@@ -189,7 +189,7 @@ def test_dicts_and_lists_of_inputs() -> None:
     one, two = model.predict(batches(), steps=2, verbose=0)
     assert one.shape == two.shape == (24, 1)
     by_array = model.evaluate(x, y, verbose=0)
-    np.testing.assert_allclose(model.evaluate(iter([([X, X[:, :2]], [Y, Y])]), verbose=0), by_array, rtol=1e-6)
+    np.testing.assert_array_equal(model.evaluate(iter([([X, X[:, :2]], [Y, Y])]), verbose=0), by_array)
 
 
 def test_callbacks_hear_the_batches_and_may_stop() -> None:

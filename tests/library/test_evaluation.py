@@ -149,7 +149,7 @@ def test_what_protocols_refuse() -> None:
 
 def test_baselines() -> None:
     assert evaluation.majority_class([[0, 1], [0, 1], [1, 0]], [[0, 1], [1, 0]]) == 0.5
-    assert evaluation.random_labels([0, 1, 2, 2]) == pytest.approx(1 / 16 + 1 / 16 + 1 / 4)
+    assert evaluation.random_labels([0, 1, 2, 2]) == 1 / 16 + 1 / 16 + 1 / 4
     errors = evaluation.best_constant([0, 1, 5], [4])
     assert errors == {"mean_absolute_error": 3.0, "mean_squared_error": 4.0}
     assert evaluation.last_value([0, 1, 3, 6], 2) == 4.0

@@ -6,6 +6,7 @@ import pytest
 from refnet import layers, models
 from refnet.errors import ArgumentError, ShapeError
 from refnet.layers import Input
+from refnet.testing import close
 
 RANDOM = np.random.default_rng(4)
 IMAGES = RANDOM.random((4, 5, 6, 3)).astype("float32")
@@ -16,7 +17,7 @@ IMAGES = RANDOM.random((4, 5, 6, 3)).astype("float32")
 
 def test_resizing_and_cropping():
     x = np.arange(16.0, dtype="float32").reshape(1, 4, 4, 1)
-    np.testing.assert_allclose(layers.Resizing(2, 2)(x)[0, :, :, 0], [[2.5, 4.5], [10.5, 12.5]])
+    np.testing.assert_array_equal(layers.Resizing(2, 2)(x)[0, :, :, 0], [[2.5, 4.5], [10.5, 12.5]])
     assert layers.Resizing(2, 2)(x.astype("uint8")).dtype == "uint8"
     assert layers.CenterCrop(2, 2)(x)[0, :, :, 0].tolist() == [[5, 6], [9, 10]]
     assert layers.CenterCrop(6, 3)(x).shape == (1, 6, 3, 1)
@@ -114,7 +115,7 @@ def test_movements_by_fixed_amounts():
     turned = layers.RandomRotation((0.25, 0.25))(x)
     np.testing.assert_allclose(turned[0, :, :, 0], np.rot90(x[0, :, :, 0]), atol=1e-4)
     down = layers.RandomTranslation((0.25, 0.25), 0.0, fill_mode="constant", fill_value=-1)(x)
-    np.testing.assert_allclose(down[0, :, :, 0], np.vstack([np.full((1, 4), -1), x[0, :3, :, 0]]), atol=1e-5)
+    np.testing.assert_array_equal(down[0, :, :, 0], np.vstack([np.full((1, 4), -1), x[0, :3, :, 0]]))
     out = layers.RandomZoom((1.0, 1.0), (0.0, 0.0), fill_mode="constant")(x)[0, :, :, 0]
     assert (out[0] == 0).all() and out[1:3].min() > 0
     slanted = layers.RandomShear((1.0, 1.0), seed=0, fill_mode="wrap")(x)[0, :, :, 0]
@@ -127,21 +128,21 @@ def test_colours_by_fixed_amounts():
     contrast = layers.RandomContrast((0.5, 0.5), seed=2)(x)[0, :, :, 0]
     factor = (contrast[0, 1] - contrast[0, 0]) / 20
     assert 0.5 <= factor <= 1.5
-    np.testing.assert_allclose(contrast, np.clip((x[0, :, :, 0] - 85) * factor + 85, 0, 255), rtol=1e-5)
+    close(contrast, np.clip((x[0, :, :, 0] - 85) * factor + 85, 0, 255), 2 * 6, 2 * 255)
     assert layers.RandomInvert((1.0, 1.0))(x)[0, :, :, 0].tolist() == [[245, 225], [205, 5]]
     grey = layers.RandomGrayscale(1.0)(IMAGES)
-    np.testing.assert_allclose(grey[..., 1], IMAGES @ np.array([0.2989, 0.587, 0.114], "float32"), rtol=1e-5)
+    close(grey[..., 1], IMAGES @ np.array([0.2989, 0.587, 0.114], "float32"), 2 * 5)
 
 
 def test_hues_by_fixed_amounts():
     red = np.array([[[[1.0, 0.0, 0.0], [0.5, 0.5, 0.5]]]], "float32")
     turned = layers.RandomHue((2 / 3, 2 / 3), (0, 1), seed=1)(red)[0, 0]
     assert [round(float(v), 4) for v in turned[0]] in ([0, 1, 0], [0, 0, 1]) and turned[1].tolist() == [0.5] * 3
-    np.testing.assert_allclose(layers.RandomSaturation((0.5, 0.5), (0, 1))(IMAGES), IMAGES, atol=1e-5)
+    close(layers.RandomSaturation((0.5, 0.5), (0, 1))(IMAGES), IMAGES, 2 * 12, 1)
     pale = layers.RandomSaturation((0.0, 0.0), (0, 1))(IMAGES)
-    np.testing.assert_allclose(pale, np.repeat(IMAGES.max(-1, keepdims=True), 3, -1), atol=1e-6)
+    np.testing.assert_array_equal(pale, np.repeat(IMAGES.max(-1, keepdims=True), 3, -1))
     grey = layers.RandomColorDegeneration((1.0, 1.0), (0, 1))(IMAGES)
-    np.testing.assert_allclose(grey, np.repeat(layers.RandomGrayscale(1.0)(IMAGES)[..., :1], 3, -1), atol=1e-6)
+    close(grey, np.repeat(layers.RandomGrayscale(1.0)(IMAGES)[..., :1], 3, -1), 2 * 5)
     x = np.array([[[[0.0], [100.0], [255.0]]]], "float32")
     assert layers.Solarization()(x)[0, 0, :, 0].tolist() == [255, 155, 0]
 

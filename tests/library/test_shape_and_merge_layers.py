@@ -194,10 +194,10 @@ def test_activity_regularization_adds_to_the_loss_and_nothing_else() -> None:
     model.compile("sgd", "mse")
     x = np.array([[1.0, -2.0], [3.0, 0.0]], "float32")
     assert np.array_equal(model.predict(x, verbose=0), x)
-    np.testing.assert_allclose(model.evaluate(x, x, verbose=0), (0.5 * 6 + 0.25 * 14) / 2, rtol=1e-6)
+    np.testing.assert_array_equal(model.evaluate(x, x, verbose=0), (0.5 * 6 + 0.25 * 14) / 2)
     again = Sequential.from_config(model.get_config())
     again.compile("sgd", "mse")
-    np.testing.assert_allclose(again.evaluate(x, x, verbose=0), 3.25, rtol=1e-6)
+    np.testing.assert_array_equal(again.evaluate(x, x, verbose=0), 3.25)
 
 
 OUTSIDE: list[Any] = []

@@ -78,7 +78,9 @@ def test_up_sampling_between_pixels_with_open_axes() -> None:
     assert row(model.predict(IMAGE[:, :1], verbose=0)) == [0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3]
     assert row(layer(np.array([[[[0], [4]]]], "int32"))) == [0, 1, 3, 4]
     (dx,) = ops.gradients(ops.sum(ops.square(model.output)), model.inputs)
-    assert np.allclose(Model(model.inputs, dx).predict(IMAGE[:, :1], verbose=0)[0, 0, :, 0], [0.75, 4, 8, 11.25])
+    np.testing.assert_array_equal(
+        Model(model.inputs, dx).predict(IMAGE[:, :1], verbose=0)[0, 0, :, 0], [0.75, 4, 8, 11.25]
+    )
 
 
 CHANNELS = [

@@ -9,6 +9,7 @@ import pytest
 
 from refnet import ops
 from refnet.errors import ShapeError
+from refnet.testing import close
 
 RNG = np.random.default_rng(3)
 IMAGES = RNG.random((2, 5, 7, 3))
@@ -26,7 +27,7 @@ def test_nearest_takes_the_pixel_a_point_lies_in():
 
 def test_bilinear_by_hand():
     x = np.array([0.0, 1.0, 4.0]).reshape(1, 3, 1)
-    np.testing.assert_allclose(ops.resize(x, (1, 6))[0, :, 0], [0, 0.25, 0.75, 1.75, 3.25, 4])
+    np.testing.assert_array_equal(ops.resize(x, (1, 6))[0, :, 0], [0, 0.25, 0.75, 1.75, 3.25, 4])
 
 
 def test_whole_numbers_are_rounded_and_kept_in_range():
@@ -65,10 +66,10 @@ def test_patches_are_windows():
 
 
 def test_colours_there_and_back():
-    np.testing.assert_allclose(ops.hsv_to_rgb(ops.rgb_to_hsv(IMAGES)), IMAGES, atol=1e-14)
+    close(ops.hsv_to_rgb(ops.rgb_to_hsv(IMAGES)), IMAGES, 40, 1)
     special = np.array([[[0, 0, 0], [0.5, 0.5, 0.5], [1, 0, 0], [1, 0, 1.0]]])
     expected = [[[0, 0, 0], [0, 0, 0.5], [0, 1, 1], [5 / 6, 1, 1]]]
-    np.testing.assert_allclose(ops.rgb_to_hsv(special), expected)
+    close(ops.rgb_to_hsv(special), expected, 2)
 
 
 SIZES = ((3, 4), (10, 14), (9, 2), (5, 7))
@@ -102,7 +103,7 @@ def test_against_keras(tmp_path):
     for name in ("rgb_to_grayscale", "rgb_to_hsv", "hsv_to_rgb"):
         np.testing.assert_allclose(getattr(ops, name)(x), theirs[name], rtol=1e-4, atol=1e-5)
     for padding in ("valid", "same"):
-        np.testing.assert_allclose(ops.extract_patches(x, (2, 3), 2, padding=padding), theirs[padding], atol=1e-6)
+        np.testing.assert_array_equal(ops.extract_patches(x, (2, 3), 2, padding=padding), theirs[padding])
     print(f"{len(theirs.files)} calls compared with Keras")
 
 
@@ -117,7 +118,7 @@ def test_affine_reads_each_pixel_at_its_point():
     x = np.arange(12.0).reshape(3, 4, 1)
     assert shifted(x, 1, 0, fill_value=-1)[:, :, 0].tolist() == [[-1, 0, 1, 2], [-1, 4, 5, 6], [-1, 8, 9, 10]]
     assert shifted(x, 0, -1, fill_mode="nearest")[:, :, 0].tolist() == [[4, 5, 6, 7], [8, 9, 10, 11], [8, 9, 10, 11]]
-    np.testing.assert_allclose(shifted(x, 0.25, 0.5, fill_mode="nearest")[1, 1, 0], 5 - 0.25 - 2)
+    np.testing.assert_array_equal(shifted(x, 0.25, 0.5, fill_mode="nearest")[1, 1, 0], 5 - 0.25 - 2)
     turned = ops.image.affine_transform(x[:, :3], [0, -1, 2, 1, 0, 0, 0, 0])  # y[i, j] = x[j, 2 - i]
     assert turned[:, :, 0].tolist() == np.rot90(x[:, :3, 0]).tolist()
 

@@ -8,6 +8,7 @@ from refnet.engine import reference
 from refnet.gradients import gradients
 from refnet.graph import Tensor
 from refnet.program import Program
+from refnet.testing import close
 
 X = np.array([-4.0, -3.0, -1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0, 3.0, 4.0])
 
@@ -32,7 +33,8 @@ def test_sparsemax_is_the_nearest_probability():
     for _ in range(20):
         x = rng.normal(0, 1.5, 6)
         y = np.asarray(ops.sparsemax(x))
-        assert y.sum() == pytest.approx(1) and (y >= 0).all()
+        close(y.sum(), 1, 3 * x.size, 1 + abs(x).sum())
+        assert (y >= 0).all()
         for other in rng.dirichlet(np.full(6, 0.5), 50):
             assert ((x - y) ** 2).sum() <= ((x - other) ** 2).sum() + 1e-12
 

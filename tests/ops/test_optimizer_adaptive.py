@@ -5,6 +5,7 @@ import pytest
 
 from refnet import ops
 from refnet.errors import ShapeError
+from refnet.testing import close
 
 RNG = np.random.default_rng(1)
 START = RNG.standard_normal((3, 2))
@@ -51,6 +52,11 @@ RULES = {
 }
 
 
+def same(got, due, dtype="float64"):
+    """An update is two dozen operations on numbers of size 1, bias corrections included; both make as many as there are gradients."""
+    close(got, due, 2 * 24 * len(GRADIENTS), np.maximum(abs(due), 1), dtype)
+
+
 @pytest.mark.peers
 @pytest.mark.parametrize("name", RULES)
 def test_updates_are_keras(name):
@@ -63,7 +69,7 @@ def test_updates_are_keras(name):
     for g in GRADIENTS:
         theirs.apply([keras.ops.convert_to_tensor(g.astype("float32"))], [variable])
         path.append(np.asarray(variable))
-    np.testing.assert_allclose(follow(step, *states), np.array(path), rtol=2e-5, atol=2e-6)
+    same(follow(step, *states), np.array(path), "float32")  # Keras's is
 
 
 def test_adagrad_by_its_formula():
@@ -71,7 +77,7 @@ def test_adagrad_by_its_formula():
         a = a + g**2
         return w - 0.1 * g / np.sqrt(a + 1e-7), a
 
-    np.testing.assert_allclose(follow(RULES["Adagrad"][1], TENTH), follow(plain, TENTH), rtol=1e-13)
+    same(follow(RULES["Adagrad"][1], TENTH), follow(plain, TENTH))
 
 
 def test_adamax_by_its_formula():
@@ -79,7 +85,7 @@ def test_adamax_by_its_formula():
         m, u = m + (g - m) * (1 - 0.9), np.maximum(0.999 * u, np.abs(g))
         return w - 0.1 * m / ((1 - 0.9**t) * (u + 1e-7)), m, u
 
-    np.testing.assert_allclose(follow(adamax, ZERO, ZERO), follow(plain, ZERO, ZERO), rtol=1e-13)
+    same(follow(adamax, ZERO, ZERO), follow(plain, ZERO, ZERO))
 
 
 def test_nadam_by_its_formula():
@@ -91,7 +97,7 @@ def test_nadam_by_its_formula():
         return w - mean * 0.1 / (np.sqrt(v / (1 - 0.999**t)) + 1e-7), m, v, product
 
     states = ZERO, ZERO, np.array(1.0)
-    np.testing.assert_allclose(follow(nadam, *states), follow(plain, *states), rtol=1e-12)
+    same(follow(nadam, *states), follow(plain, *states))
 
 
 def test_ftrl_makes_small_weights_exactly_zero():
@@ -123,7 +129,7 @@ def test_shapes_that_differ_are_refused():
 def test_clipping():
     assert ops.clip_by_value([-3.0, 1.0, 5.0], 2.0).tolist() == [-2, 1, 2]
     x = np.array([[3.0, 4.0], [0.3, 0.4]])
-    np.testing.assert_allclose(ops.clip_by_norm(x, 1.0, axes=1), [[0.6, 0.8], [0.3, 0.4]])
+    close(ops.clip_by_norm(x, 1.0, axes=1), [[0.6, 0.8], [0.3, 0.4]], 8)
     np.testing.assert_array_equal(ops.clip_by_norm(np.zeros(3), 1.0), np.zeros(3))
     a, none, b = ops.clip_by_global_norm([np.array([3.0]), None, np.array([[4.0]])], 2.5)
     assert (a.tolist(), none, b.tolist()) == ([1.5], None, [[2.0]])

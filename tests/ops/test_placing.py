@@ -9,6 +9,8 @@ from refnet.errors import ArgumentError, DataError
 from refnet.gradients import gradients
 from refnet.graph import Tensor
 from refnet.program import Program
+from refnet.testing import close
+from refnet.testing.conformance import agree
 
 NAN, INF = float("nan"), float("inf")
 RNG = np.random.default_rng(8)
@@ -65,7 +67,7 @@ def test_scatter_update_is_numpys(reduction):
     else:
         names = {"add": np.add, "max": np.maximum, "min": np.minimum, "mul": np.multiply}
         names[reduction].at(expected, at, updates)
-    np.testing.assert_allclose(ops.scatter_update(x, indices, updates, reduction), expected, rtol=1e-14)
+    agree(ops.scatter_update, expected, x, indices, updates, reduction)
 
 
 def test_the_last_update_gets_the_gradient():
@@ -110,14 +112,14 @@ def test_ids_may_number_several_axes():
     data, ids = RNG.normal(size=(2, 3, 4)), np.array([[0, 1, 0], [1, 1, 2]])
     expected = np.zeros((3, 4))
     np.add.at(expected, ids, data)
-    np.testing.assert_allclose(ops.segment_sum(data, ids, 3), expected)
+    agree(ops.segment_sum, expected, data, ids, 3)
 
 
 def test_bincount_is_numpys():
     x, weights = RNG.integers(0, 6, 20), RNG.normal(size=20)
     same(ops.bincount(x), np.bincount(x), "int32")
     same(ops.bincount(x, minlength=9), np.bincount(x, minlength=9), "int32")
-    np.testing.assert_allclose(ops.bincount(x, weights), np.bincount(x, weights))
+    close(ops.bincount(x, weights), np.bincount(x, weights), 2 * 20, np.bincount(x, abs(weights)))
     same(ops.bincount([[1, 1], [0, 2]]), [[0, 2, 0], [1, 0, 1]], "int32")
     same(ops.bincount(np.zeros(0, int)), [], "int32")
     t = Tensor((None,), "int32")
@@ -212,10 +214,10 @@ def test_against_pytorch():
     ours, theirs = ops.top_k(x, 4), (values, places)
     np.testing.assert_array_equal(ours[0], theirs[0].detach().numpy())
     np.testing.assert_array_equal(ours[1], theirs[1].numpy())
-    np.testing.assert_allclose(slopes(lambda v: ops.top_k(v, 4)[0], x)[0], t.grad.numpy())
+    np.testing.assert_array_equal(slopes(lambda v: ops.top_k(v, 4)[0], x)[0], t.grad.numpy())
     ids = torch.tensor([0, 2, 0, 1])
     summed = torch.zeros(3, 9, dtype=torch.float64).index_add(0, ids, torch.tensor(x))
-    np.testing.assert_allclose(ops.segment_sum(x, ids.numpy(), 3), summed.numpy())
+    agree(ops.segment_sum, summed.numpy(), x, ids.numpy(), 3)
     largest = torch.full((3, 9), -INF, dtype=torch.float64).index_reduce(0, ids, torch.tensor(x), "amax")
     np.testing.assert_array_equal(ops.segment_max(x, ids.numpy(), 3), largest.numpy())
     print("4 ops compared with PyTorch")

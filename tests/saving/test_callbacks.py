@@ -264,11 +264,11 @@ def test_evaluation_uses_the_averages_and_training_does_not(on_epoch: bool) -> N
     swap = callbacks.SwapEMAWeights(swap_on_epoch=on_epoch)
     model.fit(x, y, epochs=3, batch_size=6, shuffle=False, validation_data=(x, y), callbacks=[swap, seen])
     for epoch in range(3):
-        np.testing.assert_allclose(seen.tested[2 * epoch], averages[2 * epoch + 1], rtol=1e-5)
-        np.testing.assert_allclose(seen.at_ends[epoch], (averages if on_epoch else trace)[2 * epoch + 1], rtol=1e-5)
-    np.testing.assert_allclose(model.get_weights()[0], averages[-1], rtol=1e-5)
-    np.testing.assert_allclose(model.get_weights()[0], plain.get_weights()[0], rtol=1e-5)
+        np.testing.assert_array_equal(seen.tested[2 * epoch], averages[2 * epoch + 1])
+        np.testing.assert_array_equal(seen.at_ends[epoch], (averages if on_epoch else trace)[2 * epoch + 1])
+    np.testing.assert_array_equal(model.get_weights()[0], averages[-1])
+    np.testing.assert_array_equal(model.get_weights()[0], plain.get_weights()[0])
     model.predict(x, callbacks=[callbacks.SwapEMAWeights()])
-    np.testing.assert_allclose(model.get_weights()[0], averages[-1], rtol=1e-5)
+    np.testing.assert_array_equal(model.get_weights()[0], averages[-1])
     with pytest.raises(ArgumentError, match="needs an optimizer with use_ema=True; the model's is sgd"):
         model_with().fit(x, y, callbacks=[callbacks.SwapEMAWeights()])
