@@ -14,7 +14,7 @@ import numpy as np
 
 from refnet import dtypes, ops
 from refnet.arrays import as_array, is_array_like
-from refnet.errors import ArgumentError
+from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.graph import Mode, Tensor, Variable, as_tensor, node_of, trace
 from refnet.layers.immediate import signature
 from refnet.models.traced import Traced
@@ -48,6 +48,8 @@ class Pure:
                 f"{self.owner.name}: got {len(values)} values for {len(self.variables)} variables ({names})."
             )
         given = mapped(_taken, [list(values), list(args), kwargs])
+        for value, variable in zip(given[0], self.variables):
+            self._check(value, variable)
         leaves = [x for x in flatten(given) if isinstance(x, (Tensor, np.ndarray))]
         with building:
             outputs, program, executables = self._program(given)
@@ -63,6 +65,18 @@ class Pure:
             results = executables[engine].run(leaves)
         count = len(self.variables)
         return packed_tensors(outputs, results[: len(results) - count]), list(results[len(results) - count :])
+
+    def _check(self, value: Any, variable: Variable) -> None:
+        needed = f"a value of shape {variable.shape} for the variable {variable.name}"
+        if not isinstance(value, (Tensor, np.ndarray)):
+            value = as_array(value) if isinstance(value, (int, float, list)) else value
+            if not isinstance(value, np.ndarray) or value.shape != variable.shape:
+                raise ArgumentError(f"{self.owner.name}: {needed} is needed; got {shown(value)}.")
+        known = len(value.shape) == len(variable.shape)
+        if not known or any(a != b for a, b in zip(value.shape, variable.shape) if a is not None):
+            raise ShapeError(f"{self.owner.name}: {needed} is needed; got shape {tuple(value.shape)}.")
+        if isinstance(value, np.ndarray) and value.dtype.kind not in "biufV":
+            raise ArgumentError(f"{self.owner.name}: {needed} is needed; got dtype {value.dtype}.")
 
     def _program(self, given: Any) -> tuple[Any, Program, dict[Any, Any]]:
         key = signature(mapped(lambda x: np.empty(_extents(x), "O") if isinstance(x, Tensor) else x, given), True)

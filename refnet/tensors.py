@@ -72,6 +72,11 @@ class Tensor:
             "Use ops.where, ops.cond or a layer's `training` argument."
         )
 
+    @property
+    def _keras_mask(self) -> "Tensor | None":
+        """The mask, under the name that Keras gives it."""
+        return self.mask
+
     def numpy(self) -> Array:
         """The value as an array, where it has one."""
         return self.__array__()
@@ -85,9 +90,24 @@ class Tensor:
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         if self.known is not None:
             return handed_out(self.known, dtype, copy)
+        if self.node is not None and self._has_value():
+            from refnet.metrics.base import evaluated
+
+            return handed_out(np.asarray(evaluated(self)), dtype, copy)
         raise DtypeError(
             f"a symbolic tensor (shape {self.shape}) has no values yet. Call a model's predict, or K.function, to compute it."
         )
+
+    def _has_value(self) -> bool:
+        """Whether the tensor is a variable or a constant, or was computed from such alone, outside of any call."""
+        from refnet.graph import sorted_nodes
+
+        if self.node is None:
+            return isinstance(self, (Variable, Constant))
+        if trace.call is not None or trace.collecting:
+            return False
+        read = [x for node in sorted_nodes([self]) for x in node.inputs if x.node is None]
+        return all(isinstance(x, (Variable, Constant)) for x in read)
 
     def __dlpack__(self, *, copy: bool | None = None, **more: Any) -> Any:
         """The value, where it has one, for `from_dlpack` of another package: a copy, unless copy=False.
@@ -262,6 +282,11 @@ class Variable(Tensor):
         self.stored_dtype = name
 
     @property
+    def path(self) -> str:
+        """The layer's name and the variable's, which its name has too."""
+        return self.name
+
+    @property
     def value(self) -> Array:
         """The current value: an array that must not be written to. Use `assign`."""
         if self.residence is not None:
@@ -319,13 +344,19 @@ class Variable(Tensor):
         """Sets the variable: at once outside a layer's call; inside, when the program that contains the call has run.
 
         Args:
-            value: an array, a number or a tensor of the variable's shape.
+            value: an array, a number or a tensor of the variable's shape; outside, a tensor of variables alone is computed.
         Returns:
             The variable outside a call, else the record of the assignment.
         """
-        if not isinstance(value, Tensor) and trace.call is None and not trace.collecting:
-            self.set(np.broadcast_to(as_array(value, f"the value of {self.name}"), self.shape))
-            return self
+        if trace.call is None and not trace.collecting:
+            if isinstance(value, Tensor) and value._has_value():
+                value = np.asarray(value)
+            if not isinstance(value, Tensor):
+                self.set(np.broadcast_to(as_array(value, f"the value of {self.name}"), self.shape))
+                return self
+        return self._record(value)
+
+    def _record(self, value: TensorLike) -> "Assignment":
         value = value if isinstance(value, Tensor) else Constant(value, self.stored_dtype)
         if value.dtype != self.stored_dtype:
             from refnet import ops
@@ -357,7 +388,5 @@ class Assignment:
 
 
 def assignment(variable: Variable, value: Tensor) -> Assignment:
-    """The record of an assignment, for a program: what `variable.assign` of a symbolic value gives."""
-    record = variable.assign(value)
-    assert isinstance(record, Assignment)
-    return record
+    """The record of an assignment, for a program: what `variable.assign` gives inside a call."""
+    return variable._record(value)

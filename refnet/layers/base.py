@@ -95,6 +95,7 @@ class Layer(Stateless):
 
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
     run_counter: Variable
+    knows_batch = False  # whether `call` reads the number of samples as a number, when it is called on arrays
 
     def __init__(
         self,
@@ -121,6 +122,7 @@ class Layer(Stateless):
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.built = False
         self.calls: list[Call] = []
+        self.losses_at_once: list[Any] = []
         self._trainable = bool(trainable)
         self._own: list[Variable] = []
         self._programs: dict[Any, Any] = {}
@@ -161,8 +163,11 @@ class Layer(Stateless):
 
     @property
     def losses(self) -> list[Any]:
-        """What the layer's calls and its trained weights' regularizers add to the loss."""
-        added = [loss for call in self.calls for loss, _ in call.losses]
+        """What the layer's calls and its trained weights' regularizers add to the loss.
+
+        Where it was called on arrays, the values that the last such call has added.
+        """
+        added = [loss for call in self.calls for loss, _ in call.losses] + self.losses_at_once
         return added + [v.regularizer(v) for v in self.trainable_weights if v.regularizer is not None]
 
     # ---- calling
@@ -314,6 +319,8 @@ class Layer(Stateless):
         """What `from_config` needs to make such a layer again: the arguments of __init__."""
         from refnet.saving.serialization import serialized
 
+        if self._writes_its_config():
+            return {"name": self.name, "trainable": self.trainable, "dtype": self.dtype_policy.name}
         args, kwargs = self._arguments
         bound = inspect.signature(type(self).__init__).bind(self, *args, **kwargs)
         bound.apply_defaults()
@@ -326,6 +333,26 @@ class Layer(Stateless):
                 config[parameter] = serialized(value, keep=True)
         config.pop("batch_input_shape", None)  # Keras 3 has none: it belongs to the InputLayer
         return {**config, "name": self.name, "trainable": self.trainable, "dtype": self.dtype_policy.name}
+
+    def _writes_its_config(self) -> bool:
+        """Whether a class of the user's, derived from no particular layer, has a get_config, which knows its arguments best."""
+        for kind in type(self).__mro__:
+            if kind.__module__.startswith("refnet."):
+                return False
+            if "get_config" in vars(kind):
+                break
+        first = next(kind for kind in type(self).__mro__ if kind.__module__.startswith("refnet."))
+        return first is Layer or first.__name__ == "Model"
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """What `build_from_config` needs to build such a layer again; a file has it beside the config. None: nothing."""
+        return None
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Builds the layer as get_build_config said."""
+        if not self.built and config.get("input_shape") is not None:
+            self.build(_as_shapes(config["input_shape"]))
+            self.built = True
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
@@ -353,6 +380,11 @@ def _joined(a: Tensor, b: Tensor, condition: Condition) -> Tensor:
     y: Tensor = phase(a, b, condition=condition)
     y.mask = a.mask if a.mask is b.mask else None
     return y
+
+
+def _as_shapes(structure: Any) -> Any:
+    """A structure of shapes as JSON gives it back, with each shape a tuple."""
+    return _map_shapes(lambda shape: shape, structure)
 
 
 def _shapes_in(structure: Any) -> Any:

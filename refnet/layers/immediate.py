@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from refnet.errors import RefnetError
 from refnet.graph import Mode, Tensor, Variable, trace
 from refnet.structure import flatten, mapped, packed
 from refnet.tracing import building
@@ -22,17 +23,36 @@ def computed(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
         kind = (signature([list(args), kwargs], fixed_batch(layer)), trace.learning_phase)
         key = (kind, tuple((x.trainable, x.built, id(x)) for x in layer.all_layers()))
         if key not in layer._programs:
-            made = program_for(layer, args, kwargs)
+            made = made_for(layer, args, kwargs)
+            kind = (signature([list(args), kwargs], fixed_batch(layer)), trace.learning_phase)
             key = (kind, tuple((x.trainable, x.built, id(x)) for x in layer.all_layers()))
             layer._programs[key] = made
-        outputs, program, executables = layer._programs[key]
+        outputs, program, executables, losses = layer._programs[key]
         engine = current_engine()
         if engine not in executables:
             executables[engine] = engine.prepare(program)
-    return packed(outputs, executables[engine].run(arrays))
+    results = executables[engine].run(arrays)
+    layer.losses_at_once = results[len(results) - losses :] if losses else []
+    return packed(outputs, results)
 
 
-def program_for(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, dict[Any, Any]]:
+def made_for(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The program for any number of samples; for this number alone, if a `call` of the user's needs to know it."""
+    try:
+        return program_for(layer, args, kwargs)
+    except (RefnetError, TypeError) as error:
+        if fixed_batch(layer) or all(type(x).__module__.startswith("refnet.") for x in layer.all_layers()):
+            raise
+        layer.knows_batch = True
+        try:
+            return program_for(layer, args, kwargs)
+        except (RefnetError, TypeError):
+            layer.knows_batch = False
+            raise error from None
+
+
+def program_for(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, dict[Any, Any], int]:
+    """The outputs, a program for them and for the losses that the call adds, its executables, and how many losses there are."""
     from refnet.models.functional import Graph
     from refnet.program import Program
 
@@ -53,12 +73,15 @@ def program_for(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -
     graph = Graph(slots, flatten(outputs))
     if not hasattr(layer, "run_counter"):
         layer.run_counter = Variable(0, dtype="int64", trainable=False, name=f"{layer.name}/run_counter")
-    return outputs, Program(slots, flatten(outputs), graph.assignments, Mode(None), layer.run_counter), {}
+    mode = Mode(None)
+    losses = [loss for loss, guard in graph.losses if mode.holds(guard)]
+    program = Program(slots, [*flatten(outputs), *losses], graph.assignments, mode, layer.run_counter)
+    return outputs, program, {}, len(losses)
 
 
 def fixed_batch(layer: "Layer") -> bool:
-    """Whether a program serves one batch size only: a layer keeps a state for each sample."""
-    return any(getattr(inner, "stateful", False) for inner in layer.all_layers())
+    """Whether a program serves one batch size only: a layer keeps a state for each sample, or asks for their number."""
+    return layer.knows_batch or any(getattr(inner, "stateful", False) for inner in layer.all_layers())
 
 
 def signature(structure: Any, fixed: bool) -> Any:

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-from refnet.errors import ArgumentError
+from refnet.errors import ArgumentError, shown
 from refnet.graph import Mode, Tensor, trace
 from refnet.layers.weights import Weighted
 from refnet.structure import flatten
@@ -35,8 +35,10 @@ class Stateless(Weighted):
             return_losses: whether the losses that the call and regularizers add are returned too.
         Returns:
             (outputs, non_trainable_variables), the latter as the call leaves them; and a list of losses.
+        Random layers: their seeds are no variables here, and a count of the draws is kept beside the call; so two calls with
+            the same values drop other elements, where Keras, whose seeds are variables, needs the new ones to be passed on.
         Raises:
-            ArgumentError: a layer without weights yet, another number of values.
+            ArgumentError: a layer without weights yet, another number of values.  ShapeError: a value of another shape.
         Source: Keras 3 `Layer.stateless_call`.
         """
         from refnet.stateless import Pure
@@ -45,6 +47,11 @@ class Stateless(Weighted):
             raise ArgumentError(
                 f"{self.name}.stateless_call: it is not built yet: call it once, or build(input_shape)."
             )
+        for word, given in (("trainable", trainable_variables), ("non_trainable", non_trainable_variables)):
+            if not isinstance(given, (list, tuple)):
+                raise ArgumentError(
+                    f"{self.name}.stateless_call: {word}_variables is a list of values; got {shown(given)}."
+                )
         trained, kept = self.trainable_variables, self.non_trainable_variables
         if (len(trainable_variables), len(non_trainable_variables)) != (len(trained), len(kept)):
             raise ArgumentError(

@@ -14,6 +14,8 @@ from refnet.graph import Variable
 from refnet.registration import take_room
 from refnet.structure import flatten
 
+NO_WEIGHTS = ("_own", "_arguments", "run_counter", "states")  # attributes whose variables are counters and states
+
 
 class Weighted:
     """The part of a layer that has to do with weights."""
@@ -23,6 +25,18 @@ class Weighted:
     dtype_policy: mixed_precision.DTypePolicy
     _trainable: bool
     _own: list[Variable]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Variables that a subclass puts into attributes, by themselves or in lists, tuples and dicts, are weights of the layer."""
+        if name not in NO_WEIGHTS and isinstance(value, (Variable, list, tuple, dict)):
+            found = [x for x in flatten(value) if isinstance(x, Variable)]
+            if found and "_own" not in vars(self):
+                raise ArgumentError(
+                    f"{type(self).__name__}: call super().__init__() before making weights in __init__."
+                )
+            if found:
+                self._own += [x for x in found if x not in self._own]
+        super().__setattr__(name, value)
 
     @property
     def dtype(self) -> str:

@@ -292,6 +292,12 @@ class Model(Trainer):
 
         return graph_config(self)
 
+    def get_build_config(self) -> dict[str, Any] | None:
+        """Of a subclass: the shapes of the inputs that it was first called on."""
+        if self.graph is not None or self.seen_inputs is None:
+            return None
+        return {"input_shape": mapped(lambda x: x.shape if isinstance(x, Tensor) else None, self.seen_inputs)}
+
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
         """A new model from what get_config gave, with new weights; custom_objects has classes of yours by name."""

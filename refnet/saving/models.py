@@ -140,7 +140,7 @@ def _built(config: dict[str, Any]) -> Any:
         shape = (config.get("build_config") or {}).get("input_shape")
         if shape is None:
             raise FileError("the configuration does not say for which inputs the model was built.")
-        model.build(tuple(shape))
+        model.build_from_config({"input_shape": shape})
     return model
 
 

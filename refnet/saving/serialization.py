@@ -155,6 +155,10 @@ def _object(value: Any, keep: bool) -> dict[str, Any]:
     else:
         parts = kind.__module__.split(".")[1:]
         config["module"] = "keras." + ".".join(parts if parts[-1] == "schedules" else parts[:1])
+    if config["registered_name"] is not None and hasattr(value, "get_build_config"):
+        built = value.get_build_config()
+        if built is not None:
+            config["build_config"] = serialized(built, keep)
     if hasattr(value, "get_compile_config"):
         config["compile_config"] = value.get_compile_config()
     return config
@@ -204,6 +208,12 @@ def restored(value: Any) -> Any:
     from refnet.layers.base import Layer
 
     made = kind.from_config(config) if issubclass(kind, Layer) else _made(kind, config)
+    built = value.get("build_config")
+    if (
+        isinstance(built, dict)
+        and getattr(kind, "build_from_config", Layer.build_from_config) is not Layer.build_from_config
+    ):
+        made.build_from_config(restored(built))
     compiled = value.get("compile_config")
     if compiled and hasattr(made, "compile_from_config"):
         made.compile_from_config(compiled)

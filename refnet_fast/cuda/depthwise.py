@@ -16,7 +16,7 @@ from refnet_fast.cuda import rows
 from refnet_fast.cuda.contraction import BLOCKS, MOST
 from refnet_fast.cuda.kernels import Kernel, Step, tuned
 from refnet_fast.cuda.target import capable, simulated
-from refnet_fast.cuda.text import unrolled
+from refnet_fast.cuda.text import inlined, unrolled
 from refnet_fast.cuda.tile import NOWHERE, commit, copy, put_one, read, wait
 
 # ruff: noqa: F821 (a kernel's constants are filled in by `text_of`)
@@ -27,25 +27,26 @@ SHARED = 48 * 1024  # bytes of shared memory that a block may have
 HELD = 64  # taps of a window, whose weights or sums a thread holds in registers
 
 
-def fetch(room, to, image, n, row, left, first, spread, repeats, pixels, wide, thread, threads):
+@inlined
+def fetch(room, to, image, n, row, left, first, repeats, pixels, wide, thread):
     """A row of an image on its way to the ring: `wide` channels of `pixels` places, 0 where there is none.
 
     Args:
         to: where it goes.
-        n, row, left, first: the image, the row, the first column, the first channel; there are `spread` - 1 rows and columns of
+        n, row, left, first: the image, the row, the first column, the first channel; there are SPREAD - 1 rows and columns of
             zeros between those of the image, and it looks as if each channel were there `repeats` times.
     """
-    inside = row >= 0 and row // spread[0] * spread[0] == row and row // spread[0] < image.shape[1]
-    start = (n * image.shape[1] + row // spread[0]) * image.shape[2]
-    for number in range(thread, pixels * wide, threads):
+    inside = row >= 0 and row // SPREAD_DOWN * SPREAD_DOWN == row and row // SPREAD_DOWN < image.shape[1]
+    start = (n * image.shape[1] + row // SPREAD_DOWN) * image.shape[2]
+    for number in range(thread, pixels * wide, THREADS):
         column, channel = left + number // wide, (first + number % wide) // repeats
-        place = column // spread[1]
-        there = inside and column >= 0 and place * spread[1] == column
+        place = column // SPREAD_OVER
+        there = inside and column >= 0 and place * SPREAD_OVER == column
         there = there and place < image.shape[2] and channel < image.shape[3]
         copy(room, to + number, image, (start + place) * image.shape[3] + channel if there else NOWHERE)
 
 
-def depthwise(x, kernel, y, padding, spread, cuts, given):
+def depthwise(x, kernel, y, padding, cuts, given):
     """ROWS of y at most in a block, ACROSS columns of a channel a thread; the weights of its channel stay in registers.
 
     The inputs' gradient is the convolution of dy, spread by the strides, with the filters turned around. What a window covers outside
@@ -53,7 +54,6 @@ def depthwise(x, kernel, y, padding, spread, cuts, given):
 
     Args:
         padding: rows and columns before the image.
-        spread: as `fetch` takes it.
         cuts: blocks over channels, columns and rows; rows of a block.
         given: the attributes of the definition.
     """
@@ -81,7 +81,7 @@ def depthwise(x, kernel, y, padding, spread, cuts, given):
             end = (step + AHEAD) * DOWN + SPAN
             for row in range(end - DOWN if step > -AHEAD else 0, end):
                 to, above, left = row % RING * PIXELS * WIDE, top * DOWN + row - padding[0], start * OVER - padding[1]
-                fetch(ring, to, x, n, above, left, tile * WIDE, spread, REPEATS, PIXELS, WIDE, thread, THREADS)
+                fetch(ring, to, x, n, above, left, tile * WIDE, REPEATS, PIXELS, WIDE, thread)
         commit()
         if step >= 0:
             for w in unrolled(ACROSS):
@@ -104,7 +104,7 @@ def depthwise(x, kernel, y, padding, spread, cuts, given):
                 definition(((n, i, j, channel),), x, kernel, given[0], given[1], given[2], y)
 
 
-def depthwise_taps(x, dy, dkernel, padding, spread, cuts, given, partial):
+def depthwise_taps(x, dy, dkernel, padding, cuts, given, partial):
     """The kernel's gradient: every sum of a filter's window in registers, while the block walks over strips of images, one after
     the other. Its threads' sums are added in a fixed order, and so are those of blocks, by `sum_of_strips`.
 
@@ -138,10 +138,10 @@ def depthwise_taps(x, dy, dkernel, padding, spread, cuts, given, partial):
                         top * DOWN + row - padding[0],
                         start * OVER - padding[1],
                     )
-                    fetch(ring, to, x, n, high, left, tile * WIDE, spread, REPEATS, PIXELS, WIDE, thread, THREADS)
+                    fetch(ring, to, x, n, high, left, tile * WIDE, REPEATS, PIXELS, WIDE, thread)
                 to = (step + AHEAD) % (AHEAD + 1) * COLUMNS * LANES
                 high = top + step + AHEAD
-                fetch(above, to, dy, n, high, start, tile * LANES, spread, 1, COLUMNS, LANES, thread, THREADS)
+                fetch(above, to, dy, n, high, start, tile * LANES, 1, COLUMNS, LANES, thread)
             commit()
             if step >= 0:
                 for w in unrolled(ACROSS):
@@ -162,7 +162,7 @@ def depthwise_taps(x, dy, dkernel, padding, spread, cuts, given, partial):
             partial[(part * TAPS + tap) * dy.shape[3] + channel] = whole
 
 
-def sum_of_strips(x, dy, dkernel, padding, spread, cuts, given, partial):
+def sum_of_strips(x, dy, dkernel, padding, cuts, given, partial):
     """One element of the kernel's gradient a thread: the blocks' sums, always in the same order."""
     at = cuda.grid(1)
     if at < dkernel.size:
@@ -176,10 +176,6 @@ def sum_of_strips(x, dy, dkernel, padding, spread, cuts, given, partial):
             definition((task,), x, dy, given[0], given[1], given[2], dkernel)
 
 
-if not simulated():
-    fetch = cuda.jit(device=True)(fetch)
-
-
 # ---- how a call is cut
 
 
@@ -191,7 +187,7 @@ class Windows(NamedTuple):
         taps: extents of a window.
         strides, dilation, padding: of the windows.
         real, short: what is computed in; whether what is read are 16-bit floats.
-        spread, repeats: as `fetch` takes them.
+        spread, repeats: what lies between the image's rows and columns, and how often each channel is read: see `fetch`.
         each: channels of the image that a channel of the results takes together.
         turned: whether the kernel is turned around.
     """
@@ -253,7 +249,14 @@ class Windows(NamedTuple):
             **{"GAP_DOWN": self.dilation[0], "GAP_OVER": self.dilation[1], "SPAN": self.span, "RING": ring},
             **{"PIXELS": self.pixels, "WIDE": wide, "RING_ROOM": ring * self.pixels * wide},
             **{"ABOVE_ROOM": (AHEAD + 1) * self.columns * self.lanes, "REPEATS": self.repeats, "EACH": self.each},
-            **{"TURNED": self.turned, "AHEAD": AHEAD, "ACROSS": ACROSS, "REAL": self.real},
+            **{
+                "SPREAD_DOWN": self.spread[0],
+                "SPREAD_OVER": self.spread[1],
+                "TURNED": self.turned,
+                "AHEAD": AHEAD,
+                "ACROSS": ACROSS,
+                "REAL": self.real,
+            },
             "BOUNDS": (self.lanes * self.lines, self.blocks),
         }
 
@@ -329,7 +332,7 @@ def declare(op_name, name, windows_of, definition):
     def arguments(call, inputs, outputs):
         windows = windows_of(call)
         cuts = (*windows.cuts, *parts(windows)) if sums else windows.cuts
-        return [*inputs, *outputs, windows.padding, windows.spread, cuts, call.form.attributes]
+        return [*inputs, *outputs, windows.padding, cuts, call.form.attributes]
 
     def rooms(call):
         count = parts(windows_of(call))[1] * size_of(call.outputs[0].shape)

@@ -49,7 +49,7 @@ def main(job: Job) -> None:
     history = model.fit(
         train[:, :-1],
         train[:, 1:],
-        epochs=job.epochs(15, 8),
+        epochs=job.epochs(15, 5),
         batch_size=job.pick(16, 8),
         validation_data=(test[:, :-1], test[:, 1:]),
     )

@@ -103,3 +103,20 @@ def test_what_is_refused() -> None:
         optimizers.SGD().stateless_apply([], [], [])
     with pytest.raises(ArgumentError, match="got 1 values for 2 variables"):
         metrics.MeanSquaredError().stateless_result([0.0])
+
+
+@pytest.mark.parametrize(
+    "trained, message",
+    [
+        ([np.ones((3, 2)), np.ones(1)], r"shape \(3, 1\) for the variable \w+/kernel is needed; got shape \(3, 2\)"),
+        ([None, np.ones(1)], r"shape \(3, 1\) for the variable \w+/kernel is needed; got None"),
+        (["a", np.ones(1)], "got 'a'"),
+        ([np.full((3, 1), "a"), np.ones(1)], "got dtype <U1"),
+        (None, "trainable_variables is a list of values; got None"),
+    ],
+)
+def test_values_that_are_none_of_the_variables(trained: Any, message: str) -> None:
+    layer = layers.Dense(1)
+    layer.build((None, 3))
+    with pytest.raises(ValueError, match=message):
+        layer.stateless_call(trained, [], X)

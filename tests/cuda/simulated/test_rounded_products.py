@@ -24,7 +24,7 @@ def rounding_engine():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_certified(name):
-    """Inside the certificate of TF32; outside that of float32; the same bits twice."""
+    """Inside the certificate of TF32; outside that of float32."""
     call, engine = calls.TINY[f"{name}_tiled"], rounding_engine()
     op, arrays = Op.named[name], calls.arrays(call)
     results = engine.compute(op, arrays, call.attributes)
@@ -33,7 +33,6 @@ def test_certified(name):
     assert 0 < hold(op, engine, arrays, call.attributes, results) <= 1
     with pytest.raises(AssertionError):
         hold(op, CudaEngine("cuda-sim"), arrays, call.attributes, results)
-    np.testing.assert_array_equal(results[0], rounding_engine().compute(op, arrays, call.attributes)[0])
 
 
 @pytest.mark.parametrize("transpose1, transpose2", [(False, False), (True, True)])
