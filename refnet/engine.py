@@ -165,7 +165,7 @@ def get_engine(name: str | Engine) -> Engine:
         hint = (
             ""
             if "cpu" in _registered
-            else " The engines derived, cpu, cuda, cuda-sim and auto come with `import refnet_fast`."
+            else " The engines derived, cpu, cuda, cuda-cublas, cuda-tf32, cuda-sim and auto come with `import refnet_fast`."
         )
         raise EngineError(f"unknown engine {name!r}.{did_you_mean(name, list(_registered))}{hint}")
     if not isinstance(found, Engine):

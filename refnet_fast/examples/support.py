@@ -139,7 +139,9 @@ def _run_program(main: Callable[[Job], None]) -> None:
         prog=f"python -m refnet_fast.examples.{name}", description=(module.__doc__ or "").split("\n")[0]
     )
     parser.add_argument("--quick", action="store_true", help="less data, fewer epochs: under a minute")
-    parser.add_argument("--engine", help="reference, derived, cpu (the default), cuda or cuda-sim")
+    parser.add_argument(
+        "--engine", help="reference, derived, cpu (the default), cuda, cuda-cublas, cuda-tf32 or cuda-sim"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of weights, dropout and shuffling; 0 if not given")
     parser.add_argument("--epochs", type=int, help="other than the program's own")
     parser.add_argument("--json", action="store_true", help="the results in a last line for programs")
