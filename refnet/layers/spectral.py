@@ -47,8 +47,7 @@ class SpectralNormalization(Wrapper):
             raise ArgumentError(
                 f"{self.name} wraps a layer with a kernel or with embeddings; {self.layer.name} has neither."
             )
-        self.kernel = kernel
-        self._own.append(kernel)  # as in Keras the kernel counts among this layer's own weights too, in files and lists
+        self.kernel = kernel  # and so one of this layer's own weights too, as in Keras, in files and lists
         start = initializers.TruncatedNormal(stddev=0.02)
         self.vector_u = self.add_weight(
             (1, kernel.shape[-1]), start, dtype=kernel.dtype, trainable=False, name="vector_u"
