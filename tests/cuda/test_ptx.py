@@ -18,7 +18,7 @@ from refnet_fast.cuda import target
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("numba_cuda") is None or not target.toolkit(),
-    reason="PTX not compiled: the CUDA toolkit's wheels are not installed (pip install 'refnet[cuda]')",
+    reason="PTX not compiled: that takes numba-cuda and the CUDA toolkit's wheels, which are not installed (pip install 'refnet[cuda]')",
 )
 CAPABILITIES = [(8, 0), (9, 0)]
 

@@ -10,7 +10,7 @@ from refnet.engine import use_engine
 from refnet.graph import Mode, Tensor
 from refnet.models import Sequential
 from refnet.program import Program
-from refnet.testing.whole import hold_program
+from refnet.testing.whole import hold_program, hold_step
 from refnet_fast.cuda import epilogue, running
 from refnet_fast.cuda.engine import CudaEngine
 
@@ -48,15 +48,7 @@ def test_bias_and_activation(activation):
 @pytest.mark.parametrize("dtype", ["float64", "float16"])
 def test_other_floats(dtype):
     make = lambda x, k, b: ops.relu(ops.add(ops.matmul(x, k), b))
-    inputs = [Tensor(shape, dtype) for shape in ((3, 7), (7, 5), (5,))]
-    feeds = [drawn(*x.shape, dtype=dtype) for x in inputs]
-    program = Program(inputs, [make(*inputs)])
-    executables = [engine.prepare(program) for engine in (CudaEngine("cuda-sim"), refnet_fast.get_engine("reference"))]
-    got, due = (executable.run(feeds)[0].astype("float64") for executable in executables)
-    np.testing.assert_allclose(
-        got, due, rtol=2e-3 if dtype == "float16" else 1e-12, atol=2e-3 if dtype == "float16" else 1e-12
-    )
-    assert [what for what, _ in executables[0].at([a.shape for a in feeds]).report()] == ["matmul add relu"]
+    assert held(make, (3, 7), (7, 5), (5,), dtype=dtype) == ["matmul add relu"]
 
 
 def test_sums_that_are_cut():
@@ -151,7 +143,7 @@ def convnet():
 
 
 def launches_of_a_step(make, monkeypatch, fused=True):
-    """How many launches a training step is; weights after it."""
+    """How many launches a training step is; one with epilogues is held to its certificate."""
     built = []
     monkeypatch.setattr(running.CudaRunning, "_launches", count_into(built))
     if not fused:
@@ -161,10 +153,12 @@ def launches_of_a_step(make, monkeypatch, fused=True):
         model = Sequential(make())
         model.compile("sgd", "sparse_categorical_crossentropy")
         x = np.random.default_rng(3).standard_normal((2, *model.input_shape[1:])).astype("float32")
-        model.train_on_batch(x, np.array([0, 2]))
-        weights = model.get_weights()
+        if fused:
+            assert 0 < hold_step(model, x, np.array([0, 2])) <= 1
+        else:
+            model.train_on_batch(x, np.array([0, 2]))
     monkeypatch.undo()
-    return max(built), weights
+    return max(built)
 
 
 def count_into(built, original=running.CudaRunning._launches):
@@ -178,8 +172,5 @@ def count_into(built, original=running.CudaRunning._launches):
 
 @pytest.mark.parametrize("make, before, after", [(perceptron, 27, 22), (convnet, 50, 41)])
 def test_launches_of_a_training_step(make, before, after, monkeypatch):
-    count, weights = launches_of_a_step(make, monkeypatch, fused=False)
-    fewer, same = launches_of_a_step(make, monkeypatch)
-    assert (count, fewer) == (before, after)
-    for got, due in zip(same, weights, strict=True):
-        np.testing.assert_allclose(got, due, rtol=1e-6, atol=1e-6)
+    assert launches_of_a_step(make, monkeypatch, fused=False) == before
+    assert launches_of_a_step(make, monkeypatch) == after
