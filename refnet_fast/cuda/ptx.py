@@ -86,18 +86,20 @@ def usage(text, capability):
 
 
 def table(capabilities=CAPABILITIES):
-    """[(kernel's step, capability, usage)] of every tuned kernel, assembled for each of these architectures."""
+    """[(kernel's step, capability, usage)] of every tuned kernel, those in TF32 too, assembled for each of these architectures."""
     kernels.load()
     rows = []
-    for found in (k for several in kernels.tuned.values() for k in several):
-        served, launches = calls.launches(calls.USUAL[found.name])
-        if served is not found:
-            raise EngineError(
-                f"the call of {found.name} in refnet_fast.cuda.calls is served by another kernel: mend it."
-            )
-        for launch in {launch.text: launch for launch in launches}.values():
-            for capability in capabilities:
-                rows.append((launch.step, capability, usage(launch.ptx(capability), capability)))
+    for rounds, family in ((False, kernels.tuned), (True, kernels.rounding)):
+        for found in (k for several in family.values() for k in several):
+            call = calls.USUAL[found.name.replace("_rounded", "_tiled")]  # in TF32 the calls of float32 are served
+            served, launches = calls.launches(call, rounds)
+            if served is not found:
+                raise EngineError(
+                    f"the call of {found.name} in refnet_fast.cuda.calls is served by another kernel: mend it."
+                )
+            for launch in {launch.text: launch for launch in launches}.values():
+                for capability in capabilities:
+                    rows.append((launch.step, capability, usage(launch.ptx(capability), capability)))
     return rows
 
 
