@@ -36,6 +36,7 @@ def test_every_primitive_compiles(name):
     for capability in CAPABILITIES:
         text = compiled(call.op, specs, call.attributes, capability)
         assert f".target sm_{capability[0]}{capability[1]}" in text and ".entry" in text
+        assert ".extern .func" not in text  # a call into a library: a kernel with one can not be kept on disk
 
 
 @pytest.mark.parametrize(
