@@ -3,7 +3,7 @@
 On arrays its functions compute at once; on tensors they add to the graph.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,12 @@ import numpy as np
 from refnet import dtypes, naming, ops, random, utils
 from refnet.annotations import Array, Shape, TensorLike
 from refnet.errors import ArgumentError, ShapeError
-from refnet.graph import Assignment, Condition, Constant, Mode, Tensor, Variable, as_tensor, assignment, phase, trace
+from refnet.graph import Condition, Constant, Tensor, Variable, as_tensor, assignment, phase, trace
+from refnet.graph_functions import Function as Function
+from refnet.graph_functions import function as function
+from refnet.graph_functions import gradients as gradients
+from refnet.graph_functions import phase_input
 from refnet.layers.core import Input
-from refnet.program import Program
-from refnet.structure import flatten as _leaves
-from refnet.structure import packed
-from refnet.tracing import building
 
 abs, square, sqrt, exp, log, sign = ops.abs, ops.square, ops.sqrt, ops.exp, ops.log, ops.sign
 pow, maximum, minimum, clip = ops.power, ops.maximum, ops.minimum, ops.clip
@@ -46,12 +46,9 @@ def image_data_format() -> str:
     return "channels_last"
 
 
-_phase_input = Tensor((), "int32", name="learning phase")
-
-
 def learning_phase() -> Any:
     """What `set_learning_phase` fixed, 0 or 1; else a tensor that may be among the inputs of `function`."""
-    return _phase_input if trace.learning_phase is None else int(trace.learning_phase)
+    return phase_input if trace.learning_phase is None else int(trace.learning_phase)
 
 
 def set_learning_phase(value: Any) -> None:
@@ -367,91 +364,3 @@ def random_uniform(shape: Any, minval: float = 0.0, maxval: float = 1.0, dtype: 
 def dropout(x: Any, level: float, noise_shape: Any = None, seed: Any = None) -> Any:
     """x with a random share `level` set to 0 and the rest scaled up."""
     return random.dropout(x, level, noise_shape, seed)
-
-
-# ---- functions and gradients
-
-
-def gradients(loss: Any, variables: Any) -> list[Any]:
-    """The gradient of a loss with respect to each of some tensors, as new tensors.
-
-    Args:
-        loss: a tensor, or a list of them; if it is not a scalar, the gradient is that of its sum.
-        variables: a tensor or a list of them: variables, inputs, or whatever the loss was computed from.
-    Returns:
-        A list; None where the loss does not depend on it.
-    """
-    total = None
-    for part in _leaves(loss):
-        part = ops.sum(as_tensor(part))
-        total = part if total is None else ops.add(total, part)
-    if not isinstance(total, Tensor):
-        raise ArgumentError(f"gradients: loss must be a tensor; got {loss!r}.")
-    return list(ops.gradients(total, variables if isinstance(variables, Tensor) else list(variables)))
-
-
-class Function:
-    """What `function` makes; call it with a list of arrays."""
-
-    def __init__(self, inputs: Any, outputs: Any, updates: Any = None, name: str | None = None):
-        self.name = name or "function"
-        given = _leaves(inputs)
-        for word, tensors in (("inputs", given), ("outputs", _leaves(outputs))):
-            for x in tensors:
-                if not isinstance(x, Tensor) and not (word == "inputs" and isinstance(x, int)):
-                    raise ArgumentError(f"{self.name}: {word} must be tensors; got {x!r}.")
-        self.inputs, self.outputs = given, outputs
-        self.updates = [_as_record(entry) for entry in updates or ()]
-        self._counter = Variable(0, dtype="int64", trainable=False, name=f"{self.name}/run_counter")
-        self._executables: dict[Any, Any] = {}
-        self._fed = [x for x in given if isinstance(x, Tensor)]
-        self._programs = {False: self._program(False)}  # at once, so that a missing input is told here
-
-    def _program(self, training: bool) -> Program:
-        return Program(self._fed, _leaves(self.outputs), self.updates, Mode(training), self._counter)
-
-    def __call__(self, inputs: Any, training: Any = None) -> Any:
-        """The outputs, in their structure, as new arrays.
-
-        Args:
-            inputs: one array for each input, in a list.
-            training: which way layers go that differ; inference unless the learning phase is among the inputs.
-        """
-        from refnet.engine import current_engine
-
-        arrays = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
-        if len(arrays) != len(self.inputs):
-            raise ArgumentError(f"{self.name} has {len(self.inputs)} inputs; called with {len(arrays)} arrays.")
-        feeds = []
-        for x, array in zip(self.inputs, arrays):
-            if x is _phase_input:
-                training = bool(array) if training is None else training
-            if isinstance(x, Tensor):
-                feeds.append(array)
-        mode = bool(training)
-        with building:
-            if mode not in self._programs:
-                self._programs[mode] = self._program(mode)
-            engine = current_engine()
-            if (engine, mode) not in self._executables:
-                self._executables[engine, mode] = engine.prepare(self._programs[mode])
-        return packed(self.outputs, self._executables[engine, mode].run(feeds))
-
-
-def _as_record(entry: Any) -> Assignment:
-    return entry if isinstance(entry, Assignment) else update(*entry)
-
-
-def function(inputs: Any, outputs: Any, updates: Any = None, name: str | None = None) -> Callable[..., Any]:
-    """A function on arrays, from some tensors of a graph to others.
-
-    Args:
-        inputs: tensors: of Input or placeholder, or any inner ones, which are then fed and not computed.
-        outputs: tensors, of any layers and models, slices, gradients; a list gives a list of arrays.
-        updates: pairs (variable, new value), or what `update` gave: made when the function has run.
-    Returns:
-        A function of a list of arrays; what it returns may be written to.
-    Raises:
-        ArgumentError: an output needs an Input that is not among the inputs.
-    """
-    return Function(inputs, outputs, updates, name)

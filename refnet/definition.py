@@ -135,7 +135,19 @@ class Op:
                 )
             if math.prod(d or 1 for d in spec.shape) > MOST:
                 raise ShapeError(f"{self.name}: a result of shape {tuple(spec.shape)} is larger than any memory.")
+        if self.ranges is not None and all(None not in x.shape for x in inputs):
+            self._must_have_places(inputs, attributes)
         return specs
+
+    def _must_have_places(self, inputs: Sequence[SpecLike], attributes: dict[str, Any]) -> None:
+        """Raises ShapeError for indices into nothing: a kernel, which clamps indices, would have nothing to clamp them to."""
+        assert self.ranges is not None
+        for position, (low, high) in self.ranges(*inputs, **attributes).items():
+            shape = tuple(inputs[position].shape)
+            if high <= low and 0 not in shape:
+                raise ShapeError(
+                    f"{self.spoken}: indices of shape {shape} have nothing to point at; what they pick from is empty."
+                )
 
     def form(self, *specs: SpecLike, **attributes: Any) -> Form:
         """The canonical form of a call whose shapes are all known."""

@@ -90,6 +90,22 @@ def node_of(op: Op, inputs: Sequence[Tensor], attributes: dict[str, Any]) -> Ten
     return outputs[0] if len(outputs) == 1 else outputs
 
 
+def written_again(calls: Iterable[Any], new: dict[Tensor, Tensor], outputs: Iterable[Tensor]) -> list[Tensor]:
+    """Calls of ops once more, in the graph that is being built, on other tensors.
+
+    Args:
+        calls: nodes or a program's instructions, each after what it reads.
+        new: what stands for each input; the calls' results are added to it. What it has not stays itself.
+        outputs: tensors of the old graph.
+    Returns:
+        What stands for the outputs.
+    """
+    for step in calls:
+        results = node_of(step.op, tuple(new.get(x, x) for x in step.inputs), step.attributes)
+        new.update(zip(step.outputs, results if isinstance(results, tuple) else (results,)))
+    return [new.get(y, y) for y in outputs]
+
+
 def small(op: Op, inputs: Sequence[Tensor], attributes: dict[str, Any]) -> bool:
     """Whether what goes in and what comes out is at most as long as a shape."""
     specs: tuple[SpecLike, ...] = (*inputs, *op.specs(*inputs, **attributes))

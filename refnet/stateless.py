@@ -15,7 +15,7 @@ import numpy as np
 from refnet import dtypes, ops
 from refnet.arrays import as_array, is_array_like
 from refnet.errors import ArgumentError, ShapeError, shown
-from refnet.graph import Mode, Tensor, Variable, as_tensor, node_of, trace
+from refnet.graph import Mode, Tensor, Variable, as_tensor, trace, written_again
 from refnet.layers.immediate import signature
 from refnet.models.traced import Traced
 from refnet.program import Program
@@ -54,7 +54,12 @@ class Pure:
         with building:
             outputs, program, executables = self._program(given)
         if any(isinstance(x, Tensor) for x in leaves):
-            results = _written_again(program, leaves)
+            tensors = map(as_tensor, leaves)
+            new = {
+                slot: x if x.dtype == slot.dtype else ops.cast(x, slot.dtype)
+                for slot, x in zip(program.inputs, tensors)
+            }
+            results: list[Any] = written_again(program.instructions, new, program.outputs)
         else:
             from refnet.engine import current_engine
 
@@ -120,19 +125,6 @@ def _taken(x: Any) -> Any:
 
 def _extents(x: Tensor) -> tuple[int, ...]:
     return tuple(0 if d is None else d for d in x.shape)
-
-
-def _written_again(program: Program, given: Sequence[Any]) -> list[Tensor]:
-    """The program's nodes once more, on other inputs, in the graph that is being built. Gives the outputs."""
-    new: dict[Tensor, Any] = {}
-    for slot, x in zip(program.inputs, given):
-        tensor = as_tensor(x)
-        new[slot] = tensor if tensor.dtype == slot.dtype else ops.cast(tensor, slot.dtype)
-    for instruction in program.instructions:
-        read = tuple(new.get(x, x) for x in instruction.inputs)
-        results = node_of(instruction.op, read, instruction.attributes)
-        new.update(zip(instruction.outputs, results if isinstance(results, tuple) else (results,)))
-    return [new.get(y, y) for y in program.outputs]
 
 
 def packed_tensors(structure: Any, values: Sequence[Any]) -> Any:

@@ -7,6 +7,7 @@ from numba.core import cgutils
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.extending import intrinsic
 
+LARGEST = 2**62  # bytes; NumPy counts those of an array in 63 bits
 ABI = types.void(types.CPointer(types.int64), types.int64, types.int64)  # every kernel: (frame, lo, hi)
 I64 = ir.IntType(64)
 
@@ -154,6 +155,8 @@ def address_of(array):
 
 def aligned_zeros(size):
     """A zeroed array of `size` bytes that starts on a cache line."""
+    if size > LARGEST:
+        raise MemoryError(f"{size} bytes are more than any memory holds.")
     room = np.zeros(size + 64, np.uint8)
     start = -address_of(room) % 64
     return room[start : start + size]

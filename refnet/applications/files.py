@@ -44,12 +44,12 @@ def published(name: str, origin: str, md5: str | None) -> pathlib.Path:
     try:
         return pathlib.Path(get_file(name, origin + name, file_hash=md5, cache_subdir=FOLDER))
     except MissingFileError as error:
+        instead = "  weights=None makes the same net with random weights." if name.endswith(".h5") else ""
         there = f"has another MD5 than {md5} in" if (kept / name).is_file() else "is not in"
         searched = " or ".join([*(f"{folder} ($REFNET_DATA_DIR)" for folder in own), str(kept)])
         raise MissingFileError(
             f"the file {name} {there} {searched}, and {origin}{name} could not be fetched.\n"
             f"  Where there is a network:    curl -O {origin}{name}\n"
             f"  Put the file into {kept}, or into a folder of yours and name it:  export REFNET_DATA_DIR=/that/folder\n"
-            + "  weights=None makes the same net with random weights."
-            * name.endswith(".h5")
+            f"{instead}"
         ) from error

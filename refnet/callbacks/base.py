@@ -34,7 +34,11 @@ class Callback:
 
     def hears(self, hook: str) -> bool:
         """Whether a hook of batches does anything: training stops after no batch that nobody listens to."""
-        return getattr(type(self), hook) is not getattr(Callback, hook)
+        return self.overrides(hook, Callback)
+
+    def overrides(self, hook: str, base: type["Callback"]) -> bool:
+        """Whether the hook is not that of a class it derives from."""
+        return getattr(type(self), hook) is not getattr(base, hook)
 
     def on_train_begin(self, logs: Any = None) -> None: ...
     def on_train_end(self, logs: Any = None) -> None: ...

@@ -59,8 +59,7 @@ class ModelCheckpoint(Callback):
         self.batches, self.epoch = 0, 0
 
     def hears(self, hook: str) -> bool:
-        own = getattr(type(self), hook) is not getattr(ModelCheckpoint, hook)  # a subclass has its reasons
-        return super().hears(hook) and (own or self.frequency is not None)
+        return super().hears(hook) and (self.frequency is not None or self.overrides(hook, ModelCheckpoint))
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.watch.model = self.model
@@ -135,8 +134,7 @@ class BackupAndRestore(Callback):
         self.shuffler: list[int] = [0, 0]
 
     def hears(self, hook: str) -> bool:
-        own = getattr(type(self), hook) is not getattr(BackupAndRestore, hook)  # a subclass has its reasons
-        return super().hears(hook) and (own or self.frequency is not None)
+        return super().hears(hook) and (self.frequency is not None or self.overrides(hook, BackupAndRestore))
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

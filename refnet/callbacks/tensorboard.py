@@ -199,8 +199,7 @@ class TensorBoard(Callback):
         return self.files[run]
 
     def hears(self, hook: str) -> bool:
-        own = getattr(type(self), hook) is not getattr(TensorBoard, hook)  # a subclass has its reasons
-        return super().hears(hook) and (own or self.update_freq != "epoch")
+        return super().hears(hook) and (self.update_freq != "epoch" or self.overrides(hook, TensorBoard))
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.batches = 0

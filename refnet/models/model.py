@@ -249,8 +249,12 @@ class Model(Trainer):
         """
         from refnet.models.summary import summary_lines
 
+        self._build_for_summary()
         for line in summary_lines(self, line_length, positions, expand_nested, show_trainable, layer_range):
             (print_fn or print)(line)
+
+    def _build_for_summary(self) -> None:
+        """Makes what the table needs and can be made without data."""
 
     # ---- for training
 

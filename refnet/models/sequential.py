@@ -5,7 +5,7 @@ from typing import Any
 
 from refnet import mixed_precision, registration
 from refnet.annotations import Shape
-from refnet.errors import ArgumentError, RefnetError
+from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Tensor, trace
 from refnet.layers.base import Layer
 from refnet.layers.core import InputLayer
@@ -100,24 +100,14 @@ class Sequential(Model):
         self._between = between
         self.set_graph(between[0], between[-1])
 
-    def summary(
-        self,
-        line_length: int | None = None,
-        positions: Any = None,
-        print_fn: Any = None,
-        expand_nested: bool = False,
-        show_trainable: bool = False,
-        layer_range: Any = None,
-    ) -> None:
-        """Prints a table of the layers with their output shapes and numbers of parameters: see `Model.summary`.
+    def _build_for_summary(self) -> None:
+        """As in the first edition: a model that begins with an Embedding takes sequences of any length, if its layers do.
 
-        A model that begins with an Embedding is built by it, for sequences of any length, as in the first edition; where a layer
-        needs to know the length (Flatten), the table has unbuilt layers.
+        Where one needs to know the length (Flatten), the table has unbuilt layers.
         """
         if self.graph is None and self._stack and isinstance(self._stack[0], Embedding):
-            with contextlib.suppress(RefnetError):
+            with contextlib.suppress(ShapeError):
                 self.build((None, None))
-        super().summary(line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
 
     def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self.graph is None:

@@ -12,6 +12,8 @@ from refnet.definition import MOST
 from refnet.errors import ArgumentError, DtypeError, ShapeError, in_memory, shown
 from refnet.graph import Constant, Tensor
 
+MOST_PARTS = 65536  # arrays that one array is taken apart into: each is a part of the graph
+
 
 def is_symbolic(*xs: TensorLike) -> bool:
     return any(isinstance(x, Tensor) for x in xs)

@@ -7,7 +7,7 @@ import numpy as np
 from refnet import ops
 from refnet.annotations import TensorLike
 from refnet.errors import ArgumentError, ShapeError, called_as
-from refnet.ops.arguments import checked_axis, converted, dtype_of, entries, integer, promoted, shape_of
+from refnet.ops.arguments import MOST_PARTS, checked_axis, converted, dtype_of, entries, integer, promoted, shape_of
 
 # ---- put together
 
@@ -138,8 +138,8 @@ def array_split(x: TensorLike, indices_or_sections: Any, axis: int = 0) -> list[
     if not isinstance(indices_or_sections, (int, np.integer)):
         return ops.split(x, indices_or_sections, axis)
     count, length = integer("array_split", indices_or_sections, "indices_or_sections"), shape_of(x)[axis]
-    if count < 1 or count > 65536:
-        raise ArgumentError(f"array_split: there must be 1 to 65536 pieces; got {count}.")
+    if not 1 <= count <= MOST_PARTS:
+        raise ArgumentError(f"array_split: there must be 1 to {MOST_PARTS} pieces; got {count}.")
     if length is None:
         raise ShapeError(f"array_split: axis {axis} must have a known length; got shape {tuple(shape_of(x))}.")
     size, longer = divmod(length, count)

@@ -7,7 +7,7 @@ from refnet import dtypes, ops
 from refnet.definition import Op, Spec
 from refnet.errors import ArgumentError, ShapeError
 from refnet.gradients import reverse
-from refnet.graph import Node, as_tensor, clock, node_of, phase, sorted_nodes
+from refnet.graph import Node, as_tensor, clock, node_of, phase, sorted_nodes, written_again
 from refnet.structure import flatten, packed
 from refnet.tensors import Tensor, Variable
 from refnet.tracing import trace
@@ -106,10 +106,7 @@ class Recorded:
     def __call__(self, values: Sequence[Tensor], captured: Sequence[Tensor]) -> list[Tensor]:
         """What the function gives for these values of the stand-ins, and of what it captured."""
         new = dict(zip([*self.stand_ins, *self.captured], [*values, *captured]))
-        for node in self._nodes:
-            results = node_of(node.op, tuple(new.get(x, x) for x in node.inputs), node.attributes)
-            new.update(zip(node.outputs, results if isinstance(results, tuple) else (results,)))
-        return [new.get(y, y) for y in self.outputs]
+        return written_again(self._nodes, new, self.outputs)
 
 
 def _varies(x: Tensor) -> bool:

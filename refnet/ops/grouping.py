@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from refnet import ops
 from refnet.annotations import Array, TensorLike
 from refnet.errors import ArgumentError, ShapeError, called_as
-from refnet.ops.arguments import as_dtype, checked_axis, dtype_of, floating, number, shape_of
+from refnet.ops.arguments import as_dtype, checked_axis, dtype_of, floating, integer, number, shape_of
 from refnet.ops.loss import EPSILON
 from refnet.ops.normalization import checked_epsilon, parameter, per_channel, spread
 from refnet.ops.row_normalization import layer_normalization_op
@@ -70,8 +70,9 @@ def in_groups(
     if channel_axis == 0:
         raise ArgumentError(f"{name}: axis 0 holds the samples; the channels need another. x has shape {shape_of(x)}.")
     channels = shape_of(x)[channel_axis]
+    groups = integer(name, groups, "groups")
     groups = channels if groups == -1 else groups
-    if channels is None or not isinstance(groups, int) or groups < 1 or channels % groups:
+    if channels is None or groups < 1 or channels % groups:
         raise ShapeError(
             f"{name} needs channels that divide into equal groups; got {channels} channels "
             f"(axis {channel_axis} of shape {shape_of(x)}) and groups = {groups}."

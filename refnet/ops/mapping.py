@@ -8,7 +8,7 @@ import numpy as np
 
 from refnet import dtypes, ops
 from refnet.annotations import TensorLike
-from refnet.errors import ArgumentError, ShapeError
+from refnet.errors import ArgumentError, ShapeError, in_memory
 from refnet.ops.arguments import (
     as_dtype,
     checked_axis,
@@ -361,7 +361,8 @@ def scale_and_translate(
     smooth = flag(name, antialias, "antialias")
     for k, axis in enumerate(axes):
         one, shift = ops.get_item(factors, k), ops.get_item(shifts, k)
-        weights = weights_between(shape[axis], target[axis], one, shift, KERNELS[method], smooth, dtype_of(wide))
+        with in_memory(name):
+            weights = weights_between(shape[axis], target[axis], one, shift, KERNELS[method], smooth, dtype_of(wide))
         wide = ops.moveaxis(ops.tensordot(wide, weights, [[axis], [0]]), -1, axis)
     return stored_as(wide, dtype)
 

@@ -7,9 +7,7 @@ import numpy as np
 from refnet import ops
 from refnet.annotations import TensorLike
 from refnet.errors import ArgumentError, ShapeError, in_memory
-from refnet.ops.arguments import checked_axis, converted, integer, is_symbolic, shape_of
-
-MOST_PARTS = 65536  # arrays that one array is taken apart into: each is a part of the graph
+from refnet.ops.arguments import MOST_PARTS, checked_axis, converted, integer, is_symbolic, shape_of
 
 
 def count(op: str, name: str, n: Any) -> int:

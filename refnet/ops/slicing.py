@@ -7,10 +7,10 @@ import numpy as np
 
 from refnet import ops
 from refnet.annotations import Array, Number, Shape, Tasks, TensorLike
-from refnet.definition import Form, Op, Spec, View, row_major, size_of
+from refnet.definition import MOST, Form, Op, Spec, View, row_major, size_of
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Node, Tensor
-from refnet.ops.arguments import checked_axes, checked_axis, converted, dtype_of, integer, shape_of
+from refnet.ops.arguments import MOST_PARTS, checked_axes, checked_axis, converted, dtype_of, integer, shape_of
 from refnet.ops.shapes import copy_loop, expand_dims, reshape, shape, squeeze, viewed
 
 # ---- get_item: what x[key] means
@@ -291,10 +291,23 @@ def slice_inputs_gradient(dy: TensorLike, like: TensorLike, start: Shape, step: 
         )
     if 0 in step:
         raise ArgumentError(f"slice_inputs_gradient: a step must not be 0; got {step}.")
+    if not all(map(lies_inside, shape_of(y), shape_of(like), start, step)):
+        raise ArgumentError(
+            f"slice_inputs_gradient: places from {start} on by {step} for a dy of shape {tuple(shape_of(y))} lie outside of "
+            f"shape {tuple(shape_of(like))}."
+        )
     for axis, length in enumerate(shape_of(like)):
         if shape_of(y)[axis] != length or step[axis] != 1:
             y = spread_op(y, axis=axis, start=start[axis], step=step[axis], length=length, value=0)
     return y
+
+
+def lies_inside(count: int | None, length: int | None, start: int, step: int) -> bool:
+    """Whether the places start + i * step, i < count, lie in 0..length-1, as far as these are known."""
+    if max(abs(start), abs(step)) > MOST:
+        return False
+    last = start if count is None else start + (count - 1) * step
+    return count == 0 or (min(start, last) >= 0 and (length is None or max(start, last) < length))
 
 
 slice_op = Op(
@@ -398,8 +411,8 @@ def split(x: TensorLike, indices_or_sections: Any, axis: int = 0) -> list[Tensor
         cuts = [0, *(integer("split", i, "i") for i in indices_or_sections), None]
         return [get_item(x, (*before, builtins.slice(low, high))) for low, high in zip(cuts, cuts[1:])]
     sections, length = integer("split", indices_or_sections, "indices_or_sections"), shape_of(x)[axis]
-    if sections < 1:
-        raise ArgumentError(f"split needs at least one part; got {sections}.")
+    if not 1 <= sections <= MOST_PARTS:
+        raise ArgumentError(f"split makes 1 to {MOST_PARTS} parts; got {sections}.")
     if length is None:  # rows of equal parts: planning checks that the length divides
         dims = shape(x)
         parts = reshape(x, (*dims[:axis], sections, -1, *dims[axis + 1 :]))

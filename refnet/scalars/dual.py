@@ -95,30 +95,6 @@ class Dual:
         value = f(self.value)
         return Dual(value, slope(self.value, value) * self.change if self.change != 0 else ZERO)
 
-    def exp(self) -> "Dual":
-        return self._chain(mp.exp, lambda x, y: y)
-
-    def expm1(self) -> "Dual":
-        return self._chain(mp.expm1, lambda x, y: y + 1)
-
-    def log(self) -> "Dual":
-        return self._chain(lambda x: mp.log(x) if x > 0 else (-INF if x == 0 else NAN), lambda x, y: 1 / x)
-
-    def log1p(self) -> "Dual":
-        return self._chain(lambda x: mp.log1p(x) if x > -1 else (-INF if x == -1 else NAN), lambda x, y: 1 / (1 + x))
-
-    def sqrt(self) -> "Dual":
-        return self._chain(lambda x: mp.sqrt(x) if x >= 0 else NAN, lambda x, y: 1 / (2 * y))
-
-    def tanh(self) -> "Dual":
-        return self._chain(mp.tanh, lambda x, y: 1 - y * y)
-
-    def erf(self) -> "Dual":
-        return self._chain(mp.erf, lambda x, y: 2 / mp.sqrt(mp.pi) * mp.exp(-x * x))
-
-    def floor(self) -> "Dual":
-        return Dual(mp.floor(self.value))
-
     def truncate(self) -> int:
         return int(self.value)
 

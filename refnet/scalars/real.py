@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 from refnet.scalars.exact import mp
 
 ZERO, INF, NAN = mp.mpf(0), mp.mpf("inf"), mp.mpf("nan")
+ONE = mp.mpf(1)
+ROOT_PI = mp.sqrt(mp.pi)
 
 
 class Real(NamedTuple):
@@ -26,6 +28,18 @@ class Real(NamedTuple):
         return self.f(x) if self.least <= x <= self.greatest else NAN
 
 
+def expm1(x: Any) -> Any:
+    return -ONE if x == -INF else mp.expm1(x)
+
+
+def log(x: Any) -> Any:
+    return -INF if x == 0 else mp.log(x)
+
+
+def log1p(x: Any) -> Any:
+    return -INF if x == -1 else (INF if x == INF else mp.log1p(x))
+
+
 def cube_root(x: Any) -> Any:
     return mp.sign(x) * mp.cbrt(abs(x)) if mp.isfinite(x) else x
 
@@ -39,10 +53,14 @@ def oscillating(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda x: f(x) if mp.isfinite(x) else NAN
 
 
-ONE = mp.mpf(1)
-ROOT_PI = mp.sqrt(mp.pi)
-
 FUNCTIONS = {
+    "exp": Real(mp.exp, lambda x, y: y),
+    "expm1": Real(expm1, lambda x, y: y + 1),
+    "log": Real(log, lambda x, y: 1 / x, 1, ZERO),
+    "log1p": Real(log1p, lambda x, y: 1 / (1 + x), 1, -ONE),
+    "sqrt": Real(mp.sqrt, lambda x, y: 1 / (2 * y), 1, ZERO),
+    "tanh": Real(mp.tanh, lambda x, y: 1 - y * y),
+    "erf": Real(mp.erf, lambda x, y: 2 / ROOT_PI * mp.exp(-x * x)),
     "cbrt": Real(cube_root, lambda x, y: 1 / (3 * y * y)),
     "sin": Real(oscillating(mp.sin), lambda x, y: mp.cos(x), 0),
     "cos": Real(oscillating(mp.cos), lambda x, y: -mp.sin(x), 0),
@@ -61,6 +79,7 @@ FUNCTIONS = {
 
 # To a whole number.
 STEPS = {
+    "floor": mp.floor,
     "ceil": mp.ceil,
     "nearest": mp.nint,
     "trunc": lambda x: mp.ceil(x) if x < 0 else mp.floor(x),

@@ -42,11 +42,13 @@ def close(got: Any, due: Any, roundings: Any, size: Any = None, dtype: str | Non
     finite = np.isfinite(y)
     np.testing.assert_array_equal(np.where(finite, 0, y), np.where(finite, 0, x))
     scale = np.broadcast_to(np.abs(y if size is None else np.asarray(size, "float64")), x.shape)
-    room = roundings * u / (1 - roundings * u) * scale + roundings * least
-    over = np.where(finite, np.abs(x - np.where(finite, y, 0)), 0) / room
-    if (over > 1).any():
+    apart = np.where(finite, np.abs(x - np.where(finite, y, 0)), 0)
+    with np.errstate(all="ignore"):
+        room = roundings * u / (1 - roundings * u) * scale + roundings * least
+        over = np.where(apart == 0, 0, apart / room)
+    if not (over <= 1).all():  # NaN is no bound's
         place = tuple(int(i) for i in np.unravel_index(int(np.argmax(over)), x.shape))
         raise AssertionError(
-            f"{list(place)} is {x[place]!r}; {y[place]!r} is due. That is {float(over[place]):.4g} times what "
+            f"{list(place)} is {float(x[place])!r}; {float(y[place])!r} is due. That is {float(over[place]):.4g} times what "
             f"{roundings} roundings of {float(scale[place])!r} can make."
         )

@@ -10,8 +10,9 @@ from refnet.annotations import Array
 from refnet.program import Program, specialize
 from refnet.scalars.bound import Bound
 from refnet.scalars.choices import every_choice
+from refnet.scalars.exact import mp
 from refnet.scalars.rounding import arithmetic
-from refnet.testing.certificates import arithmetic_of, either, judge, stored
+from refnet.testing.certificates import Limits, arithmetic_of, either, judge, stored
 from refnet.testing.draw import Seeded
 from refnet.testing.evaluate import program_of, run_program
 from refnet.testing.reproduce import array_text
@@ -77,14 +78,23 @@ def agree(function: Callable[..., Any], theirs: Any, *arguments: Any, **keywords
     Returns:
         The worst error as a fraction of its bound.
     Raises:
-        AssertionError: an element of theirs or of ours left its bound; says whose.
+        AssertionError: an element of theirs or of ours left its bound, or ours have another dtype than is due; says whose. Or the
+            certificate says nothing of most elements, because they may be anything though their exact values are finite.
     """
     program, feeds = program_of(function, arguments, keywords)
+    certificates = certified(program, feeds)
     ours, worst = function(*arguments, **keywords), 0.0
+    for limits, _ in certificates:
+        bare = sum(
+            isinstance(x, Limits) and mp.isfinite(x.value) and not mp.isfinite(x.high - x.low) for x in limits.flat
+        )
+        assert bare <= limits.size / 2, f"the certificate says nothing of {bare} of {limits.size} elements."
     for whose, given in (("theirs", theirs), ("ours", ours)):
         results = list(given) if isinstance(given, (tuple, list)) else [given]
-        for got, (limits, dtype) in zip(results, certified(program, feeds), strict=True):
-            verdict = judge(np.asarray(got).astype(dtypes.as_numpy(dtype)), limits, limits.shape, dtype, whose)
+        for got, (limits, dtype) in zip(results, certificates, strict=True):
+            array = np.asarray(got)
+            array = array if whose == "ours" else array.astype(dtypes.as_numpy(dtype))
+            verdict = judge(array, limits, limits.shape, dtype, whose)
             assert not verdict.refusal, verdict.refusal
             worst = max(worst, verdict.worst)
     return worst

@@ -24,7 +24,7 @@ import numpy as np
 from refnet.annotations import Array
 
 MEMORY = 4 << 30  # bytes that a child may take beyond what it holds when it starts
-SECONDS = 60  # that one call may take
+SECONDS = 60  # of processor time that one call may take, so that a busy machine decides nothing
 TAKES_FUNCTIONS = (
     *(
         "associative_scan",
@@ -296,8 +296,8 @@ def verdict(call: Call) -> str:
     """'result', 'error', or what went wrong."""
     from refnet.errors import RefnetError
 
-    signal.alarm(SECONDS)
-    faulthandler.dump_traceback_later(2 * SECONDS, exit=True)  # where no handler runs: inside NumPy
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    faulthandler.dump_traceback_later(20 * SECONDS, exit=True)  # where no handler runs: inside NumPy
     try:
         make(call)
         return "result"
@@ -308,7 +308,7 @@ def verdict(call: Call) -> str:
     except Exception as error:
         return f"{type(error).__name__}: {str(error)[:300]}"
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         faulthandler.cancel_dump_traceback_later()
 
 
@@ -322,7 +322,7 @@ def child(first: int, count: int, seed: int, deep: bool) -> None:
     def stop(*_: Any) -> None:
         raise TooLong
 
-    signal.signal(signal.SIGALRM, stop)
+    signal.signal(signal.SIGPROF, stop)
     todo = calls(first, count, seed, deep)
     held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (held + MEMORY, held + MEMORY))

@@ -28,7 +28,7 @@ def hold_program(program: Program, feeds: Sequence[Array], engine: Engine | str)
     """Runs a program once on an engine, commits included, and holds outputs and new values of variables to their limits.
 
     Args:
-        program: of float32; small, for a number with its bound takes microseconds for each operation.
+        program: of floats; small, for a number with its bound takes microseconds for each operation.
         feeds: one array for each input.
     Returns:
         The worst error as a fraction of its bound.
@@ -73,7 +73,8 @@ def limits(program: Program, feeds: Sequence[Array], engine: Engine) -> list[Arr
     total: list[Array] = [np.full(y.shape, None, object) for y in ends]
     wanted = copy.copy(concrete)
     wanted.outputs = ends
-    with arithmetic(arithmetic_of(["float32"], engine)):
+    read = [x.dtype for x in (*concrete.inputs, *(t for i in concrete.instructions for t in (*i.inputs, *i.outputs)))]
+    with arithmetic(arithmetic_of(read, engine)):
         for ways in every_choice(lambda: run_concrete(wanted, arrays, Bound.read, kept), WAYS):
             for known, found, y in zip(total, ways, ends):
                 for index in np.ndindex(*known.shape):

@@ -139,11 +139,9 @@ if simulated():
 
     globals().update({f"as_{name}": rounding(name) for name in dtypes.ALL})
 else:
-    from numba.cuda import bfloat16
+    from refnet_fast.cuda.bfloat16 import as_bfloat16  # noqa: F401  (kernels ask for it by name)
 
-    globals().update(
-        {f"as_{name}": dtypes.as_numpy(name).type for name in dtypes.ALL if name != "bfloat16"}, as_bfloat16=bfloat16
-    )
+    globals().update({f"as_{name}": dtypes.as_numpy(name).type for name in dtypes.ALL if name != "bfloat16"})
 
 # ---- in float32
 

@@ -11,6 +11,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
+needs_numba_cuda = pytest.mark.skipif(
+    importlib.util.find_spec("numba_cuda") is None,
+    reason="the device's check not run: it and its simulator are numba-cuda's, which is not installed (pip install 'refnet[cuda]')",
+)
+
 
 def simulated(*arguments):
     """A Python process with the simulator on. It is given no time of its own: how fast the machine is decides nothing."""
@@ -20,7 +25,7 @@ def simulated(*arguments):
     return done.stdout
 
 
-@pytest.mark.skipif(importlib.util.find_spec("numba_cuda") is None, reason="not run: numba-cuda is not installed")
+@needs_numba_cuda
 def test_every_part_that_computes_passes(tmp_path):
     report, parts = tmp_path / "report.json", ("certificates", "bandwidth", "products", "training")
     only = [word for part in parts for word in ("--only", part)]
@@ -34,19 +39,19 @@ def test_every_part_that_computes_passes(tmp_path):
     assert len(found["training"]["cpu"]) == len(found["training"]["device"]) == 3
 
 
-@pytest.mark.skipif(importlib.util.find_spec("numba_cuda") is None, reason="not run: numba-cuda is not installed")
+@needs_numba_cuda
 def test_the_properties_pass():
     call = "import json; from refnet_fast.cuda.check import Checking; print(json.dumps(Checking(1e6).properties()))"
     found = json.loads(simulated("-c", call))
     assert found["status"] == 0 and "1 passed" in found["printed"]
 
 
-@pytest.mark.skipif(importlib.util.find_spec("numba_cuda") is None, reason="not run: numba-cuda is not installed")
+@needs_numba_cuda
 def test_without_a_device_it_says_what_is_missing():
     from numba import cuda
 
     if cuda.is_available():
-        pytest.skip("not run: there is a device")
+        pytest.skip("not run: this machine has a device, so nothing is missing that the command could name")
     done = subprocess.run(
         [sys.executable, "-m", "refnet_fast.cuda.check"], cwd=ROOT, capture_output=True, text=True, timeout=60
     )

@@ -18,7 +18,7 @@ from refnet_fast.cuda import target
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("numba_cuda") is None or not target.toolkit(),
-    reason="PTX not compiled: the CUDA toolkit's wheels are not installed (pip install 'refnet[cuda]')",
+    reason="PTX not compiled: that takes numba-cuda and the CUDA toolkit's wheels, which are not installed (pip install 'refnet[cuda]')",
 )
 CAPABILITIES = [(8, 0), (9, 0)]
 
@@ -36,6 +36,7 @@ def test_every_primitive_compiles(name):
     for capability in CAPABILITIES:
         text = compiled(call.op, specs, call.attributes, capability)
         assert f".target sm_{capability[0]}{capability[1]}" in text and ".entry" in text
+        assert ".extern .func" not in text  # a call into a library: a kernel with one can not be kept on disk
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,14 @@
 """Whole programs on the native engines against the reference: what a plan makes of nodes that are right one by one."""
 
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import refnet_fast
 from refnet import losses, ops
-from refnet.engine import get_engine
+from refnet.engine import Reference, get_engine
 from refnet.graph import Mode, Tensor, Variable, assignment, trace
 from refnet.program import Program
 from refnet.testing.whole import hold_program, hold_step
@@ -133,3 +134,21 @@ def test_a_step_on_a_loss_holds_what_its_nodes_certify(loss):
     before = model.get_weights()
     assert 0 < hold_step(model, X, y, "cpu") <= 1
     assert all(abs(new - old).max() > 1e-4 for new, old in zip(model.get_weights(), before, strict=True))
+
+
+class InFloat32(Reference):
+    """The reference engine, whose outputs are rounded to float32 before they are given."""
+
+    name = "float32 in the place of float64"
+
+    def build(self, concrete):
+        built = super().build(concrete)
+        return SimpleNamespace(run=lambda feeds: [y.astype("float32").astype(y.dtype) for y in built.run(feeds)])
+
+
+def test_float64_is_held_to_float64():
+    x = Tensor((3, 4), "float64")
+    program, feeds = Program([x], [ops.exp(ops.multiply(x, x))]), [np.random.default_rng(1).standard_normal((3, 4))]
+    assert 0 < hold_program(program, feeds, "derived") <= 1
+    with pytest.raises(AssertionError, match="output 0"):
+        hold_program(program, feeds, InFloat32())

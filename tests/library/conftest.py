@@ -1,10 +1,14 @@
 """Every test starts from the same seed, so that none passes or fails by its draws, and on the reference engine."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import numpy as np
 import pytest
 
 from refnet import use_engine, utils
+from refnet.layers import Dense, Input
+from refnet.models import Sequential
 
 
 @pytest.fixture(autouse=True)
@@ -17,3 +21,38 @@ def interpreted() -> Iterator[None]:
     """Whatever else the process has imported: nothing is compiled here that a test does not ask for."""
     with use_engine("reference"):
         yield
+
+
+@pytest.fixture
+def classifier() -> Callable[..., Sequential]:
+    """Makes a compiled classifier of four features in three classes; `deferred`: its first data build it."""
+
+    def made(loss: Any = "sparse_categorical_crossentropy", deferred: bool = False) -> Sequential:
+        first = [] if deferred else [Input((4,))]
+        model = Sequential(
+            [*first, Dense(5, activation="relu", name="hidden"), Dense(3, activation="softmax", name="out")], name="net"
+        )
+        model.compile("sgd", loss, metrics=["accuracy"])
+        return model
+
+    return made
+
+
+@pytest.fixture
+def refuses() -> Callable[..., None]:
+    """The call raises with this text, and leaves weights, optimizer, metrics and builtness as they were."""
+
+    def check(model: Any, kind: type[Exception], message: str, call: Callable[[], Any]) -> None:
+        before = [w.copy() for w in model.get_weights()]
+        built, steps = model.built, int(model.optimizer.iterations) if model.optimizer else 0
+        states = [v.numpy() for metric in (model.metrics if model.compiled else []) for v in metric.variables]
+        with pytest.raises(kind) as caught:
+            call()
+        assert message in str(caught.value)
+        assert model.built == built and len(model.get_weights()) == len(before)
+        assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights()))
+        assert not model.optimizer or int(model.optimizer.iterations) == steps
+        after = [v.numpy() for metric in (model.metrics if model.compiled else []) for v in metric.variables]
+        assert all(np.array_equal(a, b) for a, b in zip(states, after))
+
+    return check

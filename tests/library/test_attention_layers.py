@@ -18,6 +18,7 @@ from refnet.layers import (
     MultiHeadAttention,
 )
 from refnet.models import Model, Sequential
+from refnet.testing.conformance import agree
 
 DRAWS = np.random.default_rng(4)
 QUERY = DRAWS.standard_normal((2, 3, 4)).astype("float32")
@@ -30,32 +31,26 @@ def softmax(x: Any) -> Any:
     return e / e.sum(-1, keepdims=True)
 
 
-def close(got: Any, expected: Any) -> None:
-    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
-
-
 @pytest.mark.api("ConvLSTM / attention / masking")
 def test_attention_is_a_weighted_mean() -> None:
     weights = softmax(np.einsum("ntf,nsf->nts", QUERY, VALUE))
-    close(Attention()([QUERY, VALUE]), weights @ VALUE)
-    y, scores = Attention()([QUERY, VALUE], return_attention_scores=True)
-    close(scores, weights)
-    close(y, weights @ VALUE)
+    agree(Attention(), weights @ VALUE, [QUERY, VALUE])
+    agree(Attention(), [weights @ VALUE, weights], [QUERY, VALUE], return_attention_scores=True)
     key = VALUE[:, ::-1].copy()
-    close(Attention()([QUERY, VALUE, key]), weights[:, :, ::-1] @ VALUE)
+    agree(Attention(), weights[:, :, ::-1] @ VALUE, [QUERY, VALUE, key])
     summed = np.tanh(QUERY[:, :, None] + VALUE[:, None]).sum(-1)
-    close(AdditiveAttention(use_scale=False)([QUERY, VALUE]), softmax(summed) @ VALUE)
-    close(Attention(score_mode="concat")([QUERY, VALUE]), softmax(summed) @ VALUE)
+    agree(AdditiveAttention(use_scale=False), softmax(summed) @ VALUE, [QUERY, VALUE])
+    agree(Attention(score_mode="concat"), softmax(summed) @ VALUE, [QUERY, VALUE])
 
 
 def test_masks_leave_values_out_and_queries_empty() -> None:
     short = Attention()([QUERY[:1], VALUE[:1, :2]])
-    close(Attention()([QUERY, VALUE], mask=[None, MASK])[0], short[0])
+    np.testing.assert_array_equal(Attention()([QUERY, VALUE], mask=[None, MASK])[0], short[0])
     first = np.array([[True, False, True]] * 2)
     y = Attention()([QUERY, VALUE], mask=[first, None])
     assert not np.any(y[:, 1]) and np.all(y[:, 0])
     causal = Attention()([VALUE, VALUE], use_causal_mask=True)
-    close(causal[:, 0], VALUE[:, 0])
+    np.testing.assert_array_equal(causal[:, 0], VALUE[:, 0])
     scores = Attention()([VALUE, VALUE], use_causal_mask=True, return_attention_scores=True)[1]
     assert np.array_equal(scores != 0, np.tril(np.ones((5, 5), bool))[None].repeat(2, 0))
 
@@ -72,22 +67,23 @@ def test_attention_reads_the_masks_its_inputs_carry() -> None:
         assert y.mask is x.mask or y.mask is not None
         model = Model(words, y)
         long, short = np.array([[3, 1, 2, 0, 0]]), np.array([[3, 1, 2]])
-        close(model.predict(long, verbose=0)[:, :3], model.predict(short, verbose=0))
+        np.testing.assert_array_equal(model.predict(long, verbose=0)[:, :3], model.predict(short, verbose=0))
     mean = Model(words, GlobalAveragePooling1D()(MultiHeadAttention(1, 2)(x, x)))
-    close(mean.predict(np.array([[3, 1, 0, 0]]), verbose=0), mean.predict(np.array([[3, 1]]), verbose=0))
+    longer = mean.predict(np.array([[3, 1, 0, 0]]), verbose=0)
+    np.testing.assert_array_equal(longer, mean.predict(np.array([[3, 1]]), verbose=0))
 
 
 def test_heads_are_attention_between_projections() -> None:
     layer = MultiHeadAttention(2, 3, value_dim=5)
-    y, weights = layer(QUERY, VALUE, return_attention_scores=True)
+    layer(QUERY, VALUE)
     names = ["query", "key", "value", "attention_output"]
     assert [v.name for v in layer.weights] == [f"{name}/{w}" for name in names for w in ("kernel", "bias")]
     kq, bq, kk, bk, kv, bv, ko, bo = layer.get_weights()
     q, k, v = (np.einsum("ntf,fhd->nhtd", x, w) for x, w in ((QUERY, kq), (VALUE, kk), (VALUE, kv)))
     expected = softmax(q @ k.transpose(0, 1, 3, 2) / np.sqrt(3))
-    close(weights, expected)
-    close(y, np.einsum("nhtd,hdf->ntf", expected @ v, ko) + bo)
-    close(layer(QUERY, VALUE), y)
+    due = np.einsum("nhtd,hdf->ntf", expected @ v, ko) + bo
+    agree(layer, [due, expected], QUERY, VALUE, return_attention_scores=True)
+    agree(layer, due, QUERY, VALUE)
     assert layer.count_params() == 2 * (4 * 6 + 6) + (4 * 10 + 10) + (10 * 4 + 4)
     assert layer.query_dense.kernel.shape == (4, 2, 3) and layer.output_dense.kernel.shape == (2, 5, 4)
     assert not np.array_equal(kq, kk)  # each projection draws its own start
@@ -97,12 +93,12 @@ def test_groups_share_keys_and_values() -> None:
     grouped = GroupedQueryAttention(3, 4, 2)
     y, weights = grouped(QUERY, VALUE, return_attention_scores=True)
     assert y.shape == (2, 3, 4) and weights.shape == (2, 4, 3, 5)
-    close(grouped(QUERY, VALUE), y)
+    agree(grouped, y, QUERY, VALUE)
     full = MultiHeadAttention(4, 3)
     full(QUERY, VALUE)
     kq, bq, kk, bk, kv, bv, ko, bo = grouped.get_weights()
     full.set_weights([kq, bq, *(np.repeat(w, 2, axis=-2) for w in (kk, bk, kv, bv)), ko, bo])
-    close(full(QUERY, VALUE), y)
+    agree(full, y, QUERY, VALUE)
 
 
 def test_windows_masks_and_causality_together() -> None:
@@ -114,7 +110,8 @@ def test_windows_masks_and_causality_together() -> None:
     plain = MultiHeadAttention(1, 2)
     scores = plain(VALUE, VALUE, attention_mask=wide, return_attention_scores=True)[1]
     assert np.array_equal(scores[0, 0] > 1e-6, wide[0])
-    close(plain(VALUE, VALUE, attention_mask=wide), plain(VALUE, VALUE, value_mask=wide[:, 0]))
+    by_values = plain(VALUE, VALUE, value_mask=wide[:, 0])
+    np.testing.assert_array_equal(plain(VALUE, VALUE, attention_mask=wide), by_values)
 
 
 def test_dropout_and_training() -> None:
@@ -140,11 +137,11 @@ def test_several_axes_open_lengths_and_gates() -> None:
     rows = images.reshape(2, 12, 5)
     flat(rows, rows)
     flat.set_weights(all_axes.get_weights())
-    close(y.reshape(2, 12, 5), flat(rows, rows))
+    agree(flat, y.reshape(2, 12, 5), rows, rows)
     one = MultiHeadAttention(2, 3, attention_axes=2)
     y = one(images, images)
     flat.set_weights(one.get_weights())
-    close(y[1, 2], flat(images[1:, 2], images[1:, 2])[0])
+    agree(flat, y[1:, 2], images[1:, 2], images[1:, 2])
     assert MultiHeadAttention(2, 3, output_shape=7)(Input((None, 4)), Input((None, 4))).shape == (None, None, 7)
     gated = MultiHeadAttention(2, 3, use_gate=True)
     gated(QUERY, VALUE)
@@ -182,7 +179,7 @@ def test_layers_come_back_from_their_configs_and_in_models(layer: Any) -> None:
     model = Model([q, v], call(layer, q, v))
     twin = Model.from_config(model.get_config())
     twin.set_weights(model.get_weights())
-    close(twin.predict([QUERY, VALUE], verbose=0), expected)
+    np.testing.assert_array_equal(twin.predict([QUERY, VALUE], verbose=0), expected)
 
 
 @pytest.mark.parametrize(
@@ -228,6 +225,7 @@ def test_a_subclass_may_build_with_a_shape_for_each_argument() -> None:
             return ops.einsum("nf,fg,ng->n", left, self.kernel, right)
 
     layer = Bilinear()
-    y = layer(QUERY[:, 0], right=VALUE[:, 0, :3])
-    close(y, np.einsum("nf,fg,ng->n", QUERY[:, 0], layer.get_weights()[0], VALUE[:, 0, :3]))
+    left, right = QUERY[:, 0], VALUE[:, 0, :3]
+    layer(left, right=right)
+    agree(layer, np.einsum("nf,fg,ng->n", left, layer.get_weights()[0], right), left, right=right)
     assert Sequential([Dense(2)])(QUERY[:, 0]).shape == (2, 2)

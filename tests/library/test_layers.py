@@ -156,7 +156,7 @@ def test_other_initializers() -> None:
     for shape in ((5, 3), (3, 5)):
         q = initializers.Orthogonal(seed=1)(shape)
         product = q @ q.T if shape[0] < shape[1] else q.T @ q
-        np.testing.assert_allclose(product, np.eye(3), atol=1e-6)
+        close(product, np.eye(3), 5 + 2, 1)  # five products of numbers rounded once, of rows of length 1
     config = {"class_name": "VarianceScaling", "config": {"scale": 2.0, "mode": "fan_out"}}
     assert initializers.get(config).scale == 2.0
     assert initializers.compute_fans((3, 3, 8, 16)) == (72, 144)

@@ -10,6 +10,7 @@ from refnet.errors import ArgumentError
 from refnet.graph import Tensor
 from refnet.layers import Dense, Dropout, Input, Lambda, Layer, concatenate
 from refnet.models import Model, Sequential
+from refnet.testing.closeness import close
 
 generator = np.random.default_rng(3)
 X = generator.standard_normal((10, 4)).astype("float32")
@@ -54,7 +55,7 @@ def test_a_step_written_out_trains_as_the_built_in_one(kind: Any, eagerly: bool)
     first, second = trained(plain), trained(own, eagerly)
     assert list(first) == list(second) == ["loss", "mae", "val_loss", "val_mae"]
     for key in first:
-        np.testing.assert_allclose(first[key], second[key], rtol=1e-5)
+        close(first[key], second[key], 2 * (Y.size + 4))  # either takes the means of rows and batches in its own order
     for a, b in zip(plain.get_weights(), own.get_weights()):
         np.testing.assert_array_equal(a, b)
     np.testing.assert_array_equal(own.evaluate(X, Y, verbose=0), plain.evaluate(X, Y, verbose=0))
@@ -216,9 +217,9 @@ def variational(eagerly: bool) -> Any:
     utils.set_random_seed(1)
     x = Input((4,))
     mean, spread = Dense(2)(x), Dense(2)(x)
-    z = Lambda(lambda a: a[0] + ops.exp(a[1]) * random.normal((ops.shape(a[0])[0], 2)))([mean, spread])
+    z = Lambda(lambda a: a[0] + ops.exp(a[1]) * random.normal((ops.shape(a[0])[0], 2), seed=2))([mean, spread])
     code = Input((2,))
-    decoded = Model(code, Dense(4, "sigmoid")(Dropout(0.5)(code)))(z)
+    decoded = Model(code, Dense(4, "sigmoid")(Dropout(0.5, seed=3)(code)))(z)
 
     class Divergence(Layer):
         def call(self, inputs: Any) -> Any:
@@ -247,7 +248,7 @@ def branched(eagerly: bool) -> Any:
 
 def test_op_by_op_every_kind_of_graph_computes_the_same() -> None:
     runs = [variational(eagerly).fit(X, epochs=2, batch_size=10, shuffle=False, verbose=0) for eagerly in (False, True)]
-    np.testing.assert_allclose(runs[0].history["loss"], runs[1].history["loss"], rtol=0.2)  # other draws
+    np.testing.assert_array_equal(runs[0].history["loss"], runs[1].history["loss"])
     inputs, y = {"a": X, "b": 2 * X}, [Y[:, 0], LABELS]
     models = [branched(False), branched(True)]
     more = {"epochs": 2, "batch_size": 4, "shuffle": False, "verbose": 0, "validation_split": 0.5}
@@ -272,6 +273,6 @@ def test_the_models_loss_in_a_loop_of_ones_own() -> None:
     for _ in range(3):
         value, slopes = value_and_grad(loss)(model.trainable_variables, X, Y)
         model.optimizer.apply(slopes, model.trainable_variables)
-        assert float(value) == pytest.approx(plain.train_on_batch(X, Y), rel=1e-5)
+        close(value, plain.train_on_batch(X, Y), 2 * (Y.size + 4))
     for a, b in zip(model.get_weights(), plain.get_weights()):
         np.testing.assert_array_equal(a, b)

@@ -8,6 +8,7 @@ import pytest
 from refnet import layers, models, ops
 from refnet.errors import ArgumentError, ShapeError
 from refnet.layers import Input
+from refnet.testing.closeness import close
 
 RANDOM = np.random.default_rng(4)
 
@@ -27,11 +28,10 @@ def test_normalization_learns_its_statistics():
     assert back(np.array([[1.0, 2.0, 3.0]], "float32")).tolist() == [[2, 10, 8]]
     whole = layers.Normalization(axis=None)
     whole.adapt(np.array([1.0, 2.0, 3.0, 4.0, 5.0]))
-    np.testing.assert_allclose(whole(np.array([1.0, 2.0, 3.0])), [-math.sqrt(2), -math.sqrt(0.5), 0], rtol=1e-6)
+    due = [-math.sqrt(2), -math.sqrt(0.5), 0]
+    close(whole(np.array([1.0, 2.0, 3.0])), due, 2 * 3)
     given = layers.Normalization(mean=3.0, variance=2.0)
-    np.testing.assert_allclose(
-        given(np.array([[1.0], [2.0], [3.0]]))[:, 0], [-math.sqrt(2), -math.sqrt(0.5), 0], rtol=1e-6
-    )
+    close(given(np.array([[1.0], [2.0], [3.0]]))[:, 0], due, 2 * 3)
     constant = layers.Normalization()
     constant.adapt(np.ones((3, 1)))
     assert constant(np.array([[1.0]])).tolist() == [[0.0]]
@@ -48,9 +48,12 @@ def test_normalization_learns_the_same_from_batches():
             np.testing.assert_array_equal(a, b)
     assert [w.shape for w in once.get_weights()] == [(3, 4), (3, 4), ()]
     model = models.Sequential([Input((3, 4)), once])
-    np.testing.assert_allclose(model.predict(x, verbose=0).mean(0), 0, atol=1e-5)
+    # x, mean and variance are rounded; three operations follow; and a mean of 20, or two of them
+    y, size = model.predict(x, verbose=0), 2 * x.max() / x.std(0)
+    close(y.mean(0), np.zeros((3, 4)), 6 + 20, size)
     once.adapt(x + 1)  # learns anew, in the model too
-    np.testing.assert_allclose(model.predict(x + 1, verbose=0).std(0), 1, atol=1e-4)
+    y, size = model.predict(x + 1, verbose=0), 2 * (x.max() + 1) / x.std(0)
+    close(y.std(0), np.ones((3, 4)), 6 + 2 * 20, size)
 
 
 def test_mistakes_with_normalization():
@@ -88,7 +91,8 @@ def test_discretization():
     many = RANDOM.standard_normal(4000)
     quarters = layers.Discretization(num_bins=4)
     quarters.adapt([many[:1500], many[1500:]])
-    np.testing.assert_allclose(quarters.bin_boundaries, np.quantile(many, [0.25, 0.5, 0.75]), atol=0.05)
+    below = (many[:, None] < quarters.bin_boundaries).mean(0)
+    assert np.all(abs(below - [0.25, 0.5, 0.75]) < 0.01)  # as exact as its epsilon says
     again = layers.Discretization.from_config(quarters.get_config())
     np.testing.assert_array_equal(again(many), quarters(many))
     for arguments, words in (
@@ -114,9 +118,7 @@ def test_category_encoding():
     assert layers.CategoryEncoding(4)(pairs).tolist() == [[1, 1, 0, 0], [1, 0, 0, 0], [0, 1, 1, 0], [0, 1, 0, 1]]
     weights = np.array([[0.1, 0.2], [0.1, 0.1], [0.2, 0.3], [0.4, 0.2]])
     counted = layers.CategoryEncoding(4, "count")(pairs, count_weights=weights)
-    np.testing.assert_allclose(
-        counted, [[0.1, 0.2, 0, 0], [0.2, 0, 0, 0], [0, 0.2, 0.3, 0], [0, 0.2, 0, 0.4]], rtol=1e-6
-    )
+    close(counted, [[0.1, 0.2, 0, 0], [0.2, 0, 0, 0], [0, 0.2, 0.3, 0], [0, 0.2, 0, 0.4]], 2 * 2)
     assert layers.CategoryEncoding(3, "one_hot")(np.array([[1], [2]])).shape == (2, 3)
     assert layers.CategoryEncoding(3, "one_hot")(pairs).shape == (4, 2, 3)
     model = models.Sequential([Input((2,), dtype="int32"), layers.CategoryEncoding(4, "count")])
@@ -246,7 +248,7 @@ def test_an_empty_range_of_values_is_refused() -> None:
 def test_perspective_keeps_the_first_corner_and_moves_the_others() -> None:
     x = np.tile(np.arange(9, dtype="float32")[:, None, None], (1, 9, 1))
     moved = layers.RandomPerspective((1.0, 1.0), 0.3, seed=3)(x)
-    assert moved[0, 0, 0] == 0 and not np.allclose(moved, x)
+    assert moved[0, 0, 0] == 0 and abs(moved - x).max() > 1
     np.testing.assert_array_equal(layers.RandomPerspective(1.0, 0.0)(x), x)
     with pytest.raises(ArgumentError, match="scale must be a number from 0 to 1"):
         layers.RandomPerspective(scale=2.0)

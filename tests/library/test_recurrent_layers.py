@@ -22,16 +22,14 @@ from refnet.layers import (
     TimeDistributed,
 )
 from refnet.models import Model, Sequential
+from refnet.testing.closeness import ELEMENTARY, close
+from refnet.testing.conformance import agree
 
 DRAWS = np.random.default_rng(3)
 STEPS = DRAWS.standard_normal((3, 5, 4)).astype("float32")
 MASK = np.array([[1, 1, 1, 0, 0], [0, 1, 0, 1, 1], [0, 0, 0, 0, 1]], bool)
 KINDS = [(SimpleRNN, SimpleRNNCell), (LSTM, LSTMCell), (GRU, GRUCell)]
 by_name = {"ids": lambda value: getattr(value, "__name__", None)}
-
-
-def close(got: Any, expected: Any) -> None:
-    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
 
 
 # ---- sizes
@@ -66,7 +64,7 @@ def test_the_text_generator_of_the_book() -> None:
     model = Sequential([LSTM(128, input_shape=(60, 57), **FAST), Dense(57, "softmax", kernel_initializer="zeros")])
     assert model.count_params() == 95_232 + 129 * 57 and model.output_shape == (None, 57)
     small = Sequential([LSTM(3, input_shape=(4, 5)), Dense(5, activation="softmax")])
-    np.testing.assert_allclose(small.predict(np.zeros((2, 4, 5), bool), verbose=0).sum(1), [1, 1], rtol=1e-6)
+    close(small.predict(np.zeros((2, 4, 5), bool), verbose=0).sum(1), np.ones(2), 2 * 5 + 1)
 
 
 def test_output_shapes_with_an_open_time_axis() -> None:
@@ -84,7 +82,7 @@ def test_weights_have_keras_names_and_starts() -> None:
     assert [v.name for v in layer.weights] == ["lstm_cell/kernel", "lstm_cell/recurrent_kernel", "lstm_cell/bias"]
     assert layer.get_weights()[2].tolist() == [0] * 3 + [1] * 3 + [0] * 6
     recurrent = layer.get_weights()[1]
-    close(recurrent @ recurrent.T, np.eye(3))
+    close(recurrent @ recurrent.T, np.eye(3), 12 + 2, 1)  # twelve products of numbers rounded once, of rows of length 1
     plain = LSTM(3, unit_forget_bias=False, bias_initializer=initializers.Constant(0.5))
     plain(STEPS)
     assert set(plain.get_weights()[2]) == {0.5}
@@ -130,8 +128,7 @@ def test_the_op_over_all_steps_equals_the_cells_own(layer: Any, cell: Any, more:
     whole(STEPS, **given)
     single(STEPS, **given)
     single.set_weights(whole.get_weights())
-    for got, expected in zip(single(STEPS, **given), whole(STEPS, **given), strict=True):
-        close(got, expected)
+    agree(whole, single(STEPS, **given), STEPS, **given)
 
 
 def test_both_gated_recurrent_units_equal_their_steps() -> None:
@@ -141,37 +138,39 @@ def test_both_gated_recurrent_units_equal_their_steps() -> None:
         single = GRU(3, reset_after=reset_after, activation=lambda x: ops.tanh(x))
         single(STEPS)
         single.set_weights(whole.get_weights())
-        close(single(STEPS), whole(STEPS))
+        agree(whole, single(STEPS), STEPS)
 
 
 @pytest.mark.parametrize(("layer", "cell"), KINDS, **by_name)
 def test_a_layer_is_a_loop_over_its_cell(layer: Any, cell: Any) -> None:
-    one, states = cell(3), None
-    outputs = RNN(one, return_sequences=True)(STEPS)
-    states = one.get_initial_state(batch_size=3)
+    one = cell(3)
+    outputs = RNN(one, return_sequences=True)
+    outputs(STEPS)
+    states, seen = one.get_initial_state(batch_size=3), []
     for t in range(5):
         output, states = one(STEPS[:, t], states)
-        close(output, outputs[:, t])
+        seen.append(output)
+    agree(outputs, np.stack(seen, 1), STEPS)
     own = layer(3, return_sequences=True)
     own(STEPS)
     own.set_weights(one.get_weights())
-    close(own(STEPS), outputs)
+    agree(outputs, own(STEPS), STEPS)
 
 
 def test_initial_states_as_a_list_of_inputs_or_by_name() -> None:
     h, c = DRAWS.standard_normal((2, 3, 6)).astype("float32")
     layer = LSTM(6)
     by_name = layer(STEPS, initial_state=[h, c])
-    close(layer([STEPS, h, c]), by_name)
+    np.testing.assert_array_equal(layer([STEPS, h, c]), by_name)
     assert np.abs(layer(STEPS) - by_name).max() > 1e-3
     halves = layer(STEPS[:, 2:], initial_state=list(LSTM_like(layer, STEPS[:, :2])[1:]))
-    close(halves, layer(STEPS))
+    agree(layer, halves, STEPS)
     x, state = Input((5, 4)), [Input((6,)), Input((6,))]
     model = Model([x, *state], layer(x, initial_state=state))
-    close(model.predict([STEPS, h, c], verbose=0), by_name)
+    np.testing.assert_array_equal(model.predict([STEPS, h, c], verbose=0), by_name)
     again = Model.from_config(model.get_config())
     again.set_weights(model.get_weights())
-    close(again.predict([STEPS, h, c], verbose=0), by_name)
+    np.testing.assert_array_equal(again.predict([STEPS, h, c], verbose=0), by_name)
     with pytest.raises(ArgumentError, match="has 2 states; initial_state has 1"):
         layer(STEPS, initial_state=[h])
 
@@ -240,9 +239,9 @@ def test_a_stateful_layer_goes_on_where_the_last_batch_ended(layer: Any) -> None
     stateful.set_weights(plain.get_weights())
     stateful.reset_state()
     stateful(STEPS[:, :2])
-    close(stateful(STEPS[:, 2:]), plain(STEPS))
+    agree(plain, stateful(STEPS[:, 2:]), STEPS)
     stateful.reset_states()
-    close(stateful(STEPS), plain(STEPS))
+    np.testing.assert_array_equal(stateful(STEPS), plain(STEPS))
 
 
 def test_states_last_through_predict_and_fit_batch_by_batch() -> None:
@@ -250,7 +249,8 @@ def test_states_last_through_predict_and_fit_batch_by_batch() -> None:
     plain = Sequential([Input((None, 4)), SimpleRNN(2), Dense(1)])
     plain.set_weights(model.get_weights())
     ordered = np.concatenate([STEPS[:, :2], STEPS[:, 2:4]])  # the second batch goes on with the first's samples
-    close(model.predict(ordered, batch_size=3, verbose=0)[3:], plain.predict(STEPS[:, :4], verbose=0))
+    second = model.predict(ordered, batch_size=3, verbose=0)[3:]
+    np.testing.assert_array_equal(second, plain.predict(STEPS[:, :4], verbose=0))
     recurrent = model.layers[0]
     assert len(model.weights) == 5 and len(recurrent.states) == 1 and np.any(recurrent.states[0].numpy())
     recurrent.reset_states()
@@ -273,7 +273,7 @@ def test_a_stateful_models_step_is_that_of_a_given_state() -> None:
         one.compile(optimizers.SGD(0.1), "mse")
         one.train_on_batch(inputs, target)
     for got, expected in zip(model.get_weights(), twin.get_weights()):
-        close(got, expected)
+        np.testing.assert_array_equal(got, expected)
 
 
 def test_a_fixed_batch_size_is_asked_for_before_anything_changes() -> None:
@@ -371,7 +371,7 @@ def test_regularizers_and_constraints_of_the_cell_reach_the_model() -> None:
     model.compile("sgd", "mse")
     assert len(model.losses) == 1
     model.fit(STEPS, np.ones((3, 1), "float32"), verbose=0)
-    close(np.linalg.norm(model.get_weights()[1], axis=0), np.ones(8))
+    close(np.linalg.norm(model.get_weights()[1], axis=0), np.ones(8), 2 * (2 + ELEMENTARY))
 
 
 def test_a_backup_holds_the_states() -> None:

@@ -29,14 +29,12 @@ from refnet.layers import (
     TimeDistributed,
 )
 from refnet.models import Model, Sequential
+from refnet.testing.closeness import close
+from refnet.testing.conformance import agree
 
 DRAWS = np.random.default_rng(3)
 STEPS = DRAWS.standard_normal((3, 5, 4)).astype("float32")
 MASK = np.array([[1, 1, 1, 0, 0], [0, 1, 0, 1, 1], [0, 0, 0, 0, 1]], bool)
-
-
-def close(got: Any, expected: Any) -> None:
-    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
 
 
 # ---- cells of all kinds
@@ -93,7 +91,7 @@ def test_a_subclass_that_changes_the_step_is_taken_at_its_word() -> None:
     doubled(STEPS)
     doubled.set_weights(plain.get_weights())
     assert not cell.takes_sequences
-    close(doubled(STEPS), plain(STEPS * 2))
+    agree(doubled, plain(STEPS * 2), STEPS)
 
 
 def test_stacked_cells_are_layers_on_top_of_each_other() -> None:
@@ -109,13 +107,13 @@ def test_stacked_cells_are_layers_on_top_of_each_other() -> None:
             stack.set_weights([*lower.get_weights(), *upper.get_weights()])
             expected = upper(lower(steps, **flipped), **flipped)
             y, (h, c), top = stack(STEPS, **given)
-            close(y, expected[0])
-            close(top, expected[1])
+            np.testing.assert_array_equal(y, expected[0])
+            np.testing.assert_array_equal(top, expected[1])
             assert h.shape == c.shape == (3, 4)
     stepwise = RNN(StackedRNNCells([LSTMCell(4, activation=lambda x: ops.tanh(x)), GRUCell(3)]), return_sequences=True)
     stepwise(STEPS)
     stepwise.set_weights([*lower.get_weights(), *upper.get_weights()])
-    close(stepwise(STEPS), upper(lower(STEPS))[0])
+    agree(lambda x: upper(lower(x))[0], stepwise(STEPS), STEPS)
     assert RNN([LSTMCell(4), GRUCell(3)])(Input((None, 4))).shape == (None, 3)
     with pytest.raises(ArgumentError, match="takes a list of cells"):
         StackedRNNCells([])
@@ -134,8 +132,8 @@ def test_bidirectional_is_two_layers(sequences: bool) -> None:
     back(STEPS)
     ahead.set_weights(layer.get_weights()[:3])
     back.set_weights(layer.get_weights()[3:])
-    close(forward, ahead(STEPS))
-    close(backward, back(STEPS)[:, ::-1] if sequences else back(STEPS))
+    np.testing.assert_array_equal(forward, ahead(STEPS))
+    np.testing.assert_array_equal(backward, back(STEPS)[:, ::-1] if sequences else back(STEPS))
     for mode, merged in (
         ("concat", np.concatenate([forward, backward], -1)),
         ("sum", forward + backward),
@@ -143,7 +141,7 @@ def test_bidirectional_is_two_layers(sequences: bool) -> None:
         ("mul", forward * backward),
     ):
         other = Bidirectional(LSTM(3, return_sequences=sequences), merge_mode=mode, weights=layer.get_weights())
-        close(other(STEPS), merged)
+        np.testing.assert_array_equal(other(STEPS), merged)
 
 
 def test_bidirectional_states_masks_and_layers() -> None:
@@ -183,24 +181,25 @@ def test_bidirectional_states_masks_and_layers() -> None:
 
 def test_time_distributed_takes_all_steps_at_once_where_it_can() -> None:
     layer = TimeDistributed(Dense(2))
-    close(layer(STEPS), STEPS @ layer.layer.get_weights()[0])
     assert layer(Input((None, 4))).shape == (None, None, 2)
+    agree(layer, STEPS @ layer.layer.get_weights()[0], STEPS)
     inner = Sequential([Input((4, 3)), Flatten(), Dense(2)])
     videos = DRAWS.standard_normal((2, 5, 4, 3)).astype("float32")
-    close(TimeDistributed(inner)(videos)[:, 3], inner(videos[:, 3]))
+    np.testing.assert_array_equal(TimeDistributed(inner)(videos)[:, 3], inner(videos[:, 3]))
     recurrent = TimeDistributed(GRU(2))
-    close(recurrent(videos)[1, 2], recurrent.layer(videos[1:2, 2])[0])
+    np.testing.assert_array_equal(recurrent(videos)[1, 2], recurrent.layer(videos[1:2, 2])[0])
 
 
 def test_time_distributed_goes_step_by_step_where_it_must() -> None:
     def centred(x: Any) -> Any:  # over the batch
         return x - ops.mean(x, axis=0, keepdims=True)
 
-    close(TimeDistributed(Lambda(centred))(STEPS), STEPS - STEPS.mean(0, keepdims=True))
+    agree(TimeDistributed(Lambda(centred)), STEPS - STEPS.mean(0, keepdims=True), STEPS)
     penalised = Model(*(lambda x: (x, TimeDistributed(Dense(2, activity_regularizer="l2"))(x)))(Input((5, 4))))
     penalised.compile("sgd", None)
     loss = penalised.evaluate(STEPS, verbose=0)
-    assert np.isclose(loss, 0.01 * np.square(penalised.predict(STEPS, verbose=0)).sum() / 3, rtol=1e-5)
+    outputs = penalised.predict(STEPS, verbose=0)
+    close(loss, 0.01 * np.square(outputs).sum() / 3, 2 * (outputs.size + 4))
     assert TimeDistributed(ActivityRegularization(l2=0.1))(STEPS).shape == STEPS.shape
     drawn = TimeDistributed(Dropout(0.5, seed=1))(np.ones((1, 40, 1), "float32"), training=True)
     assert len(np.unique(drawn)) == 2  # each step draws its own
@@ -221,8 +220,8 @@ def test_a_convolutional_memory_of_one_pixel_is_an_lstm() -> None:
     image(STEPS[:, :, None, None])
     kernel, recurrent, bias = plain.get_weights()
     image.set_weights([kernel[None, None], recurrent[None, None], bias])
-    close(image(STEPS[:, :, None, None])[:, :, 0, 0], plain(STEPS))
-    close(image(STEPS[:, :, None, None], mask=MASK)[:, :, 0, 0], plain(STEPS, mask=MASK))
+    agree(image, plain(STEPS)[:, :, None, None], STEPS[:, :, None, None])
+    agree(image, plain(STEPS, mask=MASK)[:, :, None, None], STEPS[:, :, None, None], mask=MASK)
 
 
 @pytest.mark.parametrize(("kind", "axes"), [(ConvLSTM1D, 1), (ConvLSTM2D, 2), (ConvLSTM3D, 3)], ids=["1D", "2D", "3D"])
@@ -230,13 +229,13 @@ def test_shapes_of_convolutional_memories(kind: Any, axes: int) -> None:
     x = DRAWS.standard_normal((2, 3, *(5, 4, 3)[:axes], 2)).astype("float32")
     y, h, c = kind(4, 2, strides=2, return_state=True, return_sequences=True)(x)
     assert y.shape == (2, 3, *(2, 2, 1)[:axes], 4) and h.shape == c.shape == (2, *(2, 2, 1)[:axes], 4)
-    close(y[:, -1], h)
+    np.testing.assert_array_equal(y[:, -1], h)
     first = kind(4, 2, padding="same", data_format="channels_first")
     last = kind(4, 2, padding="same")
     last(x)
     first(np.moveaxis(x, -1, 2))
     first.set_weights(last.get_weights())
-    close(np.moveaxis(first(np.moveaxis(x, -1, 2)), 1, -1), last(x))
+    np.testing.assert_array_equal(np.moveaxis(first(np.moveaxis(x, -1, 2)), 1, -1), last(x))
 
 
 def test_a_convolutional_memory_trains_with_dropout_and_keeps_states() -> None:
@@ -251,7 +250,7 @@ def test_a_convolutional_memory_trains_with_dropout_and_keeps_states() -> None:
     kept.set_weights(plain.get_weights())
     kept.reset_state()
     kept(x[:, :1])
-    close(kept(x[:, 1:]), plain(x))
+    np.testing.assert_array_equal(kept(x[:, 1:]), plain(x))
     with pytest.raises(ShapeError, match="expects inputs of 5 axes"):
         ConvLSTM2D(2, 3)(STEPS)
     with pytest.raises(ArgumentError, match="cannot both be above 1"):

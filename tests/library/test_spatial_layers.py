@@ -9,6 +9,7 @@ from refnet import layers, ops
 from refnet.errors import ArgumentError, ShapeError
 from refnet.layers import Dense, Flatten, Input, LeakyReLU, Reshape
 from refnet.models import Model, Sequential
+from refnet.testing.conformance import agree
 
 IMAGE = np.arange(16, dtype="float32").reshape(1, 4, 4, 1)
 STEPS = np.arange(6, dtype="float32").reshape(1, 6, 1)
@@ -114,7 +115,7 @@ def test_channels_first_is_channels_last_moved(kind: Any, arguments: Any, axes: 
         weights[-1] = np.arange(len(weights[-1]), dtype="float32")  # a bias, so that it has to reach its own channel
         expected = expected + np.moveaxis(np.broadcast_to(weights[-1], np.moveaxis(expected, 1, -1).shape), -1, 1)
         first.set_weights(weights)
-    np.testing.assert_allclose(first(moved), expected, rtol=1e-5, atol=1e-5)
+    agree(first, expected, moved)
 
 
 def test_names_of_the_first_keras() -> None:

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from refnet import ops, random
-from refnet.errors import ArgumentError, RefnetError, ShapeError
+from refnet.errors import ArgumentError, OutOfMemoryError, RefnetError, ShapeError
+from refnet.graph import Tensor
+from refnet.ops.indexing import take_x_gradient
+from refnet.ops.slicing import slice_inputs_gradient
 
 ONE, ZERO, MATRIX = np.ones(1, "float32"), np.zeros(1, "float32"), np.ones((1, 1), "float32")
 NOTHING = np.zeros((2, 0), "float32")
@@ -22,6 +25,10 @@ NOTHING = np.zeros((2, 0), "float32")
         (lambda: ops.unique([3, 1, 3], size=5, fill_value=np.inf), "fill_value must be a whole number; got inf"),
         (lambda: ops.unique([3, 1, 3], return_counts=NOTHING), "return_counts must be True or False"),
         (lambda: ops.categorical_crossentropy([[0.0, 1.0]], [[0.5, 0.5]], from_logits=NOTHING), "from_logits must be True"),
+        (lambda: ops.hsplit(np.zeros(0), 2**33), "hsplit makes 1 to 65536 parts; got 8589934592"),
+        (lambda: ops.group_normalization(np.ones((4, 2, 2)), groups=NOTHING), "groups must be a number; got a ndarray"),
+        (lambda: slice_inputs_gradient([1.0, 2.0], np.zeros(5), (3,), (10**30,)), "lie outside of shape (5,)"),
+        (lambda: slice_inputs_gradient([1.0, 2.0], np.zeros(5), (3,), (2,)), "lie outside of shape (5,)"),
         (lambda: ops.sparse_categorical_crossentropy([1], [[0.5, 0.5]], from_logits=NOTHING), "from_logits must be True"),
     ],
 )  # fmt: skip
@@ -45,3 +52,18 @@ def test_arrays_of_one_number_are_taken_for_the_number():
 
 def test_counts_of_unsigned_integers():
     assert ops.bincount(np.array([3, 1], "uint8")).tolist() == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize("like", [np.zeros(0), Tensor((0,), "float64")], ids=["array", "tensor"])
+def test_indices_into_nothing_are_refused_before_a_kernel_could_follow_them(like):
+    with pytest.raises(ShapeError, match=r"take_x_gradient: indices of shape \(3,\) have nothing to point at"):
+        take_x_gradient(np.array([1.0, 2.0, 3.0]), np.array([0, 2, 0]), like=like, axis=0)
+
+
+def test_no_indices_into_nothing_are_fine():
+    assert take_x_gradient(np.zeros(0), np.zeros(0, "int64"), like=np.zeros(0), axis=0).tolist() == []
+
+
+def test_weights_that_no_memory_holds():
+    with pytest.raises(OutOfMemoryError, match="scale_and_translate: there is not enough memory"):
+        ops.image.scale_and_translate(np.zeros(3), (2**50,), np.ones(1), np.ones(1), (0,), "cubic")

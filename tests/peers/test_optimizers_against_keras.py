@@ -82,7 +82,7 @@ def compared(ours: Any, theirs: Any) -> None:
 
 
 # On PyTorch Keras's ScheduleFreeAdamW reads the old iterate after it has overwritten it in place, so its steps are not the
-# published ones; with KERAS_BACKEND=jax they are. The rule itself is in tests/library/test_optimizers.py.
+# published ones; with KERAS_BACKEND=jax they are. The rule itself is in tests/library/test_optimizer_rules.py.
 def steps_of_keras() -> list[Any]:
     import os
 

@@ -43,11 +43,7 @@ def test_two_warps_of_several_blocks(transpose1, transpose2, monkeypatch):
     arrays = [a.T.copy() if transpose1 else a, b.T.copy() if transpose2 else b]
     attributes, engine = {"transpose1": transpose1, "transpose2": transpose2}, rounding_engine()
     (y,) = engine.compute(Op.named["matmul"], arrays, attributes)
-    np.testing.assert_allclose(y, a.astype(float) @ b, atol=0.05)
-    assert (
-        hold(Op.named["matmul"], engine, arrays, attributes, [y], [(0, i, j) for i in (0, 16, 36) for j in (0, 18)])
-        <= 1
-    )
+    assert 0 < hold(Op.named["matmul"], engine, arrays, attributes, [y]) <= 1
 
 
 def test_what_is_cut_off_instead_of_rounded_is_refused():
@@ -80,7 +76,13 @@ def test_it_finishes_bias_and_activation():
     running = executable.at([a.shape for a in feeds])
     assert {launch.what for launch in running.launches} == {"matmul add relu"}
     assert running.launches[0].step == "matmul_rounded"
-    np.testing.assert_allclose(got, np.maximum(feeds[0].astype(float) @ feeds[1] + feeds[2], 0), atol=0.02)
+    # Certificates of whole programs know float32 only: both factors of a term are off by 2**-11 of themselves at most, and 9 terms
+    # and a bias take 9 + 1 roundings of float32, of each product and of each sum. relu moves no two numbers apart.
+    wide = [feed.astype(float) for feed in feeds]
+    terms, bias = abs(wide[0]) @ abs(wide[1]), abs(wide[2])
+    off = (1 + 2.0**-11) ** 2 * (1 + 2.0**-24) ** 10 - 1
+    room = off * terms + ((1 + 2.0**-24) ** 10 - 1) * bias
+    assert (abs(got - np.maximum(wide[0] @ wide[1] + wide[2], 0)) <= room).all()
 
 
 def test_other_dtypes_are_left_as_they_are():
