@@ -103,14 +103,16 @@ class Drawn:
         return ops.cast(ops.add(numbers, one), "float32")
 
     def signs_of_zero(self, x):
-        return ops.add(ops.elu(x, 0.0), ops.divide(1.0, ops.elu(x, self.random.choice([-0.0, 0.0, 0.5]))))
+        zeros = [ops.elu(x, zero) for zero in self.random.choice([(0.0, -0.0), (-0.0, 0.0), (0.0, 0.5)])]
+        return ops.concatenate([ops.divide(1, zero) for zero in zeros], axis=0) if x.shape else None
 
     def together(self, x):
         other = self.random.choice([y for y in self.values if broadcastable(x, y)] or [x])
         return self.random.choice([ops.add, ops.multiply, ops.maximum, ops.subtract])(x, other)
 
     def repeated(self, x):
-        return ops.broadcast_to(x, (2, *x.shape))
+        y = ops.broadcast_to(ops.cast(x, "float16") if self.random.random() < 0.3 else x, (2, *x.shape))
+        return ops.square(y) if self.random.random() < 0.5 else y
 
     def reshaped(self, x):
         size = counts(x)
@@ -307,8 +309,8 @@ class Drawn:
 
 
 STEPS = [
-    *("function", "function", "together", "together", "together", "idle", "idle", "whole_numbers", "signs_of_zero"),
-    *("repeated", "reshaped", "there_and_back", "rows_apart", "first_axis_of_one", "turned"),
+    *("function", "function", "together", "together", "together", "idle", "idle", "whole_numbers", "signs_of_zero", "signs_of_zero"),
+    *("repeated", "repeated", "reshaped", "there_and_back", "rows_apart", "first_axis_of_one", "turned"),
     *("dense",) * 8,
     *("products_of_itself", "products_of_itself", "scaled", "scaled", "scaled"),
     *("reduced", "softened", "pooled", "pooled", "pooled", "woven", "woven", "joined", "cut", "converted", "kept"),

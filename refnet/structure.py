@@ -34,8 +34,8 @@ def mapped(function: Callable[..., Any], structure: Any, *others: Any) -> Any:
         parts = [mapped(function, *group) for group in zip(structure, *others, strict=True)]
         return tuple(parts) if isinstance(structure, tuple) else parts
     if isinstance(structure, dict):
-        parts = {key: mapped(function, structure[key], *(other[key] for other in others)) for key in keys(structure)}
-        return (OrderedDict if isinstance(structure, OrderedDict) else dict)((key, parts[key]) for key in structure)
+        made = {key: mapped(function, structure[key], *(other[key] for other in others)) for key in keys(structure)}
+        return (OrderedDict if isinstance(structure, OrderedDict) else dict)((key, made[key]) for key in structure)
     return function(structure, *others)
 
 
