@@ -68,6 +68,10 @@ class Drawn:
             self.variables += fitting
         return fitting[0]
 
+    def ones(self, shape, dtype):
+        """A single one, repeated."""
+        return ops.broadcast_to(Constant(np.ones((), dtype)), shape)
+
     def like(self, x):
         """A value of the same shape and dtype, perhaps x itself."""
         return self.random.choice([y for y in self.values if alike(x, y)] or [x])
@@ -79,7 +83,7 @@ class Drawn:
 
     def idle(self, x):
         """Products and quotients with ones, some of which change something."""
-        one, mixed = ops.ones(x.shape, x.dtype), np.ones(x.shape, "float32")
+        one, mixed = self.ones(x.shape, x.dtype), np.ones(x.shape, "float32")
         mixed.flat[1:] = 2
         return self.random.choice(
             [
@@ -87,7 +91,7 @@ class Drawn:
                 lambda: ops.multiply(one, x),
                 lambda: ops.divide(x, one),
                 lambda: ops.divide(one, x),
-                lambda: ops.multiply(x, ops.ones((2, *x.shape), x.dtype)),
+                lambda: ops.multiply(x, self.ones((2, *x.shape), x.dtype)),
                 lambda: ops.multiply(x, Constant(mixed.astype(x.dtype))),
                 lambda: ops.multiply(x, Constant(np.asarray(1, x.dtype))),
                 lambda: ops.multiply(x, Constant(np.asarray(2, x.dtype))),
@@ -97,14 +101,18 @@ class Drawn:
     def whole_numbers(self, x):
         """Integers on the way: divided by ones they become floats."""
         numbers = ops.cast(ops.multiply(x, 4), "int32")
-        one = ops.ones(x.shape, "int32")
+        one = self.ones(x.shape, "int32")
         result = self.random.choice([ops.divide, ops.multiply, ops.floor_divide])(numbers, one)
         self.values.append(ops.cast(result, "float32"))
         return ops.cast(ops.add(numbers, one), "float32")
 
     def signs_of_zero(self, x):
-        zeros = [ops.elu(x, zero) for zero in self.random.choice([(0.0, -0.0), (-0.0, 0.0), (0.0, 0.5)])]
-        return ops.concatenate([ops.divide(1, zero) for zero in zeros], axis=0) if x.shape else None
+        """The same padding with zeros of both signs."""
+        if not x.shape:
+            return None
+        widths = [(1, 0), *[(0, 0)] * (len(x.shape) - 1)]
+        padded = [ops.pad(x, widths, constant_values=zero) for zero in self.random.choice([(0.0, -0.0), (-0.0, 0.0)])]
+        return ops.add(padded[0], ops.divide(1.0, padded[1]))
 
     def together(self, x):
         other = self.random.choice([y for y in self.values if broadcastable(x, y)] or [x])
@@ -309,7 +317,18 @@ class Drawn:
 
 
 STEPS = [
-    *("function", "function", "together", "together", "together", "idle", "idle", "whole_numbers", "signs_of_zero", "signs_of_zero"),
+    *(
+        "function",
+        "function",
+        "together",
+        "together",
+        "together",
+        "idle",
+        "idle",
+        "whole_numbers",
+        "signs_of_zero",
+        "signs_of_zero",
+    ),
     *("repeated", "repeated", "reshaped", "there_and_back", "rows_apart", "first_axis_of_one", "turned"),
     *("dense",) * 8,
     *("products_of_itself", "products_of_itself", "scaled", "scaled", "scaled"),
