@@ -49,7 +49,7 @@ class Drawn:
                 if made is not None and counts(made) <= 200:
                     self.values.append(made)
             outputs = [y for y in self.values if random.random() < 0.3] + [self.values[-1]]
-            self.copied()
+            outputs += self.copied()
             if random.random() < 0.9:
                 outputs += self.trained()
             outputs += self.seen_otherwise(outputs)
@@ -240,22 +240,29 @@ class Drawn:
         return {record.variable for record in self.records}
 
     def copied(self):
-        """Variables take what others are, or something made of it, before those are updated."""
-        for one in self.variables:
-            fitting = [v for v in self.variables if alike(v, one) and v is not one]
-            if one in self.written or not fitting or self.random.random() < 0.8:
-                continue
-            source = self.random.choice(fitting)
-            values = [
-                source,
-                ops.tanh(source),
-                ops.add(ops.multiply(source, 0.5), one),
-                ops.reshape(source, (*source.shape, 1)),
-            ]
-            value = self.random.choice(values)
-            if value.shape != one.shape:
-                value = ops.reshape(ops.tanh(value) if self.random.random() < 0.5 else value, one.shape)
-            self.records.append(assignment(one, value))
+        """A variable takes what is made of it; others what it was, or the same; gives what of that is an output too."""
+        random, free = self.random, [v for v in self.variables if v not in self.written]
+        if random.random() < 0.5:
+            return []
+        one = random.choice(free) if free and random.random() < 0.5 else self.fresh((3, 4), "float32")
+        inner = ops.tanh(one)
+        new = ops.multiply(inner, ops.square(one))
+        size, shape, dtype = counts(one), one.shape, one.dtype
+        others = [
+            lambda: assignment(self.fresh(shape, dtype), new),
+            lambda: assignment(self.fresh((size, 1), dtype), ops.reshape(new, (size, 1))),
+            lambda: assignment(self.fresh((1, size), dtype), ops.reshape(one, (1, size))),
+            lambda: assignment(self.fresh(shape, dtype), one),
+            lambda: assignment(self.fresh(shape, dtype), ops.add(one, 1)),
+            lambda: assignment(self.fresh((size,), dtype), ops.negative(ops.reshape(one, (size,)))),
+        ]
+        self.records += [make() for make in others if random.random() < 0.2]  # these still read the old value
+        self.records.append(assignment(one, new))
+        return [y for y in (inner, new) if random.random() < 0.2]
+
+    def fresh(self, shape, dtype):
+        self.variables.append(Variable(self.numbers(shape), dtype=dtype))
+        return self.variables[-1]
 
     def trained(self):
         """Gradients of a loss, some of which update what they belong to; gives those that are outputs too."""
