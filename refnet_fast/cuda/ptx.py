@@ -65,7 +65,10 @@ def assembler():
 
 
 def usage(text, capability):
-    """What an assembled kernel takes of the device: {"registers", "spills" (bytes stored and loaded), "shared" (bytes)}."""
+    """What an assembled kernel takes of the device: {"registers", "spills" (bytes stored and loaded), "stack" and "shared" (bytes)}.
+
+    On the stack of a thread, which is memory, lies what is spilled, and arrays of its own that registers cannot index.
+    """
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "kernel.ptx"
         source.write_text(text)
@@ -81,6 +84,7 @@ def usage(text, capability):
     return {
         "registers": number(r"Used (\d+) registers"),
         "spills": number(r"(\d+) bytes spill stores") + number(r"(\d+) bytes spill loads"),
+        "stack": number(r"(\d+) bytes stack frame"),
         "shared": number(r"(\d+) bytes smem"),
     }
 
@@ -105,9 +109,11 @@ def table(capabilities=CAPABILITIES):
 
 def main(capabilities=CAPABILITIES):
     """Prints the table."""
-    print(f"{'kernel':48} {'for':6} {'registers':>9} {'spilled bytes':>14} {'shared bytes':>13}")
+    print(f"{'kernel':48} {'for':6} {'registers':>9} {'spilled bytes':>14} {'stack bytes':>12} {'shared bytes':>13}")
     for name, (major, minor), used in table(capabilities):
-        print(f"{name:48} sm_{major}{minor}  {used['registers']:9} {used['spills']:14} {used['shared']:13}")
+        print(
+            f"{name:48} sm_{major}{minor}  {used['registers']:9} {used['spills']:14} {used['stack']:12} {used['shared']:13}"
+        )
 
 
 if __name__ == "__main__":

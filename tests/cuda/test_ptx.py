@@ -120,5 +120,5 @@ def test_no_tuned_kernel_spills():
     rows = ptx.table()
     families = kernels.tuned, kernels.rounding
     assert {step for step, *_ in rows} >= {k.name for family in families for found in family.values() for k in found}
-    assert [(step, capability) for step, capability, used in rows if used["spills"]] == []
+    assert [(step, capability) for step, capability, used in rows if used["spills"] or used["stack"]] == []
     assert max(used["shared"] for *_, used in rows) <= 48 * 1024  # more takes a launch attribute that nobody sets
