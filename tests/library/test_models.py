@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from refnet import ops
-from refnet.errors import ArgumentError
-from refnet.layers import Activation, Dense, Dropout, Embedding, Flatten, Input, InputLayer, Layer, SimpleRNN
+from refnet.errors import ArgumentError, ShapeError
+from refnet.layers import Activation, Dense, Dropout, Embedding, Flatten, Input, InputLayer, Layer, Masking, SimpleRNN
 from refnet.models import Model, Sequential
 from refnet.testing import close
 from refnet.testing.conformance import agree
@@ -97,6 +97,21 @@ def test_one_dimensional_data_for_an_input_of_one_feature() -> None:
 
 
 @pytest.mark.api("Model used as a layer", "model(x) call")
+def test_a_called_model_puts_a_last_axis_in_or_drops_it_as_fit_does() -> None:
+    """As Keras: images without an axis for their one colour, inside of another model too."""
+    images, whole = np.arange(32.0, dtype="float32").reshape(2, 4, 4), Input((4, 4, 1))
+    model, plain = Model(whole, Flatten()(whole)), Input((4, 4))
+    without = Model(plain, model(plain))
+    for called in (model, Model(plain, Flatten()(plain)), without):
+        for x in (images, images[..., None]):
+            np.testing.assert_array_equal(called(x), images.reshape(2, 16))
+    steps = Input((None, 1))
+    masked = Model(words := Input((3,)), Masking()(Model(steps, ops.add(steps, 0.0))(words)))
+    assert masked(np.ones((2, 3))).shape == (2, 3, 1)
+    with pytest.raises(ShapeError, match="one sample is"):
+        model(images[0][..., None])
+
+
 def test_nested_models_share_weights() -> None:
     core = Sequential([Input((4,)), Dense(4, name="d"), Dropout(0.5)], name="core")
     a = Input((4,))
