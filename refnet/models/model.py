@@ -13,7 +13,7 @@ from refnet.models.data import arranged
 from refnet.models.functional import Graph
 from refnet.models.training import Trainer
 from refnet.saving.serialization import restored, serialized
-from refnet.structure import flatten, mapped, packed
+from refnet.structure import flatten, keys, mapped, packed
 
 
 class Model(Trainer):
@@ -100,7 +100,7 @@ class Model(Trainer):
     @property
     def input_names(self) -> list[str] | None:
         if isinstance(self.graph and self.inputs_structure, dict):
-            return list(self.inputs_structure)
+            return keys(self.inputs_structure)
         return None if self.graph is None else [x.name for x in self.graph.inputs]
 
     @property
@@ -108,7 +108,7 @@ class Model(Trainer):
         """A name for each output: its key in a dict of outputs, else the layer that made it."""
         structure = self.outputs_structure if self.graph is not None else next(iter(self._traced.values()))[1]
         if isinstance(structure, dict):
-            return list(structure)
+            return keys(structure)
         graph = self.built_graph
         assert graph is not None
         held, names = set(graph.calls), list[str]()

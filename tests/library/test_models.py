@@ -68,6 +68,17 @@ def test_inputs_outputs_and_layers_of_a_functional_model() -> None:
 
 
 @pytest.mark.api("predict", "NumPy in, writable NumPy out")
+def test_dicts_of_inputs_and_outputs_are_read_by_sorted_keys() -> None:
+    """As in Keras, so that files of weights and `set_weights` find the layers where they stand there."""
+    first, second = Input((3,), name="zz"), Input((3,), name="aa")
+    model = Model({"zz": first, "aa": second}, {"zed": Dense(2, name="b")(first), "one": Dense(2, name="a")(second)})
+    assert [layer.name for layer in model.layers] == ["aa", "zz", "a", "b"]
+    assert model.input_names == ["aa", "zz"] and model.output_names == ["one", "zed"]
+    model.set_weights([np.full((3, 2), 1.0), np.zeros(2), np.full((3, 2), 2.0), np.zeros(2)])
+    x = {"zz": np.ones((2, 3), "float32"), "aa": np.ones((2, 3), "float32")}
+    assert [(key, float(y[0, 0])) for key, y in model.predict(x, verbose=0).items()] == [("zed", 6.0), ("one", 3.0)]
+
+
 def test_predictions_are_new_arrays_that_may_be_written_to() -> None:
     model = small()
     model(X)
