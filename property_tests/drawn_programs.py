@@ -309,7 +309,18 @@ class Drawn:
 
 
 STEPS = [
-    *("function", "function", "together", "together", "together", "idle", "idle", "whole_numbers", "signs_of_zero", "signs_of_zero"),
+    *(
+        "function",
+        "function",
+        "together",
+        "together",
+        "together",
+        "idle",
+        "idle",
+        "whole_numbers",
+        "signs_of_zero",
+        "signs_of_zero",
+    ),
     *("repeated", "repeated", "reshaped", "there_and_back", "rows_apart", "first_axis_of_one", "turned"),
     *("dense",) * 8,
     *("products_of_itself", "products_of_itself", "scaled", "scaled", "scaled"),

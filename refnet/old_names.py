@@ -54,6 +54,7 @@ RENAMED: dict[str, dict[str, str]] = {
     },
     "losses": {**LOSSES, **dict.fromkeys(("cosine", "cosine_proximity"), "cosine_similarity")},
     "metrics": {**LOSSES, **dict.fromkeys(("cosine", "cosine_proximity"), "losses.cosine_similarity")},
+    "optimizers": {name.lower(): name for name in ("SGD", "RMSprop", "Adagrad", "Adadelta", "Adam", "Adamax", "Nadam")},
     "regularizers": {"WeightRegularizer": "L1L2", "l1l2": "L1L2"},
 }
 
@@ -78,6 +79,7 @@ GONE: dict[str, dict[str, str]] = {
         "AtrousConvolution2D": "Write Conv2D(..., dilation_rate=).",
         "TimeDistributedDense": "Write TimeDistributed(Dense(...)), or Dense alone, which works on the last axis.",
     },
+    "optimizers": {"TFOptimizer": "Take the optimizer of that name in refnet.optimizers."},
     "utils": {
         "multi_gpu_model": "One device runs a model here: take the model itself.",
         "HDF5Matrix": "Give fit an array, or a PyDataset that reads a batch at a time.",
