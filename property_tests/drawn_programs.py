@@ -49,7 +49,7 @@ class Drawn:
                 if made is not None and counts(made) <= 200:
                     self.values.append(made)
             outputs = [y for y in self.values if random.random() < 0.3] + [self.values[-1]]
-            self.copied()
+            outputs += self.copied()
             if random.random() < 0.9:
                 outputs += self.trained()
             outputs += self.seen_otherwise(outputs)
@@ -68,6 +68,10 @@ class Drawn:
             self.variables += fitting
         return fitting[0]
 
+    def ones(self, shape, dtype):
+        """A single one, repeated."""
+        return ops.broadcast_to(Constant(np.ones((), dtype)), shape)
+
     def like(self, x):
         """A value of the same shape and dtype, perhaps x itself."""
         return self.random.choice([y for y in self.values if alike(x, y)] or [x])
@@ -79,7 +83,7 @@ class Drawn:
 
     def idle(self, x):
         """Products and quotients with ones, some of which change something."""
-        one, mixed = ops.ones(x.shape, x.dtype), np.ones(x.shape, "float32")
+        one, mixed = self.ones(x.shape, x.dtype), np.ones(x.shape, "float32")
         mixed.flat[1:] = 2
         return self.random.choice(
             [
@@ -87,7 +91,7 @@ class Drawn:
                 lambda: ops.multiply(one, x),
                 lambda: ops.divide(x, one),
                 lambda: ops.divide(one, x),
-                lambda: ops.multiply(x, ops.ones((2, *x.shape), x.dtype)),
+                lambda: ops.multiply(x, self.ones((2, *x.shape), x.dtype)),
                 lambda: ops.multiply(x, Constant(mixed.astype(x.dtype))),
                 lambda: ops.multiply(x, Constant(np.asarray(1, x.dtype))),
                 lambda: ops.multiply(x, Constant(np.asarray(2, x.dtype))),
@@ -97,14 +101,18 @@ class Drawn:
     def whole_numbers(self, x):
         """Integers on the way: divided by ones they become floats."""
         numbers = ops.cast(ops.multiply(x, 4), "int32")
-        one = ops.ones(x.shape, "int32")
+        one = self.ones(x.shape, "int32")
         result = self.random.choice([ops.divide, ops.multiply, ops.floor_divide])(numbers, one)
         self.values.append(ops.cast(result, "float32"))
         return ops.cast(ops.add(numbers, one), "float32")
 
     def signs_of_zero(self, x):
-        zeros = [ops.elu(x, zero) for zero in self.random.choice([(0.0, -0.0), (-0.0, 0.0), (0.0, 0.5)])]
-        return ops.concatenate([ops.divide(1, zero) for zero in zeros], axis=0) if x.shape else None
+        """The same padding with zeros of both signs."""
+        if not x.shape:
+            return None
+        widths = [(1, 0), *[(0, 0)] * (len(x.shape) - 1)]
+        padded = [ops.pad(x, widths, constant_values=zero) for zero in self.random.choice([(0.0, -0.0), (-0.0, 0.0)])]
+        return ops.add(padded[0], ops.divide(1.0, padded[1]))
 
     def together(self, x):
         other = self.random.choice([y for y in self.values if broadcastable(x, y)] or [x])
@@ -181,9 +189,13 @@ class Drawn:
         y = ops.relu(image)
         extent, strides = self.random.choice([(2, 2), (2, 1), (3, 2)])
         pooled = ops.max_pool(y, extent, strides=strides, padding="same")
-        more = self.random.choice(["nothing", "nothing", "itself", "pool", "reshaped", "slopes", "weighed", "flow"])
+        more = self.random.choice(
+            ["nothing", "nothing", "itself", "flat", "pool", "reshaped", "slopes", "weighed", "flow"]
+        )
         if more == "itself":
             self.values.append(y)
+        elif more == "flat":
+            self.values.append(ops.reshape(y, (-1,)))
         elif more == "pool":
             self.values.append(ops.max_pool(y, 1, strides=2, padding="same"))
         elif more == "reshaped":
@@ -199,7 +211,7 @@ class Drawn:
         found = ops.gradients(ops.sum(ops.tanh(pooled)), asked)
         if kind == "weighed":
             found += ops.gradients(ops.sum(ops.multiply(y, 0.5)), [x])
-        return [self.random.choice([ops.tanh, ops.negative])(slope) for slope in found]
+        return [self.random.choice([ops.tanh, ops.negative, lambda flow: flow])(slope) for slope in found]
 
     def woven(self, x):
         """Units that could be joined to one, but one at a time only: else they would wait for each other."""
@@ -232,22 +244,24 @@ class Drawn:
         return {record.variable for record in self.records}
 
     def copied(self):
-        """Variables take what others are, or something made of it, before those are updated."""
-        for one in self.variables:
-            fitting = [v for v in self.variables if alike(v, one) and v is not one]
-            if one in self.written or not fitting or self.random.random() < 0.8:
-                continue
-            source = self.random.choice(fitting)
-            values = [
-                source,
-                ops.tanh(source),
-                ops.add(ops.multiply(source, 0.5), one),
-                ops.reshape(source, (*source.shape, 1)),
-            ]
-            value = self.random.choice(values)
-            if value.shape != one.shape:
-                value = ops.reshape(ops.tanh(value) if self.random.random() < 0.5 else value, one.shape)
-            self.records.append(assignment(one, value))
+        """A variable takes what is made of it; others what it was, or the same; gives what of that is an output too."""
+        random, free = self.random, [v for v in self.variables if v not in self.written]
+        if random.random() < 0.5:
+            return []
+        one = random.choice(free) if free and random.random() < 0.5 else self.fresh((3, 4), "float32")
+        inner = ops.tanh(one)
+        new = ops.multiply(inner, ops.square(one))
+        size = counts(one)
+        others = [new, ops.reshape(new, (size, 1)), one, ops.reshape(one, (1, size)), ops.add(one, 1)]
+        others += [ops.negative(ops.reshape(one, (size,))), ops.multiply(ops.square(one), 2)]
+        pairs = [(self.fresh(y.shape, y.dtype), y) for y in others if random.random() < 0.2] + [(one, new)]
+        random.shuffle(pairs)  # what is read was read before: each takes what `one` was
+        self.records += [assignment(variable, y) for variable, y in pairs]
+        return [y for y in (inner, new, ops.sum(inner)) if random.random() < 0.2]
+
+    def fresh(self, shape, dtype):
+        self.variables.append(Variable(self.numbers(shape), dtype=dtype))
+        return self.variables[-1]
 
     def trained(self):
         """Gradients of a loss, some of which update what they belong to; gives those that are outputs too."""

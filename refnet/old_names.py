@@ -7,12 +7,16 @@ not listed: `dir` shows today's names alone.
 import importlib
 import sys
 from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from refnet.errors import MissingNameError
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader
+else:
+    Loader = object  # importing it takes longer than all else that `import refnet` does
 
 # Modules of Keras 2, and the modules of refnet that have what they held. `layers.core` and a few others exist here too, with less.
 ENGINE = ("layers", "models", "utils")
@@ -158,7 +162,7 @@ class OldModule(ModuleType):
         Gone(f"{place}.{name}", GONE[place][name])()
 
 
-class OldModules(MetaPathFinder, Loader):
+class OldModules(Loader):
     """Makes the modules of Keras 2 that a package has not. Asked last, it is in nobody's way."""
 
     def __init__(self, package: str):

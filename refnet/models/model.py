@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from refnet import dtypes, registration, saving
+from refnet import dtypes, ops, registration, saving
+from refnet.annotations import Shape
 from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.graph import Tensor, trace
 from refnet.layers.base import Layer
@@ -147,11 +148,9 @@ class Model(Trainer):
         given = self._in_order(inputs)
         if len(given) != len(graph.inputs):
             raise ArgumentError(f"{self.name} has {len(graph.inputs)} inputs; called on {len(given)} tensors.")
+        given = [_of_rank(x, slot) for x, slot in zip(given, graph.inputs)]
         for x, slot in zip(given, graph.inputs):
-            same = len(x.shape) == len(slot.shape) and all(
-                a is None or b is None or a == b for a, b in zip(x.shape[1:], slot.shape[1:])
-            )
-            if not same:
+            if not _fits(x.shape, slot.shape):
                 reader = self._reader_of(graph, slot)
                 flat = len(slot.shape) == len(x.shape) + 1
                 advice = " Inputs begin with the axis of the batch: one sample is x[None]." if flat else ""
@@ -360,6 +359,21 @@ class Model(Trainer):
         self.compile(**{word: restored(config[word]) for word in words if word in config})
 
 
+def _fits(given: Shape, wanted: Shape) -> bool:
+    """Whether samples have the shape that is wanted, as far as it is known."""
+    pairs = zip(given[1:], wanted[1:])
+    return len(given) == len(wanted) and all(a is None or b is None or a == b for a, b in pairs)
+
+
+def _of_rank(x: Tensor, slot: Tensor) -> Tensor:
+    """A tensor as an input takes it: a last axis of 1 put in or dropped, as `fit` does it with arrays."""
+    if len(x.shape) + 1 == len(slot.shape) and slot.shape[-1] == 1 and _fits((*x.shape, 1), slot.shape):
+        return with_mask(ops.expand_dims(x, -1), x.mask)
+    if len(x.shape) - 1 == len(slot.shape) and x.shape[-1] == 1 and _fits(x.shape[:-1], slot.shape):
+        return with_mask(ops.squeeze(x, -1), x.mask)
+    return x
+
+
 def _like(x: Any) -> Any:
     """A tensor of x's dtype and shape, the batch open; what is no tensor stays."""
     return Tensor((None, *x.shape[1:]) if x.shape else (), x.dtype) if isinstance(x, Tensor) else x
@@ -367,8 +381,6 @@ def _like(x: Any) -> Any:
 
 def _of_kind(x: Tensor, slot: Tensor) -> Tensor:
     """x as a model's input takes it: numbers of a word, for example, that stand in floats become the integers it was built for."""
-    from refnet import ops
-
     if dtypes.is_floating(x.dtype) == dtypes.is_floating(slot.dtype):
         return x
     return with_mask(ops.cast(x, slot.dtype), x.mask)

@@ -7,6 +7,7 @@ meaning for the simulator. Arrays are seen flat here: an index counts elements f
 import numpy as np
 from numba import cuda
 
+from refnet_fast.cuda import bfloat16  # noqa: F401  (its casts; at the beginning of a line, where a kernel's key sees it)
 from refnet_fast.cuda.target import simulated
 
 NOWHERE = -(2**62)  # an index that stays below zero, whatever lies on top of it
@@ -114,8 +115,6 @@ else:
     from numba.cuda import types
     from numba.cuda.extending import intrinsic
     from numba.cuda.np.arrayobj import store_item
-
-    import refnet_fast.cuda.bfloat16  # noqa: F401  (its casts)
 
     WORD, LONG = ir.IntType(32), ir.IntType(64)
 

@@ -16,6 +16,7 @@ from refnet.graph import Tensor
 from refnet.program import Instruction
 from refnet.testing.draw import Seeded
 from refnet.testing.strategies import case
+from refnet_fast.build import meaning_of
 from refnet_fast.cuda import target
 
 pytestmark = pytest.mark.skipif(
@@ -105,3 +106,9 @@ def test_a_fused_unit_calls_no_library_and_stays_in_registers():
     nodes = [Instruction(n.op, n.inputs, n.attributes, n.outputs, n) for n in graph.sorted_nodes([y])]
     text = ptx.compile_ptx_of_unit(nodes, (9, 0))
     assert ".extern .func" not in text and ".local" not in text
+
+
+@pytest.mark.parametrize("module", ["derive", "tile"])
+def test_a_kernel_on_disk_is_not_found_after_the_casts_have_changed(module):
+    """A kernel's key follows the imports that begin a line."""
+    assert "# refnet_fast.cuda.bfloat16\n" in meaning_of(f"refnet_fast.cuda.{module}")

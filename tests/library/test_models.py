@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from refnet import ops
-from refnet.errors import ArgumentError
-from refnet.layers import Activation, Dense, Dropout, Embedding, Flatten, Input, InputLayer, Layer, SimpleRNN
+from refnet.errors import ArgumentError, ShapeError
+from refnet.layers import Activation, Dense, Dropout, Embedding, Flatten, Input, InputLayer, Layer, Masking, SimpleRNN
 from refnet.models import Model, Sequential
 from refnet.testing import close
 from refnet.testing.conformance import agree
@@ -79,6 +79,22 @@ def test_dicts_of_inputs_and_outputs_are_read_by_sorted_keys() -> None:
     assert [(key, float(y[0, 0])) for key, y in model.predict(x, verbose=0).items()] == [("zed", 6.0), ("one", 3.0)]
 
 
+def test_layers_are_listed_in_keras_order_and_in_that_of_a_file() -> None:
+    """A mask is two ops in Keras's graph, which moves what lies before it; names of weights and slots go by that order."""
+    words, steps = Input((4, 3), name="words"), Input((4, 3), name="steps")
+    first = SimpleRNN(3, return_sequences=True, name="first")(words)
+    masked = Masking(name="masking")(first)
+    second = Dense(3, name="second")(Dense(3, name="before")(steps))
+    model = Model([steps, words], [SimpleRNN(2, name="last")(masked), SimpleRNN(2, name="other")(second)])
+    in_keras = ["words", "first", "steps", "before", "masking", "second", "last", "other"]
+    assert [layer.name for layer in model.layers] == in_keras
+    config = model.get_config()
+    config["layers"][1], config["layers"][2] = config["layers"][2], config["layers"][1]
+    again = Model.from_config(config)
+    assert [layer.name for layer in again.layers] == [entry["name"] for entry in config["layers"]]
+    assert [x["name"] for x in again.get_config()["layers"]] == [x["name"] for x in config["layers"]]
+
+
 def test_predictions_are_new_arrays_that_may_be_written_to() -> None:
     model = small()
     model(X)
@@ -97,6 +113,21 @@ def test_one_dimensional_data_for_an_input_of_one_feature() -> None:
 
 
 @pytest.mark.api("Model used as a layer", "model(x) call")
+def test_a_called_model_puts_a_last_axis_in_or_drops_it_as_fit_does() -> None:
+    """As Keras: images without an axis for their one colour, inside of another model too."""
+    images, whole = np.arange(32.0, dtype="float32").reshape(2, 4, 4), Input((4, 4, 1))
+    model, plain = Model(whole, Flatten()(whole)), Input((4, 4))
+    without = Model(plain, model(plain))
+    for called in (model, Model(plain, Flatten()(plain)), without):
+        for x in (images, images[..., None]):
+            np.testing.assert_array_equal(called(x), images.reshape(2, 16))
+    steps = Input((None, 1))
+    masked = Model(words := Input((3,)), Masking()(Model(steps, ops.add(steps, 0.0))(words)))
+    assert masked(np.ones((2, 3))).shape == (2, 3, 1)
+    with pytest.raises(ShapeError, match="one sample is"):
+        model(images[0][..., None])
+
+
 def test_nested_models_share_weights() -> None:
     core = Sequential([Input((4,)), Dense(4, name="d"), Dropout(0.5)], name="core")
     a = Input((4,))

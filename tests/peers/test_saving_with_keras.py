@@ -131,7 +131,20 @@ def with_recurrent_dropout(k: Any) -> Any:
     return model, x[:, :, None], x[:, :1]
 
 
-RECURRENT = [recurrent, attention, moving, with_recurrent_dropout]
+def masked_within(k: Any) -> Any:
+    """Masks that begin within the model, which to Keras are ops of the graph: they decide in which order it lists layers."""
+    layers = k.layers
+    left, right = k.Input((6, 1), name="left"), k.Input((6, 1), name="right")
+    first = layers.Masking()(layers.SimpleRNN(3, return_sequences=True)(left))
+    second = layers.SpatialDropout1D(0.0)(layers.Dense(3, activation="tanh")(layers.Dense(3)(right)))
+    seen = layers.Attention()([first, layers.Masking()(second)])
+    y = layers.Concatenate()([layers.LSTM(3)(first), layers.LSTM(3)(second), layers.Flatten()(seen)])
+    model = k.models.Model([left, right], layers.Dense(1)(y))
+    model.compile(k.optimizers.SGD(0.01, momentum=0.5), "mse")
+    return model, {"left": x[:, :, None], "right": x[:, ::-1, None]}, x[:, :1]
+
+
+RECURRENT = [recurrent, attention, moving, masked_within, with_recurrent_dropout]
 
 
 def leaves(value: Any) -> list[Any]:
@@ -235,6 +248,17 @@ def test_what_only_keras_has_is_refused_by_name(tmp_path: pathlib.Path) -> None:
     model.save(str(tmp_path / "model.keras"))
     with pytest.raises(refnet.errors.FileError, match="names a class '_Positive', which is not known"):
         refnet.saving.load_model(tmp_path / "model.keras")
+
+
+def test_the_mask_that_keras_hands_on_as_an_op_is_read(tmp_path: pathlib.Path) -> None:
+    """Its Attention makes a ConvertToTensor of the mask it passes on."""
+    steps = keras.Input((6, 1))
+    masked = keras.layers.Masking()(steps)
+    seen = keras.layers.GlobalAveragePooling1D()(keras.layers.Attention()([masked, masked]))
+    model, inputs = keras.Model(steps, seen), x[:, :, None] * (np.arange(6) < 4)[:, None]
+    model.save(tmp_path / "model.keras")
+    read = refnet.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(predictions(model, inputs)[0], predictions(read, inputs)[0], rtol=2e-6, atol=2e-6)
 
 
 def _own_constraint() -> Any:
