@@ -27,6 +27,20 @@ class OldAttributes:
     output: Any
     calls: list[Any]
 
+    def add_update(self, updates: Any, inputs: Any = None) -> None:
+        """Inside `call`: pairs (variable, value), by themselves or in a list, take effect in training.
+
+        What `K.update` and `K.moving_average_update` gave has been noted already. `inputs` is not read.
+        """
+        from refnet.backend_values import in_training
+        from refnet.graph import Assignment, assignment
+
+        pair = isinstance(updates, tuple) and len(updates) == 2 and not isinstance(updates[0], (tuple, Assignment))
+        for update in [updates] if pair or not isinstance(updates, (list, tuple)) else updates:
+            if isinstance(update, tuple):
+                variable, value = update
+                assignment(variable, in_training(value, variable))
+
     @Replaceable
     def input_shape(self) -> Any:
         """The shape of what the layer was called on, if it was called exactly once."""

@@ -311,3 +311,26 @@ def test_a_model_reads_numbers_of_words_that_stand_in_floats() -> None:
     model.fit(numbers, np.ones((1, 1)), verbose=0)
     changed = (inner.get_weights()[0] != before).any(1)
     assert changed.tolist() == [False, True, True, False, False]
+
+
+def test_updates_of_a_layer_take_effect_in_training() -> None:
+    class Centers(layers.Layer):
+        def build(self, input_shape: Any) -> None:
+            self.mean = self.add_weight(name="mean", shape=(4,), initializer="zeros", trainable=False)
+            self.count = self.add_weight(name="count", shape=(), initializer="zeros", trainable=False)
+
+        def call(self, inputs: Any) -> Any:
+            self.add_update([backend.moving_average_update(self.mean, backend.mean(inputs, 0), 0.5)], inputs)
+            self.add_update((self.count, self.count + 1), inputs)
+            return inputs - self.mean
+
+    layer = Centers()
+    model = Sequential([layer, Dense(1)])
+    model.build((None, 4))
+    model.compile("sgd", "mse")
+    ones = np.ones((2, 4), "float32")
+    model.predict(ones, verbose=0)
+    model.evaluate(ones, ones[:, :1], verbose=0)
+    assert float(layer.count) == 0 and layer.mean.numpy().tolist() == [0, 0, 0, 0]
+    model.fit(ones, ones[:, :1], epochs=2, verbose=0)
+    assert float(layer.count) == 2 and layer.mean.numpy().tolist() == [0.75] * 4
