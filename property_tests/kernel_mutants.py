@@ -115,6 +115,9 @@ CUDA_MUTANTS = [
     KernelMutant("a part of a sum that is cut forgotten", "cuda", "contraction", "matmul", "matmul_tiled", "for part in range(1, sizes[3])", "for part in range(2, sizes[3])"),
     KernelMutant("the lower half of every matrix twice", "cuda", "short_product", "matmul", "matmul_short", "j, upper = across + 16 * q + lane // 16 * 8, k + lane // 8 % 2 * 8", "j, upper = across + 16 * q + lane // 16 * 8, k"),
     KernelMutant("neighbours of a fragment stored on each other", "cuda", "short_product", "conv2d", "conv2d_short", "start + across + lane % 4 * 2", "start + across + lane % 4"),
+    KernelMutant("the lower half of every fragment is the upper", "cuda", "rounded_product", "matmul", "matmul_rounded", "load_rounded(xs, 1, left, at + 8)", "load_rounded(xs, 1, left, at)"),
+    KernelMutant("four terms met twice, the next four not at all", "cuda", "rounded_product", "matmul", "matmul_rounded", "beside + 8 * q + 4 * RIGHT_PITCH", "beside + 8 * q"),
+    KernelMutant("a stage read where the next one is written", "cuda", "rounded_product", "conv2d_kernel_gradient", "conv2d_kernel_gradient_rounded", "range(stage * DEPTH + lane % 4, (stage + 1) * DEPTH, 8)", "range((stage + 1) % STAGES * DEPTH + lane % 4, ((stage + 1) % STAGES + 1) * DEPTH, 8)"),
     KernelMutant("a state that the gates do not see change", "cuda", "recurrent_lstm", "lstm", "lstm_rows", "c[n, t, u] = cell[e]\n                see(seen, e, hidden[e], dropout, n, u)", "c[n, t, u] = cell[e]"),
     KernelMutant("nothing flows back through the output gate", "cuda", "recurrent_lstm", "lstm_gradient", "lstm_gradient_rows", "row[at + 3 * UNITS] = through(", "row[at + 3 * UNITS] = 0 * through("),
     KernelMutant("the second row of a block is the first", "cuda", "recurrent_simple", "simple_rnn", "simple_rnn_rows", "total[r] += seen[r * UNITS + j] * weight", "total[r] += seen[j] * weight"),
@@ -302,26 +305,29 @@ def cuda_call(mutant):
     from refnet_fast.cuda import calls
 
     if mutant.kernel != "softmax_rows":
-        arrays = calls.arrays(calls.TINY[mutant.kernel])
+        call = calls.TINY[mutant.kernel.replace("_rounded", "_tiled")]  # in TF32 the calls of float32 are served
+        arrays = calls.arrays(call)
         if mutant.file in ("extremum", "pooling"):
             arrays[-1] = np.sign(arrays[-1])  # ties
-        return arrays, calls.TINY[mutant.kernel].attributes, None
+        return arrays, call.attributes, None
     x = np.random.default_rng(1).normal(size=(2, 150)).astype("float32")
     x[:, 2] += 1000  # in an even thread's share; without the largest taken off it overflows
     return [x], {"axis": 1}, None
 
 
 def cuda_rejection(mutant, text, directory):
-    engine = get_engine("cuda-sim")
     from refnet_fast.cuda import kernels
+    from refnet_fast.cuda.engine import CudaEngine
 
+    engine = CudaEngine("cuda-sim")
+    engine.rounds = mutant.file == "rounded_product"
     kernels.load()
     number = len(list(Path(directory).iterdir()))
     name = f"broken_{number}"
     (Path(directory) / f"{name}.py").write_text(text)
-    before = {op: list(found) for op, found in kernels.tuned.items()}
+    families = kernels.tuned, kernels.rounding
+    before = [{op: list(found) for op, found in family.items()} for family in families]
     sys.path.insert(0, str(directory))
-    engine._eager.clear()
     try:
         importlib.import_module(name)
         arrays, attributes, tasks = cuda_call(mutant)
@@ -332,8 +338,9 @@ def cuda_rejection(mutant, text, directory):
         return str(error)
     finally:
         sys.path.pop(0)
-        kernels.tuned.clear()
-        kernels.tuned.update(before)
+        for family, sound in zip(families, before):
+            family.clear()
+            family.update(sound)
 
 
 def cuda_verdicts(directory):

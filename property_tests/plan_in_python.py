@@ -9,6 +9,7 @@ import ctypes
 import numpy as np
 
 from refnet import dtypes
+from refnet.definition import size_of
 from refnet.engine import get_engine
 from refnet.graph import Constant
 from refnet.program import specialize
@@ -27,10 +28,15 @@ def array_at(address, tensor):
     return words.reshape(tensor.shape)
 
 
-def computed(node, inputs):
-    """What a node's definition makes of arrays, repeated to its shape: a plan leaves out repetitions before elementwise ops."""
+def computed(node, inputs, shape=None):
+    """What a node's definition makes of arrays; in a unit of a shape it repeats them: a plan leaves out repetitions there."""
     results = get_engine("reference").compute(node.op, inputs, node.attributes)
-    return [np.broadcast_to(result, y.shape) for result, y in zip(results, node.outputs)]
+    if shape is not None:
+        assert all(y.shape == shape for y in node.outputs), "a unit has one shape"
+        results = [np.broadcast_to(result, shape) for result in results]
+    for result, y in zip(results, node.outputs, strict=True):
+        assert result.shape == y.shape, f"{node.op.name} gives {result.shape}"
+    return results
 
 
 class PlanInPython:
@@ -75,20 +81,32 @@ class PlanInPython:
         return base.value.reshape(x.shape) if isinstance(base, Constant) else self.place(x).copy()
 
     def carry_out(self, unit, block=None):
-        """A unit, or the rows of it that a block (rows, first, end) names. All that it reads is read before anything is written."""
+        """A unit, or the rows of it that a block (rows, first, end) names.
+
+        Elementwise units write some of their elements before they read what the others are made of.
+        """
         if unit.merged:
             self.update(unit)
             return
+        parts = [slice(None)]
+        if block is not None:
+            rows, *ends = block
+            parts = [slice(*(end * size_of(unit.shape) // rows for end in ends))]
+        elif unit.fused:
+            half = size_of(unit.shape) // 2
+            parts = [slice(half, None), slice(half)]
+        for part in parts:
+            known = self.results(unit)
+            for y in unit.stored:
+                self.place(y).reshape(-1)[part] = known[y].reshape(-1)[part]
+
+    def results(self, unit):
+        """{tensor: array} of all that a unit computes from what lies in memory."""
         known = {x: self.values(x) for x in unit.reads()}
         for node in unit.nodes:
             inputs = [known[x] if x in known else np.zeros(x.shape, dtypes.as_numpy(x.dtype)) for x in node.inputs]
-            known.update(zip(node.outputs, computed(node, inputs)))
-        for y in unit.stored:
-            if block is None:
-                self.place(y)[...] = known[y]
-            else:
-                rows, first, end = block
-                self.place(y).reshape(rows, -1)[first:end] = known[y].reshape(rows, -1)[first:end]
+            known.update(zip(node.outputs, computed(node, inputs, unit.shape if unit.fused else None)))
+        return known
 
     def update(self, unit):
         """Updates of one kind: each operand lies in a block of its own, node after node."""

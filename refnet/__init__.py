@@ -10,7 +10,10 @@ Modules load when they are first used.
 """
 
 import importlib
+import sys
 from typing import Any
+
+from refnet import old_names
 
 __version__ = "0.1.0"
 
@@ -72,3 +75,7 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+old_names.serve(__name__)
+sys.meta_path.append(old_names.OldModules(__name__))

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from refnet import backend_images as images
+from refnet import backend_sequences as sequences
+from refnet import backend_values as values
 from refnet import dtypes, naming, ops, random, utils
 from refnet.annotations import Array, Shape, TensorLike
 from refnet.errors import ArgumentError, ShapeError
@@ -17,6 +20,7 @@ from refnet.graph_functions import function as function
 from refnet.graph_functions import gradients as gradients
 from refnet.graph_functions import phase_input
 from refnet.layers.core import Input
+from refnet.old_names import serve
 
 abs, square, sqrt, exp, log, sign = ops.abs, ops.square, ops.sqrt, ops.exp, ops.log, ops.sign
 pow, maximum, minimum, clip = ops.power, ops.maximum, ops.minimum, ops.clip
@@ -26,11 +30,29 @@ equal, not_equal, less, less_equal = ops.equal, ops.not_equal, ops.less, ops.les
 greater, greater_equal = ops.greater, ops.greater_equal
 relu, elu, softmax, softplus, softsign = ops.relu, ops.elu, ops.softmax, ops.softplus, ops.softsign
 sigmoid, hard_sigmoid, tanh = ops.sigmoid, ops.hard_sigmoid, ops.tanh
+sin, cos, round = ops.sin, ops.cos, ops.round
 reshape, squeeze, stop_gradient = ops.reshape, ops.squeeze, ops.stop_gradient
 binary_crossentropy, categorical_crossentropy = ops.binary_crossentropy, ops.categorical_crossentropy
 sparse_categorical_crossentropy = ops.sparse_categorical_crossentropy
 floatx, set_floatx = dtypes.floatx, dtypes.set_floatx
 clear_session = utils.clear_session
+batch_normalization, bias_add, conv1d = images.batch_normalization, images.bias_add, images.conv1d
+conv2d, conv2d_transpose, conv3d = images.conv2d, images.conv2d_transpose, images.conv3d
+depthwise_conv2d, normalize_batch_in_training = images.depthwise_conv2d, images.normalize_batch_in_training
+pool2d, pool3d, resize_images = images.pool2d, images.pool3d, images.resize_images
+resize_volumes, separable_conv2d = images.resize_volumes, images.separable_conv2d
+spatial_2d_padding, spatial_3d_padding = images.spatial_2d_padding, images.spatial_3d_padding
+batch_dot, ctc_batch_cost, ctc_decode = sequences.batch_dot, sequences.ctc_batch_cost, sequences.ctc_decode
+foldl, foldr, map_fn, repeat = sequences.foldl, sequences.foldr, sequences.map_fn, sequences.repeat
+repeat_elements, rnn, temporal_padding = sequences.repeat_elements, sequences.rnn, sequences.temporal_padding
+arange, backend, cast_to_floatx, cumprod = values.arange, values.backend, values.cast_to_floatx, values.cumprod
+cumsum, eye, identity, in_top_k = values.cumsum, values.eye, values.identity, values.in_top_k
+is_sparse, manual_variable_initialization = values.is_sparse, values.manual_variable_initialization
+moving_average_update, name_scope, print_tensor = values.moving_average_update, values.name_scope, values.print_tensor
+random_bernoulli, random_binomial = values.random_bernoulli, values.random_binomial
+random_normal_variable, random_uniform_variable = values.random_normal_variable, values.random_uniform_variable
+reverse, slice, tile, to_dense = values.reverse, values.slice, values.tile, values.to_dense
+truncated_normal = values.truncated_normal
 
 
 # ---- settings
@@ -343,8 +365,11 @@ def l2_normalize(x: Any, axis: Any = None) -> Any:
 
 
 def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:
-    """Element by element one of two; functions are called to get them."""
-    ways = (way() if callable(way) else way for way in (then_expression, else_expression))
+    """Element by element one of two; functions are called to get them. A condition with fewer axes is one for each slice."""
+    ways = [way() if callable(way) else way for way in (then_expression, else_expression)]
+    rank, condition = ndim(condition), cast(condition, "bool")
+    if 0 < rank < ndim(ways[0]):
+        condition = ops.reshape(condition, (*ops.shape(condition), *(1,) * (ndim(ways[0]) - rank)))
     return ops.where(condition, *ways)
 
 
@@ -364,3 +389,6 @@ def random_uniform(shape: Any, minval: float = 0.0, maxval: float = 1.0, dtype: 
 def dropout(x: Any, level: float, noise_shape: Any = None, seed: Any = None) -> Any:
     """x with a random share `level` set to 0 and the rest scaled up."""
     return random.dropout(x, level, noise_shape, seed)
+
+
+serve(__name__)

@@ -1,5 +1,6 @@
 """Settings, as Keras's `keras.config` names them."""
 
+from refnet.backend import backend as backend
 from refnet.backend import epsilon as epsilon
 from refnet.backend import floatx as floatx
 from refnet.backend import image_data_format as image_data_format

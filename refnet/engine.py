@@ -20,6 +20,7 @@ from refnet.arrays import as_array
 from refnet.definition import Op, Spec, View
 from refnet.errors import DtypeError, EngineError, did_you_mean, in_memory
 from refnet.graph import Constant, Tensor, Variable
+from refnet.old_names import serve
 from refnet.program import Concrete, Instruction, Program, check_range, check_ranges, specialize
 
 SLICE = 0.1  # seconds after which run_batches returns, so that progress is shown and Ctrl-C heard
@@ -378,3 +379,5 @@ class Interpreted:
 
 reference = Reference()
 register_engine("reference", lambda: reference)
+
+serve(__name__)

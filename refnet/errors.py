@@ -51,6 +51,10 @@ class MissingPackageError(RefnetError, ImportError):
     """A package that only some uses of refnet need, and that is not installed."""
 
 
+class MissingNameError(RefnetError, AttributeError):
+    """A name of Keras 2 that has no meaning here."""
+
+
 class UsageError(RefnetError, TypeError):
     """An object used as what it is not."""
 

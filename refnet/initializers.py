@@ -12,6 +12,7 @@ from refnet import dtypes, ops, random
 from refnet.annotations import Array, Shape
 from refnet.errors import ArgumentError, ShapeError
 from refnet.naming import resolved, snake_case
+from refnet.old_names import serve
 
 
 class Initializer:
@@ -407,3 +408,6 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
 
     with custom_object_scope(custom_objects):
         return get(config)
+
+
+serve(__name__)

@@ -6,6 +6,7 @@ from refnet import ops
 from refnet.annotations import TensorLike
 from refnet.errors import ArgumentError, ShapeError
 from refnet.naming import resolved
+from refnet.old_names import serve
 from refnet.ops.arguments import dtype_of, shape_of
 
 
@@ -175,3 +176,6 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
 
     with custom_object_scope(custom_objects):
         return get(config)
+
+
+serve(__name__)

@@ -14,6 +14,7 @@ import sys
 import refnet
 from refnet import __version__
 from refnet.engine import EngineError, get_engine, register_devices, register_engine, set_default_engine, use_engine
+from refnet.old_names import OldModules
 
 
 def _cpu(name, tuned):
@@ -91,6 +92,7 @@ class _Alias(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 sys.meta_path.insert(0, _Alias())
+sys.meta_path.append(OldModules(__name__))
 
 
 def __getattr__(name):

@@ -2,6 +2,7 @@
 
 from refnet.engine import Engine, Executable, as_fed, check_range, spec_of
 from refnet.graph import Node, Tensor, trace
+from refnet.old_names import serve
 from refnet.program import Concrete, Instruction, Program, specialize
 from refnet_fast import kernels, lists
 from refnet_fast.rewrite import SHORT, exactly
@@ -131,3 +132,6 @@ class CpuExecutable(PlannedExecutable):
                 return built.run_batches(data, order, batch_size, start, min(full, stop), outputs)
         dense = [a.dense if isinstance(a, lists.IndexLists) else a for a in data]
         return super().run_batches(dense, order, batch_size, start, stop, outputs)
+
+
+serve(__name__)

@@ -140,6 +140,7 @@ from refnet.layers.transposed import (
     Convolution3DTranspose,
 )
 from refnet.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
+from refnet.old_names import serve
 
 
 def serialize(layer: Any) -> Any:
@@ -173,3 +174,6 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
     if not isinstance(made, Layer):
         raise ArgumentError(f"layers.deserialize takes what layers.serialize gave; got {config!r}.")
     return made
+
+
+serve(__name__)

@@ -45,6 +45,26 @@ class ReLU(Layer):
         return y if self.max_value is None else ops.minimum(y, self.max_value)
 
 
+class ThresholdedReLU(Layer):
+    """x where it is larger than theta, else 0.
+
+    Keras 3 has `ReLU(threshold=)`, which differs at theta itself.
+
+    Args:
+        theta: not below 0.
+    """
+
+    supports_masking = True
+
+    def __init__(self, theta: float = 1.0, **more: Any):
+        super().__init__(**more)
+        self.theta = _at_least_zero(self.name, "theta", theta)
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        return ops.threshold(inputs, self.theta, 0.0)
+
+
 class LeakyReLU(Layer):
     """x where it is positive, else negative_slope * x.
 

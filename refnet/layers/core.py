@@ -9,6 +9,7 @@ from refnet.annotations import Shape
 from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.graph import Tensor
 from refnet.layers.base import Layer
+from refnet.old_names import serve
 
 
 class InputLayer(Layer):
@@ -287,3 +288,6 @@ class Rescaling(Layer):
     def call(self, inputs: Any) -> Any:
         x, dtype = ops.cast(inputs, self.compute_dtype), self.compute_dtype
         return ops.add(ops.multiply(x, ops.cast(self.scale, dtype)), ops.cast(self.offset, dtype))
+
+
+serve(__name__)

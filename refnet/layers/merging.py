@@ -177,26 +177,37 @@ class Dot(Merge):
         inputs = self.several(inputs)
         if len(inputs) != 2:
             raise ArgumentError(f"{self.name} is called on exactly 2 tensors; got {len(inputs)}.")
-        axes = []
-        for x, axis in zip(inputs, self.pair):
-            rank = len(x.shape)
-            if rank < 2 or not -rank < axis < rank or axis % rank == 0:
-                raise ShapeError(f"{self.name} sums over axis {axis} of a sample; got inputs of shape {x.shape}.")
-            axes.append(axis % rank)
-        a, b = (x.shape[axis] for x, axis in zip(inputs, axes))
-        if None not in (a, b) and a != b:
-            raise ShapeError(
-                f"{self.name}: axis {axes[0]} of {inputs[0].shape} and axis {axes[1]} of {inputs[1].shape} differ: {a} and {b}."
-            )
+        axes = summed_axes(self.name, inputs, self.pair)
         if self.normalize:
             inputs = [unit(x, axis) for x, axis in zip(inputs, axes)]
-        return _batch_dot(*inputs, *axes)
+        return batch_dot(*inputs, *axes)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return None
 
 
-def _batch_dot(x: Any, y: Any, axis_x: int, axis_y: int) -> Any:
+def summed_axes(name: str, inputs: Any, pair: tuple[int, int]) -> list[int]:
+    """The axes of a pair of inputs that are summed over, counted from the front.
+
+    Raises:
+        ShapeError: an axis that is not one of a sample's; different lengths.
+    """
+    axes, shapes = [], [tuple(x.shape) for x in inputs]
+    for shape, axis in zip(shapes, pair):
+        rank = len(shape)
+        if rank < 2 or not -rank <= axis < rank or axis % rank == 0:
+            raise ShapeError(f"{name} sums over axis {axis} of a sample; got inputs of shape {shape}.")
+        axes.append(axis % rank)
+    a, b = (shape[axis] for shape, axis in zip(shapes, axes))
+    if None not in (a, b) and a != b:
+        raise ShapeError(
+            f"{name}: axis {axes[0]} of {shapes[0]} and axis {axes[1]} of {shapes[1]} differ: {a} and {b}."
+        )
+    return axes
+
+
+def batch_dot(x: Any, y: Any, axis_x: int, axis_y: int) -> Any:
+    """Sample by sample the sum of products over an axis of each; (batch, 1) where no other axis is left."""
     x, y = ops.moveaxis(x, axis_x, -1), ops.moveaxis(y, axis_y, 1)
     batch, *rows, inner = ops.shape(x)
     columns = ops.shape(y)[2:]

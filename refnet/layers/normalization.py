@@ -8,6 +8,7 @@ from refnet import constraints, initializers, ops, regularizers
 from refnet.annotations import Shape
 from refnet.errors import ArgumentError, ShapeError
 from refnet.layers.base import Layer
+from refnet.old_names import serve
 
 
 def axes_of(layer: str, axis: Any) -> Any:
@@ -294,3 +295,6 @@ def unit(x: Any, axis: Any) -> Any:
     """x divided by its Euclidean length along an axis; lengths below 1e-12 count as 1e-12."""
     squares = ops.sum(ops.square(x), axis, keepdims=True)
     return ops.multiply(x, ops.rsqrt(ops.maximum(squares, 1e-24)))
+
+
+serve(__name__)

@@ -18,6 +18,7 @@ from refnet.layers.stacked_cells import (
     output_size_of,
     stepper_of,
 )
+from refnet.old_names import serve
 from refnet.structure import flatten, mapped, packed
 
 
@@ -228,3 +229,6 @@ def spread(mask: Any, like: Any) -> Any:
 def zeroed(outputs: Any, mask: Any) -> Any:
     """Outputs, (batch, time, ...), with 0 where the mask is False."""
     return ops.where(spread(ops.cast(mask, "bool"), outputs), outputs, ops.zeros_like(outputs))
+
+
+serve(__name__)

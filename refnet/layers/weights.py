@@ -1,7 +1,7 @@
 """What a layer keeps: its weights, those of the layers inside it, and whether training changes them."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from refnet import dtypes, mixed_precision
 from refnet.annotations import Array
 from refnet.arrays import as_array
-from refnet.errors import ArgumentError, DtypeError, ShapeError
+from refnet.errors import ArgumentError, DtypeError, FileError, ShapeError
 from refnet.graph import Variable
 from refnet.registration import take_room
 from refnet.structure import flatten
@@ -136,6 +136,53 @@ class Weighted:
     def own_weights(self) -> list[Variable]:
         """This layer's variables without those of layers inside it; trainable ones first."""
         return [v for v in self._own if v.trainable] + [v for v in self._own if not v.trainable]
+
+    def save_own_variables(self, store: dict[str, Any]) -> None:
+        """Puts what a file is to have of this layer's own state into `store`: its variables, numbered. For layers of yours to extend.
+
+        Args:
+            store: takes arrays of numbers and variables, by name.
+        Source: Keras 3 `Layer.save_own_variables`.
+        """
+        store.update((str(i), variable) for i, variable in enumerate(self.own_weights))
+
+    def load_own_variables(self, store: Mapping[str, Array]) -> None:
+        """Takes from a file what `save_own_variables` put there. For layers of yours to extend.
+
+        Args:
+            store: the arrays by name.
+        Raises:
+            FileError: it has not just this layer's variables.
+        Source: Keras 3 `Layer.load_own_variables`.
+        """
+        variables = self.own_weights
+        needed = {str(i): variable for i, variable in enumerate(variables)}
+        if set(store) != set(needed):
+            raise FileError(
+                f"{self.name} has {len(variables)} variables of its own, and the file has {sorted(store)}. A layer that adds to "
+                "them in save_own_variables takes them out in load_own_variables."
+            )
+        for name, variable in needed.items():
+            if store[name].shape != variable.shape:
+                raise FileError(f"{variable.name} has shape {variable.shape}; the file has shape {store[name].shape}.")
+        for name, variable in needed.items():
+            variable.set(store[name])
+
+    def save_assets(self, inner_path: str) -> None:
+        """Writes files that belong to this layer into a folder; a `.keras` file then holds them. For layers of yours to override.
+
+        Args:
+            inner_path: the folder, which is empty.
+        Source: Keras 3 `Layer.save_assets`.
+        """
+
+    def load_assets(self, inner_path: str) -> None:
+        """Reads the files that `save_assets` wrote. For layers of yours to override.
+
+        Args:
+            inner_path: the folder that has them.
+        Source: Keras 3 `Layer.load_assets`.
+        """
 
     @property
     def weights(self) -> list[Variable]:

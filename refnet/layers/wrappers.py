@@ -5,6 +5,7 @@ from typing import Any
 from refnet import ops
 from refnet.errors import ArgumentError, ShapeError
 from refnet.layers.base import Layer
+from refnet.old_names import serve
 from refnet.structure import flatten, mapped
 
 MERGES = ("concat", "sum", "mul", "ave", None)
@@ -269,3 +270,6 @@ def apart(layer: Layer) -> bool:
         ):
             return False
     return True
+
+
+serve(__name__)

@@ -42,6 +42,7 @@ from refnet.losses.regression import (
 )
 from refnet.losses.similarity import CTC, Circle, Dice, Tversky, circle, ctc, dice, tversky
 from refnet.naming import resolved
+from refnet.old_names import serve
 
 _CLASSES: dict[Callable[..., Any], type[Loss]] = {
     binary_crossentropy: BinaryCrossentropy,
@@ -82,7 +83,7 @@ OUTPUT_SHAPED = set(_CLASSES) - CLASS_NUMBERS - {dice, tversky}
 known: dict[str, Any] = {f.__name__: f for f in _CLASSES} | {c.__name__: c for c in _CLASSES.values()}
 known |= _SHORT | {name.upper(): function for name, function in _SHORT.items()}
 known |= {"LossFunctionWrapper": LossFunctionWrapper, "logcosh": log_cosh, "kullback_leibler_divergence": kl_divergence}
-known |= {"huber_loss": huber}
+known |= {"huber_loss": huber, "cosine_proximity": cosine_similarity}
 
 
 def get(identifier: Any) -> Any:
@@ -148,3 +149,6 @@ def as_loss(identifier: Any) -> Loss | None:
     if found in _CLASSES:
         return _CLASSES[found](name=identifier if isinstance(identifier, str) else found.__name__)
     return LossFunctionWrapper(found)
+
+
+serve(__name__)

@@ -83,6 +83,7 @@ from refnet.metrics.regression import (
     pearson_correlation,
 )
 from refnet.naming import resolved, snake_case
+from refnet.old_names import serve
 
 _CLASSES: tuple[type[Metric], ...] = (
     *(Mean, Sum, MeanMetricWrapper),
@@ -116,7 +117,7 @@ functions: dict[str, Callable[..., Any]] = {
 }
 known: dict[str, Any] = {c.__name__: c for c in _CLASSES} | {snake_case(c.__name__): c for c in _CLASSES}
 known |= _SHORT | {name.upper(): kind for name, kind in _SHORT.items()} | {"acc": Accuracy}
-known |= {name: losses.known[name] for name in ("huber", "log_cosh", "logcosh")}
+known |= {name: losses.known[name] for name in ("huber", "log_cosh", "logcosh", "cosine_proximity")}
 
 
 def get(identifier: Any) -> Any:
@@ -169,3 +170,6 @@ def as_metric(identifier: Any, target_shape: Shape, output_shape: Shape) -> Metr
     if isinstance(identifier, str):
         metric.name = identifier
     return metric
+
+
+serve(__name__)

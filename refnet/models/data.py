@@ -12,6 +12,7 @@ from refnet.annotations import Array, Shape
 from refnet.arrays import as_array
 from refnet.errors import ArgumentError, DataError, DtypeError, ShapeError, shown
 from refnet.graph import Tensor
+from refnet.structure import keys
 
 
 def arrays_of(value: Any, names: list[str] | None, what: str, method: str) -> dict[str, Array]:
@@ -24,7 +25,7 @@ def arrays_of(value: Any, names: list[str] | None, what: str, method: str) -> di
         method: as messages name it.
     """
     if isinstance(value, dict):
-        order = names if names is not None else list(value)
+        order = names if names is not None else keys(value)
         missing, strange = [n for n in order if n not in value], [n for n in value if n not in order]
         if missing or strange:
             raise ArgumentError(
@@ -42,8 +43,8 @@ def arranged(labels: list[str], leaves: list[Any]) -> Any:
     """Leaves put together as the arrays were given, which the labels of `arrays_of` say: one alone, a list, or a dict by name."""
     if len(labels) != len(leaves) or "[" not in labels[0]:
         return leaves[0] if len(leaves) == 1 else leaves
-    keys = [ast.literal_eval(label[label.index("[") + 1 : -1]) for label in labels]
-    return dict(zip(keys, leaves)) if isinstance(keys[0], str) else list(leaves)
+    places = [ast.literal_eval(label[label.index("[") + 1 : -1]) for label in labels]
+    return dict(zip(places, leaves)) if isinstance(places[0], str) else list(leaves)
 
 
 PAD = " utils.pad_sequences brings sequences to one length."

@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from refnet import registration, saving
+from refnet import ops, registration, saving
+from refnet.annotations import Shape
 from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.graph import Tensor, trace
 from refnet.layers.base import Layer
@@ -13,7 +14,7 @@ from refnet.models.data import arranged
 from refnet.models.functional import Graph
 from refnet.models.training import Trainer
 from refnet.saving.serialization import restored, serialized
-from refnet.structure import flatten, mapped, packed
+from refnet.structure import flatten, keys, mapped, packed
 
 
 class Model(Trainer):
@@ -100,7 +101,7 @@ class Model(Trainer):
     @property
     def input_names(self) -> list[str] | None:
         if isinstance(self.graph and self.inputs_structure, dict):
-            return list(self.inputs_structure)
+            return keys(self.inputs_structure)
         return None if self.graph is None else [x.name for x in self.graph.inputs]
 
     @property
@@ -108,7 +109,7 @@ class Model(Trainer):
         """A name for each output: its key in a dict of outputs, else the layer that made it."""
         structure = self.outputs_structure if self.graph is not None else next(iter(self._traced.values()))[1]
         if isinstance(structure, dict):
-            return list(structure)
+            return keys(structure)
         graph = self.built_graph
         assert graph is not None
         held, names = set(graph.calls), list[str]()
@@ -147,11 +148,9 @@ class Model(Trainer):
         given = self._in_order(inputs)
         if len(given) != len(graph.inputs):
             raise ArgumentError(f"{self.name} has {len(graph.inputs)} inputs; called on {len(given)} tensors.")
+        given = [_of_rank(x, slot) for x, slot in zip(given, graph.inputs)]
         for x, slot in zip(given, graph.inputs):
-            same = len(x.shape) == len(slot.shape) and all(
-                a is None or b is None or a == b for a, b in zip(x.shape[1:], slot.shape[1:])
-            )
-            if not same:
+            if not _fits(x.shape, slot.shape):
                 reader = self._reader_of(graph, slot)
                 flat = len(slot.shape) == len(x.shape) + 1
                 advice = " Inputs begin with the axis of the batch: one sample is x[None]." if flat else ""
@@ -357,6 +356,21 @@ class Model(Trainer):
         """Compiles as a config says that get_compile_config gave."""
         words = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics", "run_eagerly")
         self.compile(**{word: restored(config[word]) for word in words if word in config})
+
+
+def _fits(given: Shape, wanted: Shape) -> bool:
+    """Whether samples have the shape that is wanted, as far as it is known."""
+    pairs = zip(given[1:], wanted[1:])
+    return len(given) == len(wanted) and all(a is None or b is None or a == b for a, b in pairs)
+
+
+def _of_rank(x: Tensor, slot: Tensor) -> Tensor:
+    """A tensor as an input takes it: a last axis of 1 put in or dropped, as `fit` does it with arrays."""
+    if len(x.shape) + 1 == len(slot.shape) and slot.shape[-1] == 1 and _fits((*x.shape, 1), slot.shape):
+        return with_mask(ops.expand_dims(x, -1), x.mask)
+    if len(x.shape) - 1 == len(slot.shape) and x.shape[-1] == 1 and _fits(x.shape[:-1], slot.shape):
+        return with_mask(ops.squeeze(x, -1), x.mask)
+    return x
 
 
 def _like(x: Any) -> Any:

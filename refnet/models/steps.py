@@ -52,6 +52,12 @@ class Compiled:
         for word in ("metrics", "weighted_metrics"):
             if len(self.names) == 1:
                 wanted = [self._told[word]]
+                if (
+                    isinstance(wanted[0], (list, tuple))
+                    and len(wanted[0]) == 1
+                    and isinstance(wanted[0][0], (list, tuple))
+                ):
+                    wanted = list(wanted[0])  # a list for each output, as where there are several
                 if isinstance(wanted[0], dict):
                     wanted = per_output(word, wanted[0], self.names, spread=False)
             else:
@@ -64,7 +70,7 @@ class Compiled:
         return [metrics.as_metric(entry, target.shape, output.shape) for entry in entries if entry is not None]
 
     def trackers(self) -> dict[str, metrics.Metric]:
-        """Every metric by the key it has in logs: loss, the outputs' losses, the others."""
+        """Every metric by the key it has in logs: loss, the outputs' losses, the others; of several outputs, as Keras does, by name."""
         found: dict[str, metrics.Metric] = {"loss": self.loss_tracker}
         for tracker in self.loss_trackers:
             if tracker is not None:
@@ -79,7 +85,10 @@ class Compiled:
                     while key in found:
                         key, number = f"{metric.name}_{number}", number + 1
                     found[key] = metric
-        return found
+        if len(self.names) == 1:
+            return found
+        first = [key for key, metric in found.items() if metric is self.loss_tracker or metric in self.loss_trackers]
+        return {key: found[key] for key in [*first, *sorted(found.keys() - set(first))]}
 
 
 def per_output(word: str, told: Any, names: list[str], spread: bool) -> list[Any]:

@@ -4,14 +4,17 @@ from typing import Any
 
 import numpy as np
 
-from refnet import ops
+from refnet import dtypes, ops
 from refnet.annotations import TensorLike
 from refnet.errors import ArgumentError, ShapeError, in_memory
+from refnet.graph import Tensor
 from refnet.ops.arguments import MOST_PARTS, checked_axis, converted, integer, is_symbolic, shape_of
 
 
-def count(op: str, name: str, n: Any) -> int:
-    """n as a Python int, not below 0. Raises ArgumentError."""
+def count(op: str, name: str, n: Any) -> Any:
+    """n as a Python int, not below 0, or an integer that comes from `ops.shape`. Raises ArgumentError."""
+    if isinstance(n, Tensor) and n.shape == () and dtypes.is_integer(n.dtype):
+        return n
     if isinstance(n, (bool, np.bool_)) or not isinstance(n, (int, np.integer)) or n < 0:
         raise ArgumentError(f"{op}: {name} must be integers, not below 0; got {n!r}.")
     return int(n)
@@ -24,7 +27,7 @@ def repeat(x: TensorLike, repeats: Any, axis: int | None = None) -> TensorLike:
 
     Args:
         x: an array or tensor of any dtype.
-        repeats: one integer for all elements, or one for each place of the axis (whose length must then be known).
+        repeats: one integer for all elements, which may come from `ops.shape`, or one for each place of the axis (whose length must then be known).
         axis: the axis; None repeats the elements of x.ravel().
     Returns:
         x's dtype, the axis as long as the sum of the repeats.
@@ -45,10 +48,11 @@ def repeat(x: TensorLike, repeats: Any, axis: int | None = None) -> TensorLike:
         x, axis = ops.ravel(x), 0
     axis = checked_axis("repeat", axis, len(shape_of(x)))
     times = converted("repeat", repeats, "repeats")
-    if is_symbolic(times):
-        raise ArgumentError("repeat: repeats must be integers, not tensors.")
-    if times.ndim == 0 or times.size == 1:
-        n = count("repeat", "repeats", times.reshape(()).item())
+    if is_symbolic(times) and times.shape not in ((), (1,)):
+        raise ArgumentError("repeat: a tensor of repeats must be one integer, for all elements.")
+    if is_symbolic(times) or times.ndim == 0 or times.size == 1:
+        one = ops.reshape(times, ())
+        n = count("repeat", "repeats", one if is_symbolic(times) else one.item())
         dims = ops.shape(x)
         wider = ops.broadcast_to(ops.expand_dims(x, axis + 1), (*dims[: axis + 1], n, *dims[axis + 1 :]))
         return ops.reshape(wider, (*dims[:axis], dims[axis] * n, *dims[axis + 1 :]))
@@ -69,7 +73,8 @@ def tile(x: TensorLike, repeats: Any) -> TensorLike:
 
     Args:
         x: an array or tensor of any dtype.
-        repeats: an integer for each axis, counted from the last; more than x has axes add leading ones.
+        repeats: an integer for each axis, counted from the last; more than x has axes add leading ones. They may come from
+            `ops.shape`, one by one or put together to a tensor.
     Returns:
         x's dtype, each axis so many times as long.
     NaN: copied. Empty: an empty result; repeats may be 0.
@@ -82,7 +87,10 @@ def tile(x: TensorLike, repeats: Any) -> TensorLike:
            [1, 2, 1, 2]])
     """
     x = converted("tile", x)
-    given = repeats if isinstance(repeats, (tuple, list)) or np.ndim(repeats) else (repeats,)
+    if isinstance(repeats, Tensor) and len(repeats.shape) == 1 and repeats.shape[0] is not None:
+        given: Any = [repeats[i] for i in range(repeats.shape[0])]
+    else:
+        given = repeats if isinstance(repeats, (tuple, list)) or np.ndim(repeats) else (repeats,)
     times = [count("tile", "repeats", n) for n in given]
     rank = max(len(times), len(shape_of(x)))
     times = [1] * (rank - len(times)) + times

@@ -104,6 +104,7 @@ def write_folder(path: Any, parts: dict[str, bytes]) -> None:
     part.mkdir()
     try:
         for name, content in parts.items():
+            (part / name).parent.mkdir(parents=True, exist_ok=True)
             write_atomically(part / name, content)
         if target.exists():
             target.rename(before)
@@ -125,6 +126,11 @@ def folder_members(path: pathlib.Path) -> dict[str, bytes]:
         if name.endswith(".json") and (path / name).stat().st_size > LARGEST_JSON:
             raise FileError(f"{name} has {(path / name).stat().st_size} bytes; a configuration has fewer.")
         found[name] = (path / name).read_bytes()
+    for file in sorted((path / "assets").rglob("*")):
+        if file.is_symlink():
+            raise FileError(f"{file} is a link to elsewhere; such files are not read.")
+        if file.is_file():
+            found[file.relative_to(path).as_posix()] = file.read_bytes()
     return found
 
 
@@ -142,7 +148,8 @@ def members(content: bytes) -> dict[str, bytes]:
                 raise FileError(f"the archive holds a path that leads out of it: {info.filename!r}.")
             if info.filename in found:
                 raise FileError(f"the archive holds {info.filename!r} twice.")
-            if info.filename not in ("config.json", "metadata.json", "model.weights.h5"):
+            known = info.filename in ("config.json", "metadata.json", "model.weights.h5")
+            if info.is_dir() or not (known or info.filename.startswith("assets/")):
                 found[info.filename] = b""
                 continue
             limit = max(FREE_SIZE, EXPANSION * info.compress_size)

@@ -9,7 +9,7 @@ from typing import Any
 
 from refnet import registration
 from refnet.errors import ArgumentError, FileError
-from refnet.saving import files, old, old_configs, weights
+from refnet.saving import files, old, old_configs, own, weights
 from refnet.saving.serialization import restored, serialized
 
 FORMAT = "3.15.0"  # the Keras whose format this is
@@ -47,6 +47,7 @@ def save_model(
         "metadata.json": json.dumps({"keras_version": FORMAT, "date_saved": now, "written_by": "refnet"}).encode(),
         "config.json": json.dumps(serialized(model)).encode(),
         "model.weights.h5": weights.written(model),
+        **own.assets(weights.places(model)),
     }
     if zipped is False:
         files.write_folder(target, parts)
@@ -95,7 +96,9 @@ def _loaded_parts(
 ) -> Any:
     scope = registration.custom_object_scope(custom_objects)
     with weights.Source(parts["model.weights.h5"]) as source, scope:
-        return _loaded(source, files.parsed(parts["config.json"]), compile, safe_mode)
+        model = _loaded(source, files.parsed(parts["config.json"]), compile, safe_mode)
+        own.load_assets(weights.places(model), parts)
+        return model
 
 
 def _loaded(source: weights.Source, config: dict[str, Any], compile: bool, safe_mode: bool) -> Any:

@@ -3,7 +3,8 @@
 import io
 import math
 import warnings
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -13,8 +14,12 @@ from refnet.errors import FileError
 from refnet.graph import Variable
 from refnet.layers.base import Layer
 from refnet.naming import snake_case
+from refnet.saving import own
 from refnet.saving.files import FREE_SIZE, h5py
 
+Pairs: TypeAlias = list[
+    tuple[Any, Any]
+]  # (variable, array), and (layer, {name: array}) of layers that read for themselves
 EXPANSION = 1000  # a dataset larger than FREE_SIZE may be so many times what it takes in the file
 
 
@@ -100,18 +105,19 @@ def written(model: Any) -> bytes:
     buffer = io.BytesIO()
     with h5py().File(buffer, "w") as file:
         for path, layer in places(model):
-            _write(file, path, layer.name, layer.own_weights)
+            _write(file, path, layer.name, own.numbers(layer))
         if model.optimizer is not None:
-            _write(file, "/optimizer", model.optimizer.name, model.optimizer.saved_variables(trained(model)))
+            saved = model.optimizer.saved_variables(trained(model))
+            _write(file, "/optimizer", model.optimizer.name, {str(i): v for i, v in enumerate(saved)})
     return buffer.getvalue()
 
 
-def _write(file: Any, path: str, name: str, variables: list[Variable]) -> None:
+def _write(file: Any, path: str, name: str, values: Mapping[str, Variable | Array]) -> None:
     group = file.create_group(f"{path}/vars")
     group.attrs["name"] = name
-    for i, variable in enumerate(variables):
-        dataset = group.create_dataset(str(i), data=variable.numpy())
-        if variable.dtype == "bfloat16":
+    for key, value in values.items():
+        dataset = group.create_dataset(key, data=value.numpy() if isinstance(value, Variable) else value)
+        if isinstance(value, Variable) and value.dtype == "bfloat16":
             dataset.attrs["dtype"] = "bfloat16"
 
 
@@ -199,6 +205,10 @@ class Source:
                 raise FileError(f"{variable.name} has shape {variable.shape}; the file has shape {dataset.shape}.")
         return [self.array(dataset) for dataset in found]
 
+    def store(self, path: str) -> dict[str, Array]:
+        """The arrays at a path, by name."""
+        return {name: self.array(self.dataset(f"{path}/vars/{name}")) for name in self.names(f"{path}/vars")}
+
     def array(self, dataset: Any) -> Array:
         if dataset.dtype.kind == "V":
             return np.asarray(dataset[()]).view(dtypes.as_numpy("bfloat16"))
@@ -216,14 +226,17 @@ class Source:
         return total
 
 
-def layer_values(source: Source, model: Any, skip_mismatch: bool = False) -> list[tuple[Variable, Array]]:
+def layer_values(source: Source, model: Any, skip_mismatch: bool = False) -> Pairs:
     """Every weight with its value from a file; nothing is set yet.
 
     Args:
         skip_mismatch: whether a layer of other weights than the file's stays as it is, with a warning.
     """
-    pairs: list[tuple[Variable, Array]] = []
+    pairs: Pairs = []
     for path, layer in places(model):
+        if own.has_numbers(layer):
+            pairs.insert(0, (layer, source.store(path)))
+            continue
         try:
             pairs += zip(layer.own_weights, source.values(path, layer.own_weights, layer.name))
         except FileError as error:
@@ -233,7 +246,7 @@ def layer_values(source: Source, model: Any, skip_mismatch: bool = False) -> lis
     return pairs
 
 
-def optimizer_values(source: Source, model: Any, strict: bool = True) -> list[tuple[Variable, Array]]:
+def optimizer_values(source: Source, model: Any, strict: bool = True) -> Pairs:
     """Every variable of the optimizer with its value from a file; without slots if the file was written before they existed.
 
     Args:
@@ -255,7 +268,10 @@ def optimizer_values(source: Source, model: Any, strict: bool = True) -> list[tu
     return list(zip(owned, source.values("/optimizer", owned, optimizer.name)))
 
 
-def put(pairs: list[tuple[Variable, Array]]) -> None:
-    """Sets variables, once everything has been read."""
-    for variable, value in pairs:
-        variable.set(value)
+def put(pairs: Pairs) -> None:
+    """Sets variables, once everything has been read; layers that read for themselves, which may refuse, come first."""
+    for target, value in pairs:
+        if isinstance(target, Layer):
+            target.load_own_variables(value)
+        else:
+            target.set(value)

@@ -9,6 +9,7 @@ import numpy as np
 from refnet import dtypes, mixed_precision, naming, random
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, DataError
+from refnet.old_names import serve
 from refnet.tracing import trace
 from refnet.utils.packing import pack_x_y_sample_weight as pack_x_y_sample_weight
 from refnet.utils.packing import unpack_x_y_sample_weight as unpack_x_y_sample_weight
@@ -125,3 +126,6 @@ def clear_session(free_memory: bool = True) -> None:
     type(trace).learning_phase = None
     if free_memory:
         gc.collect()
+
+
+serve(__name__)

@@ -13,7 +13,7 @@ from refnet_fast.kernels import KernelCall
 
 LONGEST = 12  # nodes: the function is written out for every element of a thread's tile
 MOST = 2**31  # elements: their indices are divided as words
-TAKEN = {"bool", "float16", "float32", "float64"}  # bfloat16 is rounded by calls, which so many would spill for
+TAKEN = {"bool", "float16", "bfloat16", "float32", "float64"}
 
 
 def groups(plan, library=None):

@@ -135,7 +135,7 @@ class Windows:
             if self.drawn is None:
                 part[...] = array[first:last]
             else:
-                np.take(array, self.drawn[first:last], axis=0, out=part)
+                np.take(array, self.drawn[first:last], axis=0, out=part, mode="clip")  # "raise" would gather twice
             start = slot * pinned.nbytes
             device.send(part, source.address + start, self.sending)
         self.sent[slot].record(self.sending)

@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from refnet import dtypes, scalars
+from refnet_fast.cuda.bfloat16 import as_bfloat16  # noqa: F401  (kernels ask for it by name)
 from refnet_fast.cuda.target import simulated
 
 # By the names of refnet.scalars.
@@ -139,11 +140,7 @@ if simulated():
 
     globals().update({f"as_{name}": rounding(name) for name in dtypes.ALL})
 else:
-    from numba.cuda import bfloat16
-
-    globals().update(
-        {f"as_{name}": dtypes.as_numpy(name).type for name in dtypes.ALL if name != "bfloat16"}, as_bfloat16=bfloat16
-    )
+    globals().update({f"as_{name}": dtypes.as_numpy(name).type for name in dtypes.ALL if name != "bfloat16"})
 
 # ---- in float32
 

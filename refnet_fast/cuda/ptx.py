@@ -65,7 +65,10 @@ def assembler():
 
 
 def usage(text, capability):
-    """What an assembled kernel takes of the device: {"registers", "spills" (bytes stored and loaded), "shared" (bytes)}."""
+    """What an assembled kernel takes of the device: {"registers", "spills" (bytes stored and loaded), "stack" and "shared" (bytes)}.
+
+    On the stack of a thread, which is memory, lies what is spilled, and arrays of its own that registers cannot index.
+    """
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "kernel.ptx"
         source.write_text(text)
@@ -81,31 +84,36 @@ def usage(text, capability):
     return {
         "registers": number(r"Used (\d+) registers"),
         "spills": number(r"(\d+) bytes spill stores") + number(r"(\d+) bytes spill loads"),
+        "stack": number(r"(\d+) bytes stack frame"),
         "shared": number(r"(\d+) bytes smem"),
     }
 
 
 def table(capabilities=CAPABILITIES):
-    """[(kernel's step, capability, usage)] of every tuned kernel, assembled for each of these architectures."""
+    """[(kernel's step, capability, usage)] of every tuned kernel, those in TF32 too, assembled for each of these architectures."""
     kernels.load()
     rows = []
-    for found in (k for several in kernels.tuned.values() for k in several):
-        served, launches = calls.launches(calls.USUAL[found.name])
-        if served is not found:
-            raise EngineError(
-                f"the call of {found.name} in refnet_fast.cuda.calls is served by another kernel: mend it."
-            )
-        for launch in {launch.text: launch for launch in launches}.values():
-            for capability in capabilities:
-                rows.append((launch.step, capability, usage(launch.ptx(capability), capability)))
+    for rounds, family in ((False, kernels.tuned), (True, kernels.rounding)):
+        for found in (k for several in family.values() for k in several):
+            call = calls.USUAL[found.name.replace("_rounded", "_tiled")]  # in TF32 the calls of float32 are served
+            served, launches = calls.launches(call, rounds)
+            if served is not found:
+                raise EngineError(
+                    f"the call of {found.name} in refnet_fast.cuda.calls is served by another kernel: mend it."
+                )
+            for launch in {launch.text: launch for launch in launches}.values():
+                for capability in capabilities:
+                    rows.append((launch.step, capability, usage(launch.ptx(capability), capability)))
     return rows
 
 
 def main(capabilities=CAPABILITIES):
     """Prints the table."""
-    print(f"{'kernel':48} {'for':6} {'registers':>9} {'spilled bytes':>14} {'shared bytes':>13}")
+    print(f"{'kernel':48} {'for':6} {'registers':>9} {'spilled bytes':>14} {'stack bytes':>12} {'shared bytes':>13}")
     for name, (major, minor), used in table(capabilities):
-        print(f"{name:48} sm_{major}{minor}  {used['registers']:9} {used['spills']:14} {used['shared']:13}")
+        print(
+            f"{name:48} sm_{major}{minor}  {used['registers']:9} {used['spills']:14} {used['stack']:12} {used['shared']:13}"
+        )
 
 
 if __name__ == "__main__":

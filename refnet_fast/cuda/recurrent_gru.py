@@ -28,7 +28,10 @@ def gru_rows(
             seen[gate * STATE + e] = hidden[e] * dropout[gate, n, u] if n < h.shape[0] else 0
     cuda.syncthreads()
     for t in range(h.shape[1]):
-        recurrent_sums(seen, kernel, sums, 0, COLUMNS if reset_after else 2 * UNITS, thread)
+        if reset_after:  # two calls: with bounds that the compiler knows, a thread's loop over one column is none
+            recurrent_sums(seen, kernel, sums, 0, COLUMNS, thread)
+        else:
+            recurrent_sums(seen, kernel, sums, 0, 2 * UNITS, thread)
         cuda.syncthreads()
         for e in range(thread, STATE, THREADS):
             n, u, at = start + e // UNITS, e % UNITS, e // UNITS * COLUMNS + e % UNITS

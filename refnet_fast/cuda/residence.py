@@ -28,10 +28,11 @@ class Residence:
 
     def current(self):
         """A context in which allocations, copies and launches are this device's."""
-        if self.device is None:
-            return contextlib.nullcontext()
         from numba import cuda
 
+        if self.device is None:
+            cuda.current_context()  # a thread that has none gets one: the driver's own calls ask for it
+            return contextlib.nullcontext()
         return cuda.gpus[self.device]
 
     @functools.cached_property

@@ -7,6 +7,7 @@ meaning for the simulator. Arrays are seen flat here: an index counts elements f
 import numpy as np
 from numba import cuda
 
+from refnet_fast.cuda import bfloat16  # noqa: F401  (its casts; at the beginning of a line, where a kernel's key sees it)
 from refnet_fast.cuda.target import simulated
 
 NOWHERE = -(2**62)  # an index that stays below zero, whatever lies on top of it
@@ -147,13 +148,6 @@ else:
 
         return types.int64(types.int64, types.int64), build
 
-    def widened(builder, place, kind):
-        """The 16-bit float that lies at an address, as float32. Numba's cast of bfloat16 calls a library."""
-        word = builder.load(builder.bitcast(place, ir.IntType(16).as_pointer()))
-        if kind == types.float16:
-            return builder.fpext(builder.bitcast(word, ir.HalfType()), ir.FloatType())
-        return builder.bitcast(builder.shl(builder.zext(word, WORD), ir.Constant(WORD, 16)), ir.FloatType())
-
     @intrinsic
     def copy(typing, shared, to, array, at):
         """shared[to] becomes array[at], or 0 where at is below zero, before the `wait` for the group that is open.
@@ -168,10 +162,8 @@ else:
             source = pointer(context, builder, signature.args[2], array, builder.select(none, ir.Constant(LONG, 0), at))
             target = pointer(context, builder, signature.args[0], shared, to)
             if size < 4:
-                value = builder.select(
-                    none, ir.Constant(ir.FloatType(), 0), widened(builder, source, signature.args[2].dtype)
-                )
-                builder.store(value, target)
+                value = context.cast(builder, builder.load(source), signature.args[2].dtype, types.float32)
+                builder.store(builder.select(none, ir.Constant(ir.FloatType(), 0), value), target)
                 return context.get_dummy_value()
             target = in_shared(builder, target)
             read = builder.select(none, ir.Constant(WORD, 0), ir.Constant(WORD, size))
@@ -184,13 +176,13 @@ else:
     @intrinsic
     def read(typing, array, at):
         """array[at], of a 16-bit float as float32."""
-        short = array.dtype in (types.float16, types.bfloat16)
+        wide = types.float32 if array.dtype in (types.float16, types.bfloat16) else array.dtype
 
         def build(context, builder, signature, arguments):
-            place = pointer(context, builder, array, *arguments)
-            return widened(builder, place, array.dtype) if short else builder.load(place)
+            value = builder.load(pointer(context, builder, array, *arguments))
+            return context.cast(builder, value, array.dtype, wide)
 
-        return (types.float32 if short else array.dtype)(array, types.int64), build
+        return wide(array, types.int64), build
 
     @intrinsic
     def commit(typing):
@@ -265,12 +257,7 @@ else:
 
     def store(context, builder, array, place, value, kind):
         """Rounds a value to an array's dtype and stores it."""
-        if array.dtype == types.bfloat16:  # Numba's cast calls a library, which would have to be linked
-            word = ir.IntType(16)
-            rounded = instruction(builder, "cvt.rn.bf16.f32 $0, $1;", "=h,f", [value], word)
-            builder.store(rounded, builder.bitcast(place, word.as_pointer()))
-        else:
-            store_item(context, builder, array, context.cast(builder, value, kind, array.dtype), place)
+        store_item(context, builder, array, context.cast(builder, value, kind, array.dtype), place)
 
     @intrinsic
     def put_one(typing, array, at, value):

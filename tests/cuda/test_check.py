@@ -35,15 +35,70 @@ def test_every_part_that_computes_passes(tmp_path):
     assert 0 < found["certificates"]["sum_of_columns"] <= 1
     assert 0 < found["bandwidth"]["sum_of_rows"]["worst error / bound, 3 tasks"] <= 1
     assert 0 < found["products"]["32^3 float32, TFLOP/s"]["worst error / bound, 3 tasks"] <= 1
-    assert 0 < found["training"]["worst error / bound, 3 steps of 8 samples"] <= 1
+    assert 0 < found["certificates"]["3 steps of 8 samples in float32"] <= 1
     assert len(found["training"]["cpu"]) == len(found["training"]["device"]) == 3
 
 
 @needs_numba_cuda
 def test_the_properties_pass():
-    call = "import json; from refnet_fast.cuda.check import Checking; print(json.dumps(Checking(1e6).properties()))"
+    call = "import json; from refnet_fast.cuda.checking import Checking; Checking(1e6).properties(r := {}); print(json.dumps(r))"
     found = json.loads(simulated("-c", call))
-    assert found["status"] == 0 and "1 passed" in found["printed"]
+    assert found["status"] == 0 and found["passed"] == 1 and not found["failed tests"]
+    assert "1 passed" in found["printed"]
+
+
+DIES = """
+import json, os, pathlib, sys
+pathlib.Path(sys.argv[-1]).write_text(json.dumps({"training": {"a row": 0.5}}))
+os.abort()
+"""
+
+
+@needs_numba_cuda
+def test_what_was_found_before_a_process_died_is_kept(tmp_path, monkeypatch):
+    """As it dies of an address that a kernel must not touch."""
+    from refnet_fast.cuda import check
+
+    started = []
+    monkeypatch.setattr(check, "apart", lambda command, *more: started.append(command) or checking_apart(*more))
+
+    def checking_apart(seconds, path):
+        from refnet_fast.cuda.checking import apart
+
+        return apart([sys.executable, "-c", DIES, str(path)], 60, path)
+
+    rows = {}
+    check.elsewhere("training", rows, 30.0, tmp_path / "found.training")
+    assert rows["a row"] == 0.5 and rows["failed"]["status"] == -6
+    assert check.failures({"environment": {}, "training": rows}) == ["training"]
+    (command,) = started
+    assert command[1:6] == ["-m", "refnet_fast.cuda.check", "--here", "--only", "training"]
+    assert not list(tmp_path.iterdir())
+
+
+@needs_numba_cuda
+def test_a_row_that_fails_or_comes_too_late_loses_no_other():
+    from refnet_fast.cuda.checking import Checking
+
+    rows, checking = {}, Checking(1e6)
+    checking.add(rows, "bad", lambda: 1 / 0)
+    checking.add(rows, "good", lambda: 1)
+    checking.seconds = 0.0
+    checking.add(rows, "late", lambda: 1)
+    assert "ZeroDivisionError" in rows["bad"]["failed"] and rows["good"] == 1
+    assert rows["late"] == {"not run": "no time was left"}
+
+
+@needs_numba_cuda
+def test_a_command_that_takes_too_long_ends_with_all_that_it_has_started():
+    from refnet_fast.cuda.checking import run
+
+    ended = run(["sh", "-c", "sleep 1000 & echo $!; wait"], 1.0)
+    assert ended["status"] == "ran out of time"
+    process = Path("/proc") / ended["output"].strip() / "stat"
+    assert (
+        not process.exists() or process.read_text().rpartition(")")[2].split()[0] in "ZX"
+    )  # dead, and maybe not yet buried
 
 
 @needs_numba_cuda

@@ -40,11 +40,16 @@ def finished(call, make):
     return calls.launches(call)[0].launches(seen, inputs, outputs, room, finish)
 
 
-def test_an_epilogue_spills_nothing():
+@pytest.mark.parametrize(
+    "name, dtype", [("matmul_tiled", "float32"), ("matmul_short", "float16"), ("matmul_short", "bfloat16")]
+)
+def test_an_epilogue_spills_nothing(name, dtype):
     """The largest tile, whose sums take half of the registers."""
     from refnet_fast.cuda import calls, ptx
 
-    (launch,) = finished(calls.LARGE["matmul_tiled"], lambda z, bias: ops.tanh(ops.add(z, bias)))
+    call = calls.LARGE[name]
+    call = call._replace(inputs=tuple(calls.floats(*spec.shape, dtype=dtype) for spec in call.inputs))
+    (launch,) = finished(call, lambda z, bias: ops.tanh(ops.add(z, bias)))
     text = launch.ptx((9, 0))
     used = ptx.usage(text, (9, 0))
     assert used["registers"] <= 128 and used["spills"] == 0 and ".local" not in text

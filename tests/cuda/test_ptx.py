@@ -1,6 +1,7 @@
 """Kernels become PTX for two architectures; no device is needed, the toolkit's compiler is."""
 
 import importlib.util
+import os
 import re
 
 import numpy as np
@@ -36,6 +37,7 @@ def test_every_primitive_compiles(name):
     for capability in CAPABILITIES:
         text = compiled(call.op, specs, call.attributes, capability)
         assert f".target sm_{capability[0]}{capability[1]}" in text and ".entry" in text
+        assert ".extern .func" not in text  # a call into a library: a kernel with one can not be kept on disk
 
 
 @pytest.mark.parametrize(
@@ -106,3 +108,17 @@ def test_tuned_kernels_spill_nothing(capsys):
     assert {(name, architecture) for name, architecture, *_ in lines} == {(name, "sm_90") for name in steps}
     for name, architecture, registers, spilled, _ in lines:
         assert 0 < int(registers) <= 128 and int(spilled) == 0, (name, architecture)
+
+
+@pytest.mark.skipif(
+    os.environ.get("REFNET_PROFILE") != "deep", reason="minutes of assembling: where REFNET_PROFILE=deep"
+)
+def test_no_tuned_kernel_spills():
+    """All of them, those in TF32 too, in the sizes that `python -m refnet_fast.cuda.ptx` prints."""
+    from refnet_fast.cuda import kernels, ptx
+
+    rows = ptx.table()
+    families = kernels.tuned, kernels.rounding
+    assert {step for step, *_ in rows} >= {k.name for family in families for found in family.values() for k in found}
+    assert [(step, capability) for step, capability, used in rows if used["spills"] or used["stack"]] == []
+    assert max(used["shared"] for *_, used in rows) <= 48 * 1024  # more takes a launch attribute that nobody sets

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from refnet import ops
-from refnet.errors import ArgumentError
-from refnet.layers import Activation, Dense, Dropout, Embedding, Flatten, Input, InputLayer, Layer, SimpleRNN
+from refnet.errors import ArgumentError, ShapeError
+from refnet.layers import Activation, Dense, Dropout, Embedding, Flatten, Input, InputLayer, Layer, Masking, SimpleRNN
 from refnet.models import Model, Sequential
 from refnet.testing import close
 from refnet.testing.conformance import agree
@@ -68,6 +68,17 @@ def test_inputs_outputs_and_layers_of_a_functional_model() -> None:
 
 
 @pytest.mark.api("predict", "NumPy in, writable NumPy out")
+def test_dicts_of_inputs_and_outputs_are_read_by_sorted_keys() -> None:
+    """As in Keras, so that files of weights and `set_weights` find the layers where they stand there."""
+    first, second = Input((3,), name="zz"), Input((3,), name="aa")
+    model = Model({"zz": first, "aa": second}, {"zed": Dense(2, name="b")(first), "one": Dense(2, name="a")(second)})
+    assert [layer.name for layer in model.layers] == ["aa", "zz", "a", "b"]
+    assert model.input_names == ["aa", "zz"] and model.output_names == ["one", "zed"]
+    model.set_weights([np.full((3, 2), 1.0), np.zeros(2), np.full((3, 2), 2.0), np.zeros(2)])
+    x = {"zz": np.ones((2, 3), "float32"), "aa": np.ones((2, 3), "float32")}
+    assert [(key, float(y[0, 0])) for key, y in model.predict(x, verbose=0).items()] == [("zed", 6.0), ("one", 3.0)]
+
+
 def test_predictions_are_new_arrays_that_may_be_written_to() -> None:
     model = small()
     model(X)
@@ -86,6 +97,21 @@ def test_one_dimensional_data_for_an_input_of_one_feature() -> None:
 
 
 @pytest.mark.api("Model used as a layer", "model(x) call")
+def test_a_called_model_puts_a_last_axis_in_or_drops_it_as_fit_does() -> None:
+    """As Keras: images without an axis for their one colour, inside of another model too."""
+    images, whole = np.arange(32.0, dtype="float32").reshape(2, 4, 4), Input((4, 4, 1))
+    model, plain = Model(whole, Flatten()(whole)), Input((4, 4))
+    without = Model(plain, model(plain))
+    for called in (model, Model(plain, Flatten()(plain)), without):
+        for x in (images, images[..., None]):
+            np.testing.assert_array_equal(called(x), images.reshape(2, 16))
+    steps = Input((None, 1))
+    masked = Model(words := Input((3,)), Masking()(Model(steps, ops.add(steps, 0.0))(words)))
+    assert masked(np.ones((2, 3))).shape == (2, 3, 1)
+    with pytest.raises(ShapeError, match="one sample is"):
+        model(images[0][..., None])
+
+
 def test_nested_models_share_weights() -> None:
     core = Sequential([Input((4,)), Dense(4, name="d"), Dropout(0.5)], name="core")
     a = Input((4,))

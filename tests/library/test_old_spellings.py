@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from refnet import layers, metrics, optimizers
-from refnet.errors import ArgumentError
+import refnet
+from refnet import backend, initializers, layers, losses, metrics, optimizers, regularizers, utils
+from refnet.errors import ArgumentError, MissingNameError
 from refnet.layers import Dense, Input
 from refnet.models import Sequential
 from refnet.testing.closeness import close
@@ -90,11 +91,86 @@ def test_shapes_on_first_layers_and_positional_input() -> None:
     assert layers.Input((3,)).shape == (None, 3)
 
 
-def test_np_utils() -> None:
-    from refnet.utils.np_utils import to_categorical
+IMPORTS = """
+from PACKAGE.layers.core import Activation, Dense, Dropout, Flatten, Lambda, Masking, Permute, RepeatVector, Reshape
+from PACKAGE.layers.convolutional import Conv2D, Convolution2D, Deconvolution2D, UpSampling2D, ZeroPadding2D
+from PACKAGE.layers.pooling import GlobalAveragePooling2D, MaxPooling2D
+from PACKAGE.layers.recurrent import GRU, LSTM, RNN, SimpleRNN
+from PACKAGE.layers.embeddings import Embedding
+from PACKAGE.layers.normalization import BatchNormalization
+from PACKAGE.layers.merge import Concatenate, add, concatenate
+from PACKAGE.layers.advanced_activations import ELU, LeakyReLU, PReLU, ThresholdedReLU
+from PACKAGE.layers.noise import GaussianNoise
+from PACKAGE.layers.wrappers import Bidirectional, TimeDistributed
+from PACKAGE.layers.convolutional_recurrent import ConvLSTM2D
+from PACKAGE.layers.local import LocallyConnected1D
+from PACKAGE.layers import CuDNNGRU, CuDNNLSTM
+from PACKAGE.engine.topology import InputSpec, Layer, get_source_inputs
+from PACKAGE.engine import Input, InputSpec, Layer, Model
+from PACKAGE.engine.training import Model
+from PACKAGE.utils.vis_utils import model_to_dot, plot_model
+from PACKAGE.utils.data_utils import Sequence, get_file
+from PACKAGE.utils.generic_utils import CustomObjectScope, Progbar, get_custom_objects
+from PACKAGE.utils import multi_gpu_model, np_utils
+from PACKAGE.backend.tensorflow_backend import set_session
+from PACKAGE.objectives import categorical_crossentropy, cosine_proximity, mse
+from PACKAGE import objectives
+import PACKAGE as keras
+assert keras.layers.convolutional.Conv2D is Conv2D is keras.layers.Conv2D and CuDNNLSTM is LSTM is keras.layers.LSTM
+assert keras.layers.core.Reshape is keras.layers.Reshape and keras.utils.np_utils is np_utils
+assert keras.engine.base_layer.Layer is Layer is keras.layers.Layer and objectives.mse is keras.losses.mean_squared_error
+assert np_utils.to_categorical is keras.utils.to_categorical and keras.backend.backend() == "refnet"
+"""
 
-    assert to_categorical([0, 2]).tolist() == [[1, 0, 0], [0, 0, 1]]
-    program = (
-        "import refnet.utils, refnet_fast.utils.np_utils as n; print(n.to_categorical is refnet.utils.to_categorical)"
+
+@pytest.mark.parametrize("package", ["refnet", "refnet_fast"])
+def test_modules_of_keras_2_are_found_and_not_listed(package: str) -> None:
+    listed = (
+        "import PACKAGE as keras; found = {*dir(keras), *dir(keras.layers), *dir(keras.backend), *dir(keras.utils)}"
     )
-    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "True\n"
+    program = listed + "\nassert not found & {'objectives', 'CuDNNLSTM', 'np_utils', 'tf'}" + IMPORTS
+    done = subprocess.run([sys.executable, "-c", program.replace("PACKAGE", package)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_names_that_are_nowhere_are_not_found() -> None:
+    for statement, message in (
+        ("from refnet.layers.core import Dens", "cannot import name 'Dens' from 'refnet.layers.core'"),
+        ("from refnet.layers.embeddings import Embeding", "cannot import name 'Embeding'"),
+        ("import refnet.layers.embedings", "No module named 'refnet.layers.embedings'"),
+        ("import refnet_fast.engine.topologie", "No module named 'refnet_fast.engine.topologie'"),
+    ):
+        with pytest.raises(ImportError, match=message):
+            exec(statement)
+    assert not hasattr(layers, "Dens") and not hasattr(refnet, "objective")
+    with pytest.raises(TypeError, match="refnet.objectives is a module"):
+        refnet.objectives()
+
+
+def test_names_that_are_others_today() -> None:
+    assert initializers.normal(stddev=0.01).stddev == 0.01 and initializers.zero is initializers.Zeros
+    assert regularizers.l1l2(l1=0.5, l2=0.25).get_config() == {"l1": 0.5, "l2": 0.25}
+    assert metrics.mse is losses.mean_squared_error and losses.mae is losses.mean_absolute_error
+    assert losses.kullback_leibler_divergence is losses.kl_divergence and metrics.logcosh is losses.log_cosh
+    assert metrics.cosine_proximity([[3.0, 4.0]], [[6.0, 8.0]]).tolist() == [-1]  # a loss, in Keras 2
+    model = Sequential([Dense(2, input_dim=4)])
+    model.compile("sgd", "cosine_proximity", metrics=["cosine_proximity", "logcosh"])
+    seen = model.fit(X, np.ones((12, 2)), verbose=0).history
+    assert set(seen) == {"loss", "cosine_proximity", "logcosh"}
+    assert layers.ThresholdedReLU(0.5)(np.array([-1, 0.5, 2], "float32")).tolist() == [0, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("use", "advice"),
+    [
+        (lambda: layers.LocallyConnected1D(3, 2), "Take Conv1D"),
+        (lambda: layers.merge([X, X], mode="sum"), "one for each mode"),
+        (lambda: layers.AtrousConvolution2D(3, 2, 2), r"Conv2D\(..., dilation_rate=\)"),
+        (lambda: backend.set_session(None), "refnet.use_engine"),
+        (lambda: backend.tf.reduce_mean(X), "refnet.ops"),
+        (lambda: utils.multi_gpu_model(None, gpus=2), "the model itself"),
+    ],
+)
+def test_what_has_no_meaning_here_says_what_to_do(use: Any, advice: str) -> None:
+    with pytest.raises(MissingNameError, match=f"of Keras 2 has no meaning in refnet.*{advice}"):
+        use()

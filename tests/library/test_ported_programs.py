@@ -196,3 +196,18 @@ def test_masks_and_paths_go_by_keras_s_names() -> None:
     x = embedding(Input((None,), dtype="int32"))
     assert x._keras_mask is x.mask is not None
     assert embedding.weights[0].path == "words/embeddings"
+
+
+def test_blocks_are_repeated_as_often_as_there_are_samples() -> None:
+    """The causal mask of Keras's example of translation, whose batch size is known when the model runs."""
+    x = Input((3,))
+    samples, steps = ops.shape(x)
+    mask = ops.reshape(ops.arange(steps)[:, None] >= ops.arange(steps), (1, steps, steps))
+    times = ops.concatenate([ops.expand_dims(samples, -1), ops.convert_to_tensor([1, 1])], axis=0)
+    tiled = [ops.tile(mask, times), ops.tile(mask, (samples, 1, 1)), ops.repeat(mask, samples, axis=0)]
+    model = Model(x, [ops.cast(y, "int32") for y in tiled])
+    for samples in (5, 2):
+        for y in model.predict(np.zeros((samples, 3)), verbose=0):
+            np.testing.assert_array_equal(y, np.repeat(np.tri(3, dtype=int)[None], samples, axis=0))
+    with pytest.raises(ArgumentError, match="one integer"):
+        ops.repeat(mask, times, axis=0)

@@ -52,6 +52,9 @@ def test_what_evaluate_and_train_on_batch_return() -> None:
     assert (
         one == model.test_on_batch(X[:5], LABELS[:5]) != model.train_on_batch(X[5:], LABELS[5:])
     )  # not a running mean
+    nested = classifier(optimizer=optimizers.SGD(0.0), metrics=[["accuracy"]])
+    nested.set_weights(model.get_weights())
+    assert nested.evaluate(X, LABELS, verbose=0) == model.evaluate(X, LABELS, verbose=0)
     alone = classifier(metrics=None)
     assert isinstance(alone.evaluate(X, LABELS, verbose=0), float) and isinstance(
         alone.train_on_batch(X, LABELS), float
@@ -200,6 +203,18 @@ def test_several_outputs_with_losses_weights_and_metrics_of_their_own() -> None:
     assert model.fit(X, {"left": y[0], "right": y[1]}, verbose=0).history["right_accuracy"] == [
         result["right_accuracy"]
     ]
+
+
+def test_the_metrics_of_several_outputs_come_by_name() -> None:
+    """As in Keras 3: loss, the outputs' losses in order, then the rest by their names."""
+    h = Dense(3)(a := Input((4,)))
+    model = Model(a, [Dense(1, name="second")(h), Dense(1, name="first")(h)])
+    model.compile("sgd", ["mse", "mse"], metrics=[["mse", "mae"], ["mae"]])
+    model.evaluate(X, [X[:, :1], X[:, :1]], verbose=0)
+    named = ["loss", "second_loss", "first_loss", "first_mae", "second_mae", "second_mse"]
+    assert model.metrics_names == named
+    values = model.evaluate(X, [X[:, :1], X[:, :1]], verbose=0)
+    assert dict(zip(named, values)) == model.evaluate(X, [X[:, :1], X[:, :1]], verbose=0, return_dict=True)
 
 
 def test_regularizers_count_in_training_and_evaluation() -> None:

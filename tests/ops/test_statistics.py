@@ -86,3 +86,7 @@ def test_the_proof_kit_takes_slopes_at_zero():
     """A scaleless function of nothing, or of nothing but zeros, has no element to scale by."""
     load()
     check_function(Usage("normalize", (np.zeros((0, 3)),), {}))
+
+
+def test_a_mean_without_a_value_has_no_gradient_to_be_checked():
+    check_function(Usage("average", (np.array([1.5, -2.0]), None, np.array([1.0, -1.0])), {}))

@@ -250,3 +250,38 @@ def _own_constraint() -> Any:
             return w
 
     return _Positive()
+
+
+def counting(k: Any) -> Any:
+    """A model of one library whose first layer keeps numbers and a file of its own; and the class of that layer."""
+
+    class Counting(k.layers.Dense):  # type: ignore[misc, name-defined]
+        seen, words = np.zeros(3), ""
+
+        def save_own_variables(self, store: Any) -> None:
+            super().save_own_variables(store)
+            store["seen"] = self.seen
+
+        def load_own_variables(self, store: Any) -> None:
+            self.seen = np.array(store["seen"])
+            super().load_own_variables({name: store[name] for name in sorted(store.keys()) if name != "seen"})
+
+        def save_assets(self, inner_path: str) -> None:
+            pathlib.Path(inner_path, "words.txt").write_text(self.words)
+
+        def load_assets(self, inner_path: str) -> None:
+            self.words = pathlib.Path(inner_path, "words.txt").read_text()
+
+    model = k.Sequential([k.Input((6,)), Counting(2, name="counting"), k.layers.Dense(1)])
+    return model, {"Counting": Counting}
+
+
+@pytest.mark.parametrize("writer", [0, 1], ids=["from refnet", "from keras"])
+def test_layers_with_a_state_of_their_own(writer: int, tmp_path: pathlib.Path) -> None:
+    (model, _), (_, known) = counting(LIBRARIES[writer]), counting(LIBRARIES[1 - writer])
+    model.layers[0].seen, model.layers[0].words = np.array([1.0, 2.0, 3.0]), "one two"
+    model.save(tmp_path / "m.keras")
+    again = LIBRARIES[1 - writer].models.load_model(tmp_path / "m.keras", custom_objects=known)
+    assert again.layers[0].seen.tolist() == [1, 2, 3] and again.layers[0].words == "one two"
+    for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
+        assert np.array_equal(a, b)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import refnet_fast
-from refnet import dtypes, graph, layers, ops
+from refnet import dtypes, graph, layers, mixed_precision, ops
 from refnet.definition import Op
 from refnet.engine import use_engine
 from refnet.graph import Mode, Tensor
@@ -45,10 +45,24 @@ def test_bias_and_activation(activation):
     assert what.startswith("matmul add ")
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float16"])
-def test_other_floats(dtype):
-    make = lambda x, k, b: ops.relu(ops.add(ops.matmul(x, k), b))
-    assert held(make, (3, 7), (7, 5), (5,), dtype=dtype) == ["matmul add relu"]
+@pytest.mark.parametrize("activation", [ops.relu, ops.tanh], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("dtype", ["float64", "float16", "bfloat16"])
+def test_other_floats(dtype, activation):
+    make = lambda x, k, b: activation(ops.add(ops.matmul(x, k), b))
+    assert held(make, (3, 7), (7, 5), (5,), dtype=dtype) == [f"matmul add {activation.__name__}"]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_other_floats_in_the_places_that_store(dtype):
+    """The sum of parts, an element computed once more, and a product that others read."""
+
+    def make(x, k, b, image, taps):
+        z = ops.matmul(x, k)
+        return [ops.relu(ops.add(z, b)), z, ops.relu(ops.add(ops.conv(image, taps, padding="same"), b))]
+
+    shapes = [(3, 40), (40, 5), (5,), (2, 8, 5, 2), (3, 3, 2, 5)]
+    whats = held(make, *shapes, dtype=dtype)
+    assert sorted(whats) == ["conv2d add relu", "matmul add relu", "matmul add relu"]
 
 
 def test_sums_that_are_cut():
@@ -135,6 +149,12 @@ def perceptron():
     ]
 
 
+def smooth_perceptron():
+    """Compares nothing: in 16 bits rounding would decide too many comparisons to follow them all."""
+    hidden = [layers.Dense(5, activation="tanh"), layers.Dense(4, activation="sigmoid")]
+    return [layers.Input((6,)), *hidden, layers.Dense(3), layers.Activation("sigmoid", dtype="float32")]
+
+
 def convnet():
     """The book's for MNIST, smaller."""
     parts = [layers.Input((16, 16, 1)), layers.Conv2D(2, 3, activation="relu"), layers.MaxPooling2D(2)]
@@ -151,12 +171,14 @@ def launches_of_a_step(make, monkeypatch, fused=True):
     with use_engine(CudaEngine("cuda-sim")):
         refnet_fast.utils.set_random_seed(1)
         model = Sequential(make())
-        model.compile("sgd", "sparse_categorical_crossentropy")
+        smooth = make is smooth_perceptron
+        model.compile("sgd", "mean_squared_error" if smooth else "sparse_categorical_crossentropy")
         x = np.random.default_rng(3).standard_normal((2, *model.input_shape[1:])).astype("float32")
+        labels = np.eye(3)[[0, 2]] if smooth else np.array([0, 2])
         if fused:
-            assert 0 < hold_step(model, x, np.array([0, 2])) <= 1
+            assert 0 < hold_step(model, x, labels) <= 1
         else:
-            model.train_on_batch(x, np.array([0, 2]))
+            model.train_on_batch(x, labels)
     monkeypatch.undo()
     return max(built)
 
@@ -174,3 +196,16 @@ def count_into(built, original=running.CudaRunning._launches):
 def test_launches_of_a_training_step(make, before, after, monkeypatch):
     assert launches_of_a_step(make, monkeypatch, fused=False) == before
     assert launches_of_a_step(make, monkeypatch) == after
+
+
+@pytest.mark.parametrize(
+    "policy, before, after", [("float32", 26, 21), ("mixed_float16", 56, 48), ("mixed_bfloat16", 39, 31)]
+)
+def test_launches_in_mixed_precision(policy, before, after, monkeypatch):
+    """Three fewer in 16 bits than in float32: the kernels' gradients are cast by the products that make them."""
+    mixed_precision.set_global_policy(policy)
+    try:
+        assert launches_of_a_step(smooth_perceptron, monkeypatch, fused=False) == before
+        assert launches_of_a_step(smooth_perceptron, monkeypatch) == after
+    finally:
+        mixed_precision.set_global_policy(None)

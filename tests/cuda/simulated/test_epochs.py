@@ -1,5 +1,7 @@
 """Epochs on the device: data gathered there, the host asked for nothing between two progress updates, graphs replayed."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -232,6 +234,27 @@ def test_blocks_are_given_back():
     assert device.held == before + 1000
     del block
     assert device.held == before
+
+
+def test_what_numba_frees_later_counts_as_free(monkeypatch):
+    """A context of Numba's on a device: what has been given back waits in a list until it is cleared."""
+    from numba import cuda
+
+    waiting = [300]
+    manager = SimpleNamespace(deallocations=SimpleNamespace(clear=waiting.clear))
+    context = SimpleNamespace(memory_manager=manager, get_memory_info=lambda: SimpleNamespace(free=1000 - sum(waiting)))
+    monkeypatch.setattr(cuda, "current_context", lambda: context)
+    monkeypatch.setattr(device, "simulated", lambda: False)
+    assert device.free() == 1000
+
+
+def test_a_thread_gets_a_context_before_the_driver_is_asked(monkeypatch):
+    from numba import cuda
+
+    asked = []
+    monkeypatch.setattr(cuda, "current_context", lambda: asked.append(cuda))
+    with CudaEngine("cuda-sim").residence.current():
+        assert asked
 
 
 # ---- graphs, on a driver that only notes what it is asked: the simulator has none

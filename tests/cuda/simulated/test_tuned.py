@@ -11,7 +11,7 @@ from refnet import dtypes, ops  # noqa: F401  (declares the ops)
 from refnet.definition import Op
 from refnet.engine import get_engine
 from refnet.testing import hold
-from refnet_fast.cuda import calls, contraction, kernels, rows, short_product
+from refnet_fast.cuda import calls, contraction, kernels, rounded_product, rows, short_product
 from refnet_fast.cuda.calls import LARGE, TINY, USUAL
 from refnet_fast.cuda.engine import CudaEngine
 
@@ -93,6 +93,30 @@ def test_tiles_divide_evenly_among_threads():
             assert (
                 tile.rows * tile.depth % (run * tile.threads) == tile.columns * tile.depth % (run * tile.threads) == 0
             )
+
+
+def test_stages_fit_what_a_block_may_have_without_asking():
+    """48 KB of shared memory: a kernel with more is refused when it is assembled."""
+
+    def taken(tile, left, right, size):
+        return (left + right) * size + (
+            tile.rows + 2 * tile.depth
+        ) * 5 * 8  # and the tables of rows and of two stages' terms
+
+    for name, tile in vars(contraction).items():
+        if isinstance(tile, contraction.Tile):
+            rooms = tile.constants(np.float32)
+            size = 8 if name.endswith("64") else 4
+            assert taken(tile, rooms["LEFT_ROOM"], rooms["RIGHT_ROOM"], size) <= 48 * 1024
+    for tile in tiles(short_product, short_product.WarpTile):
+        rooms = [
+            max(tile.side("OF", length, along, run)["OF_ROOM"] for along in (False, True) for run in (1, 8))
+            for length in (tile.rows, tile.columns)
+        ]
+        assert taken(tile, *rooms, 2) <= 48 * 1024
+    for tile in tiles(rounded_product, short_product.WarpTile):
+        rooms = [tile.stages * tile.depth * (length + 8) for length in (tile.rows, tile.columns)]
+        assert taken(tile, *rooms, 4) <= 48 * 1024
 
 
 def test_a_window_over_the_edge_meets_an_infinite_filter():
