@@ -4,6 +4,11 @@ The texts in `first_edition/` import keras and know nothing of refnet; forms are
 data are drawn or a few rows of the real ones, in a folder `data`. They run on the definitions; where REFNET_PROFILE=deep, those of
 DEEPER too, all on the compiled engine as well, and there the texts of `first_edition/whole`, which have the book's own nets.
 Those in `keras_2/` have the forms of well-known programs for Keras 2 by others: its examples, and layers of blogs.
+
+What is read back from a file is compared exactly. A loss that a text writes out beside the one that `evaluate` gives may differ by
+1e-4, relative: 1600 roundings. It is a mean of at most 120 samples, which is as many roundings, of logarithms of chances: the two
+dozen that a chance has are two dozen of 1 in its logarithm, which is 240 of a loss of 0.1; and both sides make theirs. Outputs of
+the same weights in another batch or net may differ by 1e-5 or 1e-6, 160 or 16 roundings of numbers up to 1.
 """
 
 import json
