@@ -36,7 +36,7 @@ class Drawn:
     """
 
     def __init__(self, random):
-        self.random, self.variables, self.records = random, [], []
+        self.random, self.variables, self.records, self.more = random, [], [], []
         self.odd = random.choice([0, 0, 0, 0.3])  # how often an update is not what an optimizer would write
         shapes = [random.choice(SHAPES) for _ in range(2)]
         inputs = [Tensor(shape) for shape in shapes]
@@ -52,7 +52,7 @@ class Drawn:
             outputs += self.copied()
             if random.random() < 0.9:
                 outputs += self.trained()
-            outputs += self.seen_otherwise(outputs)
+            outputs += self.seen_otherwise(outputs) + self.more
             self.exchange()
         self.program = Program(inputs, outputs, self.records, Mode(True))
 
@@ -286,7 +286,7 @@ class Drawn:
             step = ops.cast(ops.multiply(slope, 0.25), variable.dtype)
             new = ops.subtract(variable, step)
             if random.random() < odd:
-                self.values.append(new)
+                self.more.append(new)
             return [assignment(variable, new)]
         if kind == "sgd":
             if random.random() < odd:
@@ -300,6 +300,9 @@ class Drawn:
         momentum = random.choice([0.5, 0.25]) if random.random() < odd else 0.5
         new = ops.sgd_momentum_update(variable, velocity, slope, rate, momentum)
         pair = (velocity, variable) if random.random() < odd else (variable, velocity)
+        if random.random() < odd:  # one of the results is no new value, but read
+            self.more.append(ops.sum(new[1]))
+            pair = pair[:1]
         return [assignment(v, y) for v, y in zip(pair, new)]
 
     def seen_otherwise(self, outputs):

@@ -127,6 +127,16 @@ def test_words_of_the_first_edition(tmp_path: pathlib.Path) -> None:
         callbacks.TensorBoard(log_folder=tmp_path)
 
 
+def test_outputs_of_a_layer_on_data_of_one_s_own(tmp_path: pathlib.Path) -> None:
+    trained = model()
+    named = trained.layers[-1].name
+    board = callbacks.TensorBoard(tmp_path, embeddings_freq=1, embeddings_layer_names=[named], embeddings_data=X[:3])
+    trained.fit(X, Y, callbacks=[board], verbose=0)
+    written = np.loadtxt(tmp_path / f"{named}_vectors.tsv", ndmin=2)
+    np.testing.assert_allclose(written, trained.predict(X[:3], verbose=0), rtol=1e-6)  # written with seven digits
+    assert f'tensor_name: "{named}"' in (tmp_path / "projector_config.pbtxt").read_text()
+
+
 def test_what_it_refuses(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ArgumentError, match="there is no profiler"):
         callbacks.TensorBoard(tmp_path, profile_batch=2)
