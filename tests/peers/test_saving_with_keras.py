@@ -265,7 +265,7 @@ def test_the_mask_that_keras_hands_on_as_an_op_is_read(tmp_path: pathlib.Path) -
     model, inputs = keras.Model(steps, seen), x[:, :, None] * (np.arange(6) < 4)[:, None]
     model.save(tmp_path / "model.keras")
     read = refnet.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_allclose(predictions(model, inputs)[0], predictions(read, inputs)[0], rtol=2e-6, atol=2e-6)
+    near(predictions(model, inputs)[0], predictions(read, inputs)[0], model)
 
 
 def _own_constraint() -> Any:
