@@ -16,7 +16,6 @@ from refnet.testing.strategies import case, primitives
 from refnet_fast.cuda.engine import CudaEngine
 from refnet_fast.cuda.simulator import shared_array
 
-
 SHORT = {"float32", "float16", "bfloat16", "bool"}
 
 
