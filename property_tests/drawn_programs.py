@@ -36,7 +36,7 @@ class Drawn:
     """
 
     def __init__(self, random):
-        self.random, self.variables, self.records = random, [], []
+        self.random, self.variables, self.records, self.more = random, [], [], []
         self.odd = random.choice([0, 0, 0, 0.3])  # how often an update is not what an optimizer would write
         shapes = [random.choice(SHAPES) for _ in range(2)]
         inputs = [Tensor(shape) for shape in shapes]
@@ -52,7 +52,7 @@ class Drawn:
             outputs += self.copied()
             if random.random() < 0.9:
                 outputs += self.trained()
-            outputs += self.seen_otherwise(outputs)
+            outputs += self.seen_otherwise(outputs) + self.more
             self.exchange()
         self.program = Program(inputs, outputs, self.records, Mode(True))
 
@@ -189,9 +189,13 @@ class Drawn:
         y = ops.relu(image)
         extent, strides = self.random.choice([(2, 2), (2, 1), (3, 2)])
         pooled = ops.max_pool(y, extent, strides=strides, padding="same")
-        more = self.random.choice(["nothing", "nothing", "itself", "pool", "reshaped", "slopes", "weighed", "flow"])
+        more = self.random.choice(
+            ["nothing", "nothing", "itself", "flat", "pool", "reshaped", "slopes", "weighed", "flow"]
+        )
         if more == "itself":
             self.values.append(y)
+        elif more == "flat":
+            self.values.append(ops.reshape(y, (-1,)))
         elif more == "pool":
             self.values.append(ops.max_pool(y, 1, strides=2, padding="same"))
         elif more == "reshaped":
@@ -207,7 +211,7 @@ class Drawn:
         found = ops.gradients(ops.sum(ops.tanh(pooled)), asked)
         if kind == "weighed":
             found += ops.gradients(ops.sum(ops.multiply(y, 0.5)), [x])
-        return [self.random.choice([ops.tanh, ops.negative])(slope) for slope in found]
+        return [self.random.choice([ops.tanh, ops.negative, lambda flow: flow])(slope) for slope in found]
 
     def woven(self, x):
         """Units that could be joined to one, but one at a time only: else they would wait for each other."""
@@ -247,18 +251,13 @@ class Drawn:
         one = random.choice(free) if free and random.random() < 0.5 else self.fresh((3, 4), "float32")
         inner = ops.tanh(one)
         new = ops.multiply(inner, ops.square(one))
-        size, shape, dtype = counts(one), one.shape, one.dtype
-        others = [
-            lambda: assignment(self.fresh(shape, dtype), new),
-            lambda: assignment(self.fresh((size, 1), dtype), ops.reshape(new, (size, 1))),
-            lambda: assignment(self.fresh((1, size), dtype), ops.reshape(one, (1, size))),
-            lambda: assignment(self.fresh(shape, dtype), one),
-            lambda: assignment(self.fresh(shape, dtype), ops.add(one, 1)),
-            lambda: assignment(self.fresh((size,), dtype), ops.negative(ops.reshape(one, (size,)))),
-        ]
-        self.records += [make() for make in others if random.random() < 0.2]  # these still read the old value
-        self.records.append(assignment(one, new))
-        return [y for y in (inner, new) if random.random() < 0.2]
+        size = counts(one)
+        others = [new, ops.reshape(new, (size, 1)), one, ops.reshape(one, (1, size)), ops.add(one, 1)]
+        others += [ops.negative(ops.reshape(one, (size,))), ops.multiply(ops.square(one), 2)]
+        pairs = [(self.fresh(y.shape, y.dtype), y) for y in others if random.random() < 0.2] + [(one, new)]
+        random.shuffle(pairs)  # what is read was read before: each takes what `one` was
+        self.records += [assignment(variable, y) for variable, y in pairs]
+        return [y for y in (inner, new, ops.sum(inner)) if random.random() < 0.2]
 
     def fresh(self, shape, dtype):
         self.variables.append(Variable(self.numbers(shape), dtype=dtype))
@@ -287,7 +286,7 @@ class Drawn:
             step = ops.cast(ops.multiply(slope, 0.25), variable.dtype)
             new = ops.subtract(variable, step)
             if random.random() < odd:
-                self.values.append(new)
+                self.more.append(new)
             return [assignment(variable, new)]
         if kind == "sgd":
             if random.random() < odd:
@@ -301,6 +300,9 @@ class Drawn:
         momentum = random.choice([0.5, 0.25]) if random.random() < odd else 0.5
         new = ops.sgd_momentum_update(variable, velocity, slope, rate, momentum)
         pair = (velocity, variable) if random.random() < odd else (variable, velocity)
+        if random.random() < odd:  # one of the results is no new value, but read
+            self.more.append(ops.sum(new[1]))
+            pair = pair[:1]
         return [assignment(v, y) for v, y in zip(pair, new)]
 
     def seen_otherwise(self, outputs):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from refnet import dtypes, ops, random
-from refnet.graph import Tensor, Variable, as_tensor, assignment
+from refnet.graph import Condition, Tensor, Variable, as_tensor, assignment, phase, trace
 from refnet.ops.arguments import converted
 
 
@@ -122,9 +122,21 @@ def random_uniform_variable(
 
 
 def moving_average_update(x: Variable, value: Any, momentum: float) -> Any:
-    """For `function(updates=)` or inside a layer's call: the record that x takes momentum * x + (1 - momentum) * value."""
+    """For `function(updates=)`, or inside a layer's call: the record that x takes momentum * x + (1 - momentum) * value.
+
+    Inside a layer's call x takes it in training alone, as Keras 2 runs what `add_update` is given.
+    """
     change = ops.multiply(ops.subtract(x, value), 1.0 - momentum)
-    return assignment(x, as_tensor(ops.subtract(x, change), x.dtype))
+    new = as_tensor(ops.subtract(x, change), x.dtype)
+    return assignment(x, in_training(new, x) if trace.call is not None else new)
+
+
+def in_training(new: Any, old: Any) -> Any:
+    """A tensor that is `new` in training, `old` at inference."""
+    training = trace.learning_phase if trace.training is None else trace.training
+    if training is not None:
+        return as_tensor(new if training else old)
+    return phase(as_tensor(new), as_tensor(old), condition=Condition())
 
 
 def print_tensor(x: Any, message: str = "") -> Any:

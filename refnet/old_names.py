@@ -7,12 +7,16 @@ not listed: `dir` shows today's names alone.
 import importlib
 import sys
 from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from refnet.errors import MissingNameError
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader
+else:
+    Loader = object  # importing it takes longer than all else that `import refnet` does
 
 # Modules of Keras 2, and the modules of refnet that have what they held. `layers.core` and a few others exist here too, with less.
 ENGINE = ("layers", "models", "utils")
@@ -54,6 +58,7 @@ RENAMED: dict[str, dict[str, str]] = {
     },
     "losses": {**LOSSES, **dict.fromkeys(("cosine", "cosine_proximity"), "cosine_similarity")},
     "metrics": {**LOSSES, **dict.fromkeys(("cosine", "cosine_proximity"), "losses.cosine_similarity")},
+    "optimizers": {name.lower(): name for name in ("SGD", "RMSprop", "Adagrad", "Adadelta", "Adam", "Adamax", "Nadam")},
     "regularizers": {"WeightRegularizer": "L1L2", "l1l2": "L1L2"},
 }
 
@@ -77,6 +82,12 @@ GONE: dict[str, dict[str, str]] = {
         "AtrousConvolution1D": "Write Conv1D(..., dilation_rate=).",
         "AtrousConvolution2D": "Write Conv2D(..., dilation_rate=).",
         "TimeDistributedDense": "Write TimeDistributed(Dense(...)), or Dense alone, which works on the last axis.",
+    },
+    "optimizers": {"TFOptimizer": "Take the optimizer of that name in refnet.optimizers."},
+    "wrappers": {
+        f"Keras{kind}": f"Write SKLearn{kind}(model, model_kwargs=, fit_kwargs={{'epochs': ...}}), where model(X, y, **model_kwargs)"
+        " gives a compiled model."
+        for kind in ("Classifier", "Regressor")
     },
     "utils": {
         "multi_gpu_model": "One device runs a model here: take the model itself.",
@@ -151,7 +162,7 @@ class OldModule(ModuleType):
         Gone(f"{place}.{name}", GONE[place][name])()
 
 
-class OldModules(MetaPathFinder, Loader):
+class OldModules(Loader):
     """Makes the modules of Keras 2 that a package has not. Asked last, it is in nobody's way."""
 
     def __init__(self, package: str):

@@ -77,6 +77,11 @@ class Tensor:
         """The mask, under the name that Keras gives it."""
         return self.mask
 
+    @property
+    def _keras_shape(self) -> Shape:
+        """The shape, under the name that Keras 2 gave it."""
+        return self.shape
+
     def numpy(self) -> Array:
         """The value as an array, where it has one."""
         return self.__array__()

@@ -15,6 +15,7 @@ from refnet.annotations import Array
 from refnet.errors import ArgumentError, MissingPackageError
 from refnet.metrics import Metric
 from refnet.models import Model, clone_model, load_model
+from refnet.old_names import serve
 from refnet.structure import mapped
 
 try:
@@ -246,3 +247,6 @@ class SKLearnTransformer(TransformerMixin, _Estimator):  # type: ignore[misc]  #
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+serve(__name__)

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
-from refnet import ops, use_engine
+from refnet import ops, optimizers, use_engine
+from refnet.layers import Dense, Input
+from refnet.models import Sequential
 from refnet.testing.closeness import close
 from refnet.testing.conformance import agree
+from refnet.testing.whole import hold_step
 
 X = np.array([[0.1, 0.2, 0.3]], "float32")
 U = 2.0**-24
@@ -55,3 +58,22 @@ def test_agree_refuses_a_certificate_that_says_nothing():
         pytest.raises(AssertionError, match="the certificate says nothing of 1 of 1 elements"),
     ):
         agree(lambda x: 1 / (ops.sum(x) - 0.5999), 1e4, np.full((1, 6000), 1e-4, "float32"))  # the divisor may be 0
+
+
+def test_a_step_refuses_the_loss_and_the_weights_of_another_step():
+    """One step of y = w x with w = 1 on the mean of (w - 3)**2 and 9 (w - 1)**2: the slope is 2 (w - 3) / 2, the loss 2."""
+    x, y = np.array([[1.0], [3.0]], "float32"), np.array([[3.0], [3.0]], "float32")
+    with use_engine("reference"):
+        for loss, weight, refusal in (
+            (2.0, 1.2, None),
+            (2.0, 1.2 * (1 + 64 * U), r"theirs: dense\w*/kernel\[0, 0\] is 1.20000\d*;"),
+            (2.0 * (1 + 64 * U), 1.2, r"theirs: loss/total\[\] is 4.0000\d*;"),
+        ):
+            model = Sequential([Input((1,)), Dense(1, use_bias=False, kernel_initializer="ones")])
+            model.compile(optimizers.SGD(0.1), "mse")
+            if refusal is None:
+                assert hold_step(model, x, y, theirs=(loss, [[[weight]]])) <= 1
+                close(model.get_weights()[0], [[1.2]], 4)
+            else:
+                with pytest.raises(AssertionError, match=refusal):
+                    hold_step(model, x, y, theirs=(loss, [[[weight]]]))

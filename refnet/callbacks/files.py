@@ -35,6 +35,7 @@ class ModelCheckpoint(Callback):
         mode: "min", "max", or "auto": see `watching.Watch`.
         save_freq: "epoch", or a number of batches (which makes training stop after every batch, and costs speed).
         initial_value_threshold: what the first model has to beat.
+        period: of Keras 2: after how many epochs it looks at the model.
     Source: Keras 3 `callbacks.ModelCheckpoint`.
     """
 
@@ -48,6 +49,8 @@ class ModelCheckpoint(Callback):
         mode: str = "auto",
         save_freq: Any = "epoch",
         initial_value_threshold: float | None = None,
+        *,
+        period: int = 1,
     ):
         self.filepath, old = str(filepath), (".h5", ".hdf5")
         if not self.filepath.endswith(old if save_weights_only else (".keras", *old)):
@@ -56,7 +59,9 @@ class ModelCheckpoint(Callback):
         self.verbose, self.save_best_only, self.save_weights_only = verbose, save_best_only, save_weights_only
         self.frequency = _frequency("ModelCheckpoint", save_freq)
         self.watch = Watch("ModelCheckpoint", monitor, mode, best=initial_value_threshold)
-        self.batches, self.epoch = 0, 0
+        if not isinstance(period, int) or period < 1:
+            raise ArgumentError(f"ModelCheckpoint: period is a number of epochs, at least 1; got {period!r}.")
+        self.batches, self.epoch, self.epochs, self.period = 0, 0, 0, period
 
     def hears(self, hook: str) -> bool:
         return super().hears(hook) and (self.frequency is not None or self.overrides(hook, ModelCheckpoint))
@@ -73,7 +78,8 @@ class ModelCheckpoint(Callback):
             self.consider(logs or {}, {"batch": batch + 1})
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if self.frequency is None:
+        self.epochs += 1
+        if self.frequency is None and self.epochs % self.period == 0:
             self.consider(logs or {}, {})
 
     def consider(self, logs: dict[str, Any], fields: dict[str, Any]) -> None:

@@ -150,9 +150,11 @@ class TensorBoard(Callback):
         embeddings_metadata: a file that names the rows of the embeddings, or a dict of files by the layers' names: in log_dir, or
             from elsewhere, then it is copied there.
         embeddings_layer_names: of the first edition: the layers whose vectors are written; all Embedding layers if None or empty.
-        batch_size, write_grads, embeddings_data: of the first edition; not read, as whole tables and no gradients are written.
+        embeddings_data: of the first edition: inputs for layers named there that are no Embedding; their outputs are written, a row
+            for each sample. Of an Embedding the whole table is.
+        batch_size, write_grads: of the first edition; not read, as no gradients are written.
     Raises:
-        MissingPackageError: without the package tensorboard.  ArgumentError: a layer that is no Embedding among
+        MissingPackageError: without the package tensorboard.  ArgumentError: a layer without vectors among
         embeddings_metadata, or a file that does not exist.
     Source: Keras 3 `callbacks.TensorBoard`.
     """
@@ -169,9 +171,10 @@ class TensorBoard(Callback):
         embeddings_freq: int = 0,
         embeddings_metadata: Any = None,
         embeddings_layer_names: Any = None,
+        embeddings_data: Any = None,
         **unread: Any,
     ):
-        strange = set(unread) - {"batch_size", "write_grads", "embeddings_data"}
+        strange = set(unread) - {"batch_size", "write_grads"}
         if strange:
             raise ArgumentError(f"TensorBoard has no argument {min(strange)!r}.")
         if unread.get("write_grads"):
@@ -189,7 +192,9 @@ class TensorBoard(Callback):
         self.update_freq = 1 if update_freq == "batch" else update_freq
         self.embeddings_freq, self.embeddings_metadata = embeddings_freq, embeddings_metadata
         self.embeddings_layer_names = list(embeddings_layer_names or ())
+        self.embeddings_data = embeddings_data
         self.files: dict[str, Events] = {}
+        self.readers: dict[str, Any] = {}
         self.batches, self.epoch_began, self.steps_before = 0, 0.0, 0
 
     def file(self, run: str) -> Events:
@@ -255,9 +260,11 @@ class TensorBoard(Callback):
                 if pixels is not None:
                     self.file("train").image(f"{tag}/image", pixels, epoch)
 
-    def _embeddings(self) -> list[Embedding]:
+    def _embeddings(self) -> list[Any]:
         found = [layer for layer in self.model.all_layers() if isinstance(layer, Embedding)]
         named = self.embeddings_layer_names
+        if self.embeddings_data is not None:
+            found += [layer for layer in self.model.layers if layer.name in named and layer not in found]
         for name in set(named) - {layer.name for layer in found}:
             raise ArgumentError(
                 f"TensorBoard: embeddings_layer_names names {name!r}; the model's embeddings are {[x.name for x in found]}."
@@ -297,8 +304,18 @@ class TensorBoard(Callback):
 
     def _write_embeddings(self) -> None:
         for layer in self._embeddings():
-            rows = ["\t".join(f"{value:.7g}" for value in row) for row in layer.weights[0].numpy()]
+            rows = ["\t".join(f"{value:.7g}" for value in row) for row in self._vectors(layer)]
             (self.log_dir / _tsv(layer.name)).write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+    def _vectors(self, layer: Any) -> Array:
+        if isinstance(layer, Embedding):
+            return layer.weights[0].numpy()
+        from refnet.models import Model
+
+        if layer.name not in self.readers:
+            self.readers[layer.name] = Model(self.model.inputs, layer.output)
+        outputs: Array = self.readers[layer.name].predict(self.embeddings_data, verbose=0)
+        return outputs.reshape(len(outputs), -1)
 
 
 def _tsv(layer: str) -> str:

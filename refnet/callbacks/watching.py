@@ -158,6 +158,7 @@ class ReduceLROnPlateau(Callback):
         min_delta: changes up to this do not count.
         cooldown: epochs after a change in which it does not count.
         min_lr: the rate is not made smaller.
+        epsilon: the oldest name of min_delta.
     Source: Keras 3 `callbacks.ReduceLROnPlateau`.
     """
 
@@ -173,13 +174,15 @@ class ReduceLROnPlateau(Callback):
         min_delta: float = 1e-4,
         cooldown: int = 0,
         min_lr: float = 0.0,
+        *,
+        epsilon: float | None = None,
     ):
         if not 0 <= factor < 1:
             raise ArgumentError(f"ReduceLROnPlateau: factor lies in 0..1, below 1; got {factor!r}.")
-        self.monitor, self.mode, self.min_delta = monitor, mode, min_delta
+        self.monitor, self.mode, self.min_delta = monitor, mode, min_delta if epsilon is None else epsilon
         self.factor, self.patience, self.verbose = factor, patience, verbose
         self.cooldown, self.min_lr = cooldown, min_lr
-        self.watch = Watch("ReduceLROnPlateau", monitor, mode, min_delta)
+        self.watch = Watch("ReduceLROnPlateau", monitor, mode, self.min_delta)
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.watch = Watch("ReduceLROnPlateau", self.monitor, self.mode, self.min_delta)

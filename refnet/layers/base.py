@@ -18,7 +18,8 @@ from refnet.errors import (
     in_layer,
 )
 from refnet.graph import Call, Condition, Tensor, Variable, as_tensor, phase, trace
-from refnet.layers.constructor import check_arguments, first_shape
+from refnet.layers.constructor import check_arguments, first_shape, lasting
+from refnet.layers.first_edition import OldAttributes
 from refnet.layers.immediate import computed
 from refnet.layers.input_spec import check_inputs
 from refnet.layers.masks import mask_of, open_masks, pass_masks
@@ -35,6 +36,8 @@ def _built(build: Callable[..., None]) -> Callable[..., None]:
     def built(self: "Layer", *args: Any, **kwargs: Any) -> None:
         build(self, *args, **kwargs)
         self.built = True
+        if self._first_weights is not None and type(self).build is built:  # the outermost
+            self.set_weights(self._first_weights)
 
     return built
 
@@ -44,7 +47,7 @@ def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(inspect.signature(function).parameters)
 
 
-class Layer(Stateless):
+class Layer(Stateless, OldAttributes):
     """Base of all layers.
 
     A subclass creates its weights in `build(input_shape)` with `add_weight`, and writes ops in `call(inputs)`. If `call` has
@@ -95,6 +98,7 @@ class Layer(Stateless):
 
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
     run_counter: Variable
+    _first_weights: Any = None  # of Keras 2: what the weights are set to when they are made
     knows_batch = False  # whether `call` reads the number of samples as a number, when it is called on arrays
 
     def __init__(
@@ -110,6 +114,7 @@ class Layer(Stateless):
         from refnet import regularizers
 
         self.first_shape, self.first_batch = first_shape(more)
+        self._first_weights = more.pop("weights", None)
         if more:
             word = next(iter(more))
             known = ["activity_regularizer", "trainable", "dtype", "autocast", "name", "input_shape"]
@@ -328,10 +333,9 @@ class Layer(Stateless):
         for parameter, value in list(bound.arguments.items())[1:]:
             kind = bound.signature.parameters[parameter].kind
             if kind is inspect.Parameter.VAR_KEYWORD:
-                config.update(serialized(value, keep=True))
+                config.update(serialized(lasting(self, value), keep=True))
             elif kind is not inspect.Parameter.VAR_POSITIONAL:
                 config[parameter] = serialized(value, keep=True)
-        config.pop("batch_input_shape", None)  # Keras 3 has none: it belongs to the InputLayer
         return {**config, "name": self.name, "trainable": self.trainable, "dtype": self.dtype_policy.name}
 
     def _writes_its_config(self) -> bool:

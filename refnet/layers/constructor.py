@@ -5,7 +5,29 @@ import inspect
 from typing import Any
 
 from refnet.annotations import Shape
-from refnet.errors import MissingArgumentError
+from refnet.errors import ArgumentError, MissingArgumentError
+
+# What Keras 1 called otherwise.
+TODAY = {
+    **{"output_dim": "units", "nb_filter": "filters", "init": "kernel_initializer", "bias": "use_bias", "p": "rate"},
+    **{f"W_{word}": f"kernel_{word}" for word in ("regularizer", "constraint")},
+    **{f"b_{word}": f"bias_{word}" for word in ("regularizer", "constraint")},
+    **{f"U_{word}": f"recurrent_{word}" for word in ("regularizer", "constraint")},
+    **dict.fromkeys(("nb_row", "nb_col", "filter_length", "kernel_dim1", "kernel_dim2", "kernel_dim3"), "kernel_size"),
+    **{"border_mode": "padding", "subsample": "strides", "subsample_length": "strides", "dim_ordering": "data_format"},
+    **{"pool_length": "pool_size", "stride": "strides", "atrous_rate": "dilation_rate", "dims": "target_shape"},
+    **{"inner_init": "recurrent_initializer", "inner_activation": "recurrent_activation", "dropout_W": "dropout"},
+    **{"dropout_U": "recurrent_dropout", "forget_bias_init": "unit_forget_bias"},
+}
+
+
+def _check_spellings(kind: type, kwargs: dict[str, Any]) -> None:
+    """Raises ArgumentError for arguments of Keras 1 where a layer has those that took their place."""
+    taken = signature_of(kind).parameters
+    old = [word for word in kwargs if word in TODAY and word not in taken and TODAY[word] in taken]
+    told = [f"{word}= is {TODAY[word]}=" for word in old]
+    if told:
+        raise ArgumentError(f"{kind.__name__}: Keras 1 had other names for its arguments. Today {', '.join(told)}.")
 
 
 @functools.cache
@@ -14,7 +36,9 @@ def signature_of(kind: type) -> inspect.Signature:
 
 
 def check_arguments(kind: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Raises MissingArgumentError unless __init__ takes these arguments."""
+    """Raises MissingArgumentError unless __init__ takes these arguments; ArgumentError for those of Keras 1."""
+    if not TODAY.keys().isdisjoint(kwargs):
+        _check_spellings(kind, kwargs)
     try:
         signature_of(kind).bind(None, *args, **kwargs)
     except TypeError as error:
@@ -37,12 +61,28 @@ def check_arguments(kind: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -
 
 
 def first_shape(arguments: dict[str, Any]) -> tuple[Shape | None, int | None]:
-    """`input_shape=`, `input_dim=` or `batch_input_shape=`, the first edition's way to say what a Sequential starts with: the
-    shape of one sample, and the batch size if it is fixed."""
-    shape, batch = arguments.pop("input_shape", None), None
+    """`input_shape=`, `input_dim=` (of sequences with `input_length=`) or `batch_input_shape=`, the first edition's way to say what
+    a Sequential starts with: the shape of one sample, and the batch size if it is fixed (`batch_size=` too)."""
+    shape, batch = arguments.pop("input_shape", None), arguments.pop("batch_size", None)
     dim, whole = arguments.pop("input_dim", None), arguments.pop("batch_input_shape", None)
     if whole is not None:
         batch, *shape = whole
+    steps = (arguments.pop("input_length"),) if "input_length" in arguments else ()
     if dim is not None:
-        shape = (dim,)
+        shape = (*steps, dim)
     return None if shape is None else tuple(shape) if isinstance(shape, (tuple, list)) else (shape,), batch
+
+
+def lasting(layer: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Further arguments as a config keeps them, in Keras 3's words: without weights, and with one word for the shape."""
+    old = (
+        "batch_input_shape",
+        "batch_size",
+        "input_dim",
+        "input_length",
+        *(["weights"] if layer._first_weights is not None else []),
+    )
+    kept = {word: value for word, value in arguments.items() if word not in old}
+    if "input_dim" in arguments and layer.first_shape is not None:
+        kept["input_shape"] = layer.first_shape
+    return kept

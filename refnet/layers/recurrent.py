@@ -67,6 +67,8 @@ class RNN(Layer):
         zero_output_for_mask: bool = False,
         **more: Any,
     ):
+        if "input_dim" in more:
+            more.setdefault("input_length", None)
         super().__init__(**more)
         if isinstance(cell, (list, tuple)):
             cell = StackedRNNCells(cell)

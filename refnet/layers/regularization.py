@@ -107,6 +107,12 @@ class SpatialDropout(Dropout):
         shape = (None, *ones, None) if last else (None, None, *ones)
         return random.dropout(inputs, self.rate, shape, self.key)
 
+    def get_config(self) -> dict[str, Any]:
+        """Without `trainable`, which Keras's layers of these names refuse; there is nothing to train."""
+        config = super().get_config()
+        config.pop("trainable")
+        return config
+
 
 class SpatialDropout1D(SpatialDropout):
     """Dropout of whole channels of (batch, steps, channels).

@@ -39,6 +39,11 @@ class PipelineLayer(Layer):
         """Not known beforehand: the layer is no part of a model."""
         raise ArgumentError(f"{self.name} is a {type(self).__name__}: call it on data and look at the result's shape.")
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """A layer from its config or Keras's, where `vocabulary_size` says again how long the vocabulary is."""
+        return super().from_config({key: value for key, value in config.items() if key != "vocabulary_size"})
+
     def texts(self, inputs: Any, encoding: str = "utf-8") -> Array:
         """Strings as an object array of str; bytes are decoded."""
         x = np.asarray(inputs, object) if isinstance(inputs, (list, tuple)) else np.asarray(inputs)

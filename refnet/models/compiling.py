@@ -143,11 +143,13 @@ class Compilable(Layer):
             metrics, weighted_metrics: metrics, names or functions; for several outputs a list or dict of them. Weighted ones
                 take the sample weights.
             run_eagerly: whether steps are run op by op, so that a debugger stops in layers and finds values; slow.
-            steps_per_execution, jit_compile: of Keras; they change nothing here.
+            steps_per_execution, jit_compile: of Keras; they change nothing here. Nor does sample_weight_mode="temporal" of Keras 2.
             auto_scale_loss: whether a model with the policy "mixed_float16" gets its optimizer in a LossScaleOptimizer.
         Raises:
             ArgumentError: an unknown name or argument, with the near ones. Nothing is changed then.
         """
+        if more.get("sample_weight_mode") in (None, "temporal"):
+            more.pop("sample_weight_mode", None)
         for word in more:
             known = list(inspect.signature(Compilable.compile).parameters)[1:-1]
             raise ArgumentError(f"compile has no argument {word!r}.{did_you_mean(word, known)}")

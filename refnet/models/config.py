@@ -30,6 +30,7 @@ READ = {
     **{"Any": ("any", ("axis", "keepdims")), "Concatenate": ("concatenate", ("axis",))},
     **{"ExpandDims": ("expand_dims", ("axis",)), "Squeeze": ("squeeze", ("axis",))},
     **{"ZerosLike": ("zeros_like", ("dtype",)), "OnesLike": ("ones_like", ("dtype",))},
+    "ConvertToTensor": ("convert_to_tensor", ("dtype",)),
 }
 KERAS_MODULE = "keras.src.ops.numpy"
 
@@ -67,8 +68,17 @@ class Order:
                 self.place[y], self.maker[y] = (operation, len(uses) - 1, i), event
 
     def parents(self, event: Any) -> list[Any]:
+        """What made what an event reads: calls, bare nodes, and the nodes that made masks, which to Keras are ops of the graph."""
         read = [] if isinstance(event, Tensor) else flatten([event.inputs, getattr(event, "arguments", [])])
-        return [self.maker[x] for x in read if isinstance(x, Tensor) and x in self.maker]
+        masks = event.masks if isinstance(event, Call) and self._takes_masks(event) else []
+        inner = isinstance(event, Node) and event not in self.uses
+        made = [x for x in [*read, *masks] if isinstance(x, Tensor)]
+        other = {x for x in (made if inner else masks) if isinstance(x, Tensor) and x not in self.maker}
+        return [self.maker.get(x, x.node) for x in made if x in self.maker or (x in other and x.node is not None)]
+
+    def _takes_masks(self, call: Call) -> bool:
+        names = call.layer.call_parameters() if isinstance(call.layer, Layer) else []
+        return any(name == "mask" or name.endswith("_mask") for name in names)
 
     def operation(self, event: Any) -> Any:
         if isinstance(event, Tensor):
@@ -136,8 +146,9 @@ def graph_config(model: Any) -> dict[str, Any]:
         operation, use, output = order.place[x]
         return [names[operation], use + _offset(operation), output]
 
+    layers = iter(model.layers)  # in the file as the model lists them, for weights are written in that order
     entries = []
-    for operation in order.operations:
+    for operation in [x if isinstance(x, Node) else next(layers) for x in order.operations]:
         entry = (
             _node_entry(operation, names[operation])
             if isinstance(operation, Node)
@@ -316,4 +327,7 @@ def model_of(config: dict[str, Any], kind: Any) -> Any:
     maker = _Maker(config)
     model = kind(maker.ends(config["input_layers"]), maker.ends(config["output_layers"]), name=config["name"])
     model._trainable = config.get("trainable", True)
+    listed = [layer for layer in maker.layers.values() if isinstance(layer, Layer)]
+    if set(listed) == set(model.layers):
+        model._listed = model.graph, listed  # what a file holds of weights and of an optimizer follows its own order
     return model

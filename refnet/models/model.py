@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from refnet import ops, registration, saving
+from refnet import dtypes, ops, registration, saving
 from refnet.annotations import Shape
 from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.graph import Tensor, trace
@@ -155,6 +155,7 @@ class Model(Trainer):
                 flat = len(slot.shape) == len(x.shape) + 1
                 advice = " Inputs begin with the axis of the batch: one sample is x[None]." if flat else ""
                 raise ShapeError(f"{reader} expects inputs of shape {slot.shape}, got shape {x.shape}.{advice}")
+        given = [_of_kind(x, slot) for x, slot in zip(given, graph.inputs)]
         if mask is None:
             return packed(self.outputs_structure, graph.copy(given, training))
         masks = self._in_order(mask)
@@ -376,3 +377,10 @@ def _of_rank(x: Tensor, slot: Tensor) -> Tensor:
 def _like(x: Any) -> Any:
     """A tensor of x's dtype and shape, the batch open; what is no tensor stays."""
     return Tensor((None, *x.shape[1:]) if x.shape else (), x.dtype) if isinstance(x, Tensor) else x
+
+
+def _of_kind(x: Tensor, slot: Tensor) -> Tensor:
+    """x as a model's input takes it: numbers of a word, for example, that stand in floats become the integers it was built for."""
+    if dtypes.is_floating(x.dtype) == dtypes.is_floating(slot.dtype):
+        return x
+    return with_mask(ops.cast(x, slot.dtype), x.mask)

@@ -11,11 +11,12 @@ from refnet.layers.base import Layer
 from refnet.layers.core import InputLayer
 from refnet.layers.embedding import Embedding
 from refnet.models.compiling import Batches
+from refnet.models.first_edition import ClassNames
 from refnet.models.functional import Graph
 from refnet.models.model import Model
 
 
-class Sequential(Model):
+class Sequential(ClassNames, Model):
     """A model whose layers follow each other.
 
     It is built when its input shape is known: by an Input at the front, by the first call, or by build(input_shape).

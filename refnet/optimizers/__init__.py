@@ -7,9 +7,10 @@ from typing import Any
 
 from refnet.errors import ArgumentError
 from refnet.naming import resolved
+from refnet.old_names import serve
 from refnet.optimizers import schedules
 from refnet.optimizers.accumulating import Adadelta, Adagrad, Ftrl
-from refnet.optimizers.adam import Adam, AdamW
+from refnet.optimizers.adam_and_adamw import Adam, AdamW
 from refnet.optimizers.adam_relatives import Adamax, Lamb, Nadam, ScheduleFreeAdamW
 from refnet.optimizers.base import Optimizer
 from refnet.optimizers.gradient import SGD, Lion, RMSprop
@@ -69,3 +70,6 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Op
 
     with custom_object_scope(custom_objects):
         return get(config)
+
+
+serve(__name__)

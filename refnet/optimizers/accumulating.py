@@ -30,7 +30,7 @@ class Adagrad(Optimizer):
         self,
         learning_rate: Any = 0.001,
         initial_accumulator_value: float = 0.1,
-        epsilon: float = 1e-7,
+        epsilon: float | None = 1e-7,
         weight_decay: float | None = None,
         clipnorm: float | None = None,
         clipvalue: float | None = None,
@@ -57,7 +57,8 @@ class Adagrad(Optimizer):
             name,
             **old,
         )
-        self._check_positive(initial_accumulator_value=initial_accumulator_value, epsilon=epsilon)
+        self._check_positive(initial_accumulator_value=initial_accumulator_value)
+        epsilon = self._checked_epsilon(epsilon)
         self.initial_accumulator_value, self.epsilon = initial_accumulator_value, epsilon
 
     def slot_groups(self) -> list[list[str]]:
@@ -96,7 +97,7 @@ class Adadelta(Optimizer):
         self,
         learning_rate: Any = 0.001,
         rho: float = 0.95,
-        epsilon: float = 1e-7,
+        epsilon: float | None = 1e-7,
         weight_decay: float | None = None,
         clipnorm: float | None = None,
         clipvalue: float | None = None,
@@ -124,7 +125,7 @@ class Adadelta(Optimizer):
             **old,
         )
         self._check_rates(rho=rho)
-        self._check_positive(epsilon=epsilon)
+        epsilon = self._checked_epsilon(epsilon)
         self.rho, self.epsilon = rho, epsilon
 
     def slot_groups(self) -> list[list[str]]:

@@ -26,7 +26,7 @@ class TwoMeans(Optimizer):
         learning_rate: Any = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
-        epsilon: float = 1e-7,
+        epsilon: float | None = 1e-7,
         weight_decay: float | None = None,
         clipnorm: float | None = None,
         clipvalue: float | None = None,
@@ -54,7 +54,7 @@ class TwoMeans(Optimizer):
             **old,
         )
         self._check_rates(beta_1=beta_1, beta_2=beta_2)
-        self._check_positive(epsilon=epsilon)
+        epsilon = self._checked_epsilon(epsilon)
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
 
     def get_config(self) -> dict[str, Any]:

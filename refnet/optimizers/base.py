@@ -115,6 +115,12 @@ class Optimizer(Applied):
             if not isinstance(value, (int, float, np.number)) or not value >= 0:
                 raise ArgumentError(f"{self.name}: {word} must be a number of at least 0; got {value!r}.")
 
+    def _checked_epsilon(self, value: float | None) -> float:
+        """None, as Keras 2 wrote it, is 1e-7."""
+        value = 1e-7 if value is None else value
+        self._check_positive(epsilon=value)
+        return value
+
     # ---- counters and rates
 
     @property

@@ -97,7 +97,7 @@ class RMSprop(Optimizer):
         learning_rate: Any = 0.001,
         rho: float = 0.9,
         momentum: float = 0.0,
-        epsilon: float = 1e-7,
+        epsilon: float | None = 1e-7,
         centered: bool = False,
         weight_decay: float | None = None,
         clipnorm: float | None = None,
@@ -126,7 +126,7 @@ class RMSprop(Optimizer):
             **old,
         )
         self._check_rates(rho=rho, momentum=momentum)
-        self._check_positive(epsilon=epsilon)
+        epsilon = self._checked_epsilon(epsilon)
         self.rho, self.momentum, self.epsilon, self.centered = rho, momentum, epsilon, centered
 
     def slot_groups(self) -> list[list[str]]:

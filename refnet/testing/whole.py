@@ -6,7 +6,7 @@ engine's run of the whole program is held to what comes out. An engine that roun
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from refnet import dtypes
 from refnet.annotations import Array
 from refnet.engine import Engine, current_engine, get_engine, use_engine
+from refnet.graph import Variable
 from refnet.program import Program, specialize
 from refnet.scalars.bound import Bound
 from refnet.scalars.choices import every_choice
@@ -24,12 +25,19 @@ from refnet.testing.evaluate import run_concrete
 WAYS = 64  # in which comparisons may go that rounding decides
 
 
-def hold_program(program: Program, feeds: Sequence[Array], engine: Engine | str) -> float:
+def hold_program(
+    program: Program,
+    feeds: Sequence[Array],
+    engine: Engine | str,
+    theirs: Callable[[], Mapping[Variable, Any]] | None = None,
+) -> float:
     """Runs a program once on an engine, commits included, and holds outputs and new values of variables to their limits.
 
     Args:
         program: of floats; small, for a number with its bound takes microseconds for each operation.
         feeds: one array for each input.
+        theirs: gives new values of variables by somebody else's program that starts from the same ones, which are held to the
+            same limits; asked after the run.
     Returns:
         The worst error as a fraction of its bound.
     Raises:
@@ -41,28 +49,55 @@ def hold_program(program: Program, feeds: Sequence[Array], engine: Engine | str)
     due = limits(program, feeds, engine)
     outputs = engine.prepare(program).run(feeds)
     names = [f"output {number}" for number in range(len(outputs))] + [v.name or "a variable" for v in variables]
+    held = [*zip([engine.name] * len(due), names, [*outputs, *[v.numpy() for v in variables]], due, strict=True)]
+    given = {} if theirs is None else theirs()
+    for v, name, allowed in zip(variables, names[len(outputs) :], due[len(outputs) :], strict=True):
+        if v in given:
+            held.append(("theirs", name, np.asarray(given[v]).astype(v.numpy().dtype), allowed))
     worst = 0.0
-    for name, got, allowed in zip(names, [*outputs, *[v.numpy() for v in variables]], due, strict=True):
+    for whose, name, got, allowed in held:
         verdict = judge(got, allowed, allowed.shape, got.dtype.name, name)
         if verdict.refusal:
-            raise AssertionError(f"the program on {engine.name}: {verdict.refusal}")
+            raise AssertionError(f"the program on {whose}: {verdict.refusal}")
         worst = max(worst, verdict.worst)
     return worst
 
 
-def hold_step(model: Any, x: Any, y: Any = None, engine: Engine | str | None = None) -> float:
+def hold_step(
+    model: Any,
+    x: Any,
+    y: Any = None,
+    engine: Engine | str | None = None,
+    sample_weight: Any = None,
+    theirs: tuple[Any, Sequence[Any]] | None = None,
+) -> float:
     """Trains a compiled model on one batch, and holds loss, weights and all that the step keeps to what it may answer from where
     the model stood; without `y` it predicts the batch. See `hold_program`.
 
     Args:
         x, y: a batch, as for `train_on_batch`.
         engine: the current one if None.
+        sample_weight: as for `train_on_batch`.
+        theirs: the loss that somebody else's model gives for this step, from the same weights, or a list of it and of means that
+            are the model's metrics, and its weights after it, in the order of `model.weights`; held to the same limits.
     """
     with use_engine(engine or current_engine()):
-        checked = model._checked("hold_step", x, y)
+        checked = model._checked("hold_step", x, y, sample_weight)
         batches = model._fed("hold_step", *checked) if y is not None else model._fed("hold_step", checked[0])
         program = model._executable("predict" if y is None else "train", batches).program
-        return hold_program(program, batches.arrays, current_engine())
+        if theirs is None:
+            return hold_program(program, batches.arrays, current_engine())
+        model.reset_metrics()
+
+        def values() -> dict[Variable, Any]:
+            means, weights = theirs
+            known = dict(zip(model.weights, weights, strict=True))
+            for metric, mean in zip(model.metrics, np.ravel(means), strict=True):
+                total, count = metric.variables
+                known[total] = mean * float(count)
+            return known
+
+        return hold_program(program, batches.arrays, current_engine(), values)
 
 
 def limits(program: Program, feeds: Sequence[Array], engine: Engine) -> list[Array]:

@@ -1,7 +1,7 @@
 """Everything that a device has to show, in one command of at most ten minutes: `python -m refnet_fast.cuda.check --save FILE`.
 
-    certificates    every tuned kernel on its small call, held to its certificate, each in a process of its own
-    training        small steps certified; 20 on cpu and on the device from the same seed: the losses, and what stops the host
+    certificates    every tuned kernel on its small call, and small steps of training, each in a process of its own
+    training        20 steps on cpu and on the device from the same seed: the losses, and what stops the host
     bandwidth       kernels bound by memory, beside a copy of as many bytes; some elements of each certified
     products        float32, TF32 and bfloat16 products; beside cuBLAS through PyTorch, where it is installed
     cublas          the same products by the engine `cuda-cublas`, certified and timed, where nvmath-python is installed

@@ -31,6 +31,7 @@ from refnet_fast.engine import single
 
 ROOT = pathlib.Path(__file__).parents[2]
 PRODUCTS = ("matmul", "conv")  # how the names of kernels begin that arithmetic bounds, not memory
+STEPS, POLICIES = "3 steps of 8 samples in ", ("float32", "mixed_float16", "mixed_bfloat16")
 ATTEMPTS, TIMES = 5, 10  # runs between two events, and how often
 
 
@@ -68,12 +69,14 @@ class Checking:
     # ---- certificates
 
     def certificates(self, rows):
-        """{kernel: worst error / bound} of the small calls, those in TF32 too."""
+        """{kernel: worst error / bound} of the small calls, those in TF32 too; and of small steps of training."""
         kernels.load()
         rounded = [k.name for found in kernels.rounding.values() for k in found]
-        names = self.names or [n for n in (*calls.TINY, *rounded) if not self.tiny or "columns" in n]
+        names = [*(STEPS + policy for policy in POLICIES), *calls.TINY, *rounded]
+        if self.tiny:
+            names = [name for name in names if "columns" in name or name == STEPS + "float32"]
         if self.names or self.tiny:
-            for name in names:
+            for name in self.names or names:
                 self.add(rows, name, lambda name=name: self.certified(name))
             return
         with concurrent.futures.ThreadPoolExecutor(max(1, (os.cpu_count() or 1) - 2)) as pool:
@@ -81,7 +84,9 @@ class Checking:
                 rows[name] = row
 
     def certified(self, name):
-        """The row of a kernel."""
+        """The row of a kernel, or of steps under a policy."""
+        if name.startswith(STEPS):
+            return self.held_steps(name.removeprefix(STEPS))
         call = calls.TINY[name.replace("_rounded", "_tiled")]
         return self.held(call, engine=self.rounding() if name.endswith("_rounded") else None)
 
@@ -215,15 +220,8 @@ class Checking:
     # ---- training
 
     def training(self, rows):
-        """Certified steps; the losses of 20 on both engines; how often the host stopped for the device in the last epoch."""
+        """The losses of 20 steps on both engines; how often the host stopped for the device in the last epoch."""
         steps, batch = (3, 8) if self.tiny else (20, 128)
-        for policy in ("float32",) if self.tiny else ("float32", "mixed_float16", "mixed_bfloat16"):
-            name = "worst error / bound, 3 steps of 8 samples"
-            self.add(
-                rows,
-                name if policy == "float32" else f"{name}, {policy}",
-                lambda policy=policy: self.held_steps(policy),
-            )
         self.add(rows, "cpu", lambda: losses("cpu", batch, steps))
         self.add(rows, "device", lambda: losses(self.engine, batch, steps))
         self.add(rows, "largest difference", lambda: float(np.max(np.abs(np.subtract(rows["cpu"], rows["device"])))))

@@ -61,23 +61,8 @@ def product(a, b, y, sizes, leads, steps, rows_of, terms_of, image, given, parti
     lead, part, first, count = share(terms, parts)
     clear(total, EACH)
     fill(origin, 0, top, ROWS, rows, thread, THREADS, AXES, image[0], rows_of, lead * leads[0], 0)
-    for step in range(-STAGES, count):
-        ahead = step + STAGES - 1
-        if step >= 0:
-            wait(STAGES - 2)
-        cuda.syncthreads()
-        if 0 <= ahead < count:
-            copy_left(left, a, origin, term, ahead, thread, image, steps)
-            copy_right(right, b, term, ahead, thread, start, columns, steps)
-        commit()
-        begin, slot = (first + ahead + 1) * DEPTH, (ahead + 1) % 2 * DEPTH
-        fill(term, slot, begin, DEPTH, terms, thread, THREADS, AXES, image[3], terms_of, 0, lead * leads[1])
-        if step >= 0:
-            at = step % STAGES * DEPTH * LEFT_PITCH + 4 * down
-            beside = step % STAGES * DEPTH * RIGHT_PITCH + 4 * across
-            for k in range(DEPTH):
-                column, line = at + k * LEFT_PITCH, beside + k * RIGHT_PITCH
-                multiply_add(total, left, column, LEFT_APART, right, line, RIGHT_APART, DOWN, ACROSS)
+    at = first, count, thread, start, lead * leads[1]
+    add_stages(total, left, right, a, b, origin, term, at, sizes, steps, terms_of, image)
     store(y, partial, more, total, top + 4 * down, start + 4 * across, rows, columns, lead * leads[2], steps, part)
     if AGAIN_HERE and not finite(total, EACH):
         again(a, b, y, given, more, top + 4 * down, start + 4 * across, rows, columns, lead * leads[2], steps)
@@ -91,6 +76,43 @@ def share(terms, parts):
     stages = (every + parts - 1) // parts
     first = number * stages
     return lead, number, first, min(stages, every - first)
+
+
+@inlined
+def add_stages(total, left, right, a, b, origin, term, at, sizes, steps, terms_of, image):
+    """Adds a block's part of the sums up, stage by stage, for kernels of every kind: constants say how their stages are copied and
+    multiplied.
+
+    While a stage is multiplied, those after it are on their way to shared memory, and it is found out where the terms of the next one
+    begin: what a step writes lies where no other thread reads before the next barrier.
+
+    Args:
+        at: the first stage and how many there are; the thread; the block's first column; where the product begins in b.
+    """
+    first, count, thread, start, beside = at
+    for step in range(-STAGES, count):
+        ahead = step + STAGES - 1
+        if step >= 0:
+            wait(STAGES - 2)
+        cuda.syncthreads()
+        if 0 <= ahead < count:
+            copy_left(left, a, origin, term, ahead, thread, image, steps)
+            copy_right(right, b, term, ahead, thread, start, sizes[1], steps)
+        commit()
+        begin, slot = (first + ahead + 1) * DEPTH, (ahead + 1) % 2 * DEPTH
+        fill(term, slot, begin, DEPTH, sizes[2], thread, THREADS, AXES, image[3], terms_of, 0, beside)
+        if step >= 0:
+            multiply_stage(total, left, right, step % STAGES, thread)
+
+
+@inlined
+def multiply_stage(total, left, right, stage, thread):
+    """Adds the products of a stage to a thread's sums."""
+    at = stage * DEPTH * LEFT_PITCH + 4 * (thread // THREADS_ACROSS)
+    beside = stage * DEPTH * RIGHT_PITCH + 4 * (thread % THREADS_ACROSS)
+    for k in range(DEPTH):
+        column, line = at + k * LEFT_PITCH, beside + k * RIGHT_PITCH
+        multiply_add(total, left, column, LEFT_APART, right, line, RIGHT_APART, DOWN, ACROSS)
 
 
 @inlined

@@ -20,7 +20,8 @@ from refnet_fast.build import load
 from refnet_fast.cuda import numbers, target
 from refnet_fast.cuda.device import array_at, calls
 from refnet_fast.derive import Placed, Translator
-from refnet_fast.fuse import NARROW, WIDE, mode_of, node_lines
+from refnet_fast.fuse import NARROW, WIDE, node_lines
+from refnet_fast.rewrite import SHORT
 
 THREADS = 128  # in a block
 CLEAR = 2**62  # what a flag holds while no check is violated
@@ -256,13 +257,18 @@ class Strided(Placed):
 
 
 class Emitted:
-    """What `fuse.node_lines` asks for, answered for the device: float32 is computed in float32, all else wide and rounded."""
+    """What `fuse.node_lines` asks for, answered for the device: float32 and shorter floats are computed in float32, all else wide.
+
+    Between nodes a 16-bit float is a float32 that has been rounded: a device converts to float64 several times more slowly.
+    """
 
     def __init__(self, kernel):
         self.kernel = kernel
 
     def mode(self, node):
-        return WIDE if counts(node.op.scalar) else mode_of(node)
+        dtypes_of = {t.dtype for t in (*node.inputs, *node.outputs)}
+        short = dtypes_of <= {"bool", "float32", *SHORT} and dtypes_of != {"bool"}
+        return NARROW if short and not counts(node.op.scalar) else WIDE
 
     def function(self, scalar, attributes, mode):
         if mode == WIDE:
@@ -272,7 +278,11 @@ class Emitted:
 
     def rounded(self, dtype, result):
         self.kernel.imports[dtype] = f"from refnet_fast.cuda.numbers import as_{dtype}"
-        return f"as_{dtype}({result})"
+        return self.read(dtype, f"as_{dtype}({result})")
+
+    def read(self, dtype, element):
+        """The text that reads an element of an array."""
+        return f"np.float32({element})" if dtype in SHORT else element
 
 
 @functools.cache
@@ -323,8 +333,8 @@ def fuse(nodes, operand_of, joined, guard=None):
     place = {t: f"{names[operand.key]}[{kernel.task}]" for t, operand in operand_of.items()}
     value = {t: f"{names[operand.key]}_i" for t, operand in operand_of.items() if t not in made}
     # All reads come first: a result may take the place of an operand that a later node still needs.
-    body = list(dict.fromkeys(f"{value[t]} = {place[t]}" for t in value))
     emitted, numbers_read = Emitted(kernel), []
+    body = list(dict.fromkeys(f"{value[t]} = {emitted.read(t.dtype, place[t])}" for t in value))
     for node in nodes:
         body += node_lines(node, value, emitted, numbers_read)
         body += [f"{place[y]} = {value[y]}" for y in node.outputs if y in place]

@@ -92,8 +92,8 @@ class Epilogue:
         task = "(" + "".join(f"i{axis}, " for axis in range(len(joined))) + ")"
         place = {t: f"{names[operand.key]}[{task}]" for t, operand in operand_of.items()}
         value = {t: f"{names[operand.key]}_i" for t, operand in operand_of.items() if t not in made}
-        body = list(dict.fromkeys(f"{value[t]} = {place[t]}" for t in value))
         emitted, numbers_read = derive.Emitted(kernel), []
+        body = list(dict.fromkeys(f"{value[t]} = {emitted.read(t.dtype, place[t])}" for t in value))
         (first, *_) = z
         exact = first.dtype in ("float32", "float64")
         body.append(f"z_i = {'value' if exact else emitted.rounded(first.dtype, 'value')}")

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import cuda, float32, int64, uint32
 
-from refnet_fast.cuda.contraction import Product, copy_left, copy_right, declare, matrices, share
+from refnet_fast.cuda.contraction import Product, add_stages, copy_left, copy_right, declare, matrices, share
 from refnet_fast.cuda.convolution import IMAGES, worth_tiles
 from refnet_fast.cuda.convolution3d import VOLUMES
 from refnet_fast.cuda.kernels import rounding
@@ -11,7 +11,7 @@ from refnet_fast.cuda.matrix_units import load_rounded, multiply_add_rounded
 from refnet_fast.cuda.short_product import WarpTile, again_pairs, store_pairs
 from refnet_fast.cuda.target import capable, simulated
 from refnet_fast.cuda.text import inlined, unrolled
-from refnet_fast.cuda.tile import clear, commit, fill, finite, wait
+from refnet_fast.cuda.tile import clear, fill, finite
 
 # ruff: noqa: F821 (a kernel's constants are filled in by `text_of`)
 
@@ -29,8 +29,6 @@ def rounded_product(a, b, y, sizes, leads, steps, rows_of, terms_of, image, give
     origin = cuda.shared.array((ROWS, 5), int64)
     term = cuda.shared.array((TERMS, 5), int64)
     total = cuda.local.array(EACH, float32)
-    xs = cuda.local.array(LEFT_WORDS, uint32)
-    ys = cuda.local.array(RIGHT_WORDS, uint32)
     thread, lane, warp = cuda.threadIdx.x, cuda.threadIdx.x % 32, cuda.threadIdx.x // 32
     down, across = warp // WARPS_ACROSS * 16 * DOWN, warp % WARPS_ACROSS * 8 * ACROSS
     top, start = cuda.blockIdx.x * ROWS, cuda.blockIdx.y * COLUMNS
@@ -38,29 +36,28 @@ def rounded_product(a, b, y, sizes, leads, steps, rows_of, terms_of, image, give
     lead, part, first, count = share(terms, parts)
     clear(total, EACH)
     fill(origin, 0, top, ROWS, rows, thread, THREADS, AXES, image[0], rows_of, lead * leads[0], 0)
-    for step in range(-STAGES, count):
-        ahead = step + STAGES - 1
-        if step >= 0:
-            wait(STAGES - 2)
-        cuda.syncthreads()
-        if 0 <= ahead < count:
-            copy_left(left, a, origin, term, ahead, thread, image, steps)
-            copy_right(right, b, term, ahead, thread, start, columns, steps)
-        commit()
-        begin, slot = (first + ahead + 1) * DEPTH, (ahead + 1) % 2 * DEPTH
-        fill(term, slot, begin, DEPTH, terms, thread, THREADS, AXES, image[3], terms_of, 0, lead * leads[1])
-        if step >= 0:
-            at, beside = down + lane // 4, across + lane // 4
-            for k in range(step % STAGES * DEPTH + lane % 4, (step % STAGES + 1) * DEPTH, 8):
-                load_rows(ys, right, k * RIGHT_PITCH + beside)
-                for p in unrolled(DOWN):
-                    load_columns(xs, left, k * LEFT_PITCH + at + 16 * p)
-                    for q in unrolled(ACROSS):
-                        multiply_add_rounded(total, (p * ACROSS + q) * 4, xs, 0, ys, 2 * q)
+    at = first, count, thread, start, lead * leads[1]
+    add_stages(total, left, right, a, b, origin, term, at, sizes, steps, terms_of, image)
     row, column = top + down + lane // 4, start + across + lane % 4 * 2
     store_pairs(y, partial, more, total, row, column, rows, columns, lead * leads[2], steps, part)
     if AGAIN_HERE and not finite(total, EACH):
         again_pairs(a, b, y, given, more, row, column, rows, columns, lead * leads[2], steps)
+
+
+@inlined
+def multiply_rounded(total, left, right, stage, thread):
+    """Adds the products of a stage to a warp's sums, eight terms at a time."""
+    xs = cuda.local.array(LEFT_WORDS, uint32)
+    ys = cuda.local.array(RIGHT_WORDS, uint32)
+    lane, warp = thread % 32, thread // 32
+    at = warp // WARPS_ACROSS * 16 * DOWN + lane // 4
+    beside = warp % WARPS_ACROSS * 8 * ACROSS + lane // 4
+    for k in range(stage * DEPTH + lane % 4, (stage + 1) * DEPTH, 8):
+        load_rows(ys, right, k * RIGHT_PITCH + beside)
+        for p in unrolled(DOWN):
+            load_columns(xs, left, k * LEFT_PITCH + at + 16 * p)
+            for q in unrolled(ACROSS):
+                multiply_add_rounded(total, (p * ACROSS + q) * 4, xs, 0, ys, 2 * q)
 
 
 @inlined
@@ -105,6 +102,7 @@ class RoundedProduct(Product):
             **{"RIGHT_PITCH": right, "RIGHT_ROOM": tile.stages * tile.depth * right},
             **{"LEFT_LOADS": tile.rows * tile.depth // tile.threads},
             **{"RIGHT_LOADS": tile.columns * tile.depth // tile.threads},
+            **{"copy_left": copy_left, "copy_right": copy_right, "multiply_stage": multiply_rounded},
             **{"CUT": self.parts > 1, "AGAIN_HERE": self.options["AGAIN"] and self.parts == 1},
             **self.options,
         }

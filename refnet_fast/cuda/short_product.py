@@ -5,13 +5,13 @@ from typing import NamedTuple
 import numpy as np
 from numba import cuda, float32, int64, uint16, uint32
 
-from refnet_fast.cuda.contraction import Product, declare, matrices, share
+from refnet_fast.cuda.contraction import Product, add_stages, declare, matrices, share
 from refnet_fast.cuda.convolution import IMAGES, worth_tiles
 from refnet_fast.cuda.convolution3d import VOLUMES
 from refnet_fast.cuda.matrix_units import copy_run, load_matrices, multiply_add_matrices
 from refnet_fast.cuda.target import capable, simulated
 from refnet_fast.cuda.text import inlined, unrolled
-from refnet_fast.cuda.tile import NOWHERE, clear, commit, element, fill, finite, put, read, wait
+from refnet_fast.cuda.tile import NOWHERE, clear, element, fill, finite, put, read
 
 # ruff: noqa: F821 (a kernel's constants are filled in by `text_of`)
 
@@ -29,8 +29,6 @@ def short_product(a, b, y, sizes, leads, steps, rows_of, terms_of, image, given,
     origin = cuda.shared.array((ROWS, 5), int64)
     term = cuda.shared.array((TERMS, 5), int64)
     total = cuda.local.array(EACH, float32)
-    xs = cuda.local.array(LEFT_WORDS, uint32)
-    ys = cuda.local.array(RIGHT_WORDS, uint32)
     thread, lane, warp = cuda.threadIdx.x, cuda.threadIdx.x % 32, cuda.threadIdx.x // 32
     down, across = warp // WARPS_ACROSS * 16 * DOWN, warp % WARPS_ACROSS * 8 * ACROSS
     top, start = cuda.blockIdx.x * ROWS, cuda.blockIdx.y * COLUMNS
@@ -38,29 +36,27 @@ def short_product(a, b, y, sizes, leads, steps, rows_of, terms_of, image, given,
     lead, part, first, count = share(terms, parts)
     clear(total, EACH)
     fill(origin, 0, top, ROWS, rows, thread, THREADS, AXES, image[0], rows_of, lead * leads[0], 0)
-    for step in range(-STAGES, count):
-        ahead = step + STAGES - 1
-        if step >= 0:
-            wait(STAGES - 2)
-        cuda.syncthreads()
-        if 0 <= ahead < count:
-            copy_left_runs(left, a, origin, term, ahead, thread, image, steps)
-            copy_right_runs(right, b, term, ahead, thread, start, columns, steps)
-        commit()
-        begin, slot = (first + ahead + 1) * DEPTH, (ahead + 1) % 2 * DEPTH
-        fill(term, slot, begin, DEPTH, terms, thread, THREADS, AXES, image[3], terms_of, 0, lead * leads[1])
-        if step >= 0:
-            at, beside = step % STAGES * LEFT_STAGE, step % STAGES * RIGHT_STAGE
-            for k in range(0, DEPTH, 16):
-                load_left(xs, left, at, k, down, lane)
-                load_right(ys, right, beside, k, across, lane)
-                for p in unrolled(DOWN):
-                    for q in unrolled(ACROSS):
-                        multiply_add_matrices(total, (p * ACROSS + q) * 4, xs, 4 * p, ys, 2 * q, BRAIN)
+    at = first, count, thread, start, lead * leads[1]
+    add_stages(total, left, right, a, b, origin, term, at, sizes, steps, terms_of, image)
     row, column = top + down + lane // 4, start + across + lane % 4 * 2
     store_pairs(y, partial, more, total, row, column, rows, columns, lead * leads[2], steps, part)
     if AGAIN_HERE and not finite(total, EACH):
         again_pairs(a, b, y, given, more, row, column, rows, columns, lead * leads[2], steps)
+
+
+@inlined
+def multiply_runs(total, left, right, stage, thread):
+    """Adds the products of a stage to a warp's sums, 16 terms at a time."""
+    xs = cuda.local.array(LEFT_WORDS, uint32)
+    ys = cuda.local.array(RIGHT_WORDS, uint32)
+    lane, warp = thread % 32, thread // 32
+    down, across = warp // WARPS_ACROSS * 16 * DOWN, warp % WARPS_ACROSS * 8 * ACROSS
+    for k in range(0, DEPTH, 16):
+        load_left(xs, left, stage * LEFT_STAGE, k, down, lane)
+        load_right(ys, right, stage * RIGHT_STAGE, k, across, lane)
+        for p in unrolled(DOWN):
+            for q in unrolled(ACROSS):
+                multiply_add_matrices(total, (p * ACROSS + q) * 4, xs, 4 * p, ys, 2 * q, BRAIN)
 
 
 @inlined
@@ -208,7 +204,8 @@ class ShortProduct(Product):
             **{"THREADS": tile.threads, "WARPS_ACROSS": tile.warps_across, "TERMS": 2 * tile.depth},
             **tile.side("LEFT", tile.rows, options["LEFT_DOWN"], RUN if self.runs_of_a() else 1),
             **tile.side("RIGHT", tile.columns, options["RIGHT_ACROSS"], RUN if self.runs_of_b() else 1),
-            **{"BOUNDS": (tile.threads, 2), "CUT": self.parts > 1},
+            **{"BOUNDS": (tile.threads, 2), "CUT": self.parts > 1, "copy_left": copy_left_runs},
+            **{"copy_right": copy_right_runs, "multiply_stage": multiply_runs},
             **{"AGAIN_HERE": options["AGAIN"] and self.parts == 1},
             **options,
         }

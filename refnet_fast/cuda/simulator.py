@@ -7,8 +7,11 @@ running block by `inside()`, as the simulator puts its `cuda` into the kernel's 
 import sys
 
 import numpy as np
+from numba.cuda import types
+from numba.cuda.np import numpy_support
 from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
 from numba.cuda.simulator.kernel import _get_kernel_context as inside  # what `cuda` is in a kernel while it runs
+from numba.cuda.simulator.kernelapi import FakeCUDAShared
 
 from refnet import dtypes
 
@@ -22,6 +25,15 @@ class SimulatedArray(FakeCUDAArray):
         self._ary[index] = np.asarray(value).astype(self._ary.dtype)
 
 
+def shared_array(self, shape, dtype, alignment=None):
+    """A block's array, one for each line that asks for it, in one step: between the two that the simulator takes to look and to make one,
+    a second thread made another now and then, and the block worked on two."""
+    frame = sys._getframe(1)
+    kind = numpy_support.as_dtype(dtype) if isinstance(dtype, types.Type) else dtype
+    return self._allocations.setdefault((frame.f_code.co_filename, frame.f_lineno), np.empty(shape, kind))
+
+
+FakeCUDAShared.array = shared_array
 TURN = 2e-4  # seconds
 
 

@@ -33,7 +33,8 @@ def text_of(function, constants):
     Args:
         function: the kernel. The parts that it calls are written before it.
         constants: {name: number, NumPy type or definition}, for names that the kernel uses. What stands under `if NAME [and ...]:` goes
-            where NAME is False; BOUNDS, if given, are threads of a block and blocks that a multiprocessor is to have room for; a definition of refnet.ops is compiled for the device, and what is Written stands as it is.
+            where NAME is False; BOUNDS, if given, are threads of a block and blocks that a multiprocessor is to have room for; a definition of refnet.ops is compiled for the device, an inlined part
+            is written down under that name, and what is Written stands as it is.
     """
     return _text(function, tuple(constants.items()))
 
@@ -68,13 +69,14 @@ def _written(function, constants, head, texts):
             head[name] = f"import {value.__name__} as {name}\n" if name != "cuda" else ""
         elif name in constants and isinstance(value, type):
             head[name] = f"{name} = np.{value.__name__}\n"
-        elif name in constants and callable(value):
-            head[name] = f"from {value.__module__} import {value.__name__}\n{name} = device({value.__name__})\n"
         elif hasattr(value, "is_inlined"):
             if name not in texts:
                 made = _written(value, constants, head, texts)
+                made.name = name
                 compiled = "" if target.simulated() else "@cuda.jit(device=True, forceinline=True)\n"
                 texts[name] = compiled + ast.unparse(ast.fix_missing_locations(made)) + "\n"
+        elif name in constants and callable(value):
+            head[name] = f"from {value.__module__} import {value.__name__}\n{name} = device({value.__name__})\n"
         elif name in known:
             head[name] = f"from {function.__module__} import {name}\n"
     return definition

@@ -1,7 +1,6 @@
 """Kernels become PTX for two architectures; no device is needed, the toolkit's compiler is."""
 
 import importlib.util
-import os
 import re
 
 import numpy as np
@@ -104,21 +103,10 @@ def test_tuned_kernels_spill_nothing(capsys):
 
     ptx.main([(9, 0)])
     lines = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
-    steps = {step.name for found in kernels.tuned.values() for k in found for step in k.steps}
-    assert {(name, architecture) for name, architecture, *_ in lines} == {(name, "sm_90") for name in steps}
-    for name, architecture, registers, spilled, _ in lines:
-        assert 0 < int(registers) <= 128 and int(spilled) == 0, (name, architecture)
-
-
-@pytest.mark.skipif(
-    os.environ.get("REFNET_PROFILE") != "deep", reason="minutes of assembling: where REFNET_PROFILE=deep"
-)
-def test_no_tuned_kernel_spills():
-    """All of them, those in TF32 too, in the sizes that `python -m refnet_fast.cuda.ptx` prints."""
-    from refnet_fast.cuda import kernels, ptx
-
-    rows = ptx.table()
     families = kernels.tuned, kernels.rounding
-    assert {step for step, *_ in rows} >= {k.name for family in families for found in family.values() for k in found}
-    assert [(step, capability) for step, capability, used in rows if used["spills"] or used["stack"]] == []
-    assert max(used["shared"] for *_, used in rows) <= 48 * 1024  # more takes a launch attribute that nobody sets
+    steps = {step.name for family in families for found in family.values() for k in found for step in k.steps}
+    assert {(name, architecture) for name, architecture, *_ in lines} == {(name, "sm_90") for name in steps}
+    for name, architecture, registers, spilled, stack, shared in lines:
+        most = 168 if name.endswith("_rounded") else 128  # in TF32 the smaller tile has blocks of 128 threads
+        assert 0 < int(registers) <= most and int(spilled) == int(stack) == 0, (name, architecture)
+        assert int(shared) <= 48 * 1024, name  # more takes a launch attribute that nobody sets

@@ -79,6 +79,22 @@ def test_dicts_of_inputs_and_outputs_are_read_by_sorted_keys() -> None:
     assert [(key, float(y[0, 0])) for key, y in model.predict(x, verbose=0).items()] == [("zed", 6.0), ("one", 3.0)]
 
 
+def test_layers_are_listed_in_keras_order_and_in_that_of_a_file() -> None:
+    """A mask is two ops in Keras's graph, which moves what lies before it; names of weights and slots go by that order."""
+    words, steps = Input((4, 3), name="words"), Input((4, 3), name="steps")
+    first = SimpleRNN(3, return_sequences=True, name="first")(words)
+    masked = Masking(name="masking")(first)
+    second = Dense(3, name="second")(Dense(3, name="before")(steps))
+    model = Model([steps, words], [SimpleRNN(2, name="last")(masked), SimpleRNN(2, name="other")(second)])
+    in_keras = ["words", "first", "steps", "before", "masking", "second", "last", "other"]
+    assert [layer.name for layer in model.layers] == in_keras
+    config = model.get_config()
+    config["layers"][1], config["layers"][2] = config["layers"][2], config["layers"][1]
+    again = Model.from_config(config)
+    assert [layer.name for layer in again.layers] == [entry["name"] for entry in config["layers"]]
+    assert [x["name"] for x in again.get_config()["layers"]] == [x["name"] for x in config["layers"]]
+
+
 def test_predictions_are_new_arrays_that_may_be_written_to() -> None:
     model = small()
     model(X)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import refnet
-from refnet import backend, initializers, layers, losses, metrics, optimizers, regularizers, utils
+from refnet import backend, callbacks, initializers, layers, losses, metrics, optimizers, regularizers, utils
 from refnet.errors import ArgumentError, MissingNameError
 from refnet.layers import Dense, Input
-from refnet.models import Sequential
+from refnet.models import Model, Sequential
 from refnet.testing.closeness import close
 
 generator = np.random.default_rng(0)
@@ -160,6 +160,12 @@ def test_names_that_are_others_today() -> None:
     assert layers.ThresholdedReLU(0.5)(np.array([-1, 0.5, 2], "float32")).tolist() == [0, 0, 2]
 
 
+def classifier(**more: Any) -> Any:
+    from refnet.wrappers.scikit_learn import KerasClassifier
+
+    return KerasClassifier(**more)
+
+
 @pytest.mark.parametrize(
     ("use", "advice"),
     [
@@ -169,8 +175,162 @@ def test_names_that_are_others_today() -> None:
         (lambda: backend.set_session(None), "refnet.use_engine"),
         (lambda: backend.tf.reduce_mean(X), "refnet.ops"),
         (lambda: utils.multi_gpu_model(None, gpus=2), "the model itself"),
+        (lambda: pytest.importorskip("sklearn") and classifier(build_fn=None, epochs=2), r"SKLearnClassifier\(model, "),
     ],
 )
 def test_what_has_no_meaning_here_says_what_to_do(use: Any, advice: str) -> None:
     with pytest.raises(MissingNameError, match=f"of Keras 2 has no meaning in refnet.*{advice}"):
         use()
+
+
+@pytest.mark.parametrize(
+    ("make", "today"),
+    [
+        (
+            lambda: Dense(output_dim=3, init="uniform", W_regularizer="l2"),
+            "output_dim= is units=, init= is kernel_init",
+        ),
+        (
+            lambda: layers.Convolution2D(64, 3, 3, border_mode="same", subsample=(2, 2)),
+            "border_mode= is padding=, subs",
+        ),
+        (
+            lambda: layers.Convolution2D(nb_filter=3, nb_row=3, nb_col=3),
+            "nb_filter= is filters=, nb_row= is kernel_size=",
+        ),
+        (lambda: layers.MaxPooling1D(pool_length=2), "pool_length= is pool_size="),
+        (lambda: layers.LSTM(3, dropout_W=0.2, inner_activation="relu"), "inner_activation= is recurrent_activation="),
+        (lambda: layers.Dropout(p=0.5), "p= is rate="),
+    ],
+)
+def test_arguments_of_keras_1_are_told_today_s_names(make: Any, today: str) -> None:
+    with pytest.raises(ArgumentError, match=f"Keras 1 had other names for its arguments. Today .*{today}"):
+        make()
+
+
+def test_a_layer_of_the_user_s_may_have_arguments_of_those_names() -> None:
+    class Own(layers.Layer):
+        def __init__(self, p: float, W_regularizer: Any = None, **more: Any):
+            super().__init__(**more)
+            self.p, self.output_shape = p, "mine"
+
+        def call(self, inputs: Any) -> Any:
+            return inputs * self.p
+
+    layer = Own(p=2.0, W_regularizer="l2")
+    assert layer(X).shape == X.shape and layer.output_shape == "mine"
+
+
+def test_arguments_that_keras_2_takes_for_a_first_layer() -> None:
+    table, bias = np.ones((4, 2), "float32"), np.array([1, 2], "float32")
+    model = Sequential([Dense(2, weights=[table, bias], input_dim=4)])
+    assert np.array_equal(model.get_weights()[0], table) and np.array_equal(model.get_weights()[1], bias)
+    assert "weights" not in model.layers[0].get_config() and model.layers[0].get_config()["input_shape"] == [4]
+    direct = Dense(2, weights=[table, bias])
+    direct.build((None, 4))
+    assert np.array_equal(direct.get_weights()[1], bias)
+    with pytest.raises(ValueError):
+        Sequential([Dense(2, weights=[table.T, bias], input_dim=4)])
+    for made, shape in (
+        (layers.LSTM(2, input_dim=4, input_length=5), (None, 5, 4)),
+        (layers.LSTM(2, input_dim=4), (None, None, 4)),
+        (layers.Conv1D(2, 3, input_dim=4, input_length=5), (None, 5, 4)),
+        (layers.LSTM(2, input_shape=(5, 4), batch_size=3, stateful=True), (3, 5, 4)),
+    ):
+        assert Sequential([made]).input_shape == shape == made.input_shape
+        assert not {"input_dim", "input_length", "batch_size"} & {*made.get_config()}
+        assert type(made).from_config(made.get_config()).name == made.name
+
+
+def test_what_a_layer_can_be_asked() -> None:
+    shared, starts = Dense(3), [Input((4,)), Input((4,))]
+    for start in starts:
+        shared(start)
+    assert shared.get_input_at(1) is starts[1] and shared.get_output_shape_at(0) == (None, 3)
+    assert shared.get_input_shape_at(0) == (None, 4) and starts[0]._keras_shape == (None, 4)
+    with pytest.raises(AttributeError, match="called 2 times"):
+        _ = shared.output_shape
+
+
+def test_classes_of_a_sequential() -> None:
+    model = Sequential([Dense(3, input_dim=4, activation="softmax")])
+    assert np.array_equal(model.predict_proba(X), model.predict(X, verbose=0))
+    assert np.array_equal(model.predict_classes(X), model.predict(X, verbose=0).argmax(1))
+    model.add(Dense(1, activation="sigmoid"))
+    classes = model.predict_classes(X, batch_size=5, verbose=0)
+    assert classes.shape == (12, 1) and classes.dtype == "int32"
+    assert np.array_equal(classes, model.predict(X, verbose=0) > 0.5)
+
+
+def test_a_model_s_states_begin_anew() -> None:
+    model = Sequential([layers.LSTM(2, batch_input_shape=(1, 1, 4), stateful=True)])
+    first, second = (model.predict(X[:1, None], verbose=0) for _ in range(2))
+    assert (first != second).all()
+    model.reset_states()
+    assert np.array_equal(model.predict(X[:1, None], verbose=0), first)
+
+
+@pytest.mark.parametrize("kind", ["SGD", "RMSprop", "Adagrad", "Adadelta", "Adam", "Adamax", "Nadam"])
+def test_optimizers_without_an_epsilon(kind: str) -> None:
+    made = getattr(optimizers, kind.lower())
+    assert made is getattr(optimizers, kind)
+    if kind != "SGD":
+        assert made(epsilon=None).epsilon == made().epsilon == 1e-7
+        with pytest.raises(ArgumentError, match="epsilon must be a number"):
+            made(epsilon="small")
+    with pytest.raises(MissingNameError, match="Take the optimizer of that name"):
+        optimizers.TFOptimizer(None)
+
+
+def test_arguments_of_training_and_callbacks(tmp_path: Any) -> None:
+    model = Sequential([layers.LSTM(2, return_sequences=True, input_shape=(3, 4))])
+    model.compile("sgd", "mse", sample_weight_mode="temporal")
+    x, y, none = np.ones((4, 3, 4)), np.ones((4, 3, 2)), np.zeros((4, 3))
+    assert model.fit(x, y, sample_weight=none, verbose=0).history["loss"] == [0]
+    with pytest.raises(ArgumentError, match="compile has no argument 'sample_weight_mode'"):
+        model.compile("sgd", "mse", sample_weight_mode="spatial")
+    saved = callbacks.ModelCheckpoint(str(tmp_path / "{epoch}.h5"), save_weights_only=True, period=2)
+    slower = callbacks.ReduceLROnPlateau("loss", epsilon=100.0, patience=1)
+    model.fit_generator(iter([(x, y)] * 9), 1, 5, callbacks=[saved, slower], pickle_safe=False, nb_worker=2, verbose=0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["2.h5", "4.h5"]
+    assert float(model.optimizer.lr) < 1e-3 and slower.min_delta == 100
+    with pytest.raises(ArgumentError, match="samples_per_epoch counted samples, in Keras 1. Give steps_per_epoch"):
+        model.fit_generator(iter([(x, y)]), samples_per_epoch=4)
+    with pytest.raises(ArgumentError, match="period is a number of epochs"):
+        callbacks.ModelCheckpoint("a.h5", period=0)
+
+
+def test_a_model_reads_numbers_of_words_that_stand_in_floats() -> None:
+    inner = Sequential([layers.Embedding(5, 2)])
+    inner.build((None, 3))
+    words = Input((3,))
+    model = Model(words, Dense(1)(layers.Flatten()(inner(words))))
+    model.compile("sgd", "mse")
+    before = inner.get_weights()[0]
+    numbers = np.array([[1.0, 2.0, 2.0]], "float32")
+    model.fit(numbers, np.ones((1, 1)), verbose=0)
+    changed = (inner.get_weights()[0] != before).any(1)
+    assert changed.tolist() == [False, True, True, False, False]
+
+
+def test_updates_of_a_layer_take_effect_in_training() -> None:
+    class Centers(layers.Layer):
+        def build(self, input_shape: Any) -> None:
+            self.mean = self.add_weight(name="mean", shape=(4,), initializer="zeros", trainable=False)
+            self.count = self.add_weight(name="count", shape=(), initializer="zeros", trainable=False)
+
+        def call(self, inputs: Any) -> Any:
+            self.add_update([backend.moving_average_update(self.mean, backend.mean(inputs, 0), 0.5)], inputs)
+            self.add_update((self.count, self.count + 1), inputs)
+            return inputs - self.mean
+
+    layer = Centers()
+    model = Sequential([layer, Dense(1)])
+    model.build((None, 4))
+    model.compile("sgd", "mse")
+    ones = np.ones((2, 4), "float32")
+    model.predict(ones, verbose=0)
+    model.evaluate(ones, ones[:, :1], verbose=0)
+    assert float(layer.count) == 0 and layer.mean.numpy().tolist() == [0, 0, 0, 0]
+    model.fit(ones, ones[:, :1], epochs=2, verbose=0)
+    assert float(layer.count) == 2 and layer.mean.numpy().tolist() == [0.75] * 4

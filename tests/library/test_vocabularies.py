@@ -260,3 +260,10 @@ def test_mistakes_with_texts():
         layers.TextVectorization(vocabulary=["a"])(np.zeros(3))
     with pytest.raises(ShapeError, match="standardize gave"):
         layers.TextVectorization(vocabulary=["a"], standardize=lambda t: t[:1])(["a", "b"])
+
+
+@pytest.mark.parametrize("kind", [layers.StringLookup, layers.IntegerLookup, layers.TextVectorization])
+def test_a_config_of_keras_says_how_large_the_vocabulary_is(kind):
+    layer = kind(vocabulary=[3, 5] if kind is layers.IntegerLookup else ["a", "b"])
+    again = kind.from_config({**layer.get_config(), "vocabulary_size": layer.vocabulary_size()})
+    assert again.get_vocabulary() == layer.get_vocabulary()

@@ -187,6 +187,8 @@ def test_gradients_are_pytorchs():
         theirs(t).sum().backward()
         x = Tensor(inside.shape, "float64")
         (dx,) = reference.prepare(Program([x], gradients(getattr(ops, name)(x), [x]))).run([inside])
-        np.testing.assert_allclose(dx, t.grad.numpy(), rtol=1e-12)
+        due = t.grad.numpy()
+        # 1 - x * x loses what its reciprocal is larger than 1, and the slope of sinc is a difference of terms of 1 / x
+        close(dx, due, 2 * (3 * ELEMENTARY + 8), abs(due) * (1 + abs(due)) + 1 / abs(inside))
         compared += 1
     print(f"{compared} functions' gradients compared with PyTorch")

@@ -99,9 +99,10 @@ def test_against_keras(tmp_path):
     for method in ("nearest", "bilinear", "bicubic"):
         for height, width in SIZES:
             expected = theirs[f"{method} {height} {width}"]
-            np.testing.assert_allclose(ops.resize(x, (height, width), method), expected, rtol=2e-5, atol=2e-5)
+            # in two directions: a coordinate up to 14 by a few operations, four weights of cubes of it, and their sum
+            close(ops.resize(x, (height, width), method), expected, 2 * 2 * (14 * 4 + 4 * 8 + 8), 2)
     for name in ("rgb_to_grayscale", "rgb_to_hsv", "hsv_to_rgb"):
-        np.testing.assert_allclose(getattr(ops, name)(x), theirs[name], rtol=1e-4, atol=1e-5)
+        close(getattr(ops, name)(x), theirs[name], 40, 1)
     for padding in ("valid", "same"):
         np.testing.assert_array_equal(ops.extract_patches(x, (2, 3), 2, padding=padding), theirs[padding])
     print(f"{len(theirs.files)} calls compared with Keras")

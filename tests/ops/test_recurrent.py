@@ -204,7 +204,8 @@ def test_gradients_are_those_of_the_steps_written_out(name):
         program = Program(inputs, [loss, *ops.gradients(loss, inputs)])
         results.append(reference.prepare(program).run([*arrays[:4], *arrays[4]]))
     for a, b in zip(*results, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+        # three steps there and back, each of products of up to a dozen terms, five elementary functions and a dozen operations
+        close(a, b, 2 * 2 * 3 * (2 * 12 + 5 * ELEMENTARY + 12), max(1, abs(b).max()))
 
 
 def test_an_open_batch_and_a_second_derivative():

@@ -7,6 +7,7 @@ from refnet import ops
 from refnet.engine import reference
 from refnet.graph import Tensor
 from refnet.program import Program
+from refnet.testing.closeness import ELEMENTARY, close
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.peers
@@ -41,7 +42,9 @@ def compare(ours, theirs, *arrays):
         again = [None] * len(ts)
     again = [torch.zeros_like(t) if g is None else g for t, g, ours in zip(ts, again, second) if ours is not None]
     for a, b in zip(got, [*expected, *grads, *again], strict=True):
-        np.testing.assert_allclose(a, b.detach().numpy(), rtol=1e-9, atol=1e-11)
+        due = b.detach().numpy()
+        # three passes over sums of up to 144 terms; those that cancel are no larger than the largest result
+        close(a, due, 2 * 3 * 144, max(1, abs(due).max()))
 
 
 def sum_of(tensors):
@@ -62,7 +65,8 @@ def test_batch_normalization():
     compare(lambda x, m, v, o, s: ops.batch_normalization(x, m, v, 1, o, s), theirs, x, mean, variance, offset, scale)
     given = [torch.tensor(a) for a in (x, mean, variance, scale, offset)]
     expected = F.batch_norm(*given, training=False, eps=1e-3)
-    np.testing.assert_allclose(ops.batch_normalization(x, mean, variance, 1, offset, scale), expected, rtol=1e-12)
+    got = ops.batch_normalization(x, mean, variance, 1, offset, scale)
+    close(got, expected.numpy(), 2 * (ELEMENTARY + 8), abs(expected.numpy()).max())
 
 
 def test_batch_normalization_in_training():

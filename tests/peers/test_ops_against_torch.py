@@ -11,6 +11,7 @@ from refnet.engine import reference
 from refnet.gradients import gradients
 from refnet.graph import Tensor
 from refnet.program import Program
+from refnet.testing.closeness import close
 
 pytestmark = pytest.mark.peers
 
@@ -347,7 +348,8 @@ def compare(function, theirs, shapes, interval, seed):
     result.backward(torch.tensor(dy).reshape(result.shape))
     expected = [result.detach(), *(x.grad for x in inputs)]
     for a, b in zip(ours, expected, strict=True):
-        np.testing.assert_allclose(a, b.numpy(), rtol=1e-10, atol=1e-12)
+        due = b.numpy()  # sums of up to 128 terms; those that cancel are no larger than the largest result
+        close(a, due, 2 * 128, max(1, abs(due).max(initial=0)))
 
 
 def test_torch_agrees(capsys):

@@ -16,18 +16,6 @@ RANDOM = np.random.default_rng(0)
 PHOTO = RANDOM.integers(0, 256, (6, 8, 3), dtype=np.uint8)
 
 
-@pytest.fixture
-def tree(tmp_path):
-    """Two classes: three cats of 6 x 8 pixels, two dogs, and a file that is none."""
-    for kind, count in (("cats", 3), ("dogs", 2)):
-        (tmp_path / "train" / kind).mkdir(parents=True)
-        for i in range(count):
-            values = np.full((6, 8, 3), 10 * i + (100 if kind == "dogs" else 0), np.uint8)
-            save_img(tmp_path / "train" / kind / f"{kind[:-1]}.{i}.png", values, scale=False)
-    (tmp_path / "train" / "cats" / "notes.txt").write_text("no image")
-    return tmp_path / "train"
-
-
 # ---- files and arrays
 
 
@@ -121,7 +109,8 @@ def test_affine_changes_by_hand():
     assert right[0].tolist() == [[-5, 0, 1, 2], [-5, 4, 5, 6], [-5, 8, 9, 10]]
     square = x[:, :, :3].copy()
     turned = image.apply_affine_transform(square, theta=90)
-    np.testing.assert_allclose(turned[0], np.rot90(square[0], -1), atol=1e-5)  # clockwise, as in Keras
+    # clockwise, as in Keras; coordinates up to 3 come by a dozen operations, and a pixel further the image is up to 5 more
+    close(turned[0], np.rot90(square[0], -1), 12 + 8, 3 * 5 + square.max())
     last = image.apply_affine_transform(square.transpose(1, 2, 0), 90, row_axis=0, col_axis=1, channel_axis=2)
     np.testing.assert_array_equal(last[:, :, 0], turned[0])
     half = image.apply_affine_transform(np.arange(5.0).reshape(1, 1, 5), zx=1, zy=0.5)
@@ -185,17 +174,22 @@ def test_flips():
 # ---- statistics
 
 
+def standardized(x):
+    """Roundings and size of means: of the numbers and their squares, of the results and theirs; the epsilon adds less than one."""
+    return 4 * x.size + 8, 2 * 50 / 10  # numbers up to 50, whose deviation is above 10
+
+
 def test_standardizing_by_sample_and_by_feature():
     x = RANDOM.random((5, 4, 4, 3)).astype("float32") * 50
     sample = image.ImageDataGenerator(samplewise_std_normalization=True)
     y = next(sample.flow(x, batch_size=5, shuffle=False))
-    np.testing.assert_allclose(y.mean((1, 2, 3)), 0, atol=1e-5)
-    np.testing.assert_allclose(y.std((1, 2, 3)), 1, atol=1e-4)
+    close(y.mean((1, 2, 3)), np.zeros(5), *standardized(x[0]))
+    close(y.std((1, 2, 3)), np.ones(5), *standardized(x[0]))
     feature = image.ImageDataGenerator(featurewise_std_normalization=True)
     feature.fit(x)
     y = next(feature.flow(x, batch_size=5, shuffle=False))
-    np.testing.assert_allclose(y.mean((0, 1, 2)), 0, atol=1e-5)
-    np.testing.assert_allclose(y.std((0, 1, 2)), 1, atol=1e-4)
+    close(y.mean((0, 1, 2)), np.zeros(3), *standardized(x[..., 0]))
+    close(y.std((0, 1, 2)), np.ones(3), *standardized(x[..., 0]))
     with pytest.warns(UserWarning, match="call fit"):
         image.ImageDataGenerator(featurewise_center=True).standardize(x[0])
 
@@ -206,7 +200,9 @@ def test_whitening_leaves_no_correlations():
     generator = image.ImageDataGenerator(zca_whitening=True)
     generator.fit(x)
     y = next(generator.flow(x, batch_size=200, shuffle=False)).reshape(200, 4)
-    np.testing.assert_allclose(y.T @ y / 200, np.eye(4), atol=2e-2)
+    # epsilon, and the roundings of the covariances, beside the least of what is divided by
+    least, *_, largest = np.linalg.eigvalsh(np.cov(x.reshape(200, 4).T))
+    assert abs(y.T @ y / 200 - np.eye(4)).max() <= (1e-6 + 2 * 200 * 2**-24 * largest) / least
 
 
 def test_the_users_function_comes_after_the_changes_and_before_rescaling():
@@ -312,91 +308,6 @@ def test_mistakes_with_the_generator():
         generator.flow(np.zeros((3, 4, 4, 1)), batch_size=0)
     with pytest.raises(ShapeError, match="four axes"):
         generator.fit(np.zeros((4, 4, 1)))
-
-
-# ---- batches of files
-
-
-@pytest.mark.api("....flow_from_directory")
-def test_a_folder_for_each_class(tree, capsys):
-    generator = image.ImageDataGenerator(rescale=1.0 / 255)
-    flow = generator.flow_from_directory(tree, target_size=(3, 4), batch_size=2, class_mode="binary", shuffle=False)
-    assert capsys.readouterr().out == "Found 5 images belonging to 2 classes.\n"
-    assert flow.class_indices == {"cats": 0, "dogs": 1} and flow.classes.tolist() == [0, 0, 0, 1, 1]
-    assert [name.replace("\\", "/") for name in flow.filenames][0] == "cats/cat.0.png" and flow.samples == 5
-    x, y = next(flow)
-    assert x.shape == (2, 3, 4, 3) and x.dtype == "float32" and y.tolist() == [0, 0]
-    close(x[1], 10 / 255, 2)
-    assert [len(next(flow)[1]) for _ in range(4)] == [2, 1, 2, 2]  # and on, without an end
-
-
-def test_folders_without_an_image_are_told(tmp_path):
-    for name in ("cats", "dogs"):
-        (tmp_path / name).mkdir()
-    with pytest.warns(UserWarning, match=r"no image in the folders of .*\(cats, dogs\)") as caught:
-        flow = image.ImageDataGenerator().flow_from_directory(tmp_path, class_mode="binary")
-    assert flow.samples == 0 and caught[0].filename == __file__
-
-
-def test_what_the_targets_are(tree):
-    generator = image.ImageDataGenerator(validation_split=0.4)
-    how = {"target_size": (2, 2), "shuffle": False}
-    assert next(generator.flow_from_directory(tree, **how))[1].tolist() == [[1, 0]] * 3 + [[0, 1]] * 2
-    x, y = next(generator.flow_from_directory(tree, class_mode="input", **how))
-    np.testing.assert_array_equal(x, y)
-    assert next(generator.flow_from_directory(tree, class_mode=None, color_mode="grayscale", **how)).shape == (
-        5,
-        2,
-        2,
-        1,
-    )
-    chosen = generator.flow_from_directory(tree, classes=["dogs"], class_mode="sparse", **how)
-    assert chosen.class_indices == {"dogs": 0} and chosen.samples == 2
-    sizes = [generator.flow_from_directory(tree, subset=part, **how).samples for part in ("training", "validation")]
-    assert sizes == [4, 1]
-    assert next(generator.flow_from_directory(tree, class_mode="sparse", subset="validation", **how))[1].tolist() == [0]
-
-
-def test_a_table_of_files(tree):
-    table = {"filename": ["cats/cat.0.png", "cats/cat.1.png", "dogs/dog.0.png", "none.png"], "class": list("bbab")}
-    table |= {"value": [0.5, 1.5, 2.5, 9.0], "weight": [1.0, 2.0, 3.0, 4.0]}
-    generator = image.ImageDataGenerator()
-    how = {"target_size": (2, 2), "shuffle": False}
-    with pytest.warns(UserWarning, match="1 names"):
-        flow = generator.flow_from_dataframe(table, tree, weight_col="weight", **how)
-    x, y, weights = next(flow)
-    assert flow.class_indices == {"a": 0, "b": 1} and y.tolist() == [[0, 1], [0, 1], [1, 0]] and x[2, 0, 0, 0] == 100
-    assert weights.tolist() == [1, 2, 3]
-    kept = {key: values[:3] for key, values in table.items()}
-    assert next(generator.flow_from_dataframe(kept, tree, y_col="value", class_mode="raw", **how))[1].tolist() == [
-        0.5,
-        1.5,
-        2.5,
-    ]
-    several = generator.flow_from_dataframe(kept, tree, y_col=["value", "weight"], class_mode="multi_output", **how)
-    assert [v.tolist() for v in next(several)[1]] == [[0.5, 1.5, 2.5], [1, 2, 3]]
-    many = {"filename": kept["filename"], "class": [["a", "b"], ["b"], "a"]}
-    assert next(generator.flow_from_dataframe(many, tree, **how))[1].tolist() == [[1, 1], [0, 1], [1, 0]]
-    with pytest.raises(ArgumentError, match="no column 'klass'"):
-        generator.flow_from_dataframe(kept, tree, y_col="klass")
-    with pytest.raises(ArgumentError, match="classes are strings; got 0.5"):
-        generator.flow_from_dataframe(kept, tree, y_col="value")
-
-
-def test_mistakes_with_folders(tree, tmp_path):
-    generator = image.ImageDataGenerator()
-    with pytest.raises(MissingFileError, match="there is no folder"):
-        generator.flow_from_directory(tmp_path / "none")
-    with pytest.raises(ArgumentError, match="Did you mean 'cats'"):
-        generator.flow_from_directory(tree, classes=["cat"])
-    with pytest.raises(ArgumentError, match="Did you mean 'binary'"):
-        generator.flow_from_directory(tree, class_mode="binry")
-    with pytest.raises(ArgumentError, match="two classes"):
-        generator.flow_from_directory(tree, classes=["dogs"], class_mode="binary")
-    with pytest.raises(ArgumentError, match="color_mode"):
-        generator.flow_from_directory(tree, color_mode="bgr")
-    with pytest.raises(ArgumentError, match="size is"):
-        generator.flow_from_directory(tree, target_size=3)
 
 
 # ---- in training

@@ -10,6 +10,7 @@ import pytest
 
 from refnet import Input, Model, Sequential, callbacks, layers, models, ops, optimizers, regularizers, saving, utils
 from refnet.errors import ArgumentError, FileError
+from refnet.testing.conformance import agree
 
 generator = np.random.default_rng(2)
 X = generator.normal(size=(8, 3)).astype("float32")
@@ -164,7 +165,7 @@ def test_a_sequential_of_keras_2(tmp_path: pathlib.Path) -> None:
     put(tmp_path / "old.h5", {"class_name": "Sequential", "config": entries}, held)
     model = models.load_model(tmp_path / "old.h5")
     (a, b), (c, d) = held["dense_1"], held["dense_2"]
-    np.testing.assert_allclose(model.predict(X), 1 / (1 + np.exp(-(np.maximum(X @ a + b, 0) @ c + d))), rtol=1e-5)
+    agree(model, 1 / (1 + np.exp(-(np.maximum(X @ a + b, 0) @ c + d))), X)
     assert float(model.optimizer.learning_rate) == 0.25 and [layer.name for layer in model.layers] == list(held)
     assert "acc" in model.fit(X, np.ones((8, 1)), verbose=0).history
     with pytest.warns(UserWarning, match="optimizer has 1 variables, which are not those of rm_sprop: it starts anew"):
@@ -197,9 +198,7 @@ def test_a_functional_model_of_keras_2_with_shared_and_nested_parts(tmp_path: pa
     model = models.load_model(tmp_path / "old.h5", compile=False)
     (a, b), (c, d), (e, f) = held.values()
     left, right = X @ a + b, 2 * X @ a + b
-    first, second = model.predict([X, 2 * X])
-    np.testing.assert_allclose(second, left @ c + d, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(first, (left @ c + d + right) @ e + f, rtol=1e-4, atol=1e-5)
+    agree(model, [(left @ c + d + right) @ e + f, left @ c + d], [X, 2 * X])
 
 
 # ---- lambdas

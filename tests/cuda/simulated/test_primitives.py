@@ -1,7 +1,9 @@
 """Every primitive in the simulator gives the reference's bits: the kernel's text, its indices, strides and stores are right.
 
-But what tuned kernels serve, and elementwise float32, which is computed in float32: these are held to their certificates.
+But what tuned kernels serve, and elementwise floats of 32 and 16 bits, which are computed in float32: these are held to their certificates.
 """
+
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +14,9 @@ from refnet.testing import hold
 from refnet.testing.draw import Seeded
 from refnet.testing.strategies import case, primitives
 from refnet_fast.cuda.engine import CudaEngine
+from refnet_fast.cuda.simulator import shared_array
+
+SHORT = {"float32", "float16", "bfloat16", "bool"}
 
 
 @pytest.mark.parametrize("name", primitives())
@@ -22,7 +27,7 @@ def test_the_bits_of_the_reference(name):
         expected = reference.compute(call.op, arrays, call.attributes)
         engine = CudaEngine("cuda-sim")
         got = engine.compute(call.op, arrays, call.attributes)
-        short = call.op.scalar is not None and {a.dtype.name for a in (*arrays, *expected)} <= {"float32", "bool"}
+        short = call.op.scalar is not None and {a.dtype.name for a in (*arrays, *expected)} <= SHORT
         if short or any(launch.step for running in engine._eager.values() for launch in running.launches):
             assert hold(call.op, engine, arrays, call.attributes, got) <= 1
             continue
@@ -32,3 +37,16 @@ def test_the_bits_of_the_reference(name):
             np.testing.assert_array_equal(wide(y), wide(due))
             if due.dtype.kind == "f":
                 np.testing.assert_array_equal(np.signbit(y) | np.isnan(y), np.signbit(due) | np.isnan(due))
+
+
+def test_a_block_has_one_shared_array_for_a_line():
+    """However many of its threads look before one has made it."""
+
+    class Late(dict):
+        def get(self, key, default=None):
+            return default  # what a thread sees that looks a moment too early
+
+    block = SimpleNamespace(_allocations=Late())
+    one, same = (shared_array(block, 3, np.float32) for _ in range(2))
+    other = shared_array(block, 3, np.float32)
+    assert one is same and other is not one

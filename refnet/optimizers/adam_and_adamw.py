@@ -30,7 +30,7 @@ class Adam(Optimizer):
         learning_rate: Any = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
-        epsilon: float = 1e-7,
+        epsilon: float | None = 1e-7,
         amsgrad: bool = False,
         weight_decay: float | None = None,
         clipnorm: float | None = None,
@@ -59,7 +59,7 @@ class Adam(Optimizer):
             **old,
         )
         self._check_rates(beta_1=beta_1, beta_2=beta_2)
-        self._check_positive(epsilon=epsilon)
+        epsilon = self._checked_epsilon(epsilon)
         self.beta_1, self.beta_2, self.epsilon, self.amsgrad = beta_1, beta_2, epsilon, amsgrad
 
     def shared(self, rate: TensorLike) -> TensorLike:
@@ -106,7 +106,7 @@ class AdamW(Adam):
         weight_decay: float | None = 0.004,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
-        epsilon: float = 1e-7,
+        epsilon: float | None = 1e-7,
         amsgrad: bool = False,
         clipnorm: float | None = None,
         clipvalue: float | None = None,
