@@ -87,6 +87,7 @@ def drawing(theirs: Any, ours: Any) -> types.ModuleType:
     """Random numbers: in a model by Keras; of data, which draw from a generator of ours, the same numbers for both libraries."""
     both = types.ModuleType("refnet_fast.random")
     both.SeedGenerator = ours.SeedGenerator  # type: ignore[attr-defined]
+    both.permutation = ours.permutation  # type: ignore[attr-defined]
 
     def either(name: str) -> Callable[..., Any]:
         def draw(*given: Any, seed: Any = None, **more: Any) -> Any:
