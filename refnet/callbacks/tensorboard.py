@@ -304,7 +304,7 @@ class TensorBoard(Callback):
 
     def _write_embeddings(self) -> None:
         for layer in self._embeddings():
-            rows = ["\t".join(f"{value:.7g}" for value in row) for row in self._vectors(layer)]
+            rows = ["\t".join(f"{value:.9g}" for value in row) for row in self._vectors(layer)]
             (self.log_dir / _tsv(layer.name)).write_text("\n".join(rows) + "\n", encoding="utf-8")
 
     def _vectors(self, layer: Any) -> Array:

@@ -74,7 +74,7 @@ def test_scalars_histograms_graph_and_embeddings(tmp_path: pathlib.Path) -> None
     config = text_format.Parse((tmp_path / "projector_config.pbtxt").read_text(), projector.ProjectorConfig())
     (entry,) = config.embeddings
     vectors = np.loadtxt(tmp_path / entry.tensor_path, delimiter="\t")
-    np.testing.assert_allclose(vectors, made.get_layer("vectors").get_weights()[0], rtol=1e-5)
+    np.testing.assert_array_equal(vectors.astype("float32"), made.get_layer("vectors").get_weights()[0])
     assert entry.tensor_name == "vectors"
 
     (image,) = train.Images("last/kernel/image")[-1:]
