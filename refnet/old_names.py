@@ -32,7 +32,7 @@ MODULES: dict[str, Sequence[str]] = {
     **dict.fromkeys(("utils.multi_gpu_utils", "utils.training_utils"), ("utils",)),
     "backend.tensorflow_backend": ("backend",),
     "objectives": ("losses",),
-    "wrappers.scikit_learn": ("wrappers",),
+    "wrappers.scikit_learn": ("keras2_estimators",),
 }
 
 LOSSES = {
@@ -84,11 +84,6 @@ GONE: dict[str, dict[str, str]] = {
         "TimeDistributedDense": "Write TimeDistributed(Dense(...)), or Dense alone, which works on the last axis.",
     },
     "optimizers": {"TFOptimizer": "Take the optimizer of that name in refnet.optimizers."},
-    "wrappers": {
-        f"Keras{kind}": f"Write SKLearn{kind}(model, model_kwargs=, fit_kwargs={{'epochs': ...}}), where model(X, y, **model_kwargs)"
-        " gives a compiled model."
-        for kind in ("Classifier", "Regressor")
-    },
     "utils": {
         "multi_gpu_model": "One device runs a model here: take the model itself.",
         "HDF5Matrix": "Give fit an array, or a PyDataset that reads a batch at a time.",

@@ -160,12 +160,6 @@ def test_names_that_are_others_today() -> None:
     assert layers.ThresholdedReLU(0.5)(np.array([-1, 0.5, 2], "float32")).tolist() == [0, 0, 2]
 
 
-def classifier(**more: Any) -> Any:
-    from refnet.wrappers.scikit_learn import KerasClassifier
-
-    return KerasClassifier(**more)
-
-
 @pytest.mark.parametrize(
     ("use", "advice"),
     [
@@ -175,7 +169,6 @@ def classifier(**more: Any) -> Any:
         (lambda: backend.set_session(None), "refnet.use_engine"),
         (lambda: backend.tf.reduce_mean(X), "refnet.ops"),
         (lambda: utils.multi_gpu_model(None, gpus=2), "the model itself"),
-        (lambda: pytest.importorskip("sklearn") and classifier(build_fn=None, epochs=2), r"SKLearnClassifier\(model, "),
     ],
 )
 def test_what_has_no_meaning_here_says_what_to_do(use: Any, advice: str) -> None:
