@@ -103,7 +103,8 @@ def through(dy: Number, y: Number, activation: int) -> Number:
     if activation == ELU:
         return dy if y > 0 else dy * (1 + y)
     if activation == SELU:
-        return dy * SELU_SCALE if y > 0 else dy * (y + SELU_SCALE * SELU_ALPHA)
+        # The two constants are not multiplied with each other: rounded, their product is not the slope's.
+        return dy * SELU_SCALE if y > 0 else dy * y + dy * SELU_SCALE * SELU_ALPHA
     if activation == EXPONENTIAL:
         return dy * y
     if activation == RELU6:
