@@ -177,7 +177,10 @@ def gradient_graph(
 
 
 def is_linear(case: Case, arrays: list[Array], slot: int, rng: np.random.Generator) -> bool:
-    """Whether f is linear in one argument, up to a constant: f(x + b) + f(0) == f(x) + f(b), exactly, and so for -x."""
+    """Whether f is linear in one argument, up to a constant: f(x + b) + f(0) == f(x) + f(b), exactly, and so for -x and 2x.
+
+    2x lies beyond x: where x is on a bend of f, f may be linear on this side of it alone.
+    """
 
     def at(x: Array) -> list[Number]:
         changed = [np.asarray(x) if i == slot else a for i, a in enumerate(arrays)]
@@ -191,7 +194,8 @@ def is_linear(case: Case, arrays: list[Array], slot: int, rng: np.random.Generat
         both = zip(at(x + b), nothing, at(x), at(b))
         if not all(f_sum + f_0 == f_x + f_b for f_sum, f_0, f_x, f_b in both):
             return False
-        return all(f_minus + f_x == 2 * f_0 for f_minus, f_x, f_0 in zip(at(-x), at(x), nothing))
+        around = zip(at(-x), at(x), at(2 * x), nothing)
+        return all(f_minus + f_x == 2 * f_0 and f_twice + f_0 == 2 * f_x for f_minus, f_x, f_twice, f_0 in around)
     except (Irrational, ZeroDivisionError, OverflowError):
         return False
 

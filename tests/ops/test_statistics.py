@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from refnet import ops
+from refnet.definition import Op
 from refnet.engine import reference
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Tensor
 from refnet.program import Program
-from refnet.testing.gradients import check_function
-from refnet.testing.strategies import Usage, load
+from refnet.testing.gradients import check_function, check_gradient
+from refnet.testing.strategies import Case, Usage, load
 
 INF, NAN = float("inf"), float("nan")
 
@@ -90,3 +91,10 @@ def test_the_proof_kit_takes_slopes_at_zero():
 
 def test_a_mean_without_a_value_has_no_gradient_to_be_checked():
     check_function(Usage("average", (np.array([1.5, -2.0]), None, np.array([1.0, -1.0])), {}))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_bend_is_not_taken_for_a_line(seed):
+    """sparsemax is linear up to the edge of its support, where its gradient is 0."""
+    load()
+    check_gradient(Case(Op.named["sparsemax"], [np.array([[1.0, 0.0]])], {"axis": 1}), seed)
