@@ -11,9 +11,8 @@ from refnet.errors import ArgumentError, ShapeError
 from refnet.layers.merging import batch_dot as product_over
 from refnet.layers.merging import summed_axes
 from refnet.ops.arguments import converted, dtype_of, shape_of
+from refnet.ops.loss import EPSILON
 from refnet.structure import flatten, mapped, packed
-
-EPSILON = 1e-7
 
 
 def batch_dot(x: Any, y: Any, axes: Any = None) -> Any:

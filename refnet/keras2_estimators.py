@@ -31,17 +31,22 @@ class _Wrapper(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not anno
     model: Model
 
     def __init__(self, build_fn: Callable[..., Model] | None = None, **sk_params: Any):
-        self.build_fn, self.sk_params = build_fn, sk_params
-        known = {*_words(self._builder()), *_words(Model.fit), *_words(Model.predict), *_words(Model.evaluate)}
+        self._take(build_fn, sk_params)
+
+    def _take(self, build_fn: Callable[..., Model] | None, sk_params: dict[str, Any]) -> None:
+        """Keeps the arguments, if everything has a use."""
+        known = {*_words(self._builder(build_fn)), *_words(Model.fit), *_words(Model.predict), *_words(Model.evaluate)}
         for name in sk_params:
             if name not in known:
                 raise ArgumentError(
                     f"{type(self).__name__}: neither build_fn nor fit, predict or evaluate takes {name!r}."
                 )
 
-    def _builder(self) -> Callable[..., Model]:
-        if self.build_fn is not None:
-            return self.build_fn
+        self.build_fn, self.sk_params = build_fn, sk_params
+
+    def _builder(self, build_fn: Callable[..., Model] | None) -> Callable[..., Model]:
+        if build_fn is not None:
+            return build_fn
         if not callable(self):
             raise ArgumentError(f"{type(self).__name__}: give build_fn, a function that returns a compiled model.")
         return self
@@ -52,7 +57,8 @@ class _Wrapper(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not anno
 
     def set_params(self, **params: Any) -> Any:
         """Changes some of them."""
-        self.__init__(**{**self.get_params(), **params})  # type: ignore[misc]
+        words = {**self.get_params(), **params}
+        self._take(words.pop("build_fn"), words)
         return self
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -67,7 +73,7 @@ class _Wrapper(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not anno
         return {**{name: value for name, value in self.sk_params.items() if name in words}, **(more or {})}
 
     def _fit(self, x: Any, y: Array, more: dict[str, Any]) -> Any:
-        build = self._builder()
+        build = self._builder(self.build_fn)
         model = build(**self._given_to(build))
         if not isinstance(model, Model) or not model.compiled:
             raise ArgumentError(f"{type(self).__name__}: build_fn must return a compiled model; got {model!r}.")

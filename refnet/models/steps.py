@@ -51,13 +51,7 @@ class Compiled:
         made = []
         for word in ("metrics", "weighted_metrics"):
             if len(self.names) == 1:
-                wanted = [self._told[word]]
-                if (
-                    isinstance(wanted[0], (list, tuple))
-                    and len(wanted[0]) == 1
-                    and isinstance(wanted[0][0], (list, tuple))
-                ):
-                    wanted = list(wanted[0])  # a list for each output, as where there are several
+                wanted = [_of_the_one_output(self._told[word])]
                 if isinstance(wanted[0], dict):
                     wanted = per_output(word, wanted[0], self.names, spread=False)
             else:
@@ -89,6 +83,12 @@ class Compiled:
             return found
         first = [key for key, metric in found.items() if metric is self.loss_tracker or metric in self.loss_trackers]
         return {key: found[key] for key in [*first, *sorted(found.keys() - set(first))]}
+
+
+def _of_the_one_output(told: Any) -> Any:
+    """What a model with one output was told; told in a list of lists, as where there are several, the one inside."""
+    nested = isinstance(told, (list, tuple)) and len(told) == 1 and isinstance(told[0], (list, tuple))
+    return told[0] if nested else told
 
 
 def per_output(word: str, told: Any, names: list[str], spread: bool) -> list[Any]:

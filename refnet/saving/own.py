@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from refnet.annotations import Array
-from refnet.errors import ArgumentError, FileError
+from refnet.errors import ArgumentError
 from refnet.graph import Variable
 from refnet.layers.base import Layer
 
@@ -78,8 +78,7 @@ def load_assets(places: list[tuple[str, Layer]], parts: Mapping[str, bytes]) -> 
 
 
 def _below(start: str, parts: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
+    """The files below a path, by the rest of theirs, of which `files.members` has seen that none leads out."""
     for name, content in parts.items():
         if name.startswith(start) and not name.endswith("/"):
-            if ".." in name.split("/"):
-                raise FileError(f"the file holds a path that leads out of it: {name!r}.")
             yield name.removeprefix(start), content

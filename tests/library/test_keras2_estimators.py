@@ -106,3 +106,10 @@ def test_mistakes() -> None:
         KerasRegressor(epochs=3)
     with pytest.raises(ArgumentError, match="KerasRegressor: build_fn must return a compiled model; got <Sequential"):
         KerasRegressor(lambda: Sequential([Dense(1, input_dim=2)])).fit(ROWS, ROWS[:, 0])
+
+
+def test_refused_arguments_change_nothing() -> None:
+    classifier = KerasClassifier(three, epochs=3)
+    with pytest.raises(ArgumentError, match="takes 'epoch'"):
+        classifier.set_params(epoch=4)
+    assert classifier.set_params(units=2).get_params() == {"build_fn": three, "epochs": 3, "units": 2}
