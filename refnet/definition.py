@@ -40,8 +40,8 @@ class View(NamedTuple):
         if 0 in self.shape:
             return True
         if self.strides is None:
-            return self.offset == 0 and math.prod(self.shape) == size
-        reaches = [(extent - 1) * stride for extent, stride in zip(self.shape, self.strides)]
+            return self.offset == 0 and size_of(self.shape) == size
+        reaches: list[int] = [(extent - 1) * stride for extent, stride in zip(self.shape, self.strides)]
         first = self.offset + sum(reach for reach in reaches if reach < 0)
         last = self.offset + sum(reach for reach in reaches if reach > 0)
         return first >= 0 and last < size
