@@ -59,6 +59,9 @@ class Resizing(ImageLayer):
         data_format: "channels_last" (None too) or "channels_first".
     Returns:
         The images in the new size, in their dtype (floating ones in the layer's).
+
+    >>> Resizing(32, 32)(np.zeros((2, 50, 40, 3))).shape
+    (2, 32, 32, 3)
     """
 
     def __init__(
@@ -100,6 +103,9 @@ class CenterCrop(ImageLayer):
     Args:
         height, width: of the result.
         data_format: "channels_last" (None too) or "channels_first".
+
+    >>> CenterCrop(1, 2)(np.arange(9.0).reshape(3, 3, 1))[..., 0]
+    array([[3., 4.]], dtype=float32)
     """
 
     def __init__(self, height: int, width: int, data_format: str | None = None, **more: Any):
@@ -212,6 +218,9 @@ class RandomFlip(RandomImageLayer):
         mode: "horizontal" (left and right), "vertical" or "horizontal_and_vertical" (both together).
         seed: an integer, for draws that do not depend on the seed of the whole program.
         data_format: "channels_last" (None too) or "channels_first".
+
+    >>> RandomFlip("horizontal", seed=0)(np.arange(3.0).reshape(1, 1, 3, 1), training=True)[0, 0, :, 0]
+    array([2., 1., 0.], dtype=float32)
     """
 
     def __init__(
@@ -238,6 +247,9 @@ class RandomRotation(AffineImageLayer):
         factor: (lower, upper), in full turns, positive counter-clockwise; f stands for (-f, f).
         fill_mode, interpolation, fill_value: what is read outside, and between pixels; see `ops.image.affine_transform`.
         seed, data_format: as in RandomFlip.
+
+    >>> RandomRotation(0.1)(np.full((1, 4, 4, 3), 0.5), training=True).shape
+    (1, 4, 4, 3)
     """
 
     def __init__(
@@ -271,6 +283,9 @@ class RandomTranslation(AffineImageLayer):
             (-f, f).
         fill_mode, interpolation, fill_value: what is read outside, and between pixels; see `ops.image.affine_transform`.
         seed, data_format: as in RandomFlip.
+
+    >>> RandomTranslation(0.1, 0.1)(np.full((1, 4, 4, 3), 0.5), training=True).shape
+    (1, 4, 4, 3)
     """
 
     def __init__(
@@ -304,6 +319,9 @@ class RandomZoom(AffineImageLayer):
         width_factor: the same for the width; None: as the height, so that nothing is distorted.
         fill_mode, interpolation, fill_value: what is read outside, and between pixels; see `ops.image.affine_transform`.
         seed, data_format: as in RandomFlip.
+
+    >>> RandomZoom(0.2)(np.full((1, 4, 4, 3), 0.5), training=True).shape
+    (1, 4, 4, 3)
     """
 
     def __init__(
@@ -343,6 +361,9 @@ class RandomShear(AffineImageLayer):
         x_factor, y_factor: (lower, upper) within -1..1; f, in 0..1, stands for (-f, f).
         interpolation, fill_mode, fill_value: what is read between pixels, and outside; see `ops.image.affine_transform`.
         data_format, seed: as in RandomFlip.
+
+    >>> RandomShear(0.1, 0.1)(np.full((1, 4, 4, 3), 0.5), training=True).shape
+    (1, 4, 4, 3)
     """
 
     def __init__(
@@ -386,6 +407,9 @@ class RandomCrop(RandomImageLayer):
     Args:
         height, width: of the result.
         seed, data_format: as in RandomFlip.
+
+    >>> RandomCrop(2, 3)(np.full((1, 4, 4, 3), 0.5), training=True).shape
+    (1, 2, 3, 3)
     """
 
     def __init__(

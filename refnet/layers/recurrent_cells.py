@@ -192,6 +192,10 @@ class SimpleRNNCell(RecurrentCell):
         dropout, recurrent_dropout: the share of inputs and of state that is dropped in training, the same at every step.
         seed: an integer, for draws that do not depend on the seed of the whole program.
     Source: Elman 1990; Chollet 6.2.
+
+    >>> output, states = SimpleRNNCell(4)(np.zeros((2, 3)), [np.zeros((2, 4))])
+    >>> output.shape
+    (2, 4)
     """
 
     def __init__(
@@ -247,6 +251,10 @@ class LSTMCell(RecurrentCell):
             bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint, dropout, recurrent_dropout, seed: as in
             SimpleRNNCell; with recurrent_dropout each gate has masks of its own.
     Source: Hochreiter and Schmidhuber 1997; Jozefowicz et al. 2015 (the forget gate's bias); Chollet 6.2.2.
+
+    >>> output, (hidden, carry) = LSTMCell(4)(np.zeros((2, 3)), [np.zeros((2, 4)), np.zeros((2, 4))])
+    >>> output.shape, carry.shape
+    ((2, 4), (2, 4))
     """
 
     gates = 4
@@ -330,6 +338,10 @@ class GRUCell(RecurrentCell):
             bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint, dropout, recurrent_dropout, seed: as in
             LSTMCell.
     Source: Cho et al. 2014; Chollet 6.3.
+
+    >>> output, states = GRUCell(4)(np.zeros((2, 3)), [np.zeros((2, 4))])
+    >>> output.shape
+    (2, 4)
     """
 
     gates = 3
