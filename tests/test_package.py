@@ -123,6 +123,22 @@ def test_every_public_op_has_an_example(function):
     assert ">>>" in (function.__doc__ or ""), f"{function.__module__}.{function.__name__} shows no example"
 
 
+def public_layers():
+    return sorted(
+        {
+            value
+            for value in vars(refnet.layers).values()
+            if isinstance(value, type) and issubclass(value, refnet.Layer)
+        },
+        key=lambda layer: layer.__name__,
+    )
+
+
+@pytest.mark.parametrize("layer", public_layers(), ids=lambda layer: layer.__name__)
+def test_every_layer_has_an_example(layer):
+    assert ">>>" in (layer.__doc__ or ""), f"{layer.__module__}.{layer.__name__} shows no example"
+
+
 # ---- the mirror: refnet_fast/cpu/x.py and refnet_fast/cuda/x.py serve the ops of refnet/ops/x.py
 
 

@@ -7,7 +7,8 @@ from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Tensor
 from refnet.layers.checks import SPATIAL, data_format_of, sizes, whole
 from refnet.layers.recurrent import steps_taken
-from refnet.layers.recurrent_cells import RecurrentCell, forgetful, lstm_step
+from refnet.layers.recurrent_cell import RecurrentCell
+from refnet.layers.recurrent_cells import forgetful, lstm_step
 from refnet.layers.recurrent_layers import OneCell, of_cell
 
 
