@@ -39,6 +39,7 @@ class Drawn:
         self.random, self.variables, self.records, self.more = random, [], [], []
         self.odd = random.choice([0, 0, 0, 0.3])  # how often an update is not what an optimizer would write
         many = random.random() < 0.15  # a program that is mostly updates
+        self.odd = 0.3 if many else self.odd
         shapes = [(3,), (2, 2)] if many else [random.choice(SHAPES) for _ in range(2)]
         inputs = [Tensor(shape) for shape in shapes]
         self.feeds = [self.numbers(shape) for shape in shapes]
@@ -141,10 +142,15 @@ class Drawn:
         soft = ops.softmax(x, axis=-1)
         turned = ops.reshape(ops.reshape(soft, (-1,)), (x.shape[0], -1) if len(x.shape) != 2 else (*x.shape[::-1],))
         self.values += [soft, turned]
-        if self.random.random() < 0.3:  # all of them as one row, repeated
+        way = self.random.choice(["one row", "one of each", "tanh", "softmax"])
+        if way == "one row" or way == "one of each" and len(x.shape) != 2:  # all of them, repeated
             rows = ops.softmax(self.variable((x.shape[0], counts(x)), x.dtype), axis=-1)
             return ops.add(ops.reshape(ops.softmax(ops.negative(soft), axis=-1), (1, -1)), rows)
-        return self.random.choice([ops.tanh, ops.softmax])(turned)
+        if way == "one of each":  # repeated along the other axis
+            rows = ops.softmax(self.variable((x.shape[0], x.shape[0]), x.dtype), axis=-1)
+            each = ops.matmul(ops.softmax(ops.negative(soft), axis=-1), self.variable((x.shape[1], 1), x.dtype))
+            return ops.add(ops.reshape(each, (-1,)), rows)
+        return {"tanh": ops.tanh, "softmax": ops.softmax}[way](turned)
 
     def first_axis_of_one(self, x):
         """A result and the same without its first axis."""
@@ -187,6 +193,13 @@ class Drawn:
         axis, kept = self.random.randrange(len(x.shape)), self.random.random() < 0.5
         return self.random.choice([ops.sum, ops.max, ops.mean] if counts(x) else [ops.sum])(x, axis=axis, keepdims=kept)
 
+    def looked_up(self, x):
+        """Rows of a variable, at places that are computed."""
+        places = ops.cast(ops.multiply(ops.square(ops.tanh(x)), 2.5), "int32")
+        places = ops.where(ops.equal(x, x), places, ops.zeros_like(places))
+        found = ops.take(self.variable((3, 2), x.dtype), places, axis=0)
+        return ops.add(found, ops.expand_dims(ops.cast(places, x.dtype), -1))
+
     def softened(self, x):
         return ops.softmax(x, axis=-1) if x.shape else None
 
@@ -217,7 +230,8 @@ class Drawn:
         elif more == "again":  # the flow into the windows is the image, by equal nodes that a gradient does not pass
             first, second = ops.tanh(image), ops.tanh(image)
             windows = ops.max_pool(ops.relu(first), (2, 2), strides=1, padding="same")
-            self.values += ops.gradients(ops.sum(ops.multiply(windows, ops.relu(second))), [first])
+            (slope,) = ops.gradients(ops.sum(ops.multiply(windows, ops.relu(second))), [first])
+            self.values.append(ops.multiply(slope, windows))
         return pooled
 
     def slopes(self, x, y, pooled, kind):
@@ -235,6 +249,7 @@ class Drawn:
         a, b = ops.tanh(x), ops.square(self.like(x))
         if x.shape and self.random.random() < 0.5:  # each in a unit of its own
             a, b = ops.tanh(ops.softmax(x)), ops.square(self.variable(x.shape, x.dtype))
+            self.more += [ops.add(a, b), ops.maximum(b, ops.sum(a, axis=-1, keepdims=True))]
         total = ops.sum(a, axis=-1, keepdims=True) if x.shape else ops.sum(a)
         self.values += [ops.add(a, b), ops.maximum(b, total)] if self.random.random() < 0.7 else [ops.add(a, total)]
         return ops.multiply(b, ops.negative(a))
@@ -308,7 +323,7 @@ class Drawn:
             variable = self.fresh(random.choice([(3,), (3,), (2, 2), (1,), ()]), dtype)
             slope = ops.add(self.numbers(variable.shape), ops.tanh(total))
             slopes.append(ops.cast(slope, dtype))
-            others = [*slopes, *(v for v in self.variables if v is not variable), Constant(variable.numpy())]
+            others = [*slopes, *(v for v in self.variables if v is not variable), Constant(variable.numpy()), *rates]
             if random.random() < 0.4:
                 slopes.append(random.choice([s for s in others if alike(s, variable)]))
             self.records += self.updated(kind, variable, slopes[-1], random.choice([rates[0], *rates]))
@@ -376,5 +391,18 @@ STEPS = [
     *("repeated", "repeated", "reshaped", "there_and_back", "rows_apart", "first_axis_of_one", "turned"),
     *("dense",) * 8,
     *("products_of_itself", "products_of_itself", "scaled", "scaled", "scaled", "scaled_twice"),
-    *("reduced", "softened", "pooled", "pooled", "pooled", "woven", "woven", "joined", "cut", "converted", "kept"),
+    *(
+        "reduced",
+        "softened",
+        "pooled",
+        "pooled",
+        "pooled",
+        "woven",
+        "woven",
+        "joined",
+        "cut",
+        "converted",
+        "kept",
+        "looked_up",
+    ),
 ]
