@@ -1,6 +1,9 @@
 """The commands on wrong arguments: one line that says what is wrong, no traceback."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +25,7 @@ from refnet import reading
         ),
         (refnet.__main__.main, ["explain", "matmul", "--at", "a"], "--at must be an index, such as 0,1; got 'a'."),
         (refnet.__main__.main, ["read", "mtmul"], "there is no definition 'mtmul'. Did you mean 'matmul'?"),
+        (refnet.__main__.main, ["read", "lstmm"], "there is no definition 'lstmm'. Did you mean 'lstm'?"),
         (refnet.__main__.main, ["ops", "mtmul"], "unknown op 'mtmul'. Did you mean 'matmul'"),
         (refnet.testing.__main__.main, ["nothing.py"], "there is no file nothing.py"),
         (refnet.testing.__main__.main, ["no.such.module"], "No module named 'no'"),
@@ -39,6 +43,16 @@ def test_a_wrong_argument_is_named(main, arguments, message, capsys):
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2 and message in capsys.readouterr().err
+
+
+def test_a_reader_may_stop_reading():
+    """As `| head` does: here the pipe is closed before the first line is written."""
+    command = [sys.executable, "-c", "import refnet.__main__; refnet.__main__.main(['read'])"]
+    ours, theirs = os.pipe()
+    os.close(ours)
+    ended = subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, text=True, timeout=120)
+    os.close(theirs)
+    assert ended.stderr == "" and ended.returncode == 0
 
 
 def test_explain_follows_a_function_down_to_the_loops(capsys):

@@ -7,7 +7,8 @@ from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Tensor
 from refnet.layers.checks import SPATIAL, data_format_of, sizes, whole
 from refnet.layers.recurrent import steps_taken
-from refnet.layers.recurrent_cells import RecurrentCell, forgetful, lstm_step
+from refnet.layers.recurrent_cell import RecurrentCell
+from refnet.layers.recurrent_cells import forgetful, lstm_step
 from refnet.layers.recurrent_layers import OneCell, of_cell
 
 
@@ -179,7 +180,11 @@ for _word in ("filters", "kernel_size", "strides", "padding", "data_format", "di
 
 
 class ConvLSTM1D(ConvLSTM):
-    """A convolutional LSTM over sequences of rows, (batch, time, steps, channels). Arguments as in ConvLSTM2D."""
+    """A convolutional LSTM over sequences of rows, (batch, time, steps, channels). Arguments as in ConvLSTM2D.
+
+    >>> ConvLSTM1D(4, 3).compute_output_shape((None, 5, 8, 2))
+    (None, 6, 4)
+    """
 
     rank = 1
 
@@ -273,7 +278,11 @@ class ConvLSTM2D(ConvLSTM):
 
 
 class ConvLSTM3D(ConvLSTM):
-    """A convolutional LSTM over sequences of volumes, (batch, time, depth, rows, columns, channels). Arguments as in ConvLSTM2D."""
+    """A convolutional LSTM over sequences of volumes, (batch, time, depth, rows, columns, channels). Arguments as in ConvLSTM2D.
+
+    >>> ConvLSTM3D(4, 3, return_sequences=True).compute_output_shape((None, 5, 8, 8, 8, 2))
+    (None, 5, 6, 6, 6, 4)
+    """
 
     rank = 3
 
