@@ -13,12 +13,7 @@ def chains(plan):
     for unit in plan.units:
         rows = rows_of(plan, unit)
         made = {y for u in groups[-1] for node in u.nodes for y in node.outputs} if groups else set()
-        if (
-            rows is not None
-            and open_rows == rows[0]
-            and len(groups[-1]) < 6
-            and aligned(plan, unit, made, rows)
-        ):
+        if rows is not None and open_rows == rows[0] and len(groups[-1]) < 6 and aligned(plan, unit, made, rows):
             groups[-1].append(unit)
             continue
         groups.append([unit])
