@@ -38,18 +38,22 @@ class Drawn:
     def __init__(self, random):
         self.random, self.variables, self.records, self.more = random, [], [], []
         self.odd = random.choice([0, 0, 0, 0.3])  # how often an update is not what an optimizer would write
-        shapes = [random.choice(SHAPES) for _ in range(2)]
+        many = random.random() < 0.15  # a program that is mostly updates
+        self.odd = 0.3 if many else self.odd
+        shapes = [(3,), (2, 2)] if many else [random.choice(SHAPES) for _ in range(2)]
         inputs = [Tensor(shape) for shape in shapes]
         self.feeds = [self.numbers(shape) for shape in shapes]
         with trace.inside(collecting=True):
             self.values = list(inputs)
-            for _ in range(random.randint(4, 14)):
+            for _ in range(2 if many else random.randint(4, 14)):
                 step = getattr(self, random.choice(STEPS))
                 made = step(random.choice(self.values[-4:]))
                 if made is not None and counts(made) <= 200:
                     self.values.append(made)
             outputs = [y for y in self.values if random.random() < 0.3] + [self.values[-1]]
             outputs += self.copied()
+            if many:
+                self.moved()
             if random.random() < 0.9:
                 outputs += self.trained()
             outputs += self.seen_otherwise(outputs) + self.more
@@ -138,7 +142,15 @@ class Drawn:
         soft = ops.softmax(x, axis=-1)
         turned = ops.reshape(ops.reshape(soft, (-1,)), (x.shape[0], -1) if len(x.shape) != 2 else (*x.shape[::-1],))
         self.values += [soft, turned]
-        return self.random.choice([ops.tanh, ops.softmax])(turned)
+        way = self.random.choice(["one row", "one of each", "tanh", "softmax"])
+        if way == "one row" or way == "one of each" and len(x.shape) != 2:  # all of them, repeated
+            rows = ops.softmax(self.variable((x.shape[0], counts(x)), x.dtype), axis=-1)
+            return ops.add(ops.reshape(ops.softmax(ops.negative(soft), axis=-1), (1, -1)), rows)
+        if way == "one of each":  # repeated along the other axis
+            rows = ops.softmax(self.variable((x.shape[0], x.shape[0]), x.dtype), axis=-1)
+            each = ops.matmul(ops.softmax(ops.negative(soft), axis=-1), self.variable((x.shape[1], 1), x.dtype))
+            return ops.add(ops.reshape(each, (-1,)), rows)
+        return {"tanh": ops.tanh, "softmax": ops.softmax}[way](turned)
 
     def first_axis_of_one(self, x):
         """A result and the same without its first axis."""
@@ -170,11 +182,23 @@ class Drawn:
     def scaled(self, x):
         return ops.multiply(x, self.variable(x.shape[-1:], x.dtype))
 
+    def scaled_twice(self, x):
+        """By two variables whose slopes are one."""
+        one, other = (self.fresh(x.shape[-1:], x.dtype) for _ in range(2))
+        return ops.multiply(x, ops.add(one, other))
+
     def reduced(self, x):
         if not x.shape:
             return None
         axis, kept = self.random.randrange(len(x.shape)), self.random.random() < 0.5
         return self.random.choice([ops.sum, ops.max, ops.mean] if counts(x) else [ops.sum])(x, axis=axis, keepdims=kept)
+
+    def looked_up(self, x):
+        """Rows of a variable, at places that are computed."""
+        places = ops.cast(ops.multiply(ops.square(ops.tanh(x)), 2.5), "int32")
+        places = ops.where(ops.equal(x, x), places, ops.zeros_like(places))
+        found = ops.take(self.variable((3, 2), x.dtype), places, axis=0)
+        return ops.add(found, ops.expand_dims(ops.cast(places, x.dtype), -1))
 
     def softened(self, x):
         return ops.softmax(x, axis=-1) if x.shape else None
@@ -190,7 +214,7 @@ class Drawn:
         extent, strides = self.random.choice([(2, 2), (2, 1), (3, 2)])
         pooled = ops.max_pool(y, extent, strides=strides, padding="same")
         more = self.random.choice(
-            ["nothing", "nothing", "itself", "flat", "pool", "reshaped", "slopes", "weighed", "flow"]
+            ["nothing", "nothing", "itself", "flat", "pool", "reshaped", "slopes", "weighed", "flow", "again"]
         )
         if more == "itself":
             self.values.append(y)
@@ -203,6 +227,11 @@ class Drawn:
             self.values.append(ops.max_pool(turned, 2, strides=2, padding="same"))
         elif more in ("slopes", "weighed", "flow"):
             self.values += self.slopes(x, y, pooled, more)
+        elif more == "again":  # the flow into the windows is the image, by equal nodes that a gradient does not pass
+            first, second = ops.tanh(image), ops.tanh(image)
+            windows = ops.max_pool(ops.relu(first), (2, 2), strides=1, padding="same")
+            (slope,) = ops.gradients(ops.sum(ops.multiply(windows, ops.relu(second))), [first])
+            self.values.append(ops.multiply(slope, windows))
         return pooled
 
     def slopes(self, x, y, pooled, kind):
@@ -211,11 +240,16 @@ class Drawn:
         found = ops.gradients(ops.sum(ops.tanh(pooled)), asked)
         if kind == "weighed":
             found += ops.gradients(ops.sum(ops.multiply(y, 0.5)), [x])
+        if kind == "flow" and self.random.random() < 0.5:
+            self.more.append(found.pop())
         return [self.random.choice([ops.tanh, ops.negative, lambda flow: flow])(slope) for slope in found]
 
     def woven(self, x):
         """Units that could be joined to one, but one at a time only: else they would wait for each other."""
         a, b = ops.tanh(x), ops.square(self.like(x))
+        if x.shape and self.random.random() < 0.5:  # each in a unit of its own
+            a, b = ops.tanh(ops.softmax(x)), ops.square(self.variable(x.shape, x.dtype))
+            self.more += [ops.add(a, b), ops.maximum(b, ops.sum(a, axis=-1, keepdims=True))]
         total = ops.sum(a, axis=-1, keepdims=True) if x.shape else ops.sum(a)
         self.values += [ops.add(a, b), ops.maximum(b, total)] if self.random.random() < 0.7 else [ops.add(a, total)]
         return ops.multiply(b, ops.negative(a))
@@ -270,7 +304,7 @@ class Drawn:
         loss = sum((ops.sum(ops.cast(ops.tanh(y), "float32")) for y in ends), start=ops.sum(self.values[0]))
         asked = [*self.variables, self.values[0], random.choice(self.values)]
         found = [(v, g) for v, g in zip(asked, ops.gradients(loss, asked)) if g is not None]
-        kind, rate = random.choice(["sgd", "sgd", "momentum", "momentum", "by hand"]), Variable(np.float32(0.25))
+        kind, rate = random.choice(KINDS), Variable(np.float32(0.25))
         for variable, slope in found:
             if not isinstance(variable, Variable) or variable in written or random.random() < 0.1:
                 continue
@@ -278,6 +312,21 @@ class Drawn:
                 slope = random.choice([s for v, s in found if alike(s, slope)])
             self.records += self.updated(kind, variable, slope, rate)
         return [slope for _, slope in found if random.random() < 0.4]
+
+    def moved(self):
+        """Variables of a few shapes are moved against slopes of their own, or shared, or that nobody computes."""
+        random, kind, slopes = self.random, self.random.choice(KINDS), list(self.values)
+        total, rates = ops.sum(self.values[0]), [Variable(np.float32(rate)) for rate in (0.25, 0.5)]
+        rates.append(ops.multiply(rates[0], 0.5))
+        for _ in range(random.randint(2, 6)):
+            dtype = random.choice(["float32", "float32", "float64"])
+            variable = self.fresh(random.choice([(3,), (3,), (2, 2), (1,), ()]), dtype)
+            slope = ops.add(self.numbers(variable.shape), ops.tanh(total))
+            slopes.append(ops.cast(slope, dtype))
+            others = [*slopes, *(v for v in self.variables if v is not variable), Constant(variable.numpy()), *rates]
+            if random.random() < 0.4:
+                slopes.append(random.choice([s for s in others if alike(s, variable)]))
+            self.records += self.updated(kind, variable, slopes[-1], random.choice([rates[0], *rates]))
 
     def updated(self, kind, variable, slope, rate):
         """Assignments that move a variable against its slope."""
@@ -325,6 +374,7 @@ class Drawn:
                 self.records += [assignment(one, other), assignment(other, one)]
 
 
+KINDS = ["sgd", "sgd", "momentum", "momentum", "by hand"]
 STEPS = [
     *(
         "function",
@@ -340,6 +390,19 @@ STEPS = [
     ),
     *("repeated", "repeated", "reshaped", "there_and_back", "rows_apart", "first_axis_of_one", "turned"),
     *("dense",) * 8,
-    *("products_of_itself", "products_of_itself", "scaled", "scaled", "scaled"),
-    *("reduced", "softened", "pooled", "pooled", "pooled", "woven", "woven", "joined", "cut", "converted", "kept"),
+    *("products_of_itself", "products_of_itself", "scaled", "scaled", "scaled", "scaled_twice"),
+    *(
+        "reduced",
+        "softened",
+        "pooled",
+        "pooled",
+        "pooled",
+        "woven",
+        "woven",
+        "joined",
+        "cut",
+        "converted",
+        "kept",
+        "looked_up",
+    ),
 ]
