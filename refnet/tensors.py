@@ -140,7 +140,10 @@ class Tensor:
 
     def __len__(self) -> int:
         if not self.shape or self.shape[0] is None:
-            raise DtypeError(f"a symbolic tensor of shape {self.shape} has no known length")
+            raise DtypeError(
+                f"a symbolic tensor of shape {self.shape} has no known length: it cannot be gone through by `for`, nor given "
+                "to len(). Use ops.shape(x)[0] for its length, ops.map or ops.scan for its parts."
+            )
         return int(self.shape[0])
 
     def __iter__(self) -> Iterator[TensorLike]:

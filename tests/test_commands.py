@@ -68,6 +68,16 @@ def test_explain_follows_a_function_down_to_the_loops(capsys):
         assert all(int(i) < n for i, n in zip(place, [*image[1:], *kernel[:3]]))
 
 
+def test_explain_tells_what_was_compared_and_which_integers_were_given(capsys):
+    assert refnet.__main__.main(["explain", "greater"]) == 0
+    _, result, because = capsys.readouterr().out.splitlines()
+    answer = result.rpartition(" = ")[2]
+    compared = r"x1\[[\d, ]+\] > x2\[[\d, ]+\]"
+    assert re.fullmatch(f"because {compared if answer == 'True' else f'not {compared}'}", because)
+    assert refnet.__main__.main(["explain", "one_hot"]) == 0
+    assert re.search(r"^where x = \[", capsys.readouterr().out, re.MULTILINE)
+
+
 def test_read_lists_the_path_of_the_readme(capsys):
     assert refnet.__main__.main(["read"]) == 0
     lines = capsys.readouterr().out.splitlines()[2:]

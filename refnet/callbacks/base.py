@@ -70,6 +70,10 @@ _BATCH_HOOKS = {
 }
 
 
+def _is_class(callback: Any) -> bool:
+    return isinstance(callback, type) and issubclass(callback, Callback)
+
+
 def checked(callbacks: Any, verbose: Any) -> list[Callback]:
     """The callbacks as a list. Raises ArgumentError for what is none, and for a `verbose` that means nothing."""
     from refnet import progress
@@ -77,7 +81,8 @@ def checked(callbacks: Any, verbose: Any) -> list[Callback]:
     given = [] if callbacks is None else list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
     for callback in given:
         if not isinstance(callback, Callback):
-            raise ArgumentError(f"callbacks are objects of classes derived from Callback; got {callback!r}.")
+            hint = f" {callback.__name__} is a class: call it, {callback.__name__}(...)." if _is_class(callback) else ""
+            raise ArgumentError(f"callbacks are objects of classes derived from Callback; got {callback!r}.{hint}")
     progress.display(verbose)
     return given
 

@@ -8,7 +8,7 @@ import zipfile
 from typing import Any
 
 from refnet import registration
-from refnet.errors import ArgumentError, FileError
+from refnet.errors import ArgumentError, FileError, MissingFileError
 from refnet.saving import files, old, old_configs, own, weights
 from refnet.saving.serialization import restored, serialized
 
@@ -82,7 +82,7 @@ def load_model(
     if path.suffix not in (".keras", *OLD):
         raise ArgumentError(f"load_model reads files that end in '.keras' or '.h5'; got {str(filepath)!r}.")
     if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}.")
+        raise MissingFileError(f"there is no file {path}.")
     with files.reading(path):
         content = path.read_bytes()
         if path.suffix == ".keras":
@@ -191,7 +191,7 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, by_name
             f"{model.name} has no weights yet: call it once, or build(input_shape), before loading them."
         )
     if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}.")
+        raise MissingFileError(f"there is no file {path}.")
     with files.reading(path):
         content = path.read_bytes()
         if path.suffix == ".keras":
