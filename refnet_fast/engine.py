@@ -12,7 +12,6 @@ from refnet_fast.running import Running
 from refnet_fast.tables import KEPT, KEPT_BYTES
 from refnet_fast.vm import workers
 
-
 OBJECTS_BYTES = 2**16  # that a small program takes beside its arena
 
 
