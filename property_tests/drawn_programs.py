@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from drawn_updates import Updates, alike, counts
 
 from refnet import ops
 from refnet.graph import Constant, Mode, Tensor, Variable, assignment, trace
@@ -12,21 +13,13 @@ FLOATS = ("float32", "float16", "float64")
 SHAPES = [(4, 6), (4, 6), (3, 4), (6,), (2, 3, 4), (1, 4), (3, 1), (2, 4, 4, 1), (1, 1), (2, 16, 3), (0, 3), (1, 17, 2)]
 
 
-def counts(x):
-    return math.prod(x.shape)
-
-
-def alike(x, y):
-    return (x.shape, x.dtype) == (y.shape, y.dtype)
-
-
 def broadcastable(x, y):
     """Whether y, repeated, has x's shape."""
     pairs = zip(x.shape[::-1], y.shape[::-1])
     return len(y.shape) <= len(x.shape) and y.dtype == x.dtype and all(m in (1, n) for n, m in pairs)
 
 
-class Drawn:
+class Drawn(Updates):
     """A program of drawn steps.
 
     Args:
@@ -39,7 +32,6 @@ class Drawn:
         self.random, self.variables, self.records, self.more = random, [], [], []
         self.odd = random.choice([0, 0, 0, 0.3])  # how often an update is not what an optimizer would write
         many = random.random() < 0.15  # a program that is mostly updates
-        self.odd = 0.3 if many else self.odd
         shapes = [(3,), (2, 2)] if many else [random.choice(SHAPES) for _ in range(2)]
         inputs = [Tensor(shape) for shape in shapes]
         self.feeds = [self.numbers(shape) for shape in shapes]
@@ -214,7 +206,7 @@ class Drawn:
         extent, strides = self.random.choice([(2, 2), (2, 1), (3, 2)])
         pooled = ops.max_pool(y, extent, strides=strides, padding="same")
         more = self.random.choice(
-            ["nothing", "nothing", "itself", "flat", "pool", "reshaped", "slopes", "weighed", "flow", "again"]
+            ["nothing", "nothing", "itself", "flat", "pool", "reshaped", "slopes", "weighed", "flow"]
         )
         if more == "itself":
             self.values.append(y)
@@ -227,11 +219,6 @@ class Drawn:
             self.values.append(ops.max_pool(turned, 2, strides=2, padding="same"))
         elif more in ("slopes", "weighed", "flow"):
             self.values += self.slopes(x, y, pooled, more)
-        elif more == "again":  # the flow into the windows is the image, by equal nodes that a gradient does not pass
-            first, second = ops.tanh(image), ops.tanh(image)
-            windows = ops.max_pool(ops.relu(first), (2, 2), strides=1, padding="same")
-            (slope,) = ops.gradients(ops.sum(ops.multiply(windows, ops.relu(second))), [first])
-            self.values.append(ops.multiply(slope, windows))
         return pooled
 
     def slopes(self, x, y, pooled, kind):
@@ -271,110 +258,7 @@ class Drawn:
             self.records.append(assignment(self.variable(x.shape, x.dtype), x))
         return ops.add(ops.reshape(variable, (-1,)) if self.random.random() < 0.3 else variable, 1.0)
 
-    # ---- the end of a step
 
-    @property
-    def written(self):
-        return {record.variable for record in self.records}
-
-    def copied(self):
-        """A variable takes what is made of it; others what it was, or the same; gives what of that is an output too."""
-        random, free = self.random, [v for v in self.variables if v not in self.written]
-        if random.random() < 0.5:
-            return []
-        one = random.choice(free) if free and random.random() < 0.5 else self.fresh((3, 4), "float32")
-        inner = ops.tanh(one)
-        new = ops.multiply(inner, ops.square(one))
-        size = counts(one)
-        others = [new, ops.reshape(new, (size, 1)), one, ops.reshape(one, (1, size)), ops.add(one, 1)]
-        others += [ops.negative(ops.reshape(one, (size,))), ops.multiply(ops.square(one), 2)]
-        pairs = [(self.fresh(y.shape, y.dtype), y) for y in others if random.random() < 0.2] + [(one, new)]
-        random.shuffle(pairs)  # what is read was read before: each takes what `one` was
-        self.records += [assignment(variable, y) for variable, y in pairs]
-        return [y for y in (inner, new, ops.sum(inner)) if random.random() < 0.2]
-
-    def fresh(self, shape, dtype):
-        self.variables.append(Variable(self.numbers(shape), dtype=dtype))
-        return self.variables[-1]
-
-    def trained(self):
-        """Gradients of a loss, some of which update what they belong to; gives those that are outputs too."""
-        random, written = self.random, self.written
-        ends = [self.values[-1], *(random.choice(self.values) for _ in range(3))]
-        loss = sum((ops.sum(ops.cast(ops.tanh(y), "float32")) for y in ends), start=ops.sum(self.values[0]))
-        asked = [*self.variables, self.values[0], random.choice(self.values)]
-        found = [(v, g) for v, g in zip(asked, ops.gradients(loss, asked)) if g is not None]
-        kind, rate = random.choice(KINDS), Variable(np.float32(0.25))
-        for variable, slope in found:
-            if not isinstance(variable, Variable) or variable in written or random.random() < 0.1:
-                continue
-            if random.random() < self.odd:
-                slope = random.choice([s for v, s in found if alike(s, slope)])
-            self.records += self.updated(kind, variable, slope, rate)
-        return [slope for _, slope in found if random.random() < 0.4]
-
-    def moved(self):
-        """Variables of a few shapes are moved against slopes of their own, or shared, or that nobody computes."""
-        random, kind, slopes = self.random, self.random.choice(KINDS), list(self.values)
-        total, rates = ops.sum(self.values[0]), [Variable(np.float32(rate)) for rate in (0.25, 0.5)]
-        rates.append(ops.multiply(rates[0], 0.5))
-        for _ in range(random.randint(2, 6)):
-            dtype = random.choice(["float32", "float32", "float64"])
-            variable = self.fresh(random.choice([(3,), (3,), (2, 2), (1,), ()]), dtype)
-            slope = ops.add(self.numbers(variable.shape), ops.tanh(total))
-            slopes.append(ops.cast(slope, dtype))
-            others = [*slopes, *(v for v in self.variables if v is not variable), Constant(variable.numpy()), *rates]
-            if random.random() < 0.4:
-                slopes.append(random.choice([s for s in others if alike(s, variable)]))
-            self.records += self.updated(kind, variable, slopes[-1], random.choice([rates[0], *rates]))
-
-    def updated(self, kind, variable, slope, rate):
-        """Assignments that move a variable against its slope."""
-        random, odd = self.random, self.odd
-        if kind == "by hand":
-            step = ops.cast(ops.multiply(slope, 0.25), variable.dtype)
-            new = ops.subtract(variable, step)
-            if random.random() < odd:
-                self.more.append(new)
-            return [assignment(variable, new)]
-        if kind == "sgd":
-            if random.random() < odd:
-                slope = random.choice([v for v in self.variables if alike(v, variable)])
-            elif random.random() < odd and slope.shape == self.values[0].shape and slope.dtype == self.values[0].dtype:
-                slope = self.values[0]
-            start = ops.multiply(variable, 0.5) if random.random() < odd else variable
-            return [assignment(variable, ops.sgd_update(start, slope, rate))]
-        velocity = Variable(np.zeros(variable.shape), dtype=variable.dtype)
-        self.variables.append(velocity)
-        momentum = random.choice([0.5, 0.25]) if random.random() < odd else 0.5
-        new = ops.sgd_momentum_update(variable, velocity, slope, rate, momentum)
-        pair = (velocity, variable) if random.random() < odd else (variable, velocity)
-        if random.random() < odd:  # one of the results is no new value, but read
-            self.more.append(ops.sum(new[1]))
-            pair = pair[:1]
-        return [assignment(v, y) for v, y in zip(pair, new)]
-
-    def seen_otherwise(self, outputs):
-        """More outputs: a variable, a variable or an input in another shape, an output again."""
-        known = [*self.variables, self.values[0]]
-        choices = [
-            lambda: self.random.choice(known),
-            lambda: ops.reshape(self.random.choice(known), (-1,)),
-            lambda: self.random.choice(outputs),
-            lambda: ops.reshape(self.random.choice(outputs), (-1, 1)),
-            lambda: self.random.choice([*(record.value for record in self.records), outputs[0]]),
-        ]
-        return [make() for make in choices if self.random.random() < 0.25]
-
-    def exchange(self):
-        """Two variables of a kind take each other's value, unless they were written."""
-        free = [v for v in self.variables if v not in self.written]
-        for one in free[:1]:
-            for other in [v for v in free[1:] if alike(v, one)][:1]:
-                self.records += [assignment(one, other), assignment(other, one)]
-
-
-KINDS = ["sgd", "sgd", "momentum", "momentum", "by hand"]
 STEPS = [
     *(
         "function",
