@@ -1,4 +1,4 @@
-"""`python -m refnet ops [--json] [NAME ...]`: every op, and how accurate each engine is.
+"""`python -m refnet ops [--json] [NAME ...]`: every op, and how accurate each engine is (NUMBA_ENABLE_CUDASIM=1: CUDA kernels too).
 `python -m refnet explain OP --at 0,1`: the terms that make up one element of a result.
 `python -m refnet read [NAME]`: the definitions in the order of Chollet's book, or one of them with its worked example."""
 

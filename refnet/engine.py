@@ -340,7 +340,7 @@ class Reference(Engine):
         outputs = [np.empty(s.shape, dtypes.as_numpy(s.dtype)) for s in op.specs(*specs, **attributes)]
         if op.ranges is not None:
             for position, (low, high) in op.ranges(*specs, **attributes).items():
-                check_range(op.name, arrays[position], low, high)
+                check_range(op.spoken, arrays[position], low, high)
         interpret(op, arrays, attributes, outputs)
         return outputs
 

@@ -251,6 +251,12 @@ class Variable(Tensor):
     Raises:
         ShapeError: a value of another shape; an initializer without a shape.
     Source: Keras 3 `Variable`.
+
+    >>> count = Variable(np.zeros(2), name="count")
+    >>> count.assign([1.0, 2.0]).value
+    array([1., 2.], dtype=float32)
+    >>> np.asarray(2 * count + 1)
+    array([3., 5.], dtype=float32)
     """
 
     moves = 0  # how often any variable's memory moved: programs that hold addresses look whether theirs are among them

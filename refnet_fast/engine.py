@@ -70,7 +70,7 @@ class PlannedEngine(Engine):
             running = self.recent.used(self, key, lambda: self.build(single(op, specs, attributes)))
         if op.ranges is not None:
             for position, (low, high) in op.ranges(*specs, **attributes).items():
-                check_range(op.name, arrays[position], low, high)
+                check_range(op.spoken, arrays[position], low, high)
         return running.run(arrays)
 
 

@@ -1,5 +1,6 @@
 """The commands on wrong arguments: one line that says what is wrong, no traceback."""
 
+import json
 import os
 import re
 import subprocess
@@ -53,6 +54,15 @@ def test_a_reader_may_stop_reading():
     ended = subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, text=True, timeout=120)
     os.close(theirs)
     assert ended.stderr == "" and ended.returncode == 0
+
+
+def test_the_table_of_ops_measures_cuda_kernels_in_the_simulator():
+    environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}
+    command = [sys.executable, "-m", "refnet", "ops", "add", "--json"]
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    (row,) = json.loads(ended.stdout)
+    assert row["name"] == "add" and set(row["engines"]) == {"cpu", "derived", "cuda-sim"}
+    assert all(0 <= found["worst_error_over_bound"] <= 1 for found in row["engines"].values())
 
 
 def test_explain_follows_a_function_down_to_the_loops(capsys):

@@ -26,6 +26,12 @@ class Model(Trainer):
     Args:
         inputs, outputs: tensors, or lists or dicts of them.
         name, trainable: see Layer.
+
+    >>> from refnet.layers import Concatenate, Dense, Input
+    >>> left, right = Input((3,)), Input((2,))
+    >>> model = Model([left, right], Dense(1)(Concatenate()([left, right])))
+    >>> model.predict([np.ones((5, 3)), np.ones((5, 2))], verbose=0).shape
+    (5, 1)
     """
 
     def __init__(self, inputs: Any = None, outputs: Any = None, **more: Any):

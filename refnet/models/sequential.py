@@ -24,6 +24,13 @@ class Sequential(ClassNames, Model):
     Args:
         layers: a list of layers, with an Input at the front if wanted.
         trainable, name: see Layer.
+
+    >>> from refnet.layers import Dense, Input
+    >>> model = Sequential([Input((4,)), Dense(8, activation="relu"), Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> history = model.fit(np.ones((6, 4)), np.zeros(6), epochs=2, verbose=0)
+    >>> model.predict(np.ones((2, 4)), verbose=0).shape
+    (2, 1)
     """
 
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None):

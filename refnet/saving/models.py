@@ -72,8 +72,19 @@ def load_model(
         compile: whether the model is compiled as it was, with the optimizer's state.
         safe_mode: whether Lambda layers are refused.
     Raises:
+        MissingFileError: there is no such file.  ArgumentError: another ending.
         FileError: a file that is damaged, of another format, or names what is not known.
     Source: Keras 3 `saving.load_model`.
+
+    >>> import tempfile
+    >>> from refnet import Sequential, layers
+    >>> model = Sequential([layers.Input((3,)), layers.Dense(2)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(model, f"{folder}/model.keras")
+    ...     again = load_model(f"{folder}/model.keras")
+    >>> x = np.ones((4, 3))
+    >>> np.array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+    True
     """
     path = pathlib.Path(filepath)
     if (path / "config.json").is_file():
