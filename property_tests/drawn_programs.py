@@ -167,9 +167,12 @@ class Drawn(Updates):
         if len(x.shape) != 3:
             return None
         x = ops.transpose(x, self.random.choice([(0, 1, 2), (0, 2, 1), (1, 0, 2), (2, 1, 0)]))
+        turned = ops.transpose(x, (0, 2, 1))
+        pair = (x, turned) if self.random.random() < 0.5 else (turned, ops.tanh(x))
+        product = ops.tanh(ops.matmul(*pair))
         if self.random.random() < 0.5:
-            return ops.tanh(ops.matmul(x, ops.transpose(x, (0, 2, 1))))
-        return ops.tanh(ops.matmul(ops.transpose(x, (0, 2, 1)), ops.tanh(x)))
+            self.more += ops.gradients(ops.sum(product), [x])
+        return product
 
     def scaled(self, x):
         return ops.multiply(x, self.variable(x.shape[-1:], x.dtype))
@@ -216,7 +219,7 @@ class Drawn(Updates):
             self.values.append(ops.max_pool(y, 1, strides=2, padding="same"))
         elif more == "reshaped":
             turned = ops.reshape(y, (y.shape[0], y.shape[2], y.shape[1], 1))
-            self.values.append(ops.max_pool(turned, 2, strides=2, padding="same"))
+            self.more.append(ops.max_pool(turned, 2, strides=2, padding="same"))
         elif more in ("slopes", "weighed", "flow"):
             self.values += self.slopes(x, y, pooled, more)
         return pooled

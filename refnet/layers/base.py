@@ -25,19 +25,21 @@ from refnet.layers.input_spec import check_inputs
 from refnet.layers.masks import mask_of, open_masks, pass_masks
 from refnet.layers.returned import identity
 from refnet.layers.stateless import Stateless
+from refnet.layers.weights import undone_on_error
 from refnet.naming import snake_case, unique_name
 from refnet.structure import flatten, mapped
 
 
 def _built(build: Callable[..., None]) -> Callable[..., None]:
-    """A `build` after which the layer counts as built, whoever calls it."""
+    """A `build` after which the layer counts as built, whoever calls it; one that fails leaves no weights behind."""
 
     @functools.wraps(build)
     def built(self: "Layer", *args: Any, **kwargs: Any) -> None:
-        build(self, *args, **kwargs)
-        self.built = True
-        if self._first_weights is not None and type(self).build is built:  # the outermost
-            self.set_weights(self._first_weights)
+        with undone_on_error(self.all_layers()):
+            build(self, *args, **kwargs)
+            self.built = True
+            if self._first_weights is not None and type(self).build is built:  # the outermost
+                self.set_weights(self._first_weights)
 
     return built
 

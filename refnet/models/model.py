@@ -9,6 +9,7 @@ from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.graph import Tensor, trace
 from refnet.layers.base import Layer
 from refnet.layers.masks import with_mask
+from refnet.layers.weights import undone_on_error
 from refnet.models.compiling import Batches
 from refnet.models.data import arranged
 from refnet.models.functional import Graph
@@ -136,8 +137,9 @@ class Model(Trainer):
     def build(self, input_shape: Any) -> None:
         """Of a subclass: calls it on tensors of this shape, which builds its layers."""
         if not self.built:
-            self.built = True
-            self.compute_output_shape(input_shape)
+            with undone_on_error(self.all_layers()):
+                self.built = True
+                self.compute_output_shape(input_shape)
 
     def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self.graph is None and type(self).build is Model.build:
