@@ -141,7 +141,10 @@ class Tensor:
 
     def __len__(self) -> int:
         if not self.shape or self.shape[0] is None:
-            raise DtypeError(f"a symbolic tensor of shape {self.shape} has no known length")
+            raise DtypeError(
+                f"a symbolic tensor of shape {self.shape} has no known length: it cannot be gone through by `for`, nor given "
+                "to len(). Use ops.shape(x)[0] for its length, ops.map or ops.scan for its parts."
+            )
         return int(self.shape[0])
 
     def __iter__(self) -> Iterator[TensorLike]:
@@ -257,6 +260,12 @@ class Variable(Tensor):
     Raises:
         ShapeError: a value of another shape; an initializer without a shape.
     Source: Keras 3 `Variable`.
+
+    >>> count = Variable(np.zeros(2), name="count")
+    >>> count.assign([1.0, 2.0]).value
+    array([1., 2.], dtype=float32)
+    >>> np.asarray(2 * count + 1)
+    array([3., 5.], dtype=float32)
     """
 
     moves = 0  # how often any variable's memory moved: programs that hold addresses look whether theirs are among them

@@ -26,19 +26,21 @@ from refnet.layers.input_spec import check_inputs
 from refnet.layers.masks import mask_of, open_masks, pass_masks
 from refnet.layers.returned import identity
 from refnet.layers.stateless import Stateless
+from refnet.layers.weights import undone_on_error
 from refnet.naming import snake_case, unique_name
 from refnet.structure import flatten, mapped
 
 
 def _built(build: Callable[..., None]) -> Callable[..., None]:
-    """A `build` after which the layer counts as built, whoever calls it."""
+    """A `build` after which the layer counts as built, whoever calls it; one that fails leaves no weights behind."""
 
     @functools.wraps(build)
     def built(self: "Layer", *args: Any, **kwargs: Any) -> None:
-        build(self, *args, **kwargs)
-        self.built = True
-        if self._first_weights is not None and type(self).build is built:  # the outermost
-            self.set_weights(self._first_weights)
+        with undone_on_error(self.all_layers()):
+            build(self, *args, **kwargs)
+            self.built = True
+            if self._first_weights is not None and type(self).build is built:  # the outermost
+                self.set_weights(self._first_weights)
 
     return built
 
@@ -58,8 +60,8 @@ class Layer(Stateless, OldAttributes):
 
     Tensors may carry a mask (`tensor.mask`, bool, True where a step holds something). If `call` has an argument `mask` that the
     caller leaves open, it gets the masks of the inputs if they are the only tensors; among several arguments `<name>_mask` gets
-    those of `name`. The outputs get what `compute_mask` gives, if the layer has `supports_masking`; else masks end here, with a warning. Arrays carry none:
-    give `mask=`.
+    those of `name`. The outputs get what `compute_mask` gives, if the layer has `supports_masking`; else masks end here, with a
+    warning. Arrays carry none: give `mask=`.
 
     Args:
         activity_regularizer: a function of the layer's output whose value, divided by the batch size, is added to the loss.
@@ -68,13 +70,19 @@ class Layer(Stateless, OldAttributes):
             `refnet.mixed_precision`); the global policy if None.
         autocast: whether floating inputs and weights are cast to the dtype of the computation.
         name: unique within a model; the class's name in snake case, numbered, if None.
+
+    >>> class Scale(Layer):
+    ...     def build(self, input_shape):
+    ...         self.factor = self.add_weight(shape=(input_shape[-1],), initializer="ones")
+    ...     def call(self, inputs):
+    ...         return inputs * self.factor
+    >>> Scale()(np.array([[2.0, 3.0]]))
+    array([[2., 3.]], dtype=float32)
     """
 
     kinds: dict[str, type["Layer"]] = {}  # every subclass by name, the last of a name, for configs in memory
     built_in: dict[str, type["Layer"]] = {}  # refnet's own by name: a class of the user's does not take its place
-    inference_when_frozen = (
-        False  # whether a layer that is not trainable behaves as in inference, as BatchNormalization
-    )
+    inference_when_frozen = False  # whether it behaves as in inference when not trainable, as BatchNormalization
     first_dtype: str | None = None  # of the Input that `input_shape=` stands for; floatx if None
     trains_by_default = False  # whether a call on arrays that leaves `training` open trains, as that of RandomFlip
     branches_on_training = True  # whether `call` looks at `training`, or only hands it on

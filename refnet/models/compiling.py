@@ -15,6 +15,7 @@ from refnet.annotations import Array
 from refnet.errors import ArgumentError, did_you_mean
 from refnet.graph import Tensor, Variable
 from refnet.layers.base import Layer
+from refnet.layers.weights import undone_on_error
 from refnet.metrics import BY_SHAPES as METRICS_BY_SHAPES
 from refnet.metrics import Metric
 from refnet.models import data as checks
@@ -314,18 +315,12 @@ class Compilable(Layer):
     @contextmanager
     def _preparing(self) -> Iterator[None]:
         """One thread at a time. If the model is not built yet and something is wrong with the call that would build it, it stays unbuilt."""
-        before: dict[Layer, dict[str, Any]] = {}
         with building:
-            if self.built_graph is None:
-                for layer in self.all_layers():
-                    before[layer] = {key: v.copy() if type(v) in (list, dict) else v for key, v in vars(layer).items()}
-            try:
+            changing: list[Any] = []
+            if self.built_graph is None:  # the optimizer's states are those of weights that would go
+                changing = [*self.all_layers(), *_optimizers_in(self.optimizer)]
+            with undone_on_error(changing):
                 yield
-            except BaseException:
-                for layer, state in before.items():
-                    vars(layer).clear()
-                    vars(layer).update(state)
-                raise
 
     @contextmanager
     def _alone(self, method: str) -> Iterator[None]:
@@ -387,6 +382,12 @@ class Compilable(Layer):
             value = x.numpy() if isinstance(x, Variable) else x.result()
             values.update(value if isinstance(value, dict) else {key: value})
         return {prefix + key: float(v) if np.ndim(v) == 0 else v for key, v in values.items()}
+
+
+def _optimizers_in(optimizer: Any) -> list[optimizers.Optimizer]:
+    """An optimizer, and those that it hands slopes to."""
+    held = [] if optimizer is None else flatten([optimizer, list(vars(optimizer).values())])
+    return [x for x in held if isinstance(x, optimizers.Optimizer)]
 
 
 def _metrics_in(value: Any) -> list[Metric]:

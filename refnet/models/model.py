@@ -10,6 +10,7 @@ from refnet.graph import Tensor, trace
 from refnet.layers.added_losses import added_here
 from refnet.layers.base import Layer
 from refnet.layers.masks import with_mask
+from refnet.layers.weights import undone_on_error
 from refnet.models.compiling import Batches
 from refnet.models.data import arranged
 from refnet.models.functional import Graph
@@ -27,6 +28,12 @@ class Model(Trainer):
     Args:
         inputs, outputs: tensors, or lists or dicts of them.
         name, trainable: see Layer.
+
+    >>> from refnet.layers import Concatenate, Dense, Input
+    >>> left, right = Input((3,)), Input((2,))
+    >>> model = Model([left, right], Dense(1)(Concatenate()([left, right])))
+    >>> model.predict([np.ones((5, 3)), np.ones((5, 2))], verbose=0).shape
+    (5, 1)
     """
 
     def __init__(self, inputs: Any = None, outputs: Any = None, **more: Any):
@@ -145,8 +152,9 @@ class Model(Trainer):
     def build(self, input_shape: Any) -> None:
         """Of a subclass: calls it on tensors of this shape, which builds its layers."""
         if not self.built:
-            self.built = True
-            self.compute_output_shape(input_shape)
+            with undone_on_error(self.all_layers()):
+                self.built = True
+                self.compute_output_shape(input_shape)
 
     def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self.graph is None and type(self).build is Model.build:
