@@ -21,6 +21,7 @@ OPERATORS = {
     **{"add": "add", "subtract": "subtract", "multiply": "multiply", "divide": "true_divide", "power": "power"},
     **{"floor_divide": "floor_divide", "remainder": "mod", "matmul": "matmul", "less": "less", "greater": "greater"},
     **{"less_equal": "less_equal", "greater_equal": "greater_equal"},
+    **{"bitwise_and": "logical_and", "bitwise_or": "logical_or", "bitwise_xor": "logical_xor"},
 }
 
 
@@ -165,6 +166,11 @@ class Tensor:
 
         return ops.abs(self)
 
+    def __invert__(self) -> TensorLike:
+        from refnet import ops
+
+        return ops.logical_not(self)
+
     def __getitem__(self, key: Any) -> TensorLike:
         from refnet import ops
 
@@ -178,6 +184,9 @@ class Tensor:
     __mod__, __rmod__ = _operator("mod"), _operator("mod", swapped=True)
     __pow__, __rpow__ = _operator("power"), _operator("power", swapped=True)
     __matmul__, __rmatmul__ = _operator("matmul"), _operator("matmul", swapped=True)
+    __and__, __rand__ = _operator("logical_and"), _operator("logical_and", swapped=True)  # of truth values, as in Keras
+    __or__, __ror__ = _operator("logical_or"), _operator("logical_or", swapped=True)
+    __xor__, __rxor__ = _operator("logical_xor"), _operator("logical_xor", swapped=True)
     __lt__ = _operator("less")
     __le__ = _operator("less_equal")
     __gt__ = _operator("greater")

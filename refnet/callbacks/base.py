@@ -165,7 +165,8 @@ class Listening:
             self.display.close()
             raise
         if kind != "train":
-            self.display.end(self.model._results() if kind == "test" else {})
+            self.logs = self.model._results() if kind == "test" else {}
+            self.display.end(self.logs)
         self.display.close()
         self._each(f"on_{kind}_end", logs=self.logs)
 

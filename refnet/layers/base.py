@@ -18,6 +18,7 @@ from refnet.errors import (
     in_layer,
 )
 from refnet.graph import Call, Condition, Tensor, Variable, as_tensor, phase, trace
+from refnet.layers.added_losses import added_here
 from refnet.layers.constructor import check_arguments, first_shape, lasting
 from refnet.layers.first_edition import OldAttributes
 from refnet.layers.immediate import computed
@@ -134,8 +135,8 @@ class Layer(Stateless, OldAttributes):
         self.dtype_policy, self.autocast = mixed_precision.get(dtype), autocast
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.built = False
-        self.calls: list[Call] = []
-        self.losses_at_once: list[Any] = []
+        self.calls_made: list[Call] = []
+        self.losses_at_once: list[Any] | None = None
         self._trainable = bool(trainable)
         self._own: list[Variable] = []
         self._programs: dict[Any, Any] = {}
@@ -178,9 +179,13 @@ class Layer(Stateless, OldAttributes):
     def losses(self) -> list[Any]:
         """What the layer's calls and its trained weights' regularizers add to the loss.
 
-        Where it was called on arrays, the values that the last such call has added.
+        Where it was called on arrays, the values that the last such call has added; in a step that is being traced, what was added there.
         """
-        added = [loss for call in self.calls for loss, _ in call.losses] + self.losses_at_once
+        if trace.call is not None:
+            return added_here(self)
+        added = self.losses_at_once
+        if added is None:
+            added = [loss for call in self.calls_made for loss, _ in call.losses]
         return added + [v.regularizer(v) for v in self.trainable_weights if v.regularizer is not None]
 
     # ---- calling
@@ -196,17 +201,21 @@ class Layer(Stateless, OldAttributes):
         return self._only_call().inputs
 
     def _only_call(self) -> Any:
-        if len(self.calls) != 1:
-            times = "not been called on a tensor yet" if not self.calls else f"been called {len(self.calls)} times"
+        if len(self.calls_made) != 1:
+            times = (
+                "not been called on a tensor yet"
+                if not self.calls_made
+                else f"been called {len(self.calls_made)} times"
+            )
             raise AttributeError(f"{self.name} has {times}: it has no single input and output")
-        return self.calls[0]
+        return self.calls_made[0]
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape (in the outputs' structure) that inputs of this shape give; the layer is built for it."""
         slots = _map_shapes(lambda shape: Tensor(shape, self.compute_dtype), input_shape)
         with trace.inside(call=None, guard=(), training=None):
             outputs = self(slots)
-        self.calls.pop()
+        self.calls_made.pop()
         return mapped(lambda y: y.shape, outputs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -293,7 +302,7 @@ class Layer(Stateless, OldAttributes):
             self._pass_masks(record.inputs, kwargs.get("mask"), flatten(outputs))
         record.outputs = outputs
         if record.parent is None:
-            self.calls.append(record)
+            self.calls_made.append(record)
         return outputs
 
     def _reading(self) -> str | None:

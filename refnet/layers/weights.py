@@ -131,7 +131,7 @@ class Weighted:
 
     def own_layers(self) -> list[Any]:
         """The layers held in attributes, directly or in lists, tuples and dicts."""
-        hidden = ("calls", "_own", "_programs", "_arguments")
+        hidden = ("calls_made", "_own", "_programs", "_arguments")
         held = [x for name, value in vars(self).items() if name not in hidden for x in flatten(value)]
         return list(dict.fromkeys(x for x in held if isinstance(x, Weighted) and x is not self))
 

@@ -60,7 +60,8 @@ class Trainer(GeneratorNames, Streaming):
             callbacks: a list of callbacks.
             validation_split: the share of samples, taken from the end before shuffling, that is only evaluated.
             validation_data: (x, y) or (x, y, sample_weight), or what gives batches; evaluated after each epoch.
-            shuffle: whether each epoch takes the samples (of a PyDataset the batches) in a new order.
+            shuffle: whether each epoch takes the samples (of a PyDataset the batches) in a new order; data sets
+                that functions of `utils` made shuffle themselves.
             class_weight: a weight for each class, by number.  sample_weight: a weight for each sample.
             validation_batch_size: batch_size if None.  validation_steps: evaluate only so many batches.
             validation_freq: evaluate after every so many epochs; or a list of the epochs after which to evaluate, from 1.
@@ -412,11 +413,11 @@ def _steps(samples: int, size: int, limit: int | None) -> int:
 
 
 def _unpacked(validation_data: Any) -> tuple[Any, Any, Any]:
-    if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
+    if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (1, 2, 3):
         raise ArgumentError(
             f"fit: validation_data is (x, y) or (x, y, sample_weight); got a {type(validation_data).__name__}."
         )
-    x, y, weight = [*validation_data, None][:3]
+    x, y, weight = [*validation_data, None, None][:3]
     return x, y, weight
 
 
