@@ -26,6 +26,8 @@ FAMILIES = (
     "activation",
     "loss",
     "reduction",
+    "extremum",
+    "sorting",
     "shapes",
     "indexing",
     "joining",

@@ -16,11 +16,11 @@ def _single_float(call):
     return call.dtypes in ({"float32"}, {"float64"})
 
 
-def _along_columns(call):
+def along_columns(call):
     return _single_float(call) and call.form.inputs[0].shape[2] > 1
 
 
-def _along_rows(call):
+def along_rows(call):
     return _single_float(call) and call.form.inputs[0].shape[2] == 1
 
 
@@ -28,7 +28,7 @@ def _task_ns(call):
     return call.form.cost * 2 * ELEMENT_NS + 2
 
 
-def _results(call):
+def results(call):
     return call.form.domain[0] * call.form.domain[1]
 
 
@@ -42,7 +42,7 @@ def _matrices(call, inputs, outputs):
     return [strips(itemsize(y.dtype)), address_of(ONES[y.dtype]), x.address, y.address, reduced, inner]
 
 
-@kernel("sum", when=_along_columns, tasks=_results, cost=_task_ns, quantum=16, arguments=_matrices)
+@kernel("sum", when=along_columns, tasks=results, cost=_task_ns, quantum=16, arguments=_matrices)
 def sum_columns(strips, one, x, y, reduced, inner, lo, hi):
     """Results lo..hi: a row of ones times a matrix, on the register tile. Memory is read forwards, sums stay in registers."""
     size = strips[0]
@@ -63,8 +63,8 @@ def sum_columns(strips, one, x, y, reduced, inner, lo, hi):
 
 @kernel(
     "sum",
-    when=_along_rows,
-    tasks=_results,
+    when=along_rows,
+    tasks=results,
     cost=_task_ns,
     arguments=as_rows,
 )
