@@ -166,7 +166,9 @@ def as_metric(identifier: Any, target_shape: Shape, output_shape: Shape) -> Metr
         return fitting
     found = get(identifier)
     name = getattr(found, "name", None) or getattr(found, "__name__", type(found).__name__)
-    metric = found if isinstance(found, Metric) else MeanMetricWrapper(found, name=name)
+    metric = (
+        found if isinstance(found, Metric) else MeanMetricWrapper(found, name=name.strip("<>"))
+    )  # of a lambda: "lambda"
     if isinstance(identifier, str):
         metric.name = identifier
     return metric
