@@ -168,8 +168,8 @@ class Drawn(Updates):
             return None
         x = ops.transpose(x, self.random.choice([(0, 1, 2), (0, 2, 1), (1, 0, 2), (2, 1, 0)]))
         turned = ops.transpose(x, (0, 2, 1))
-        pair = (x, turned) if self.random.random() < 0.5 else (turned, ops.tanh(x))
-        product = ops.tanh(ops.matmul(*pair))
+        others = self.variable((x.shape[0], x.shape[2], 2), x.dtype)
+        product = ops.tanh(ops.matmul(*self.random.choice([(x, turned), (turned, ops.tanh(x)), (x, others)])))
         if self.random.random() < 0.5:
             self.more += ops.gradients(ops.sum(product), [x])
         return product
@@ -219,7 +219,7 @@ class Drawn(Updates):
             self.values.append(ops.max_pool(y, 1, strides=2, padding="same"))
         elif more == "reshaped":
             turned = ops.reshape(y, (y.shape[0], y.shape[2], y.shape[1], 1))
-            self.more.append(ops.max_pool(turned, 2, strides=2, padding="same"))
+            return ops.max_pool(turned, 2, strides=2, padding="same")
         elif more in ("slopes", "weighed", "flow"):
             self.values += self.slopes(x, y, pooled, more)
         return pooled

@@ -17,6 +17,7 @@ import threading
 import numpy as np
 from numba import njit
 
+from refnet.errors import ArgumentError, shown
 from refnet_fast.build import load
 from refnet_fast.native import address_of, aligned_zeros, atomic_load, barrier, call
 
@@ -187,16 +188,22 @@ def thread_count():
     if _threads is not None:
         return _threads
     asked = os.environ.get("REFNET_THREADS")
-    return (
-        max(1, int(asked))
-        if asked
-        else max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    )
+    if asked:
+        if not asked.isdecimal() or int(asked) == 0:
+            raise ArgumentError(f"REFNET_THREADS must be a number of threads, at least 1; it is {asked!r}.")
+        return int(asked)
+    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def set_threads(count):
-    """Sets the number of threads for programs from here on; None goes back to the default. Results do not depend on it."""
+    """Sets the number of threads for programs from here on; None goes back to the default. Results do not depend on it.
+
+    Raises:
+        ArgumentError: a count that is no integer of at least 1.
+    """
     global _threads
+    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
+        raise ArgumentError(f"set_threads: the count must be an integer of at least 1, or None; got {shown(count)}.")
     _threads = count
 
 

@@ -200,6 +200,7 @@ def programs_in(readme):
 READMES = [
     "README.md",
     "refnet/README.md",
+    "property_tests/README.md",
     *(f"refnet_fast/{folder}README.md" for folder in ("", "bench/", "cuda/", "examples/")),
     ".github/CONTRIBUTING.md",
 ]

@@ -1,4 +1,4 @@
-"""What calls, phases, state and trainability mean: the cases of prototypes/front/check.py, each against a hand computation."""
+"""What calls, phases, state and trainability mean: each case against a computation by hand."""
 
 from typing import Any
 

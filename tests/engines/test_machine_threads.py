@@ -1,4 +1,4 @@
-"""Ctrl-C while several threads run a program, and processes forked then: what comes after runs as ever."""
+"""Several threads that run a program: how many, Ctrl-C meanwhile, processes forked meanwhile. What comes after runs as ever."""
 
 import multiprocessing
 import os
@@ -10,6 +10,7 @@ import pytest
 
 from refnet import ops
 from refnet.engine import get_engine
+from refnet.errors import ArgumentError
 from refnet.graph import Mode, Tensor, Variable, assignment, trace
 from refnet.program import Program
 from refnet_fast import rows, running, vm
@@ -115,3 +116,14 @@ def test_a_child_forked_while_another_thread_runs_a_program():
         child.kill()
         child.join()
     assert np.array_equal(executable.run([X])[0], due)
+
+
+@pytest.mark.parametrize("count", [0, -1, 2.0, True, "2"])
+def test_a_number_of_threads_that_is_none(count, monkeypatch):
+    with pytest.raises(ArgumentError, match="set_threads: the count must be an integer of at least 1, or None; got"):
+        vm.set_threads(count)
+    assert vm.thread_count() == 3
+    vm.set_threads(None)
+    monkeypatch.setenv("REFNET_THREADS", "0" if count == 0 else "two")
+    with pytest.raises(ArgumentError, match="REFNET_THREADS must be a number of threads, at least 1; it is '"):
+        vm.thread_count()
