@@ -68,9 +68,9 @@ def turned_around(k, p_taps, q_taps, turned):
             start = (p * q_count + q) * lane
             target = turned[start : start + lane].reshape(filters, channels)
             source = k[p_first + (p_count - 1 - p) * p_step, q_first + (q_count - 1 - q) * q_step]
-            for first in range(0, filters, 16):  # a cache line of every channel at a time
-                for c in range(channels):
-                    for f in range(first, min(first + 16, filters)):
+            for first in range(0, channels, 16):  # a cache line of every filter at a time
+                for f in range(filters):
+                    for c in range(first, min(first + 16, channels)):
                         target[f, c] = source[c, f]
     return p_count * q_count * lane
 
@@ -86,7 +86,8 @@ def spread(strips, dy, k, dx, image, result, strides, dilation, padding, depthwi
     size, (height, width, channels) = strips[0], result
     (sh, sw), (dh, dw), (top, left) = strides, dilation, padding
     places, at = (height * width * channels, sh * width * channels, sw * channels), 0
-    turned = np.empty(k.size, k.dtype)
+    room = np.empty(k.size + 64 // size, k.dtype)
+    turned = room[-room.ctypes.data % 64 // size :]
     for row in range(min(sh, height)):
         p_taps = taps_of((row + top) % sh, k.shape[0], sh, dh)
         rows = (height - 1 - row) // sh + 1
@@ -106,8 +107,7 @@ def spread(strips, dy, k, dx, image, result, strides, dilation, padding, depthwi
                 first, end,
             )  # fmt: skip
             at += made
-    if turned.size:
-        turned[0] = 0  # it lives until here
+    room[0] = 0  # it lives until here
 
 
 @kernel("conv2d_inputs_gradient", when=undivided, tasks=output_rows, cost=output_row_ns, arguments=backward)
