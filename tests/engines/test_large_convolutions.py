@@ -1,4 +1,5 @@
-"""Convolutions whose kernels are larger than what is kept at hand: on whole numbers, which do not round, and in any number of parts."""
+"""Convolutions whose kernels are larger than what is kept at hand, or have few filters: on whole numbers, which do not round, and in
+any number of parts."""
 
 import numpy as np
 import pytest
@@ -9,18 +10,21 @@ from refnet_fast import vm
 
 NAMES = ("conv2d", "conv2d_inputs_gradient", "conv2d_kernel_gradient")
 # Images, kernels, then strides, dilation, and places before the image and behind it. A panel of 64 filters takes 128 KB or more,
-# another one less.
+# another one less; and where filters are few, channels may fill vectors or not.
 CASES = {
     "padded on all sides": ((2, 24, 24, 64), (5, 5, 64, 80), (1, 1), (1, 1), ((2, 2), (2, 2))),
     "strides and a rest": ((3, 12, 9, 96), (4, 4, 96, 64), (2, 2), (1, 1), ((1, 1), (0, 1))),
     "few whole windows": ((2, 5, 4, 64), (3, 3, 64, 64), (1, 1), (1, 1), ((2, 2), (2, 2))),
     "taps apart": ((2, 9, 11, 128), (3, 3, 128, 70), (1, 2), (2, 3), ((0, 1), (3, 2))),
     "no window reaches a corner": ((1, 3, 2, 320), (2, 2, 320, 64), (1, 1), (1, 1), ((3, 2), (4, 3))),
-    "filters fewer than lanes": ((2, 10, 10, 128), (7, 7, 128, 3), (1, 1), (1, 1), ((3, 3), (3, 3))),
+    "three filters": ((2, 10, 10, 128), (7, 7, 128, 3), (1, 1), (1, 1), ((3, 3), (3, 3))),
+    "one filter, taps apart": ((2, 9, 20, 32), (3, 4, 32, 1), (2, 1), (1, 3), ((3, 1), (0, 5))),
+    "two filters, channels that fill no vector": ((3, 8, 7, 11), (3, 3, 11, 2), (1, 2), (1, 1), ((1, 1), (1, 2))),
 }
+FEW = [case for case in CASES if "filter" in case]
 
 
-def drawn(case, whole):
+def drawn(case, whole, dtype="float32"):
     """Image, kernel, the result's gradient, and the ops' attributes; of whole numbers no sum reaches 2**24."""
     image, kernel, strides, dilation, padding = CASES[case]
     reach = zip(image[1:3], padding, kernel, strides, dilation)
@@ -30,7 +34,7 @@ def drawn(case, whole):
     arrays = [rng.integers(-3, 4, shape) if whole else rng.standard_normal(shape) for shape in shapes]
     before = tuple(first for first, _ in padding)
     attributes = {"groups": 1, "strides": strides, "dilation": dilation, "padding": before}
-    return [a.astype("float32") for a in arrays], attributes
+    return [a.astype(dtype) for a in arrays], attributes
 
 
 def computed(name, arrays, attributes):
@@ -65,10 +69,10 @@ def tap_by_tap(name, case, arrays):
     }[name]
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case, dtype", [(case, "float32") for case in CASES] + [(case, "float64") for case in FEW])
 @pytest.mark.parametrize("name", NAMES)
-def test_whole_numbers_are_added_up_exactly(name, case):
-    arrays, attributes = drawn(case, whole=True)
+def test_whole_numbers_are_added_up_exactly(name, case, dtype):
+    arrays, attributes = drawn(case, True, dtype)
     np.testing.assert_array_equal(computed(name, arrays, attributes), tap_by_tap(name, case, arrays))
 
 
