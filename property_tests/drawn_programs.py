@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from drawn_updates import Updates, alike, counts
 
 from refnet import ops
 from refnet.graph import Constant, Mode, Tensor, Variable, assignment, trace
@@ -12,21 +13,13 @@ FLOATS = ("float32", "float16", "float64")
 SHAPES = [(4, 6), (4, 6), (3, 4), (6,), (2, 3, 4), (1, 4), (3, 1), (2, 4, 4, 1), (1, 1), (2, 16, 3), (0, 3), (1, 17, 2)]
 
 
-def counts(x):
-    return math.prod(x.shape)
-
-
-def alike(x, y):
-    return (x.shape, x.dtype) == (y.shape, y.dtype)
-
-
 def broadcastable(x, y):
     """Whether y, repeated, has x's shape."""
     pairs = zip(x.shape[::-1], y.shape[::-1])
     return len(y.shape) <= len(x.shape) and y.dtype == x.dtype and all(m in (1, n) for n, m in pairs)
 
 
-class Drawn:
+class Drawn(Updates):
     """A program of drawn steps.
 
     Args:
@@ -38,18 +31,21 @@ class Drawn:
     def __init__(self, random):
         self.random, self.variables, self.records, self.more = random, [], [], []
         self.odd = random.choice([0, 0, 0, 0.3])  # how often an update is not what an optimizer would write
-        shapes = [random.choice(SHAPES) for _ in range(2)]
+        many = random.random() < 0.15  # a program that is mostly updates
+        shapes = [(3,), (2, 2)] if many else [random.choice(SHAPES) for _ in range(2)]
         inputs = [Tensor(shape) for shape in shapes]
         self.feeds = [self.numbers(shape) for shape in shapes]
         with trace.inside(collecting=True):
             self.values = list(inputs)
-            for _ in range(random.randint(4, 14)):
+            for _ in range(2 if many else random.randint(4, 14)):
                 step = getattr(self, random.choice(STEPS))
                 made = step(random.choice(self.values[-4:]))
                 if made is not None and counts(made) <= 200:
                     self.values.append(made)
             outputs = [y for y in self.values if random.random() < 0.3] + [self.values[-1]]
             outputs += self.copied()
+            if many:
+                self.moved()
             if random.random() < 0.9:
                 outputs += self.trained()
             outputs += self.seen_otherwise(outputs) + self.more
@@ -138,7 +134,15 @@ class Drawn:
         soft = ops.softmax(x, axis=-1)
         turned = ops.reshape(ops.reshape(soft, (-1,)), (x.shape[0], -1) if len(x.shape) != 2 else (*x.shape[::-1],))
         self.values += [soft, turned]
-        return self.random.choice([ops.tanh, ops.softmax])(turned)
+        way = self.random.choice(["one row", "one of each", "tanh", "softmax"])
+        if way == "one row" or way == "one of each" and len(x.shape) != 2:  # all of them, repeated
+            rows = ops.softmax(self.variable((x.shape[0], counts(x)), x.dtype), axis=-1)
+            return ops.add(ops.reshape(ops.softmax(ops.negative(soft), axis=-1), (1, -1)), rows)
+        if way == "one of each":  # repeated along the other axis
+            rows = ops.softmax(self.variable((x.shape[0], x.shape[0]), x.dtype), axis=-1)
+            each = ops.matmul(ops.softmax(ops.negative(soft), axis=-1), self.variable((x.shape[1], 1), x.dtype))
+            return ops.add(ops.reshape(each, (-1,)), rows)
+        return {"tanh": ops.tanh, "softmax": ops.softmax}[way](turned)
 
     def first_axis_of_one(self, x):
         """A result and the same without its first axis."""
@@ -163,18 +167,33 @@ class Drawn:
         if len(x.shape) != 3:
             return None
         x = ops.transpose(x, self.random.choice([(0, 1, 2), (0, 2, 1), (1, 0, 2), (2, 1, 0)]))
+        turned = ops.transpose(x, (0, 2, 1))
+        others = self.variable((x.shape[0], x.shape[2], 2), x.dtype)
+        product = ops.tanh(ops.matmul(*self.random.choice([(x, turned), (turned, ops.tanh(x)), (x, others)])))
         if self.random.random() < 0.5:
-            return ops.tanh(ops.matmul(x, ops.transpose(x, (0, 2, 1))))
-        return ops.tanh(ops.matmul(ops.transpose(x, (0, 2, 1)), ops.tanh(x)))
+            self.more += ops.gradients(ops.sum(product), [x])
+        return product
 
     def scaled(self, x):
         return ops.multiply(x, self.variable(x.shape[-1:], x.dtype))
+
+    def scaled_twice(self, x):
+        """By two variables whose slopes are one."""
+        one, other = (self.fresh(x.shape[-1:], x.dtype) for _ in range(2))
+        return ops.multiply(x, ops.add(one, other))
 
     def reduced(self, x):
         if not x.shape:
             return None
         axis, kept = self.random.randrange(len(x.shape)), self.random.random() < 0.5
         return self.random.choice([ops.sum, ops.max, ops.mean] if counts(x) else [ops.sum])(x, axis=axis, keepdims=kept)
+
+    def looked_up(self, x):
+        """Rows of a variable, at places that are computed."""
+        places = ops.cast(ops.multiply(ops.square(ops.tanh(x)), 2.5), "int32")
+        places = ops.where(ops.equal(x, x), places, ops.zeros_like(places))
+        found = ops.take(self.variable((3, 2), x.dtype), places, axis=0)
+        return ops.add(found, ops.expand_dims(ops.cast(places, x.dtype), -1))
 
     def softened(self, x):
         return ops.softmax(x, axis=-1) if x.shape else None
@@ -200,7 +219,7 @@ class Drawn:
             self.values.append(ops.max_pool(y, 1, strides=2, padding="same"))
         elif more == "reshaped":
             turned = ops.reshape(y, (y.shape[0], y.shape[2], y.shape[1], 1))
-            self.values.append(ops.max_pool(turned, 2, strides=2, padding="same"))
+            return ops.max_pool(turned, 2, strides=2, padding="same")
         elif more in ("slopes", "weighed", "flow"):
             self.values += self.slopes(x, y, pooled, more)
         return pooled
@@ -211,11 +230,16 @@ class Drawn:
         found = ops.gradients(ops.sum(ops.tanh(pooled)), asked)
         if kind == "weighed":
             found += ops.gradients(ops.sum(ops.multiply(y, 0.5)), [x])
+        if kind == "flow" and self.random.random() < 0.5:
+            self.more.append(found.pop())
         return [self.random.choice([ops.tanh, ops.negative, lambda flow: flow])(slope) for slope in found]
 
     def woven(self, x):
         """Units that could be joined to one, but one at a time only: else they would wait for each other."""
         a, b = ops.tanh(x), ops.square(self.like(x))
+        if x.shape and self.random.random() < 0.5:  # each in a unit of its own
+            a, b = ops.tanh(ops.softmax(x)), ops.square(self.variable(x.shape, x.dtype))
+            self.more += [ops.add(a, b), ops.maximum(b, ops.sum(a, axis=-1, keepdims=True))]
         total = ops.sum(a, axis=-1, keepdims=True) if x.shape else ops.sum(a)
         self.values += [ops.add(a, b), ops.maximum(b, total)] if self.random.random() < 0.7 else [ops.add(a, total)]
         return ops.multiply(b, ops.negative(a))
@@ -237,93 +261,6 @@ class Drawn:
             self.records.append(assignment(self.variable(x.shape, x.dtype), x))
         return ops.add(ops.reshape(variable, (-1,)) if self.random.random() < 0.3 else variable, 1.0)
 
-    # ---- the end of a step
-
-    @property
-    def written(self):
-        return {record.variable for record in self.records}
-
-    def copied(self):
-        """A variable takes what is made of it; others what it was, or the same; gives what of that is an output too."""
-        random, free = self.random, [v for v in self.variables if v not in self.written]
-        if random.random() < 0.5:
-            return []
-        one = random.choice(free) if free and random.random() < 0.5 else self.fresh((3, 4), "float32")
-        inner = ops.tanh(one)
-        new = ops.multiply(inner, ops.square(one))
-        size = counts(one)
-        others = [new, ops.reshape(new, (size, 1)), one, ops.reshape(one, (1, size)), ops.add(one, 1)]
-        others += [ops.negative(ops.reshape(one, (size,))), ops.multiply(ops.square(one), 2)]
-        pairs = [(self.fresh(y.shape, y.dtype), y) for y in others if random.random() < 0.2] + [(one, new)]
-        random.shuffle(pairs)  # what is read was read before: each takes what `one` was
-        self.records += [assignment(variable, y) for variable, y in pairs]
-        return [y for y in (inner, new, ops.sum(inner)) if random.random() < 0.2]
-
-    def fresh(self, shape, dtype):
-        self.variables.append(Variable(self.numbers(shape), dtype=dtype))
-        return self.variables[-1]
-
-    def trained(self):
-        """Gradients of a loss, some of which update what they belong to; gives those that are outputs too."""
-        random, written = self.random, self.written
-        ends = [self.values[-1], *(random.choice(self.values) for _ in range(3))]
-        loss = sum((ops.sum(ops.cast(ops.tanh(y), "float32")) for y in ends), start=ops.sum(self.values[0]))
-        asked = [*self.variables, self.values[0], random.choice(self.values)]
-        found = [(v, g) for v, g in zip(asked, ops.gradients(loss, asked)) if g is not None]
-        kind, rate = random.choice(["sgd", "sgd", "momentum", "momentum", "by hand"]), Variable(np.float32(0.25))
-        for variable, slope in found:
-            if not isinstance(variable, Variable) or variable in written or random.random() < 0.1:
-                continue
-            if random.random() < self.odd:
-                slope = random.choice([s for v, s in found if alike(s, slope)])
-            self.records += self.updated(kind, variable, slope, rate)
-        return [slope for _, slope in found if random.random() < 0.4]
-
-    def updated(self, kind, variable, slope, rate):
-        """Assignments that move a variable against its slope."""
-        random, odd = self.random, self.odd
-        if kind == "by hand":
-            step = ops.cast(ops.multiply(slope, 0.25), variable.dtype)
-            new = ops.subtract(variable, step)
-            if random.random() < odd:
-                self.more.append(new)
-            return [assignment(variable, new)]
-        if kind == "sgd":
-            if random.random() < odd:
-                slope = random.choice([v for v in self.variables if alike(v, variable)])
-            elif random.random() < odd and slope.shape == self.values[0].shape and slope.dtype == self.values[0].dtype:
-                slope = self.values[0]
-            start = ops.multiply(variable, 0.5) if random.random() < odd else variable
-            return [assignment(variable, ops.sgd_update(start, slope, rate))]
-        velocity = Variable(np.zeros(variable.shape), dtype=variable.dtype)
-        self.variables.append(velocity)
-        momentum = random.choice([0.5, 0.25]) if random.random() < odd else 0.5
-        new = ops.sgd_momentum_update(variable, velocity, slope, rate, momentum)
-        pair = (velocity, variable) if random.random() < odd else (variable, velocity)
-        if random.random() < odd:  # one of the results is no new value, but read
-            self.more.append(ops.sum(new[1]))
-            pair = pair[:1]
-        return [assignment(v, y) for v, y in zip(pair, new)]
-
-    def seen_otherwise(self, outputs):
-        """More outputs: a variable, a variable or an input in another shape, an output again."""
-        known = [*self.variables, self.values[0]]
-        choices = [
-            lambda: self.random.choice(known),
-            lambda: ops.reshape(self.random.choice(known), (-1,)),
-            lambda: self.random.choice(outputs),
-            lambda: ops.reshape(self.random.choice(outputs), (-1, 1)),
-            lambda: self.random.choice([*(record.value for record in self.records), outputs[0]]),
-        ]
-        return [make() for make in choices if self.random.random() < 0.25]
-
-    def exchange(self):
-        """Two variables of a kind take each other's value, unless they were written."""
-        free = [v for v in self.variables if v not in self.written]
-        for one in free[:1]:
-            for other in [v for v in free[1:] if alike(v, one)][:1]:
-                self.records += [assignment(one, other), assignment(other, one)]
-
 
 STEPS = [
     *(
@@ -340,6 +277,19 @@ STEPS = [
     ),
     *("repeated", "repeated", "reshaped", "there_and_back", "rows_apart", "first_axis_of_one", "turned"),
     *("dense",) * 8,
-    *("products_of_itself", "products_of_itself", "scaled", "scaled", "scaled"),
-    *("reduced", "softened", "pooled", "pooled", "pooled", "woven", "woven", "joined", "cut", "converted", "kept"),
+    *("products_of_itself", "products_of_itself", "scaled", "scaled", "scaled", "scaled_twice"),
+    *(
+        "reduced",
+        "softened",
+        "pooled",
+        "pooled",
+        "pooled",
+        "woven",
+        "woven",
+        "joined",
+        "cut",
+        "converted",
+        "kept",
+        "looked_up",
+    ),
 ]

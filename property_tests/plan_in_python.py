@@ -9,13 +9,13 @@ import ctypes
 import numpy as np
 
 from refnet import dtypes
-from refnet.definition import size_of
+from refnet.definition import Spec, size_of
 from refnet.engine import get_engine
 from refnet.graph import Constant
 from refnet.program import specialize
 from refnet_fast import kernels
 from refnet_fast.chains import chains, rows_of
-from refnet_fast.memory import Memory, bytes_of, padded
+from refnet_fast.memory import Memory, bytes_of, merged_size
 from refnet_fast.plan import Plan
 
 BLOCK = 2  # rows of a chain at a time
@@ -60,7 +60,11 @@ class PlanInPython:
         """One run, commits included; returns the outputs."""
         for x, array in zip(self.concrete.inputs, feeds):
             self.place(x)[...] = array
+        done = 0
         for group in self.groups:
+            if done == self.plan.computing:
+                self.check()
+            done += len(group)
             if len(group) == 1:
                 self.carry_out(group[0])
                 continue
@@ -71,7 +75,13 @@ class PlanInPython:
         before = [(variable, self.values(x)) for x, variable in self.plan.copies]
         for variable, values in before:
             variable.array[...] = values
-        return [self.values(y) for y in self.plan.outputs]
+        return [np.array(self.memory.array(y)) for y in self.plan.outputs]
+
+    def check(self):
+        """What is asked of integers before the first unit that writes variables: here they are in range."""
+        for instruction, position, low, high in self.plan.checked():
+            values = self.values(instruction.inputs[position])
+            assert ((low <= values) & (values < high)).all(), f"{instruction.op.name} reads what is not there"
 
     def place(self, x):
         return array_at(self.memory.address(x), x)
@@ -83,7 +93,7 @@ class PlanInPython:
     def carry_out(self, unit, block=None):
         """A unit, or the rows of it that a block (rows, first, end) names.
 
-        Elementwise units write some of their elements before they read what the others are made of.
+        Elementwise units write some of their elements before they read what the others are made of; others clear their results.
         """
         if unit.merged:
             self.update(unit)
@@ -95,6 +105,9 @@ class PlanInPython:
         elif unit.fused:
             half = size_of(unit.shape) // 2
             parts = [slice(half, None), slice(half)]
+        else:
+            for y in unit.stored:
+                self.place(y).reshape(-1).view("uint8")[...] = 255
         for part in parts:
             known = self.results(unit)
             for y in unit.stored:
@@ -109,18 +122,12 @@ class PlanInPython:
         return known
 
     def update(self, unit):
-        """Updates of one kind: each operand lies in a block of its own, node after node."""
-        head, offset, results = unit.nodes[0], 0, []
-        for node in unit.nodes:
-            inputs = [
-                array_at(self.memory.block_address(unit, position) + offset, x).copy()
-                if (unit, position) in self.memory.blocks
-                else self.values(head.inputs[position])
-                for position, x in enumerate(node.inputs)
-            ]
-            for y, first, values in zip(node.outputs, head.outputs, computed(node, inputs)):
-                position = head.inputs.index(unit.commits[first])
-                results.append((self.memory.block_address(unit, position) + offset, y, values))
-            offset += padded(node.outputs[0])
-        for address, y, values in results:
-            array_at(address, y)[...] = values
+        """Updates of one kind: one pass over blocks in which operands lie node after node, padding included."""
+        head, operands = unit.nodes[0], self.memory.merged_operands(unit)
+        flat = {
+            x: array_at(y.address, Spec((merged_size(unit),) if y.strides[0] else x.shape, y.dtype))
+            for x, y in operands.items()
+        }
+        results = get_engine("reference").compute(head.op, [flat[x].copy() for x in head.inputs], head.attributes)
+        for y, values in zip(head.outputs, results, strict=True):
+            flat[y][...] = values

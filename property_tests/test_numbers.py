@@ -115,6 +115,23 @@ def test_the_difference_of_equals_is_zero_whatever_is_rounded():
         assert list(every_choice(lambda: x / 3 - Bound.read(np.float32(1.0)) == 0)) == [True, False]
 
 
+def test_zero_times_a_rounded_number_is_zero():
+    with arithmetic(FLOAT32):
+        zero, third = Bound.read(np.float32(0.0)), Bound.read(np.float32(1.0)) / 3
+        assert (zero * third).exact and (third * zero).exact and zero * third == 0
+        assert (zero * -third).negative_zero and not (zero * third).negative_zero
+        unsure = third - Bound.read(np.float32(1 / 3))  # its sign decides the sign of the product
+        assert not (zero * unsure).exact
+
+
+@pytest.mark.parametrize("name", ["exp", "expm1", "sinh", "cosh", "tanh"])
+def test_exponentials_of_exponentials_end(name):
+    """Three steps of a recurrent layer with an exponential, on a large input; the exact value has no digits to be had."""
+    with arithmetic(FLOAT32):
+        x = Bound.read(np.float32(3e38)).exp().exp()
+        assert getattr(x, name)().interval[1] >= (1 if name == "tanh" else mp.inf)
+
+
 def test_a_comparison_that_rounding_decides_needs_a_decision():
     with arithmetic(FLOAT32):
         x = Bound.read(np.float32(1.0)) / 3

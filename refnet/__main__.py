@@ -1,9 +1,10 @@
-"""`python -m refnet ops [--json] [NAME ...]`: every op, and how accurate each engine is.
+"""`python -m refnet ops [--json] [NAME ...]`: every op, and how accurate each engine is (NUMBA_ENABLE_CUDASIM=1: CUDA kernels too).
 `python -m refnet explain OP --at 0,1`: the terms that make up one element of a result.
 `python -m refnet read [NAME]`: the definitions in the order of Chollet's book, or one of them with its worked example."""
 
 import argparse
 import json
+import os
 import sys
 from typing import Any
 
@@ -11,6 +12,19 @@ from refnet.errors import ArgumentError
 
 
 def main(arguments: list[str] | None = None) -> int:
+    parser = parser_of_commands()
+    given = parser.parse_args(arguments)
+    try:
+        run(given)
+        sys.stdout.flush()
+    except ArgumentError as error:
+        parser.error(str(error))
+    except BrokenPipeError:  # whoever reads has read enough, as `head` does; what is left is written nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def parser_of_commands() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m refnet", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -24,30 +38,29 @@ def main(arguments: list[str] | None = None) -> int:
     explain.add_argument("--seed", type=int, default=0, help="which of the fixed calls")
     read = commands.add_parser("read", help="the definitions in the book's order, or one of them")
     read.add_argument("name", nargs="?", help="a definition; the list if left out")
-    given = parser.parse_args(arguments)
-    try:
-        if given.command == "read":
-            from refnet.reading import listing, reading
-            from refnet.testing.strategies import load
+    return parser
 
-            load()
-            print(reading(given.name) if given.name else listing())
-            return 0
-        if given.command == "explain":
-            from refnet.explain import explain as explained
 
-            print(explained(given.op, given.at, given.seed))
-            return 0
+def run(given: argparse.Namespace) -> None:
+    """Prints what the parsed command asks for."""
+    if given.command == "read":
+        from refnet.reading import listing, reading
+        from refnet.testing.strategies import load
+
+        load()
+        print(reading(given.name) if given.name else listing())
+    elif given.command == "explain":
+        from refnet.explain import explain as explained
+
+        print(explained(given.op, given.at, given.seed))
+    else:
         from refnet.testing.measure import table
 
         rows = table(given.names)
-    except ArgumentError as error:
-        parser.error(str(error))
-    if given.json:
-        print(json.dumps(rows, default=str).replace("Infinity", "1e999"))
-    else:
-        show(rows)
-    return 0
+        if given.json:
+            print(json.dumps(rows, default=str).replace("Infinity", "1e999"))
+        else:
+            show(rows)
 
 
 def show(rows: list[dict[str, Any]]) -> None:

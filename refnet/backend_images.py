@@ -5,6 +5,7 @@ from typing import Any
 from refnet import ops
 from refnet.errors import ArgumentError, ShapeError
 from refnet.ops.arguments import converted, shape_of
+from refnet.ops.normalization import normalized_by
 from refnet.ops.resizing import channels_last, enlarge
 
 
@@ -180,9 +181,7 @@ def batch_normalization(
     mean = converted("batch_normalization", mean, "mean")
     if len(shape_of(mean)) == 1:
         return ops.batch_normalization(x, mean, var, axis, beta, gamma, epsilon)
-    scaled = ops.multiply(ops.subtract(x, mean), ops.rsqrt(ops.add(var, epsilon)))
-    scaled = scaled if gamma is None else ops.multiply(scaled, gamma)
-    return scaled if beta is None else ops.add(scaled, beta)
+    return normalized_by(x, mean, var, beta, gamma, epsilon)
 
 
 def normalize_batch_in_training(

@@ -15,7 +15,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from refnet.annotations import Shape
-from refnet.errors import ShapeError
+from refnet.errors import ArgumentError, ShapeError
 
 if TYPE_CHECKING:
     from refnet.graph import Tensor
@@ -34,6 +34,17 @@ class View(NamedTuple):
     shape: Shape
     strides: tuple[int, ...] | None = None
     offset: int = 0
+
+    def lies_inside(self, size: int) -> bool:
+        """Whether every element it shows is one of an array of so many elements."""
+        if 0 in self.shape:
+            return True
+        if self.strides is None:
+            return self.offset == 0 and size_of(self.shape) == size
+        reaches: list[int] = [(extent - 1) * stride for extent, stride in zip(self.shape, self.strides)]
+        first = self.offset + sum(reach for reach in reaches if reach < 0)
+        last = self.offset + sum(reach for reach in reaches if reach > 0)
+        return first >= 0 and last < size
 
 
 class Form(NamedTuple):
@@ -150,10 +161,22 @@ class Op:
                 )
 
     def form(self, *specs: SpecLike, **attributes: Any) -> Form:
-        """The canonical form of a call whose shapes are all known."""
-        if self._form is not None:
-            return self._form(*specs, **attributes)
+        """The canonical form of a call whose shapes are all known.
+
+        Raises:
+            ArgumentError: attributes with which it would reach outside of its arrays. No public function gives any.
+        """
         outputs = self.specs(*specs, **attributes)
+        if self._form is not None:
+            form = self._form(*specs, **attributes)
+            for view, spec in zip((*form.inputs, *form.outputs), (*specs, *outputs)):
+                if not view.lies_inside(size_of(spec.shape)):
+                    raise ArgumentError(
+                        f"op {self.name}: with the attributes {attributes} it would reach outside of an array of shape "
+                        f"{tuple(spec.shape)}. Ops take attributes as their public functions give them, an axis "
+                        f"counted from 0 for example; call refnet.ops to have them checked and brought into that form."
+                    )
+            return form
         if self.scalar is not None:
             return elementwise_form(specs, outputs, self.ordered(attributes))
         views = tuple(whole(s) for s in specs), tuple(whole(s) for s in outputs)

@@ -18,7 +18,7 @@ from refnet import dtypes
 from refnet.annotations import Array, Shape, Tasks, TensorLike
 from refnet.arrays import as_array
 from refnet.definition import Op, Spec, View
-from refnet.errors import DtypeError, EngineError, did_you_mean, in_memory
+from refnet.errors import DtypeError, EngineError, in_memory
 from refnet.graph import Constant, Tensor, Variable
 from refnet.old_names import serve
 from refnet.program import Concrete, Instruction, Program, check_range, check_ranges, specialize
@@ -168,7 +168,7 @@ def get_engine(name: str | Engine) -> Engine:
             if "cpu" in _registered
             else " The engines derived, cpu, cuda, cuda-cublas, cuda-tf32, cuda-sim and auto come with `import refnet_fast`."
         )
-        raise EngineError(f"unknown engine {name!r}.{did_you_mean(name, list(_registered))}{hint}")
+        raise EngineError(f"unknown engine {name!r}. Known: {', '.join(_registered)}.{hint}")
     if not isinstance(found, Engine):
         found = _registered[name] = found()
     return found
@@ -340,7 +340,7 @@ class Reference(Engine):
         outputs = [np.empty(s.shape, dtypes.as_numpy(s.dtype)) for s in op.specs(*specs, **attributes)]
         if op.ranges is not None:
             for position, (low, high) in op.ranges(*specs, **attributes).items():
-                check_range(op.name, arrays[position], low, high)
+                check_range(op.spoken, arrays[position], low, high)
         interpret(op, arrays, attributes, outputs)
         return outputs
 

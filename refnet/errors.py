@@ -40,7 +40,7 @@ class EngineError(RefnetError, RuntimeError):
 
 
 class MissingFileError(RefnetError, FileNotFoundError):
-    """A data set that is not here and cannot be fetched."""
+    """A file or a folder that is not there, or a data set that cannot be fetched either."""
 
 
 class FileError(RefnetError, ValueError):

@@ -84,7 +84,7 @@ def reading(name: str) -> str:
     from refnet.testing.strategies import primitives, usages
 
     steps = {step.name: step for step in PATH}
-    known = [*steps, *primitives()]
+    known = list(dict.fromkeys([*steps, *primitives()]))
     if name not in known:
         raise ArgumentError(f"read: there is no definition {name!r}.{did_you_mean(name, known)}")
     step = steps.get(name, Step("", name, name, "a primitive"))

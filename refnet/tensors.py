@@ -21,6 +21,7 @@ OPERATORS = {
     **{"add": "add", "subtract": "subtract", "multiply": "multiply", "divide": "true_divide", "power": "power"},
     **{"floor_divide": "floor_divide", "remainder": "mod", "matmul": "matmul", "less": "less", "greater": "greater"},
     **{"less_equal": "less_equal", "greater_equal": "greater_equal"},
+    **{"bitwise_and": "logical_and", "bitwise_or": "logical_or", "bitwise_xor": "logical_xor"},
 }
 
 
@@ -140,7 +141,10 @@ class Tensor:
 
     def __len__(self) -> int:
         if not self.shape or self.shape[0] is None:
-            raise DtypeError(f"a symbolic tensor of shape {self.shape} has no known length")
+            raise DtypeError(
+                f"a symbolic tensor of shape {self.shape} has no known length: it cannot be gone through by `for`, nor given "
+                "to len(). Use ops.shape(x)[0] for its length, ops.map or ops.scan for its parts."
+            )
         return int(self.shape[0])
 
     def __iter__(self) -> Iterator[TensorLike]:
@@ -162,6 +166,11 @@ class Tensor:
 
         return ops.abs(self)
 
+    def __invert__(self) -> TensorLike:
+        from refnet import ops
+
+        return ops.logical_not(self)
+
     def __getitem__(self, key: Any) -> TensorLike:
         from refnet import ops
 
@@ -175,6 +184,9 @@ class Tensor:
     __mod__, __rmod__ = _operator("mod"), _operator("mod", swapped=True)
     __pow__, __rpow__ = _operator("power"), _operator("power", swapped=True)
     __matmul__, __rmatmul__ = _operator("matmul"), _operator("matmul", swapped=True)
+    __and__, __rand__ = _operator("logical_and"), _operator("logical_and", swapped=True)  # of truth values, as in Keras
+    __or__, __ror__ = _operator("logical_or"), _operator("logical_or", swapped=True)
+    __xor__, __rxor__ = _operator("logical_xor"), _operator("logical_xor", swapped=True)
     __lt__ = _operator("less")
     __le__ = _operator("less_equal")
     __gt__ = _operator("greater")
@@ -248,6 +260,12 @@ class Variable(Tensor):
     Raises:
         ShapeError: a value of another shape; an initializer without a shape.
     Source: Keras 3 `Variable`.
+
+    >>> count = Variable(np.zeros(2), name="count")
+    >>> count.assign([1.0, 2.0]).value
+    array([1., 2.], dtype=float32)
+    >>> np.asarray(2 * count + 1)
+    array([3., 5.], dtype=float32)
     """
 
     moves = 0  # how often any variable's memory moved: programs that hold addresses look whether theirs are among them

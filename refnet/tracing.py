@@ -67,6 +67,9 @@ class Call:
         self.masks: list[Tensor] = []  # those that its arguments carry: it may read them too
         self.losses: list[tuple[Tensor, Guard]] = []
         self.assignments: list[Assignment] = []
+        self.inner: list[Call] = []  # the calls made in it
+        if parent is not None:
+            parent.inner.append(self)
 
 
 class Trace(threading.local):

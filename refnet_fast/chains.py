@@ -10,25 +10,22 @@ def chains(plan):
     """The plan's units in lists that run together, in order."""
     groups: list = []
     open_rows = None
-    for number, unit in enumerate(plan.units):
+    for unit in plan.units:
         rows = rows_of(plan, unit)
         made = {y for u in groups[-1] for node in u.nodes for y in node.outputs} if groups else set()
-        if (
-            rows is not None
-            and open_rows == rows[0]
-            and number < plan.computing
-            and len(groups[-1]) < 6
-            and aligned(plan, unit, made, rows)
-        ):
+        if rows is not None and open_rows == rows[0] and len(groups[-1]) < 6 and aligned(plan, unit, made, rows):
             groups[-1].append(unit)
             continue
         groups.append([unit])
-        open_rows = rows[0] if rows is not None and not unit.fused and number < plan.computing else None
+        open_rows = rows[0] if rows is not None and not unit.fused else None
     return groups
 
 
 def rows_of(plan, unit):
-    """(number of rows, positions of inputs read row by row; None for all) of a unit that can be in a chain, else None."""
+    """(number of rows, positions of inputs read row by row; None for all) of a unit that can be in a chain, else None.
+
+    Units that write variables are in none: they wait for the checks.
+    """
     if unit.merged or unit.commits:
         return None
     if unit.fused:

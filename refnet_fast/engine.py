@@ -1,5 +1,7 @@
 """The CPU engines: `derived` runs every definition as Numba compiles it, `cpu` the planned program with tuned kernels."""
 
+import weakref
+
 from refnet.engine import Engine, Executable, as_fed, check_range, spec_of
 from refnet.graph import Node, Tensor, trace
 from refnet.old_names import serve
@@ -7,7 +9,47 @@ from refnet.program import Concrete, Instruction, Program, specialize
 from refnet_fast import kernels, lists
 from refnet_fast.rewrite import SHORT, exactly
 from refnet_fast.running import Running
+from refnet_fast.tables import KEPT, KEPT_BYTES
 from refnet_fast.vm import workers
+
+OBJECTS_BYTES = 2**16  # that a small program takes beside its arena
+
+
+class Recent:
+    """The running programs of an engine, the last used last. Each has memory of its own, so those of long ago go where it becomes much.
+
+    Attributes:
+        sizes: {(weak reference to who holds it in `built`, its key there): bytes}.
+    """
+
+    def __init__(self):
+        self.sizes: dict = {}
+
+    def used(self, holder, key, build):
+        """What a holder has built for a key; made by `build()` if there is none whose variables lie where they lay."""
+        entry = (weakref.ref(holder), key)
+        size = self.sizes.pop(entry, 0)
+        running = holder.built.get(key)
+        if running is None or not running.valid():
+            holder.built.pop(key, None)
+            running = None  # its memory goes before more is taken
+            running = holder.built[key] = build()
+            size = running.memory.size + OBJECTS_BYTES
+            self.forget(size)
+        self.sizes[entry] = size
+        return running
+
+    def forget(self, more):
+        """Lets programs go that nobody has used for longest, until there is room for more, or few are left."""
+        self.sizes = {entry: size for entry, size in self.sizes.items() if entry[0]() is not None}
+        total = sum(self.sizes.values()) + more
+        for entry in list(self.sizes)[: 1 - KEPT]:
+            if total <= KEPT_BYTES:
+                break
+            total -= self.sizes.pop(entry)
+            holder = entry[0]()
+            if holder is not None:
+                holder.built.pop(entry[1], None)
 
 
 class PlannedEngine(Engine):
@@ -15,7 +57,8 @@ class PlannedEngine(Engine):
 
     def __init__(self, name):
         self.name = name
-        self._eager: dict = {}
+        self.recent = Recent()
+        self.built: dict = {}  # of single calls
 
     def prepare(self, program):
         return PlannedExecutable(self, program)
@@ -23,12 +66,11 @@ class PlannedEngine(Engine):
     def compute(self, op, arrays, attributes):
         specs = tuple(spec_of(a) for a in arrays)
         key = (op, specs, exactly(attributes))
-        running = self._eager.get(key)
-        if running is None:  # the rule refuses bad shapes before indices are looked at
-            running = self._eager[key] = self.build(single(op, specs, attributes))
+        with workers.lock:  # the rule refuses bad shapes before indices are looked at
+            running = self.recent.used(self, key, lambda: self.build(single(op, specs, attributes)))
         if op.ranges is not None:
             for position, (low, high) in op.ranges(*specs, **attributes).items():
-                check_range(op.name, arrays[position], low, high)
+                check_range(op.spoken, arrays[position], low, high)
         return running.run(arrays)
 
 
@@ -72,6 +114,10 @@ class PlannedExecutable(Executable):
     One lock is held from the look at the variables' places to the end of the run: no other thread's program may move them.
     """
 
+    def __init__(self, engine, program):
+        super().__init__(engine, program)
+        self.built: dict = {}
+
     def run(self, feeds):
         with workers.lock:
             return super().run(feeds)
@@ -82,10 +128,7 @@ class PlannedExecutable(Executable):
 
     def at(self, shapes):
         key = tuple(map(tuple, shapes))
-        built = self._built.get(key)
-        if built is not None and not built.valid():
-            del self._built[key]
-        return super().at(key)
+        return self.engine.recent.used(self, key, lambda: self.engine.build(specialize(self.program, key)))
 
 
 class CpuExecutable(PlannedExecutable):
@@ -115,10 +158,9 @@ class CpuExecutable(PlannedExecutable):
 
     def _listed_at(self, shapes, listed):
         """The program at these shapes, some inputs (by number) as index lists."""
-        key = (*shapes, listed)
-        if key not in self._built or not self._built[key].valid():
-            self._built[key] = Running(specialize(self.program, shapes), True, listed)
-        return self._built[key]
+        return self.engine.recent.used(
+            self, (*shapes, listed), lambda: Running(specialize(self.program, shapes), True, listed)
+        )
 
     def run_batches(self, data, order, batch_size, start, stop, outputs=None):
         data = self._gathered(data)

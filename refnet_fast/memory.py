@@ -89,7 +89,6 @@ class Memory:
     # ---- merged updates: every operand of all of them contiguous
 
     def _lay_out_merged(self, groups, arena):
-        self.fixed: set = set()
         for unit in (u for group in groups for u in group if u.merged):
             for position in range(len(unit.nodes[0].inputs)):
                 if unit.nodes[0].inputs[position].shape != unit.nodes[0].outputs[0].shape:
@@ -102,7 +101,6 @@ class Memory:
                 self.blocks[unit, position] = start
                 for tensor in tensors:
                     self.offsets[tensor] = start
-                    self.fixed.add(tensor)
                     start += padded(tensor)
 
     def block_address(self, unit, position):
@@ -162,7 +160,7 @@ class Memory:
             return None
         for x in unit.reads():
             base = self.plan.base(x)
-            fits = base in live and last[base] == number and base not in forever and base not in self.fixed
+            fits = base in live and last[base] == number and base not in forever
             if fits and x.shape == y.shape and itemsize(x.dtype) == itemsize(y.dtype) and base is x:
                 return base
         return None

@@ -19,19 +19,6 @@ def pointer(typing, address):
 
 
 @intrinsic
-def call_by_address(typing, address, words):
-    """Calls the function at `address`, which takes so many int64 and gives nothing."""
-
-    def emit(c, b, s, a):
-        given = [c.cast(b, word, kind, types.int64) for word, kind in zip(cgutils.unpack_tuple(b, a[1]), words)]
-        kind = ir.FunctionType(ir.VoidType(), [I64] * len(given))
-        b.call(b.inttoptr(a[0], kind.as_pointer()), given)
-        return c.get_dummy_value()
-
-    return types.void(types.int64, words), emit
-
-
-@intrinsic
 def as_float(typing, bits):
     """The float64 whose bits travel in a frame word."""
     return types.float64(types.int64), lambda c, b, s, a: b.bitcast(a[0], ir.DoubleType())

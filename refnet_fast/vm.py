@@ -9,12 +9,15 @@ block, so that what one kernel wrote is still in the cache when the next one rea
 """
 
 import functools
+import itertools
 import os
+import queue
 import threading
 
 import numpy as np
 from numba import njit
 
+from refnet.errors import ArgumentError, shown
 from refnet_fast.build import load
 from refnet_fast.native import address_of, aligned_zeros, atomic_load, barrier, call
 
@@ -101,33 +104,82 @@ class Workers:
     def __init__(self):
         self.lock = threading.RLock()
         self.threads: list = []
-        self.process = os.getpid()
 
     def ensure(self, count):
         """At least `count` helpers beside the calling thread."""
-        if self.process != os.getpid():  # a forked child has none of its parent's threads
-            self.__init__()
         while len(self.threads) < count:
             self.threads.append(Worker(len(self.threads) + 1))
         return self.threads[:count]
 
 
 class Worker:
+    """A helper; `jobs` is where it finds what to take part in."""
+
     def __init__(self, number):
-        self.number, self.work = number, None
-        self.begin, self.done = threading.Semaphore(0), threading.Semaphore(0)
+        self.number, self.jobs = number, queue.SimpleQueue()
         threading.Thread(target=self.serve, name=f"refnet-{number}", daemon=True).start()
 
     def serve(self):
         while True:
-            self.begin.acquire()
-            run, rows, control, first_commit, threads, start, stop = self.work
-            run(rows, control, first_commit, self.number, threads, start, stop)
-            self.work = None
-            self.done.release()
+            job = self.jobs.get()
+            job.help(self.number)
+            del job  # with its arrays
+
+
+class Job:
+    """One run by several threads, the caller as number 0. They meet at barriers, so none may stay away once another has begun.
+
+    Args:
+        run, arguments: the machine's function, and what it is given for each thread.
+        helpers: the Workers beside the caller.
+    """
+
+    def __init__(self, run, arguments, helpers):
+        self.run, self.arguments, self.helpers = run, arguments, helpers
+        self.begun: set = set()
+        self.helping = [helper.number for helper in helpers]
+        self.helped = threading.Event()
+        self.results: list = []  # the caller's
+
+    def help(self, number):
+        """A helper's part; asked for again, nothing."""
+        if number in self.begun:
+            return
+        self.begun.add(number)
+        self.run(*self.arguments[number])
+        self.helping.pop()
+        if not self.helping:
+            self.helped.set()
+
+    def lead(self):
+        """The caller's part. Each of its steps may be done again after an interrupt, which comes between any two of Python's."""
+        for helper in self.helpers:
+            helper.jobs.put(self)
+        if not self.results:
+            self.results.extend(
+                itertools.starmap(self.run, self.arguments[:1])
+            )  # in C: a run and its result are one step
+        self.helped.wait()
+
+    def result(self):
+        """What the caller's part gives, when all threads are done. An interrupt, Ctrl-C for example, is raised then."""
+        interrupt = None
+        while not (self.results and self.helped.is_set()):
+            try:
+                self.lead()
+            except BaseException as error:
+                interrupt = error
+        if interrupt is None:
+            return self.results[0]
+        try:
+            raise interrupt
+        finally:
+            del interrupt  # which holds this frame
 
 
 workers = Workers()
+if hasattr(os, "register_at_fork"):  # a forked child has none of its parent's threads, of which one may hold the lock
+    os.register_at_fork(after_in_child=workers.__init__)
 _threads = None
 
 
@@ -136,16 +188,22 @@ def thread_count():
     if _threads is not None:
         return _threads
     asked = os.environ.get("REFNET_THREADS")
-    return (
-        max(1, int(asked))
-        if asked
-        else max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    )
+    if asked:
+        if not asked.isdecimal() or int(asked) == 0:
+            raise ArgumentError(f"REFNET_THREADS must be a number of threads, at least 1; it is {asked!r}.")
+        return int(asked)
+    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def set_threads(count):
-    """Sets the number of threads for programs from here on; None goes back to the default. Results do not depend on it."""
+    """Sets the number of threads for programs from here on; None goes back to the default. Results do not depend on it.
+
+    Raises:
+        ArgumentError: a count that is no integer of at least 1.
+    """
     global _threads
+    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
+        raise ArgumentError(f"set_threads: the count must be an integer of at least 1, or None; got {shown(count)}.")
     _threads = count
 
 
@@ -167,14 +225,10 @@ class Machine:
         run = compiled_run()
         if threads == 1 or not self.parallel:
             return run(self.rows, self.control, self.first_commit, 0, 1, start, stop)
-        helpers = workers.ensure(threads - 1)
-        for helper in helpers:
-            helper.work = (run, self.rows, self.control, self.first_commit, threads, start, stop)
-            helper.begin.release()
-        result = run(self.rows, self.control, self.first_commit, 0, threads, start, stop)
-        for helper in helpers:
-            helper.done.acquire()
-        return result
+        arguments = [
+            (self.rows, self.control, self.first_commit, thread, threads, start, stop) for thread in range(threads)
+        ]
+        return Job(run, arguments, workers.ensure(threads - 1)).result()
 
 
 def new_control():

@@ -1,6 +1,10 @@
 """The commands on wrong arguments: one line that says what is wrong, no traceback."""
 
+import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +26,7 @@ from refnet import reading
         ),
         (refnet.__main__.main, ["explain", "matmul", "--at", "a"], "--at must be an index, such as 0,1; got 'a'."),
         (refnet.__main__.main, ["read", "mtmul"], "there is no definition 'mtmul'. Did you mean 'matmul'?"),
+        (refnet.__main__.main, ["read", "lstmm"], "there is no definition 'lstmm'. Did you mean 'lstm'?"),
         (refnet.__main__.main, ["ops", "mtmul"], "unknown op 'mtmul'. Did you mean 'matmul'"),
         (refnet.testing.__main__.main, ["nothing.py"], "there is no file nothing.py"),
         (refnet.testing.__main__.main, ["no.such.module"], "No module named 'no'"),
@@ -41,6 +46,25 @@ def test_a_wrong_argument_is_named(main, arguments, message, capsys):
     assert ended.value.code == 2 and message in capsys.readouterr().err
 
 
+def test_a_reader_may_stop_reading():
+    """As `| head` does: here the pipe is closed before the first line is written."""
+    command = [sys.executable, "-c", "import refnet.__main__; refnet.__main__.main(['read'])"]
+    ours, theirs = os.pipe()
+    os.close(ours)
+    ended = subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, text=True, timeout=120)
+    os.close(theirs)
+    assert ended.stderr == "" and ended.returncode == 0
+
+
+def test_the_table_of_ops_measures_cuda_kernels_in_the_simulator():
+    environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}
+    command = [sys.executable, "-m", "refnet", "ops", "add", "--json"]
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    (row,) = json.loads(ended.stdout)
+    assert row["name"] == "add" and set(row["engines"]) == {"cpu", "derived", "cuda-sim"}
+    assert all(0 <= found["worst_error_over_bound"] <= 1 for found in row["engines"].values())
+
+
 def test_explain_follows_a_function_down_to_the_loops(capsys):
     """conv is written with conv2d: the terms are products of one window and one filter, each index in its range."""
     assert refnet.__main__.main(["explain", "conv", "--at", "0,1,2,3"]) == 0
@@ -52,6 +76,16 @@ def test_explain_follows_a_function_down_to_the_loops(capsys):
     image, kernel = shapes
     for place in products:
         assert all(int(i) < n for i, n in zip(place, [*image[1:], *kernel[:3]]))
+
+
+def test_explain_tells_what_was_compared_and_which_integers_were_given(capsys):
+    assert refnet.__main__.main(["explain", "greater"]) == 0
+    _, result, because = capsys.readouterr().out.splitlines()
+    answer = result.rpartition(" = ")[2]
+    compared = r"x1\[[\d, ]+\] > x2\[[\d, ]+\]"
+    assert re.fullmatch(f"because {compared if answer == 'True' else f'not {compared}'}", because)
+    assert refnet.__main__.main(["explain", "one_hot"]) == 0
+    assert re.search(r"^where x = \[", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_read_lists_the_path_of_the_readme(capsys):

@@ -123,6 +123,22 @@ def test_every_public_op_has_an_example(function):
     assert ">>>" in (function.__doc__ or ""), f"{function.__module__}.{function.__name__} shows no example"
 
 
+def public_layers():
+    return sorted(
+        {
+            value
+            for value in vars(refnet.layers).values()
+            if isinstance(value, type) and issubclass(value, refnet.Layer)
+        },
+        key=lambda layer: layer.__name__,
+    )
+
+
+@pytest.mark.parametrize("layer", public_layers(), ids=lambda layer: layer.__name__)
+def test_every_layer_has_an_example(layer):
+    assert ">>>" in (layer.__doc__ or ""), f"{layer.__module__}.{layer.__name__} shows no example"
+
+
 # ---- the mirror: refnet_fast/cpu/x.py and refnet_fast/cuda/x.py serve the ops of refnet/ops/x.py
 
 
@@ -181,7 +197,16 @@ def programs_in(readme):
     return re.findall(r"```python\n(.*?)```", (ROOT / readme).read_text(), re.DOTALL)
 
 
-@pytest.mark.parametrize("readme", ["README.md", "refnet/README.md", "refnet_fast/README.md"])
+READMES = [
+    "README.md",
+    "refnet/README.md",
+    "property_tests/README.md",
+    *(f"refnet_fast/{folder}README.md" for folder in ("", "bench/", "cuda/", "examples/")),
+    ".github/CONTRIBUTING.md",
+]
+
+
+@pytest.mark.parametrize("readme", [name for name in READMES if programs_in(name)])
 def test_the_programs_of_the_readmes_run(readme):
     printed = [
         subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True).stdout
@@ -193,15 +218,16 @@ def test_the_programs_of_the_readmes_run(readme):
         assert 0 <= float(ratio.split()[2]) <= 1
 
 
-def test_the_readmes_name_files_that_exist():
-    for readme, folder in (
-        ("README.md", ROOT),
-        ("refnet/README.md", ROOT / "refnet"),
-        ("refnet_fast/README.md", ROOT / "refnet_fast"),
-    ):
-        for name in re.findall(r"`([a-z_0-9]+(?:/[a-z_0-9]+)*(?:\.py|/))`", (ROOT / readme).read_text()):
-            if name != "my_kernels.py":  # the reader's own
-                assert (folder / name).exists() or (ROOT / name).exists(), f"{readme} names {name}"
+@pytest.mark.parametrize("readme", READMES)
+def test_the_readmes_name_files_that_exist(readme):
+    path = ROOT / readme
+    text = path.read_text()
+    folders = [path.parent, path.parent.parent, ROOT, ROOT / "refnet"]
+    for name in re.findall(r"`([a-z_0-9]+(?:/[a-z_0-9]+)*(?:\.py|/))`", text):
+        if name != "my_kernels.py":  # the reader's own
+            assert any((folder / name).exists() for folder in folders), f"{readme} names {name}"
+    for link in re.findall(r"\]\(([^)#]+)\)", text):
+        assert (path.parent / link).exists(), f"{readme} links to {link}"
 
 
 def test_keras_s_modules_of_ops_compute_on_the_current_engine():

@@ -1,9 +1,16 @@
 """`python -m refnet.testing MODULE` on somebody's NumPy functions: one right, one subtly wrong."""
 
+import importlib
 import pathlib
 import subprocess
 import sys
 import textwrap
+
+import numpy as np
+import pytest
+
+from refnet.errors import ArgumentError
+from refnet.testing import check
 
 SOMEBODYS_OPS = '''
 import numpy as np
@@ -78,3 +85,10 @@ def test_a_module_without_known_names_fails(tmp_path):
     report = examine(path)
     assert report.returncode == 1
     assert "no function that refnet defines" in report.stdout
+
+
+@pytest.mark.parametrize("engine", ["reference", "derived", "cpu"])
+def test_attributes_that_no_public_function_gives_reach_no_memory(engine):
+    importlib.import_module("refnet_fast")  # registers the engines
+    with pytest.raises(ArgumentError, match=r"op softmax: .*'axis': -1.* outside of an array of shape \(3, 4\)"):
+        check("softmax", engine, [np.ones((3, 4), "float32")], {"axis": -1})

@@ -19,6 +19,18 @@ class Callback:
     Attributes:
         model: the model in training.  params: {"epochs", "steps", "verbose", "batch_size"}.
         validation_data: in fit, the arrays of the validation data in a list: inputs, targets, sample weights; None without.
+
+    >>> class Count(Callback):
+    ...     batches = 0
+    ...     def on_train_batch_end(self, batch, logs=None):
+    ...         self.batches += 1
+    >>> from refnet import Sequential, layers
+    >>> model = Sequential([layers.Input((1,)), layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> count = Count()
+    >>> history = model.fit(np.ones((5, 1)), np.zeros(5), batch_size=2, verbose=0, callbacks=[count])
+    >>> count.batches
+    3
     """
 
     model: Any = None
@@ -70,6 +82,10 @@ _BATCH_HOOKS = {
 }
 
 
+def _is_class(callback: Any) -> bool:
+    return isinstance(callback, type) and issubclass(callback, Callback)
+
+
 def checked(callbacks: Any, verbose: Any) -> list[Callback]:
     """The callbacks as a list. Raises ArgumentError for what is none, and for a `verbose` that means nothing."""
     from refnet import progress
@@ -77,7 +93,8 @@ def checked(callbacks: Any, verbose: Any) -> list[Callback]:
     given = [] if callbacks is None else list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
     for callback in given:
         if not isinstance(callback, Callback):
-            raise ArgumentError(f"callbacks are objects of classes derived from Callback; got {callback!r}.")
+            hint = f" {callback.__name__} is a class: call it, {callback.__name__}(...)." if _is_class(callback) else ""
+            raise ArgumentError(f"callbacks are objects of classes derived from Callback; got {callback!r}.{hint}")
     progress.display(verbose)
     return given
 
@@ -148,7 +165,8 @@ class Listening:
             self.display.close()
             raise
         if kind != "train":
-            self.display.end(self.model._results() if kind == "test" else {})
+            self.logs = self.model._results() if kind == "test" else {}
+            self.display.end(self.logs)
         self.display.close()
         self._each(f"on_{kind}_end", logs=self.logs)
 
@@ -221,6 +239,13 @@ class History(Callback):
     Attributes:
         history: {name: a value for each epoch}; `acc` finds `accuracy`, `mean_absolute_error` finds `mae`, and so on.
         epoch: the epochs' numbers.
+
+    >>> from refnet import Sequential, layers
+    >>> model = Sequential([layers.Input((1,)), layers.Dense(1, kernel_initializer="zeros")])
+    >>> model.compile("sgd", "mse")
+    >>> history = model.fit(np.ones((4, 1)), np.zeros(4), epochs=2, verbose=0)
+    >>> history.history
+    {'loss': [0.0, 0.0]}
     """
 
     def __init__(self) -> None:
@@ -240,7 +265,16 @@ class History(Callback):
 
 
 class LambdaCallback(Callback):
-    """Functions as hooks: on_epoch_begin, on_epoch_end, on_train_begin, on_train_end, on_train_batch_begin, on_train_batch_end."""
+    """Functions as hooks: on_epoch_begin, on_epoch_end, on_train_begin, on_train_end, on_train_batch_begin, on_train_batch_end.
+
+    >>> from refnet import Sequential, layers
+    >>> model = Sequential([layers.Input((1,)), layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> tell = LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, list(logs)))
+    >>> history = model.fit(np.ones((4, 1)), np.zeros(4), epochs=2, verbose=0, callbacks=[tell])
+    0 ['loss']
+    1 ['loss']
+    """
 
     def __new__(
         cls,
@@ -276,6 +310,14 @@ class LearningRateScheduler(Callback):
         schedule: schedule(epoch, current rate), or schedule(epoch), gives the rate.
         verbose: 1 prints it.
     Source: Keras 3 `callbacks.LearningRateScheduler`.
+
+    >>> from refnet import Sequential, layers
+    >>> model = Sequential([layers.Input((1,)), layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> halve = LearningRateScheduler(lambda epoch, rate: rate / 2)
+    >>> history = model.fit(np.ones((4, 1)), np.zeros(4), epochs=2, verbose=0, callbacks=[halve])
+    >>> model.optimizer.learning_rate.value
+    array(0.0025, dtype=float32)
     """
 
     shows_rate = True

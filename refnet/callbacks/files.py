@@ -184,6 +184,16 @@ class CSVLogger(Callback):
         separator: between values.
         append: whether rows are added to a file that exists; else it is begun anew.
     Source: Keras 3 `callbacks.CSVLogger`.
+
+    >>> import tempfile
+    >>> from refnet import Sequential, layers
+    >>> model = Sequential([layers.Input((1,)), layers.Dense(1, kernel_initializer="zeros")])
+    >>> model.compile("sgd", "mse")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "log.csv"
+    ...     history = model.fit(np.ones((4, 1)), np.zeros(4), epochs=2, verbose=0, callbacks=[CSVLogger(path)])
+    ...     path.read_text().split()
+    ['epoch,loss', '0,0.0', '1,0.0']
     """
 
     def __init__(self, filename: Any, separator: str = ",", append: bool = False):

@@ -97,6 +97,14 @@ class EarlyStopping(Callback):
     Raises:
         ArgumentError: when fit begins, for a name that the logs will not have.
     Source: Keras 3 `callbacks.EarlyStopping`.
+
+    >>> from refnet import Sequential, layers
+    >>> model = Sequential([layers.Input((1,)), layers.Dense(1, kernel_initializer="zeros")])
+    >>> model.compile("sgd", "mse")
+    >>> stop = EarlyStopping("loss", patience=2)  # with targets of 0 the loss is 0 from the first epoch on
+    >>> history = model.fit(np.ones((4, 1)), np.zeros(4), epochs=9, verbose=0, callbacks=[stop])
+    >>> len(history.history["loss"])
+    3
     """
 
     def __init__(
@@ -160,6 +168,14 @@ class ReduceLROnPlateau(Callback):
         min_lr: the rate is not made smaller.
         epsilon: the oldest name of min_delta.
     Source: Keras 3 `callbacks.ReduceLROnPlateau`.
+
+    >>> from refnet import Sequential, layers
+    >>> model = Sequential([layers.Input((1,)), layers.Dense(1, kernel_initializer="zeros")])
+    >>> model.compile("sgd", "mse")
+    >>> reduce = ReduceLROnPlateau("loss", factor=0.5, patience=1)
+    >>> history = model.fit(np.ones((4, 1)), np.zeros(4), epochs=3, verbose=0, callbacks=[reduce])
+    >>> [f"{rate:.3f}" for rate in history.history["learning_rate"]]
+    ['0.010', '0.010', '0.005']
     """
 
     shows_rate = True
@@ -220,6 +236,14 @@ class TerminateOnNaN(Callback):
         raise_error: whether that is an error, so that no callback takes the end of the run for a good one.
     Raises:
         RuntimeError: such a loss, with raise_error.
+
+    >>> from refnet import Sequential, layers, optimizers
+    >>> model = Sequential([layers.Input((1,)), layers.Dense(1, kernel_initializer="ones")])
+    >>> model.compile(optimizers.SGD(1e25), "mse")  # a rate at which the weights leave float32's range
+    >>> history = model.fit(np.ones((4, 1)), np.zeros(4), epochs=9, verbose=0, callbacks=[TerminateOnNaN()])
+    Batch 0: the loss is inf; training ends.
+    >>> len(history.epoch)
+    2
     """
 
     def __init__(self, raise_error: bool = False):

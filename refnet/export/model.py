@@ -165,7 +165,7 @@ def traced(model: Any, input_signature: Any) -> tuple[Graph, list[str], list[str
         slots = mapped(lambda spec: slot(spec, input_signature), slots)
         with trace.inside(call=None, guard=(), training=None):
             outputs = model(slots)
-        model.calls.pop()
+        model.calls_made.pop()
         graph = Graph(slots, outputs)
         keys = list(outputs) if isinstance(outputs, dict) else [f"output_{i}" for i in range(len(graph.outputs))]
     elif model.built_graph is None:

@@ -40,18 +40,10 @@ from refnet.layers.image_filters import (
     RandomPosterization,
     RandomSharpness,
 )
+from refnet.layers.image_geometry import RandomRotation, RandomShear, RandomTranslation, RandomZoom
 from refnet.layers.image_hues import RandomColorDegeneration, RandomHue, RandomSaturation, Solarization
 from refnet.layers.image_patches import RandomErasing, RandomPerspective
-from refnet.layers.image_preprocessing import (
-    CenterCrop,
-    RandomCrop,
-    RandomFlip,
-    RandomRotation,
-    RandomShear,
-    RandomTranslation,
-    RandomZoom,
-    Resizing,
-)
+from refnet.layers.image_preprocessing import CenterCrop, RandomCrop, RandomFlip, Resizing
 from refnet.layers.input_spec import InputSpec
 from refnet.layers.lookup import IntegerLookup, StringLookup
 from refnet.layers.masking import Masking

@@ -26,6 +26,9 @@ class ReLU(Layer):
         max_value: where it is cut off; None for never.
         negative_slope: the slope below the threshold.
         threshold: where it begins.
+
+    >>> ReLU(max_value=6.0)(np.array([1.0, 2.0, 8.0]))
+    array([1., 2., 6.], dtype=float32)
     """
 
     supports_masking = True
@@ -70,6 +73,9 @@ class LeakyReLU(Layer):
 
     Args:
         negative_slope: the slope below 0. `alpha` is its old name.
+
+    >>> LeakyReLU(0.1)(np.array([-1.0, 2.0]))
+    array([-0.1,  2. ], dtype=float32)
     """
 
     supports_masking = True
@@ -93,6 +99,9 @@ class ELU(Layer):
 
     Args:
         alpha: a number.
+
+    >>> ELU()(np.array([-1.0, 2.0]))
+    array([-0.63212055,  2.        ], dtype=float32)
     """
 
     supports_masking = True
@@ -113,6 +122,9 @@ class PReLU(Layer):
     Args:
         alpha_initializer, alpha_regularizer, alpha_constraint: of the slopes, one for each element of a sample.
         shared_axes: axes, counted with the batch as 0, along which one slope serves all elements.
+
+    >>> PReLU(alpha_initializer="ones")(np.array([[-1.0, 2.0]]))
+    array([[-1.,  2.]], dtype=float32)
     """
 
     supports_masking = True
@@ -155,6 +167,9 @@ class Softmax(Layer):
 
     Args:
         axis: over which the sum runs, or several.
+
+    >>> Softmax()(np.array([[0.0, 0.0]]))
+    array([[0.5, 0.5]], dtype=float32)
     """
 
     supports_masking = True

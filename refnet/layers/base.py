@@ -18,6 +18,7 @@ from refnet.errors import (
     in_layer,
 )
 from refnet.graph import Call, Condition, Tensor, Variable, as_tensor, phase, trace
+from refnet.layers.added_losses import added_here
 from refnet.layers.constructor import check_arguments, first_shape, lasting
 from refnet.layers.first_edition import OldAttributes
 from refnet.layers.immediate import computed
@@ -25,19 +26,21 @@ from refnet.layers.input_spec import check_inputs
 from refnet.layers.masks import mask_of, open_masks, pass_masks
 from refnet.layers.returned import identity
 from refnet.layers.stateless import Stateless
+from refnet.layers.weights import undone_on_error
 from refnet.naming import snake_case, unique_name
 from refnet.structure import flatten, mapped
 
 
 def _built(build: Callable[..., None]) -> Callable[..., None]:
-    """A `build` after which the layer counts as built, whoever calls it."""
+    """A `build` after which the layer counts as built, whoever calls it; one that fails leaves no weights behind."""
 
     @functools.wraps(build)
     def built(self: "Layer", *args: Any, **kwargs: Any) -> None:
-        build(self, *args, **kwargs)
-        self.built = True
-        if self._first_weights is not None and type(self).build is built:  # the outermost
-            self.set_weights(self._first_weights)
+        with undone_on_error(self.all_layers()):
+            build(self, *args, **kwargs)
+            self.built = True
+            if self._first_weights is not None and type(self).build is built:  # the outermost
+                self.set_weights(self._first_weights)
 
     return built
 
@@ -57,8 +60,8 @@ class Layer(Stateless, OldAttributes):
 
     Tensors may carry a mask (`tensor.mask`, bool, True where a step holds something). If `call` has an argument `mask` that the
     caller leaves open, it gets the masks of the inputs if they are the only tensors; among several arguments `<name>_mask` gets
-    those of `name`. The outputs get what `compute_mask` gives, if the layer has `supports_masking`; else masks end here, with a warning. Arrays carry none:
-    give `mask=`.
+    those of `name`. The outputs get what `compute_mask` gives, if the layer has `supports_masking`; else masks end here, with a
+    warning. Arrays carry none: give `mask=`.
 
     Args:
         activity_regularizer: a function of the layer's output whose value, divided by the batch size, is added to the loss.
@@ -67,13 +70,19 @@ class Layer(Stateless, OldAttributes):
             `refnet.mixed_precision`); the global policy if None.
         autocast: whether floating inputs and weights are cast to the dtype of the computation.
         name: unique within a model; the class's name in snake case, numbered, if None.
+
+    >>> class Scale(Layer):
+    ...     def build(self, input_shape):
+    ...         self.factor = self.add_weight(shape=(input_shape[-1],), initializer="ones")
+    ...     def call(self, inputs):
+    ...         return inputs * self.factor
+    >>> Scale()(np.array([[2.0, 3.0]]))
+    array([[2., 3.]], dtype=float32)
     """
 
     kinds: dict[str, type["Layer"]] = {}  # every subclass by name, the last of a name, for configs in memory
     built_in: dict[str, type["Layer"]] = {}  # refnet's own by name: a class of the user's does not take its place
-    inference_when_frozen = (
-        False  # whether a layer that is not trainable behaves as in inference, as BatchNormalization
-    )
+    inference_when_frozen = False  # whether it behaves as in inference when not trainable, as BatchNormalization
     first_dtype: str | None = None  # of the Input that `input_shape=` stands for; floatx if None
     trains_by_default = False  # whether a call on arrays that leaves `training` open trains, as that of RandomFlip
     branches_on_training = True  # whether `call` looks at `training`, or only hands it on
@@ -126,8 +135,8 @@ class Layer(Stateless, OldAttributes):
         self.dtype_policy, self.autocast = mixed_precision.get(dtype), autocast
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.built = False
-        self.calls: list[Call] = []
-        self.losses_at_once: list[Any] = []
+        self.calls_made: list[Call] = []
+        self.losses_at_once: list[Any] | None = None
         self._trainable = bool(trainable)
         self._own: list[Variable] = []
         self._programs: dict[Any, Any] = {}
@@ -170,9 +179,13 @@ class Layer(Stateless, OldAttributes):
     def losses(self) -> list[Any]:
         """What the layer's calls and its trained weights' regularizers add to the loss.
 
-        Where it was called on arrays, the values that the last such call has added.
+        Where it was called on arrays, the values that the last such call has added; in a step that is being traced, what was added there.
         """
-        added = [loss for call in self.calls for loss, _ in call.losses] + self.losses_at_once
+        if trace.call is not None:
+            return added_here(self)
+        added = self.losses_at_once
+        if added is None:
+            added = [loss for call in self.calls_made for loss, _ in call.losses]
         return added + [v.regularizer(v) for v in self.trainable_weights if v.regularizer is not None]
 
     # ---- calling
@@ -188,17 +201,21 @@ class Layer(Stateless, OldAttributes):
         return self._only_call().inputs
 
     def _only_call(self) -> Any:
-        if len(self.calls) != 1:
-            times = "not been called on a tensor yet" if not self.calls else f"been called {len(self.calls)} times"
+        if len(self.calls_made) != 1:
+            times = (
+                "not been called on a tensor yet"
+                if not self.calls_made
+                else f"been called {len(self.calls_made)} times"
+            )
             raise AttributeError(f"{self.name} has {times}: it has no single input and output")
-        return self.calls[0]
+        return self.calls_made[0]
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape (in the outputs' structure) that inputs of this shape give; the layer is built for it."""
         slots = _map_shapes(lambda shape: Tensor(shape, self.compute_dtype), input_shape)
         with trace.inside(call=None, guard=(), training=None):
             outputs = self(slots)
-        self.calls.pop()
+        self.calls_made.pop()
         return mapped(lambda y: y.shape, outputs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -285,7 +302,7 @@ class Layer(Stateless, OldAttributes):
             self._pass_masks(record.inputs, kwargs.get("mask"), flatten(outputs))
         record.outputs = outputs
         if record.parent is None:
-            self.calls.append(record)
+            self.calls_made.append(record)
         return outputs
 
     def _reading(self) -> str | None:

@@ -7,7 +7,8 @@ from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Tensor
 from refnet.layers.checks import SPATIAL, data_format_of, sizes, whole
 from refnet.layers.recurrent import steps_taken
-from refnet.layers.recurrent_cells import RecurrentCell, forgetful, lstm_step
+from refnet.layers.recurrent_cell import RecurrentCell
+from refnet.layers.recurrent_cells import forgetful, lstm_step
 from refnet.layers.recurrent_layers import OneCell, of_cell
 
 
@@ -158,30 +159,7 @@ class ConvLSTMCell(RecurrentCell):
 class ConvLSTM(OneCell):
     """Base of the layers."""
 
-    rank = 2
-
-    def __init__(self, given: dict[str, Any]):
-        super().__init__(ConvLSTMCell, {**given, "rank": self.rank})
-
-    def build(self, input_shape: Any) -> None:
-        shape = (
-            tuple(input_shape[0]) if input_shape and isinstance(input_shape[0], (tuple, list)) else tuple(input_shape)
-        )
-        if len(shape) != self.rank + 3:
-            raise ShapeError(
-                f"{self.name} expects inputs of {self.rank + 3} axes (batch, time, {SPATIAL[self.rank][7:]}), got shape {shape}."
-            )
-        super().build(input_shape)
-
-
-for _word in ("filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate"):
-    setattr(ConvLSTM, _word, of_cell(_word))
-
-
-class ConvLSTM1D(ConvLSTM):
-    """A convolutional LSTM over sequences of rows, (batch, time, steps, channels). Arguments as in ConvLSTM2D."""
-
-    rank = 1
+    rank: int  # how many axes of space there are
 
     def __init__(
         self,
@@ -214,7 +192,31 @@ class ConvLSTM1D(ConvLSTM):
         stateful: bool = False,
         **more: Any,
     ):
-        super().__init__(locals())
+        super().__init__(ConvLSTMCell, {**locals(), "rank": self.rank})
+
+    def build(self, input_shape: Any) -> None:
+        shape = (
+            tuple(input_shape[0]) if input_shape and isinstance(input_shape[0], (tuple, list)) else tuple(input_shape)
+        )
+        if len(shape) != self.rank + 3:
+            raise ShapeError(
+                f"{self.name} expects inputs of {self.rank + 3} axes (batch, time, {SPATIAL[self.rank][7:]}), got shape {shape}."
+            )
+        super().build(input_shape)
+
+
+for _word in ("filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate"):
+    setattr(ConvLSTM, _word, of_cell(_word))
+
+
+class ConvLSTM1D(ConvLSTM):
+    """A convolutional LSTM over sequences of rows, (batch, time, steps, channels). Arguments as in ConvLSTM2D.
+
+    >>> ConvLSTM1D(4, 3).compute_output_shape((None, 5, 8, 2))
+    (None, 6, 4)
+    """
+
+    rank = 1
 
 
 class ConvLSTM2D(ConvLSTM):
@@ -238,74 +240,12 @@ class ConvLSTM2D(ConvLSTM):
 
     rank = 2
 
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: Any,
-        strides: Any = 1,
-        padding: str = "valid",
-        data_format: Any = None,
-        dilation_rate: Any = 1,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        unit_forget_bias: bool = True,
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        seed: Any = None,
-        return_sequences: bool = False,
-        return_state: bool = False,
-        go_backwards: bool = False,
-        stateful: bool = False,
-        **more: Any,
-    ):
-        super().__init__(locals())
-
 
 class ConvLSTM3D(ConvLSTM):
-    """A convolutional LSTM over sequences of volumes, (batch, time, depth, rows, columns, channels). Arguments as in ConvLSTM2D."""
+    """A convolutional LSTM over sequences of volumes, (batch, time, depth, rows, columns, channels). Arguments as in ConvLSTM2D.
+
+    >>> ConvLSTM3D(4, 3, return_sequences=True).compute_output_shape((None, 5, 8, 8, 8, 2))
+    (None, 5, 6, 6, 6, 4)
+    """
 
     rank = 3
-
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: Any,
-        strides: Any = 1,
-        padding: str = "valid",
-        data_format: Any = None,
-        dilation_rate: Any = 1,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        unit_forget_bias: bool = True,
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        seed: Any = None,
-        return_sequences: bool = False,
-        return_state: bool = False,
-        go_backwards: bool = False,
-        stateful: bool = False,
-        **more: Any,
-    ):
-        super().__init__(locals())

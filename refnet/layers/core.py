@@ -22,6 +22,9 @@ class InputLayer(Layer):
         sparse, ragged, optional: must be False; inputs are dense and always given.
         batch_shape: the whole shape, instead of shape and batch_size.
         input_tensor: the tensor at which the model begins, instead of a new one.
+
+    >>> InputLayer((28, 28)).output.shape
+    (None, 28, 28)
     """
 
     def __init__(
@@ -121,6 +124,9 @@ class Dense(Layer):
         kernel_constraint, bias_constraint: what the weights are brought back to after each update.
     Raises:
         ShapeError: inputs of rank 1, an open last axis, or another number of features than the kernel was built for.
+
+    >>> Dense(2, kernel_initializer="ones")(np.array([[1.0, 2.0, 3.0]]))
+    array([[6., 6.]], dtype=float32)
     """
 
     supports_masking = True
@@ -196,6 +202,9 @@ class Activation(Layer):
 
     Args:
         activation: a name or a function.
+
+    >>> Activation("relu")(np.array([-1.0, 2.0]))
+    array([0., 2.], dtype=float32)
     """
 
     supports_masking = True
@@ -216,6 +225,11 @@ class Dropout(Layer):
         rate: the share that is dropped, 0 <= rate <= 1.
         noise_shape: the shape of the mask, broadcast to the inputs; None entries (and None) mean the inputs' own.
         seed: an integer, for draws that do not depend on the seed of the whole program.
+
+    >>> Dropout(0.5, seed=5)(np.ones(8), training=True)
+    array([2., 0., 2., 2., 0., 0., 2., 0.], dtype=float32)
+    >>> Dropout(0.5)(np.ones(3))
+    array([1., 1., 1.], dtype=float32)
     """
 
     supports_masking = True
@@ -241,6 +255,9 @@ class Flatten(Layer):
 
     Args:
         data_format: "channels_last", or "channels_first" to move the second axis last before flattening.
+
+    >>> Flatten()(np.zeros((2, 3, 4))).shape
+    (2, 12)
     """
 
     def __init__(self, data_format: str | None = None, **more: Any):
@@ -273,6 +290,9 @@ class Rescaling(Layer):
 
     Args:
         scale, offset: numbers, or arrays that broadcast against the inputs.
+
+    >>> Rescaling(1 / 255)(np.array([0.0, 51.0, 255.0]))
+    array([0.        , 0.20000002, 1.        ], dtype=float32)
     """
 
     supports_masking = True

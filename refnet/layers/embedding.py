@@ -21,6 +21,9 @@ class Embedding(Layer):
         input_length: of the first edition: the number of elements in a sample, for a Sequential that begins here.
     Raises:
         DataError: a number outside the table.
+
+    >>> Embedding(10, 2, embeddings_initializer="ones")(np.array([[3, 7, 3]])).shape
+    (1, 3, 2)
     """
 
     first_dtype = "int32"

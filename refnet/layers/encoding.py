@@ -58,6 +58,9 @@ class CategoryEncoding(Layer):
         output_mode: "multi_hot" (a row for each sample), "one_hot" (a row for each number) or "count".
         sparse: must be False.
     The call takes, with "count", `count_weights` of the inputs' shape.
+
+    >>> CategoryEncoding(3, output_mode="multi_hot")(np.array([[0, 2]]))
+    array([[1., 0., 1.]], dtype=float32)
     """
 
     def __init__(

@@ -79,6 +79,8 @@ class Normalization(Layer):
         if any(not -rank <= a < rank for a in self.axis):
             raise ShapeError(f"{self.name}: the axes {self.axis} are not all axes of inputs of shape {shape}.")
         self.kept = sorted(a % rank for a in self.axis)
+        if np.ndim(self.input_mean) == 0 and self.input_mean is not None:
+            self.kept = []  # one mean for all
         if any(shape[a] is None for a in self.kept):
             raise ShapeError(f"{self.name}: the axes {self.axis} need a known length; got shape {shape}.")
         self.broadcast = tuple(shape[a] if a in self.kept else 1 for a in range(rank))

@@ -11,7 +11,11 @@ from refnet.structure import flatten
 
 
 class Identity(Layer):
-    """Its inputs, as they are."""
+    """Its inputs, as they are.
+
+    >>> Identity()(np.array([1.0, 2.0]))
+    array([1., 2.], dtype=float32)
+    """
 
     supports_masking = True
 
@@ -29,6 +33,9 @@ class Lambda(Layer):
         output_shape: of Keras; the shapes follow from the function.
         mask: the outputs' mask, or a function of the inputs and their mask that gives it; None if the outputs have none.
         arguments: a dict of further arguments of the function.
+
+    >>> Lambda(lambda x: 2 * x)(np.array([1.0, 2.0]))
+    array([2., 4.], dtype=float32)
     """
 
     def __init__(

@@ -48,6 +48,9 @@ class RandomBrightness(ColorLayer):
         factor: (lower, upper) within -1..1; f stands for (-f, f).
         value_range: (least, greatest) value of the images.
         seed: as in RandomFlip.
+
+    >>> RandomBrightness(0.2, value_range=(0, 1))(np.full((1, 4, 4, 3), 0.5), training=True).shape
+    (1, 4, 4, 3)
     """
 
     def __init__(self, factor: Any, value_range: Any = (0, 255), seed: Any = None, **more: Any):
@@ -69,6 +72,9 @@ class RandomContrast(ColorLayer):
         factor: (lower, upper) within 0..1; f stands for (0, f), as in Keras 3.15: contrast is only raised.
         value_range: (least, greatest) value of the images.
         seed: as in RandomFlip.
+
+    >>> RandomContrast(0.2, value_range=(0, 1))(np.full((1, 4, 4, 3), 0.5), training=True).shape
+    (1, 4, 4, 3)
     """
 
     def __init__(self, factor: Any, value_range: Any = (0, 255), seed: Any = None, **more: Any):
@@ -88,6 +94,9 @@ class RandomGrayscale(ColorLayer):
     Args:
         factor: the share of images, 0 to 1.
         data_format, seed: as in RandomFlip.
+
+    >>> RandomGrayscale(1.0)(np.array([[[[1.0, 0.0, 0.0]]]]), training=True)
+    array([[[[0.2989, 0.2989, 0.2989]]]], dtype=float32)
     """
 
     def __init__(self, factor: float = 0.5, data_format: str | None = None, seed: Any = None, **more: Any):
@@ -108,6 +117,10 @@ class RandomInvert(ColorLayer):
         factor: (lower, upper) within 0..1: how likely an image is chosen, itself drawn between them; f stands for (0, f).
         value_range: (least, greatest) value of the images.
         seed, data_format: as in RandomFlip.
+
+    >>> RandomInvert((1.0, 1.0), value_range=(0, 1))(np.full((1, 2, 2, 1), 0.25), training=True)[0, :, :, 0]
+    array([[0.75, 0.75],
+           [0.75, 0.75]], dtype=float32)
     """
 
     def __init__(

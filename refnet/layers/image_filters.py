@@ -91,6 +91,9 @@ class RandomSharpness(ColorLayer):
         value_range: (least, greatest) value of the images.
         data_format, seed: as in RandomFlip.
     Source: Keras 3 `RandomSharpness`.
+
+    >>> RandomSharpness(0.5, value_range=(0, 1))(np.full((1, 4, 4, 3), 0.5), training=True).shape
+    (1, 4, 4, 3)
     """
 
     def __init__(
@@ -119,6 +122,9 @@ class RandomGaussianBlur(ColorLayer):
         value_range: (least, greatest) value of the images.
         data_format, seed: as in RandomFlip.
     Source: Keras 3 `RandomGaussianBlur`; see `ops.image.gaussian_blur`.
+
+    >>> RandomGaussianBlur(0.5, value_range=(0, 1))(np.full((1, 4, 4, 3), 0.5), training=True).shape
+    (1, 4, 4, 3)
     """
 
     def __init__(
@@ -155,6 +161,9 @@ class RandomColorJitter(ColorLayer):
         brightness_factor, contrast_factor, saturation_factor, hue_factor: of these layers; None leaves one out.
         seed, data_format: as in RandomFlip.
     Source: Keras 3 `RandomColorJitter`.
+
+    >>> RandomColorJitter(value_range=(0, 1), brightness_factor=0.2)(np.full((1, 4, 4, 3), 0.5), training=True).shape
+    (1, 4, 4, 3)
     """
 
     def __init__(

@@ -15,6 +15,9 @@ class RandomHue(ColorLayer):
         factor: (lower, upper) within 0..1, in half turns, in either direction; f stands for (0, f).
         value_range: (least, greatest) value of the images.
         data_format, seed: as in RandomFlip.
+
+    >>> RandomHue(0.2, value_range=(0, 1))(np.full((1, 4, 4, 3), 0.5), training=True).shape
+    (1, 4, 4, 3)
     """
 
     def __init__(
@@ -43,6 +46,9 @@ class RandomSaturation(ColorLayer):
         factor: (lower, upper) within -1..1; f stands for (-f, f), as in Keras: negative ones take the colours away too.
         value_range: (least, greatest) value that saturations are kept in, as in Keras: give (0, 1) for images in 0..1.
         data_format, seed: as in RandomFlip.
+
+    >>> RandomSaturation(0.5, value_range=(0, 1))(np.full((1, 4, 4, 3), 0.5), training=True).shape
+    (1, 4, 4, 3)
     """
 
     def __init__(
@@ -75,6 +81,9 @@ class RandomColorDegeneration(ColorLayer):
         factor: (lower, upper) within -1..1; f stands for (-f, f).
         value_range: (least, greatest) value of the images.
         data_format, seed: as in RandomFlip.
+
+    >>> RandomColorDegeneration(0.5, value_range=(0, 1))(np.full((1, 4, 4, 3), 0.5), training=True).shape
+    (1, 4, 4, 3)
     """
 
     def __init__(
@@ -100,6 +109,9 @@ class Solarization(ColorLayer):
         threshold_factor: the same for t.
         value_range: (least, greatest) value of the images.
         seed: as in RandomFlip.
+
+    >>> Solarization(0.0, 0.0, value_range=(0, 1))(np.full((1, 1, 1, 1), 0.9), training=True)
+    array([[[[0.1]]]], dtype=float32)
     """
 
     def __init__(

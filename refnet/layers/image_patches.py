@@ -20,6 +20,9 @@ class RandomErasing(ColorLayer):
         value_range: (least, greatest) value of the images; what is filled in is kept there.
         seed, data_format: as in RandomFlip.
     Source: Zhong et al. 2017; Keras 3 `RandomErasing`.
+
+    >>> RandomErasing(0.5, value_range=(0, 1))(np.full((1, 4, 4, 3), 0.5), training=True).shape
+    (1, 4, 4, 3)
     """
 
     def __init__(
@@ -82,6 +85,9 @@ class RandomPerspective(ColorLayer):
         interpolation, fill_value: what is read between pixels and outside; see `ops.image.perspective_transform`.
         seed, data_format: as in RandomFlip.
     Source: Keras 3 `RandomPerspective`.
+
+    >>> RandomPerspective(0.5)(np.full((1, 4, 4, 3), 0.5), training=True).shape
+    (1, 4, 4, 3)
     """
 
     def __init__(

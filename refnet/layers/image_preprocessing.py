@@ -1,6 +1,5 @@
-"""Images brought to a size, and moved at random: turned, shifted, zoomed, sheared, mirrored, cut."""
+"""Images brought to a size, mirrored and cut; what all layers that change images at random have in common."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,6 @@ from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.layers.base import Layer
 from refnet.layers.checks import data_format_of, whole
 from refnet.ops.resizing import checked_options
-
-FILL_MODES = ("reflect", "wrap", "constant", "nearest")
 
 
 class ImageLayer(Layer):
@@ -59,6 +56,9 @@ class Resizing(ImageLayer):
         data_format: "channels_last" (None too) or "channels_first".
     Returns:
         The images in the new size, in their dtype (floating ones in the layer's).
+
+    >>> Resizing(32, 32)(np.zeros((2, 50, 40, 3))).shape
+    (2, 32, 32, 3)
     """
 
     def __init__(
@@ -100,6 +100,9 @@ class CenterCrop(ImageLayer):
     Args:
         height, width: of the result.
         data_format: "channels_last" (None too) or "channels_first".
+
+    >>> CenterCrop(1, 2)(np.arange(9.0).reshape(3, 3, 1))[..., 0]
+    array([[3., 4.]], dtype=float32)
     """
 
     def __init__(self, height: int, width: int, data_format: str | None = None, **more: Any):
@@ -166,45 +169,6 @@ class RandomImageLayer(ImageLayer):
         return max(-size, float(low)), size
 
 
-class AffineImageLayer(RandomImageLayer):
-    """Base of layers that read images at other points.
-
-    Args:
-        fill_mode: what lies outside an image: "reflect", "wrap", "constant" (fill_value) or "nearest".
-        interpolation: "nearest" or "bilinear".
-        fill_value: see fill_mode.
-        seed, data_format: as in RandomFlip.
-    """
-
-    def __init__(
-        self,
-        fill_mode: str,
-        interpolation: str,
-        seed: Any = None,
-        fill_value: float = 0.0,
-        data_format: str | None = None,
-        **more: Any,
-    ):
-        super().__init__(seed=seed, data_format=data_format, **more)
-        if fill_mode not in FILL_MODES:
-            raise ArgumentError(f"{self.name}: fill_mode is one of {', '.join(FILL_MODES)}; got {fill_mode!r}.")
-        if interpolation not in ("nearest", "bilinear"):
-            raise ArgumentError(f"{self.name}: interpolation is 'nearest' or 'bilinear'; got {interpolation!r}.")
-        self.fill_mode, self.interpolation, self.fill_value = fill_mode, interpolation, fill_value
-
-    def changed(self, images: Any) -> Any:
-        rows = self.transform(images, *self.extents(images))
-        zero = ops.zeros_like(rows[0])
-        transform = ops.concatenate([*(zero if row is None else row for row in rows), zero, zero], 1)
-        return ops.image.affine_transform(
-            images, transform, self.interpolation, self.fill_mode, self.fill_value, self.data_format
-        )
-
-    def transform(self, images: Any, height: int, width: int) -> list[Any]:
-        """a0, a1, a2, b0, b1, b2 of `ops.image.affine_transform`, each (batch, 1); None stands for zeros."""
-        raise NotImplementedError(f"{type(self).__name__} has no `transform`")
-
-
 class RandomFlip(RandomImageLayer):
     """In training, mirrors one image in two; at inference, nothing.
 
@@ -212,6 +176,9 @@ class RandomFlip(RandomImageLayer):
         mode: "horizontal" (left and right), "vertical" or "horizontal_and_vertical" (both together).
         seed: an integer, for draws that do not depend on the seed of the whole program.
         data_format: "channels_last" (None too) or "channels_first".
+
+    >>> RandomFlip("horizontal", seed=0)(np.arange(3.0).reshape(1, 1, 3, 1), training=True)[0, 0, :, 0]
+    array([2., 1., 0.], dtype=float32)
     """
 
     def __init__(
@@ -231,151 +198,6 @@ class RandomFlip(RandomImageLayer):
         return ops.where(flips, ops.flip(images, axes), images)
 
 
-class RandomRotation(AffineImageLayer):
-    """In training, turns each image by a random angle about its centre; at inference, nothing.
-
-    Args:
-        factor: (lower, upper), in full turns, positive counter-clockwise; f stands for (-f, f).
-        fill_mode, interpolation, fill_value: what is read outside, and between pixels; see `ops.image.affine_transform`.
-        seed, data_format: as in RandomFlip.
-    """
-
-    def __init__(
-        self,
-        factor: Any,
-        fill_mode: str = "reflect",
-        interpolation: str = "bilinear",
-        seed: Any = None,
-        fill_value: float = 0.0,
-        data_format: str | None = None,
-        **more: Any,
-    ):
-        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **more)
-        self.factor = factor
-        self.lower, self.upper = self.limits("factor", factor, -1, 1)
-
-    def transform(self, images: Any, height: int, width: int) -> list[Any]:
-        angle = self.uniform(images, 2 * math.pi * self.lower, 2 * math.pi * self.upper)
-        cos, sin = ops.cos(angle), ops.sin(angle)
-        x, y = (width - 1) / 2, (height - 1) / 2
-        a2 = ops.subtract(x, ops.subtract(ops.multiply(x, cos), ops.multiply(y, sin)))
-        b2 = ops.subtract(y, ops.add(ops.multiply(x, sin), ops.multiply(y, cos)))
-        return [cos, ops.negative(sin), a2, sin, cos, b2]
-
-
-class RandomTranslation(AffineImageLayer):
-    """In training, shifts each image by a random part of its size; at inference, nothing.
-
-    Args:
-        height_factor, width_factor: (lower, upper), shares of height and width, positive down and to the right; f stands for
-            (-f, f).
-        fill_mode, interpolation, fill_value: what is read outside, and between pixels; see `ops.image.affine_transform`.
-        seed, data_format: as in RandomFlip.
-    """
-
-    def __init__(
-        self,
-        height_factor: Any,
-        width_factor: Any,
-        fill_mode: str = "reflect",
-        interpolation: str = "bilinear",
-        seed: Any = None,
-        fill_value: float = 0.0,
-        data_format: str | None = None,
-        **more: Any,
-    ):
-        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **more)
-        self.height_factor, self.width_factor = height_factor, width_factor
-        self.height_limits = self.limits("height_factor", height_factor, -1, 1)
-        self.width_limits = self.limits("width_factor", width_factor, -1, 1)
-
-    def transform(self, images: Any, height: int, width: int) -> list[Any]:
-        down = ops.multiply(self.uniform(images, *self.height_limits), -float(height))
-        right = ops.multiply(self.uniform(images, *self.width_limits), -float(width))
-        one = ops.ones_like(down)
-        return [one, None, right, None, one, down]
-
-
-class RandomZoom(AffineImageLayer):
-    """In training, zooms each image in or out about its centre; at inference, nothing.
-
-    Args:
-        height_factor: (lower, upper): the result shows 1 + f times the height, so positive zooms out; f stands for (-f, f).
-        width_factor: the same for the width; None: as the height, so that nothing is distorted.
-        fill_mode, interpolation, fill_value: what is read outside, and between pixels; see `ops.image.affine_transform`.
-        seed, data_format: as in RandomFlip.
-    """
-
-    def __init__(
-        self,
-        height_factor: Any,
-        width_factor: Any = None,
-        fill_mode: str = "reflect",
-        interpolation: str = "bilinear",
-        seed: Any = None,
-        fill_value: float = 0.0,
-        data_format: str | None = None,
-        **more: Any,
-    ):
-        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **more)
-        self.height_factor, self.width_factor = height_factor, width_factor
-        self.height_limits = self.limits("height_factor", height_factor, -1, 1)
-        self.width_limits = None if width_factor is None else self.limits("width_factor", width_factor, -1, 1)
-        if -1 in np.hstack([height_factor, 0 if width_factor is None else width_factor]):
-            raise ArgumentError(f"{self.name}: a factor of -1 would show nothing; factors lie above -1.")
-
-    def transform(self, images: Any, height: int, width: int) -> list[Any]:
-        tall = self.uniform(images, 1 + self.height_limits[0], 1 + self.height_limits[1])
-        wide = tall
-        if self.width_limits is not None:
-            wide = self.uniform(images, 1 + self.width_limits[0], 1 + self.width_limits[1])
-        across = ops.multiply(ops.subtract(1, wide), (width - 1) / 2)
-        down = ops.multiply(ops.subtract(1, tall), (height - 1) / 2)
-        return [wide, None, across, None, tall, down]
-
-
-class RandomShear(AffineImageLayer):
-    """In training, slants each image at random; at inference, nothing.
-
-        y[i, j] = x[i + v * j,  j + u * i],  u and v drawn from x_factor and y_factor, both with one random sign
-
-    Args:
-        x_factor, y_factor: (lower, upper) within -1..1; f, in 0..1, stands for (-f, f).
-        interpolation, fill_mode, fill_value: what is read between pixels, and outside; see `ops.image.affine_transform`.
-        data_format, seed: as in RandomFlip.
-    """
-
-    def __init__(
-        self,
-        x_factor: Any = 0.0,
-        y_factor: Any = 0.0,
-        interpolation: str = "bilinear",
-        fill_mode: str = "reflect",
-        fill_value: float = 0.0,
-        data_format: str | None = None,
-        seed: Any = None,
-        **more: Any,
-    ):
-        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **more)
-        self.x_factor, self.y_factor = x_factor, y_factor
-        self.x_limits = self.shares("x_factor", x_factor)
-        self.y_limits = self.shares("y_factor", y_factor)
-
-    def shares(self, word: str, given: Any) -> tuple[float, float]:
-        """(lower, upper) of a factor; one number, in 0..1, goes to either side."""
-        if isinstance(given, (tuple, list)):
-            return self.limits(word, given, -1, 1)  # negative ones too: Keras writes (-f, f) into files
-        high = self.limits(word, given, 0, 1)[1]
-        return -high, high
-
-    def transform(self, images: Any, height: int, width: int) -> list[Any]:
-        sign = ops.where(ops.greater(self.uniform(images, 0.0, 1.0), 0.5), -1.0, 1.0)
-        u = ops.multiply(self.uniform(images, *self.x_limits), ops.cast(sign, self.compute_dtype))
-        v = ops.multiply(self.uniform(images, *self.y_limits), ops.cast(sign, self.compute_dtype))
-        one = ops.ones_like(u)
-        return [one, u, None, v, one, None]
-
-
 class RandomCrop(RandomImageLayer):
     """In training, a part of the images, at a random place that is the same for the batch; at inference their largest part of
     the right shape, resized.
@@ -386,6 +208,9 @@ class RandomCrop(RandomImageLayer):
     Args:
         height, width: of the result.
         seed, data_format: as in RandomFlip.
+
+    >>> RandomCrop(2, 3)(np.full((1, 4, 4, 3), 0.5), training=True).shape
+    (1, 2, 3, 3)
     """
 
     def __init__(

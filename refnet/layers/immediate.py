@@ -69,7 +69,7 @@ def program_for(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -
 
     with trace.inside(call=None, guard=(), training=None):
         outputs = layer(*mapped(slot, list(args)), **mapped(slot, kwargs))
-    layer.calls.pop()
+    layer.calls_made.pop()
     graph = Graph(slots, flatten(outputs))
     if not hasattr(layer, "run_counter"):
         layer.run_counter = Variable(0, dtype="int64", trainable=False, name=f"{layer.name}/run_counter")

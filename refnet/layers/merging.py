@@ -65,14 +65,22 @@ def _folded(function: Callable[[Any, Any], Any], inputs: list[Any]) -> Any:
 
 
 class Add(Merge):
-    """The sum of the inputs."""
+    """The sum of the inputs.
+
+    >>> Add()([np.array([[1.0, 2.0]]), np.array([[10.0, 20.0]])])
+    array([[11., 22.]], dtype=float32)
+    """
 
     def merge(self, inputs: list[Any]) -> Any:
         return _folded(ops.add, inputs)
 
 
 class Subtract(Merge):
-    """The first input minus the second."""
+    """The first input minus the second.
+
+    >>> Subtract()([np.array([[1.0, 2.0]]), np.array([[10.0, 20.0]])])
+    array([[ -9., -18.]], dtype=float32)
+    """
 
     def merge(self, inputs: list[Any]) -> Any:
         if len(inputs) != 2:
@@ -81,28 +89,44 @@ class Subtract(Merge):
 
 
 class Multiply(Merge):
-    """The product of the inputs, element by element."""
+    """The product of the inputs, element by element.
+
+    >>> Multiply()([np.array([[1.0, 2.0]]), np.array([[10.0, 20.0]])])
+    array([[10., 40.]], dtype=float32)
+    """
 
     def merge(self, inputs: list[Any]) -> Any:
         return _folded(ops.multiply, inputs)
 
 
 class Average(Merge):
-    """The mean of the inputs."""
+    """The mean of the inputs.
+
+    >>> Average()([np.array([[1.0, 2.0]]), np.array([[10.0, 20.0]])])
+    array([[ 5.5, 11. ]], dtype=float32)
+    """
 
     def merge(self, inputs: list[Any]) -> Any:
         return ops.divide(_folded(ops.add, inputs), len(inputs))
 
 
 class Maximum(Merge):
-    """The largest of the inputs, element by element."""
+    """The largest of the inputs, element by element.
+
+    >>> Maximum()([np.array([[1.0, 20.0]]), np.array([[10.0, 2.0]])])
+    array([[10., 20.]], dtype=float32)
+    """
 
     def merge(self, inputs: list[Any]) -> Any:
         return _folded(ops.maximum, inputs)
 
 
 class Minimum(Merge):
-    """The smallest of the inputs, element by element."""
+    """The smallest of the inputs, element by element.
+
+    >>> Minimum()([np.array([[1.0, 20.0]]), np.array([[10.0, 2.0]])])
+    array([[1., 2.]], dtype=float32)
+    """
 
     def merge(self, inputs: list[Any]) -> Any:
         return _folded(ops.minimum, inputs)
@@ -115,6 +139,9 @@ class Concatenate(Merge):
         axis: along which.
     Raises:
         ShapeError: the other axes differ.
+
+    >>> Concatenate()([np.array([[1.0, 2.0]]), np.array([[3.0]])])
+    array([[1., 2., 3.]], dtype=float32)
     """
 
     def __init__(self, axis: int = -1, **more: Any):
@@ -161,6 +188,9 @@ class Dot(Merge):
         normalize: whether the inputs are first brought to length 1 along the axes: the result is the cosine.
     Raises:
         ShapeError: the axes have different lengths.
+
+    >>> Dot(axes=1)([np.array([[1.0, 2.0]]), np.array([[10.0, 20.0]])])
+    array([[50.]], dtype=float32)
     """
 
     def __init__(self, axes: Any, normalize: bool = False, **more: Any):

@@ -279,6 +279,9 @@ class UnitNormalization(Layer):
 
     Args:
         axis: an axis, or several whose elements are taken together.
+
+    >>> UnitNormalization()(np.array([[3.0, 4.0]]))
+    array([[0.6, 0.8]], dtype=float32)
     """
 
     supports_masking = True

@@ -152,7 +152,11 @@ class GlobalMaxPooling(GlobalPooling):
 
 
 class GlobalAveragePooling1D(GlobalAveragePooling):
-    """The mean over all steps: (batch, steps, channels) -> (batch, channels). Arguments as in GlobalPooling."""
+    """The mean over all steps: (batch, steps, channels) -> (batch, channels). Arguments as in GlobalPooling.
+
+    >>> GlobalAveragePooling1D()(np.array([[[1.0], [2.0], [6.0]]]))
+    array([[3.]], dtype=float32)
+    """
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         """`mask`: (batch, steps), True where a step takes part."""
@@ -168,29 +172,49 @@ class GlobalAveragePooling1D(GlobalAveragePooling):
 
 
 class GlobalAveragePooling2D(GlobalAveragePooling):
-    """The mean of each channel of an image. Arguments as in GlobalPooling."""
+    """The mean of each channel of an image. Arguments as in GlobalPooling.
+
+    >>> GlobalAveragePooling2D().compute_output_shape((None, 7, 7, 64))
+    (None, 64)
+    """
 
     axes = 2
 
 
 class GlobalAveragePooling3D(GlobalAveragePooling):
-    """The mean of each channel of a volume. Arguments as in GlobalPooling."""
+    """The mean of each channel of a volume. Arguments as in GlobalPooling.
+
+    >>> GlobalAveragePooling3D(keepdims=True).compute_output_shape((None, 4, 7, 7, 64))
+    (None, 1, 1, 1, 64)
+    """
 
     axes = 3
 
 
 class GlobalMaxPooling1D(GlobalMaxPooling):
-    """The largest of all steps: (batch, steps, channels) -> (batch, channels). Arguments as in GlobalPooling."""
+    """The largest of all steps: (batch, steps, channels) -> (batch, channels). Arguments as in GlobalPooling.
+
+    >>> GlobalMaxPooling1D()(np.array([[[1.0], [2.0], [6.0]]]))
+    array([[6.]], dtype=float32)
+    """
 
 
 class GlobalMaxPooling2D(GlobalMaxPooling):
-    """The largest element of each channel of an image. Arguments as in GlobalPooling."""
+    """The largest element of each channel of an image. Arguments as in GlobalPooling.
+
+    >>> GlobalMaxPooling2D().compute_output_shape((None, 7, 7, 64))
+    (None, 64)
+    """
 
     axes = 2
 
 
 class GlobalMaxPooling3D(GlobalMaxPooling):
-    """The largest element of each channel of a volume. Arguments as in GlobalPooling."""
+    """The largest element of each channel of a volume. Arguments as in GlobalPooling.
+
+    >>> GlobalMaxPooling3D(keepdims=True).compute_output_shape((None, 4, 7, 7, 64))
+    (None, 1, 1, 1, 64)
+    """
 
     axes = 3
 

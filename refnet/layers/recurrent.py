@@ -8,7 +8,7 @@ from refnet import ops
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Variable
 from refnet.layers.base import Layer
-from refnet.layers.recurrent_cells import RecurrentCell, Step
+from refnet.layers.recurrent_cell import RecurrentCell, Step
 from refnet.layers.stacked_cells import (
     StackedRNNCells,
     branches,

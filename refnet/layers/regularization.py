@@ -19,6 +19,11 @@ class GaussianNoise(Layer):
     Args:
         stddev: the noise's standard deviation, 0 to 1.
         seed: an integer, for draws that do not depend on the seed of the whole program.
+
+    >>> GaussianNoise(0.1)(np.array([1.0, 2.0]))
+    array([1., 2.], dtype=float32)
+    >>> GaussianNoise(0.1, seed=1)(np.zeros((2, 3)), training=True).shape
+    (2, 3)
     """
 
     supports_masking = True
@@ -43,6 +48,9 @@ class GaussianDropout(Layer):
     Args:
         rate: what the rate of Dropout with the same spread would be, 0 to below 1.
         seed: as in GaussianNoise.
+
+    >>> GaussianDropout(0.5)(np.array([1.0, 2.0]))
+    array([1., 2.], dtype=float32)
     """
 
     supports_masking = True
@@ -67,6 +75,9 @@ class AlphaDropout(Layer):
         rate: the share that is dropped, 0 to below 1.
         noise_shape: the shape of the mask, broadcast to the inputs; None entries (and None) mean the inputs' own.
         seed: as in GaussianNoise.
+
+    >>> AlphaDropout(0.5)(np.array([1.0, 2.0]))
+    array([1., 2.], dtype=float32)
     """
 
     supports_masking = True
@@ -119,6 +130,11 @@ class SpatialDropout1D(SpatialDropout):
 
     Args:
         rate, seed: as in Dropout.
+
+    >>> SpatialDropout1D(0.5, seed=0)(np.ones((1, 3, 4)), training=True)
+    array([[[0., 2., 2., 2.],
+            [0., 2., 2., 2.],
+            [0., 2., 2., 2.]]], dtype=float32)
     """
 
     def __init__(self, rate: float, seed: Any = None, name: str | None = None, dtype: Any = None, **more: Any):
@@ -131,6 +147,9 @@ class SpatialDropout2D(SpatialDropout):
     Args:
         rate, seed: as in Dropout.
         data_format: "channels_last" (None too) or "channels_first".
+
+    >>> SpatialDropout2D(0.5)(np.ones((1, 4, 4, 2))).shape
+    (1, 4, 4, 2)
     """
 
     axes = 2
@@ -148,7 +167,11 @@ class SpatialDropout2D(SpatialDropout):
 
 
 class SpatialDropout3D(SpatialDropout2D):
-    """Dropout of whole channels of volumes; arguments as in SpatialDropout2D."""
+    """Dropout of whole channels of volumes; arguments as in SpatialDropout2D.
+
+    >>> SpatialDropout3D(0.5)(np.ones((1, 2, 4, 4, 2))).shape
+    (1, 2, 4, 4, 2)
+    """
 
     axes = 3
 
@@ -158,6 +181,10 @@ class ActivityRegularization(Layer):
 
     Args:
         l1, l2: its factors.
+
+    >>> layer = ActivityRegularization(l1=0.1)
+    >>> layer(np.array([[1.0, -2.0]]))
+    array([[ 1., -2.]], dtype=float32)
     """
 
     supports_masking = True

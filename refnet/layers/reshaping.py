@@ -18,6 +18,9 @@ class Reshape(Layer):
         target_shape: of one sample; one entry may be -1, which is what is left.
     Raises:
         ShapeError: a sample has another number of elements.
+
+    >>> Reshape((2, -1)).compute_output_shape((None, 6))
+    (None, 2, 3)
     """
 
     def __init__(self, target_shape: Any, **more: Any):
@@ -51,6 +54,9 @@ class Permute(Layer):
 
     Args:
         dims: the sample's axes, counted from 1, in their new order.
+
+    >>> Permute((2, 1)).compute_output_shape((None, 10, 3))
+    (None, 3, 10)
     """
 
     def __init__(self, dims: Any, **more: Any):
@@ -74,6 +80,9 @@ class RepeatVector(Layer):
 
     Args:
         n: how often.
+
+    >>> RepeatVector(3)(np.array([[1.0, 2.0]])).shape
+    (1, 3, 2)
     """
 
     def __init__(self, n: int, **more: Any):
@@ -111,6 +120,9 @@ class Cropping1D(Cropping):
 
     Args:
         cropping: (before, after), or one integer for both.
+
+    >>> Cropping1D((1, 2))(np.arange(5.0).reshape(1, 5, 1))[0, :, 0]
+    array([1., 2.], dtype=float32)
     """
 
     def __init__(self, cropping: Any = (1, 1), **more: Any):
@@ -123,6 +135,9 @@ class Cropping2D(Cropping):
     Args:
         cropping: ((top, bottom), (left, right)), (rows, columns) or one integer.
         data_format: "channels_last" (None too) or "channels_first".
+
+    >>> Cropping2D(1).compute_output_shape((None, 28, 28, 3))
+    (None, 26, 26, 3)
     """
 
     axes = 2
@@ -137,6 +152,9 @@ class Cropping3D(Cropping):
     Args:
         cropping: a pair or an integer for each axis, or one integer.
         data_format: "channels_last" (None too) or "channels_first".
+
+    >>> Cropping3D(((0, 1), (2, 2), (0, 0))).compute_output_shape((None, 8, 8, 8, 3))
+    (None, 7, 4, 8, 3)
     """
 
     axes = 3
@@ -165,6 +183,9 @@ class ZeroPadding1D(ZeroPadding):
     Args:
         padding: (before, after), or one integer for both.
         data_format: "channels_last" (None too) or "channels_first".
+
+    >>> ZeroPadding1D((1, 2))(np.array([[[1.0], [2.0]]]))[0, :, 0]
+    array([0., 1., 2., 0., 0.], dtype=float32)
     """
 
     def __init__(self, padding: Any = 1, data_format: Any = None, **more: Any):
@@ -177,6 +198,9 @@ class ZeroPadding2D(ZeroPadding):
     Args:
         padding: ((top, bottom), (left, right)), (rows, columns) or one integer.
         data_format: "channels_last" (None too) or "channels_first".
+
+    >>> ZeroPadding2D(1).compute_output_shape((None, 28, 28, 3))
+    (None, 30, 30, 3)
     """
 
     axes = 2
@@ -191,6 +215,9 @@ class ZeroPadding3D(ZeroPadding):
     Args:
         padding: a pair or an integer for each axis, or one integer.
         data_format: "channels_last" (None too) or "channels_first".
+
+    >>> ZeroPadding3D((1, 0, 2)).compute_output_shape((None, 4, 8, 8, 3))
+    (None, 6, 8, 12, 3)
     """
 
     axes = 3
@@ -225,6 +252,9 @@ class UpSampling1D(UpSampling):
 
     Args:
         size: how often.
+
+    >>> UpSampling1D(2)(np.array([[[1.0], [2.0]]]))[0, :, 0]
+    array([1., 1., 2., 2.], dtype=float32)
     """
 
     def __init__(self, size: int = 2, **more: Any):
@@ -266,6 +296,9 @@ class UpSampling3D(UpSampling):
     Args:
         size: how often along each axis, or one integer for all.
         data_format: "channels_last" (None too) or "channels_first".
+
+    >>> UpSampling3D((1, 2, 2)).compute_output_shape((None, 4, 5, 5, 3))
+    (None, 4, 10, 10, 3)
     """
 
     axes = 3

@@ -5,7 +5,7 @@ from typing import Any
 from refnet import ops
 from refnet.errors import ArgumentError
 from refnet.layers.base import Layer
-from refnet.layers.recurrent_cells import RecurrentCell, Step
+from refnet.layers.recurrent_cell import RecurrentCell, Step
 from refnet.structure import flatten
 
 

@@ -163,6 +163,8 @@ class TextVectorization(PipelineLayer):
             for row, line in zip(filled, numbers):
                 row[: len(line)] = line
             found = self.lookup.rows(filled)
+        if self.split is None and self.runs is None and self.output_mode == "int" and np.ndim(inputs) == 1:
+            found = found[:, 0]  # each text is one token
         return found[0] if single else found
 
     def get_config(self) -> dict[str, Any]:

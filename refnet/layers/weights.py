@@ -1,7 +1,8 @@
 """What a layer keeps: its weights, those of the layers inside it, and whether training changes them."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,19 @@ from refnet.registration import take_room
 from refnet.structure import flatten
 
 NO_WEIGHTS = ("_own", "_arguments", "run_counter", "states")  # attributes whose variables are counters and states
+
+
+@contextmanager
+def undone_on_error(things: Iterable[Any]) -> Iterator[None]:
+    """Where the block raises, these objects have the attributes that they had, and in lists and dicts what was in them."""
+    before = [(x, {name: v.copy() if type(v) in (list, dict) else v for name, v in vars(x).items()}) for x in things]
+    try:
+        yield
+    except BaseException:
+        for x, attributes in before:
+            vars(x).clear()
+            vars(x).update(attributes)
+        raise
 
 
 class Weighted:
@@ -117,7 +131,7 @@ class Weighted:
 
     def own_layers(self) -> list[Any]:
         """The layers held in attributes, directly or in lists, tuples and dicts."""
-        hidden = ("calls", "_own", "_programs", "_arguments")
+        hidden = ("calls_made", "_own", "_programs", "_arguments")
         held = [x for name, value in vars(self).items() if name not in hidden for x in flatten(value)]
         return list(dict.fromkeys(x for x in held if isinstance(x, Weighted) and x is not self))
 

@@ -16,6 +16,9 @@ class Wrapper(Layer):
 
     Args:
         layer: the inner one.
+
+    >>> Wrapper(Layer(name="inner")).layer.name
+    'inner'
     """
 
     def __init__(self, layer: Any, **more: Any):

@@ -5,6 +5,7 @@ from typing import Any
 
 from refnet import dtypes, ops
 from refnet.annotations import TensorLike
+from refnet.definition import broadcast_shapes
 from refnet.errors import ArgumentError
 from refnet.graph import Tensor
 from refnet.naming import snake_case
@@ -31,12 +32,22 @@ def same_rank(a: TensorLike, b: TensorLike, expand: bool = True) -> tuple[Tensor
     return a, b
 
 
-def floats(y_true: TensorLike, y_pred: TensorLike) -> tuple[TensorLike, TensorLike]:
-    """Targets and predictions in the predictions' floating dtype, of one rank."""
-    y_pred = converted("loss", y_pred, "y_pred")
+def floats(name: str, y_true: TensorLike, y_pred: TensorLike, alike: bool = True) -> tuple[TensorLike, TensorLike]:
+    """Targets and predictions in the predictions' floating dtype, of one rank.
+
+    Args:
+        name: of the loss, for messages.
+        alike: whether their shapes have to fit element by element.
+    Raises:
+        ShapeError: shapes that do not.  DtypeError: what holds no numbers.
+    """
+    y_pred = converted(name, y_pred, "y_pred")
     if not dtypes.is_floating(dtype_of(y_pred)):
         y_pred = as_dtype(y_pred, dtypes.floatx())
-    return same_rank(as_dtype(converted("loss", y_true, "y_true"), dtype_of(y_pred)), y_pred)
+    y_true, y_pred = same_rank(as_dtype(converted(name, y_true, "y_true"), dtype_of(y_pred)), y_pred)
+    if alike:
+        broadcast_shapes(name, shape_of(y_true), shape_of(y_pred))
+    return y_true, y_pred
 
 
 def apply_mask(sample_weight: TensorLike, mask: TensorLike, dtype: str, reduction: str | None) -> TensorLike:

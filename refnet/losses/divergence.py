@@ -12,12 +12,14 @@ def kl_divergence(y_true: TensorLike, y_pred: TensorLike) -> TensorLike:
         y_true, y_pred: probabilities of one shape.
     Returns:
         The shape of y_pred without its last axis.
+    Raises:
+        ShapeError: shapes that do not fit element by element.  DtypeError: what holds no numbers.
     Source: Kullback and Leibler 1951; Keras 3 `losses.kl_divergence`.
 
     >>> kl_divergence([[0.5, 0.5]], [[0.25, 0.75]])
     array([0.14384106], dtype=float32)
     """
-    y_true, y_pred = (ops.clip(y, EPSILON, 1.0) for y in floats(y_true, y_pred))
+    y_true, y_pred = (ops.clip(y, EPSILON, 1.0) for y in floats("kl_divergence", y_true, y_pred))
     return ops.sum(ops.multiply(y_true, ops.log(ops.divide(y_true, y_pred))), axis=-1)
 
 
@@ -29,12 +31,14 @@ def poisson(y_true: TensorLike, y_pred: TensorLike) -> TensorLike:
         y_pred: expected counts, above 0, of that shape.
     Returns:
         The shape of y_pred without its last axis.
+    Raises:
+        ShapeError: shapes that do not fit element by element.  DtypeError: what holds no numbers.
     Source: Keras 3 `losses.poisson`.
 
     >>> poisson([[0.0, 0.0]], [[1.0, 2.0]])
     array([1.5], dtype=float32)
     """
-    y_true, y_pred = floats(y_true, y_pred)
+    y_true, y_pred = floats("poisson", y_true, y_pred)
     return ops.mean(ops.subtract(y_pred, ops.multiply(y_true, ops.log(ops.add(y_pred, EPSILON)))), axis=-1)
 
 

@@ -11,8 +11,8 @@ def _signs(y_true: TensorLike) -> TensorLike:
     return ops.where(binary, ops.subtract(ops.multiply(y_true, 2.0), 1.0), y_true)
 
 
-def _shortfall(y_true: TensorLike, y_pred: TensorLike) -> TensorLike:
-    y_true, y_pred = floats(y_true, y_pred)
+def _shortfall(name: str, y_true: TensorLike, y_pred: TensorLike) -> TensorLike:
+    y_true, y_pred = floats(name, y_true, y_pred)
     return ops.maximum(ops.subtract(1.0, ops.multiply(_signs(y_true), y_pred)), 0.0)
 
 
@@ -24,12 +24,14 @@ def hinge(y_true: TensorLike, y_pred: TensorLike) -> TensorLike:
         y_pred: scores of that shape.
     Returns:
         The shape of y_pred without its last axis, its dtype.
+    Raises:
+        ShapeError: shapes that do not fit element by element.  DtypeError: what holds no numbers.
     Source: Keras 3 `losses.hinge`.
 
     >>> hinge([[1.0, -1.0]], [[0.5, 2.0]])
     array([1.75], dtype=float32)
     """
-    return ops.mean(_shortfall(y_true, y_pred), axis=-1)
+    return ops.mean(_shortfall("hinge", y_true, y_pred), axis=-1)
 
 
 def squared_hinge(y_true: TensorLike, y_pred: TensorLike) -> TensorLike:
@@ -38,7 +40,7 @@ def squared_hinge(y_true: TensorLike, y_pred: TensorLike) -> TensorLike:
     >>> squared_hinge([[1.0, -1.0]], [[0.5, 2.0]])
     array([4.625], dtype=float32)
     """
-    return ops.mean(ops.square(_shortfall(y_true, y_pred)), axis=-1)
+    return ops.mean(ops.square(_shortfall("squared_hinge", y_true, y_pred)), axis=-1)
 
 
 def categorical_hinge(y_true: TensorLike, y_pred: TensorLike) -> TensorLike:
@@ -49,12 +51,14 @@ def categorical_hinge(y_true: TensorLike, y_pred: TensorLike) -> TensorLike:
         y_pred: scores of that shape.
     Returns:
         The shape of y_pred without its last axis, its dtype.
+    Raises:
+        ShapeError: shapes that do not fit element by element.  DtypeError: what holds no numbers.
     Source: Keras 3 `losses.categorical_hinge`.
 
     >>> categorical_hinge([[0.0, 1.0, 0.0]], [[1.0, 1.5, 0.25]])
     array([0.5], dtype=float32)
     """
-    y_true, y_pred = floats(y_true, y_pred)
+    y_true, y_pred = floats("categorical_hinge", y_true, y_pred)
     positive = ops.sum(ops.multiply(y_true, y_pred), axis=-1)
     negative = ops.max(ops.multiply(ops.subtract(1.0, y_true), y_pred), axis=-1)
     return ops.maximum(ops.add(ops.subtract(negative, positive), 1.0), 0.0)

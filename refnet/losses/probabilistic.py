@@ -25,12 +25,14 @@ def binary_crossentropy(
         axis: over which the mean is taken.
     Returns:
         The shape of y_pred without the axis.
+    Raises:
+        ShapeError: shapes that do not fit element by element.  DtypeError: what holds no numbers.
     Source: Chollet 4.1.3; Keras 3 `losses.binary_crossentropy`.
 
     >>> binary_crossentropy([[1.0, 0.0]], [[0.5, 0.5]])
     array([0.6931472], dtype=float32)
     """
-    y_true, y_pred = floats(y_true, y_pred)
+    y_true, y_pred = floats("binary_crossentropy", y_true, y_pred)
     return ops.mean(ops.binary_crossentropy(_binary_smoothed(y_true, label_smoothing), y_pred, from_logits), axis=axis)
 
 
@@ -55,12 +57,14 @@ def binary_focal_crossentropy(
         gamma: how little; 0 gives binary_crossentropy.
     Returns:
         The shape of y_pred without the axis.
+    Raises:
+        ShapeError: shapes that do not fit element by element.  DtypeError: what holds no numbers.
     Source: Lin et al. 2017; Keras 3 `losses.binary_focal_crossentropy`.
 
     >>> binary_focal_crossentropy([[1.0, 0.0]], [[0.5, 0.5]])
     array([0.1732868], dtype=float32)
     """
-    y_true, y_pred = floats(y_true, y_pred)
+    y_true, y_pred = floats("binary_focal_crossentropy", y_true, y_pred)
     y_true = _binary_smoothed(y_true, label_smoothing)
     p = ops.sigmoid(y_pred) if from_logits else y_pred
     crossentropy = ops.binary_crossentropy(y_true, p)
@@ -88,12 +92,14 @@ def categorical_crossentropy(
         axis: of the classes.
     Returns:
         The shape of y_pred without the axis.
+    Raises:
+        ShapeError: shapes that do not fit element by element.  DtypeError: what holds no numbers.
     Source: Chollet 4.2.3; Keras 3 `losses.categorical_crossentropy`.
 
     >>> categorical_crossentropy([[0.0, 1.0]], [[0.5, 0.5]])
     array([0.6931472], dtype=float32)
     """
-    y_true, y_pred = floats(y_true, y_pred)
+    y_true, y_pred = floats("categorical_crossentropy", y_true, y_pred)
     y_true = _smoothed(y_true, label_smoothing, axis)
     return ops.categorical_crossentropy(y_true, y_pred, from_logits=from_logits, axis=axis)
 
@@ -115,12 +121,14 @@ def categorical_focal_crossentropy(
         gamma: how little.
     Returns:
         The shape of y_pred without the axis.
+    Raises:
+        ShapeError: shapes that do not fit element by element.  DtypeError: what holds no numbers.
     Source: Lin et al. 2017; Keras 3 `losses.categorical_focal_crossentropy`.
 
     >>> categorical_focal_crossentropy([[0.0, 1.0]], [[0.5, 0.5]], alpha=1.0)
     array([0.1732868], dtype=float32)
     """
-    y_true, y_pred = floats(y_true, y_pred)
+    y_true, y_pred = floats("categorical_focal_crossentropy", y_true, y_pred)
     y_true = _smoothed(y_true, label_smoothing, axis)
     p = ops.softmax(y_pred, axis=axis) if from_logits else y_pred
     p = ops.clip(ops.divide(p, ops.sum(p, axis=axis, keepdims=True)), EPSILON, 1.0 - EPSILON)
@@ -145,6 +153,8 @@ def sparse_categorical_crossentropy(
         axis: of the classes.
     Returns:
         The shape of y_pred without the axis.
+    Raises:
+        ShapeError: not one class number for each row of y_pred.  DataError: a number that is no class.
     Source: Chollet 4.2.5; Keras 3 `losses.sparse_categorical_crossentropy`.
 
     >>> sparse_categorical_crossentropy([1, -1], [[0.5, 0.5], [0.25, 0.75]], ignore_class=-1)
@@ -167,6 +177,8 @@ def categorical_generalized_cross_entropy(y_true: TensorLike, y_pred: TensorLike
         q: between 0 (cross-entropy) and 1 (absolute error).
     Returns:
         The shape of y_pred without its last axis.
+    Raises:
+        ShapeError: not one class number for each row of y_pred.
     Source: Zhang and Sabuncu 2018; Keras 3 `losses.categorical_generalized_cross_entropy`.
 
     >>> categorical_generalized_cross_entropy([1], [[0.75, 0.25]], q=0.5)

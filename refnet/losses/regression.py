@@ -15,11 +15,13 @@ def mean_squared_error(y_true: TensorLike, y_pred: TensorLike) -> TensorLike:
         y_true, y_pred: targets and predictions of one shape, or one with a last axis of 1 more.
     Returns:
         The shape of y_pred without its last axis, its dtype.
+    Raises:
+        ShapeError: shapes that do not fit element by element.  DtypeError: what holds no numbers.
 
     >>> mean_squared_error([[0.0, 1.0]], [[1.0, 3.0]])
     array([2.5], dtype=float32)
     """
-    y_true, y_pred = floats(y_true, y_pred)
+    y_true, y_pred = floats("mean_squared_error", y_true, y_pred)
     return ops.mean(ops.square(ops.subtract(y_true, y_pred)), axis=-1)
 
 
@@ -29,7 +31,7 @@ def mean_absolute_error(y_true: TensorLike, y_pred: TensorLike) -> TensorLike:
     >>> mean_absolute_error([[0.0, 1.0]], [[1.0, 3.0]])
     array([1.5], dtype=float32)
     """
-    y_true, y_pred = floats(y_true, y_pred)
+    y_true, y_pred = floats("mean_absolute_error", y_true, y_pred)
     return ops.mean(ops.abs(ops.subtract(y_true, y_pred)), axis=-1)
 
 
@@ -39,7 +41,7 @@ def mean_absolute_percentage_error(y_true: TensorLike, y_pred: TensorLike) -> Te
     >>> mean_absolute_percentage_error([[2.0, 4.0]], [[1.0, 4.0]])
     array([25.], dtype=float32)
     """
-    y_true, y_pred = floats(y_true, y_pred)
+    y_true, y_pred = floats("mean_absolute_percentage_error", y_true, y_pred)
     share = ops.divide(ops.subtract(y_true, y_pred), ops.maximum(ops.abs(y_true), EPSILON))
     return ops.multiply(ops.mean(ops.abs(share), axis=-1), 100.0)
 
@@ -52,7 +54,7 @@ def mean_squared_logarithmic_error(y_true: TensorLike, y_pred: TensorLike) -> Te
     >>> mean_squared_logarithmic_error([[0.0, 1.0]], [[0.0, 3.0]])
     array([0.2402265], dtype=float32)
     """
-    y_true, y_pred = floats(y_true, y_pred)
+    y_true, y_pred = floats("mean_squared_logarithmic_error", y_true, y_pred)
     logs = [ops.log(ops.add(ops.maximum(y, EPSILON), 1.0)) for y in (y_pred, y_true)]
     return ops.mean(ops.square(ops.subtract(*logs)), axis=-1)
 
@@ -65,11 +67,13 @@ def cosine_similarity(y_true: TensorLike, y_pred: TensorLike, axis: int = -1) ->
         axis: along which the vectors lie.
     Returns:
         The shape of y_pred without the axis.
+    Raises:
+        ShapeError: shapes that do not fit element by element.  DtypeError: what holds no numbers.
 
     >>> cosine_similarity([[3.0, 4.0]], [[6.0, 8.0]])
     array([-1.], dtype=float32)
     """
-    y_true, y_pred = floats(y_true, y_pred)
+    y_true, y_pred = floats("cosine_similarity", y_true, y_pred)
     product = ops.multiply(ops.normalize(y_true, axis=axis), ops.normalize(y_pred, axis=axis))
     return ops.negative(ops.sum(product, axis=axis))
 
@@ -84,12 +88,14 @@ def huber(y_true: TensorLike, y_pred: TensorLike, delta: float = 1.0) -> TensorL
         delta: where the line begins.
     Returns:
         As mean_squared_error.
+    Raises:
+        ShapeError: shapes that do not fit element by element.  DtypeError: what holds no numbers.
     Source: Huber 1964.
 
     >>> huber([[0.0, 0.0]], [[1.0, 3.0]])
     array([1.5], dtype=float32)
     """
-    y_true, y_pred = floats(y_true, y_pred)
+    y_true, y_pred = floats("huber", y_true, y_pred)
     error = ops.subtract(y_pred, y_true)
     size = ops.abs(error)
     line = ops.subtract(ops.multiply(size, delta), 0.5 * delta * delta)
@@ -105,7 +111,7 @@ def log_cosh(y_true: TensorLike, y_pred: TensorLike) -> TensorLike:
     >>> log_cosh([[0.0]], [[100.0]])
     array([99.306854], dtype=float32)
     """
-    y_true, y_pred = floats(y_true, y_pred)
+    y_true, y_pred = floats("log_cosh", y_true, y_pred)
     error = ops.subtract(y_pred, y_true)
     value = ops.subtract(ops.add(error, ops.softplus(ops.multiply(error, -2.0))), math.log(2.0))
     return ops.mean(value, axis=-1)

@@ -19,12 +19,14 @@ def dice(y_true: TensorLike, y_pred: TensorLike, axis: Any = None) -> TensorLike
         axis: the axes that are summed over; all if None.
     Returns:
         The shape without these axes.
+    Raises:
+        ShapeError: not as many targets as predictions.  DtypeError: what holds no numbers.
     Source: Sudre et al. 2017; Keras 3 `losses.dice`.
 
     >>> dice([[1.0, 1.0, 0.0]], [[0.0, 1.0, 1.0]])
     array(0.5, dtype=float32)
     """
-    y_true, y_pred = floats(y_true, y_pred)
+    y_true, y_pred = floats("dice", y_true, y_pred, alike=False)
     both = ops.sum(ops.multiply(y_true, y_pred), axis=axis)
     each = ops.add(ops.add(ops.sum(y_true, axis=axis), ops.sum(y_pred, axis=axis)), EPSILON)
     return ops.subtract(1.0, ops.divide(ops.multiply(both, 2.0), each))
@@ -42,12 +44,14 @@ def tversky(
         alpha, beta: what a missed and an invented element cost.
     Returns:
         The shape without these axes.
+    Raises:
+        ShapeError: not as many targets as predictions.  DtypeError: what holds no numbers.
     Source: Salehi et al. 2017; Keras 3 `losses.tversky`.
 
     >>> tversky([[1.0, 1.0, 0.0]], [[0.0, 1.0, 1.0]], alpha=1.0, beta=0.0)
     array(0.5, dtype=float32)
     """
-    y_true, y_pred = floats(y_true, y_pred)
+    y_true, y_pred = floats("tversky", y_true, y_pred, alike=False)
     both = ops.sum(ops.multiply(y_true, y_pred), axis=axis)
     missed = ops.sum(ops.multiply(ops.subtract(1.0, y_pred), y_true), axis=axis)
     invented = ops.sum(ops.multiply(y_pred, ops.subtract(1.0, y_true)), axis=axis)
@@ -78,6 +82,8 @@ def circle(
         gamma: the steepness.  margin: how far classes shall be apart.
     Returns:
         (batch,).
+    Raises:
+        ShapeError: not one class number for each embedding.
     Source: Sun et al. 2020; Keras 3 `losses.circle`.
 
     >>> circle([0, 0, 1], [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]).shape

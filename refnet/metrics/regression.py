@@ -30,7 +30,7 @@ def pearson_correlation(y_true: TensorLike, y_pred: TensorLike, axis: int = -1) 
     >>> pearson_correlation([0.0, 1.0, 2.0], [5.0, 3.0, 1.0])
     array(-0.9999998, dtype=float32)
     """
-    y_true, y_pred = floats(y_true, y_pred)
+    y_true, y_pred = floats("pearson_correlation", y_true, y_pred)
     parts = []
     for y in (y_true, y_pred):
         y = ops.subtract(y, ops.mean(y, axis=axis, keepdims=True))
@@ -46,7 +46,7 @@ def concordance_correlation(y_true: TensorLike, y_pred: TensorLike, axis: int = 
     >>> concordance_correlation([0.0, 1.0, 2.0], [0.0, 1.0, 2.0])
     array(0.99999994, dtype=float32)
     """
-    y_true, y_pred = floats(y_true, y_pred)
+    y_true, y_pred = floats("concordance_correlation", y_true, y_pred)
     means = [ops.mean(y, axis=axis, keepdims=True) for y in (y_true, y_pred)]
     parts = [ops.subtract(y, mean) for y, mean in zip((y_true, y_pred), means)]
     spread = ops.add(*(ops.mean(ops.square(part), axis=axis, keepdims=True) for part in parts))

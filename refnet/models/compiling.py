@@ -15,6 +15,7 @@ from refnet.annotations import Array
 from refnet.errors import ArgumentError, did_you_mean
 from refnet.graph import Tensor, Variable
 from refnet.layers.base import Layer
+from refnet.layers.weights import undone_on_error
 from refnet.metrics import BY_SHAPES as METRICS_BY_SHAPES
 from refnet.metrics import Metric
 from refnet.models import data as checks
@@ -64,11 +65,12 @@ class Compilable(Layer):
     """What `compile` and checked data make of a model: one program for each kind of step, kept for the next time."""
 
     _told: dict[str, Any] | None
+    _own_loss: Any
     stop_training: bool
     resume: tuple[int, int] | None  # the epoch and step at which a run that was interrupted goes on
 
     def _start(self) -> None:
-        self._told = None
+        self._told = self._own_loss = None
         self._compiled: Compiled | None = None
         self._captured: dict[Layer, bool] = {}
         self._steps: dict[Any, Any] = {}
@@ -80,6 +82,7 @@ class Compilable(Layer):
         self._structures: dict[Any, Any] = {}  # how its outputs are put together
         self._last: Any = None  # the program that ran last
         self._resettable: list[Metric] | None = None  # the metrics, looked up once
+        self._shown: dict[str, Metric] | None = None  # those that are shown, likewise
         self.run_eagerly = False
         self._shuffler: random.SeedGenerator | None = None
         self.run_counter = Variable(0, dtype="int64", trainable=False, name=f"{self.name}/run_counter")
@@ -99,6 +102,11 @@ class Compilable(Layer):
     @abstractmethod
     def output_names(self) -> list[str]:
         """The outputs' names, which losses and metrics may be given by."""
+
+    @property
+    @abstractmethod
+    def keyed_outputs(self) -> bool:
+        """Whether the outputs are a dict, whose keys are their names."""
 
     @property
     @abstractmethod
@@ -162,11 +170,12 @@ class Compilable(Layer):
                 _metric_known(part)
         told = {"loss": loss, "loss_weights": loss_weights, "metrics": metrics, "weighted_metrics": weighted_metrics}
         if self.built_graph is not None:
-            Compiled(told, self.output_names)
+            Compiled(told, self.output_names, self.keyed_outputs)
         scaled = auto_scale_loss and self.dtype_policy.name == "mixed_float16"
         if scaled and not isinstance(chosen, optimizers.LossScaleOptimizer):
             chosen = optimizers.LossScaleOptimizer(chosen, name="loss_scale_optimizer")
         self.optimizer, self._told, self._compiled = chosen, told, None
+        self._own_loss = self._own_loss if loss is None else None
         self.run_eagerly = bool(run_eagerly)
         self._captured = {layer: layer.trainable for layer in self.all_layers()}
         self._traced_steps.clear()
@@ -190,18 +199,28 @@ class Compilable(Layer):
 
     @property
     def loss(self) -> Any:
-        """What `compile` was given as loss."""
-        return None if self._told is None else self._told["loss"]
+        """What `compile` was given as loss; or what a model of the user's has put here."""
+        return self._told["loss"] if self._told is not None and self._own_loss is None else self._own_loss
+
+    @loss.setter
+    def loss(self, value: Any) -> None:
+        self._own_loss = value
 
     @property
     def metrics(self) -> list[Metric]:
         """The loss tracker and the metrics, once they exist, and those that layers hold in attributes."""
-        held = [x for layer in self.all_layers() for value in vars(layer).values() for x in _metrics_in(value)]
+        layers = [x for x in self.all_layers() if x is self or not isinstance(x, Compilable)]
+        held = [x for layer in layers for value in vars(layer).values() for x in _metrics_in(value)]
         return list(dict.fromkeys([*self._trackers().values(), *held]))
 
     @property
     def metrics_names(self) -> list[str]:
-        return list(self._trackers())
+        return list(self._shown_metrics())
+
+    def _shown_metrics(self) -> dict[str, Metric]:
+        """What training and evaluation show, by key: the loss and compile's metrics, and those that layers or the model hold."""
+        keys = {metric: key for key, metric in self._trackers().items()}
+        return {keys.get(metric, metric.name): metric for metric in self.metrics}
 
     def _trackers(self) -> dict[str, Metric]:
         return {} if self._compiled is None else self._compiled.trackers()
@@ -290,24 +309,18 @@ class Compilable(Layer):
 
     def _compiled_for(self) -> Compiled:
         if self._compiled is None:
-            self._compiled = Compiled(self._told or {}, self.output_names)
+            self._compiled = Compiled(self._told or {}, self.output_names, self.keyed_outputs)
         return self._compiled
 
     @contextmanager
     def _preparing(self) -> Iterator[None]:
         """One thread at a time. If the model is not built yet and something is wrong with the call that would build it, it stays unbuilt."""
-        before: dict[Layer, dict[str, Any]] = {}
         with building:
-            if self.built_graph is None:
-                for layer in self.all_layers():
-                    before[layer] = {key: v.copy() if type(v) in (list, dict) else v for key, v in vars(layer).items()}
-            try:
+            changing: list[Any] = []
+            if self.built_graph is None:  # the optimizer's states are those of weights that would go
+                changing = [*self.all_layers(), *_optimizers_in(self.optimizer)]
+            with undone_on_error(changing):
                 yield
-            except BaseException:
-                for layer, state in before.items():
-                    vars(layer).clear()
-                    vars(layer).update(state)
-                raise
 
     @contextmanager
     def _alone(self, method: str) -> Iterator[None]:
@@ -332,7 +345,7 @@ class Compilable(Layer):
         """The current engine's executable for one kind of step on such data; made once."""
         key = (kind, batches.key)
         if key not in self._steps:
-            self._resettable = None
+            self._resettable = self._shown = None
             graph = self.graph_for(batches)
             captured = self._captured_layers()
             compiled = None if kind == "predict" else self._compiled_for()
@@ -361,12 +374,20 @@ class Compilable(Layer):
 
     def _results(self, prefix: str = "") -> dict[str, float]:
         """The values to show now, by name: the metrics', or what a step of the model's own showed last."""
-        shown = self._logs.get(self._last, self._trackers())
+        if self._shown is None:
+            self._shown = self._shown_metrics()
+        shown = self._logs.get(self._last, self._shown)
         values: dict[str, Any] = {}
         for key, x in shown.items():
             value = x.numpy() if isinstance(x, Variable) else x.result()
             values.update(value if isinstance(value, dict) else {key: value})
         return {prefix + key: float(v) if np.ndim(v) == 0 else v for key, v in values.items()}
+
+
+def _optimizers_in(optimizer: Any) -> list[optimizers.Optimizer]:
+    """An optimizer, and those that it hands slopes to."""
+    held = [] if optimizer is None else flatten([optimizer, list(vars(optimizer).values())])
+    return [x for x in held if isinstance(x, optimizers.Optimizer)]
 
 
 def _metrics_in(value: Any) -> list[Metric]:

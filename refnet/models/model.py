@@ -7,8 +7,10 @@ from refnet import dtypes, ops, registration, saving
 from refnet.annotations import Shape
 from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.graph import Tensor, trace
+from refnet.layers.added_losses import added_here
 from refnet.layers.base import Layer
 from refnet.layers.masks import with_mask
+from refnet.layers.weights import undone_on_error
 from refnet.models.compiling import Batches
 from refnet.models.data import arranged
 from refnet.models.functional import Graph
@@ -26,6 +28,12 @@ class Model(Trainer):
     Args:
         inputs, outputs: tensors, or lists or dicts of them.
         name, trainable: see Layer.
+
+    >>> from refnet.layers import Concatenate, Dense, Input
+    >>> left, right = Input((3,)), Input((2,))
+    >>> model = Model([left, right], Dense(1)(Concatenate()([left, right])))
+    >>> model.predict([np.ones((5, 3)), np.ones((5, 2))], verbose=0).shape
+    (5, 1)
     """
 
     def __init__(self, inputs: Any = None, outputs: Any = None, **more: Any):
@@ -44,6 +52,14 @@ class Model(Trainer):
                     f"{self.name}: {word} must be tensors, from Input and the layers called on it; got {shown(value)}."
                 )
         self.set_graph(inputs, outputs)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "graph" and not isinstance(value, (Graph, type(None))):
+            raise ArgumentError(
+                f"{type(self).__name__}: `graph` is what lies between a model's inputs and outputs; give an attribute of your own "
+                "another name."
+            )
+        super().__setattr__(name, value)
 
     def _kind(self) -> str:
         return "functional" if type(self) is Model and self._whole else type(self).__name__
@@ -104,12 +120,18 @@ class Model(Trainer):
             return keys(self.inputs_structure)
         return None if self.graph is None else [x.name for x in self.graph.inputs]
 
+    def _known_outputs(self) -> Any:
+        return self.outputs_structure if self.graph is not None else next(iter(self._traced.values()))[1]
+
+    @property
+    def keyed_outputs(self) -> bool:
+        return isinstance(self._known_outputs(), dict)
+
     @property
     def output_names(self) -> list[str]:
         """A name for each output: its key in a dict of outputs, else the layer that made it."""
-        structure = self.outputs_structure if self.graph is not None else next(iter(self._traced.values()))[1]
-        if isinstance(structure, dict):
-            return keys(structure)
+        if self.keyed_outputs:
+            return keys(self._known_outputs())
         graph = self.built_graph
         assert graph is not None
         held, names = set(graph.calls), list[str]()
@@ -130,8 +152,9 @@ class Model(Trainer):
     def build(self, input_shape: Any) -> None:
         """Of a subclass: calls it on tensors of this shape, which builds its layers."""
         if not self.built:
-            self.built = True
-            self.compute_output_shape(input_shape)
+            with undone_on_error(self.all_layers()):
+                self.built = True
+                self.compute_output_shape(input_shape)
 
     def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self.graph is None and type(self).build is Model.build:
@@ -183,9 +206,13 @@ class Model(Trainer):
 
     @property
     def losses(self) -> list[Any]:
-        """What layers and weights add to the loss."""
+        """What layers and weights add to the loss; called on arrays, what the last such call has added, in a step that is being traced, what the calls in it have."""
+        if trace.call is not None:
+            return added_here(self)
         graph = self.built_graph
-        added = [] if graph is None else [loss for loss, _ in graph.losses]
+        added = self.losses_at_once
+        if added is None:
+            added = [] if graph is None else [loss for loss, _ in graph.losses]
         penalties = [v.regularizer(v) for v in self.trainable_weights if v.regularizer is not None]
         return added + [loss for loss, _ in self.extra_losses] + penalties
 
@@ -283,7 +310,7 @@ class Model(Trainer):
             ]
             with trace.inside(call=None, guard=(), training=None):
                 outputs = self(arranged(batches.labels[0], slots))
-            self.calls.pop()
+            self.calls_made.pop()
             self._traced[key] = Graph(slots, flatten(outputs)), outputs
         return self._traced[key]
 

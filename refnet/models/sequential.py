@@ -10,6 +10,7 @@ from refnet.graph import Tensor, trace
 from refnet.layers.base import Layer
 from refnet.layers.core import InputLayer
 from refnet.layers.embedding import Embedding
+from refnet.layers.weights import undone_on_error
 from refnet.models.compiling import Batches
 from refnet.models.first_edition import ClassNames
 from refnet.models.functional import Graph
@@ -24,6 +25,13 @@ class Sequential(ClassNames, Model):
     Args:
         layers: a list of layers, with an Input at the front if wanted.
         trainable, name: see Layer.
+
+    >>> from refnet.layers import Dense, Input
+    >>> model = Sequential([Input((4,)), Dense(8, activation="relu"), Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> history = model.fit(np.ones((6, 4)), np.zeros(6), epochs=2, verbose=0)
+    >>> model.predict(np.ones((2, 4)), verbose=0).shape
+    (2, 1)
     """
 
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None):
@@ -96,10 +104,11 @@ class Sequential(ClassNames, Model):
                 f"{self.name} needs an input shape to be built: give build(input_shape), or an Input first."
             )
         between: list[Any] = [InputLayer(batch_shape=_open_batch(tuple(input_shape)), name=f"{self.name}_input").output]
-        for layer in self._stack:
-            between.append(layer(between[-1]))
-        self._between = between
-        self.set_graph(between[0], between[-1])
+        with undone_on_error(self.all_layers()):
+            for layer in self._stack:
+                between.append(layer(between[-1]))
+            self._between = between
+            self.set_graph(between[0], between[-1])
 
     def _build_for_summary(self) -> None:
         """As in the first edition: a model that begins with an Embedding takes sequences of any length, if its layers do.

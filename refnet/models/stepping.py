@@ -133,7 +133,7 @@ class Stepping(Compilable):
 
     def get_metrics_result(self) -> dict[str, Any]:
         """The values of all metrics so far, by name. In a step they are tensors."""
-        results = {name: (metric, metric.result()) for name, metric in self._trackers().items()}
+        results = {name: (metric, metric.result()) for name, metric in self._shown_metrics().items()}
         if trace.call is None:
             return {name: value for name, (_, value) in results.items()}
         return {name: value if isinstance(value, Tensor) else metric for name, (metric, value) in results.items()}
@@ -170,11 +170,11 @@ class Stepping(Compilable):
         current, key = engine.current_engine(), (kind, batches.key, batches.arrangement)
         if self.run_eagerly:
             if (current, key) not in self._executables:
-                self._resettable = None
+                self._resettable = self._shown = None
                 self._executables[current, key] = EagerStep(current, self, kind, batches, captured)
             return self._executables[current, key]
         if key not in self._steps:
-            self._resettable = None
+            self._resettable = self._shown = None
             if key not in self._traced_steps:
                 self._traced_steps[key] = self._traced_step(kind, batches, captured)
             traced = self._traced_steps[key]

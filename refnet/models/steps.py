@@ -17,12 +17,14 @@ class Compiled:
     """What `compile` was told, brought to one entry per output of the model.
 
     Attributes:
+        names: of the outputs.  keyed: whether these are the keys of a dict of outputs; then the losses are shown in the order of
+            the dict that compile was given, as Keras does it.
         losses: a Loss or None per output.  factors: their loss_weights.
         loss_trackers: for several outputs a Mean per loss, else None.
         metrics, weighted_metrics: a list of metrics per output.
     """
 
-    def __init__(self, told: dict[str, Any], names: list[str]):
+    def __init__(self, told: dict[str, Any], names: list[str], keyed: bool = False):
         self.names = names
         wanted = per_output("loss", told["loss"], names, spread=True)
         self.losses: list[Any] = [loss if loss in losses.BY_SHAPES else losses.as_loss(loss) for loss in wanted]
@@ -34,6 +36,7 @@ class Compiled:
             for name, loss in zip(names, self.losses)
         ]
         self._told = told
+        self._shown_first = list(told["loss"]) if keyed and isinstance(told["loss"], dict) else names
         self.metrics: list[list[metrics.Metric]] | None = None
         self.weighted_metrics: list[list[metrics.Metric]] | None = None
 
@@ -66,7 +69,8 @@ class Compiled:
     def trackers(self) -> dict[str, metrics.Metric]:
         """Every metric by the key it has in logs: loss, the outputs' losses, the others; of several outputs, as Keras does, by name."""
         found: dict[str, metrics.Metric] = {"loss": self.loss_tracker}
-        for tracker in self.loss_trackers:
+        for name in self._shown_first:
+            tracker = self.loss_trackers[self.names.index(name)]
             if tracker is not None:
                 found[tracker.name] = tracker
         for group, weighted in ((self.metrics or [], False), (self.weighted_metrics or [], True)):

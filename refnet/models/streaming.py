@@ -22,6 +22,7 @@ class Streaming(Stepping):
     def _source(self, data: Any, label: str, method: str, shuffle: bool = False) -> Source:
         """Data that come batch by batch, with the first batch made: it may come from a thread that calls layers itself, so it is
         not waited for while a model is being prepared."""
+        shuffle = shuffle and not getattr(data, "keeps_order", False)
         source = Source(data, label, method, self.shuffled if shuffle else None)
         source.peek()
         return source

@@ -1,4 +1,4 @@
-"""fit, evaluate, predict and their batch forms. An epoch is one program, run batch after batch."""
+"""fit, evaluate and predict. An epoch is one program, run batch after batch."""
 
 from collections.abc import Callable, Container
 from typing import Any, TypeAlias
@@ -13,17 +13,17 @@ from refnet.models import data as checks
 from refnet.models.compiling import Batches
 from refnet.models.feeds import ArrayFeed, SourceFeed
 from refnet.models.first_edition import GeneratorNames
-from refnet.models.lean import ModelFunction
+from refnet.models.single_batches import SingleBatches, returned
 from refnet.models.sources import is_source
 from refnet.models.steps import trained_variables
-from refnet.models.streaming import Streaming, count_of, refuse
+from refnet.models.streaming import count_of, refuse
 from refnet.program import Program, specialize
 from refnet.structure import packed
 
 Feed: TypeAlias = ArrayFeed | SourceFeed
 
 
-class Trainer(GeneratorNames, Streaming):
+class Trainer(GeneratorNames, SingleBatches):
     """What Model adds to Layer for training."""
 
     # ---- fit
@@ -60,7 +60,8 @@ class Trainer(GeneratorNames, Streaming):
             callbacks: a list of callbacks.
             validation_split: the share of samples, taken from the end before shuffling, that is only evaluated.
             validation_data: (x, y) or (x, y, sample_weight), or what gives batches; evaluated after each epoch.
-            shuffle: whether each epoch takes the samples (of a PyDataset the batches) in a new order.
+            shuffle: whether each epoch takes the samples (of a PyDataset the batches) in a new order; data sets
+                that functions of `utils` made shuffle themselves.
             class_weight: a weight for each class, by number.  sample_weight: a weight for each sample.
             validation_batch_size: batch_size if None.  validation_steps: evaluate only so many batches.
             validation_freq: evaluate after every so many epochs; or a list of the epochs after which to evaluate, from 1.
@@ -267,7 +268,7 @@ class Trainer(GeneratorNames, Streaming):
         callback_module.checked(callbacks, verbose)
         if is_source(x):
             refuse("evaluate", f"x ({type(x).__name__})", y=y, sample_weight=sample_weight)
-            return _returned(self._evaluate_source(x, steps, verbose, callbacks), return_dict)
+            return returned(self._evaluate_source(x, steps, verbose, callbacks), return_dict)
         parts = self._checked("evaluate", x, y, sample_weight)
         with self._preparing():
             batches = self._fed("evaluate", *parts)
@@ -278,7 +279,7 @@ class Trainer(GeneratorNames, Streaming):
         listed = callback_module.Listening(callbacks, self, verbose, epochs=1, steps=count)
         with self._alone("evaluate"), listed.running("test"):
             self._evaluate(batches, batch_size, steps, listed)
-            return _returned(self._results(), return_dict)
+            return returned(self._results(), return_dict)
 
     def _evaluate(self, batches: Batches, size: int, steps: int | None, listed: Any) -> None:
         self.reset_metrics()
@@ -343,60 +344,6 @@ class Trainer(GeneratorNames, Streaming):
         parts = [step.run([a[i * size : (i + 1) * size] for a in batches.arrays]) for i in range(count)]
         return [np.concatenate([np.atleast_1d(p) for p in group]) for group in zip(*parts)]
 
-    # ---- single batches
-
-    def train_on_batch(
-        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
-    ) -> Any:
-        """One step on one batch. Returns the batch's loss, or a list of the loss and the metrics, or a dict."""
-        self._must_be_compiled("train_on_batch")
-        return self._on_batch("train", "train_on_batch", x, y, sample_weight, return_dict, class_weight)
-
-    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
-        """The loss and the metrics of one batch."""
-        self._must_be_compiled("test_on_batch")
-        return self._on_batch("test", "test_on_batch", x, y, sample_weight, return_dict)
-
-    def predict_on_batch(self, x: Any) -> Any:
-        """The outputs for one batch."""
-        parts = self._checked("predict_on_batch", x)
-        with self._preparing():
-            batches = self._fed("predict_on_batch", parts[0])
-            step = self._executable("predict", batches)
-        results = step.run(batches.arrays)
-        return packed(self._structure(step, batches), results)
-
-    def function(self) -> ModelFunction:
-        """The predictions as a plain function of arrays, without the checks of the data, callbacks and batches of `predict`.
-
-        For loops that ask for a sample at a time: a call costs little more than the arithmetic. It follows the model: its weights,
-        its layers, the engine in use. Numbers that are not finite are not warned of.
-
-        Returns:
-            A function of one array for each input, batch first; it returns what `predict_on_batch` does.
-
-        >>> import refnet, numpy as np
-        >>> model = refnet.Sequential([refnet.Input((2,)), refnet.layers.Dense(1, kernel_initializer="ones")])
-        >>> step = model.function()
-        >>> step(np.array([[1, 2], [3, 4]], "float32"))
-        array([[3.],
-               [7.]], dtype=float32)
-        """
-        return ModelFunction(self)
-
-    def _on_batch(
-        self, kind: str, method: str, x: Any, y: Any, weights: Any, return_dict: bool, class_weight: Any = None
-    ) -> Any:
-        parts = self._class_weighted(method, self._checked(method, x, y, weights), class_weight)
-        with self._preparing():
-            batches = self._fed(method, *parts)
-            step = self._executable(kind, batches)
-        with self._alone(method):
-            self.reset_metrics()
-            step.run(batches.arrays)
-            self._last = step.program
-            return _returned(self._results(), return_dict)
-
 
 def _epochs_to_evaluate(validation_freq: Any, epochs: int) -> Container[int]:
     """The numbers, from 1, of the epochs after which fit evaluates."""
@@ -412,16 +359,9 @@ def _steps(samples: int, size: int, limit: int | None) -> int:
 
 
 def _unpacked(validation_data: Any) -> tuple[Any, Any, Any]:
-    if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
+    if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (1, 2, 3):
         raise ArgumentError(
             f"fit: validation_data is (x, y) or (x, y, sample_weight); got a {type(validation_data).__name__}."
         )
-    x, y, weight = [*validation_data, None][:3]
+    x, y, weight = [*validation_data, None, None][:3]
     return x, y, weight
-
-
-def _returned(results: dict[str, Any], as_dict: bool) -> Any:
-    if as_dict:
-        return results
-    values = list(results.values())
-    return values[0] if len(values) == 1 else values

@@ -119,7 +119,8 @@ from refnet.ops.control import (
     while_loop,
 )
 from refnet.ops.convolution import conv
-from refnet.ops.ctc import ctc_decode, ctc_loss
+from refnet.ops.ctc import ctc_loss
+from refnet.ops.ctc_decoding import ctc_decode
 from refnet.ops.custom_gradient import custom_gradient, jvp
 from refnet.ops.depthwise import depthwise_conv, separable_conv
 from refnet.ops.division import divide, divide_no_nan, floor_divide, fmod, mod, power, reciprocal, true_divide
@@ -142,7 +143,7 @@ from refnet.ops.image import (
 )
 from refnet.ops.indexing import one_hot, take, take_along_axis, take_x_gradient
 from refnet.ops.intervals import geomspace, histogram
-from refnet.ops.joining import concatenate, stack
+from refnet.ops.joining import concatenate, split, stack
 from refnet.ops.linalg import (
     cholesky,
     cholesky_inverse,
@@ -214,7 +215,7 @@ from refnet.ops.scanning import associative_scan
 from refnet.ops.scattering import scatter, scatter_update, slice_update
 from refnet.ops.segments import bincount, multi_hot, segment_max, segment_sum
 from refnet.ops.shapes import broadcast_to, expand_dims, moveaxis, ravel, reshape, shape, squeeze, swapaxes, transpose
-from refnet.ops.slicing import flip, get_item, slice, slice_inputs_gradient, split
+from refnet.ops.slicing import flip, get_item, slice, slice_inputs_gradient
 from refnet.ops.smooth import celu, glu, log_sigmoid, mish, squareplus, tanh_shrink
 from refnet.ops.sorting import argsort, digitize, in_top_k, nonzero, searchsorted, sort, top_k, unique
 from refnet.ops.sparsemax import sparsemax

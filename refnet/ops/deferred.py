@@ -141,16 +141,7 @@ def scan_open(
 
     stand_ins = [Tensor(tuple(x.shape), x.dtype) for x in first] + [Tensor(tuple(x.shape[1:]), x.dtype) for x in parts]
     body = Recorded("scan", step, stand_ins)
-    for before, after in zip(first, body.outputs):
-        if before.dtype != after.dtype:
-            raise ArgumentError(
-                f"scan: the number of steps is open, so the carry keeps its dtype; it begins as {before.dtype}, and a step makes it "
-                f"{after.dtype}. Begin with ops.cast(init, {after.dtype!r})."
-            )
-        if not _alike(before.shape, after.shape):
-            raise ShapeError(
-                f"scan: the carry keeps its shape; it begins with {tuple(before.shape)}, and a step makes it {tuple(after.shape)}."
-            )
+    _check_carry(first, body.outputs)
 
     def steps(*inputs: Tensor) -> list[Tensor]:
         carry, rest = list(inputs[:count]), inputs[count:]
@@ -179,6 +170,20 @@ def scan_open(
     ys = iter(results[count:])
     leaves = [None if y is None else next(ys) for y in flatten(kept[0])]
     return packed(init, results[:count]), None if all(y is None for y in leaves) else packed(kept[0], leaves)
+
+
+def _check_carry(before: Sequence[Tensor], after: Sequence[Tensor]) -> None:
+    """Raises unless a step leaves the carry's dtypes and shapes as they are."""
+    for x, y in zip(before, after):
+        if x.dtype != y.dtype:
+            raise ArgumentError(
+                f"scan: the number of steps is open, so the carry keeps its dtype; it begins as {x.dtype}, and a step makes it "
+                f"{y.dtype}. Begin with ops.cast(init, {y.dtype!r})."
+            )
+        if not _alike(x.shape, y.shape):
+            raise ShapeError(
+                f"scan: the carry keeps its shape; it begins with {tuple(x.shape)}, and a step makes it {tuple(y.shape)}."
+            )
 
 
 def _alike(before: Sequence[int | None], after: Sequence[int | None]) -> bool:

@@ -368,6 +368,7 @@ sparse_softmax_cross_entropy_op = Op(
     form=rows_form,
     gradient=sparse_softmax_cross_entropy_gradient,
     ranges=lambda logits, labels: classes_of(1, logits),
+    spoken="sparse_categorical_crossentropy",
 )
 
 
@@ -400,4 +401,5 @@ pick_class_op: Op = Op(
     loop=pick_class_loop,
     gradient=lambda node, dy: [pick_class_gradient_op(dy, *node.inputs), None],
     ranges=lambda x, labels: classes_of(1, x),
+    spoken="sparse_categorical_crossentropy",
 )

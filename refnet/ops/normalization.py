@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from refnet import ops
 from refnet.annotations import Array, Number, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, SpecLike, View, size_of
-from refnet.errors import ArgumentError, ShapeError
+from refnet.errors import ArgumentError, ShapeError, called_as
 from refnet.gradients import differentiated
 from refnet.graph import Node
 from refnet.ops.arguments import as_dtype, checked_axis, converted, dtype_of, floating, number, shape_of
@@ -92,6 +92,34 @@ def batch_normalization_training(
         wide, offset, scale, axis=axis, epsilon=number("batch_normalization_training", epsilon, "epsilon")
     )
     return as_dtype(y, dtype_of(x)), mean, variance
+
+
+@called_as("batch_normalization", "subtract", "multiply", "add", "divide")
+def normalized_by(
+    x: TensorLike,
+    mean: TensorLike,
+    variance: TensorLike,
+    offset: TensorLike = None,
+    scale: TensorLike = None,
+    epsilon: float = 1e-3,
+) -> TensorLike:
+    """`batch_normalization` by moments, offset and scale that are spread over x as they are, whatever axes they have.
+
+    >>> normalized_by([[1.0, 2.0]], mean=[[0.0], [2.0]], variance=[[1.0], [4.0]], epsilon=0.0)
+    array([[ 1. ,  2. ],
+           [-0.5,  0. ]], dtype=float32)
+    """
+    name = "batch_normalization"
+    x = floating(name, x)
+    checked_epsilon(name, epsilon)
+    wide = wide_enough(x)
+    root = ops.sqrt(ops.add(parameter(name, variance, wide, "variance"), epsilon))
+    y = ops.divide(ops.subtract(wide, parameter(name, mean, wide, "mean")), root)
+    if scale is not None:
+        y = ops.multiply(y, parameter(name, scale, wide, "scale"))
+    if offset is not None:
+        y = ops.add(y, parameter(name, offset, wide, "offset"))
+    return as_dtype(y, dtype_of(x))
 
 
 def channelled(name: str, x: TensorLike, axis: int, epsilon: float) -> tuple[TensorLike, int, TensorLike]:

@@ -10,8 +10,8 @@ from refnet.annotations import Array, Number, Shape, Tasks, TensorLike
 from refnet.definition import MOST, Form, Op, Spec, View, row_major, size_of
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Node, Tensor
-from refnet.ops.arguments import MOST_PARTS, checked_axes, checked_axis, converted, dtype_of, integer, shape_of
-from refnet.ops.shapes import copy_loop, expand_dims, reshape, shape, squeeze, viewed
+from refnet.ops.arguments import checked_axes, converted, dtype_of, shape_of
+from refnet.ops.shapes import copy_loop, expand_dims, shape, squeeze, viewed
 
 # ---- get_item: what x[key] means
 
@@ -355,7 +355,7 @@ def spread_gradient(node: Node, dy: Tensor) -> list[TensorLike]:
 spread_op = Op("spread", spread_rule, loop=spread_loop, form=spread_form, gradient=spread_gradient)
 
 
-# ---- flip, split
+# ---- flip
 
 
 def flip(x: TensorLike, axis: Any = None) -> TensorLike:
@@ -381,45 +381,3 @@ def flip(x: TensorLike, axis: Any = None) -> TensorLike:
     rank = len(shape_of(x))
     axes = checked_axes("flip", axis, rank)
     return item_op(x, ranges=tuple((None, None, -1) if i in axes else WHOLE for i in range(rank)))
-
-
-def split(x: TensorLike, indices_or_sections: Any, axis: int = 0) -> list[TensorLike]:
-    """x cut into parts along an axis.
-
-        y_k[i] = x[cut_k + i]   for i < cut_(k+1) - cut_k
-
-    Args:
-        x: an array or tensor of any dtype.
-        indices_or_sections: the number of equal parts, or the list of places to cut at.
-        axis: the axis to cut; negative counts from the last.
-    Returns:
-        A list of arrays or tensors of x's dtype.
-    NaN: copied. Empty: parts may be empty.
-    Raises:
-        ShapeError: an axis that does not divide into that many equal parts.  ArgumentError: less than one part.
-    Source: Keras 3 `ops.split`.
-
-    >>> split([1, 2, 3, 4], 2)
-    [array([1, 2]), array([3, 4])]
-    >>> split([1, 2, 3, 4], [1, 3])
-    [array([1]), array([2, 3]), array([4])]
-    """
-    x = converted("split", x)
-    axis = checked_axis("split", axis, len(shape_of(x)))
-    before = [builtins.slice(None)] * axis
-    if isinstance(indices_or_sections, (list, tuple, np.ndarray)) and np.ndim(indices_or_sections):
-        cuts = [0, *(integer("split", i, "i") for i in indices_or_sections), None]
-        return [get_item(x, (*before, builtins.slice(low, high))) for low, high in zip(cuts, cuts[1:])]
-    sections, length = integer("split", indices_or_sections, "indices_or_sections"), shape_of(x)[axis]
-    if not 1 <= sections <= MOST_PARTS:
-        raise ArgumentError(f"split makes 1 to {MOST_PARTS} parts; got {sections}.")
-    if length is None:  # rows of equal parts: planning checks that the length divides
-        dims = shape(x)
-        parts = reshape(x, (*dims[:axis], sections, -1, *dims[axis + 1 :]))
-        return [get_item(parts, (*before, k)) for k in range(sections)]
-    if length % sections:
-        raise ShapeError(
-            f"split: axis {axis} of shape {tuple(shape_of(x))} does not divide into {sections} equal parts."
-        )
-    size = length // sections
-    return [get_item(x, (*before, builtins.slice(k * size, (k + 1) * size))) for k in range(sections)]

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -243,21 +244,11 @@ class DataFrameIterator(FileIterator):
         self.directory = pathlib.Path(directory or "")
         names = column(dataframe, x_col)
         paths = [str(self.directory / str(name)) for name in names]
-        kept = [i for i, path in enumerate(paths) if not validate_filenames or is_image(path)]
-        if len(kept) < len(paths):
-            warnings.warn(
-                f"flow_from_dataframe: {len(paths) - len(kept)} names of {x_col!r} are no image files and are left out.",
-                stacklevel=3,
-            )
+        kept = _image_rows(paths, x_col) if validate_filenames else list(range(len(paths)))
         labelled = class_mode in ("categorical", "binary", "sparse")
         labels = [as_labels(value) for value in column(dataframe, y_col)] if labelled else []
         if labelled:
-            used = list(dict.fromkeys(classes)) if classes else sorted({x for i in kept for x in labels[i]})
-            if class_mode == "binary" and len(used) != 2:
-                raise ArgumentError(
-                    f"flow_from_dataframe: class_mode 'binary' is for two classes; there are {len(used)}."
-                )
-            self.class_indices = {name: i for i, name in enumerate(used)}
+            self.class_indices = _class_numbers(classes, class_mode, [labels[i] for i in kept])
             kept = [i for i in kept if any(label in self.class_indices for label in labels[i])]
         start, stop = subset_of("flow_from_dataframe", subset, image_data_generator._validation_split)
         kept = kept[int(start * len(kept)) : int(stop * len(kept))]
@@ -285,6 +276,25 @@ class DataFrameIterator(FileIterator):
     def labels(self) -> Any:
         """The images' class numbers, or what class_mode "raw" or "multi_output" gives."""
         return self.classes if not self.values else self.values
+
+
+def _image_rows(paths: Sequence[str], x_col: str) -> list[int]:
+    """The rows whose paths are image files, with a warning if others are left out."""
+    rows = [i for i, path in enumerate(paths) if is_image(path)]
+    if len(rows) < len(paths):
+        warnings.warn(
+            f"flow_from_dataframe: {len(paths) - len(rows)} names of {x_col!r} are no image files and are left out.",
+            stacklevel=4,
+        )
+    return rows
+
+
+def _class_numbers(classes: Any, class_mode: str | None, labels: Sequence[Sequence[Any]]) -> dict[Any, int]:
+    """A number for each class: those that are given, in their order, or all that there are, sorted."""
+    used = list(dict.fromkeys(classes)) if classes else sorted({label for row in labels for label in row})
+    if class_mode == "binary" and len(used) != 2:
+        raise ArgumentError(f"flow_from_dataframe: class_mode 'binary' is for two classes; there are {len(used)}.")
+    return {name: i for i, name in enumerate(used)}
 
 
 def column(dataframe: Any, name: str) -> list[Any]:

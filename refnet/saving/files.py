@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any
 
-from refnet.errors import ArgumentError, FileError, MissingPackageError, RefnetError
+from refnet.errors import ArgumentError, FileError, MissingFileError, MissingPackageError, RefnetError
 
 LARGEST_JSON = 1 << 26  # bytes of a configuration
 FREE_SIZE = 1 << 26  # an archive's member may unpack to so many bytes, whatever it was packed to,
@@ -68,7 +68,7 @@ def checked_target(path: Any, overwrite: bool, folder: bool = False) -> pathlib.
     if target.exists() and not overwrite:
         raise FileExistsError(f"{target} exists already; give overwrite=True to replace it.")
     if not target.parent.is_dir():
-        raise FileNotFoundError(f"the folder {target.parent} does not exist; make it before saving into it.")
+        raise MissingFileError(f"the folder {target.parent} does not exist; make it before saving into it.")
     return target
 
 

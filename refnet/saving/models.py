@@ -8,7 +8,7 @@ import zipfile
 from typing import Any
 
 from refnet import registration
-from refnet.errors import ArgumentError, FileError
+from refnet.errors import ArgumentError, FileError, MissingFileError
 from refnet.saving import files, old, old_configs, own, weights
 from refnet.saving.serialization import restored, serialized
 
@@ -72,8 +72,19 @@ def load_model(
         compile: whether the model is compiled as it was, with the optimizer's state.
         safe_mode: whether Lambda layers are refused.
     Raises:
+        MissingFileError: there is no such file.  ArgumentError: another ending.
         FileError: a file that is damaged, of another format, or names what is not known.
     Source: Keras 3 `saving.load_model`.
+
+    >>> import tempfile
+    >>> from refnet import Sequential, layers
+    >>> model = Sequential([layers.Input((3,)), layers.Dense(2)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(model, f"{folder}/model.keras")
+    ...     again = load_model(f"{folder}/model.keras")
+    >>> x = np.ones((4, 3))
+    >>> np.array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+    True
     """
     path = pathlib.Path(filepath)
     if (path / "config.json").is_file():
@@ -82,7 +93,7 @@ def load_model(
     if path.suffix not in (".keras", *OLD):
         raise ArgumentError(f"load_model reads files that end in '.keras' or '.h5'; got {str(filepath)!r}.")
     if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}.")
+        raise MissingFileError(f"there is no file {path}.")
     with files.reading(path):
         content = path.read_bytes()
         if path.suffix == ".keras":
@@ -191,7 +202,7 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, by_name
             f"{model.name} has no weights yet: call it once, or build(input_shape), before loading them."
         )
     if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}.")
+        raise MissingFileError(f"there is no file {path}.")
     with files.reading(path):
         content = path.read_bytes()
         if path.suffix == ".keras":

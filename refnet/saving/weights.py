@@ -47,7 +47,7 @@ def _visit(layer: Layer, path: str, found: dict[Layer, str]) -> None:
     if isinstance(layer, Model) and layer.graph is not None:
         _visit_all(ordered_layers(layer), f"{path}/layers", found)
     for name in sorted(vars(layer), key=lambda word: f"~{word}" if word.startswith("_") else word):
-        if name in ("calls", "_own", "_programs", "_arguments", "_stack", "_captured"):
+        if name in ("calls_made", "_own", "_programs", "_arguments", "_stack", "_captured"):
             continue
         value = vars(layer)[name]
         if isinstance(value, Layer):

@@ -81,6 +81,11 @@ class Bound:
         return self.terms == 1 and self.depth == 0 and self.error == 0 and not self.free
 
     @property
+    def is_zero(self) -> bool:
+        """Whether it is sure to be 0."""
+        return self.exact and zero(self.value)
+
+    @property
     def radius(self) -> Any:
         """How far a computed value may be from `value`, overflow aside."""
         if self.exact or not finite(self.value):
@@ -187,6 +192,8 @@ class Bound:
         if a.exact and b.exact and (value == 0 or abs(a.value) == 1 or abs(b.value) == 1):
             return Bound(value, negative_zero=negative_zero)
         far_a, far_b = a.reach, b.reach
+        if a.is_zero and far_b < INF and not b.straddles_zero or b.is_zero and far_a < INF and not a.straddles_zero:
+            return Bound(ZERO, negative_zero=negative_zero)  # whatever the other was rounded to
         free = free or (far_a == INF and b.straddles_zero) or (far_b == INF and a.straddles_zero)
         spread = (a.error * far_b if a.error else ZERO) + (b.error * far_a if b.error else ZERO)
         if far_a == INF or far_b == INF:

@@ -28,8 +28,32 @@ class Real(NamedTuple):
         return self.f(x) if self.least <= x <= self.greatest else NAN
 
 
+FAR = mp.mpf(2) ** 20  # e to its power is beyond all that is stored, and mpmath would take forever further out
+
+
+def near(x: Any) -> Any:
+    """x; an end of -FAR..FAR if it is finite and beyond."""
+    return x if abs(x) <= FAR or not mp.isfinite(x) else mp.sign(x) * FAR
+
+
+def exp(x: Any) -> Any:
+    return mp.exp(near(x))
+
+
 def expm1(x: Any) -> Any:
-    return -ONE if x == -INF else mp.expm1(x)
+    return -ONE if x == -INF else mp.expm1(near(x))
+
+
+def sinh(x: Any) -> Any:
+    return mp.sinh(near(x))
+
+
+def cosh(x: Any) -> Any:
+    return mp.cosh(near(x))
+
+
+def tanh(x: Any) -> Any:
+    return mp.tanh(near(x))
 
 
 def log(x: Any) -> Any:
@@ -54,12 +78,12 @@ def oscillating(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 FUNCTIONS = {
-    "exp": Real(mp.exp, lambda x, y: y),
+    "exp": Real(exp, lambda x, y: y),
     "expm1": Real(expm1, lambda x, y: y + 1),
     "log": Real(log, lambda x, y: 1 / x, 1, ZERO),
     "log1p": Real(log1p, lambda x, y: 1 / (1 + x), 1, -ONE),
     "sqrt": Real(mp.sqrt, lambda x, y: 1 / (2 * y), 1, ZERO),
-    "tanh": Real(mp.tanh, lambda x, y: 1 - y * y),
+    "tanh": Real(tanh, lambda x, y: 1 - y * y),
     "erf": Real(mp.erf, lambda x, y: 2 / ROOT_PI * mp.exp(-x * x)),
     "cbrt": Real(cube_root, lambda x, y: 1 / (3 * y * y)),
     "sin": Real(oscillating(mp.sin), lambda x, y: mp.cos(x), 0),
@@ -68,8 +92,8 @@ FUNCTIONS = {
     "arcsin": Real(mp.asin, lambda x, y: 1 / mp.sqrt(1 - x * x), 1, -ONE, ONE),
     "arccos": Real(mp.acos, lambda x, y: -1 / mp.sqrt(1 - x * x), -1, -ONE, ONE),
     "arctan": Real(mp.atan, lambda x, y: 1 / (1 + x * x)),
-    "sinh": Real(mp.sinh, lambda x, y: mp.cosh(x)),
-    "cosh": Real(mp.cosh, lambda x, y: mp.sinh(x), 0),
+    "sinh": Real(sinh, lambda x, y: cosh(x)),
+    "cosh": Real(cosh, lambda x, y: sinh(x), 0),
     "arcsinh": Real(mp.asinh, lambda x, y: 1 / mp.sqrt(1 + x * x)),
     "arccosh": Real(mp.acosh, lambda x, y: 1 / mp.sqrt(x * x - 1), 1, ONE),
     "arctanh": Real(mp.atanh, lambda x, y: 1 / (1 - x * x), 1, -ONE, ONE),

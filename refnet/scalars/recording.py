@@ -1,6 +1,8 @@
 """A number that remembers how it was made: the terms of one output, for `python -m refnet explain`."""
 
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -27,34 +29,15 @@ class Recording:
         self.binding = binding
 
     def __repr__(self) -> str:
-        return f"{self.text} = {float(self.value):.7g}"
+        number = f"{float(self.value):.7g}"
+        return number if self.text == number else f"{self.text} = {number}"
 
     def within(self, binding: int) -> str:
         """The text, in parentheses where it binds less than what is around it."""
         return self.text if self.binding >= binding else f"({self.text})"
 
-    # -- comparisons look at the value
-
-    def __lt__(self, other: Any) -> bool:
-        return bool(self.value < machine(other))
-
-    def __gt__(self, other: Any) -> bool:
-        return bool(self.value > machine(other))
-
-    def __le__(self, other: Any) -> bool:
-        return bool(self.value <= machine(other))
-
-    def __ge__(self, other: Any) -> bool:
-        return bool(self.value >= machine(other))
-
-    def __eq__(self, other: Any) -> bool:
-        return bool(self.value == machine(other))
-
-    def __ne__(self, other: Any) -> bool:
-        return bool(self.value != machine(other))
-
     def __bool__(self) -> bool:
-        return bool(self.value != 0)
+        return self.__ne__(0)
 
     def __float__(self) -> float:
         return float(self.value)
@@ -92,12 +75,48 @@ class Recording:
         return recorded(other).arctan2(self)
 
 
-def machine(x: Any) -> Any:
-    return x.value if isinstance(x, Recording) else x
-
-
 def recorded(x: Any) -> Recording:
     return x if isinstance(x, Recording) else Recording(x)
+
+
+# ---- comparisons look at the value, and are remembered by whoever listens
+
+_listening: list[list[str]] = []
+
+
+@contextmanager
+def decisions() -> Iterator[list[str]]:
+    """Inside, every comparison of Recordings is added to the list, as it came out.
+
+    >>> with decisions() as made:
+    ...     larger = Recording(2.0, "x[0]") > Recording(3.0, "x[1]")
+    >>> made
+    ['not x[0] > x[1]']
+    """
+    made: list[str] = []
+    _listening.append(made)
+    try:
+        yield made
+    finally:
+        _listening.pop()
+
+
+def _comparison(name: str, symbol: str, compare: Callable[[Any, Any], Any]) -> None:
+    def method(self: Recording, other: Any) -> bool:
+        b = recorded(other)
+        answer = bool(compare(self.value, b.value))
+        told = f"{'' if answer else 'not '}{self.text} {symbol} {b.text}"
+        if self.text == b.text:  # the idiom x != x; the order of a number and itself says nothing
+            told = f"{self.text} is {'not ' if answer == (symbol == '==') else ''}NaN" if symbol in ("==", "!=") else ""
+        for made in _listening:
+            made += [told] if told else []
+        return answer
+
+    setattr(Recording, f"__{name}__", method)
+
+
+for _name, _symbol in (("lt", "<"), ("gt", ">"), ("le", "<="), ("ge", ">="), ("eq", "=="), ("ne", "!=")):
+    _comparison(_name, _symbol, getattr(operator, _name))
 
 
 def _binary(name: str, symbol: str, binding: int, compute: Callable[[Any, Any], Any]) -> None:

@@ -66,6 +66,12 @@ def certificate(
         engine: whose arithmetic is meant; plain IEEE if None.
     Returns:
         Object arrays, one per output: Limits, or the one right value where the result must be equal; None where no task wrote.
+    Raises:
+        ArgumentError: attributes with which the op would reach outside of the arrays.
+
+    >>> limits = certificate(named("exp"), [np.array([1.0], "float32")], {})[0][0]
+    >>> bool(limits.low < 2.7182817 < limits.high), bool(limits.low < 2.71829 < limits.high)
+    (True, False)
     """
     specs = specs_of(op, arrays, attributes)
     if tasks is not None:
@@ -207,10 +213,21 @@ def check(
 ) -> float:
     """Runs one call on an engine and holds every element (or the sampled tasks' elements) to the certificate.
 
+    Args:
+        op: a primitive, or its name.
+        engine: an engine, or its name.
+        arrays: the op's inputs.
+        attributes: what else the op takes, in the form in which its public function hands it on: an axis counted from 0, all
+            of them given.
+        tasks: the tasks whose elements are held, indices of the form's domain; all if None.
     Returns:
         The worst error as a fraction of its bound; 0 where the result must be equal, and is.
     Raises:
         AssertionError: naming op, element, what came, what is exact, what was allowed, and the call as code.
+        ArgumentError: no such op; attributes with which it would reach outside of the arrays.
+
+    >>> check("softmax", "reference", [np.array([[1.0, 2.0]], "float32")], {"axis": 1}) <= 1
+    True
     """
     op = named(op) if isinstance(op, str) else op
     engine = get_engine(engine)
@@ -236,7 +253,18 @@ def hold(
     tasks: Tasks | None = None,
     expected: Sequence[Array] | None = None,
 ) -> float:
-    """`check` for results that the engine has already given; `expected` is the certificate, where it is known already."""
+    """`check` for results that are there already.
+
+    Args:
+        op, engine, arrays, attributes, tasks: as in `check`, but the op and the engine themselves.
+        results: one array for each output.
+        expected: the certificate, where it is known already.
+    Returns, Raises: as `check`.
+
+    >>> x = np.array([0.25, 1.0], "float32")
+    >>> hold(named("exp"), get_engine("reference"), [x], {}, [np.exp(x)]) <= 1
+    True
+    """
     specs = specs_of(op, arrays, attributes)
     if len(results) != len(specs):
         raise AssertionError(f"{op.name} on {engine.name}: {len(results)} results; {len(specs)} are due.")

@@ -102,8 +102,9 @@ class Draw(ABC):
         if self.calm and dtypes.is_floating(dtype):
             low, high = calm
             grid = np.linspace(low, high, 3 * size + 1000)[1:-1] if size else np.zeros(0)
-            # Halfway between whole multiples of 2**-12: never 0.
-            values = (np.floor(rng.choice(grid, size, replace=False) * 2**12) + 0.5) / 2**12 if size else grid
+            # Between whole multiples of 2**-12, so never 0; where, depends on the array, so no two share a value.
+            part = (self.arrays % 8 + 0.5) / 8
+            values = (np.floor(rng.choice(grid, size, replace=False) * 2**12) + part) / 2**12 if size else grid
             return values.reshape(shape).astype(dtype)
         if low is not None and high is not None:
             values = (

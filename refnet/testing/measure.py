@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,7 +19,8 @@ from refnet.testing.evaluate import program_of, specs_of
 from refnet.testing.strategies import case, load, usages, use
 from refnet.testing.usages import NodeRun, function_named, node_runs
 
-ENGINES = ("cpu", "derived", "cuda")
+# In a process that was started with Numba's simulator on, it stands in for the device.
+ENGINES = ("cpu", "derived", "cuda-sim" if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1" else "cuda")
 CALLS = 4  # a kind of op, fixed by their seeds
 
 

@@ -252,7 +252,7 @@ MUTANTS = [
     ),
     Mutant(
         "a blank between equal labels is not seen",
-        "ops.ctc",
+        "ops.ctc_decoding",
         "ctc_greedy_decode",
         "previous = best",
         "previous = best if best != blank else previous",

@@ -28,6 +28,8 @@ class ArrayDataset(PyDataset):
         seed: of those orders.
     """
 
+    keeps_order = True  # `shuffle` of its own
+
     def __init__(self, arrays: Any, batch_size: int | None = 32, shuffle: bool = False, seed: Any = None):
         super().__init__()
         self.arrays, self.batch_size, self.shuffle = mapped(np.asarray, arrays), batch_size, shuffle

@@ -32,6 +32,8 @@ class FileDataset(PyDataset):
         generator: a SeedGenerator of the epochs' orders; None: the files' own order.
     """
 
+    keeps_order = True  # `shuffle` of its own
+
     def __init__(
         self,
         paths: Sequence[str],

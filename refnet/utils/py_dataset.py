@@ -13,6 +13,8 @@ class PyDataset:
         workers, use_multiprocessing, max_queue_size: of Keras; batches are made one by one where they are used.
     """
 
+    keeps_order = False  # whether `fit` takes the batches as they come, whatever its `shuffle` says
+
     def __init__(self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10):
         self.workers, self.use_multiprocessing, self.max_queue_size = workers, use_multiprocessing, max_queue_size
 

@@ -23,6 +23,8 @@ class TimeseriesDataset(PyDataset):
         seed: of the orders of the epochs; None if they are not shuffled.
     """
 
+    keeps_order = True  # `shuffle` of its own
+
     def __init__(
         self, data: Array, targets: Array | None, starts: Array, length: int, rate: int, batch_size: Any, seed: Any
     ):

@@ -60,7 +60,7 @@ def step_of(model: Any) -> Any:
     """The running program of a model's training step; it must have been trained on the cpu engine."""
     executables = [executable for executable in model._executables.values() if executable.program.commits]
     (executable,) = executables
-    return max(executable._built.values(), key=lambda running: running.machine.ns)
+    return max(executable.built.values(), key=lambda running: running.machine.ns)
 
 
 def show_profile(work: Any, most: int = 25) -> None:

@@ -10,14 +10,17 @@ Here stands what all convolutions share, and what they tell the planner.
 import functools
 
 import numpy as np
-from numba import carray, njit
+from llvmlite import ir
+from numba import carray, njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 from refnet.definition import View, size_of
 from refnet_fast.build import build_all
 from refnet_fast.cpu.rows import fill_row
 from refnet_fast.cpu.tile import multiply, strip_for, strips
 from refnet_fast.derive import Placed, itemsize
-from refnet_fast.native import call_by_address, move_bytes, pointer
+from refnet_fast.native import I64, move_bytes, pointer
 
 CHAIN = 2048  # additions in a row, at most, before the sum becomes one term of another: no long sum is one chain
 LARGE = 128 * 1024  # bytes of a panel of a kernel that is met one column of taps after the other, this many or more
@@ -139,6 +142,20 @@ def columns_of_taps(strips, x, k, y, image, kernel, result, places, strides, dil
                     )  # fmt: skip
         lo += end - start
     room[0] = 0  # it lives until here
+
+
+@intrinsic
+def call_by_address(typing, address, words):
+    """Calls the function at `address`, which takes so many int64 and gives nothing."""
+
+    def emit(context, builder, signature, args):
+        found = zip(cgutils.unpack_tuple(builder, args[1]), words)
+        given = [context.cast(builder, word, kind, types.int64) for word, kind in found]
+        kind = ir.FunctionType(ir.VoidType(), [I64] * len(given))
+        builder.call(builder.inttoptr(args[0], kind.as_pointer()), given)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, words), emit
 
 
 @njit(error_model="numpy")

@@ -173,6 +173,18 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def trained(given: argparse.Namespace, data: Digits) -> tuple[Sequential, dict[str, list[float]]]:
+    """A network of the kind that the data need, and how its training went."""
+    validation = None if data.x_validation is None else (data.x_validation, data.y_validation)
+    if given.data == "mnist":
+        model, batch_size, usual = book_network(), 128, 1 if given.quick else 5
+    else:
+        model, batch_size, usual = small_network(), 32, 20 if given.quick else 60
+    epochs = usual if given.epochs is None else given.epochs
+    history = model.fit(data.x, data.y, batch_size=batch_size, epochs=epochs, validation_data=validation)
+    return model, history.history
+
+
 def main() -> None:
     from rich.console import Console
 
@@ -185,36 +197,25 @@ def main() -> None:
     if given.engine:
         use_engine(given.engine)
     utils.set_random_seed(given.seed)
-    book = given.data == "mnist"
-    data = load_mnist() if book else load_digits(given.seed)
-    model = book_network() if book else small_network()
-    usual = (1 if book else 20) if given.quick else (5 if book else 60)
-    epochs = usual if given.epochs is None else given.epochs
+    data = load_mnist() if given.data == "mnist" else load_digits(given.seed)
     engine = current_engine().name
-    console.print(
-        f"{given.data}: {len(data.x)} to train on, {len(data.y_test)} to test; engine {engine}, seed {given.seed}"
-    )
+    sizes = f"{len(data.x)} to train on, {len(data.y_test)} to test"
+    console.print(f"{given.data}: {sizes}; engine {engine}, seed {given.seed}")
 
-    validation = None if book else (data.x_validation, data.y_validation)
-    trained = time.perf_counter()
-    history = model.fit(
-        data.x, data.y, batch_size=128 if book else 32, epochs=epochs, validation_data=validation
-    ).history
-    trained = time.perf_counter() - trained
+    before = time.perf_counter()
+    model, history = trained(given, data)
+    seconds = time.perf_counter() - before
 
     chances = model.predict(data.x_test, batch_size=TEST_SIZE, verbose=0)
     read = chances.argmax(1)
-    accuracy = float(np.mean(read == data.y_test))
+    accuracy, wrong = float(np.mean(read == data.y_test)), np.sum(read != data.y_test)
     console.print(confusion_table(data.y_test, read))
-    console.print(
-        f"test accuracy {accuracy:.2%}: {np.sum(read != data.y_test)} of {len(read)} misread; trained in {trained:.2f} s"
-    )
+    console.print(f"test accuracy {accuracy:.2%}: {wrong} of {len(read)} misread; trained in {seconds:.2f} s")
 
     given.output.mkdir(parents=True, exist_ok=True)
     path = given.output / "digits.png"
-    draw(
-        path, history, data, chances, f"{given.data}, seed {given.seed}: {accuracy:.1%} of {len(read)} test digits read"
-    )
+    title = f"{given.data}, seed {given.seed}: {accuracy:.1%} of {len(read)} test digits read"
+    draw(path, history, data, chances, title)
     console.print(f"picture: {path}")
 
     proof = replay_step(model, data.x[:REPLAYED], data.y[:REPLAYED], tasks=CERTIFIED)
@@ -223,10 +224,9 @@ def main() -> None:
         f"{proof.tasks} results certified on each; worst error {proof.worst:.3f} of its bound ({proof.op}, {proof.engine})"
     )
     if given.json:
-        seconds = time.perf_counter() - started
         result = {
             "test_accuracy": accuracy,
-            "seconds": round(seconds, 3),
+            "seconds": round(time.perf_counter() - started, 3),
             "worst_error_over_bound": proof.worst,
             "engine": engine,
         }

@@ -5,9 +5,10 @@ import gc
 import sys
 
 import numpy as np
+import pytest
 
 import refnet_fast
-from refnet_fast import layers
+from refnet_fast import engine, layers, ops
 
 
 def live() -> tuple[collections.Counter, int]:
@@ -41,3 +42,20 @@ def test_hundreds_of_steps_leave_nothing_behind() -> None:
     # Python's own stores fill in the beginning, and now and then later by a block or two; 30 calls that leave one thing behind each
     # leave 30, every time.
     assert any(not more and blocks < 25 for more, blocks in grown[1:]), grown
+
+
+def test_many_shapes_do_not_keep_memory_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs for shapes that come once, images of all sizes say, go when those that came later take much."""
+    monkeypatch.setattr(engine, "KEPT_BYTES", 2**20)
+    with refnet_fast.use_engine(engine.CpuEngine("cpu", True)) as cpu:
+        model = refnet_fast.Sequential([refnet_fast.Input((None, 64)), layers.Activation("relu")])
+        images = [np.full((1, height, 64), -height % 7 - 3, "float32") for height in range(500, 540)]
+        for image in [*images, images[0]]:
+            assert np.array_equal(model.predict_on_batch(image), np.maximum(image, 0))
+            assert np.array_equal(ops.square(image), image * image)
+        held = [running for at in (cpu, *model._executables.values()) for running in at.built.values()]
+        assert engine.KEPT <= len(held) == len(cpu.recent.sizes) < 2 * engine.KEPT
+        del model, held
+        gc.collect()
+        ops.square(np.ones((3, 5), "float32"))
+        assert all(holder() is cpu for holder, _ in cpu.recent.sizes)

@@ -1,4 +1,4 @@
-"""`backend` (K): every function that API.md section 1 lists, on arrays and in graphs."""
+"""`backend` (K): every function of it that the book's programs use, on arrays and in graphs."""
 
 from typing import Any
 

@@ -120,6 +120,8 @@ def test_batch_normalization_with_moments_of_both_forms() -> None:
     assert np.array_equal(K.batch_normalization(x, mean, var, three, two, epsilon=0.0), expected)
     spread = [v.reshape(1, 1, 2) for v in (mean, var, three, two)]
     close(K.batch_normalization(x, *spread, epsilon=0.0), expected, 6, np.abs(expected).max())
+    with pytest.raises(ShapeError, match="batch_normalization cannot combine"):
+        K.batch_normalization(x, np.ones((5, 1)), np.ones((5, 1)), None, None)
     y, own, spread_of_it = K.normalize_batch_in_training(x, two, three, [0, 1])
     close(own, x.mean((0, 1)), 6, 4)
     close(spread_of_it, x.var((0, 1)), 12, 16)

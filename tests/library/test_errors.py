@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from refnet import optimizers
+from refnet import callbacks, optimizers
 from refnet.errors import ArgumentError, DataError, DtypeError, ShapeError
 from refnet.layers import Activation, Dense, Input, Rescaling
 from refnet.models import Model, Sequential
@@ -171,6 +171,8 @@ def test_other_arguments_of_fit(classifier: Any, refuses: Any) -> None:
     )
     refuses(model, ArgumentError, "verbose is 'auto', 0, 1 or 2; got 3.", lambda: model.fit(X, LABELS, verbose=3))
     refuses(model, ArgumentError, "callbacks are objects of classes", lambda: model.fit(X, LABELS, callbacks=[print]))
+    given_as_class = [callbacks.EarlyStopping]
+    refuses(model, ArgumentError, "is a class: call it", lambda: model.fit(X, LABELS, callbacks=given_as_class))
     bad = (X, LABELS + 1)
     refuses(model, DataError, "fit (validation): labels must be", lambda: model.fit(X, LABELS, validation_data=bad))
     refuses(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from refnet import losses, ops
-from refnet.errors import ArgumentError, DataError, ShapeError
+from refnet.errors import ArgumentError, DataError, DtypeError, ShapeError
 from refnet.layers import Dense, Embedding, Input
 from refnet.models import Sequential, load_model
 from refnet.testing.closeness import ELEMENTARY, close
@@ -130,3 +130,17 @@ def test_a_loss_comes_back_from_a_file(tmp_path: Any) -> None:
 def test_errors(error: Any, words: str, make: Any) -> None:
     with pytest.raises(error, match=words):
         make()
+
+
+@pytest.mark.parametrize("name", ["mean_squared_error", "log_cosh", "squared_hinge", "kl_divergence", "poisson"])
+def test_a_refusal_names_the_loss(name: str) -> None:
+    with pytest.raises(ShapeError, match=rf"{name} cannot combine the shapes \(2, 3\) and \(4, 5\)"):
+        getattr(losses, name)(np.ones((2, 3)), np.ones((4, 5)))
+    with pytest.raises(DtypeError, match=f"{name}: y_true must hold numbers"):
+        getattr(losses, name)(["a", "b"], np.ones((2, 3)))
+
+
+@pytest.mark.parametrize("from_logits", [False, True])
+def test_a_label_that_is_no_class_names_the_loss(from_logits: bool) -> None:
+    with pytest.raises(DataError, match=r"^sparse_categorical_crossentropy: indices must lie in 0..1; .* is 7"):
+        losses.sparse_categorical_crossentropy([7], [[0.5, 0.5]], from_logits=from_logits)

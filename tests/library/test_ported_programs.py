@@ -1,4 +1,4 @@
-"""What programs written for Keras 3 do, as its guides show it, and what was once different here."""
+"""What programs written for Keras 3 do, as its guides show it."""
 
 import pathlib
 from typing import Any

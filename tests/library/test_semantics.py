@@ -1,4 +1,4 @@
-"""What calls, phases, state and trainability mean: the cases of prototypes/front/check.py, each against a hand computation."""
+"""What calls, phases, state and trainability mean: each case against a computation by hand."""
 
 from typing import Any
 
@@ -278,6 +278,8 @@ def test_a_subclass_branches_on_training_and_its_call_runs_once_each_way() -> No
     agree(block, x @ block.dense.kernel.value + block.dense.bias.value, x)  # called on arrays: computes at once
     with pytest.raises(DtypeError, match="truth value"):
         Lambda(lambda t: t if ops.mean(t) else -t)(Input((4,)))
+    with pytest.raises(DtypeError, match="cannot be gone through by `for`"):
+        Lambda(lambda t: ops.stack([row * 2 for row in t]))(Input((4,)))
 
 
 def test_losses_regularizers_and_metrics_through_two_levels() -> None:

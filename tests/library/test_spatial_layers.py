@@ -127,7 +127,7 @@ def test_names_of_the_first_keras() -> None:
     assert layers.SeparableConvolution2D is layers.SeparableConv2D
 
 
-# ---- the book's networks (API.md, section 16)
+# ---- the book's networks
 
 
 def lazily(shape: Any, dtype: Any = None) -> Any:

@@ -12,6 +12,7 @@ import random
 import resource
 import sys
 import zipfile
+from collections.abc import Callable
 from typing import Any
 
 import h5py
@@ -126,57 +127,71 @@ def backup(model: Any, folder: pathlib.Path) -> bytes:
     return content
 
 
+class Originals:
+    """Every kind of file, unbroken, and the models that they were made from."""
+
+    def __init__(self, folder: pathlib.Path):
+        self.folder, self.models, self.archives = folder, made_models(), []
+        for model in self.models:
+            model.save(folder / "m.keras")
+            with zipfile.ZipFile(folder / "m.keras") as file:
+                self.archives.append({name: file.read(name) for name in file.namelist()})
+        self.backup = backup(self.models[0], folder)
+        self.old_models = [old_model(model, folder) for model in self.models]
+
+    def path(self, name: str, content: bytes) -> pathlib.Path:
+        """A file in the folder, with this content."""
+        path = self.folder / name
+        path.write_bytes(content)
+        return path
+
+    def broken(self, kind: str, which: int, draws: random.Random) -> tuple[Any, Callable[[], Any]]:
+        """The model that a broken file of that kind might change, and what reads the file."""
+        parts, model, first = dict(self.archives[which]), self.models[which], self.models[0]
+        if kind == "json":
+            text = json.dumps(value_changed(json.loads(parts["config.json"]), draws))
+            return model, lambda: models.model_from_json(text)
+        if kind in ("archive", "config", "weights in archive"):
+            if kind == "config":
+                parts["config.json"] = json.dumps(value_changed(json.loads(parts["config.json"]), draws)).encode()
+            if kind == "weights in archive":
+                parts["model.weights.h5"] = bytes_changed(parts["model.weights.h5"], draws)
+            content = archive(parts)
+            path = self.path("m.keras", bytes_changed(content, draws) if kind == "archive" else content)
+            return model, lambda: saving.load_model(path)
+        if kind in ("old model", "old config"):
+            change = bytes_changed if kind == "old model" else with_config_changed
+            path = self.path("m.h5", change(self.old_models[which], draws))
+            return model, lambda: saving.load_model(path)
+        if kind == "backup":
+            self.path("latest.backup", bytes_changed(self.backup, draws))
+            x = np.ones((4, 3), "float32")
+            return first, lambda: first.fit(x, x[:, :2], callbacks=[callbacks.BackupAndRestore(self.folder)])
+        if kind == "weights":
+            path = self.path("m.weights.h5", bytes_changed(parts["model.weights.h5"], draws))
+            return model, lambda: model.load_weights(path)
+        path = self.path("m.weights.h5", bytes_changed(old_file(first), draws))
+        return first, lambda: first.load_weights(path)
+
+
 def main(folder: pathlib.Path, count: int, seed: int) -> None:
     faulthandler.enable()
-    draws, built = random.Random(seed), made_models()
-    whole = []
-    for model in built:
-        model.save(folder / "m.keras")
-        with zipfile.ZipFile(folder / "m.keras") as file:
-            whole.append({name: file.read(name) for name in file.namelist()})
-    saved, old_files = backup(built[0], folder), [old_model(model, folder) for model in built]
+    draws, originals = random.Random(seed), Originals(folder)
     in_use = int(pathlib.Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (in_use + MEMORY, in_use + MEMORY))
-    x = np.ones((4, 3), "float32")
-    formats = ("archive", "config", "weights in archive", "weights", "old", "old model", "old config", "json", "backup")
-    refused = dict.fromkeys(formats, 0)
-    kinds = list(refused)
+    kinds = ("archive", "config", "weights in archive", "weights", "old", "old model", "old config", "json", "backup")
+    refused = dict.fromkeys(kinds, 0)
     for number in range(count):
         kind = kinds[number % len(kinds)]
-        which = draws.randrange(len(built))
-        parts, model = dict(whole[which]), built[which]
-        before = [w.tobytes() for w in model.get_weights()]
         try:
-            if kind == "json":
-                models.model_from_json(json.dumps(value_changed(json.loads(parts["config.json"]), draws)))
-            elif kind in ("archive", "config", "weights in archive"):
-                if kind == "config":
-                    parts["config.json"] = json.dumps(value_changed(json.loads(parts["config.json"]), draws)).encode()
-                if kind == "weights in archive":
-                    parts["model.weights.h5"] = bytes_changed(parts["model.weights.h5"], draws)
-                content = archive(parts)
-                (folder / "m.keras").write_bytes(bytes_changed(content, draws) if kind == "archive" else content)
-                saving.load_model(folder / "m.keras")
-            elif kind in ("old model", "old config"):
-                change = bytes_changed if kind == "old model" else with_config_changed
-                (folder / "m.h5").write_bytes(change(old_files[which], draws))
-                saving.load_model(folder / "m.h5")
-            elif kind == "backup":
-                (folder / "latest.backup").write_bytes(bytes_changed(saved, draws))
-                which, model = 0, built[0]
-                before = [w.tobytes() for w in model.get_weights()]
-                model.fit(x, x[:, :2], callbacks=[callbacks.BackupAndRestore(folder)])
-            else:
-                content = parts["model.weights.h5"] if kind == "weights" else old_file(built[0])
-                model = model if kind == "weights" else built[0]
-                before = [w.tobytes() for w in model.get_weights()]
-                (folder / "m.weights.h5").write_bytes(bytes_changed(content, draws))
-                model.load_weights(folder / "m.weights.h5")
-        except FileError:
-            refused[kind] += 1
-            assert [w.tobytes() for w in model.get_weights()] == before, (
-                f"a refused {kind} changed weights (number {number})"
-            )
+            model, read = originals.broken(kind, draws.randrange(len(originals.models)), draws)
+            before = [w.tobytes() for w in model.get_weights()]
+            try:
+                read()
+            except FileError:
+                refused[kind] += 1
+                unchanged = [w.tobytes() for w in model.get_weights()] == before
+                assert unchanged, f"a refused {kind} changed weights"
         except BaseException:
             print(f"number {number}, a mutated {kind}, seed {seed}", flush=True)
             raise

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from refnet import Input, Model, Sequential, layers, losses, metrics, models, ops, optimizers, regularizers, saving
-from refnet.errors import ArgumentError, FileError, MissingPackageError, RefnetError, ShapeError
+from refnet.errors import ArgumentError, FileError, MissingFileError, MissingPackageError, RefnetError, ShapeError
 
 random = np.random.default_rng(3)
 x = random.normal(size=(12, 5)).astype("float32")
@@ -235,9 +235,9 @@ def test_wrong_names_say_what_is_needed(tmp_path: pathlib.Path) -> None:
         model.save(tmp_path / "m.txt")
     with pytest.raises(ArgumentError, match="ends in '.weights.h5'"):
         model.save_weights(tmp_path / "m.keras")
-    with pytest.raises(FileNotFoundError, match="does not exist; make it"):
+    with pytest.raises(MissingFileError, match="does not exist; make it"):
         model.save(tmp_path / "none" / "m.keras")
-    with pytest.raises(FileNotFoundError, match="there is no file"):
+    with pytest.raises(MissingFileError, match="there is no file"):
         saving.load_model(tmp_path / "m.keras")
     with pytest.raises(ArgumentError, match="not built yet"):
         Sequential([layers.Dense(3)]).save(tmp_path / "m.keras")

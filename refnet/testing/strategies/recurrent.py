@@ -40,7 +40,8 @@ def codes(draw: Draw, size: Sizes, *names: str) -> dict[str, int]:
     if draw.flag():
         return {name: TANH if name == "activation" else SIGMOID for name in names}
     options = SMOOTH if size.smooth else tuple(range(len(ACTIVATIONS)))
-    if draw.calm:  # an exponential of an exponential of an exponential has no digits to compare
+    # An exponential of an exponential of an exponential has no digits to compare, nor a side of 0 to be on.
+    if draw.calm or not size.smooth:
         options = tuple(code for code in options if code != EXPONENTIAL)
     return {name: draw.choice(options) for name in names}
 

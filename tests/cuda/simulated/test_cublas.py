@@ -73,7 +73,7 @@ def test_what_the_library_does_not_take_is_computed_by_our_own(library):
     runner, attributes = engine(), {"transpose1": False, "transpose2": False}
     arrays = [drawn(3, 4), drawn(4, 2)]
     assert hold(MATMUL, runner, arrays, attributes, runner.compute(MATMUL, arrays, attributes)) <= 1
-    (running,) = runner._eager.values()
+    (running,) = runner.built.values()
     assert library.run == 0 and running.launches[0].step == "matmul_tiled"
     empty = engine().compute(MATMUL, [drawn(3, 0), drawn(0, 2)], attributes)[0]
     whole = engine().compute(MATMUL, [np.ones((3, 4), "int32"), np.ones((4, 2), "int32")], attributes)[0]

@@ -28,7 +28,7 @@ def test_certified(name):
     call, engine = calls.TINY[f"{name}_tiled"], rounding_engine()
     op, arrays = Op.named[name], calls.arrays(call)
     results = engine.compute(op, arrays, call.attributes)
-    (running,) = engine._eager.values()
+    (running,) = engine.built.values()
     assert running.launches[0].step == f"{name}_rounded"
     assert 0 < hold(op, engine, arrays, call.attributes, results) <= 1
     with pytest.raises(AssertionError):

@@ -22,7 +22,7 @@ def computed(op, arrays, attributes, all_outputs=False):
     """The results of a call, which must have run on a tuned kernel."""
     engine = CudaEngine("cuda-sim")
     results = engine.compute(op, arrays, attributes)
-    (running,) = engine._eager.values()
+    (running,) = engine.built.values()
     assert all(launch.step for launch in running.launches if launch.what != "check")
     return results if all_outputs else results[0]
 
