@@ -275,7 +275,7 @@ def are_few(filters, lanes):
 @njit(error_model="numpy")
 def add_images(strips, x, dy, matrix, part, batch, apart, image, window, result, strides, dilation, padding, lo, hi):
     """Adds what some images give to `matrix`, which holds rows lo..hi; `part` is room for as much."""
-    block, transposed = 0, part.reshape(window[2], hi - lo)
+    block, transposed = 0, part.ravel()[: window[2] * (hi - lo)].reshape(window[2], hi - lo)
     while True:
         part[:] = 0
         to = part.ctypes.data
