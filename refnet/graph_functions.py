@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from refnet import ops
-from refnet.errors import ArgumentError
+from refnet.errors import ArgumentError, shown
 from refnet.graph import Assignment, Mode, Tensor, Variable, as_tensor, assignment
 from refnet.program import Program
 from refnet.structure import flatten, packed
@@ -22,6 +22,12 @@ def gradients(loss: Any, variables: Any) -> list[Any]:
         variables: a tensor or a list of them: variables, inputs, or whatever the loss was computed from.
     Returns:
         A list; None where the loss does not depend on it.
+    Raises:
+        ArgumentError: a loss or variables that are no tensors.
+
+    >>> x = Variable([2.0, 3.0])
+    >>> [float(y) for y in np.asarray(gradients(x * x, x)[0])]
+    [4.0, 6.0]
     """
     total = None
     for part in flatten(loss):
@@ -29,7 +35,11 @@ def gradients(loss: Any, variables: Any) -> list[Any]:
         total = part if total is None else ops.add(total, part)
     if not isinstance(total, Tensor):
         raise ArgumentError(f"gradients: loss must be a tensor; got {loss!r}.")
-    return list(ops.gradients(total, variables if isinstance(variables, Tensor) else list(variables)))
+    sources = [variables] if isinstance(variables, Tensor) else list(variables)
+    for x in sources:
+        if not isinstance(x, Tensor):
+            raise ArgumentError(f"gradients: variables must be tensors; got {shown(x)}.")
+    return list(ops.gradients(total, sources))
 
 
 class Function:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from refnet import dtypes, mixed_precision
-from refnet.annotations import Shape
 from refnet.arrays import as_array, is_array_like
 from refnet.errors import (
     ArgumentError,
@@ -25,6 +24,7 @@ from refnet.layers.immediate import computed
 from refnet.layers.input_spec import check_inputs
 from refnet.layers.masks import mask_of, open_masks, pass_masks
 from refnet.layers.returned import identity
+from refnet.layers.shapes import as_shapes, map_shapes, shapes_in
 from refnet.layers.stateless import Stateless
 from refnet.layers.weights import undone_on_error
 from refnet.naming import snake_case, unique_name
@@ -212,7 +212,7 @@ class Layer(Stateless, OldAttributes):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape (in the outputs' structure) that inputs of this shape give; the layer is built for it."""
-        slots = _map_shapes(lambda shape: Tensor(shape, self.compute_dtype), input_shape)
+        slots = map_shapes(lambda shape: Tensor(shape, self.compute_dtype), input_shape)
         with trace.inside(call=None, guard=(), training=None):
             outputs = self(slots)
         self.calls_made.pop()
@@ -256,12 +256,12 @@ class Layer(Stateless, OldAttributes):
             return
         names = _parameters(getattr(self.build, "__func__", self.build))[1:]
         given = {**dict(zip(self.call_parameters(), args)), **kwargs}
-        shapes = {name: _shapes_in(given.get(name.removesuffix("_shape"))) for name in names}
+        shapes = {name: shapes_in(given.get(name.removesuffix("_shape"))) for name in names}
         with trace.inside(call=None, guard=(), training=None, autocast=None):
             if len(names) > 1 and all(name.endswith("_shape") for name in names):
                 self.build(**shapes)
             else:
-                self.build(_shapes_in(args[0]) if args else None)
+                self.build(shapes_in(args[0]) if args else None)
         self.built = True
 
     def index_advice(self, index: int) -> str:
@@ -372,7 +372,7 @@ class Layer(Stateless, OldAttributes):
     def build_from_config(self, config: dict[str, Any]) -> None:
         """Builds the layer as get_build_config said."""
         if not self.built and config.get("input_shape") is not None:
-            self.build(_as_shapes(config["input_shape"]))
+            self.build(as_shapes(config["input_shape"]))
             self.built = True
 
     @classmethod
@@ -401,21 +401,3 @@ def _joined(a: Tensor, b: Tensor, condition: Condition) -> Tensor:
     y: Tensor = phase(a, b, condition=condition)
     y.mask = a.mask if a.mask is b.mask else None
     return y
-
-
-def _as_shapes(structure: Any) -> Any:
-    """A structure of shapes as JSON gives it back, with each shape a tuple."""
-    return _map_shapes(lambda shape: shape, structure)
-
-
-def _shapes_in(structure: Any) -> Any:
-    return mapped(lambda x: x.shape if isinstance(x, Tensor) else None, structure)
-
-
-def _map_shapes(function: Callable[[Shape], Any], shape: Any) -> Any:
-    """A structure of shapes, each replaced. A shape is a tuple or list of ints and None."""
-    if isinstance(shape, dict):
-        return {key: _map_shapes(function, part) for key, part in shape.items()}
-    if all(d is None or isinstance(d, (int, np.integer)) for d in shape):
-        return function(tuple(shape))
-    return [_map_shapes(function, part) for part in shape]

@@ -113,6 +113,8 @@ def checked_axis(op: str, axis: Any, rank: int) -> int:
         number = int(axis.__index__())
     except (AttributeError, TypeError):
         raise ArgumentError(f"{op}: axis must be an integer; got {axis!r}.") from None
+    if rank == 0:
+        raise ArgumentError(f"{op}: there is no axis {axis}: a single number has no axes.")
     if not -rank <= number < rank:
         raise ArgumentError(f"{op}: axis {axis} is outside an array with {rank} axes; use {-rank}..{rank - 1}.")
     return number % rank

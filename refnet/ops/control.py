@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 
 from refnet import dtypes, ops
 from refnet.annotations import Array, TensorLike
-from refnet.errors import ArgumentError, ShapeError
+from refnet.errors import ArgumentError, ShapeError, called_as, shown
 from refnet.graph import Tensor, as_tensor
 from refnet.ops.arguments import as_dtype, converted, dtype_of, is_symbolic, shape_of
 from refnet.ops.deferred import scan_open
@@ -35,12 +35,14 @@ def cond(pred: TensorLike, true_fn: Callable[[], Any], false_fn: Callable[[], An
     Returns:
         What the chosen function gives.
     Raises:
-        ShapeError: a predicate with axes longer than 1.  ArgumentError: two structures, or an assignment inside.
+        ShapeError: a predicate with axes longer than 1.  ArgumentError: two structures, an assignment inside, no function.
     Source: Keras 3 `ops.cond`.
 
     >>> cond(np.array(2) > 1, lambda: "more", lambda: "less")
     'more'
     """
+    must_be_function("cond", "true_fn", true_fn)
+    must_be_function("cond", "false_fn", false_fn)
     pred = converted("cond", pred, "pred")
     if any_longer(shape_of(pred)):
         raise ShapeError(f"cond needs a single truth value; got shape {shape_of(pred)}. Use where for one per element.")
@@ -51,6 +53,12 @@ def cond(pred: TensorLike, true_fn: Callable[[], Any], false_fn: Callable[[], An
     same_structure("cond", first, second)
     truth = as_dtype(ops.reshape(pred, ()), "bool")
     return picked(truth, first, second)
+
+
+def must_be_function(op: str, name: str, given: Any) -> None:
+    """Raises ArgumentError unless it is one."""
+    if not callable(given):
+        raise ArgumentError(f"{op}: {name} must be a function; got {shown(given)}.")
 
 
 def any_longer(shape: tuple[int | None, ...]) -> bool:
@@ -103,6 +111,8 @@ def while_loop(
     >>> while_loop(lambda i, total: i < 4, lambda i, total: (i + 1, total + i), (0, 0))
     (4, 6)
     """
+    must_be_function("while_loop", "cond", cond)
+    must_be_function("while_loop", "body", body)
     several = isinstance(loop_vars, (tuple, list))
     values = tuple(loop_vars) if several else (loop_vars,)
     done, going = 0, None
@@ -135,6 +145,8 @@ def picked(truth: TensorLike, first: Any, second: Any) -> Any:
 def next_values(body: Callable[..., Any], values: tuple[Any, ...]) -> tuple[Any, ...]:
     """One step of while_loop."""
     result = body(*values)
+    if result is None:
+        raise ArgumentError("while_loop: body returned None; it has to return the next values of loop_vars.")
     following = tuple(result) if isinstance(result, (tuple, list)) else (result,)
     if len(following) != len(values):
         raise ArgumentError(
@@ -210,6 +222,7 @@ def scan(
     >>> scan(lambda total, x: (total + x, total + x), np.array(0), np.array([1, 2, 3]))
     (np.int64(6), array([1, 3, 6]))
     """
+    must_be_function("scan", "f", f)
     parts = [converted("scan", x, "xs") for x in flatten(xs)] if xs is not None else []
     count = steps_of("scan", parts, length)
     if count is None:
@@ -219,7 +232,7 @@ def scan(
     for i in reversed(range(count)) if reverse else range(count):
         part = packed(xs, [x[i] for x in parts]) if xs is not None else None
         with trace.inside(pure=True):
-            after, y = f(carry, part)
+            after, y = carry_and_part(f(carry, part))
         same_structure("scan", carry, after)
         if ys:
             same_structure("scan", ys[0], y)
@@ -228,9 +241,20 @@ def scan(
     return carry, stacked(ys[::-1] if reverse else ys)
 
 
+def carry_and_part(result: Any) -> tuple[Any, Any]:
+    """What a step of scan gave. Raises ArgumentError unless it is a pair."""
+    if not isinstance(result, (tuple, list)) or len(result) != 2:
+        raise ArgumentError(
+            f"scan: f has to return a pair, the next carry and y (which may be None); got {shown(result)}."
+        )
+    return result[0], result[1]
+
+
 def steps_of(op: str, parts: list[TensorLike], length: int | None) -> int | None:
     """How many steps there are; None while that is open."""
-    counts = {shape_of(x)[0] if shape_of(x) else 0 for x in parts}
+    if any(shape_of(x) == () for x in parts):
+        raise ShapeError(f"{op} goes along the first axis of xs, and a single number has none.")
+    counts = {shape_of(x)[0] for x in parts}
     if length is not None:
         counts = {n for n in counts if n is not None} | {whole_number(op, "length", length)}
     if not counts:
@@ -256,6 +280,7 @@ def all_none(values: Any) -> bool:
     return all(v is None for v in values)
 
 
+@called_as("map", "scan")
 def map(f: Callable[[Any], Any], xs: Any) -> Any:
     """Applies a function to every part of xs along the first axis.
 
@@ -275,6 +300,7 @@ def map(f: Callable[[Any], Any], xs: Any) -> Any:
     >>> map(lambda x: x * x, np.array([1, 2, 3]))
     array([1, 4, 9])
     """
+    must_be_function("map", "f", f)
     return scan(lambda carry, x: (carry, f(x)), 0, xs)[1]
 
 

@@ -126,7 +126,7 @@ def scan_open(
     Raises:
         ArgumentError: see `Recorded`; a carry that changes its structure or dtype.  ShapeError: a carry that changes its shape.
     """
-    from refnet.ops.control import same_structure
+    from refnet.ops.control import carry_and_part, same_structure
 
     first = [as_tensor(x) for x in flatten(init)]
     count = len(first)
@@ -134,7 +134,7 @@ def scan_open(
 
     def step(*stand_ins: Tensor) -> list[Tensor]:
         with trace.inside(pure=True):
-            after, y = f(packed(init, stand_ins[:count]), packed(xs, stand_ins[count:]))
+            after, y = carry_and_part(f(packed(init, stand_ins[:count]), packed(xs, stand_ins[count:])))
         same_structure("scan", init, after)
         kept.append(y)
         return [as_tensor(x) for x in flatten(after)] + [as_tensor(x) for x in flatten(y) if x is not None]

@@ -1,5 +1,7 @@
 """Control flow on arrays and on symbolic tensors."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -163,3 +165,21 @@ def test_values_in_and_out():
     np.testing.assert_array_equal(ops.convert_to_numpy(Variable([3.0])), [3])
     with pytest.raises(TypeError, match="no values yet"):
         ops.convert_to_numpy(x)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: ops.cond(True, 1, lambda: 2), ArgumentError, "cond: true_fn must be a function; got 1."),
+        (lambda: ops.while_loop(lambda i: i < 3, None, 0), ArgumentError, "while_loop: body must be a function"),
+        (lambda: ops.while_loop(lambda i: i < 3, lambda i: None, 0), ArgumentError, "body returned None"),
+        (lambda: ops.scan(lambda c, x: (c,), 0, np.array([1, 2])), ArgumentError, "f has to return a pair"),
+        (lambda: ops.scan(lambda c, x: c, 0, Tensor((None,), "float32")), ArgumentError, "f has to return a pair"),
+        (lambda: ops.map(1, np.array([1, 2])), ArgumentError, "map: f must be a function"),
+        (lambda: ops.map(lambda x: x, 2), ShapeError, "map goes along the first axis of xs, and a single number has"),
+        (lambda: ops.flip(3.0, 0), ArgumentError, "flip: there is no axis 0: a single number has no axes."),
+    ],
+)
+def test_what_is_refused_is_named(call, error, words):
+    with pytest.raises(error, match=re.escape(words)):
+        call()
