@@ -64,6 +64,7 @@ class PlanInPython:
         for group in self.groups:
             if done == self.plan.computing:
                 self.check()
+            assert not done < self.plan.computing < done + len(group), "what writes variables waits for the checks"
             done += len(group)
             if len(group) == 1:
                 self.carry_out(group[0])

@@ -148,6 +148,11 @@ class Tensor:
         return int(self.shape[0])
 
     def __iter__(self) -> Iterator[TensorLike]:
+        if self.shape and self.shape[0] is None:
+            raise DtypeError(
+                f"a symbolic tensor of shape {self.shape} cannot be taken apart along its first axis, which is open. Use ops.map or "
+                "ops.scan for its parts. (In a step of a model's own, data is x alone where no y was given.)"
+            )
         return (self[i] for i in range(len(self)))
 
     def __hash__(self) -> int:

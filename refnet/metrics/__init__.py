@@ -165,8 +165,10 @@ def as_metric(identifier: Any, target_shape: Shape, output_shape: Shape) -> Metr
         fitting: Metric = known[f"{losses.fitting(target_shape, output_shape)}_{kind}"](name=identifier)
         return fitting
     found = get(identifier)
-    name = getattr(found, "name", None) or getattr(found, "__name__", type(found).__name__)
-    metric = found if isinstance(found, Metric) else MeanMetricWrapper(found, name=name)
+    name = str(getattr(found, "name", None) or getattr(found, "__name__", type(found).__name__))
+    metric = (
+        found if isinstance(found, Metric) else MeanMetricWrapper(found, name=name.strip("<>"))
+    )  # of a lambda: "lambda"
     if isinstance(identifier, str):
         metric.name = identifier
     return metric

@@ -189,9 +189,15 @@ class Model(Trainer):
             super()._pass_masks(inputs, mask, outputs)
 
     def _in_order(self, inputs: Any) -> list[Tensor]:
-        if isinstance(inputs, dict) and not isinstance(self.inputs_structure, dict):
-            return [inputs[x.name] for x in self._graph("graph").inputs]
         if isinstance(inputs, dict):
+            names = self.input_names or []
+            missing = [name for name in names if name not in inputs]
+            if missing:
+                raise ArgumentError(
+                    f"{self.name} is called on a dict with the keys {list(inputs)}; its inputs are {names}: {missing} missing."
+                )
+            if not isinstance(self.inputs_structure, dict):
+                return [inputs[name] for name in names]
             return flatten({key: inputs[key] for key in self.inputs_structure})
         return flatten(inputs)
 

@@ -361,7 +361,8 @@ def _steps(samples: int, size: int, limit: int | None) -> int:
 def _unpacked(validation_data: Any) -> tuple[Any, Any, Any]:
     if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (1, 2, 3):
         raise ArgumentError(
-            f"fit: validation_data is (x, y) or (x, y, sample_weight); got a {type(validation_data).__name__}."
+            f"fit: validation_data is (x, y) or (x, y, sample_weight); got a {type(validation_data).__name__}"
+            f"{f' of {len(validation_data)}' if isinstance(validation_data, (tuple, list)) else ''}."
         )
     x, y, weight = [*validation_data, None, None][:3]
     return x, y, weight

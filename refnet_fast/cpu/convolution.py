@@ -3,19 +3,22 @@
 import numpy as np
 from numba import njit
 
-from refnet_fast.cpu.rows import add_row
-from refnet_fast.cpu.tile import WIDE, multiply, strip_for
+from refnet_fast.cpu.rows import add_row, row_sum
+from refnet_fast.cpu.tile import WIDE, multiply, strip_for, strips
 from refnet_fast.cpu.windows import (
     CHAIN,
     backward,
     complete,
     convolve,
+    element_size,
     floats,
     forward,
+    geometry,
     kernel_tap_ns,
     kernel_taps,
     output_row_ns,
     output_rows,
+    reaching,
     taking,
     to_kernel,
 )
@@ -39,6 +42,49 @@ def conv2d_rows(strips, x, k, y, image, window, result, strides, dilation, paddi
     pixel, row = window[2], result[1] * window[2]
     places = (result[0] * row, row, pixel)
     convolve(strips, x, k, y, image, window, result, places, strides, dilation, padding, False, 0, lo, hi)
+
+
+def few_filters(call):
+    """A vector of filters would be mostly empty, and channels fill theirs."""
+    lanes = strips(element_size(call)).lanes
+    return undivided(call) and call.inputs[1].shape[2] % lanes == 0 and are_few(call.outputs[0].shape[-1], lanes)
+
+
+def _arrays(call, inputs, outputs):
+    """The strips, addresses where they are enough, and the geometry."""
+    x, k = inputs
+    return [strips(element_size(call)), x.address, call.inputs[0].shape, k, *outputs, *geometry(call)]
+
+
+@kernel("conv2d", when=few_filters, tasks=output_rows, cost=output_row_ns, arguments=_arrays)
+def conv2d_few_filters(strips, x, image, k, y, strides, dilation, padding, lo, hi):
+    """Output rows lo..hi of all images: the lanes are channels, eight pixels at a time (with AVX-512), and are added up last.
+
+    One column of taps after the other meets all pixels of the row that it lies on.
+    """
+    size, lanes, (_, height, width, channels), (p_count, q_count, _, filters) = strips[0], strips[1], image, k.shape
+    (_, rows, columns, _), (sh, sw), (dh, dw), (top, left) = y.shape, strides, dilation, padding
+    turned, sums = np.empty((filters, k.size // filters), y.dtype), np.empty((columns, lanes), y.dtype)
+    taps = k.reshape(turned.shape[1], filters)
+    for f in range(filters):
+        turned[f] = taps[:, f]
+    for task in range(lo, hi):
+        n, i = task // rows, task % rows
+        p0, p1 = reaching(i * sh - top, height, p_count, dh)
+        for f in range(filters):
+            sums[:] = 0
+            for q in range(q_count):
+                a, b = taking(left - q * dw, width, sw, columns)
+                place = ((n * height + i * sh - top + p0 * dh) * width + a * sw - left + q * dw) * channels
+                tap = ((f * p_count + p0) * q_count + q) * channels
+                if a < b:
+                    multiply(
+                        strips[5], b - a, p1 - p0, channels // lanes, x + size * place, sw * channels, lanes,
+                        dh * width * channels, turned.ctypes.data + size * tap, lanes, q_count * channels,
+                        sums.ctypes.data + size * a * lanes, lanes, lanes, 1,
+                    )  # fmt: skip
+            for j in range(columns):
+                y[n, i, j, f] = row_sum(sums[j])
 
 
 # ---- the inputs' gradient: a convolution of dy with the kernel turned around and transposed. Where windows are s places apart,
@@ -68,9 +114,9 @@ def turned_around(k, p_taps, q_taps, turned):
             start = (p * q_count + q) * lane
             target = turned[start : start + lane].reshape(filters, channels)
             source = k[p_first + (p_count - 1 - p) * p_step, q_first + (q_count - 1 - q) * q_step]
-            for first in range(0, filters, 16):  # a cache line of every channel at a time
-                for c in range(channels):
-                    for f in range(first, min(first + 16, filters)):
+            for first in range(0, channels, 16):  # a cache line of every filter at a time
+                for f in range(filters):
+                    for c in range(first, min(first + 16, channels)):
                         target[f, c] = source[c, f]
     return p_count * q_count * lane
 
@@ -86,7 +132,8 @@ def spread(strips, dy, k, dx, image, result, strides, dilation, padding, depthwi
     size, (height, width, channels) = strips[0], result
     (sh, sw), (dh, dw), (top, left) = strides, dilation, padding
     places, at = (height * width * channels, sh * width * channels, sw * channels), 0
-    turned = np.empty(k.size, k.dtype)
+    room = np.empty(k.size + 64 // size, k.dtype)
+    turned = room[-room.ctypes.data % 64 // size :]
     for row in range(min(sh, height)):
         p_taps = taps_of((row + top) % sh, k.shape[0], sh, dh)
         rows = (height - 1 - row) // sh + 1
@@ -106,8 +153,7 @@ def spread(strips, dy, k, dx, image, result, strides, dilation, padding, depthwi
                 first, end,
             )  # fmt: skip
             at += made
-    if turned.size:
-        turned[0] = 0  # it lives until here
+    room[0] = 0  # it lives until here
 
 
 @kernel("conv2d_inputs_gradient", when=undivided, tasks=output_rows, cost=output_row_ns, arguments=backward)
@@ -125,7 +171,8 @@ def accumulate(
 ):
     """Adds the next BLOCKS blocks to what is there, and gives the number of the block after them, 0 after the last.
 
-    x, dy and dkernel are addresses; `apart` are the elements from one image to the next in x and in dy.
+    x, dy and dkernel are addresses; `apart` are the elements from one image to the next in x and in dy. Of few filters, dkernel is
+    the transposed matrix.
     A row's terms come in one order, whatever lo and hi are: by images, by blocks of the output, then as in `add_piece`.
     """
     size, (_, q_count, filters), (rows, columns) = strips[0], kernel, result
@@ -136,19 +183,20 @@ def accumulate(
     wide = max(1, min(columns, CHAIN))  # a block: so many columns of so many rows
     high = max(1, min(CHAIN // wide, SECOND_LEVEL // max(1, size * wide * min(filters, WIDE * strips[1]))))
     across, down = (columns + wide - 1) // wide, (rows + high - 1) // high
-    f = 0
+    f, across_rows = 0, hi - lo if are_few(filters, strips[1]) else 0
     while f < filters:
-        strip, panel = strip_for(strips, filters - f)
+        _, panel = strip_for(strips, filters - f)
         for block in range(first_block, min(last_block, batch * down * across)):
             n, start, edge = block // (down * across), block // across % down * high, block % across * wide
             seen, given = x + size * n * apart[0], dy + size * (n * apart[1] + f)
             for p in range(lo // lane, (hi + lane - 1) // lane):
                 i0, i1 = taking(padding[0] - p * dilation[0], image[0], strides[0], rows)
                 piece = max(i0, start), min(i1, start + high), edge, edge + wide
-                taps, to = (lo - p * lane, hi - p * lane), dkernel + size * ((p * lane - lo) * filters + f)
+                taps = lo - p * lane, hi - p * lane
+                to = dkernel + size * ((p * lane - lo) * (1 if across_rows else filters) + f)
                 add_piece(
-                    strip, panel, size, seen, given, to, image, kernel, columns, strides, dilation, padding, p, taps,
-                    piece, (j0, j1),
+                    strips, panel, seen, given, to, image, kernel, columns, strides, dilation, padding, p, taps, piece,
+                    (j0, j1), across_rows,
                 )  # fmt: skip
         f += panel
     return last_block if last_block < batch * down * across else 0
@@ -156,7 +204,22 @@ def accumulate(
 
 @njit(error_model="numpy")
 def add_piece(
-    strip, panel, size, x, dy, dkernel, image, kernel, columns, strides, dilation, padding, p, taps, piece, shared
+    strips,
+    panel,
+    x,
+    dy,
+    dkernel,
+    image,
+    kernel,
+    columns,
+    strides,
+    dilation,
+    padding,
+    p,
+    taps,
+    piece,
+    shared,
+    across_rows,
 ):
     """Adds what a piece of the output gives to a panel of filters of the kernel's row p: a product for each range of columns.
 
@@ -168,7 +231,9 @@ def add_piece(
         taps: the range of (tap, channel) that is wanted.
         piece: the range of the output's rows, and that of its columns.
         shared: the range of columns that all taps have.
+        across_rows: elements from one filter to the next in the transposed matrix, 0 where it is not transposed.
     """
+    size, (strip, _) = strips[0], strip_for(strips, panel)
     (_, width, channels), (_, q_count, filters), (i0, i1, left_edge, right_edge) = image, kernel, piece
     (sh, sw), (dh, dw), (top, left) = strides, dilation, padding
     if i0 >= i1:
@@ -184,29 +249,46 @@ def add_piece(
         first, end, a, b = max(first, taps[0]), min(end, taps[1]), max(a, left_edge), min(b, right_edge)
         if a < b and first < end:
             place = ((i0 * sh + p * dh - top) * width + a * sw - left + q * dw) * channels + first - q * channels
-            source, of, to = (
-                x + size * place,
-                dy + size * (i0 * columns + a) * filters,
-                dkernel + size * first * filters,
-            )
-            multiply(
-                strip, end - first, i1 - i0, b - a, source, 1, sw * channels, sh * width * channels,
-                of, filters, columns * filters, to, filters, panel, 1,
-            )  # fmt: skip
+            source, of = x + size * place, dy + size * (i0 * columns + a) * filters
+            step, run = sw * channels, sh * width * channels
+            if across_rows == 0:
+                to = dkernel + size * first * filters
+                multiply(
+                    strip, end - first, i1 - i0, b - a, source, 1, step, run,
+                    of, filters, columns * filters, to, filters, panel, 1,
+                )  # fmt: skip
+            while across_rows > 0 and first < end:  # filters are rows, and taps and channels fill the vectors
+                wide, some = strip_for(strips, end - first)
+                multiply(
+                    wide, filters, i1 - i0, b - a, of, 1, filters, columns * filters,
+                    source, step, run, dkernel + size * first, across_rows, some, 1,
+                )  # fmt: skip
+                source, first = source + size * some, first + some
+
+
+@njit(error_model="numpy")
+def are_few(filters, lanes):
+    """Whether a vector of filters would be mostly empty."""
+    return 4 * filters <= lanes
 
 
 @njit(error_model="numpy")
 def add_images(strips, x, dy, matrix, part, batch, apart, image, window, result, strides, dilation, padding, lo, hi):
     """Adds what some images give to `matrix`, which holds rows lo..hi; `part` is room for as much."""
-    block = 0
+    block, transposed = 0, part.ravel()[: window[2] * (hi - lo)].reshape(window[2], hi - lo)
     while True:
         part[:] = 0
         to = part.ctypes.data
         block = accumulate(
             strips, x, dy, to, batch, apart, image, window, result, strides, dilation, padding, lo, hi, block
         )
-        for row in range(hi - lo):
-            add_row(part[row], matrix[row])
+        if are_few(window[2], strips[1]):
+            for f in range(window[2]):
+                for row in range(hi - lo):
+                    matrix[row, f] += transposed[f, row]
+        else:
+            for row in range(hi - lo):
+                add_row(part[row], matrix[row])
         if block == 0:
             return
 

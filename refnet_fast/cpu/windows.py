@@ -7,16 +7,25 @@ the image have fewer taps and go one by one, so that padding multiplies nothing.
 Here stands what all convolutions share, and what they tell the planner.
 """
 
+import functools
+
 import numpy as np
-from numba import carray, njit
+from llvmlite import ir
+from numba import carray, njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 from refnet.definition import View, size_of
+from refnet_fast.build import build_all
 from refnet_fast.cpu.rows import fill_row
 from refnet_fast.cpu.tile import multiply, strip_for, strips
 from refnet_fast.derive import Placed, itemsize
-from refnet_fast.native import pointer
+from refnet_fast.native import I64, move_bytes, pointer
 
 CHAIN = 2048  # additions in a row, at most, before the sum becomes one term of another: no long sum is one chain
+LARGE = 128 * 1024  # bytes of a panel of a kernel that is met one column of taps after the other, this many or more
+DEEP = 640  # additions in a row there: what is at hand of the panel stays in the second-level cache
+MANY = 1024  # pixels of a result that are worth a copy of the kernel
 
 
 @njit(error_model="numpy")
@@ -81,16 +90,115 @@ def windows(strips, pixels, x, x_pixel, x_tap, k, k_taps, taps, y, y_pixel, pane
 
 
 @njit(error_model="numpy")
-def convolve(strips, x, k, y, image, kernel, result, places, strides, dilation, padding, depthwise, add, lo, hi):
-    """Output rows lo..hi of all images.
+def is_large(size, channels, p_count, q_count, panel, whole, pixels):
+    """Whether `columns_of_taps` is the faster way, where `whole` of so many pixels have windows that lie in the image."""
+    long = p_count * channels >= 256 or (channels >= 64 and 2 * whole < pixels)
+    return long and size * p_count * q_count * channels * panel >= LARGE
+
+
+@njit(error_model="numpy")
+def side_by_side(size, panel, filters, k, rows):
+    """Room, and in it the address, at the start of a cache line, of a panel whose rows follow each other: a copy of the kernel's,
+    whose rows are `filters` apart."""
+    room = np.empty(size * rows * panel + 64, np.uint8)
+    packed = (room.ctypes.data + 63) // 64 * 64
+    for row in range(rows):
+        move_bytes(packed + size * row * panel, k + size * row * filters, size * panel)
+    return room, packed
+
+
+@njit(error_model="numpy")
+def columns_of_taps(strips, x, k, y, image, kernel, result, places, strides, dilation, padding, panel, add, lo, hi):
+    """As `convolve`, for a panel of filters of a large kernel: one column of taps after the other meets all rows of an image.
+
+    Some channels of a column's taps are at hand meanwhile, and stay in the second-level cache. Every tap meets all pixels that it
+    lies on, so no pixel goes by itself, wherever its window leaves the image.
+    """
+    size, (height, width, channels), (p_count, q_count, filters), (rows, columns) = strips[0], image, kernel, result
+    (y_image, y_row, y_pixel), (sh, sw), (dh, dw), (top, left) = places, strides, dilation, padding
+    strip, _ = strip_for(strips, panel)
+    copied = filters > panel and (hi - lo) * columns >= MANY
+    room, packed = side_by_side(size, panel, filters, k, p_count * q_count * channels if copied else 0)
+    k, k_row = (packed, panel) if copied else (k, filters)
+    at_once = max(1, DEEP // p_count)
+    while lo < hi:
+        n, start = lo // rows, lo % rows
+        end = min(rows, start + hi - lo)
+        seen, to = x + size * n * height * width * channels, y + size * n * y_image
+        for i in range(start, end if add == 0 else start):  # sums of nothing
+            multiply(strip, columns, 0, 0, x, 0, 0, 0, k, 0, 0, to + size * i * y_row, y_pixel, panel, 0)
+        for q in range(q_count):
+            a, b = taking(left - q * dw, width, sw, columns)
+            for c in range(0, channels if a < b else 0, at_once):
+                for i in range(start, end):
+                    p0, p1 = reaching(i * sh - top, height, p_count, dh)
+                    place = ((i * sh - top + p0 * dh) * width + a * sw - left + q * dw) * channels + c
+                    of = k + size * ((p0 * q_count + q) * channels + c) * k_row
+                    multiply(
+                        strip, b - a, p1 - p0, min(at_once, channels - c),
+                        seen + size * place, sw * channels, 1, dh * width * channels,
+                        of, k_row, q_count * channels * k_row,
+                        to + size * (i * y_row + a * y_pixel), y_pixel, panel, 1,
+                    )  # fmt: skip
+        lo += end - start
+    room[0] = 0  # it lives until here
+
+
+@intrinsic
+def call_by_address(typing, address, words):
+    """Calls the function at `address`, which takes so many int64 and gives nothing."""
+
+    def emit(context, builder, signature, args):
+        found = zip(cgutils.unpack_tuple(builder, args[1]), words)
+        given = [context.cast(builder, word, kind, types.int64) for word, kind in found]
+        kind = ir.FunctionType(ir.VoidType(), [I64] * len(given))
+        builder.call(builder.inttoptr(args[0], kind.as_pointer()), given)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, words), emit
+
+
+@njit(error_model="numpy")
+def convolve(convolving, x, k, y, image, kernel, result, places, strides, dilation, padding, depthwise, add, lo, hi):
+    """Output rows lo..hi of all images, by the function at an address, which is compiled once for all kernels.
 
     Args:
+        convolving: the strips, and behind them that address.
         x, k, y: addresses.
         image, kernel, result: (height, width, channels), (kernel rows, columns, filters), (output rows, columns).
         places: elements of y from one image to the next, from one row to the next, from one pixel to the next.
         padding: places before the image, above and on the left; may be negative.
         depthwise: whether filter f sees channel f alone.
         add: whether the results are added to what is there.
+    """
+    given = convolving[:6] + (x, k, y) + image + kernel + result + places + strides + dilation + padding
+    call_by_address(convolving[6], given + (depthwise, add, lo, hi))
+
+
+TEXT = """from numba import cfunc, types
+from refnet_fast.cpu.windows import convolve_here
+
+
+@cfunc(types.void(*[types.int64] * 30), cache=True)
+def kernel(
+    size, lanes, narrow, half, wide, lanewise, x, k, y, height, width, channels, p_count, q_count, filters, rows, columns,
+    y_image, y_row, y_pixel, sh, sw, dh, dw, top, left, depthwise, add, lo, hi
+):
+    strips, image, kernel = (size, lanes, narrow, half, wide, lanewise), (height, width, channels), (p_count, q_count, filters)
+    result, places, strides, dilation, padding = (rows, columns), (y_image, y_row, y_pixel), (sh, sw), (dh, dw), (top, left)
+    convolve_here(strips, x, k, y, image, kernel, result, places, strides, dilation, padding, depthwise, add, lo, hi)
+"""
+
+
+@functools.cache
+def convolving(size):
+    """What kernels that convolve are given: the strips for elements of `size` bytes, then the address of `convolve_here`."""
+    return (*strips(size), build_all([TEXT])[TEXT])
+
+
+@njit(error_model="numpy")
+def convolve_here(strips, x, k, y, image, kernel, result, places, strides, dilation, padding, depthwise, add, lo, hi):
+    """What `convolve` calls.
 
     Rows in which all windows' rows lie in the image go in bands: the pixels at their left and right edges, whose windows lack
     columns, are taken down the band, as many at once as it has rows.
@@ -115,6 +223,14 @@ def convolve(strips, x, k, y, image, kernel, result, places, strides, dilation, 
             panel = min(panel, strips[1])
         seen, of = x + size * f if depthwise else x, k + size * f
         task = lo
+        inner, outer = (i1 - i0) * (j1 - j0), rows * columns
+        large = not depthwise and not alone and is_large(size, channels, p_count, q_count, panel, inner, outer)
+        if large:
+            to = y + size * f
+            columns_of_taps(
+                strips, x, of, to, image, kernel, result, places, strides, dilation, padding, panel, add, lo, hi
+            )
+            task = hi
         while task < hi and columns > 0:
             n, i = task // rows, task % rows
             band = min(i1 - i, hi - task) if i0 <= i < i1 else 1
@@ -190,14 +306,14 @@ def forward(call, inputs, outputs):
     x, k, y = [*call.inputs, *call.outputs]
     image, window, result = tuple(x.shape[1:]), (*k.shape[:-2], k.shape[-1]), tuple(y.shape[1:-1])
     addresses = [placed.address for placed in (*inputs, *outputs)]
-    return [strips(element_size(call)), *addresses, image, window, result, *geometry(call)]
+    return [convolving(element_size(call)), *addresses, image, window, result, *geometry(call)]
 
 
 def backward(call, inputs, outputs):
     """As `forward`, for dy as the image and dx with its channels as the result; the kernel as an array, to be turned around."""
     dy, dx = call.inputs[0], call.outputs[0]
     arrays = [inputs[0].address, inputs[1], outputs[0].address]
-    return [strips(element_size(call)), *arrays, tuple(dy.shape[1:]), tuple(dx.shape[1:]), *geometry(call)]
+    return [convolving(element_size(call)), *arrays, tuple(dy.shape[1:]), tuple(dx.shape[1:]), *geometry(call)]
 
 
 def to_kernel(call, inputs, outputs):

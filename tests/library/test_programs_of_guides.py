@@ -7,7 +7,7 @@ import pytest
 
 from refnet import metrics, ops, optimizers, utils
 from refnet.callbacks import Callback, EarlyStopping
-from refnet.errors import ArgumentError
+from refnet.errors import ArgumentError, DtypeError
 from refnet.layers import Dense, Input, Layer, Normalization, TextVectorization
 from refnet.models import Model, Sequential
 
@@ -293,3 +293,39 @@ def test_a_graph_of_ones_own_is_refused_by_name() -> None:
 
     with pytest.raises(ArgumentError, match="Nodes: `graph` is .* another name"):
         Nodes()
+
+
+def test_a_metric_without_a_name_is_called_lambda() -> None:
+    model = line()
+    model.compile("sgd", "mse", metrics=[lambda y, p: ops.abs(y - p)])
+    assert "lambda" in model.fit(X, Y, verbose=0).history
+
+
+# ---- what errors say
+
+
+def test_a_dict_that_lacks_an_input() -> None:
+    a, b = Input((3,), name="a"), Input((1,), name="b")
+    for inputs in ([a, b], {"a": a, "b": b}):
+        model = Model(inputs, Dense(1)(a) + b)
+        with pytest.raises(
+            ArgumentError, match=r"dict with the keys \['a'\]; its inputs are \['a', 'b'\]: \['b'\] missing"
+        ):
+            model({"a": X})
+        np.testing.assert_array_equal(model({"a": X, "b": Y}), model.predict({"a": X, "b": Y}, verbose=0))
+
+
+def test_a_step_that_wants_targets_which_nobody_gave() -> None:
+    model = line(Adding)
+    model.compile("sgd")
+    with pytest.raises(
+        DtypeError, match=r"shape \(None, 3\) cannot be taken apart .* data is x alone where no y was given"
+    ):
+        model.fit(X, verbose=0)
+
+
+def test_validation_data_of_four_parts() -> None:
+    model = line()
+    model.compile("sgd", "mse")
+    with pytest.raises(ArgumentError, match="got a tuple of 4"):
+        model.fit(X, Y, validation_data=(X, Y, Y, Y), verbose=0)

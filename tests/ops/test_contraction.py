@@ -57,6 +57,8 @@ def test_a_product_of_three():
 def test_sums_over_nothing():
     same(ops.einsum("ij,jk->ik", np.zeros((2, 0)), np.zeros((0, 3))), np.zeros((2, 3)))
     same(ops.tensordot(np.zeros((2, 0)), np.zeros((0, 3)), 1), np.zeros((2, 3)))
+    same(ops.matmul(np.zeros((2, 4, 0)), np.zeros((0, 3))), np.zeros((2, 4, 3)))
+    same(ops.matmul(np.zeros((2, 4, 0)), np.zeros((1, 0, 3))), np.zeros((2, 4, 3)))
     assert ops.vdot(np.zeros((0, 2)), np.zeros(0)) == 0
 
 

@@ -1,0 +1,102 @@
+"""Convolutions whose kernels are larger than what is kept at hand, or have few filters: on whole numbers, which do not round, and in
+any number of parts."""
+
+import numpy as np
+import pytest
+
+from refnet.definition import Op
+from refnet.engine import get_engine
+from refnet_fast import vm
+
+NAMES = ("conv2d", "conv2d_inputs_gradient", "conv2d_kernel_gradient")
+# Images, kernels, then strides, dilation, and places before the image and behind it. A panel of 64 filters takes 128 KB or more,
+# another one less; and where filters are few, channels may fill vectors or not.
+CASES = {
+    "padded on all sides": ((2, 24, 24, 64), (5, 5, 64, 80), (1, 1), (1, 1), ((2, 2), (2, 2))),
+    "strides and a rest": ((3, 12, 9, 96), (4, 4, 96, 64), (2, 2), (1, 1), ((1, 1), (0, 1))),
+    "few whole windows": ((2, 5, 4, 64), (3, 3, 64, 64), (1, 1), (1, 1), ((2, 2), (2, 2))),
+    "taps apart": ((2, 9, 11, 128), (3, 3, 128, 70), (1, 2), (2, 3), ((0, 1), (3, 2))),
+    "no window reaches a corner": ((1, 3, 2, 320), (2, 2, 320, 64), (1, 1), (1, 1), ((3, 2), (4, 3))),
+    "three filters": ((2, 10, 10, 128), (7, 7, 128, 3), (1, 1), (1, 1), ((3, 3), (3, 3))),
+    "one filter, taps apart": ((2, 9, 20, 32), (3, 4, 32, 1), (2, 1), (1, 3), ((3, 1), (0, 5))),
+    "two filters, channels that fill no vector": ((3, 8, 7, 11), (3, 3, 11, 2), (1, 2), (1, 1), ((1, 1), (1, 2))),
+}
+FEW = [case for case in CASES if "filter" in case]
+
+
+def drawn(case, whole, dtype="float32"):
+    """Image, kernel, the result's gradient, and the ops' attributes; of whole numbers no sum reaches 2**24."""
+    image, kernel, strides, dilation, padding = CASES[case]
+    reach = zip(image[1:3], padding, kernel, strides, dilation)
+    windows = [(n + sum(around) - (size - 1) * step - 1) // apart + 1 for n, around, size, apart, step in reach]
+    rng = np.random.default_rng(1)
+    shapes = image, kernel, (image[0], *windows, kernel[3])
+    arrays = [rng.integers(-3, 4, shape) if whole else rng.standard_normal(shape) for shape in shapes]
+    before = tuple(first for first, _ in padding)
+    attributes = {"groups": 1, "strides": strides, "dilation": dilation, "padding": before}
+    return [a.astype(dtype) for a in arrays], attributes
+
+
+def computed(name, arrays, attributes):
+    x, k, dy = arrays
+    read, extents = {
+        "conv2d": ((x, k), dy.shape[1:3]),
+        "conv2d_inputs_gradient": ((dy, k), x.shape[1:3]),
+        "conv2d_kernel_gradient": ((x, dy), k.shape[:2]),
+    }[name]
+    (result,) = get_engine("cpu").compute(Op.named[name], read, {**attributes, "extents": extents})
+    return result
+
+
+def tap_by_tap(name, case, arrays):
+    """What is due: a product of matrices in float64 for each tap, on the padded image."""
+    (sh, sw), (dh, dw), around = CASES[case][2:]
+    x, k, dy = (a.astype("float64") for a in arrays)
+    padded = np.pad(x, ((0, 0), *around, (0, 0)))
+    y, dx, dk = np.zeros_like(dy), np.zeros_like(padded), np.zeros_like(k)
+    _, rows, columns, _ = dy.shape
+    for p, q in np.ndindex(k.shape[:2]):
+        seen = (slice(None), slice(p * dh, p * dh + rows * sh, sh), slice(q * dw, q * dw + columns * sw, sw))
+        part = padded[seen][:, :rows, :columns]
+        y += part @ k[p, q]
+        dx[seen][:, :rows, :columns] += dy @ k[p, q].T
+        dk[p, q] = np.tensordot(part, dy, ((0, 1, 2), (0, 1, 2)))
+    (top, _), (left, _) = around
+    return {
+        "conv2d": y,
+        "conv2d_inputs_gradient": dx[:, top : top + x.shape[1], left : left + x.shape[2]],
+        "conv2d_kernel_gradient": dk,
+    }[name]
+
+
+@pytest.mark.parametrize("case, dtype", [(case, "float32") for case in CASES] + [(case, "float64") for case in FEW])
+@pytest.mark.parametrize("name", NAMES)
+def test_whole_numbers_are_added_up_exactly(name, case, dtype):
+    arrays, attributes = drawn(case, True, dtype)
+    np.testing.assert_array_equal(computed(name, arrays, attributes), tap_by_tap(name, case, arrays))
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("name", NAMES[:2])
+def test_an_image_gives_the_same_bits_alone_and_among_others(name, case):
+    """However many rows a kernel is asked for at once, and whether it copies the filters for them."""
+    arrays, attributes = drawn(case, whole=False)
+    x, k, dy = arrays
+    together = computed(name, arrays, attributes)
+    for n in range(x.shape[0]):
+        alone = computed(name, (x[n : n + 1], k, dy[n : n + 1]), attributes)
+        assert alone.tobytes() == together[n : n + 1].tobytes()
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("name", NAMES)
+def test_two_threads_give_the_bits_of_one(name, case):
+    arrays, attributes = drawn(case, whole=False)
+    results, before = [], vm.thread_count()
+    try:
+        for count in (1, 2):
+            vm.set_threads(count)
+            results.append(computed(name, arrays, attributes).tobytes())
+    finally:
+        vm.set_threads(before)
+    assert results[0] == results[1]
