@@ -311,7 +311,7 @@ class Variable(Tensor):
 
     @property
     def path(self) -> str:
-        """The layer's name and the variable's, which its name has too."""
+        """The layer's name and the variable's: the same as `name`, which in Keras 3 is the last part alone."""
         return self.name
 
     @property
