@@ -142,16 +142,16 @@ class Tensor:
     def __len__(self) -> int:
         if not self.shape or self.shape[0] is None:
             raise DtypeError(
-                f"a symbolic tensor of shape {self.shape} has no known length: it cannot be gone through by `for`, nor given "
-                "to len(). Use ops.shape(x)[0] for its length, ops.map or ops.scan for its parts."
+                f"a symbolic tensor of shape {self.shape} has no known length, which len() asks for. "
+                "Use ops.shape(x)[0] for its length, ops.map or ops.scan for its parts."
             )
         return int(self.shape[0])
 
     def __iter__(self) -> Iterator[TensorLike]:
         if self.shape and self.shape[0] is None:
             raise DtypeError(
-                f"a symbolic tensor of shape {self.shape} cannot be taken apart along its first axis, which is open. Use ops.map or "
-                "ops.scan for its parts. (In a step of a model's own, data is x alone where no y was given.)"
+                f"a symbolic tensor of shape {self.shape} cannot be gone through by `for`, nor taken apart: its first axis is "
+                "open. Use ops.map or ops.scan for its parts. (In a step of a model's own, data is x alone where no y was given.)"
             )
         return (self[i] for i in range(len(self)))
 

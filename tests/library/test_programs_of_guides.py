@@ -319,7 +319,7 @@ def test_a_step_that_wants_targets_which_nobody_gave() -> None:
     model = line(Adding)
     model.compile("sgd")
     with pytest.raises(
-        DtypeError, match=r"shape \(None, 3\) cannot be taken apart .* data is x alone where no y was given"
+        DtypeError, match=r"shape \(None, 3\) cannot be gone through .* data is x alone where no y was given"
     ):
         model.fit(X, verbose=0)
 
