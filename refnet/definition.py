@@ -15,6 +15,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from refnet.annotations import Shape
+from refnet.axes import Axes
 from refnet.errors import ArgumentError, ShapeError
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ class Op:
         variadic: any number of inputs of one dtype and rank; the loop gets them as one tuple of arrays.
         random: the op draws; its attribute `place` and its input, the run counter, are filled in by the program.
         takes_shape: the attribute `shape` may have None entries, each given by one of the last inputs.
+        axes: the inputs' axes by name, as `refnet.axes` writes them: the last wall before a loop that trusts one input's extents
+            for another's. Where public functions check more kindly before, it only meets calls of the op itself.
         shape_only: positions of inputs that are read for their shape alone.
         attributes: the names of the attributes in the loop's order (default: the order of the call's keywords).
         spoken: what messages call it, where users never call it by its name.
@@ -116,6 +119,7 @@ class Op:
         variadic: bool = False,
         random: bool = False,
         takes_shape: bool = False,
+        axes: str | None = None,
         shape_only: Container[int] = (),
         attributes: tuple[str, ...] | None = None,
         spoken: str | None = None,
@@ -126,6 +130,7 @@ class Op:
         self._form, self.gradient, self.ranges = form, gradient, ranges
         self.variadic, self.random, self.takes_shape, self.shape_only = variadic, random, takes_shape, shape_only
         self.attributes, self.spoken = attributes, spoken or name
+        self.axes = Axes(axes) if axes is not None else None
         Op.named[name] = self
 
     def __repr__(self) -> str:
@@ -137,6 +142,8 @@ class Op:
 
     def specs(self, *inputs: SpecLike, **attributes: Any) -> tuple[Spec, ...]:
         """The Spec of each output."""
+        if self.axes is not None:
+            self.axes.check(self.spoken, [tuple(x.shape) for x in inputs])
         result = self.rule(*inputs, **attributes)
         specs = (result,) if isinstance(result, Spec) else tuple(result)
         for spec in specs:

@@ -282,6 +282,21 @@ def back_views(
     return whole(dy), whole(q), whole(k), whole(v), *repeated, whole(height), whole(shift)
 
 
+def query_gradient_rule(*specs: Spec, scale: float, is_causal: bool) -> Spec:
+    attention_rule(*specs[1:6], scale=scale, is_causal=is_causal)
+    return Spec(tuple(specs[1].shape), specs[1].dtype)
+
+
+def key_gradient_rule(*specs: Spec, scale: float, is_causal: bool) -> tuple[Spec, Spec]:
+    attention_rule(*specs[1:6], scale=scale, is_causal=is_causal)
+    return Spec(tuple(specs[2].shape), specs[2].dtype), Spec(tuple(specs[3].shape), specs[3].dtype)
+
+
+def bias_gradient_rule(*specs: Spec, scale: float, is_causal: bool) -> Spec:
+    attention_rule(*specs[1:6], scale=scale, is_causal=is_causal)
+    return Spec((*specs[6].shape, specs[2].shape[1]), specs[1].dtype)
+
+
 def query_gradient_form(*specs: Spec, scale: float, is_causal: bool) -> Form:
     _, q, k, v = specs[:4]
     cost = k.shape[1] * (2 * q.shape[3] + v.shape[3] + 20)
@@ -373,26 +388,30 @@ def bias_gradient_composite(*given: TensorLike, scale: float, is_causal: bool) -
     return [logits_gradients(*given, scale=scale, is_causal=is_causal)[1]]
 
 
+BACK = (
+    "batch queries heads depth, batch queries heads features, batch keys shared features, batch keys shared depth, ?, ?, "
+    "batch heads queries, batch heads queries"
+)
 attention_query_gradient_op = Op(
     "dot_product_attention_query_gradient",
-    lambda *specs, scale, is_causal: Spec(tuple(specs[1].shape), specs[1].dtype),
+    query_gradient_rule,
+    axes=BACK,
     loop=attention_query_gradient_loop,
     form=query_gradient_form,
     gradient=lambda node, *ds: differentiated(query_gradient_composite, node, ds),
 )
 attention_key_gradient_op = Op(
     "dot_product_attention_key_gradient",
-    lambda *specs, scale, is_causal: (
-        Spec(tuple(specs[2].shape), specs[2].dtype),
-        Spec(tuple(specs[3].shape), specs[3].dtype),
-    ),
+    key_gradient_rule,
+    axes=BACK,
     loop=attention_key_gradient_loop,
     form=key_gradient_form,
     gradient=lambda node, *ds: differentiated(key_gradient_composite, node, ds),
 )
 attention_bias_gradient_op = Op(
     "dot_product_attention_bias_gradient",
-    lambda *specs, scale, is_causal: Spec((*specs[6].shape, specs[2].shape[1]), specs[1].dtype),
+    bias_gradient_rule,
+    axes=BACK,
     loop=attention_bias_gradient_loop,
     form=bias_gradient_form,
     gradient=lambda node, *ds: differentiated(bias_gradient_composite, node, ds),

@@ -297,15 +297,30 @@ def group_of(member: int, members: int, groups: int) -> int:
     return member // (members // groups)
 
 
-def image_rule(x: Spec, kernel: Spec, *, extents: Integers, **_: Any) -> Spec:
+def check_groups(groups: int, channels: int | None, depth: int | None, filters: int | None) -> None:
+    """Raises ShapeError unless the channels are `depth` of each group, and each group has as many of the filters.
+
+    The public functions say it more kindly, with the names of their arguments.
+    """
+    divided = groups >= 1 and (filters is None or filters % groups == 0)
+    if not divided or (channels is not None and depth is not None and channels != depth * groups):
+        raise ShapeError(
+            f"convolution: {groups} groups do not share {channels} channels, {depth} of each, and {filters} filters."
+        )
+
+
+def image_rule(x: Spec, kernel: Spec, *, groups: int, extents: Integers, **_: Any) -> Spec:
+    check_groups(groups, x.shape[-1], *kernel.shape[-2:])
     return Spec((x.shape[0], *extents, kernel.shape[-1]), x.dtype)
 
 
 def image_gradient_rule(dy: Spec, kernel: Spec, *, groups: int, extents: Integers, **_: Any) -> Spec:
+    check_groups(groups, None, *kernel.shape[-2:])
     return Spec((dy.shape[0], *extents, kernel.shape[-2] * groups), dy.dtype)
 
 
 def image_kernel_rule(x: Spec, dy: Spec, *, groups: int, extents: Integers, **_: Any) -> Spec:
+    check_groups(groups, x.shape[-1], x.shape[-1] // max(groups, 1), dy.shape[-1])
     return Spec((*extents, x.shape[-1] // groups, dy.shape[-1]), x.dtype)
 
 
@@ -357,13 +372,21 @@ def gradients_among(family: Callable[[], tuple[Op, Op, Op]]) -> tuple[Callable[.
 _of_conv, _of_inputs_gradient, _of_kernel_gradient = gradients_among(
     lambda: (conv2d_op, conv2d_inputs_gradient_op, conv2d_kernel_gradient_op)
 )
-conv2d_op: Op = Op("conv2d", image_rule, loop=conv2d_loop, form=image_form, gradient=_of_conv)
+conv2d_op: Op = Op(
+    "conv2d",
+    image_rule,
+    loop=conv2d_loop,
+    form=image_form,
+    gradient=_of_conv,
+    axes="images height width channels, rows columns depth filters",
+)
 conv2d_inputs_gradient_op: Op = Op(
     "conv2d_inputs_gradient",
     image_gradient_rule,
     loop=conv2d_inputs_gradient_loop,
     form=image_gradient_form,
     gradient=_of_inputs_gradient,
+    axes="images down across filters, rows columns depth filters",
 )
 conv2d_kernel_gradient_op: Op = Op(
     "conv2d_kernel_gradient",
@@ -371,4 +394,5 @@ conv2d_kernel_gradient_op: Op = Op(
     loop=conv2d_kernel_gradient_loop,
     form=image_kernel_form,
     gradient=_of_kernel_gradient,
+    axes="images height width channels, images down across filters",
 )

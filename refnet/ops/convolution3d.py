@@ -83,13 +83,21 @@ def inside(x: Array, layer: int, row: int, col: int) -> bool:
 _of_conv, _of_inputs_gradient, _of_kernel_gradient = gradients_among(
     lambda: (conv3d_op, conv3d_inputs_gradient_op, conv3d_kernel_gradient_op)
 )
-conv3d_op: Op = Op("conv3d", image_rule, loop=conv3d_loop, form=image_form, gradient=_of_conv)
+conv3d_op: Op = Op(
+    "conv3d",
+    image_rule,
+    loop=conv3d_loop,
+    form=image_form,
+    gradient=_of_conv,
+    axes="volumes height width length channels, layers rows columns depth filters",
+)
 conv3d_inputs_gradient_op: Op = Op(
     "conv3d_inputs_gradient",
     image_gradient_rule,
     loop=conv3d_inputs_gradient_loop,
     form=image_gradient_form,
     gradient=_of_inputs_gradient,
+    axes="volumes down across along filters, layers rows columns depth filters",
 )
 conv3d_kernel_gradient_op: Op = Op(
     "conv3d_kernel_gradient",
@@ -97,6 +105,7 @@ conv3d_kernel_gradient_op: Op = Op(
     loop=conv3d_kernel_gradient_loop,
     form=image_kernel_form,
     gradient=_of_kernel_gradient,
+    axes="volumes height width length channels, volumes down across along filters",
 )
 conv3d = {
     "conv": conv3d_op,

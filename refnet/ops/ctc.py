@@ -206,6 +206,22 @@ def ctc_loss_gradient_loop(
                 beta[s] = ending
 
 
+def ctc_loss_rule(log_probs: Spec, *_: Spec, blank: int) -> Spec:
+    check_blank(blank, log_probs)
+    return Spec((log_probs.shape[0],), log_probs.dtype)
+
+
+def ctc_loss_gradient_rule(dloss: Spec, log_probs: Spec, *_: Spec, blank: int) -> Spec:
+    check_blank(blank, log_probs)
+    return Spec(tuple(log_probs.shape), log_probs.dtype)
+
+
+def check_blank(blank: int, log_probs: Spec) -> None:
+    classes = log_probs.shape[2]
+    if classes is not None and not 0 <= blank < classes:
+        raise ArgumentError(f"ctc_loss: the blank must be one of the classes 0..{classes - 1}; got {blank}.")
+
+
 def ctc_loss_form(log_probs: Spec, target: Spec, target_length: Spec, output_length: Spec, *, blank: int) -> Form:
     batch, time, _ = log_probs.shape
     size = 2 * target.shape[1] + 1
@@ -235,16 +251,18 @@ def ctc_loss_gradient(node: Node, dloss: TensorLike) -> list[TensorLike]:
 
 ctc_loss_gradient_op = Op(
     "ctc_loss_gradient",
-    lambda dloss, log_probs, *_, blank: Spec(tuple(log_probs.shape), log_probs.dtype),
+    ctc_loss_gradient_rule,
     loop=ctc_loss_gradient_loop,
     form=ctc_loss_gradient_form,
     gradient=Undifferentiable("ctc_loss has no second derivative."),
+    axes="batch, batch time classes, batch labels, batch, batch",
 )
 ctc_loss_op = Op(
     "ctc_loss",
-    lambda log_probs, *_, blank: Spec((log_probs.shape[0],), log_probs.dtype),
+    ctc_loss_rule,
     loop=ctc_loss_loop,
     form=ctc_loss_form,
     gradient=ctc_loss_gradient,
     ranges=lambda log_probs, target, *_, blank: ctc_ranges(log_probs, target, 1),
+    axes="batch time classes, batch labels, batch, batch",
 )

@@ -113,6 +113,7 @@ ctc_greedy_decode_op = Op(
     loop=ctc_greedy_decode_loop,
     form=ctc_greedy_decode_form,
     ranges=lambda x, length, *, blank, merge_repeated: {1: (0, x.shape[1] + 1)},
+    axes="batch time classes, batch",
 )
 
 

@@ -220,6 +220,11 @@ def _repeated(x: TensorLike, other: TensorLike, axis: int) -> TensorLike:
 
 
 def take_along_axis_rule(x: Spec, indices: Spec, *, axis: int) -> Spec:
+    kept = [s[:axis] + s[axis + 1 :] for s in (tuple(x.shape), tuple(indices.shape))]
+    if len(kept[0]) != len(kept[1]) or any(None not in (a, b) and a != b for a, b in zip(*kept)):
+        raise ShapeError(
+            f"take_along_axis: {x.shape} and {indices.shape} differ in more than the extent of axis {axis}."
+        )
     if x.shape[axis] == 0 and 0 not in indices.shape:
         raise ShapeError(f"take_along_axis cannot pick from axis {axis} of shape {tuple(x.shape)}: it is empty.")
     return Spec(tuple(indices.shape), x.dtype)

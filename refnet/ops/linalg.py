@@ -126,7 +126,12 @@ def triangular_gradient(node: Node, dx: Tensor) -> list[TensorLike]:
 
 
 triangular_op: Op = Op(
-    "triangular", triangular_rule, loop=triangular_loop, form=triangular_form, gradient=triangular_gradient
+    "triangular",
+    triangular_rule,
+    loop=triangular_loop,
+    form=triangular_form,
+    gradient=triangular_gradient,
+    axes="* n n, * n columns",
 )
 
 
@@ -195,6 +200,7 @@ cholesky_op: Op = Op(
     loop=cholesky_loop,
     form=cholesky_form,
     gradient=cholesky_gradient,
+    axes="* n n",
 )
 
 

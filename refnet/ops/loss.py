@@ -304,6 +304,7 @@ softmax_cross_entropy_gradient_op = Op(
     loop=softmax_cross_entropy_gradient_loop,
     form=rows_gradient_form,
     gradient=softmax_cross_entropy_gradient_gradient,
+    axes="rows, rows classes, rows classes",
 )
 softmax_cross_entropy_op = Op(
     "softmax_cross_entropy",
@@ -311,6 +312,7 @@ softmax_cross_entropy_op = Op(
     loop=softmax_cross_entropy_loop,
     form=rows_form,
     gradient=softmax_cross_entropy_gradient,
+    axes="rows classes, rows classes",
 )
 
 
@@ -360,6 +362,7 @@ sparse_softmax_cross_entropy_gradient_op = Op(
     loop=sparse_softmax_cross_entropy_gradient_loop,
     form=rows_gradient_form,
     gradient=sparse_softmax_cross_entropy_gradient_gradient,
+    axes="rows, rows classes, rows",
 )
 sparse_softmax_cross_entropy_op = Op(
     "sparse_softmax_cross_entropy",
@@ -368,6 +371,7 @@ sparse_softmax_cross_entropy_op = Op(
     form=rows_form,
     gradient=sparse_softmax_cross_entropy_gradient,
     ranges=lambda logits, labels: classes_of(1, logits),
+    axes="rows classes, rows",
     spoken="sparse_categorical_crossentropy",
 )
 
@@ -394,6 +398,7 @@ pick_class_gradient_op = Op(
     loop=pick_class_gradient_loop,
     shape_only=(1,),
     gradient=lambda node, d: [pick_class_op(d, node.inputs[2]), None, None],
+    axes="rows, rows classes, rows",
 )
 pick_class_op: Op = Op(
     "pick_class",
@@ -401,5 +406,6 @@ pick_class_op: Op = Op(
     loop=pick_class_loop,
     gradient=lambda node, dy: [pick_class_gradient_op(dy, *node.inputs), None],
     ranges=lambda x, labels: classes_of(1, x),
+    axes="rows classes, rows",
     spoken="sparse_categorical_crossentropy",
 )

@@ -107,6 +107,8 @@ def reflect(w: Array, p: Array, k: int) -> None:
 
 def qr_rule(x: Spec, *, columns: int) -> tuple[Spec, Spec]:
     lead, (m, n) = tuple(x.shape[:-2]), x.shape[-2:]
+    if m is not None and not 0 <= columns <= m:
+        raise ArgumentError(f"qr: {m} rows have factors of at most as many columns; got {columns}.")
     return Spec((*lead, m, columns), x.dtype), Spec((*lead, columns, n), x.dtype)
 
 
@@ -133,7 +135,7 @@ def qr_gradient(node: Node, dq: Tensor | None, dr: Tensor | None) -> list[Tensor
     return [transposed(triangular(r, transposed(whole), False))]
 
 
-qr_op: Op = Op("qr", qr_rule, loop=qr_loop, form=qr_form, gradient=qr_gradient)
+qr_op: Op = Op("qr", qr_rule, loop=qr_loop, form=qr_form, gradient=qr_gradient, axes="* m n")
 
 
 def lstsq(a: TensorLike, b: TensorLike, rcond: Any = None) -> TensorLike:

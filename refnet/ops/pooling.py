@@ -9,6 +9,7 @@ from typing import Any
 
 from refnet.annotations import Array, Shape, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, size_of, whole
+from refnet.errors import ArgumentError
 from refnet.graph import Node, Tensor
 from refnet.ops.arguments import converted, floating, shape_of
 from refnet.ops.shapes import reshape
@@ -328,9 +329,32 @@ def pool2d_form(*inputs: Spec, extents: Integers, pool: Integers, strides: Integ
     return Form(views, (pool, strides, padding), (whole(y),), tuple(y.shape), cost=2 * pool[0] * pool[1])
 
 
-def pool2d(name: str, loop: Callable[..., None], gradient: Callable[..., list[TensorLike]]) -> Op:
+def largest2d_rule(*inputs: Spec, extents: Integers, pool: Integers, strides: Integers, padding: Integers) -> Spec:
+    """As pool2d_rule, for windows that each must hold an element of the image: the largest of none stands nowhere."""
+    image = inputs[-1].shape[1:-1]
+    for extent, count, size, step, before in zip(image, extents, pool, strides, padding, strict=True):
+        starts = (-before, (count - 1) * step - before) if count else ()
+        if extent is not None and not all(start < extent and start + size > max(start, 0) for start in starts):
+            raise ArgumentError(
+                f"max_pool2d: {count} windows of {size}, {step} apart and the first at {-before}, do not each hold one of "
+                f"{extent} places; refnet.ops.max_pool chooses windows that do."
+            )
+    return pool2d_rule(*inputs, extents=extents)
+
+
+IMAGE = "images height width channels"
+WINDOWS = "images down across channels"
+
+
+def pool2d(
+    name: str,
+    axes: str,
+    loop: Callable[..., None],
+    gradient: Callable[..., list[TensorLike]],
+    rule: Callable[..., Spec] = pool2d_rule,
+) -> Op:
     """A primitive whose result has the first input's batch, channels and dtype, and the spatial axes `extents`."""
-    return Op(name, pool2d_rule, loop=loop, form=pool2d_form, gradient=gradient)
+    return Op(name, rule, loop=loop, form=pool2d_form, gradient=gradient, axes=axes)
 
 
 def shared(node: Node, extents: Shape) -> dict[str, Any]:
@@ -347,21 +371,26 @@ def max_pool2d_picked_gradient(node: Node, dy: Tensor) -> list[TensorLike]:
     return [max_pool2d_inputs_gradient_op(dy, x, **shared(node, x.shape)), None]
 
 
-max_pool2d_op: Op = pool2d("max_pool2d", max_pool2d_loop, max_pool2d_gradient)
+max_pool2d_op: Op = pool2d("max_pool2d", IMAGE, max_pool2d_loop, max_pool2d_gradient, largest2d_rule)
 # What stands in d where the windows of x have their largest element: the gradient of max_pool2d_inputs_gradient.
-max_pool2d_picked_op: Op = pool2d("max_pool2d_picked", max_pool2d_picked_loop, max_pool2d_picked_gradient)
+max_pool2d_picked_op: Op = pool2d(
+    "max_pool2d_picked", f"{IMAGE}, {IMAGE}", max_pool2d_picked_loop, max_pool2d_picked_gradient, largest2d_rule
+)
 max_pool2d_inputs_gradient_op: Op = pool2d(
     "max_pool2d_inputs_gradient",
+    f"{WINDOWS}, {IMAGE}",
     max_pool2d_inputs_gradient_loop,
     lambda node, d: [max_pool2d_picked_op(d, node.inputs[1], **shared(node, node.inputs[0].shape)), None],
 )
 average_pool2d_op: Op = pool2d(
     "average_pool2d",
+    IMAGE,
     average_pool2d_loop,
     lambda node, dy: [average_pool2d_inputs_gradient_op(dy, **shared(node, node.inputs[0].shape))],
 )
 average_pool2d_inputs_gradient_op: Op = pool2d(
     "average_pool2d_inputs_gradient",
+    WINDOWS,
     average_pool2d_inputs_gradient_loop,
     lambda node, d: [average_pool2d_op(d, **shared(node, node.inputs[0].shape))],
 )

@@ -347,6 +347,14 @@ gru_gradient_op = Op(
     gru_gradient_rule,
     loop=gru_gradient_loop,
     form=gru_gradient_form,
+    axes="?, ?, ?, batch time units, batch time 3units, batch time units, units 3units, batch units, ?, ?",
     gradient=once_only("gru"),
 )
-gru_op = Op("gru", gru_rule, loop=gru_loop, form=gru_form, gradient=gru_gradient)
+gru_op = Op(
+    "gru",
+    gru_rule,
+    loop=gru_loop,
+    form=gru_form,
+    gradient=gru_gradient,
+    axes="batch time 3units, units 3units, 3units, batch units, ?, ?",
+)

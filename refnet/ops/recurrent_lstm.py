@@ -316,6 +316,14 @@ lstm_gradient_op = Op(
     lstm_gradient_rule,
     loop=lstm_gradient_loop,
     form=lstm_gradient_form,
+    axes="?, ?, ?, batch time 4units, batch time units, units 4units, batch units, ?, ?",
     gradient=once_only("lstm"),
 )
-lstm_op = Op("lstm", lstm_rule, loop=lstm_loop, form=lstm_form, gradient=lstm_gradient)
+lstm_op = Op(
+    "lstm",
+    lstm_rule,
+    loop=lstm_loop,
+    form=lstm_form,
+    gradient=lstm_gradient,
+    axes="batch time 4units, units 4units, batch units, batch units, ?, ?",
+)

@@ -206,6 +206,7 @@ simple_rnn_gradient_op = Op(
     simple_rnn_gradient_rule,
     loop=simple_rnn_gradient_loop,
     form=simple_rnn_gradient_form,
+    axes="?, batch time units, units units, ?, ?",
     gradient=once_only("simple_rnn"),
 )
 simple_rnn_op = Op(
@@ -213,5 +214,6 @@ simple_rnn_op = Op(
     simple_rnn_rule,
     loop=simple_rnn_loop,
     form=simple_rnn_form,
+    axes="batch time units, units units, batch units, ?, ?",
     gradient=simple_rnn_gradient,
 )

@@ -107,7 +107,13 @@ def share_at_form(shares: Spec, u: Spec) -> Form:
 
 
 # The class at place u, 0 <= u < 1, where each class has its share of the whole.
-share_at_op = Op("share_at", lambda shares, u: Spec(tuple(u.shape), "int32"), loop=share_at_loop, form=share_at_form)
+share_at_op = Op(
+    "share_at",
+    lambda shares, u: Spec(tuple(u.shape), "int32"),
+    loop=share_at_loop,
+    form=share_at_form,
+    axes="rows classes, rows draws",
+)
 
 
 # ---- gamma, beta

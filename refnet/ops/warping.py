@@ -315,11 +315,14 @@ def adjoint_gradient(node: Node, d: Tensor) -> list[TensorLike]:
     return [back, *points_gradient(dy, d, rows, cols, mode, 0.0)]
 
 
+SAMPLED = "images height width channels, images rows columns, images rows columns"
+SPREAD = "images rows columns channels, images rows columns, images rows columns"
 sample_nearest_op: Op = Op(
     "sample_nearest",
     sample_rule,
     loop=sample_nearest_loop,
     form=sample_form,
+    axes=SAMPLED,
     gradient=lambda node, dy: [*sample_gradient(sample_nearest_x_gradient_op, node, dy), None, None],
 )
 sample_nearest_x_gradient_op: Op = Op(
@@ -327,6 +330,7 @@ sample_nearest_x_gradient_op: Op = Op(
     adjoint_rule,
     loop=sample_nearest_x_gradient_loop,
     form=adjoint_form,
+    axes=SPREAD,
     gradient=lambda node, d: [
         sample_nearest_op(d, *node.inputs[1:], mode=node.attributes["mode"], fill=0.0),
         None,
@@ -334,12 +338,18 @@ sample_nearest_x_gradient_op: Op = Op(
     ],
 )
 sample_bilinear_op: Op = Op(
-    "sample_bilinear", sample_rule, loop=sample_bilinear_loop, form=sample_form, gradient=sample_bilinear_gradient
+    "sample_bilinear",
+    sample_rule,
+    loop=sample_bilinear_loop,
+    form=sample_form,
+    axes=SAMPLED,
+    gradient=sample_bilinear_gradient,
 )
 sample_bilinear_x_gradient_op: Op = Op(
     "sample_bilinear_x_gradient",
     adjoint_rule,
     loop=sample_bilinear_x_gradient_loop,
     form=adjoint_form,
+    axes=SPREAD,
     gradient=adjoint_gradient,
 )

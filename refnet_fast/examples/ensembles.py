@@ -49,10 +49,10 @@ def main(job: Job) -> None:
     accuracies = {}
     for name, member in members.items():
         job.say(f"training: {name}")
-        if hasattr(member, "predict_proba"):
-            member.fit(x, y)
-        else:
+        if isinstance(member, models.Model):
             member.fit(x, y, epochs=job.epochs(10, 5), batch_size=64)
+        else:
+            member.fit(x, y)
         accuracies[name] = float(np.mean(ensemble.answers(member, x_test).argmax(1) == y_test))
 
     together = ensemble.Ensemble(list(members.values()))
