@@ -18,6 +18,7 @@ from refnet.errors import (
 )
 from refnet.graph import Call, Condition, Tensor, Variable, as_tensor, phase, trace
 from refnet.layers.added_losses import added_here
+from refnet.layers.changes import Changing
 from refnet.layers.constructor import check_arguments, first_shape, lasting
 from refnet.layers.first_edition import OldAttributes
 from refnet.layers.immediate import computed
@@ -50,7 +51,13 @@ def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(inspect.signature(function).parameters)
 
 
-class Layer(Stateless, OldAttributes):
+@functools.cache
+def _default_of(function: Callable[..., Any], name: str) -> Any:
+    found = inspect.signature(function).parameters.get(name)
+    return None if found is None else found.default
+
+
+class Layer(Changing, Stateless, OldAttributes):
     """Base of all layers.
 
     A subclass creates its weights in `build(input_shape)` with `add_weight`, and writes ops in `call(inputs)`. If `call` has
@@ -285,6 +292,8 @@ class Layer(Stateless, OldAttributes):
         rest = {key: a for key, a in kwargs.items() if key != "training"}
         training = trace.training if given is None else bool(given)
         training = trace.learning_phase if training is None else training
+        if training is None and takes and self.branches_on_training and trace.eager is not None:
+            training = self._default_training()
         gated = training and self.inference_when_frozen
         with trace.inside(call=record, training=training, autocast=self._reading()), self._named_in_errors():
             if takes and self.branches_on_training and (training is None or gated):
@@ -320,10 +329,14 @@ class Layer(Stateless, OldAttributes):
             in_layer(error, self.name)
             raise
 
+    def _default_training(self) -> bool:
+        """What `training` is where nobody says it: what the class says, or the default of `call`."""
+        return self.trains_by_default or _default_of(type(self).call, "training") is True
+
     def _both_ways(self, training: bool | None, args: tuple[Any, ...], rest: dict[str, Any]) -> Any:
         """`call` with training=True and with False, joined: the program takes one of them."""
         owner = self if self.inference_when_frozen else None
-        condition, ways = Condition(training, owner, self.trains_by_default), []
+        condition, ways = Condition(training, owner, self._default_training()), []
         for branch in (True, False):
             with trace.inside(training=branch, guard=(*trace.guard, (condition, branch))):
                 ways.append(mapped(as_tensor, self.call(*args, **rest, training=branch)))
@@ -347,7 +360,7 @@ class Layer(Stateless, OldAttributes):
         bound = inspect.signature(type(self).__init__).bind(self, *args, **kwargs)
         bound.apply_defaults()
         config: dict[str, Any] = {}
-        for parameter, value in list(bound.arguments.items())[1:]:
+        for parameter, value in list({**bound.arguments, **(self._changes or {})}.items())[1:]:
             kind = bound.signature.parameters[parameter].kind
             if kind is inspect.Parameter.VAR_KEYWORD:
                 config.update(serialized(lasting(self, value), keep=True))

@@ -21,11 +21,11 @@ def computed(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     arrays = [np.asarray(x) for x in leaves if isinstance(x, (np.ndarray, np.generic))]
     with building:
         kind = (signature([list(args), kwargs], fixed_batch(layer)), trace.learning_phase)
-        key = (kind, tuple((x.trainable, x.built, id(x)) for x in layer.all_layers()))
+        key = (kind, tuple((x.trainable, x.built, x.changed_at, id(x)) for x in layer.all_layers()))
         if key not in layer._programs:
             made = made_for(layer, args, kwargs)
             kind = (signature([list(args), kwargs], fixed_batch(layer)), trace.learning_phase)
-            key = (kind, tuple((x.trainable, x.built, id(x)) for x in layer.all_layers()))
+            key = (kind, tuple((x.trainable, x.built, x.changed_at, id(x)) for x in layer.all_layers()))
             layer._programs[key] = made
         outputs, program, executables, losses = layer._programs[key]
         engine = current_engine()

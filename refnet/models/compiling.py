@@ -3,6 +3,7 @@
 import functools
 import inspect
 import threading
+import warnings
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ import numpy as np
 from refnet import dtypes, engine, losses, metrics, optimizers, random
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, did_you_mean
-from refnet.graph import Tensor, Variable
+from refnet.graph import Tensor, Variable, phase, sorted_nodes
 from refnet.layers.base import Layer
 from refnet.layers.weights import undone_on_error
 from refnet.metrics import BY_SHAPES as METRICS_BY_SHAPES
@@ -88,11 +89,16 @@ class Compilable(Layer):
         self.run_counter = Variable(0, dtype="int64", trainable=False, name=f"{self.name}/run_counter")
         self.stop_training, self.resume = False, None
         self.extra_losses: list[Any] = []
+        self._seen_at = -1  # by the clock: when it was last looked whether layers were changed
         self._busy: tuple[int, str] | None = None  # the thread that trains or evaluates, and in which method
         self.optimizer: Any = None
         self.history: Any = None
 
     # ---- what Model provides
+
+    @abstractmethod
+    def renew(self) -> None:
+        """Forgets programs of layers that were changed since."""
 
     @abstractmethod
     def graph_for(self, batches: Batches) -> Graph:
@@ -281,6 +287,8 @@ class Compilable(Layer):
                 )
             return Batches(given, [], [], labels)
         compiled = self._compiled_for()
+        targets = compiled.filled_up(targets)
+        labels[1][:] = targets
         if len(targets) != len(graph.outputs):
             raise ArgumentError(
                 f"{method}: {self.name} has {len(graph.outputs)} outputs ({', '.join(compiled.names)}); "
@@ -359,11 +367,31 @@ class Compilable(Layer):
                 self.optimizer,
                 batches.targets,
                 batches.weights,
+                self.told_training(kind).get("training"),
             )
+            self._warn_of_open_training(kind, graph)
         current, program = engine.current_engine(), self._steps[key]
         if (current, program) not in self._executables:
             self._executables[current, program] = current.prepare(program)
         return self._executables[current, program]
+
+    def told_training(self, kind: str) -> dict[str, bool]:
+        """What a step hands to the model's call: `training`, if that takes it, as in Keras 3; else layers inside go their default way."""
+        return {"training": kind == "train"} if "training" in self.call_parameters() else {}
+
+    def _warn_of_open_training(self, kind: str, graph: Graph) -> None:
+        """Says which layers fit runs as in inference because the model's `call` does not hand `training` on."""
+        if kind != "train" or self.told_training(kind):
+            return
+        phases = [node for node in sorted_nodes(graph.outputs) if node.op is phase]
+        conditions = [(node.call.layer.name, node.attributes["condition"]) for node in phases if node.call]
+        idle = list(dict.fromkeys(name for name, c in conditions if c.training is None and not c.default))
+        if idle:
+            warnings.warn(
+                f"{self.name}: `call` of {type(self).__name__} has no argument `training`, so fit runs {', '.join(idle)} "
+                "as in inference, as Keras 3 does. Write `def call(self, inputs, training=None)`, and hand it on.",
+                stacklevel=2,
+            )
 
     def _captured_layers(self) -> dict[Layer, bool]:
         """Which layers were trainable at compile; of those that `call` or a deferred build made later, what they are."""

@@ -17,6 +17,7 @@ from refnet.models.functional import Graph
 from refnet.models.training import Trainer
 from refnet.saving.serialization import restored, serialized
 from refnet.structure import flatten, keys, mapped, packed
+from refnet.tracing import clock
 
 
 class Model(Trainer):
@@ -43,6 +44,7 @@ class Model(Trainer):
         self._start()
         self._traced: dict[Any, tuple[Graph, Any]] = {}
         self.seen_inputs: Any = None  # of a subclass: tensors like those of its first call, from which export traces it
+        self._renewed: Graph | None = None  # the graph of layers that were changed after their calls
         self._listed: tuple[Graph, list[Layer]] | None = None  # the layers, with the graph whose they are
         if inputs is None and outputs is None:
             return
@@ -66,7 +68,7 @@ class Model(Trainer):
 
     def set_graph(self, inputs: Any, outputs: Any) -> None:
         """Makes the model what lies between these tensors."""
-        self.graph = Graph(inputs, outputs)
+        self.graph, self._renewed = Graph(inputs, outputs), None
         self.inputs_structure, self.outputs_structure = inputs, outputs
         self.branches_on_training, self.built = False, True
         self._traced_steps.clear()
@@ -111,8 +113,32 @@ class Model(Trainer):
     @property
     def built_graph(self) -> Graph | None:
         if self.graph is not None:
-            return self.graph
+            return self._current_graph()
         return next(iter(self._traced.values()))[0] if self._traced else None
+
+    def _current_graph(self) -> Graph:
+        """The graph between the model's ends as its layers are: those that were changed since are called again, as in Keras."""
+        graph = self._renewed or self._graph("graph")
+        if graph.outdated():
+
+            def again(layer: Layer, *args: Any, **kwargs: Any) -> Any:
+                outputs = layer(*args, **kwargs)
+                layer.calls_made.pop()
+                return outputs
+
+            with trace.inside(call=None, guard=(), training=None, autocast=None):
+                outputs = graph.called_again(graph.inputs, again, "it cannot be called again after a layer was changed")
+            self._renewed = graph = Graph(graph.inputs, outputs)
+        return graph
+
+    def renew(self) -> None:
+        """Forgets what was made of layers as they were before one of them was changed."""
+        layers = self.all_layers()
+        if any(layer.changed_at > self._seen_at for layer in layers):
+            self._traced.clear()
+            self._traced_steps.clear()
+            self._forget_programs()
+            self._seen_at = next(clock)
 
     @property
     def input_names(self) -> list[str] | None:
@@ -167,7 +193,7 @@ class Model(Trainer):
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """`mask`: those of the inputs, in their structure; None for those that the tensors carry."""
-        graph = self._graph("graph")
+        graph = self._current_graph()
         given = self._in_order(inputs)
         if len(given) != len(graph.inputs):
             raise ArgumentError(f"{self.name} has {len(graph.inputs)} inputs; called on {len(given)} tensors.")
@@ -300,7 +326,7 @@ class Model(Trainer):
     def graph_for(self, batches: Batches) -> Graph:
         """The graph that computes the outputs; of a subclass, traced on inputs of these shapes."""
         if self.graph is not None:
-            return self.graph
+            return self._current_graph()
         return self._trace(batches)[0]
 
     def output_structure(self, batches: Batches) -> Any:

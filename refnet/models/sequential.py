@@ -127,7 +127,7 @@ class Sequential(ClassNames, Model):
     def graph_for(self, batches: Batches) -> Graph:
         if self.graph is None:
             self.build((None, *batches.inputs[0].shape[1:]))
-        return self._graph("graph")
+        return self._current_graph()
 
     def output_structure(self, batches: Batches) -> Any:
         self.graph_for(batches)
