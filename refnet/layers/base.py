@@ -37,7 +37,7 @@ def _built(build: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(build)
     def built(self: "Layer", *args: Any, **kwargs: Any) -> None:
-        with undone_on_error(self.all_layers()):
+        with undone_on_error(self._flatten_layers()):
             build(self, *args, **kwargs)
             self.built = True
             if self._first_weights is not None and type(self).build is built:  # the outermost
@@ -115,7 +115,7 @@ class Layer(Changing, Stateless, OldAttributes):
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
     run_counter: Variable
     _first_weights: Any = None  # of Keras 2: what the weights are set to when they are made
-    knows_batch = False  # whether `call` reads the number of samples as a number, when it is called on arrays
+    _knows_batch = False  # whether `call` reads the number of samples as a number, when it is called on arrays
 
     def __init__(
         self,
@@ -129,7 +129,7 @@ class Layer(Changing, Stateless, OldAttributes):
     ):
         from refnet import regularizers
 
-        self.first_shape, self.first_batch = first_shape(more)
+        self._first_shape, self._first_batch = first_shape(more)
         self._first_weights = more.pop("weights", None)
         if more:
             word = next(iter(more))
@@ -142,8 +142,8 @@ class Layer(Changing, Stateless, OldAttributes):
         self.dtype_policy, self.autocast = mixed_precision.get(dtype), autocast
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.built = False
-        self.calls_made: list[Call] = []
-        self.losses_at_once: list[Any] | None = None
+        self._calls_made: list[Call] = []
+        self._losses_at_once: list[Any] | None = None
         self._trainable = bool(trainable)
         self._own: list[Variable] = []
         self._programs: dict[Any, Any] = {}
@@ -190,9 +190,9 @@ class Layer(Changing, Stateless, OldAttributes):
         """
         if trace.call is not None:
             return added_here(self)
-        added = self.losses_at_once
+        added = self._losses_at_once
         if added is None:
-            added = [loss for call in self.calls_made for loss, _ in call.losses]
+            added = [loss for call in self._calls_made for loss, _ in call.losses]
         return added + [v.regularizer(v) for v in self.trainable_weights if v.regularizer is not None]
 
     # ---- calling
@@ -208,21 +208,21 @@ class Layer(Changing, Stateless, OldAttributes):
         return self._only_call().inputs
 
     def _only_call(self) -> Any:
-        if len(self.calls_made) != 1:
+        if len(self._calls_made) != 1:
             times = (
                 "not been called on a tensor yet"
-                if not self.calls_made
-                else f"been called {len(self.calls_made)} times"
+                if not self._calls_made
+                else f"been called {len(self._calls_made)} times"
             )
             raise AttributeError(f"{self.name} has {times}: it has no single input and output")
-        return self.calls_made[0]
+        return self._calls_made[0]
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape (in the outputs' structure) that inputs of this shape give; the layer is built for it."""
         slots = map_shapes(lambda shape: Tensor(shape, self.compute_dtype), input_shape)
         with trace.inside(call=None, guard=(), training=None):
             outputs = self(slots)
-        self.calls_made.pop()
+        self._calls_made.pop()
         return mapped(lambda y: y.shape, outputs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -311,7 +311,7 @@ class Layer(Changing, Stateless, OldAttributes):
             self._pass_masks(record.inputs, kwargs.get("mask"), flatten(outputs))
         record.outputs = outputs
         if record.parent is None:
-            self.calls_made.append(record)
+            self._calls_made.append(record)
         return outputs
 
     def _reading(self) -> str | None:

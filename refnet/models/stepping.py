@@ -54,7 +54,7 @@ class Stepping(Compilable):
             The values to show, by name.
         """
         x, y, sample_weight = unpack_x_y_sample_weight(data)
-        y_pred = self(x, **self.told_training("train"))
+        y_pred = self(x, **self._told_training("train"))
         loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
         self._track(loss, x)
         variables = trained_variables(self._captured)
@@ -64,7 +64,7 @@ class Stepping(Compilable):
     def test_step(self, data: Any) -> dict[str, Any]:
         """One step of evaluation: see train_step."""
         x, y, sample_weight = unpack_x_y_sample_weight(data)
-        y_pred = self(x, **self.told_training("test"))
+        y_pred = self(x, **self._told_training("test"))
         loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=False)
         self._track(loss, x)
         return self.compute_metrics(x, y, y_pred, sample_weight)
@@ -72,7 +72,7 @@ class Stepping(Compilable):
     def predict_step(self, data: Any) -> Any:
         """One step of prediction: the outputs for a batch."""
         x, _, _ = unpack_x_y_sample_weight(data)
-        return self(x, **self.told_training("predict"))
+        return self(x, **self._told_training("predict"))
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
@@ -112,9 +112,9 @@ class Stepping(Compilable):
             return []  # arrays: nobody knows which calls they came from
         held = Graph(given, outputs).losses
         added = [scalar(loss) for loss, guard in held if mode.holds(guard)]
-        own = self.built_graph
-        if self.extra_losses and own is not None:
-            whole = Graph(own.inputs, [loss for loss, _ in self.extra_losses])
+        own = self._built_graph
+        if self._extra_losses and own is not None:
+            whole = Graph(own.inputs, [loss for loss, _ in self._extra_losses])
             added += [scalar(loss) for loss in whole.copy(flatten(x), mode.training)]
         return added
 
@@ -145,7 +145,7 @@ class Stepping(Compilable):
 
     # ---- and how they become programs
 
-    def shown_names(self) -> list[str] | None:
+    def _shown_names(self) -> list[str] | None:
         """The names of the values that training and evaluation show; None if steps of the model's own say so only when they run."""
         return None if self._own_step("train") or self._own_step("test") else self.metrics_names
 
@@ -155,18 +155,18 @@ class Stepping(Compilable):
         return self.run_eagerly or any(parts)
 
     @property
-    def own_targets(self) -> bool:
+    def _own_targets(self) -> bool:
         parts = ("train_step", "test_step", "compute_loss")
         return any(getattr(type(self), name) is not getattr(Stepping, name) for name in parts)
 
     def _executable(self, kind: str, batches: Batches) -> Any:
-        self.renew()
+        self._renew()
         return self._own_executable(kind, batches) if self._own_step(kind) else super()._executable(kind, batches)
 
     def _own_executable(self, kind: str, batches: Batches) -> Any:
         """The executable of a step that a method writes."""
-        if self.has_call:
-            outputs = self.graph_for(batches).outputs
+        if self._has_call:
+            outputs = self._graph_for(batches).outputs
             if kind != "predict" and len(outputs) == len(batches.targets):
                 self._compiled_for().make_metrics(batches.targets, outputs)
         captured = self._captured_layers()

@@ -198,7 +198,7 @@ def step_program(
 
 def trained_variables(captured: dict[Layer, bool]) -> list[Variable]:
     """The variables that training changes, of the layers that were trainable at compile."""
-    return list(dict.fromkeys(v for layer, on in captured.items() if on for v in layer.own_weights if v.trainable))
+    return list(dict.fromkeys(v for layer, on in captured.items() if on for v in layer._own_weights if v.trainable))
 
 
 def _slot(array: Array, name: str) -> Tensor:

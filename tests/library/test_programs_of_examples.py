@@ -274,3 +274,57 @@ def test_one_target_for_two_outputs_of_which_one_has_a_loss(eagerly: bool) -> No
     assert model.evaluate(X, [X, Y], verbose=0) == wanted
     with pytest.raises(ArgumentError, match="has 2 outputs .* got 3 arrays of targets"):
         model.fit(X, [Y, Y, Y], verbose=0)
+
+
+NAMES = [
+    "input_names",
+    "output_names",
+    "extra_losses",
+    "own_layers",
+    "all_layers",
+    "own_weights",
+    "calls_made",
+    "losses_at_once",
+    "seen_inputs",
+    "inputs_structure",
+    "outputs_structure",
+    "keyed_outputs",
+    "built_graph",
+    "has_call",
+    "own_targets",
+    "shown_names",
+    "graph_for",
+    "knows_batch",
+    "first_shape",
+    "first_batch",
+    "shuffler",
+    "busy",
+    "told",
+    "steps",
+    "resume",
+]
+
+
+@pytest.mark.parametrize("base", [Layer, Model])
+def test_a_class_of_the_users_may_use_any_name(base: Any, tmp_path: Any) -> None:
+    class Mine(base):  # type: ignore[misc]  # either base
+        def __init__(self, **more: Any):
+            super().__init__(**more)
+            for number, name in enumerate(NAMES):
+                setattr(self, name, [number])
+            self.dense = Dense(1, kernel_initializer="ones")
+
+        def call(self, inputs: Any) -> Any:
+            return self.dense(inputs) * self.own_layers[0]
+
+    model: Any = Mine() if base is Model else Sequential([Mine()])
+    model.compile(optimizers.SGD(0.0), "mse", metrics=["mae"])
+    outputs = X.sum(1, keepdims=True) * NAMES.index("own_layers")
+    assert model.fit(X, Y, verbose=0).history["loss"] == [np.mean((outputs - Y) ** 2)]
+    np.testing.assert_array_equal(model.predict(X, verbose=0), outputs)
+    model.summary(print_fn=lambda line: None)
+    model.save(tmp_path / "mine.keras")
+    found = load_model(tmp_path / "mine.keras", custom_objects={"Mine": Mine})
+    np.testing.assert_array_equal(found.predict(X, verbose=0), outputs)
+    mine = model if base is Model else model.layers[0]
+    assert [getattr(mine, name) for name in NAMES] == [[number] for number in range(len(NAMES))]
