@@ -90,51 +90,24 @@ def dropout_masks(run, seed, place, threshold, scale, y, lo, hi):
 
 
 @njit(**EXACT)
-def fractions(words, bits, u):
-    """u[4 * lane + k] = `refnet.philox.fraction` of word k, for less than 32 bits."""
+def fractions(words, bits, offset, u):
+    """u[4 * lane + k] = the highest bits of word k, and an offset, in units of 2**-bits."""
     dropped, unit = np.uint32(32 - bits), 1.0 / (1 << bits)
     for j in range(words.shape[1]):
-        u[4 * j] = np.int32(words[0, j] >> dropped) * unit
-        u[4 * j + 1] = np.int32(words[1, j] >> dropped) * unit
-        u[4 * j + 2] = np.int32(words[2, j] >> dropped) * unit
-        u[4 * j + 3] = np.int32(words[3, j] >> dropped) * unit
+        u[4 * j] = (np.float64(words[0, j] >> dropped) + offset) * unit
+        u[4 * j + 1] = (np.float64(words[1, j] >> dropped) + offset) * unit
+        u[4 * j + 2] = (np.float64(words[2, j] >> dropped) + offset) * unit
+        u[4 * j + 3] = (np.float64(words[3, j] >> dropped) + offset) * unit
 
 
 @njit(**EXACT)
-def long_fractions(words, u):
-    """u[2 * lane + k] = `refnet.philox.fraction53` of two words."""
+def long_fractions(words, bits, offset, u):
+    """u[2 * lane + k] = the same of words 2k and 2k + 1: 26 bits of the lower one."""
+    dropped, six, unit = np.uint32(58 - bits), np.uint32(6), 1.0 / (1 << bits)
     for j in range(words.shape[1]):
-        u[2 * j] = fraction53(words[0, j], words[1, j])
-        u[2 * j + 1] = fraction53(words[2, j], words[3, j])
-
-
-@njit(**EXACT)
-def fraction53(high, low):
-    return (np.int32(high >> np.uint32(5)) * 67108864.0 + np.int32(low >> np.uint32(6))) / 9007199254740992.0
-
-
-@njit(**EXACT)
-def inner_fractions(words, u):
-    """u[4 * lane + k] = the middle of the stretch that word k stands for."""
-    for j in range(words.shape[1]):
-        u[4 * j] = (np.float64(words[0, j]) + 0.5) / 4294967296.0
-        u[4 * j + 1] = (np.float64(words[1, j]) + 0.5) / 4294967296.0
-        u[4 * j + 2] = (np.float64(words[2, j]) + 0.5) / 4294967296.0
-        u[4 * j + 3] = (np.float64(words[3, j]) + 0.5) / 4294967296.0
-
-
-@njit(**EXACT)
-def long_inner_fractions(words, u):
-    """u[2 * lane + k] = `refnet.philox.inner_fraction` of two words."""
-    for j in range(words.shape[1]):
-        u[2 * j] = inner_fraction(words[0, j], words[1, j])
-        u[2 * j + 1] = inner_fraction(words[2, j], words[3, j])
-
-
-@njit(**EXACT)
-def inner_fraction(high, low):
-    six = np.uint32(6)
-    return (np.int32(high >> six) * 67108864.0 + np.int32(low >> six) + 0.5) / 4503599627370496.0
+        first, second = np.int32(words[1, j] >> six), np.int32(words[3, j] >> six)
+        u[2 * j] = (np.int32(words[0, j] >> dropped) * 67108864.0 + first + offset) * unit
+        u[2 * j + 1] = (np.int32(words[2, j] >> dropped) * 67108864.0 + second + offset) * unit
 
 
 @njit(**EXACT)
@@ -158,9 +131,9 @@ def random_uniforms(run, seed, place, bits, minval, maxval, y, lo, hi):
     for block in range(lo, hi, LANES):
         words_of(seed, place, run[0], block, words)
         if bits == 53:
-            long_fractions(words, u)
+            long_fractions(words, bits, 0.0, u)
         else:
-            fractions(words, bits, u)
+            fractions(words, bits, 0.0, u)
         lay(u, minval, maxval - minval, y[in_block * block : in_block * min(block + LANES, hi)])
 
 
@@ -232,9 +205,9 @@ def random_normals(run, seed, place, in_block, mean, stddev, below, inside, y, l
     for block in range(lo, hi, lanes):
         words_of(seed, place, run[0], block, words)
         if in_block == 2:
-            long_inner_fractions(words, u)
+            long_fractions(words, 52, 0.5, u)
         else:
-            inner_fractions(words, u)
+            fractions(words, 32, 0.5, u)
         lay(u, below, inside, p)
         central_quantiles(p, z)
         n = outer_places(p, places, outer)
