@@ -73,6 +73,7 @@ class Compilable(Layer):
     def _start(self) -> None:
         self._told = self._own_loss = None
         self._compiled: Compiled | None = None
+        self._step_loss: metrics.Mean | None = None
         self._captured: dict[Layer, bool] = {}
         self._steps: dict[Any, Any] = {}
         self._executables: dict[Any, Any] = {}
@@ -229,7 +230,13 @@ class Compilable(Layer):
         return {keys.get(metric, metric.name): metric for metric in self.metrics}
 
     def _trackers(self) -> dict[str, Metric]:
-        return {} if self._compiled is None else self._compiled.trackers()
+        if self._compiled is not None:
+            return self._compiled.trackers()
+        if self._told is None or self._has_call:
+            return {}
+        if self._step_loss is None:  # of a model that only writes its steps: a step may update it
+            self._step_loss = metrics.Mean("loss")
+        return {"loss": self._step_loss}
 
     def reset_metrics(self) -> None:
         """Sets the loss tracker and the metrics back to their beginning."""

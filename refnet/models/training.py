@@ -56,7 +56,7 @@ class Trainer(GeneratorNames, SingleBatches):
                 generator, a PyDataset, or what else gives batches (x, y) or (x, y, sample_weight) when iterated.
             batch_size: samples per step, 32 if None; an epoch's last batch may be smaller. Not read where x gives batches.
             epochs: the number of the last epoch; training starts after `initial_epoch`.
-            verbose: 0 silent, 1 a live bar, 2 a line per epoch; "auto" is 1 in a terminal or notebook and 0 elsewhere.
+            verbose: 0 silent, 2 a line per epoch, 1 and "auto" a live bar, or where there is no screen (a log) a line.
             callbacks: a list of callbacks.
             validation_split: the share of samples, taken from the end before shuffling, that is only evaluated.
             validation_data: (x, y) or (x, y, sample_weight), or what gives batches; evaluated after each epoch.

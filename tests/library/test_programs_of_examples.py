@@ -328,3 +328,27 @@ def test_a_class_of_the_users_may_use_any_name(base: Any, tmp_path: Any) -> None
     np.testing.assert_array_equal(found.predict(X, verbose=0), outputs)
     mine = model if base is Model else model.layers[0]
     assert [getattr(mine, name) for name in NAMES] == [[number] for number in range(len(NAMES))]
+
+
+def test_a_model_without_a_call_has_a_loss_tracker_for_its_steps() -> None:
+    class Steps(Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = Dense(1, kernel_initializer="ones")
+            self.mine = metrics.Mean("mine")
+
+        @property
+        def metrics(self) -> list[metrics.Metric]:
+            return [*super().metrics, self.mine] if self.mine not in super().metrics else super().metrics
+
+        def train_step(self, data: Any) -> Any:
+            loss = ops.mean(ops.square(self.dense(data[0]) - data[1]))
+            for metric in self.metrics:
+                metric.update_state(loss)
+            return {metric.name: metric.result() for metric in self.metrics}
+
+    model = Steps()
+    model.compile(optimizers.SGD(0.0))
+    wanted = np.mean((X.sum(1, keepdims=True) - Y) ** 2)
+    for _ in range(2):
+        assert model.fit(X, Y, verbose=0).history == {"loss": [wanted], "mine": [wanted]}
