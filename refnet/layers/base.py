@@ -19,7 +19,7 @@ from refnet.errors import (
 from refnet.graph import Call, Condition, Tensor, Variable, as_tensor, phase, trace
 from refnet.layers.added_losses import added_here
 from refnet.layers.changes import Changing
-from refnet.layers.constructor import check_arguments, first_shape, lasting
+from refnet.layers.constructor import check_arguments, first_shape, lasting, with_extents
 from refnet.layers.first_edition import OldAttributes
 from refnet.layers.immediate import computed
 from refnet.layers.input_spec import check_inputs
@@ -366,6 +366,7 @@ class Layer(Changing, Stateless, OldAttributes):
                 config.update(serialized(lasting(self, value), keep=True))
             elif kind is not inspect.Parameter.VAR_POSITIONAL:
                 config[parameter] = serialized(value, keep=True)
+        config = with_extents(self, config)
         return {**config, "name": self.name, "trainable": self.trainable, "dtype": self.dtype_policy.name}
 
     def _writes_its_config(self) -> bool:
