@@ -129,6 +129,9 @@ CUDA_MUTANTS = [
     KernelMutant("the sums of a block's first line alone", "cuda", "depthwise", "conv2d_kernel_gradient", "depthwise_kernel_gradient_taps", "for k in range(1, LINES):", "for k in range(2, LINES):"),
     KernelMutant("strips of the last block forgotten", "cuda", "depthwise", "conv2d_kernel_gradient", "depthwise_kernel_gradient_taps", "for part in range(1, cuts[5]):", "for part in range(1, cuts[5] - 1):"),
     KernelMutant("every window meets the first output gradients", "cuda", "convolution", "conv2d_kernel_gradient", "conv2d_kernel_gradient_tiled", "size_of(x[1:]), filters, 0)", "size_of(x[1:]), 1, 0)"),
+    KernelMutant("sums that stay when the largest logit grows", "cuda", "attention", "dot_product_attention", "attention_blocks", "total[p * LANES + j] *= factor", "total[p * LANES + j] *= 1"),
+    KernelMutant("slopes of weights for those of logits", "cuda", "attention", "dot_product_attention_query_gradient", "attention_query_gradient_blocks", "(slopes[4 * p + r] - less)", "slopes[4 * p + r]"),
+    KernelMutant("keys that hear later blocks alone", "cuda", "attention", "dot_product_attention_key_gradient", "attention_key_gradient_blocks", "range(first if causal", "range(first + SIDE if causal"),
 ]  # fmt: skip
 
 
