@@ -135,6 +135,10 @@ class Loss:
         y_true = self._prepared(y_true, "y_true", self.keeps_integers)
         y_pred = self._prepared(y_pred, "y_pred")
         values = self.call(y_true, y_pred)
+        if values is None:
+            raise ArgumentError(
+                f"the loss {self.name} gave None; it has to return one value for each sample, or their mean."
+            )
         own = self.mask(y_true, y_pred, values)
         if own is not None:
             mask = own if mask is None else ops.logical_and(mask, own)
