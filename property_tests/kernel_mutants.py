@@ -85,6 +85,17 @@ CPU_MUTANTS = [
     KernelMutant("a sum of picks without its last", "cpu", "indexing", "take_x_gradient", "take_x_gradient_columns", "min(block + CHAIN, starts[r + 1])", "min(block + CHAIN, starts[r + 1] - 1)"),
     KernelMutant("layers of dy all met by the first of the kernel", "cpu", "convolution3d", "conv3d_inputs_gradient", "conv3d_inputs_gradient_rows", "strips, at, k[o], to", "strips, at, k[0], to"),
     KernelMutant("nothing behind what is spread", "cpu", "slicing", "spread", "spread_rows", "range(end, y.shape[1])", "range(end, y.shape[1] - 1)"),
+    KernelMutant("the least bits of a word, not the highest", "cpu", "random", "random_uniform", "random_uniforms", "np.float64(words[1, j] >> dropped)", "np.float64(words[1, j] & np.uint32(0xFF))"),
+    KernelMutant("the second half of a long fraction left out", "cpu", "random", "random_uniform", "random_uniforms", "np.int32(words[3, j] >> six)", "np.int32(words[2, j] >> six)"),
+    KernelMutant("the far end taken for the middle", "cpu", "random", "random_normal", "random_normals", "np.int64(abs(q) > 0.425)", "np.int64(q > 0.425)"),
+    KernelMutant("mantissas not halved above the root of 2", "cpu", "random", "random_truncated_normal", "random_normals", "0.5 * m[i] if high else m[i]", "m[i]"),
+    KernelMutant("the outer numbers all on one side", "cpu", "random", "random_normal", "random_normals", "math.copysign(value, p[places[i]] - 0.5)", "value"),
+    KernelMutant("the lower word without its carry", "cpu", "random", "random_integers", "random_wholes", "((bound * np.uint64(low)) >> half)", "(bound * np.uint64(low) * np.uint64(0))"),
+    KernelMutant("an odd number's last left as it was", "cpu", "random", "random_integers", "random_wholes", "if y.size % 2:", "if False:"),
+    KernelMutant("an exchange with what was there before", "cpu", "shuffling", "permutation", "permutation_in_order", "y[i], y[j] = y[j], y[i]", "y[i] = y[j]"),
+    KernelMutant("every draw from all numbers", "cpu", "shuffling", "permutation", "permutation_in_order", "whole_below(bound - 2 * j - 1, words[2, j]", "whole_below(bound - 2 * j, words[2, j]"),
+    KernelMutant("labels below 0 counted from the end", "cpu", "indexing", "one_hot", "one_hot_rows", "if 0 <= x[o, 0] < classes:", "if -classes <= x[o, 0] < classes:"),
+    KernelMutant("classes of the first place only", "cpu", "indexing", "one_hot", "one_hot_planes", "o, c = task // classes, task % classes\n        plane", "o, c = 0, task % classes\n        plane"),
     KernelMutant("a candidate that is not reset", "cpu", "recurrent_gru", "gru", "gru_rows_of_any", "multiply_rows(z[units : 2 * units], inner, z[2 * units :])", "copy_row(inner, z[2 * units :])"),
 ]  # fmt: skip
 # Files whose functions serve programs, not calls of their own: x is given as lists, see refnet_fast/cpu/index_lists.py.
