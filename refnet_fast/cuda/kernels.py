@@ -33,6 +33,7 @@ FAMILIES = (
     "indexing",
     "shapes",
     "attention",
+    "sorting",
 )
 
 
