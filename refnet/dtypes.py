@@ -37,7 +37,7 @@ def standardize(dtype: DTypeLike | None) -> str:
         return _floatx
     if dtype is float:
         return _floatx
-    if dtype is int:
+    if dtype is int or (isinstance(dtype, str) and dtype == "int"):
         return "int32"
     if dtype is bool:
         return "bool"

@@ -26,6 +26,8 @@ def gradients(loss: Tensor, xs: Tensor | Iterable[Tensor]) -> list[Tensor | None
     seeds = [ops.ones_like(loss)]
     if not any(node.op is phase for node in sorted_nodes([loss])):
         return reverse([loss], seeds, xs, None)
+    if trace.step is not None:  # a model's step: which way is known
+        return reverse([loss], seeds, xs, trace.step[1])
     ways = [reverse([loss], seeds, xs, Mode(training, trace.captured)) for training in (True, False)]
 
     def flow(dx: Tensor | None, x: Tensor) -> TensorLike:

@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 from refnet import dtypes
 from refnet.annotations import Array, Shape, TensorLike
 from refnet.arrays import as_array
-from refnet.errors import DtypeError, ShapeError
+from refnet.errors import DtypeError, ShapeError, without_tape
 from refnet.tracing import Guard, clock, trace
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class Tensor:
     ):
         self.shape: Shape = tuple(shape)
         self.dtype, self.node, self.name = dtypes.standardize(dtype), node, name
+
+    backward = _id = property(without_tape)  # what PyTorch's and TensorFlow's ways to gradients ask for
 
     @property
     def ndim(self) -> int:

@@ -83,6 +83,6 @@ def lasting(layer: Any, arguments: dict[str, Any]) -> dict[str, Any]:
         *(["weights"] if layer._first_weights is not None else []),
     )
     kept = {word: value for word, value in arguments.items() if word not in old}
-    if "input_dim" in arguments and layer.first_shape is not None:
-        kept["input_shape"] = layer.first_shape
+    if "input_dim" in arguments and layer._first_shape is not None:
+        kept["input_shape"] = layer._first_shape
     return kept
