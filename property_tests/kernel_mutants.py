@@ -96,6 +96,9 @@ CPU_MUTANTS = [
     KernelMutant("every draw from all numbers", "cpu", "shuffling", "permutation", "permutation_in_order", "whole_below(bound - 2 * j - 1, words[2, j]", "whole_below(bound - 2 * j, words[2, j]"),
     KernelMutant("labels below 0 counted from the end", "cpu", "indexing", "one_hot", "one_hot_rows", "if 0 <= x[o, 0] < classes:", "if -classes <= x[o, 0] < classes:"),
     KernelMutant("classes of the first place only", "cpu", "indexing", "one_hot", "one_hot_planes", "o, c = task // classes, task % classes\n        plane", "o, c = 0, task % classes\n        plane"),
+    KernelMutant("a short lane's last number not compared", "cpu", "sorting", "argsort", "argsort_lanes", "for i in range(n):", "for i in range(n - 1):"),
+    KernelMutant("equal numbers in any order", "cpu", "sorting", "argsort", "argsort_lanes", " | np.uint64(r)", " | np.uint64(n - 1 - r)"),
+    KernelMutant("every lane reads the first", "cpu", "indexing", "take_along_axis", "take_along_lanes", "row, picks, out = x[o]", "row, picks, out = x[0]"),
     KernelMutant("a candidate that is not reset", "cpu", "recurrent_gru", "gru", "gru_rows_of_any", "multiply_rows(z[units : 2 * units], inner, z[2 * units :])", "copy_row(inner, z[2 * units :])"),
 ]  # fmt: skip
 # Files whose functions serve programs, not calls of their own: x is given as lists, see refnet_fast/cpu/index_lists.py.
@@ -140,6 +143,11 @@ CUDA_MUTANTS = [
     KernelMutant("the sums of a block's first line alone", "cuda", "depthwise", "conv2d_kernel_gradient", "depthwise_kernel_gradient_taps", "for k in range(1, LINES):", "for k in range(2, LINES):"),
     KernelMutant("strips of the last block forgotten", "cuda", "depthwise", "conv2d_kernel_gradient", "depthwise_kernel_gradient_taps", "for part in range(1, cuts[5]):", "for part in range(1, cuts[5] - 1):"),
     KernelMutant("every window meets the first output gradients", "cuda", "convolution", "conv2d_kernel_gradient", "conv2d_kernel_gradient_tiled", "size_of(x[1:]), filters, 0)", "size_of(x[1:]), 1, 0)"),
+    KernelMutant("sums that stay when the largest logit grows", "cuda", "attention", "dot_product_attention", "attention_blocks", "total[p * LANES + j] *= factor", "total[p * LANES + j] *= 1"),
+    KernelMutant("slopes of weights for those of logits", "cuda", "attention", "dot_product_attention_query_gradient", "attention_query_gradient_blocks", "(slopes[4 * p + r] - less)", "slopes[4 * p + r]"),
+    KernelMutant("keys that hear later blocks alone", "cuda", "attention", "dot_product_attention_key_gradient", "attention_key_gradient_blocks", "range(first if causal", "range(first + SIDE if causal"),
+    KernelMutant("the last of equals comes first", "cuda", "sorting", "argsort", "argsort_lanes", "return places[a] < places[b]", "return places[a] > places[b]"),
+    KernelMutant("runs that all ascend", "cuda", "sorting", "argsort", "argsort_lanes", "== (a & run == 0)", "== (a & run == a & run)"),
 ]  # fmt: skip
 
 
@@ -318,7 +326,7 @@ def cuda_call(mutant):
     if mutant.kernel != "softmax_rows":
         call = calls.TINY[mutant.kernel.replace("_rounded", "_tiled")]  # in TF32 the calls of float32 are served
         arrays = calls.arrays(call)
-        if mutant.file in ("extremum", "pooling"):
+        if mutant.file in ("extremum", "pooling", "sorting"):
             arrays[-1] = np.sign(arrays[-1])  # ties
         return arrays, call.attributes, None
     x = np.random.default_rng(1).normal(size=(2, 150)).astype("float32")

@@ -15,10 +15,12 @@ import numpy as np
 
 from refnet import dtypes, scalars
 from refnet.definition import View, row_major, size_of
+from refnet.philox import fraction, philox4x32
 from refnet_fast import fuse as fuse_on_cpu
 from refnet_fast.build import load
 from refnet_fast.cuda import numbers, target
 from refnet_fast.cuda.device import array_at, calls
+from refnet_fast.cuda.philox import fraction_by_factor, philox_in_words
 from refnet_fast.derive import Placed, Translator
 from refnet_fast.fuse import NARROW, WIDE, node_lines
 from refnet_fast.rewrite import SHORT
@@ -43,6 +45,7 @@ def _jit(function):
 
 
 device = Translator(numbers.wide, numbers.FUNCTIONS, _jit)  # definition -> device function
+device.done |= {philox4x32: _jit(philox_in_words), fraction: _jit(fraction_by_factor)}
 
 
 class Launch:
