@@ -96,6 +96,9 @@ CPU_MUTANTS = [
     KernelMutant("every draw from all numbers", "cpu", "shuffling", "permutation", "permutation_in_order", "whole_below(bound - 2 * j - 1, words[2, j]", "whole_below(bound - 2 * j, words[2, j]"),
     KernelMutant("labels below 0 counted from the end", "cpu", "indexing", "one_hot", "one_hot_rows", "if 0 <= x[o, 0] < classes:", "if -classes <= x[o, 0] < classes:"),
     KernelMutant("classes of the first place only", "cpu", "indexing", "one_hot", "one_hot_planes", "o, c = task // classes, task % classes\n        plane", "o, c = 0, task % classes\n        plane"),
+    KernelMutant("a short lane's last number not compared", "cpu", "sorting", "argsort", "argsort_lanes", "for i in range(n):", "for i in range(n - 1):"),
+    KernelMutant("equal numbers in any order", "cpu", "sorting", "argsort", "argsort_lanes", " | np.uint64(r)", " | np.uint64(n - 1 - r)"),
+    KernelMutant("every lane reads the first", "cpu", "indexing", "take_along_axis", "take_along_lanes", "row, picks, out = x[o]", "row, picks, out = x[0]"),
     KernelMutant("a candidate that is not reset", "cpu", "recurrent_gru", "gru", "gru_rows_of_any", "multiply_rows(z[units : 2 * units], inner, z[2 * units :])", "copy_row(inner, z[2 * units :])"),
 ]  # fmt: skip
 # Files whose functions serve programs, not calls of their own: x is given as lists, see refnet_fast/cpu/index_lists.py.
