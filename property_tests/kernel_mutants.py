@@ -156,6 +156,7 @@ CUDA_MUTANTS = [
     KernelMutant("keys that hear later blocks alone", "cuda", "attention", "dot_product_attention_key_gradient", "attention_key_gradient_blocks", "range(first if causal", "range(first + SIDE if causal"),
     KernelMutant("the last of equals comes first", "cuda", "sorting", "argsort", "argsort_lanes", "return places[a] < places[b]", "return places[a] > places[b]"),
     KernelMutant("runs that all ascend", "cuda", "sorting", "argsort", "argsort_lanes", "== (a & run == 0)", "== (a & run == a & run)"),
+    KernelMutant("parts that all begin with the same rows", "cuda", "joining", "concatenate", "concatenate_elements", "parts[k][o, j, i]", "parts[k][o, min(place, parts[k].shape[1] - 1), i]"),
 ]  # fmt: skip
 
 
