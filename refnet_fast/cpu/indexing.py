@@ -80,6 +80,26 @@ def by_row(indices, length):
 
 
 @kernel(
+    "take_along_axis",
+    when=lambda call: call.form.domain[2] == 1,
+    tasks=_columns,
+    cost=lambda call: 2 * ELEMENT_NS,
+    arguments=as_rows,
+    quantum=16,
+)
+def take_along_lanes(x, indices, y, lo, hi):
+    """Elements lo..hi of all lanes, one after the other."""
+    count = y.shape[1]
+    while lo < hi:
+        o = lo // count
+        first, end = lo - o * count, min(hi - o * count, count)
+        row, picks, out = x[o], indices[o], y[o]
+        for j in range(first, end):
+            out[j] = row[row_of(picks[j], row.size)]
+        lo = o * count + end
+
+
+@kernel(
     "one_hot",
     tasks=lambda call: call.form.domain[0] * call.form.domain[1],
     cost=lambda call: call.form.domain[2] * ELEMENT_NS + 4,

@@ -30,19 +30,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 BACKENDS = ("jax", "torch", "tensorflow")
 PROGRAMS = (
     *("mnist_dense", "imdb_dense", "reuters", "boston", "pima", "mnist_convnet", "cats_dogs", "imdb_recurrent", "jena"),
-    *(
-        "imdb_conv1d",
-        "question_answering",
-        "multi_output",
-        "convnet_blocks",
-        "shared_lstm",
-        "selu_net",
-        "text_generation",
-    ),
-    *("vae", "gan", "ctc_digits", "autoencoder", "next_frame", "segmentation", "policy_gradient"),
+    *("imdb_conv1d", "question_answering", "multi_output", "convnet_blocks", "shared_lstm", "selu_net"),
+    *("text_generation", "vae", "gan", "ctc_digits", "autoencoder", "next_frame", "segmentation", "policy_gradient"),
 )
 ACTING = ("policy_gradient",)  # what they do next follows from what the network answers: every call is made
-OURS = ("datasets", "evaluation", "ensemble", "preprocessing", "errors")  # computed with NumPy, on both sides
+OURS = ("datasets", "evaluation", "ensemble", "preprocessing", "errors")  # on both sides
 
 
 class Silent(types.ModuleType):
@@ -61,15 +53,23 @@ class Silent(types.ModuleType):
 
 
 def put_keras_behind() -> None:
-    """From here on `refnet_fast` is Keras; data sets, evaluation and preprocessing, which compute with NumPy, stay ours."""
+    """From here on `refnet_fast` is Keras; data sets, evaluation and preprocessing stay ours, and compute on our engine as ever."""
     import keras
 
     import refnet
+    import refnet_fast
 
+    refnet_fast.use_engine(
+        "cpu"
+    )  # for photos that are turned and numbers that are drawn: the definitions would take minutes
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not type(finder).__module__.startswith("refnet")]
     for name in (*OURS, "preprocessing.image", "preprocessing.sequence", "preprocessing.text"):
         importlib.import_module(f"refnet.{name}")
     package, examples = types.ModuleType("refnet_fast"), types.ModuleType("refnet_fast.examples")
-    package.__path__, examples.__path__ = [], [str(HERE)]
+    package.__path__, examples.__path__ = (
+        list(refnet_fast.__path__),
+        [str(HERE)],
+    )  # the engine goes on to import its parts
     theirs = {name: getattr(keras, name) for name in dir(keras) if not name.startswith("__")}
     package.__dict__.update(theirs)
     known = {f"refnet_fast.{name}": part for name, part in theirs.items() if isinstance(part, types.ModuleType)}
