@@ -77,8 +77,6 @@ class Tensor:
     def __bool__(self) -> bool:
         if self.known is not None:
             return bool(self.known)
-        if trace.call is None and not trace.collecting and self._has_value():
-            return bool(self.__array__())
         raise DtypeError(
             f"a symbolic tensor (shape {self.shape}) has no truth value yet, so it cannot steer `if` or `while`. "
             "Use ops.where, ops.cond or a layer's `training` argument."

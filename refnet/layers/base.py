@@ -355,7 +355,9 @@ class Layer(Changing, Stateless, OldAttributes):
         from refnet.saving.serialization import serialized
 
         if self._writes_its_config():
-            return {"name": self.name, "trainable": self.trainable, "dtype": self.dtype_policy.name}
+            own = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype_policy.name}
+            penalty = self.activity_regularizer
+            return own if penalty is None else {**own, "activity_regularizer": serialized(penalty, keep=True)}
         args, kwargs = self._arguments
         bound = inspect.signature(type(self).__init__).bind(self, *args, **kwargs)
         bound.apply_defaults()

@@ -416,8 +416,6 @@ def test_equality_of_tensors_is_that_of_their_elements(eagerly: bool) -> None:
     assert model.evaluate(X, wanted, verbose=0) == 0
     variable = Variable([1.0, 2.0])
     np.testing.assert_array_equal(np.asarray(variable == 2.0), [False, True])
-    step = Variable(3, dtype="int64", trainable=False)
-    assert step == 3 and step + 1 != 3
     with pytest.raises(DtypeError, match="has no truth value yet"):
         bool(a == 1)
     assert a != "a" and {a: 1}[a] == 1 and a in [a]  # with what is no number: which object it is
@@ -432,3 +430,28 @@ def test_the_identity_matrix_of_a_batch() -> None:
     wanted = X + np.vstack([X[1:], np.zeros((1, 2))])
     np.testing.assert_array_equal(Model(a, Similar()(a)).predict(X, verbose=0), wanted)
     np.testing.assert_array_equal(Similar()(X), wanted)
+
+
+def test_a_layer_with_a_config_of_its_own_keeps_its_activity_regularizer(tmp_path: Any) -> None:
+    class Doubled(Layer):
+        def __init__(self, factor: float = 2.0, **more: Any):
+            super().__init__(**more)
+            self.factor = factor
+
+        def call(self, x: Any) -> Any:
+            return x * self.factor
+
+        def get_config(self) -> Any:
+            return {**super().get_config(), "factor": self.factor}
+
+    assert "activity_regularizer" not in Doubled().get_config()
+    a = Input((2,))
+    model = Model(a, Doubled(activity_regularizer=regularizers.L2(0.5))(a))
+    model.compile(optimizers.SGD(0.0), "mse")
+    model.save(tmp_path / "doubled.keras")
+    loaded = load_model(tmp_path / "doubled.keras", custom_objects={"Doubled": Doubled})
+    wanted = np.mean(np.square(X)) + 0.5 * np.sum(np.square(2 * X)) / len(X)
+    for found in (model, loaded):
+        assert found.evaluate(X, X, verbose=0) == wanted
+    loaded.compile("sgd", "mae")
+    assert loaded.evaluate(X, X, verbose=0) == np.mean(np.abs(X)) + 0.5 * np.sum(np.square(2 * X)) / len(X)
