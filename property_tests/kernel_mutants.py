@@ -149,6 +149,7 @@ CUDA_MUTANTS = [
     KernelMutant("the last of equals comes first", "cuda", "sorting", "argsort", "argsort_lanes", "return places[a] < places[b]", "return places[a] > places[b]"),
     KernelMutant("runs that all ascend", "cuda", "sorting", "argsort", "argsort_lanes", "== (a & run == 0)", "== (a & run == a & run)"),
     KernelMutant("parts that all begin with the same rows", "cuda", "joining", "concatenate", "concatenate_elements", "parts[k][o, j, i]", "parts[k][o, min(place, parts[k].shape[1] - 1), i]"),
+    KernelMutant("the first channel in the place of all", "cuda", "warping", "sample_bilinear", "sample_bilinear_elements", "x[:, :, :, c : c + 1]", "x[:, :, :, 0:1]"),
 ]  # fmt: skip
 
 
