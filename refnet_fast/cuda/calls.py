@@ -81,6 +81,7 @@ def calls(rows, features, pixels, channels, table, picked, product, convolved, a
             "take_x_gradient", (floats(picked, channels), words), {"axis": 0, "length": table}, table
         ),
         "transpose_tiles": Call("transpose", (whole,), {"axes": (1, 0)}),
+        "concatenate_elements": Call("concatenate", (whole, floats(3, features), whole), {"axis": 0}),
         "argsort_lanes": Call("argsort", (whole,), {"axis": 1, "descending": False}),
     }
     a, b = floats(m, k, dtype="bfloat16"), floats(k, n, dtype="bfloat16")

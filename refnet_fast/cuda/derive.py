@@ -207,11 +207,14 @@ class Kernel:
         return (-(-self.domain[0] // down), -(-self.domain[1] // across)), (across, down)
 
     def _divided(self):
-        """The lines that find a thread's indices by division."""
-        index = ["rest = number"]
-        for axis in reversed(range(len(self.domain))):
-            index += [f"i{axis} = rest % d{axis}", f"rest //= d{axis}"] if axis else ["i0 = rest"]
-        return index
+        """The lines that find a thread's indices by division: of words, where the numbers are that short."""
+        index, divided = ["rest = number"], "rest // d{axis}"
+        if size_of(self.domain) < 2**31 and len(self.domain) > 1:
+            self.imports["quotient"] = "from refnet_fast.cuda.tile import quotient"
+            divided = "quotient(rest, d{axis})"
+        for axis in reversed(range(1, len(self.domain))):
+            index += [f"above = {divided.format(axis=axis)}", f"i{axis} = rest - above * d{axis}", "rest = above"]
+        return [*index, "i0 = rest"] if self.domain else index
 
 
 RECTANGLE = [

@@ -34,6 +34,7 @@ FAMILIES = (
     "shapes",
     "attention",
     "sorting",
+    "joining",
 )
 
 
