@@ -1,5 +1,7 @@
 """Copies of views."""
 
+from numba import njit
+
 from refnet.definition import size_of
 from refnet_fast.derive import itemsize
 from refnet_fast.kernels import kernel
@@ -57,7 +59,35 @@ def _matrix(call):
     quantum=16,
 )
 def transpose_matrix(x, y, lo, hi):
-    """Rows lo..hi of the result in blocks of 16 by 16: whole cache lines on both sides."""
+    """Rows lo..hi of the result."""
+    turn(x, y, lo, hi)
+
+
+def _matrices(call):
+    view = call.form.inputs[0]
+    return len(view.shape) == 3 and view.strides[1] == 1 and view.strides[2] > 1
+
+
+@kernel(
+    "transpose",
+    when=_matrices,
+    tasks=lambda call: size_of(call.form.domain[:2]),
+    cost=lambda call: call.form.domain[2] * 3 * ELEMENT_NS + 5,
+    quantum=16,
+)
+def transpose_matrices(x, y, lo, hi):
+    """Rows lo..hi of all matrices of the result: channels that come before or after the pixels, for example."""
+    rows = y.shape[1]
+    while lo < hi:
+        n, first = lo // rows, lo % rows
+        end = min(rows, first + hi - lo)
+        turn(x[n], y[n], first, end)
+        lo += end - first
+
+
+@njit(error_model="numpy")
+def turn(x, y, lo, hi):
+    """Rows lo..hi of y = x, whose columns lie side by side, in blocks of 16 by 16: whole cache lines on both sides."""
     for first in range(lo, hi, 16):
         for column in range(0, y.shape[1], 16):
             for i in range(first, min(first + 16, hi)):
