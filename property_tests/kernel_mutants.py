@@ -18,13 +18,13 @@ import numpy as np
 from numba import njit
 
 from refnet import dtypes
-from refnet.engine import Reference, get_engine, interpret, spec_of
+from refnet.engine import Reference, get_engine, interpret, reference, spec_of
 from refnet.testing import check, hold
 from refnet.testing.certificates import named
 from refnet.testing.draw import Seeded
 from refnet.testing.evaluate import specs_of
 from refnet.testing.strategies import case, load
-from refnet_fast.cpu.tile import multiply
+from refnet_fast.cpu.tile import multiply, strip_for, strips
 
 UNCOMPILED = """
 def njit(*functions, **options):
@@ -99,6 +99,7 @@ CPU_MUTANTS = [
     KernelMutant("a short lane's last number not compared", "cpu", "sorting", "argsort", "argsort_lanes", "for i in range(n):", "for i in range(n - 1):"),
     KernelMutant("equal numbers in any order", "cpu", "sorting", "argsort", "argsort_lanes", " | np.uint64(r)", " | np.uint64(n - 1 - r)"),
     KernelMutant("every lane reads the first", "cpu", "indexing", "take_along_axis", "take_along_lanes", "row, picks, out = x[o]", "row, picks, out = x[0]"),
+    KernelMutant("every matrix the first one turned", "cpu", "shapes", "transpose", "transpose_matrices", "turn(x[n], y[n], first, end)", "turn(x[0], y[n], first, end)"),
     KernelMutant("a candidate that is not reset", "cpu", "recurrent_gru", "gru", "gru_rows_of_any", "multiply_rows(z[units : 2 * units], inner, z[2 * units :])", "copy_row(inner, z[2 * units :])"),
 ]  # fmt: skip
 # Files whose functions serve programs, not calls of their own: x is given as lists, see refnet_fast/cpu/index_lists.py.
@@ -107,6 +108,14 @@ CPU_MUTANTS += [
     KernelMutant("0 times infinity left out", "cpu", "index_lists", "matmul", "odd_product", "column[k] if one else column.dtype.type(0) * column[k]", "column[k] if one else 0"),
     KernelMutant("the last row of a share without its ones", "cpu", "index_lists", "matmul", "listed_gradient", "list_[at] < hi", "list_[at] < hi - 1"),
     KernelMutant("sums made apart and forgotten", "cpu", "index_lists", "matmul", "listed_gradient", "range(hi - lo if block > 0 else 0)", "range(0)"),
+]  # fmt: skip
+# What serves kernels too large for the calls that are drawn: run on a small one, see `large_rejection`.
+CPU_MUTANTS += [
+    KernelMutant("the last row of a large kernel left out", "cpu", "windows", "conv2d", "columns_of_taps", "p1 - p0, min(at_once", "max(p1 - p0 - 1, 0), min(at_once"),
+    KernelMutant("the first channels at hand again and again", "cpu", "windows", "conv2d", "columns_of_taps", "- left + q * dw) * channels + c", "- left + q * dw) * channels"),
+    KernelMutant("every column of taps the first", "cpu", "windows", "conv2d", "columns_of_taps", "((p0 * q_count + q) * channels + c) * k_row", "(p0 * q_count * channels + c) * k_row"),
+    KernelMutant("a copy of one row of the kernel", "cpu", "windows", "conv2d", "columns_of_taps", "k + size * row * filters, size * panel", "k, size * panel"),
+    KernelMutant("sums that begin with what was there", "cpu", "windows", "conv2d", "columns_of_taps", "range(start, end if add == 0 else start)", "range(start + 1, end if add == 0 else start)"),
 ]  # fmt: skip
 
 CUDA_MUTANTS = [
@@ -232,7 +241,7 @@ def call_strip(*arguments):
 def plain(file, text):
     """What a file of kernels defines, run without Numba."""
     scope = {"__name__": f"refnet_fast.cpu.{file}"}
-    text = re.sub("from numba import (carray, )?njit\n", UNCOMPILED, text)
+    text = re.sub("from numba import (carray, )?njit(, types)?\n", UNCOMPILED, text)
     exec(compile(text, file, "exec"), scope)
     return scope
 
@@ -272,6 +281,8 @@ def cpu_rejection(mutant, text, examples=150):
     load()
     if mutant.file == "index_lists":
         return listed_rejection(text)
+    if mutant.file == "windows":
+        return large_rejection(text)
     engine = PythonKernel(mutant.op, python_kernel(mutant, text))
     for number in range(examples):
         drawn = case(mutant.op, Seeded(("kernel", mutant.op, number)))
@@ -316,6 +327,29 @@ def listed_rejection(text):
     except AssertionError as error:
         return str(error)
     return None
+
+
+def large_rejection(text):
+    """The same for a convolution by columns of taps: of whole numbers, which do not round, in two shares, the second with a copy of
+    the kernel and not all channels at hand."""
+    scope = plain("windows", text)
+    scope |= {"multiply": call_strip, "move_bytes": ctypes.memmove, "MANY": 20, "DEEP": 6}
+    random, found = np.random.default_rng(1), strips(4)
+    filters = strip_for(found, 2**20)[1] + 8  # a panel and a part of one
+    x, k = (random.integers(-3, 4, shape).astype("float32") for shape in ((2, 6, 7, 5), (3, 2, 5, filters)))
+    slides = {"strides": (1, 2), "dilation": (2, 1), "padding": (2, 1)}
+    (due,) = reference.compute(named("conv2d"), [x, k], {"groups": 1, **slides, "extents": (5, 4)})
+    y = np.full_like(due, 7)
+    rows, columns = y.shape[1:3]
+    places = rows * columns * filters, columns * filters, filters
+    for f in range(0, filters, filters - 8):
+        panel = strip_for(found, filters - f)[1]
+        of, to = k.ctypes.data + 4 * f, y.ctypes.data + 4 * f
+        shapes = x.shape[1:], (3, 2, filters), (rows, columns)
+        for lo, hi in ((0, 3), (3, 2 * rows)):
+            scope["columns_of_taps"](found, x.ctypes.data, of, to, *shapes, places, *slides.values(), panel, 0, lo, hi)
+    wrong = np.argwhere(y != due)
+    return f"conv2d: {len(wrong)} sums are wrong, the first at {wrong[0]}" if len(wrong) else None
 
 
 # ---- CUDA kernels, in the simulator
