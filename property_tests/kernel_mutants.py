@@ -99,6 +99,7 @@ CPU_MUTANTS = [
     KernelMutant("a short lane's last number not compared", "cpu", "sorting", "argsort", "argsort_lanes", "for i in range(n):", "for i in range(n - 1):"),
     KernelMutant("equal numbers in any order", "cpu", "sorting", "argsort", "argsort_lanes", " | np.uint64(r)", " | np.uint64(n - 1 - r)"),
     KernelMutant("every lane reads the first", "cpu", "indexing", "take_along_axis", "take_along_lanes", "row, picks, out = x[o]", "row, picks, out = x[0]"),
+    KernelMutant("every matrix the first one turned", "cpu", "shapes", "transpose", "transpose_matrices", "turn(x[n], y[n], first, end)", "turn(x[0], y[n], first, end)"),
     KernelMutant("a candidate that is not reset", "cpu", "recurrent_gru", "gru", "gru_rows_of_any", "multiply_rows(z[units : 2 * units], inner, z[2 * units :])", "copy_row(inner, z[2 * units :])"),
 ]  # fmt: skip
 # Files whose functions serve programs, not calls of their own: x is given as lists, see refnet_fast/cpu/index_lists.py.
@@ -157,6 +158,7 @@ CUDA_MUTANTS = [
     KernelMutant("the last of equals comes first", "cuda", "sorting", "argsort", "argsort_lanes", "return places[a] < places[b]", "return places[a] > places[b]"),
     KernelMutant("runs that all ascend", "cuda", "sorting", "argsort", "argsort_lanes", "== (a & run == 0)", "== (a & run == a & run)"),
     KernelMutant("parts that all begin with the same rows", "cuda", "joining", "concatenate", "concatenate_elements", "parts[k][o, j, i]", "parts[k][o, min(place, parts[k].shape[1] - 1), i]"),
+    KernelMutant("the first channel in the place of all", "cuda", "warping", "sample_bilinear", "sample_bilinear_elements", "x[:, :, :, c : c + 1]", "x[:, :, :, 0:1]"),
 ]  # fmt: skip
 
 

@@ -84,6 +84,10 @@ def calls(rows, features, pixels, channels, table, picked, product, convolved, a
         "concatenate_elements": Call("concatenate", (whole, floats(3, features), whole), {"axis": 0}),
         "argsort_lanes": Call("argsort", (whole,), {"axis": 1, "descending": False}),
     }
+    points = floats(*image.shape[:3])
+    for kind in ("bilinear", "nearest"):
+        sampled = {"mode": 0, "fill": 0.5}
+        found[f"sample_{kind}_elements"] = Call(f"sample_{kind}", (image, points, points), sampled)
     a, b = floats(m, k, dtype="bfloat16"), floats(k, n, dtype="bfloat16")
     found["matmul_short"] = Call("matmul", (a, b), {"transpose1": False, "transpose2": False})
     found |= convolutions(*convolved, "tiled", "float32") | convolutions(*convolved, "short", "float16")

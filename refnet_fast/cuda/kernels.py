@@ -35,6 +35,7 @@ FAMILIES = (
     "attention",
     "sorting",
     "joining",
+    "warping",
 )
 
 

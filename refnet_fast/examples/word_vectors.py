@@ -78,7 +78,18 @@ def glove_matrix(path):
 
 def map_of_words(model):
     """Words of praise, of blame and of neither, where their vectors' two main directions put them."""
-    words = ["excellent", "wonderful", "perfect", "superb", "great", "loved", "best", "favorite", "enjoyable", "beautiful"]
+    words = [
+        "excellent",
+        "wonderful",
+        "perfect",
+        "superb",
+        "great",
+        "loved",
+        "best",
+        "favorite",
+        "enjoyable",
+        "beautiful",
+    ]
     words += ["awful", "worst", "terrible", "boring", "waste", "poor", "bad", "horrible", "dull", "disappointing"]
     words += ["table", "house", "monday", "music", "camera", "woman", "man", "the", "and", "because", "seven"]
     ranks, vectors = imdb.get_word_index(), model.layers[0].get_weights()[0]
