@@ -19,7 +19,7 @@ from refnet.errors import (
 from refnet.graph import Call, Condition, Tensor, Variable, as_tensor, phase, trace
 from refnet.layers.added_losses import added_here
 from refnet.layers.changes import Changing
-from refnet.layers.constructor import check_arguments, first_shape, lasting
+from refnet.layers.constructor import check_arguments, first_shape, lasting, with_extents
 from refnet.layers.first_edition import OldAttributes
 from refnet.layers.immediate import computed
 from refnet.layers.input_spec import check_inputs
@@ -355,7 +355,9 @@ class Layer(Changing, Stateless, OldAttributes):
         from refnet.saving.serialization import serialized
 
         if self._writes_its_config():
-            return {"name": self.name, "trainable": self.trainable, "dtype": self.dtype_policy.name}
+            own = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype_policy.name}
+            penalty = self.activity_regularizer
+            return own if penalty is None else {**own, "activity_regularizer": serialized(penalty, keep=True)}
         args, kwargs = self._arguments
         bound = inspect.signature(type(self).__init__).bind(self, *args, **kwargs)
         bound.apply_defaults()
@@ -366,6 +368,7 @@ class Layer(Changing, Stateless, OldAttributes):
                 config.update(serialized(lasting(self, value), keep=True))
             elif kind is not inspect.Parameter.VAR_POSITIONAL:
                 config[parameter] = serialized(value, keep=True)
+        config = with_extents(self, config)
         return {**config, "name": self.name, "trainable": self.trainable, "dtype": self.dtype_policy.name}
 
     def _writes_its_config(self) -> bool:

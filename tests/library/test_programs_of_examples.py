@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from refnet import Variable, activations, layers, losses, metrics, ops, optimizers, regularizers
-from refnet.errors import ArgumentError
+from refnet import Variable, activations, layers, losses, metrics, ops, optimizers, regularizers, utils
+from refnet.errors import ArgumentError, DtypeError
 from refnet.layers import Dense, Dropout, Input, Layer
 from refnet.models import Model, Sequential, load_model
 
@@ -352,3 +352,106 @@ def test_a_model_without_a_call_has_a_loss_tracker_for_its_steps() -> None:
     wanted = np.mean((X.sum(1, keepdims=True) - Y) ** 2)
     for _ in range(2):
         assert model.fit(X, Y, verbose=0).history == {"loss": [wanted], "mine": [wanted]}
+
+
+def test_sizes_in_configs_have_an_entry_for_each_axis() -> None:
+    made = [
+        layers.Conv2D(2, 3, 2),
+        layers.Conv1D(2, 3),
+        layers.MaxPooling2D(2),
+        layers.ZeroPadding2D(1),
+        layers.ZeroPadding1D(1),
+        layers.UpSampling1D(2),
+        layers.Reshape([2, 3]),
+        layers.ConvLSTM2D(2, 3),
+    ]
+    found = [layer.get_config() for layer in made]
+    assert (found[0]["kernel_size"], found[0]["strides"], found[0]["dilation_rate"]) == ((3, 3), (2, 2), (1, 1))
+    assert (found[0]["data_format"], found[1]["kernel_size"]) == ("channels_last", (3,))
+    assert (found[2]["pool_size"], found[2]["strides"], found[3]["padding"]) == ((2, 2), (2, 2), ((1, 1), (1, 1)))
+    assert (found[4]["padding"], found[5]["size"], found[6]["target_shape"]) == ((1, 1), 2, (2, 3))
+    assert found[7]["kernel_size"] == (3, 3)
+    for layer, config in zip(made, found):
+        assert type(layer).from_config(config).get_config() == config
+
+
+def test_what_normalization_has_learned() -> None:
+    layer = layers.Normalization()
+    with pytest.raises(AttributeError, match="has no mean and variance yet: call adapt"):
+        layer.mean  # noqa: B018  # reading it is what is tested
+    layer.adapt(np.array([[1.0, 0.0], [3.0, 4.0]], "float32"))
+    np.testing.assert_array_equal(np.asarray(layer.mean), [[2, 2]])
+    np.testing.assert_array_equal(np.asarray(layer.variance), [[1, 4]])
+    given = layers.Normalization(mean=3.0, variance=4.0)
+    given.build((None, 2))
+    np.testing.assert_array_equal(np.asarray(given.mean), [[3]])
+
+
+def test_images_keep_their_proportions_before_they_are_filled_up(tmp_path: Any) -> None:
+    pixels = np.arange(8, dtype="uint8").reshape(2, 4, 1).repeat(3, 2) * 8
+    utils.save_img(tmp_path / "wide.png", pixels, scale=False)
+    data = utils.image_dataset_from_directory(
+        tmp_path, labels=None, image_size=(2, 2), interpolation="nearest", pad_to_aspect_ratio=True, verbose=False
+    )
+    (batch,) = list(data)
+    np.testing.assert_array_equal(batch[0, :, :, 0], [pixels[1, [1, 3], 0], [0, 0]])
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_equality_of_tensors_is_that_of_their_elements(eagerly: bool) -> None:
+    class Compared(Layer):
+        def call(self, x: Any) -> Any:
+            tens = (x == 0) * 10.0 + (x != 1) * 100.0 + (x == x[:1]) * 1000.0
+            tens = ops.where(x == x, tens, 0.0)
+            return tens + (np.float32(2) == x) * 1e4 + (np.ones(2, "float32") == x) * 1e5
+
+    row = X[:1]
+    wanted = (X == 0) * 10.0 + (X != 1) * 100.0 + (row == X) * 1000.0 + (X == 2) * 1e4 + (X == 1) * 1e5
+    layer = Compared()
+    np.testing.assert_array_equal(layer(X), wanted)
+    a = Input((2,))
+    model = Model(a, layer(a))
+    model.compile(loss=lambda y, p: ops.max(ops.where(y == p, 0.0, 1.0)), run_eagerly=eagerly)
+    np.testing.assert_array_equal(model.predict(X, verbose=0), wanted)
+    assert model.evaluate(X, wanted, verbose=0) == 0
+    variable = Variable([1.0, 2.0])
+    np.testing.assert_array_equal(np.asarray(variable == 2.0), [False, True])
+    with pytest.raises(DtypeError, match="has no truth value yet"):
+        bool(a == 1)
+    assert a != "a" and {a: 1}[a] == 1 and a in [a]  # with what is no number: which object it is
+
+
+def test_the_identity_matrix_of_a_batch() -> None:
+    class Similar(Layer):
+        def call(self, x: Any) -> Any:
+            return ops.matmul(ops.eye(ops.shape(x)[0], k=1) + ops.eye(ops.shape(x)[0], ops.shape(x)[0]), x)
+
+    a = Input((2,))
+    wanted = X + np.vstack([X[1:], np.zeros((1, 2))])
+    np.testing.assert_array_equal(Model(a, Similar()(a)).predict(X, verbose=0), wanted)
+    np.testing.assert_array_equal(Similar()(X), wanted)
+
+
+def test_a_layer_with_a_config_of_its_own_keeps_its_activity_regularizer(tmp_path: Any) -> None:
+    class Doubled(Layer):
+        def __init__(self, factor: float = 2.0, **more: Any):
+            super().__init__(**more)
+            self.factor = factor
+
+        def call(self, x: Any) -> Any:
+            return x * self.factor
+
+        def get_config(self) -> Any:
+            return {**super().get_config(), "factor": self.factor}
+
+    assert "activity_regularizer" not in Doubled().get_config()
+    a = Input((2,))
+    model = Model(a, Doubled(activity_regularizer=regularizers.L2(0.5))(a))
+    model.compile(optimizers.SGD(0.0), "mse")
+    model.save(tmp_path / "doubled.keras")
+    loaded = load_model(tmp_path / "doubled.keras", custom_objects={"Doubled": Doubled})
+    wanted = np.mean(np.square(X)) + 0.5 * np.sum(np.square(2 * X)) / len(X)
+    for found in (model, loaded):
+        assert found.evaluate(X, X, verbose=0) == wanted
+    loaded.compile("sgd", "mae")
+    assert loaded.evaluate(X, X, verbose=0) == np.mean(np.abs(X)) + 0.5 * np.sum(np.square(2 * X)) / len(X)
