@@ -12,6 +12,7 @@ from numba import cuda, float64, int32, int64
 from refnet_fast.cuda.attention_tiles import Cut, add_gathered, corner, mean_of_places, meet, place_of, see, sees
 from refnet_fast.cuda.kernels import kernel, then
 from refnet_fast.cuda.rows import exp, log, row_largest, row_sum
+from refnet_fast.cuda.target import capable
 from refnet_fast.cuda.text import inlined, unrolled
 from refnet_fast.cuda.tile import afresh, clear
 
@@ -29,8 +30,8 @@ def cut_of(call):
 
 
 def whole_blocks(call):
-    """One floating dtype, nothing empty, and a grid that a device has."""
-    if call.dtypes not in ({"float32", "bool"}, {"float64", "bool"}):
+    """One floating dtype, nothing empty, a grid that a device has, and one that copies to shared memory in the background."""
+    if call.dtypes not in ({"float32", "bool"}, {"float64", "bool"}) or not capable((8, 0)):
         return False
     if any(0 in view.shape for view in (*call.form.inputs, *call.form.outputs)):
         return False
