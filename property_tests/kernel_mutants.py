@@ -18,13 +18,13 @@ import numpy as np
 from numba import njit
 
 from refnet import dtypes
-from refnet.engine import Reference, get_engine, interpret, spec_of
+from refnet.engine import Reference, get_engine, interpret, reference, spec_of
 from refnet.testing import check, hold
 from refnet.testing.certificates import named
 from refnet.testing.draw import Seeded
 from refnet.testing.evaluate import specs_of
 from refnet.testing.strategies import case, load
-from refnet_fast.cpu.tile import multiply
+from refnet_fast.cpu.tile import multiply, strip_for, strips
 
 UNCOMPILED = """
 def njit(*functions, **options):
@@ -85,6 +85,21 @@ CPU_MUTANTS = [
     KernelMutant("a sum of picks without its last", "cpu", "indexing", "take_x_gradient", "take_x_gradient_columns", "min(block + CHAIN, starts[r + 1])", "min(block + CHAIN, starts[r + 1] - 1)"),
     KernelMutant("layers of dy all met by the first of the kernel", "cpu", "convolution3d", "conv3d_inputs_gradient", "conv3d_inputs_gradient_rows", "strips, at, k[o], to", "strips, at, k[0], to"),
     KernelMutant("nothing behind what is spread", "cpu", "slicing", "spread", "spread_rows", "range(end, y.shape[1])", "range(end, y.shape[1] - 1)"),
+    KernelMutant("the least bits of a word, not the highest", "cpu", "random", "random_uniform", "random_uniforms", "np.float64(words[1, j] >> dropped)", "np.float64(words[1, j] & np.uint32(0xFF))"),
+    KernelMutant("the second half of a long fraction left out", "cpu", "random", "random_uniform", "random_uniforms", "np.int32(words[3, j] >> six)", "np.int32(words[2, j] >> six)"),
+    KernelMutant("the far end taken for the middle", "cpu", "random", "random_normal", "random_normals", "np.int64(abs(q) > 0.425)", "np.int64(q > 0.425)"),
+    KernelMutant("mantissas not halved above the root of 2", "cpu", "random", "random_truncated_normal", "random_normals", "0.5 * m[i] if high else m[i]", "m[i]"),
+    KernelMutant("the outer numbers all on one side", "cpu", "random", "random_normal", "random_normals", "math.copysign(value, p[places[i]] - 0.5)", "value"),
+    KernelMutant("the lower word without its carry", "cpu", "random", "random_integers", "random_wholes", "((bound * np.uint64(low)) >> half)", "(bound * np.uint64(low) * np.uint64(0))"),
+    KernelMutant("an odd number's last left as it was", "cpu", "random", "random_integers", "random_wholes", "if y.size % 2:", "if False:"),
+    KernelMutant("an exchange with what was there before", "cpu", "shuffling", "permutation", "permutation_in_order", "y[i], y[j] = y[j], y[i]", "y[i] = y[j]"),
+    KernelMutant("every draw from all numbers", "cpu", "shuffling", "permutation", "permutation_in_order", "whole_below(bound - 2 * j - 1, words[2, j]", "whole_below(bound - 2 * j, words[2, j]"),
+    KernelMutant("labels below 0 counted from the end", "cpu", "indexing", "one_hot", "one_hot_rows", "if 0 <= x[o, 0] < classes:", "if -classes <= x[o, 0] < classes:"),
+    KernelMutant("classes of the first place only", "cpu", "indexing", "one_hot", "one_hot_planes", "o, c = task // classes, task % classes\n        plane", "o, c = 0, task % classes\n        plane"),
+    KernelMutant("a short lane's last number not compared", "cpu", "sorting", "argsort", "argsort_lanes", "for i in range(n):", "for i in range(n - 1):"),
+    KernelMutant("equal numbers in any order", "cpu", "sorting", "argsort", "argsort_lanes", " | np.uint64(r)", " | np.uint64(n - 1 - r)"),
+    KernelMutant("every lane reads the first", "cpu", "indexing", "take_along_axis", "take_along_lanes", "row, picks, out = x[o]", "row, picks, out = x[0]"),
+    KernelMutant("every matrix the first one turned", "cpu", "shapes", "transpose", "transpose_matrices", "turn(x[n], y[n], first, end)", "turn(x[0], y[n], first, end)"),
     KernelMutant("a candidate that is not reset", "cpu", "recurrent_gru", "gru", "gru_rows_of_any", "multiply_rows(z[units : 2 * units], inner, z[2 * units :])", "copy_row(inner, z[2 * units :])"),
 ]  # fmt: skip
 # Files whose functions serve programs, not calls of their own: x is given as lists, see refnet_fast/cpu/index_lists.py.
@@ -93,6 +108,14 @@ CPU_MUTANTS += [
     KernelMutant("0 times infinity left out", "cpu", "index_lists", "matmul", "odd_product", "column[k] if one else column.dtype.type(0) * column[k]", "column[k] if one else 0"),
     KernelMutant("the last row of a share without its ones", "cpu", "index_lists", "matmul", "listed_gradient", "list_[at] < hi", "list_[at] < hi - 1"),
     KernelMutant("sums made apart and forgotten", "cpu", "index_lists", "matmul", "listed_gradient", "range(hi - lo if block > 0 else 0)", "range(0)"),
+]  # fmt: skip
+# What serves kernels too large for the calls that are drawn: run on a small one, see `large_rejection`.
+CPU_MUTANTS += [
+    KernelMutant("the last row of a large kernel left out", "cpu", "windows", "conv2d", "columns_of_taps", "p1 - p0, min(at_once", "max(p1 - p0 - 1, 0), min(at_once"),
+    KernelMutant("the first channels at hand again and again", "cpu", "windows", "conv2d", "columns_of_taps", "- left + q * dw) * channels + c", "- left + q * dw) * channels"),
+    KernelMutant("every column of taps the first", "cpu", "windows", "conv2d", "columns_of_taps", "((p0 * q_count + q) * channels + c) * k_row", "(p0 * q_count * channels + c) * k_row"),
+    KernelMutant("a copy of one row of the kernel", "cpu", "windows", "conv2d", "columns_of_taps", "k + size * row * filters, size * panel", "k, size * panel"),
+    KernelMutant("sums that begin with what was there", "cpu", "windows", "conv2d", "columns_of_taps", "range(start, end if add == 0 else start)", "range(start + 1, end if add == 0 else start)"),
 ]  # fmt: skip
 
 CUDA_MUTANTS = [
@@ -129,6 +152,13 @@ CUDA_MUTANTS = [
     KernelMutant("the sums of a block's first line alone", "cuda", "depthwise", "conv2d_kernel_gradient", "depthwise_kernel_gradient_taps", "for k in range(1, LINES):", "for k in range(2, LINES):"),
     KernelMutant("strips of the last block forgotten", "cuda", "depthwise", "conv2d_kernel_gradient", "depthwise_kernel_gradient_taps", "for part in range(1, cuts[5]):", "for part in range(1, cuts[5] - 1):"),
     KernelMutant("every window meets the first output gradients", "cuda", "convolution", "conv2d_kernel_gradient", "conv2d_kernel_gradient_tiled", "size_of(x[1:]), filters, 0)", "size_of(x[1:]), 1, 0)"),
+    KernelMutant("sums that stay when the largest logit grows", "cuda", "attention", "dot_product_attention", "attention_blocks", "total[p * LANES + j] *= factor", "total[p * LANES + j] *= 1"),
+    KernelMutant("slopes of weights for those of logits", "cuda", "attention", "dot_product_attention_query_gradient", "attention_query_gradient_blocks", "(slopes[4 * p + r] - less)", "slopes[4 * p + r]"),
+    KernelMutant("keys that hear later blocks alone", "cuda", "attention", "dot_product_attention_key_gradient", "attention_key_gradient_blocks", "range(first if causal", "range(first + SIDE if causal"),
+    KernelMutant("the last of equals comes first", "cuda", "sorting", "argsort", "argsort_lanes", "return places[a] < places[b]", "return places[a] > places[b]"),
+    KernelMutant("runs that all ascend", "cuda", "sorting", "argsort", "argsort_lanes", "== (a & run == 0)", "== (a & run == a & run)"),
+    KernelMutant("parts that all begin with the same rows", "cuda", "joining", "concatenate", "concatenate_elements", "parts[k][o, j, i]", "parts[k][o, min(place, parts[k].shape[1] - 1), i]"),
+    KernelMutant("the first channel in the place of all", "cuda", "warping", "sample_bilinear", "sample_bilinear_elements", "x[:, :, :, c : c + 1]", "x[:, :, :, 0:1]"),
 ]  # fmt: skip
 
 
@@ -211,7 +241,7 @@ def call_strip(*arguments):
 def plain(file, text):
     """What a file of kernels defines, run without Numba."""
     scope = {"__name__": f"refnet_fast.cpu.{file}"}
-    text = re.sub("from numba import (carray, )?njit\n", UNCOMPILED, text)
+    text = re.sub("from numba import (carray, )?njit(, types)?\n", UNCOMPILED, text)
     exec(compile(text, file, "exec"), scope)
     return scope
 
@@ -251,6 +281,8 @@ def cpu_rejection(mutant, text, examples=150):
     load()
     if mutant.file == "index_lists":
         return listed_rejection(text)
+    if mutant.file == "windows":
+        return large_rejection(text)
     engine = PythonKernel(mutant.op, python_kernel(mutant, text))
     for number in range(examples):
         drawn = case(mutant.op, Seeded(("kernel", mutant.op, number)))
@@ -297,6 +329,29 @@ def listed_rejection(text):
     return None
 
 
+def large_rejection(text):
+    """The same for a convolution by columns of taps: of whole numbers, which do not round, in two shares, the second with a copy of
+    the kernel and not all channels at hand."""
+    scope = plain("windows", text)
+    scope |= {"multiply": call_strip, "move_bytes": ctypes.memmove, "MANY": 20, "DEEP": 6}
+    random, found = np.random.default_rng(1), strips(4)
+    filters = strip_for(found, 2**20)[1] + 8  # a panel and a part of one
+    x, k = (random.integers(-3, 4, shape).astype("float32") for shape in ((2, 6, 7, 5), (3, 2, 5, filters)))
+    slides = {"strides": (1, 2), "dilation": (2, 1), "padding": (2, 1)}
+    (due,) = reference.compute(named("conv2d"), [x, k], {"groups": 1, **slides, "extents": (5, 4)})
+    y = np.full_like(due, 7)
+    rows, columns = y.shape[1:3]
+    places = rows * columns * filters, columns * filters, filters
+    for f in range(0, filters, filters - 8):
+        panel = strip_for(found, filters - f)[1]
+        of, to = k.ctypes.data + 4 * f, y.ctypes.data + 4 * f
+        shapes = x.shape[1:], (3, 2, filters), (rows, columns)
+        for lo, hi in ((0, 3), (3, 2 * rows)):
+            scope["columns_of_taps"](found, x.ctypes.data, of, to, *shapes, places, *slides.values(), panel, 0, lo, hi)
+    wrong = np.argwhere(y != due)
+    return f"conv2d: {len(wrong)} sums are wrong, the first at {wrong[0]}" if len(wrong) else None
+
+
 # ---- CUDA kernels, in the simulator
 
 
@@ -307,7 +362,7 @@ def cuda_call(mutant):
     if mutant.kernel != "softmax_rows":
         call = calls.TINY[mutant.kernel.replace("_rounded", "_tiled")]  # in TF32 the calls of float32 are served
         arrays = calls.arrays(call)
-        if mutant.file in ("extremum", "pooling"):
+        if mutant.file in ("extremum", "pooling", "sorting"):
             arrays[-1] = np.sign(arrays[-1])  # ties
         return arrays, call.attributes, None
     x = np.random.default_rng(1).normal(size=(2, 150)).astype("float32")

@@ -14,6 +14,11 @@ from refnet.ops.arguments import converted, dtype_of, shape_of
 from refnet.ops.loss import EPSILON
 from refnet.structure import flatten, mapped, packed
 
+BEFORE_2_3 = (
+    "Until Keras 2.2.4, batch_dot of more than 3 axes paired all axes but the last two, as a matrix product does: "
+    "write ops.einsum('bij,bikj->bik', x, y), or what the program means."
+)
+
 
 def batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
     """Sample by sample, the sum of products over an axis of x and one of y.
@@ -35,7 +40,12 @@ def batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
     both = (axes, axes) if isinstance(axes, (int, np.integer)) else tuple(axes)
     if len(both) != 2 or not all(isinstance(axis, (int, np.integer)) for axis in both):
         raise ArgumentError(f"batch_dot: axes is an integer or a pair of them; got {axes!r}.")
-    return product_over(x, y, *summed_axes("batch_dot", [x, y], both))
+    try:
+        return product_over(x, y, *summed_axes("batch_dot", [x, y], both))
+    except ShapeError as error:
+        if max(len(shape_of(x)), len(shape_of(y))) <= 3:
+            raise
+        raise ShapeError(f"{error}\n  {BEFORE_2_3}") from None
 
 
 def repeat(x: Any, n: int) -> Any:

@@ -1,5 +1,6 @@
 """The dtypes refnet knows, by name, and how two of them combine: Keras 3's rules."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ def standardize(dtype: DTypeLike | None) -> str:
         return _floatx
     if dtype is float:
         return _floatx
-    if dtype is int:
+    if dtype is int or (isinstance(dtype, str) and dtype == "int"):
         return "int32"
     if dtype is bool:
         return "bool"
@@ -49,6 +50,7 @@ def standardize(dtype: DTypeLike | None) -> str:
     return name
 
 
+@functools.cache
 def as_numpy(name: str) -> np.dtype[Any]:
     """The NumPy dtype of that name; bfloat16 comes from ml_dtypes."""
     if name == "bfloat16":
@@ -57,6 +59,12 @@ def as_numpy(name: str) -> np.dtype[Any]:
         half: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
         return half
     return np.dtype(name)
+
+
+@functools.cache  # NumPy puts a dtype's name together whenever it is asked for
+def name_of(dtype: np.dtype[Any]) -> str:
+    """The name of a NumPy dtype."""
+    return dtype.name
 
 
 def is_floating(name: str) -> bool:

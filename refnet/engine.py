@@ -8,8 +8,7 @@ import os
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -225,14 +224,14 @@ class _Eager(threading.local):
 _eager = _Eager()
 
 
-@contextmanager
-def eager_on_current() -> Iterator[None]:
+class eager_on_current:
     """Inside, this thread's ops on arrays run on the current engine even outside `use_engine`."""
-    before, _eager.on_current = _eager.on_current, True
-    try:
-        yield
-    finally:
-        _eager.on_current = before
+
+    def __enter__(self) -> None:
+        self.before, _eager.on_current = _eager.on_current, True
+
+    def __exit__(self, *_: object) -> None:
+        _eager.on_current = self.before
 
 
 def compute(op: Op, arrays: Sequence[TensorLike], attributes: dict[str, Any]) -> list[Array]:
@@ -252,7 +251,7 @@ def _as_list(results: Array) -> list[Array]:
 
 
 def spec_of(array: Array) -> Spec:
-    return Spec(array.shape, array.dtype.name)
+    return Spec(array.shape, dtypes.name_of(array.dtype))
 
 
 def seen(array: Array, view: View) -> Array:

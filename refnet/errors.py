@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ContextDecorator, contextmanager
 
 
 class RefnetError(Exception):
@@ -59,15 +59,18 @@ class UsageError(RefnetError, TypeError):
     """An object used as what it is not."""
 
 
-@contextmanager
-def in_memory(what: str) -> Iterator[None]:
+class in_memory(ContextDecorator):
     """Inside, an array that the memory does not hold raises OutOfMemoryError, in words that say what was done."""
-    try:
-        yield
-    except OutOfMemoryError:
-        raise
-    except MemoryError as error:
-        raise OutOfMemoryError(f"{what}: there is not enough memory. {error}") from error
+
+    def __init__(self, what: str):
+        self.what = what
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        if isinstance(error, MemoryError) and not isinstance(error, OutOfMemoryError):
+            raise OutOfMemoryError(f"{self.what}: there is not enough memory. {error}") from error
 
 
 @contextmanager
@@ -108,3 +111,12 @@ def did_you_mean(name: object, known: Sequence[str]) -> str:
     if near:
         return " Did you mean " + " or ".join(repr(n) for n in near) + "?"
     return " Known: " + ", ".join(sorted(known)) + "."
+
+
+def without_tape(self: object) -> None:
+    """What programs for a tape, or for PyTorch's gradients, look for: an attribute that is not here, and what to write instead."""
+    raise AttributeError(
+        "gradients come without a tape or backward(): in a step write  slopes = ops.gradients(loss, self.trainable_variables)  and  "
+        "self.optimizer.apply(slopes, self.trainable_variables);  outside of one, refnet.grad(function)(array). There is no zero_grad: "
+        "slopes are new each time."
+    )

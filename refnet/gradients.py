@@ -1,6 +1,7 @@
 """Reverse mode: graph in, graph out. Each op's gradient is written with ops, so gradients can be differentiated again."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
 from typing import NoReturn
 
 from refnet.annotations import TensorLike
@@ -26,6 +27,8 @@ def gradients(loss: Tensor, xs: Tensor | Iterable[Tensor]) -> list[Tensor | None
     seeds = [ops.ones_like(loss)]
     if not any(node.op is phase for node in sorted_nodes([loss])):
         return reverse([loss], seeds, xs, None)
+    if trace.step is not None:  # a model's step: which way is known
+        return reverse([loss], seeds, xs, trace.step[1])
     ways = [reverse([loss], seeds, xs, Mode(training, trace.captured)) for training in (True, False)]
 
     def flow(dx: Tensor | None, x: Tensor) -> TensorLike:
@@ -42,8 +45,9 @@ def reverse(
 ) -> list[Tensor | None]:
     """Gradients of `targets`, weighted by `seeds`, with respect to xs; phase nodes go the way the mode says."""
     from refnet import ops
+    from refnet.ops.slicing import joined
 
-    total: dict[Tensor, Tensor] = {}
+    received: dict[Tensor, list[Tensor]] = {}
     order = sorted_nodes(targets, mode)
     wanted = set(xs)
     for node in order:
@@ -53,14 +57,22 @@ def reverse(
 
     def receive(x: Tensor, dx: Tensor | None) -> None:
         if dx is not None and x in wanted:
-            total[x] = ops.add(total[x], dx) if x in total else dx
+            received.setdefault(x, []).append(dx)
+
+    def total(x: Tensor) -> Tensor | None:
+        if x not in received:
+            return None
+        parts = received[x]
+        whole = joined(parts) if len(parts) > 1 else None
+        received[x] = [reduce(ops.add, parts) if whole is None else whole]
+        return received[x][0]
 
     for target, seed in zip(targets, seeds):
         receive(target, seed)
     for node in reversed(order):
-        dys = [total.get(y) for y in node.outputs]
-        if all(dy is None for dy in dys) or not any(x in wanted for x in node.inputs):
+        if not any(y in received for y in node.outputs) or not any(x in wanted for x in node.inputs):
             continue
+        dys = [total(y) for y in node.outputs]
         if node.op is phase:
             assert mode is not None, "a graph whose phase is open is differentiated by `gradients`"
             receive(mode.pick(node), dys[0])
@@ -69,7 +81,7 @@ def reverse(
                 slopes = node.op.gradient(node, *dys)
             for x, dx in zip(node.inputs, slopes):
                 receive(x, dx)
-    return [total.get(x) for x in xs]
+    return [total(x) for x in xs]
 
 
 def differentiated(

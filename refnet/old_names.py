@@ -65,18 +65,20 @@ RENAMED: dict[str, dict[str, str]] = {
 # What has no meaning here, by module: what to do instead. It may be imported; using it raises.
 SESSION = "There is no TensorFlow session here: leave the line out. refnet.use_engine says what runs a program."
 UNSHARED = (
-    "Take Conv{0}D, or cut the input with ops.extract_patches and give each place a kernel of its own with ops.einsum."
+    "Take {0}, or cut the input with ops.extract_patches and give each place a kernel of its own with ops.einsum."
 )
 GONE: dict[str, dict[str, str]] = {
     "backend": {
         **dict.fromkeys(("get_session", "set_session"), SESSION),
+        "local_conv1d": UNSHARED.format("conv1d"),
+        "local_conv2d": UNSHARED.format("conv2d"),
         "tf": "There is no TensorFlow behind refnet: take the function of that name in refnet.ops.",
         "image_dim_ordering": "Ask image_data_format(): 'channels_last' is what was 'tf'.",
         "set_image_dim_ordering": "Write set_image_data_format('channels_last') for 'tf'; give layers data_format='channels_first' for 'th'.",
     },
     "layers": {
-        "LocallyConnected1D": UNSHARED.format(1),
-        "LocallyConnected2D": UNSHARED.format(2),
+        "LocallyConnected1D": UNSHARED.format("Conv1D"),
+        "LocallyConnected2D": UNSHARED.format("Conv2D"),
         "merge": "Take add, multiply, subtract, average, maximum, concatenate or dot of refnet.layers, one for each mode.",
         "Merge": "Take add, multiply, subtract, average, maximum, concatenate or dot of refnet.layers, one for each mode.",
         "AtrousConvolution1D": "Write Conv1D(..., dilation_rate=).",

@@ -64,15 +64,20 @@ def inner_fraction(high: int, low: int) -> float:
 
 
 def log_below_one(x: Number) -> Number:
-    """The natural logarithm for 2**-60 < x < 1, within 2 units in the last place.
-
-    x = 2**-k * m with m near 1; log m = 2 artanh(s) with s = (m - 1) / (m + 1), a series in s**2 (fdlibm's coefficients).
-    """
+    """The natural logarithm for 2**-60 < x < 1, within 2 units in the last place."""
     k = 0
     while x < 0.7071067811865476:
         x = x * 2.0
         k += 1
-    f = x - 1.0
+    return log_of_parts(x, k)
+
+
+def log_of_parts(m: Number, k: Number) -> Number:
+    """The natural logarithm of 2**-k * m, for m from 0.7071067811865476 to twice that.
+
+    log m = 2 artanh(s) with s = (m - 1) / (m + 1), a series in s**2 (fdlibm's coefficients).
+    """
+    f = m - 1.0
     s = f / (2.0 + f)
     z = s * s
     series = 1.479819860511658591e-01

@@ -232,10 +232,11 @@ def check_ranges(instruction: Instruction, arrays: Sequence[Array]) -> None:
 def check_range(what: Instruction | str, array: Array, low: int, high: int) -> None:
     import numpy as np
 
+    if array.size == 0 or (low <= array.min() and array.max() < high):
+        return
     outside = np.argwhere((array < low) | (array >= high))
-    if len(outside):
-        place = tuple(int(i) for i in outside[0])
-        raise out_of_range(what, place, int(array[place]), low, high)
+    place = tuple(int(i) for i in outside[0])
+    raise out_of_range(what, place, int(array[place]), low, high)
 
 
 def out_of_range(

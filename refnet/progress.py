@@ -1,4 +1,4 @@
-"""What training shows: a live bar in a terminal or notebook, a line per epoch, or nothing."""
+"""What training shows: a live bar in a terminal or notebook, a line per epoch in a log, or nothing."""
 
 import sys
 import time
@@ -127,18 +127,16 @@ def number(value: Any) -> str:
 
 
 def display(verbose: Any) -> Silent:
-    """What `verbose` asks for: 0 nothing, 1 a live bar (lines where there is no screen), 2 lines; "auto" a bar or nothing.
+    """What `verbose` asks for: 0 nothing, 1 or "auto" a live bar (lines where there is no screen), 2 lines.
 
     Raises:
         ArgumentError: anything else.
     """
     if verbose not in ("auto", 0, 1, 2):
         raise ArgumentError(f"verbose is 'auto', 0, 1 or 2; got {verbose!r}.")
-    if verbose == "auto":
-        return Bar() if live() else Silent()
-    if verbose == 1:
-        return Bar() if live() else Lines()
-    return Lines() if verbose == 2 else Silent()
+    if verbose == 0:
+        return Silent()
+    return Bar() if verbose != 2 and live() else Lines()
 
 
 def live() -> bool:

@@ -124,12 +124,12 @@ class OrthogonalRegularizer(Regularizer):
         if len(shape) != 2:
             raise ShapeError(f"OrthogonalRegularizer takes a matrix; got shape {shape}.")
         rows = ops.normalize(x, axis=1) if self.mode == "rows" else ops.transpose(ops.normalize(x, axis=0))
-        size = shape[0] if self.mode == "rows" else shape[1]
-        cosines = ops.multiply(
-            ops.matmul(rows, ops.transpose(rows)), ops.subtract(1.0, ops.eye(size, dtype=dtype_of(x)))
-        )
-        pairs = max(size * (size - 1), 1)  # each pair stands twice in the sum
-        return ops.multiply(ops.sum(ops.abs(cosines)), self.factor / pairs)
+        size = ops.shape(rows)[0]  # of an output's rows open until a batch comes
+        places = ops.arange(size)
+        others = ops.not_equal(ops.expand_dims(places, 1), places)
+        cosines = ops.where(others, ops.abs(ops.matmul(rows, ops.transpose(rows))), 0.0)
+        pairs = ops.maximum(ops.cast(size * (size - 1), dtype_of(x)), 1.0)  # each pair stands twice in the sum
+        return ops.divide(ops.multiply(ops.sum(cosines), self.factor), pairs)
 
     def get_config(self) -> dict[str, Any]:
         return {"factor": self.factor, "mode": self.mode}

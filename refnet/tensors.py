@@ -1,5 +1,6 @@
 """Tensors: values that do not exist yet, constants, and variables, which last; and the records of their assignments."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
@@ -9,7 +10,7 @@ from numpy.typing import DTypeLike
 from refnet import dtypes
 from refnet.annotations import Array, Shape, TensorLike
 from refnet.arrays import as_array
-from refnet.errors import DtypeError, ShapeError
+from refnet.errors import DtypeError, ShapeError, without_tape
 from refnet.tracing import Guard, clock, trace
 
 if TYPE_CHECKING:
@@ -37,6 +38,12 @@ def _operator(name: str, swapped: bool = False) -> Callable[["Tensor", TensorLik
     return method
 
 
+def _asked_by_refnet() -> bool:
+    """Whether the code that compares, two calls up, is the library's own."""
+    module = str(sys._getframe(2).f_globals.get("__name__", ""))
+    return module.partition(".")[0] in ("refnet", "refnet_fast") and ".examples" not in module
+
+
 class Tensor:
     """A value that does not exist yet: what an op will give, or (without a node) what a program will be fed.
 
@@ -54,6 +61,8 @@ class Tensor:
     ):
         self.shape: Shape = tuple(shape)
         self.dtype, self.node, self.name = dtypes.standardize(dtype), node, name
+
+    backward = _id = property(without_tape)  # what PyTorch's and TensorFlow's ways to gradients ask for
 
     @property
     def ndim(self) -> int:
@@ -130,6 +139,8 @@ class Tensor:
         from refnet import ops
 
         if ufunc in (np.equal, np.not_equal):
+            if not _asked_by_refnet():
+                return getattr(ops, ufunc.__name__)(*inputs)
             return ufunc is np.not_equal  # as __eq__: tensors are keys
         if method == "__call__" and not more and ufunc.__name__ in OPERATORS:
             return getattr(ops, OPERATORS[ufunc.__name__])(*inputs)
@@ -158,8 +169,20 @@ class Tensor:
     def __hash__(self) -> int:
         return id(self)
 
-    def __eq__(self, other: object) -> bool:
-        return self is other  # tensors are keys; ops.equal compares values
+    def __eq__(self, other: object) -> Any:
+        """Element by element, as ops.equal; inside of refnet, where tensors are keys and stand in lists, whether it is the same tensor."""
+        if not isinstance(other, COMPARED) or _asked_by_refnet():
+            return self is other
+        from refnet import ops
+
+        return ops.equal(self, other)
+
+    def __ne__(self, other: object) -> Any:
+        if not isinstance(other, COMPARED) or _asked_by_refnet():
+            return self is not other
+        from refnet import ops
+
+        return ops.not_equal(self, other)
 
     def __neg__(self) -> TensorLike:
         from refnet import ops
@@ -418,3 +441,6 @@ class Assignment:
 def assignment(variable: Variable, value: Tensor) -> Assignment:
     """The record of an assignment, for a program: what `variable.assign` gives inside a call."""
     return variable._record(value)
+
+
+COMPARED = (Tensor, np.ndarray, np.generic, int, float)  # what `==` compares a tensor with, element by element

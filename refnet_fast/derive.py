@@ -95,7 +95,8 @@ class Translator:
         return self.done[definition]
 
 
-compiled = Translator(native.wide, scalar_functions.FUNCTIONS, njit(error_model="numpy"))
+# fastmath is said, for what is not said comes from the caller: whichever is compiled first in a process.
+compiled = Translator(native.wide, scalar_functions.FUNCTIONS, njit(error_model="numpy", fastmath=False))
 scalar_functions.FUNCTIONS["erfinv"] = scalar_functions.inverse(compiled(philox.inverse_error_function))
 
 

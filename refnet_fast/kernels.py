@@ -33,6 +33,7 @@ FAMILIES = (
     "joining",
     "slicing",
     "random",
+    "shuffling",
     "unary",
     "warping",
     "normalization",

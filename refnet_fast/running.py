@@ -45,6 +45,7 @@ class Running:
         self.inputs = [self.memory.array(x) for x in concrete.inputs]
         for variable in concrete.program.variables:
             variable.come_home()
+        self.outputs = [self.memory.array(y) for y in self.plan.outputs]
         self.moves = Variable.moves
         self.held = {v: v.array for v in concrete.program.variables}
         self._epoch: tuple = (None, None)
@@ -69,7 +70,7 @@ class Running:
                 buffer[...] = array
             threads = None if self.machine.ns > WAKE_NS else 1
             self._checked(self.machine.run(0, 1, threads), 1, None)
-            return [np.array(self.memory.array(y)) for y in self.plan.outputs]
+            return [array.copy() for array in self.outputs]
 
     def run_batches(self, data, order, batch_size, start, stop, outputs=None, budget=0.05):
         """Batches start..stop, or as many as fit into about `budget` seconds; returns the next one's number."""

@@ -146,10 +146,10 @@ class BackupAndRestore(Callback):
         self.folder.mkdir(parents=True, exist_ok=True)
         for part in self.folder.glob(".*.backup.*.part"):  # a run that was killed while it wrote has left it
             part.unlink()
-        self.model.resume = None
+        self.model._resume = None
         if self.latest.is_file():
             with files.reading(self.latest):
-                self.model.resume = restore_state(self.model, self.latest.read_bytes())
+                self.model._resume = restore_state(self.model, self.latest.read_bytes())
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.epoch, self.shuffler = epoch, self.model.shuffler_state()

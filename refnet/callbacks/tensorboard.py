@@ -208,7 +208,7 @@ class TensorBoard(Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.batches = 0
-        if self.write_graph and self.model.built_graph is not None and self.model.graph is not None:
+        if self.write_graph and self.model._built_graph is not None and self.model.graph is not None:
             self.file("train").graph(self.model)
         if self.embeddings_freq:
             self._configure_projector()
@@ -261,7 +261,7 @@ class TensorBoard(Callback):
                     self.file("train").image(f"{tag}/image", pixels, epoch)
 
     def _embeddings(self) -> list[Any]:
-        found = [layer for layer in self.model.all_layers() if isinstance(layer, Embedding)]
+        found = [layer for layer in self.model._flatten_layers() if isinstance(layer, Embedding)]
         named = self.embeddings_layer_names
         if self.embeddings_data is not None:
             found += [layer for layer in self.model.layers if layer.name in named and layer not in found]

@@ -159,23 +159,23 @@ def traced(model: Any, input_signature: Any) -> tuple[Graph, list[str], list[str
             f"{[x.shape for x in model.graph.inputs]}. Leave it out; got {mapped(shape_or_self, input_signature)!r}."
         )
     if model.graph is None and (
-        input_signature is not None or (model.built_graph is None and model.seen_inputs is not None)
+        input_signature is not None or (model._built_graph is None and model._seen_inputs is not None)
     ):
-        slots = model.seen_inputs if input_signature is None else given(input_signature)
+        slots = model._seen_inputs if input_signature is None else given(input_signature)
         slots = mapped(lambda spec: slot(spec, input_signature), slots)
         with trace.inside(call=None, guard=(), training=None):
             outputs = model(slots)
-        model.calls_made.pop()
+        model._calls_made.pop()
         graph = Graph(slots, outputs)
         keys = list(outputs) if isinstance(outputs, dict) else [f"output_{i}" for i in range(len(graph.outputs))]
-    elif model.built_graph is None:
+    elif model._built_graph is None:
         raise ArgumentError(
             f"{model.name}.export: the model is not built yet: call it once on its inputs, or build(input_shape), or give "
             "input_signature."
         )
     else:
-        graph, keys = model.built_graph, model.output_names
-    names = model.input_names or [x.name for x in graph.inputs]
+        graph, keys = model._built_graph, model._output_names
+    names = model._input_names or [x.name for x in graph.inputs]
     return graph, [name or f"input_{i}" for i, name in enumerate(names)], keys
 
 

@@ -24,7 +24,7 @@ def added_here(layer: "Layer") -> list[Any]:
         held.update((inside, []) for inside in _layers_of(call))
         for made in _with_inner(call):
             held.setdefault(made.layer, []).extend(loss for loss, guard in made.losses if mode.holds(guard))
-    layers = layer.all_layers()
+    layers = layer._flatten_layers()
     added = [loss for inside in layers for loss in held.get(inside, ())]
     return added + [v.regularizer(v) for v in layer.trainable_weights if v.regularizer is not None]
 
@@ -32,7 +32,7 @@ def added_here(layer: "Layer") -> list[Any]:
 def _layers_of(call: Call) -> list[Any]:
     """The layer that is called and those inside it."""
     layer: Any = call.layer
-    return list(layer.all_layers())
+    return list(layer._flatten_layers())
 
 
 def _with_inner(call: Call) -> list[Call]:

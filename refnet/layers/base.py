@@ -18,7 +18,8 @@ from refnet.errors import (
 )
 from refnet.graph import Call, Condition, Tensor, Variable, as_tensor, phase, trace
 from refnet.layers.added_losses import added_here
-from refnet.layers.constructor import check_arguments, first_shape, lasting
+from refnet.layers.changes import Changing
+from refnet.layers.constructor import check_arguments, first_shape, lasting, with_extents
 from refnet.layers.first_edition import OldAttributes
 from refnet.layers.immediate import computed
 from refnet.layers.input_spec import check_inputs
@@ -36,7 +37,7 @@ def _built(build: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(build)
     def built(self: "Layer", *args: Any, **kwargs: Any) -> None:
-        with undone_on_error(self.all_layers()):
+        with undone_on_error(self._flatten_layers()):
             build(self, *args, **kwargs)
             self.built = True
             if self._first_weights is not None and type(self).build is built:  # the outermost
@@ -50,7 +51,13 @@ def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(inspect.signature(function).parameters)
 
 
-class Layer(Stateless, OldAttributes):
+@functools.cache
+def _default_of(function: Callable[..., Any], name: str) -> Any:
+    found = inspect.signature(function).parameters.get(name)
+    return None if found is None else found.default
+
+
+class Layer(Changing, Stateless, OldAttributes):
     """Base of all layers.
 
     A subclass creates its weights in `build(input_shape)` with `add_weight`, and writes ops in `call(inputs)`. If `call` has
@@ -108,7 +115,7 @@ class Layer(Stateless, OldAttributes):
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
     run_counter: Variable
     _first_weights: Any = None  # of Keras 2: what the weights are set to when they are made
-    knows_batch = False  # whether `call` reads the number of samples as a number, when it is called on arrays
+    _knows_batch = False  # whether `call` reads the number of samples as a number, when it is called on arrays
 
     def __init__(
         self,
@@ -122,7 +129,7 @@ class Layer(Stateless, OldAttributes):
     ):
         from refnet import regularizers
 
-        self.first_shape, self.first_batch = first_shape(more)
+        self._first_shape, self._first_batch = first_shape(more)
         self._first_weights = more.pop("weights", None)
         if more:
             word = next(iter(more))
@@ -135,8 +142,8 @@ class Layer(Stateless, OldAttributes):
         self.dtype_policy, self.autocast = mixed_precision.get(dtype), autocast
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.built = False
-        self.calls_made: list[Call] = []
-        self.losses_at_once: list[Any] | None = None
+        self._calls_made: list[Call] = []
+        self._losses_at_once: list[Any] | None = None
         self._trainable = bool(trainable)
         self._own: list[Variable] = []
         self._programs: dict[Any, Any] = {}
@@ -183,9 +190,9 @@ class Layer(Stateless, OldAttributes):
         """
         if trace.call is not None:
             return added_here(self)
-        added = self.losses_at_once
+        added = self._losses_at_once
         if added is None:
-            added = [loss for call in self.calls_made for loss, _ in call.losses]
+            added = [loss for call in self._calls_made for loss, _ in call.losses]
         return added + [v.regularizer(v) for v in self.trainable_weights if v.regularizer is not None]
 
     # ---- calling
@@ -201,21 +208,21 @@ class Layer(Stateless, OldAttributes):
         return self._only_call().inputs
 
     def _only_call(self) -> Any:
-        if len(self.calls_made) != 1:
+        if len(self._calls_made) != 1:
             times = (
                 "not been called on a tensor yet"
-                if not self.calls_made
-                else f"been called {len(self.calls_made)} times"
+                if not self._calls_made
+                else f"been called {len(self._calls_made)} times"
             )
             raise AttributeError(f"{self.name} has {times}: it has no single input and output")
-        return self.calls_made[0]
+        return self._calls_made[0]
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape (in the outputs' structure) that inputs of this shape give; the layer is built for it."""
         slots = map_shapes(lambda shape: Tensor(shape, self.compute_dtype), input_shape)
         with trace.inside(call=None, guard=(), training=None):
             outputs = self(slots)
-        self.calls_made.pop()
+        self._calls_made.pop()
         return mapped(lambda y: y.shape, outputs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -285,6 +292,8 @@ class Layer(Stateless, OldAttributes):
         rest = {key: a for key, a in kwargs.items() if key != "training"}
         training = trace.training if given is None else bool(given)
         training = trace.learning_phase if training is None else training
+        if training is None and takes and self.branches_on_training and trace.eager is not None:
+            training = self._default_training()
         gated = training and self.inference_when_frozen
         with trace.inside(call=record, training=training, autocast=self._reading()), self._named_in_errors():
             if takes and self.branches_on_training and (training is None or gated):
@@ -302,7 +311,7 @@ class Layer(Stateless, OldAttributes):
             self._pass_masks(record.inputs, kwargs.get("mask"), flatten(outputs))
         record.outputs = outputs
         if record.parent is None:
-            self.calls_made.append(record)
+            self._calls_made.append(record)
         return outputs
 
     def _reading(self) -> str | None:
@@ -320,10 +329,14 @@ class Layer(Stateless, OldAttributes):
             in_layer(error, self.name)
             raise
 
+    def _default_training(self) -> bool:
+        """What `training` is where nobody says it: what the class says, or the default of `call`."""
+        return self.trains_by_default or _default_of(type(self).call, "training") is True
+
     def _both_ways(self, training: bool | None, args: tuple[Any, ...], rest: dict[str, Any]) -> Any:
         """`call` with training=True and with False, joined: the program takes one of them."""
         owner = self if self.inference_when_frozen else None
-        condition, ways = Condition(training, owner, self.trains_by_default), []
+        condition, ways = Condition(training, owner, self._default_training()), []
         for branch in (True, False):
             with trace.inside(training=branch, guard=(*trace.guard, (condition, branch))):
                 ways.append(mapped(as_tensor, self.call(*args, **rest, training=branch)))
@@ -342,17 +355,20 @@ class Layer(Stateless, OldAttributes):
         from refnet.saving.serialization import serialized
 
         if self._writes_its_config():
-            return {"name": self.name, "trainable": self.trainable, "dtype": self.dtype_policy.name}
+            own = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype_policy.name}
+            penalty = self.activity_regularizer
+            return own if penalty is None else {**own, "activity_regularizer": serialized(penalty, keep=True)}
         args, kwargs = self._arguments
         bound = inspect.signature(type(self).__init__).bind(self, *args, **kwargs)
         bound.apply_defaults()
         config: dict[str, Any] = {}
-        for parameter, value in list(bound.arguments.items())[1:]:
+        for parameter, value in list({**bound.arguments, **(self._changes or {})}.items())[1:]:
             kind = bound.signature.parameters[parameter].kind
             if kind is inspect.Parameter.VAR_KEYWORD:
                 config.update(serialized(lasting(self, value), keep=True))
             elif kind is not inspect.Parameter.VAR_POSITIONAL:
                 config[parameter] = serialized(value, keep=True)
+        config = with_extents(self, config)
         return {**config, "name": self.name, "trainable": self.trainable, "dtype": self.dtype_policy.name}
 
     def _writes_its_config(self) -> bool:

@@ -83,6 +83,23 @@ def lasting(layer: Any, arguments: dict[str, Any]) -> dict[str, Any]:
         *(["weights"] if layer._first_weights is not None else []),
     )
     kept = {word: value for word, value in arguments.items() if word not in old}
-    if "input_dim" in arguments and layer.first_shape is not None:
-        kept["input_shape"] = layer.first_shape
+    if "input_dim" in arguments and layer._first_shape is not None:
+        kept["input_shape"] = layer._first_shape
     return kept
+
+
+EXTENTS = ("kernel_size", "strides", "dilation_rate", "pool_size", "size", "padding", "cropping", "target_shape")
+
+
+def with_extents(layer: Any, config: dict[str, Any]) -> dict[str, Any]:
+    """A config in which sizes of ours are tuples with an entry for each axis, as Keras's are: (3, 3) where 3 was given."""
+    if not type(layer).__module__.startswith("refnet."):
+        return config
+    held = {name: getattr(layer, name, None) for name in EXTENTS if name in config}
+    extents = {name: value for name, value in held.items() if isinstance(value, tuple)}
+    for name in ("size", "padding", "cropping"):
+        if len(extents.get(name, ())) == 1:  # of series: the entry itself
+            extents[name] = extents[name][0]
+    if config.get("data_format", "") is None and isinstance(getattr(layer, "data_format", None), str):
+        extents["data_format"] = layer.data_format
+    return {**config, **extents}

@@ -102,6 +102,22 @@ class Normalization(Layer):
     def _given(self) -> tuple[Any, Any]:
         return self.input_mean, self.input_variance
 
+    @property
+    def mean(self) -> Any:
+        """What is subtracted, with the inputs' number of axes; once the layer has been adapted or built."""
+        return self._learned(0)
+
+    @property
+    def variance(self) -> Any:
+        """The square of what is divided by; see `mean`."""
+        return self._learned(1)
+
+    def _learned(self, which: int) -> Any:
+        if not self.built:
+            raise AttributeError(f"{self.name} has no mean and variance yet: call adapt(data) first, or give them.")
+        learned = (self.adapt_mean, self.adapt_variance) if self.input_mean is None else self.given
+        return ops.reshape(learned[which], self.broadcast)
+
     def adapt(self, data: Any) -> None:
         """Learns mean and variance, and forgets what was learned before.
 
@@ -139,8 +155,7 @@ class Normalization(Layer):
                 f"{self.name} was built for inputs of {len(self.broadcast)} axes, got shape {inputs.shape}."
             )
         x = ops.cast(inputs, self.compute_dtype)
-        learned = (self.adapt_mean, self.adapt_variance) if self.input_mean is None else self.given
-        mean, variance = (ops.reshape(v, self.broadcast) for v in learned)
+        mean, variance = self.mean, self.variance
         deviation = ops.maximum(ops.sqrt(variance), EPSILON)
         if self.invert:
             return ops.add(mean, ops.multiply(x, deviation))

@@ -25,7 +25,7 @@ class OldAttributes:
 
     input: Any
     output: Any
-    calls_made: list[Any]
+    _calls_made: list[Any]
 
     def add_update(self, updates: Any, inputs: Any = None) -> None:
         """Inside `call`: pairs (variable, value), by themselves or in a list, take effect in training.
@@ -53,11 +53,11 @@ class OldAttributes:
 
     def get_input_at(self, node_index: int) -> Any:
         """What the layer was called on in a call, counted from 0."""
-        return self.calls_made[node_index].inputs
+        return self._calls_made[node_index].inputs
 
     def get_output_at(self, node_index: int) -> Any:
         """What the layer returned from a call, counted from 0."""
-        return self.calls_made[node_index].outputs
+        return self._calls_made[node_index].outputs
 
     def get_input_shape_at(self, node_index: int) -> Any:
         """The shape of `get_input_at`."""

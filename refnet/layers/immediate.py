@@ -21,18 +21,18 @@ def computed(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     arrays = [np.asarray(x) for x in leaves if isinstance(x, (np.ndarray, np.generic))]
     with building:
         kind = (signature([list(args), kwargs], fixed_batch(layer)), trace.learning_phase)
-        key = (kind, tuple((x.trainable, x.built, id(x)) for x in layer.all_layers()))
+        key = (kind, tuple((x.trainable, x.built, x.changed_at, id(x)) for x in layer._flatten_layers()))
         if key not in layer._programs:
             made = made_for(layer, args, kwargs)
             kind = (signature([list(args), kwargs], fixed_batch(layer)), trace.learning_phase)
-            key = (kind, tuple((x.trainable, x.built, id(x)) for x in layer.all_layers()))
+            key = (kind, tuple((x.trainable, x.built, x.changed_at, id(x)) for x in layer._flatten_layers()))
             layer._programs[key] = made
         outputs, program, executables, losses = layer._programs[key]
         engine = current_engine()
         if engine not in executables:
             executables[engine] = engine.prepare(program)
     results = executables[engine].run(arrays)
-    layer.losses_at_once = results[len(results) - losses :] if losses else []
+    layer._losses_at_once = results[len(results) - losses :] if losses else []
     return packed(outputs, results)
 
 
@@ -41,13 +41,13 @@ def made_for(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     try:
         return program_for(layer, args, kwargs)
     except (RefnetError, TypeError) as error:
-        if fixed_batch(layer) or all(type(x).__module__.startswith("refnet.") for x in layer.all_layers()):
+        if fixed_batch(layer) or all(type(x).__module__.startswith("refnet.") for x in layer._flatten_layers()):
             raise
-        layer.knows_batch = True
+        layer._knows_batch = True
         try:
             return program_for(layer, args, kwargs)
         except (RefnetError, TypeError):
-            layer.knows_batch = False
+            layer._knows_batch = False
             raise error from None
 
 
@@ -69,7 +69,7 @@ def program_for(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -
 
     with trace.inside(call=None, guard=(), training=None):
         outputs = layer(*mapped(slot, list(args)), **mapped(slot, kwargs))
-    layer.calls_made.pop()
+    layer._calls_made.pop()
     graph = Graph(slots, flatten(outputs))
     if not hasattr(layer, "run_counter"):
         layer.run_counter = Variable(0, dtype="int64", trainable=False, name=f"{layer.name}/run_counter")
@@ -81,7 +81,7 @@ def program_for(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -
 
 def fixed_batch(layer: "Layer") -> bool:
     """Whether a program serves one batch size only: a layer keeps a state for each sample, or asks for their number."""
-    return layer.knows_batch or any(getattr(inner, "stateful", False) for inner in layer.all_layers())
+    return layer._knows_batch or any(getattr(inner, "stateful", False) for inner in layer._flatten_layers())
 
 
 def signature(structure: Any, fixed: bool) -> Any:

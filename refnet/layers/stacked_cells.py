@@ -3,7 +3,7 @@
 from typing import Any
 
 from refnet import ops
-from refnet.errors import ArgumentError
+from refnet.errors import ArgumentError, shown
 from refnet.layers.base import Layer
 from refnet.layers.recurrent_cell import RecurrentCell, Step
 from refnet.structure import flatten
@@ -132,7 +132,16 @@ def stepper_of(cell: Any, training: Any, like: Any = None) -> Step:
         return cell.stepper(training, like)
 
     def step(inputs: Any, states: list[Any]) -> tuple[Any, list[Any]]:
-        output, after = (cell if callable(cell) else cell.call)(inputs, states)
-        return output, list(after) if isinstance(after, (list, tuple)) else [after]
+        result = (cell if callable(cell) else cell.call)(inputs, states)
+        kind = type(cell).__name__
+        if not isinstance(result, (tuple, list)) or len(result) != 2:
+            raise ArgumentError(f"{kind}: a cell's `call` returns (output, states); it returned {shown(result)}.")
+        output, after = result
+        after = list(after) if isinstance(after, (list, tuple)) else [after]
+        if len(flatten(after)) != len(flatten(states)):
+            raise ArgumentError(
+                f"{kind}: state_size says that there are {len(flatten(states))} states; `call` returned {len(flatten(after))}."
+            )
+        return output, after
 
     return step

@@ -129,13 +129,13 @@ class Weighted:
         self._own.append(variable)
         return variable
 
-    def own_layers(self) -> list[Any]:
+    def _held_layers(self) -> list[Any]:
         """The layers held in attributes, directly or in lists, tuples and dicts."""
-        hidden = ("calls_made", "_own", "_programs", "_arguments")
+        hidden = ("_calls_made", "_own", "_programs", "_arguments")
         held = [x for name, value in vars(self).items() if name not in hidden for x in flatten(value)]
         return list(dict.fromkeys(x for x in held if isinstance(x, Weighted) and x is not self))
 
-    def all_layers(self) -> list[Any]:
+    def _flatten_layers(self) -> list[Any]:
         """This layer and every layer inside it, each once, outer before inner."""
         order: dict[Any, None] = {}
         todo: list[Any] = [self]
@@ -143,11 +143,11 @@ class Weighted:
             layer = todo.pop()
             if layer not in order:
                 order[layer] = None
-                todo += reversed(layer.own_layers())
+                todo += reversed(layer._held_layers())
         return list(order)
 
     @property
-    def own_weights(self) -> list[Variable]:
+    def _own_weights(self) -> list[Variable]:
         """This layer's variables without those of layers inside it; trainable ones first."""
         return [v for v in self._own if v.trainable] + [v for v in self._own if not v.trainable]
 
@@ -158,7 +158,7 @@ class Weighted:
             store: takes arrays of numbers and variables, by name.
         Source: Keras 3 `Layer.save_own_variables`.
         """
-        store.update((str(i), variable) for i, variable in enumerate(self.own_weights))
+        store.update((str(i), variable) for i, variable in enumerate(self._own_weights))
 
     def load_own_variables(self, store: Mapping[str, Array]) -> None:
         """Takes from a file what `save_own_variables` put there. For layers of yours to extend.
@@ -169,7 +169,7 @@ class Weighted:
             FileError: it has not just this layer's variables.
         Source: Keras 3 `Layer.load_own_variables`.
         """
-        variables = self.own_weights
+        variables = self._own_weights
         needed = {str(i): variable for i, variable in enumerate(variables)}
         if set(store) != set(needed):
             raise FileError(
@@ -201,15 +201,15 @@ class Weighted:
     @property
     def weights(self) -> list[Variable]:
         """All variables, of inner layers too, in the order of get_weights."""
-        return list(dict.fromkeys(v for layer in self.all_layers() for v in layer.own_weights))
+        return list(dict.fromkeys(v for layer in self._flatten_layers() for v in layer._own_weights))
 
     variables = weights
 
     @property
     def trainable_weights(self) -> list[Variable]:
         """The variables that training would change if the model were compiled now."""
-        layers = [layer for layer in self.all_layers() if layer.trainable]
-        return list(dict.fromkeys(v for layer in layers for v in layer.own_weights if v.trainable))
+        layers = [layer for layer in self._flatten_layers() if layer.trainable]
+        return list(dict.fromkeys(v for layer in layers for v in layer._own_weights if v.trainable))
 
     trainable_variables = trainable_weights
 
@@ -228,7 +228,7 @@ class Weighted:
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        for layer in self.all_layers():
+        for layer in self._flatten_layers():
             layer._trainable = bool(value)
 
     def count_params(self) -> int:

@@ -260,7 +260,7 @@ def apart(layer: Layer) -> bool:
     """Whether a layer treats the samples of a batch apart, as far as is known: then steps may be samples too."""
     from refnet.models.model import Model
 
-    for inner in layer.all_layers():
+    for inner in layer._flatten_layers():
         own = type(inner).__module__.startswith("refnet.")
         if not own or type(inner).__name__ in OVER_THE_BATCH or inner.activity_regularizer is not None:
             return False

@@ -135,6 +135,10 @@ class Loss:
         y_true = self._prepared(y_true, "y_true", self.keeps_integers)
         y_pred = self._prepared(y_pred, "y_pred")
         values = self.call(y_true, y_pred)
+        if values is None:
+            raise ArgumentError(
+                f"the loss {self.name} gave None; it has to return one value for each sample, or their mean."
+            )
         own = self.mask(y_true, y_pred, values)
         if own is not None:
             mask = own if mask is None else ops.logical_and(mask, own)
@@ -165,7 +169,7 @@ class LossFunctionWrapper(Loss):
     """A function (y_true, y_pred) as a loss.
 
     Args:
-        fn: gives one value for each sample.
+        fn: gives one value for each sample. Labels or outputs get an axis of length 1, or lose it, where it is all that differs.
         reduction, name, dtype: see Loss; the function's name if None.
         arguments: further keywords, which go to the function.
 
@@ -187,6 +191,10 @@ class LossFunctionWrapper(Loss):
         self.keeps_integers = fn in CLASS_NUMBERS
 
     def call(self, y_true: TensorLike, y_pred: TensorLike) -> TensorLike:
+        if not any(
+            isinstance(y, (list, tuple, dict)) for y in (y_true, y_pred)
+        ):  # labels (n,) beside outputs (n, 1) would make n by n differences
+            y_true, y_pred = same_rank(y_true, y_pred)
         return self.fn(y_true, y_pred, **self.arguments)
 
     def get_config(self) -> dict[str, Any]:

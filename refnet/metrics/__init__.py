@@ -165,10 +165,8 @@ def as_metric(identifier: Any, target_shape: Shape, output_shape: Shape) -> Metr
         fitting: Metric = known[f"{losses.fitting(target_shape, output_shape)}_{kind}"](name=identifier)
         return fitting
     found = get(identifier)
-    name = str(getattr(found, "name", None) or getattr(found, "__name__", type(found).__name__))
-    metric = (
-        found if isinstance(found, Metric) else MeanMetricWrapper(found, name=name.strip("<>"))
-    )  # of a lambda: "lambda"
+    name = str(getattr(found, "name", None) or snake_case(getattr(found, "__name__", type(found).__name__)))
+    metric = found if isinstance(found, Metric) else MeanMetricWrapper(found, name=name)  # of a lambda: "lambda"
     if isinstance(identifier, str):
         metric.name = identifier
     return metric

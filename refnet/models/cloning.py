@@ -91,7 +91,7 @@ def _input_like(x: Tensor) -> Tensor:
 
 
 def _starts(model: Any, input_tensors: Any) -> list[Any]:
-    own = flatten(model.inputs_structure)
+    own = flatten(model._inputs_structure)
     if input_tensors is None:
         return [_input_like(x) for x in own]
     given = flatten(input_tensors)
@@ -123,4 +123,4 @@ def _functional(model: Any, input_tensors: Any, new: Callable[[Any], Any], call_
         return new(layer)(*args, **kept) if call_function is None else call_function(new(layer), *args, **kept)
 
     results = model.graph.called_again(starts, call, "it cannot be cloned")
-    return Model(packed(model.inputs_structure, starts), packed(model.outputs_structure, results), name=model.name)
+    return Model(packed(model._inputs_structure, starts), packed(model._outputs_structure, results), name=model.name)

@@ -3,6 +3,7 @@
 import functools
 import inspect
 import threading
+import warnings
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ import numpy as np
 from refnet import dtypes, engine, losses, metrics, optimizers, random
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, did_you_mean
-from refnet.graph import Tensor, Variable
+from refnet.graph import Tensor, Variable, phase, sorted_nodes
 from refnet.layers.base import Layer
 from refnet.layers.weights import undone_on_error
 from refnet.metrics import BY_SHAPES as METRICS_BY_SHAPES
@@ -67,11 +68,12 @@ class Compilable(Layer):
     _told: dict[str, Any] | None
     _own_loss: Any
     stop_training: bool
-    resume: tuple[int, int] | None  # the epoch and step at which a run that was interrupted goes on
+    _resume: tuple[int, int] | None  # the epoch and step at which a run that was interrupted goes on
 
     def _start(self) -> None:
         self._told = self._own_loss = None
         self._compiled: Compiled | None = None
+        self._step_loss: metrics.Mean | None = None
         self._captured: dict[Layer, bool] = {}
         self._steps: dict[Any, Any] = {}
         self._executables: dict[Any, Any] = {}
@@ -86,8 +88,9 @@ class Compilable(Layer):
         self.run_eagerly = False
         self._shuffler: random.SeedGenerator | None = None
         self.run_counter = Variable(0, dtype="int64", trainable=False, name=f"{self.name}/run_counter")
-        self.stop_training, self.resume = False, None
-        self.extra_losses: list[Any] = []
+        self.stop_training, self._resume = False, None
+        self._extra_losses: list[Any] = []
+        self._seen_at = -1  # by the clock: when it was last looked whether layers were changed
         self._busy: tuple[int, str] | None = None  # the thread that trains or evaluates, and in which method
         self.optimizer: Any = None
         self.history: Any = None
@@ -95,22 +98,26 @@ class Compilable(Layer):
     # ---- what Model provides
 
     @abstractmethod
-    def graph_for(self, batches: Batches) -> Graph:
+    def _renew(self) -> None:
+        """Forgets programs of layers that were changed since."""
+
+    @abstractmethod
+    def _graph_for(self, batches: Batches) -> Graph:
         """The graph that computes the outputs for such batches."""
 
     @property
     @abstractmethod
-    def output_names(self) -> list[str]:
+    def _output_names(self) -> list[str]:
         """The outputs' names, which losses and metrics may be given by."""
 
     @property
     @abstractmethod
-    def keyed_outputs(self) -> bool:
+    def _keyed_outputs(self) -> bool:
         """Whether the outputs are a dict, whose keys are their names."""
 
     @property
     @abstractmethod
-    def input_names(self) -> list[str] | None:
+    def _input_names(self) -> list[str] | None:
         """The inputs' names, which a dict of arrays may have; None where inputs have none."""
 
     @abstractmethod
@@ -118,12 +125,12 @@ class Compilable(Layer):
         """How the outputs are put together: a tensor, a list, a tuple or a dict of tensors."""
 
     @property
-    def has_call(self) -> bool:
+    def _has_call(self) -> bool:
         """Whether the model computes outputs: one that only writes its steps need not."""
         return True
 
     @property
-    def own_targets(self) -> bool:
+    def _own_targets(self) -> bool:
         """Whether a method of the model's own reads the targets, so that they need not fit the outputs."""
         return False
 
@@ -169,15 +176,15 @@ class Compilable(Layer):
             if part is not None and part not in METRICS_BY_SHAPES:
                 _metric_known(part)
         told = {"loss": loss, "loss_weights": loss_weights, "metrics": metrics, "weighted_metrics": weighted_metrics}
-        if self.built_graph is not None:
-            Compiled(told, self.output_names, self.keyed_outputs)
+        if self._built_graph is not None:
+            Compiled(told, self._output_names, self._keyed_outputs)
         scaled = auto_scale_loss and self.dtype_policy.name == "mixed_float16"
         if scaled and not isinstance(chosen, optimizers.LossScaleOptimizer):
             chosen = optimizers.LossScaleOptimizer(chosen, name="loss_scale_optimizer")
         self.optimizer, self._told, self._compiled = chosen, told, None
         self._own_loss = self._own_loss if loss is None else None
         self.run_eagerly = bool(run_eagerly)
-        self._captured = {layer: layer.trainable for layer in self.all_layers()}
+        self._captured = {layer: layer.trainable for layer in self._flatten_layers()}
         self._traced_steps.clear()
         self._forget_programs()
 
@@ -190,7 +197,7 @@ class Compilable(Layer):
         self._lean.clear()
 
     @property
-    def built_graph(self) -> Graph | None:
+    def _built_graph(self) -> Graph | None:
         return None
 
     @property
@@ -209,7 +216,7 @@ class Compilable(Layer):
     @property
     def metrics(self) -> list[Metric]:
         """The loss tracker and the metrics, once they exist, and those that layers hold in attributes."""
-        layers = [x for x in self.all_layers() if x is self or not isinstance(x, Compilable)]
+        layers = [x for x in self._flatten_layers() if x is self or not isinstance(x, Compilable)]
         held = [x for layer in layers for value in vars(layer).values() for x in _metrics_in(value)]
         return list(dict.fromkeys([*self._trackers().values(), *held]))
 
@@ -223,7 +230,13 @@ class Compilable(Layer):
         return {keys.get(metric, metric.name): metric for metric in self.metrics}
 
     def _trackers(self) -> dict[str, Metric]:
-        return {} if self._compiled is None else self._compiled.trackers()
+        if self._compiled is not None:
+            return self._compiled.trackers()
+        if self._told is None or self._has_call:
+            return {}
+        if self._step_loss is None:  # of a model that only writes its steps: a step may update it
+            self._step_loss = metrics.Mean("loss")
+        return {"loss": self._step_loss}
 
     def reset_metrics(self) -> None:
         """Sets the loss tracker and the metrics back to their beginning."""
@@ -242,12 +255,12 @@ class Compilable(Layer):
 
     def _checked(self, method: str, x: Any, y: Any = None, sample_weight: Any = None, warn: bool = True) -> Any:
         """x, y and sample_weight as dicts of arrays by label, all of one length."""
-        inputs = checks.arrays_of(x, self.input_names, "x", method)
-        known = self.built_graph is not None and not self.own_targets
-        targets = {} if y is None else checks.arrays_of(y, self.output_names if known else None, "y", method)
+        inputs = checks.arrays_of(x, self._input_names, "x", method)
+        known = self._built_graph is not None and not self._own_targets
+        targets = {} if y is None else checks.arrays_of(y, self._output_names if known else None, "y", method)
         weights = {}
         if sample_weight is not None:
-            names = self.output_names if known else None
+            names = self._output_names if known else None
             weights = checks.arrays_of(sample_weight, names, "sample_weight", method)
         checks.check_lengths({**inputs, **targets, **weights}, method)
         if warn:
@@ -258,10 +271,10 @@ class Compilable(Layer):
         """Checked arrays as the model's programs take them; builds the model if it is not built yet."""
         labels = (list(inputs), list(targets or {}), list(weights or {}))
         floats = [np.ascontiguousarray(a, dtypes.as_numpy(dtypes.floatx())) for a in (weights or {}).values()]
-        if not self.has_call:
+        if not self._has_call:
             given = [checks.target_of(array, None) for array in inputs.values()]
             return Batches(given, [checks.target_of(a, None) for a in (targets or {}).values()], list(floats), labels)
-        graph = self.graph_for(Batches(list(inputs.values()), [], [], labels))
+        graph = self._graph_for(Batches(list(inputs.values()), [], [], labels))
         if len(inputs) != len(graph.inputs):
             raise ArgumentError(
                 f"{method}: {self.name} has {len(graph.inputs)} inputs ({', '.join(t.name for t in graph.inputs)}); "
@@ -271,7 +284,7 @@ class Compilable(Layer):
             checks.fed(array, tensor, self._reader_of(graph, tensor), label, method)
             for (label, array), tensor in zip(inputs.items(), graph.inputs)
         ]
-        if self.own_targets:
+        if self._own_targets:
             aims = [checks.target_of(a, None) for a in (targets or {}).values()]
             return Batches(given, aims, list(floats), labels)
         if not targets:
@@ -281,6 +294,8 @@ class Compilable(Layer):
                 )
             return Batches(given, [], [], labels)
         compiled = self._compiled_for()
+        targets = compiled.filled_up(targets)
+        labels[1][:] = targets
         if len(targets) != len(graph.outputs):
             raise ArgumentError(
                 f"{method}: {self.name} has {len(graph.outputs)} outputs ({', '.join(compiled.names)}); "
@@ -309,7 +324,7 @@ class Compilable(Layer):
 
     def _compiled_for(self) -> Compiled:
         if self._compiled is None:
-            self._compiled = Compiled(self._told or {}, self.output_names, self.keyed_outputs)
+            self._compiled = Compiled(self._told or {}, self._output_names, self._keyed_outputs)
         return self._compiled
 
     @contextmanager
@@ -317,8 +332,8 @@ class Compilable(Layer):
         """One thread at a time. If the model is not built yet and something is wrong with the call that would build it, it stays unbuilt."""
         with building:
             changing: list[Any] = []
-            if self.built_graph is None:  # the optimizer's states are those of weights that would go
-                changing = [*self.all_layers(), *_optimizers_in(self.optimizer)]
+            if self._built_graph is None:  # the optimizer's states are those of weights that would go
+                changing = [*self._flatten_layers(), *_optimizers_in(self.optimizer)]
             with undone_on_error(changing):
                 yield
 
@@ -346,7 +361,7 @@ class Compilable(Layer):
         key = (kind, batches.key)
         if key not in self._steps:
             self._resettable = self._shown = None
-            graph = self.graph_for(batches)
+            graph = self._graph_for(batches)
             captured = self._captured_layers()
             compiled = None if kind == "predict" else self._compiled_for()
             self._steps[key] = step_program(
@@ -354,20 +369,40 @@ class Compilable(Layer):
                 graph,
                 captured,
                 self.run_counter,
-                self.extra_losses,
+                self._extra_losses,
                 compiled,
                 self.optimizer,
                 batches.targets,
                 batches.weights,
+                self._told_training(kind).get("training"),
             )
+            self._warn_of_open_training(kind, graph)
         current, program = engine.current_engine(), self._steps[key]
         if (current, program) not in self._executables:
             self._executables[current, program] = current.prepare(program)
         return self._executables[current, program]
 
+    def _told_training(self, kind: str) -> dict[str, bool]:
+        """What a step hands to the model's call: `training`, if that takes it, as in Keras 3; else layers inside go their default way."""
+        return {"training": kind == "train"} if "training" in self.call_parameters() else {}
+
+    def _warn_of_open_training(self, kind: str, graph: Graph) -> None:
+        """Says which layers fit runs as in inference because the model's `call` does not hand `training` on."""
+        if kind != "train" or self._told_training(kind):
+            return
+        phases = [node for node in sorted_nodes(graph.outputs) if node.op is phase]
+        conditions = [(node.call.layer.name, node.attributes["condition"]) for node in phases if node.call]
+        idle = list(dict.fromkeys(name for name, c in conditions if c.training is None and not c.default))
+        if idle:
+            warnings.warn(
+                f"{self.name}: `call` of {type(self).__name__} has no argument `training`, so fit runs {', '.join(idle)} "
+                "as in inference, as Keras 3 does. Write `def call(self, inputs, training=None)`, and hand it on.",
+                stacklevel=2,
+            )
+
     def _captured_layers(self) -> dict[Layer, bool]:
         """Which layers were trainable at compile; of those that `call` or a deferred build made later, what they are."""
-        layers = self.all_layers()
+        layers = self._flatten_layers()
         for layer in layers:
             self._captured.setdefault(layer, layer.trainable)
         return self._captured if self.compiled else {layer: layer.trainable for layer in layers}

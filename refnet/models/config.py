@@ -160,8 +160,8 @@ def graph_config(model: Any) -> dict[str, Any]:
         "name": model.name,
         "trainable": model.trainable,
         "layers": entries,
-        "input_layers": mapped(end, model.inputs_structure),
-        "output_layers": mapped(end, model.outputs_structure),
+        "input_layers": mapped(end, model._inputs_structure),
+        "output_layers": mapped(end, model._outputs_structure),
     }
 
 

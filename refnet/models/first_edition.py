@@ -15,11 +15,11 @@ class GeneratorNames:
     fit: Callable[..., Any]
     evaluate: Callable[..., Any]
     predict: Callable[..., Any]
-    all_layers: Callable[..., Any]
+    _flatten_layers: Callable[..., Any]
 
     def reset_states(self) -> None:
         """`reset_state()` of every layer that is stateful."""
-        for layer in self.all_layers():
+        for layer in self._flatten_layers():
             if getattr(layer, "stateful", False):
                 layer.reset_state()
 

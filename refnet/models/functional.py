@@ -64,6 +64,10 @@ class Graph:
         held = set(self.calls)
         return [call for call in self.calls if call.parent not in held]
 
+    def outdated(self) -> bool:
+        """Whether a layer was changed after a call that the graph holds: `layer.activation = None`, for example."""
+        return any(getattr(call.layer, "changed_at", -1) > call.number for call in self.calls)
+
     def copy(self, inputs: list[Tensor], training: bool | None) -> list[Tensor]:
         """The same graph on other inputs, inside the layer call being traced. Gives the new outputs.
 

@@ -1,6 +1,7 @@
 """Model: a graph between inputs and outputs, or a subclass with a `call` of its own, that can be trained."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from refnet import dtypes, ops, registration, saving
@@ -17,6 +18,17 @@ from refnet.models.functional import Graph
 from refnet.models.training import Trainer
 from refnet.saving.serialization import restored, serialized
 from refnet.structure import flatten, keys, mapped, packed
+from refnet.tracing import clock
+
+
+class Given:
+    """A value to read where an attribute of the user's own does not take its name."""
+
+    def __init__(self, read: Callable[[Any], Any]):
+        self.read = read
+
+    def __get__(self, model: Any, kind: Any = None) -> Any:
+        return self if model is None else self.read(model)
 
 
 class Model(Trainer):
@@ -42,7 +54,10 @@ class Model(Trainer):
         super().__init__(**more)
         self._start()
         self._traced: dict[Any, tuple[Graph, Any]] = {}
-        self.seen_inputs: Any = None  # of a subclass: tensors like those of its first call, from which export traces it
+        self._seen_inputs: Any = (
+            None  # of a subclass: tensors like those of its first call, from which export traces it
+        )
+        self._renewed: Graph | None = None  # the graph of layers that were changed after their calls
         self._listed: tuple[Graph, list[Layer]] | None = None  # the layers, with the graph whose they are
         if inputs is None and outputs is None:
             return
@@ -66,8 +81,8 @@ class Model(Trainer):
 
     def set_graph(self, inputs: Any, outputs: Any) -> None:
         """Makes the model what lies between these tensors."""
-        self.graph = Graph(inputs, outputs)
-        self.inputs_structure, self.outputs_structure = inputs, outputs
+        self.graph, self._renewed = Graph(inputs, outputs), None
+        self._inputs_structure, self._outputs_structure = inputs, outputs
         self.branches_on_training, self.built = False, True
         self._traced_steps.clear()
         self._forget_programs()
@@ -92,12 +107,14 @@ class Model(Trainer):
 
     @property
     def input(self) -> Any:
-        return self.inputs_structure if self.graph is not None else super().input
+        return self._inputs_structure if self.graph is not None else super().input
 
     @property
     def output(self) -> Any:
-        return self.outputs_structure if self.graph is not None else super().output
+        return self._outputs_structure if self.graph is not None else super().output
 
+    input_names = Given(lambda self: self._input_names)
+    output_names = Given(lambda self: self._output_names)
     input_shape = property(lambda self: mapped(lambda x: x.shape, self.input))
     output_shape = property(lambda self: mapped(lambda x: x.shape, self.output))
 
@@ -109,30 +126,54 @@ class Model(Trainer):
         return self.graph
 
     @property
-    def built_graph(self) -> Graph | None:
+    def _built_graph(self) -> Graph | None:
         if self.graph is not None:
-            return self.graph
+            return self._current_graph()
         return next(iter(self._traced.values()))[0] if self._traced else None
 
+    def _current_graph(self) -> Graph:
+        """The graph between the model's ends as its layers are: those that were changed since are called again, as in Keras."""
+        graph = self._renewed or self._graph("graph")
+        if graph.outdated():
+
+            def again(layer: Layer, *args: Any, **kwargs: Any) -> Any:
+                outputs = layer(*args, **kwargs)
+                layer._calls_made.pop()
+                return outputs
+
+            with trace.inside(call=None, guard=(), training=None, autocast=None):
+                outputs = graph.called_again(graph.inputs, again, "it cannot be called again after a layer was changed")
+            self._renewed = graph = Graph(graph.inputs, outputs)
+        return graph
+
+    def _renew(self) -> None:
+        """Forgets what was made of layers as they were before one of them was changed."""
+        layers = self._flatten_layers()
+        if any(layer.changed_at > self._seen_at for layer in layers):
+            self._traced.clear()
+            self._traced_steps.clear()
+            self._forget_programs()
+            self._seen_at = next(clock)
+
     @property
-    def input_names(self) -> list[str] | None:
-        if isinstance(self.graph and self.inputs_structure, dict):
-            return keys(self.inputs_structure)
+    def _input_names(self) -> list[str] | None:
+        if isinstance(self.graph and self._inputs_structure, dict):
+            return keys(self._inputs_structure)
         return None if self.graph is None else [x.name for x in self.graph.inputs]
 
     def _known_outputs(self) -> Any:
-        return self.outputs_structure if self.graph is not None else next(iter(self._traced.values()))[1]
+        return self._outputs_structure if self.graph is not None else next(iter(self._traced.values()))[1]
 
     @property
-    def keyed_outputs(self) -> bool:
+    def _keyed_outputs(self) -> bool:
         return isinstance(self._known_outputs(), dict)
 
     @property
-    def output_names(self) -> list[str]:
+    def _output_names(self) -> list[str]:
         """A name for each output: its key in a dict of outputs, else the layer that made it."""
-        if self.keyed_outputs:
+        if self._keyed_outputs:
             return keys(self._known_outputs())
-        graph = self.built_graph
+        graph = self._built_graph
         assert graph is not None
         held, names = set(graph.calls), list[str]()
         for y in graph.outputs:
@@ -152,22 +193,22 @@ class Model(Trainer):
     def build(self, input_shape: Any) -> None:
         """Of a subclass: calls it on tensors of this shape, which builds its layers."""
         if not self.built:
-            with undone_on_error(self.all_layers()):
+            with undone_on_error(self._flatten_layers()):
                 self.built = True
                 self.compute_output_shape(input_shape)
 
     def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self.graph is None and type(self).build is Model.build:
             self.built = True  # the call that is about to be made builds the layers
-        if self.graph is None and self.seen_inputs is None and args:
+        if self.graph is None and self._seen_inputs is None and args:
             others = flatten([list(args[1:]), list(kwargs.values())])
             if not any(isinstance(x, Tensor) for x in others):
-                self.seen_inputs = mapped(_like, args[0])
+                self._seen_inputs = mapped(_like, args[0])
         super()._build_for(args, kwargs)
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """`mask`: those of the inputs, in their structure; None for those that the tensors carry."""
-        graph = self._graph("graph")
+        graph = self._current_graph()
         given = self._in_order(inputs)
         if len(given) != len(graph.inputs):
             raise ArgumentError(f"{self.name} has {len(graph.inputs)} inputs; called on {len(given)} tensors.")
@@ -180,9 +221,9 @@ class Model(Trainer):
                 raise ShapeError(f"{reader} expects inputs of shape {slot.shape}, got shape {x.shape}.{advice}")
         given = [_of_kind(x, slot) for x, slot in zip(given, graph.inputs)]
         if mask is None:
-            return packed(self.outputs_structure, graph.copy(given, training))
+            return packed(self._outputs_structure, graph.copy(given, training))
         masks = self._in_order(mask)
-        return packed(self.outputs_structure, graph.called_again([with_mask(x, m) for x, m in zip(given, masks)]))
+        return packed(self._outputs_structure, graph.called_again([with_mask(x, m) for x, m in zip(given, masks)]))
 
     def _pass_masks(self, inputs: Any, mask: Any, outputs: list[Tensor]) -> None:
         if self.graph is None:  # else the layers inside have given the outputs their masks
@@ -190,15 +231,15 @@ class Model(Trainer):
 
     def _in_order(self, inputs: Any) -> list[Tensor]:
         if isinstance(inputs, dict):
-            names = self.input_names or []
+            names = self._input_names or []
             missing = [name for name in names if name not in inputs]
             if missing:
                 raise ArgumentError(
                     f"{self.name} is called on a dict with the keys {list(inputs)}; its inputs are {names}: {missing} missing."
                 )
-            if not isinstance(self.inputs_structure, dict):
+            if not isinstance(self._inputs_structure, dict):
                 return [inputs[name] for name in names]
-            return flatten({key: inputs[key] for key in self.inputs_structure})
+            return flatten({key: inputs[key] for key in self._inputs_structure})
         return flatten(inputs)
 
     def add_loss(self, loss: Any, inputs: Any = None) -> None:
@@ -206,7 +247,7 @@ class Model(Trainer):
         if trace.call is not None:
             super().add_loss(loss)
             return
-        self.extra_losses += [(value, ()) for value in flatten(loss)]
+        self._extra_losses += [(value, ()) for value in flatten(loss)]
         self._traced_steps.clear()
         self._forget_programs()
 
@@ -215,12 +256,12 @@ class Model(Trainer):
         """What layers and weights add to the loss; called on arrays, what the last such call has added, in a step that is being traced, what the calls in it have."""
         if trace.call is not None:
             return added_here(self)
-        graph = self.built_graph
-        added = self.losses_at_once
+        graph = self._built_graph
+        added = self._losses_at_once
         if added is None:
             added = [] if graph is None else [loss for loss, _ in graph.losses]
         penalties = [v.regularizer(v) for v in self.trainable_weights if v.regularizer is not None]
-        return added + [loss for loss, _ in self.extra_losses] + penalties
+        return added + [loss for loss, _ in self._extra_losses] + penalties
 
     # ---- layers
 
@@ -228,17 +269,17 @@ class Model(Trainer):
     def layers(self) -> list[Layer]:
         """The layers called directly by this model, in Keras's order: by depth from the outputs, inputs first."""
         if self.graph is None:
-            return Layer.own_layers(self)
+            return Layer._held_layers(self)
         from refnet.models.config import Order
 
         if self._listed is None or self._listed[0] is not self.graph:
             self._listed = self.graph, [x for x in Order(self.graph).operations if isinstance(x, Layer)]
         return list(self._listed[1])
 
-    def own_layers(self) -> list[Layer]:
+    def _held_layers(self) -> list[Layer]:
         if self.graph is None:
-            return super().own_layers()
-        return list(dict.fromkeys([*self.layers, *Layer.own_layers(self)]))
+            return super()._held_layers()
+        return list(dict.fromkeys([*self.layers, *Layer._held_layers(self)]))
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """A layer by name or by index.
@@ -292,19 +333,19 @@ class Model(Trainer):
     # ---- for training
 
     @property
-    def has_call(self) -> bool:
+    def _has_call(self) -> bool:
         return (
-            self.graph is not None or type(self).call is not Model.call or type(self).graph_for is not Model.graph_for
+            self.graph is not None or type(self).call is not Model.call or type(self)._graph_for is not Model._graph_for
         )
 
-    def graph_for(self, batches: Batches) -> Graph:
+    def _graph_for(self, batches: Batches) -> Graph:
         """The graph that computes the outputs; of a subclass, traced on inputs of these shapes."""
         if self.graph is not None:
-            return self.graph
+            return self._current_graph()
         return self._trace(batches)[0]
 
     def output_structure(self, batches: Batches) -> Any:
-        return self.outputs_structure if self.graph is not None else self._trace(batches)[1]
+        return self._outputs_structure if self.graph is not None else self._trace(batches)[1]
 
     def _trace(self, batches: Batches) -> tuple[Graph, Any]:
         inputs = batches.inputs
@@ -316,7 +357,7 @@ class Model(Trainer):
             ]
             with trace.inside(call=None, guard=(), training=None):
                 outputs = self(arranged(batches.labels[0], slots))
-            self.calls_made.pop()
+            self._calls_made.pop()
             self._traced[key] = Graph(slots, flatten(outputs)), outputs
         return self._traced[key]
 
@@ -331,9 +372,9 @@ class Model(Trainer):
 
     def get_build_config(self) -> dict[str, Any] | None:
         """Of a subclass: the shapes of the inputs that it was first called on."""
-        if self.graph is not None or self.seen_inputs is None:
+        if self.graph is not None or self._seen_inputs is None:
             return None
-        return {"input_shape": mapped(lambda x: x.shape if isinstance(x, Tensor) else None, self.seen_inputs)}
+        return {"input_shape": mapped(lambda x: x.shape if isinstance(x, Tensor) else None, self._seen_inputs)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:

@@ -61,8 +61,8 @@ class Sequential(ClassNames, Model):
             return
         if any(layer.name == other.name for other in self._stack):
             raise ArgumentError(f"{self.name} has a layer called {layer.name!r} already; names must differ.")
-        if not self._stack and not self._between and layer.first_shape is not None:
-            self._begin(InputLayer(layer.first_shape, layer.first_batch, layer.first_dtype).output)
+        if not self._stack and not self._between and layer._first_shape is not None:
+            self._begin(InputLayer(layer._first_shape, layer._first_batch, layer.first_dtype).output)
         if not self._stack and not self._between and isinstance(layer, Model) and layer.graph is not None:
             (tensor,) = layer.inputs
             self._begin(InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype).output)
@@ -104,7 +104,7 @@ class Sequential(ClassNames, Model):
                 f"{self.name} needs an input shape to be built: give build(input_shape), or an Input first."
             )
         between: list[Any] = [InputLayer(batch_shape=_open_batch(tuple(input_shape)), name=f"{self.name}_input").output]
-        with undone_on_error(self.all_layers()):
+        with undone_on_error(self._flatten_layers()):
             for layer in self._stack:
                 between.append(layer(between[-1]))
             self._between = between
@@ -124,14 +124,14 @@ class Sequential(ClassNames, Model):
             with trace.inside(call=None, guard=(), training=None):  # its own graph, whatever calls it first
                 self.build(args[0].shape)
 
-    def graph_for(self, batches: Batches) -> Graph:
+    def _graph_for(self, batches: Batches) -> Graph:
         if self.graph is None:
             self.build((None, *batches.inputs[0].shape[1:]))
-        return self._graph("graph")
+        return self._current_graph()
 
     def output_structure(self, batches: Batches) -> Any:
-        self.graph_for(batches)
-        return self.outputs_structure
+        self._graph_for(batches)
+        return self._outputs_structure
 
     def get_config(self) -> dict[str, Any]:
         from refnet.saving.serialization import serialized

@@ -12,7 +12,7 @@ import numpy as np
 from refnet import engine, metrics, ops
 from refnet.annotations import Array
 from refnet.eager import Eager, known_tensor
-from refnet.errors import ArgumentError
+from refnet.errors import ArgumentError, without_tape
 from refnet.gradients import gradients
 from refnet.graph import Assignment, Mode, Tensor, Variable, as_tensor, trace
 from refnet.models.compiling import Batches, Compilable
@@ -34,6 +34,8 @@ _PARTS = {
 class Stepping(Compilable):
     """The steps as methods."""
 
+    zero_grad = property(without_tape)
+
     # ---- what a subclass may override
 
     def train_step(self, data: Any) -> dict[str, Any]:
@@ -52,7 +54,7 @@ class Stepping(Compilable):
             The values to show, by name.
         """
         x, y, sample_weight = unpack_x_y_sample_weight(data)
-        y_pred = self(x, training=True)
+        y_pred = self(x, **self._told_training("train"))
         loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
         self._track(loss, x)
         variables = trained_variables(self._captured)
@@ -62,7 +64,7 @@ class Stepping(Compilable):
     def test_step(self, data: Any) -> dict[str, Any]:
         """One step of evaluation: see train_step."""
         x, y, sample_weight = unpack_x_y_sample_weight(data)
-        y_pred = self(x, training=False)
+        y_pred = self(x, **self._told_training("test"))
         loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=False)
         self._track(loss, x)
         return self.compute_metrics(x, y, y_pred, sample_weight)
@@ -70,7 +72,7 @@ class Stepping(Compilable):
     def predict_step(self, data: Any) -> Any:
         """One step of prediction: the outputs for a batch."""
         x, _, _ = unpack_x_y_sample_weight(data)
-        return self(x, training=False)
+        return self(x, **self._told_training("predict"))
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
@@ -110,9 +112,9 @@ class Stepping(Compilable):
             return []  # arrays: nobody knows which calls they came from
         held = Graph(given, outputs).losses
         added = [scalar(loss) for loss, guard in held if mode.holds(guard)]
-        own = self.built_graph
-        if self.extra_losses and own is not None:
-            whole = Graph(own.inputs, [loss for loss, _ in self.extra_losses])
+        own = self._built_graph
+        if self._extra_losses and own is not None:
+            whole = Graph(own.inputs, [loss for loss, _ in self._extra_losses])
             added += [scalar(loss) for loss in whole.copy(flatten(x), mode.training)]
         return added
 
@@ -143,7 +145,7 @@ class Stepping(Compilable):
 
     # ---- and how they become programs
 
-    def shown_names(self) -> list[str] | None:
+    def _shown_names(self) -> list[str] | None:
         """The names of the values that training and evaluation show; None if steps of the model's own say so only when they run."""
         return None if self._own_step("train") or self._own_step("test") else self.metrics_names
 
@@ -153,17 +155,18 @@ class Stepping(Compilable):
         return self.run_eagerly or any(parts)
 
     @property
-    def own_targets(self) -> bool:
+    def _own_targets(self) -> bool:
         parts = ("train_step", "test_step", "compute_loss")
         return any(getattr(type(self), name) is not getattr(Stepping, name) for name in parts)
 
     def _executable(self, kind: str, batches: Batches) -> Any:
+        self._renew()
         return self._own_executable(kind, batches) if self._own_step(kind) else super()._executable(kind, batches)
 
     def _own_executable(self, kind: str, batches: Batches) -> Any:
         """The executable of a step that a method writes."""
-        if self.has_call:
-            outputs = self.graph_for(batches).outputs
+        if self._has_call:
+            outputs = self._graph_for(batches).outputs
             if kind != "predict" and len(outputs) == len(batches.targets):
                 self._compiled_for().make_metrics(batches.targets, outputs)
         captured = self._captured_layers()
@@ -178,7 +181,7 @@ class Stepping(Compilable):
             if key not in self._traced_steps:
                 self._traced_steps[key] = self._traced_step(kind, batches, captured)
             traced = self._traced_steps[key]
-            self._steps[key] = traced.program(self.run_counter, Mode(kind == "train", captured))
+            self._steps[key] = traced.program(self.run_counter, Mode(None, captured))
             self._structures[self._steps[key]] = traced.outputs
             self._logs[self._steps[key]] = traced.logs
         program = self._steps[key]
@@ -213,7 +216,7 @@ class TracedStep(Traced):
     """A step's method, called once on tensors; the values it shows are kept in variables, which the last batch leaves."""
 
     def __init__(self, model: Stepping, kind: str, batches: Batches, slots: list[Tensor], captured: Any):
-        mode = Mode(kind == "train", captured)
+        mode = Mode(None, captured)  # a call in the step that leaves `training` open goes the layers' default way
         self.logs: dict[str, Any] = {}
         shown: dict[str, Any] = {}
 
@@ -224,7 +227,7 @@ class TracedStep(Traced):
             shown.update(result)
             return {name: value for name, value in result.items() if not isinstance(value, metrics.Metric)}
 
-        super().__init__(model, step, slots, kind == "train", captured)
+        super().__init__(model, step, slots, None, captured)
         if kind == "predict":
             return
         values, self.outputs = self.outputs, []
@@ -250,7 +253,7 @@ class EagerStep(engine.Executable):
 
     def __init__(self, on: engine.Engine, model: Stepping, kind: str, batches: Batches, captured: Any):
         self.engine, self.model, self.kind, self.batches = on, model, kind, batches
-        self.mode = Mode(kind == "train", captured)
+        self.mode = Mode(None, captured)
         self.program: Any = self  # what logs and structures are kept under
         self.logs: dict[str, Any] = {}
 
@@ -258,9 +261,8 @@ class EagerStep(engine.Executable):
         model, given = self.model, self.batches.arrays
         slots = [known_tensor(engine.as_fed(a, like.dtype.name)) for a, like in zip(feeds, given)]
         eager = Eager(self.engine, self.mode, model.run_counter)
-        training = self.mode.training
         record = Call(model, None, {}, None)
-        with trace.inside(call=record, guard=(), training=training, captured=self.mode.trainable, eager=eager):
+        with trace.inside(call=record, guard=(), training=None, captured=self.mode.trainable, eager=eager):
             result = model._call_step(self.kind, self.batches, slots, self.mode)
             values = mapped(
                 lambda y: y if isinstance(y, metrics.Metric) else np.array(eager.read(as_tensor(y))), result

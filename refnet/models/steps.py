@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from refnet import losses, metrics, ops
+import numpy as np
+
+from refnet import dtypes, losses, metrics, ops
 from refnet.annotations import Array, Shape
 from refnet.errors import ArgumentError, did_you_mean
 from refnet.gradients import reverse
@@ -20,7 +22,7 @@ class Compiled:
         names: of the outputs.  keyed: whether these are the keys of a dict of outputs; then the losses are shown in the order of
             the dict that compile was given, as Keras does it.
         losses: a Loss or None per output.  factors: their loss_weights.
-        loss_trackers: for several outputs a Mean per loss, else None.
+        loss_trackers: for several losses a Mean each, else None.
         metrics, weighted_metrics: a list of metrics per output.
     """
 
@@ -29,7 +31,7 @@ class Compiled:
         wanted = per_output("loss", told["loss"], names, spread=True)
         self.losses: list[Any] = [loss if loss in losses.BY_SHAPES else losses.as_loss(loss) for loss in wanted]
         self.factors = per_output("loss_weights", told["loss_weights"], names, spread=False)
-        several = len(names) > 1
+        several = sum(loss is not None for loss in self.losses) > 1
         self.loss_tracker = metrics.Mean("loss")
         self.loss_trackers = [
             metrics.Mean(f"{name}_loss") if several and loss is not None else None
@@ -39,6 +41,14 @@ class Compiled:
         self._shown_first = list(told["loss"]) if keyed and isinstance(told["loss"], dict) else names
         self.metrics: list[list[metrics.Metric]] | None = None
         self.weighted_metrics: list[list[metrics.Metric]] | None = None
+
+    def filled_up(self, targets: dict[str, Array]) -> dict[str, Array]:
+        """Targets for all outputs, by label: where there is one for each loss, outputs without a loss get zeros that nobody reads."""
+        if len(targets) >= len(self.names) or len(targets) != sum(loss is not None for loss in self.losses):
+            return targets
+        rest = list(targets.values())
+        unread = np.zeros((len(rest[0]), 1), dtypes.as_numpy(dtypes.floatx()))
+        return {f"y[{i}]": unread if loss is None else rest.pop(0) for i, loss in enumerate(self.losses)}
 
     def choose_losses(self, targets: list[Shape], outputs: list[Shape]) -> None:
         """Puts the crossentropy that fits in the place of "crossentropy", once the shapes are known."""
@@ -134,6 +144,7 @@ def step_program(
     optimizer: Any = None,
     targets: list[Array] | None = None,
     weights: list[Array | None] | None = None,
+    training: bool | None = None,
 ) -> Program:
     """The program of one batch.
 
@@ -142,8 +153,9 @@ def step_program(
         captured: which layers were trainable at compile.
         targets: an array for each output (its shape and dtype count); its input follows the model's.
         weights: a sample weight (or None) for each output; the inputs of those that are arrays come last.
+        training: what layers are told that the model's call left open; None for their defaults.
     """
-    mode = Mode(kind == "train", captured)
+    mode = Mode(training, captured)
     if kind == "predict" or compiled is None:
         return Program(graph.inputs, graph.outputs, graph.assignments, mode, counter)
     with trace.inside(call=None, guard=(), training=None):
@@ -186,7 +198,7 @@ def step_program(
 
 def trained_variables(captured: dict[Layer, bool]) -> list[Variable]:
     """The variables that training changes, of the layers that were trainable at compile."""
-    return list(dict.fromkeys(v for layer, on in captured.items() if on for v in layer.own_weights if v.trainable))
+    return list(dict.fromkeys(v for layer, on in captured.items() if on for v in layer._own_weights if v.trainable))
 
 
 def _slot(array: Array, name: str) -> Tensor:

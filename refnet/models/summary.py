@@ -107,7 +107,7 @@ def _calls(model: Any, layer: Any) -> list[Any]:
 def _output_shape(model: Any, layer: Any) -> str:
     if hasattr(layer, "batch_shape"):
         return str(layer.batch_shape)
-    calls = _calls(model, layer) or layer.calls_made[:1]
+    calls = _calls(model, layer) or layer._calls_made[:1]
     if not calls:
         return "?"
     shapes = mapped(lambda y: y.shape, calls[0].outputs)

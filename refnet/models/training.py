@@ -56,7 +56,7 @@ class Trainer(GeneratorNames, SingleBatches):
                 generator, a PyDataset, or what else gives batches (x, y) or (x, y, sample_weight) when iterated.
             batch_size: samples per step, 32 if None; an epoch's last batch may be smaller. Not read where x gives batches.
             epochs: the number of the last epoch; training starts after `initial_epoch`.
-            verbose: 0 silent, 1 a live bar, 2 a line per epoch; "auto" is 1 in a terminal or notebook and 0 elsewhere.
+            verbose: 0 silent, 2 a line per epoch, 1 and "auto" a live bar, or where there is no screen (a log) a line.
             callbacks: a list of callbacks.
             validation_split: the share of samples, taken from the end before shuffling, that is only evaluated.
             validation_data: (x, y) or (x, y, sample_weight), or what gives batches; evaluated after each epoch.
@@ -136,7 +136,7 @@ class Trainer(GeneratorNames, SingleBatches):
         with self._preparing():
             batches = self._fed("fit", *parts)
             self._executable("train", batches)
-            checks.check_fixed_batch(self.built_graph, len(batches), size, "fit")
+            checks.check_fixed_batch(self._built_graph, len(batches), size, "fit")
             feed = ArrayFeed(self, batches, size, shuffle, steps)
             return feed, held, self._validation(data, held, validation_size, validation_steps)
 
@@ -160,7 +160,7 @@ class Trainer(GeneratorNames, SingleBatches):
         listed.check_names()
         with self._alone("fit"), listed.running("train"):
             self.history, self.stop_training = listed.history, False
-            (start, first), resumed, self.resume = self.resume or (asked.start, 0), self.resume is not None, None
+            (start, first), resumed, self._resume = self._resume or (asked.start, 0), self._resume is not None, None
             if resumed:
                 feed.take_up(start - asked.start, first)
             for epoch in range(start, asked.stop):
@@ -275,7 +275,7 @@ class Trainer(GeneratorNames, SingleBatches):
             self._executable("test", batches)
         count = _steps(len(batches), batch_size, steps)
         taken = min(len(batches), count * batch_size)
-        checks.check_fixed_batch(self.built_graph, taken, batch_size, "evaluate")
+        checks.check_fixed_batch(self._built_graph, taken, batch_size, "evaluate")
         listed = callback_module.Listening(callbacks, self, verbose, epochs=1, steps=count)
         with self._alone("evaluate"), listed.running("test"):
             self._evaluate(batches, batch_size, steps, listed)
@@ -313,7 +313,7 @@ class Trainer(GeneratorNames, SingleBatches):
             step = self._executable("predict", batches)
         count = _steps(len(batches), batch_size, steps)
         samples = min(len(batches), count * batch_size)
-        checks.check_fixed_batch(self.built_graph, samples, batch_size, "predict")
+        checks.check_fixed_batch(self._built_graph, samples, batch_size, "predict")
         listed = callback_module.Listening(callbacks, self, verbose, epochs=1, steps=count)
         outputs = self._room(step.program, batches, samples, batch_size)
         with listed.running("predict"):

@@ -21,7 +21,7 @@ def is_symbolic(*xs: TensorLike) -> bool:
 
 def dtype_of(x: TensorLike) -> str:
     """The dtype's name of an array or a tensor."""
-    return x.dtype if isinstance(x, Tensor) else np.asarray(x).dtype.name
+    return x.dtype if isinstance(x, Tensor) else dtypes.name_of(np.asarray(x).dtype)
 
 
 def shape_of(x: TensorLike) -> Shape:
@@ -30,7 +30,7 @@ def shape_of(x: TensorLike) -> Shape:
 
 def converted(op: str, x: TensorLike, name: str = "x") -> TensorLike:
     """x as a tensor or a NumPy array of numbers. Python floats take the default dtype, Python integers int32."""
-    if isinstance(x, Tensor):
+    if isinstance(x, Tensor) or (type(x) is np.ndarray and x.dtype.kind in "biuf"):
         return x
     if isinstance(x, bool):
         return np.asarray(x)
@@ -58,13 +58,13 @@ def converted(op: str, x: TensorLike, name: str = "x") -> TensorLike:
 
 def as_dtype(x: TensorLike, dtype: str) -> TensorLike:
     """x cast to a dtype; x itself if it has it."""
-    from refnet import ops
-
     if dtype_of(x) == dtype:
         return x
     if isinstance(x, Constant):
         return Constant(x.value, dtype)
     if isinstance(x, Tensor):
+        from refnet import ops
+
         return ops.cast(x, dtype)
     with in_memory("a conversion"), np.errstate(all="ignore"):
         return np.asarray(x).astype(dtypes.as_numpy(dtype))

@@ -139,14 +139,14 @@ def ones_like(x: TensorLike, dtype: str | None = None) -> TensorLike:
     return full_like(x, 1, dtype)
 
 
-def eye(N: int, M: int | None = None, k: int = 0, dtype: str | None = None) -> Array:
+def eye(N: Any, M: Any = None, k: int = 0, dtype: str | None = None) -> Any:
     """A matrix with ones on one diagonal.
 
         y[i, j] = 1 if j - i == k else 0
 
     Args:
-        N: rows.
-        M: columns; N if None.
+        N: rows; in a graph also a dimension from ops.shape.
+        M: columns, likewise; N if None.
         k: which diagonal; 0 is the main one, positive lies above it.
         dtype: the result's dtype; the default floating dtype if None.
     Returns:
@@ -157,6 +157,11 @@ def eye(N: int, M: int | None = None, k: int = 0, dtype: str | None = None) -> A
     array([[0., 1., 0.],
            [0., 0., 1.]], dtype=float32)
     """
+    if isinstance(N, Tensor) or isinstance(M, Tensor):
+        from refnet import ops
+
+        steps = ops.subtract(arange(N if M is None else M), ops.expand_dims(arange(N), 1))
+        return ops.cast(ops.equal(steps, integer("eye", k, "k")), dtypes.standardize(dtype))
     rows, columns = dimensions("eye", (N, N if M is None else M))
     name, place = dtypes.standardize(dtype), integer("eye", k, "k")
     with in_memory("eye"):

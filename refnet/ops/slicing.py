@@ -1,6 +1,7 @@
 """Slicing: a regular part of an array, and the reverse, an array spread into a larger one."""
 
 import builtins
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -160,6 +161,34 @@ item_gradient_op = Op(
     shape_only=(1,),
     gradient=lambda node, d: [item_op(d, ranges=node.attributes["ranges"]), None],
 )
+
+
+def joined(parts: Sequence[Tensor]) -> TensorLike | None:
+    """The sum of gradients of pieces that a tensor was cut into along one axis: the pieces' own, one after the other.
+
+    Each part is 0 outside of its piece, so that adding them would write the whole tensor once for each.
+
+    Returns:
+        None if the parts are anything else, or if it is not known how long the axis is.
+    """
+    nodes = [part.node for part in parts if part.node is not None and part.node.op is item_gradient_op]
+    if len(nodes) < len(parts):
+        return None
+    cut = {axis for node in nodes for axis, r in enumerate(node.attributes["ranges"]) if r != WHOLE}
+    if len(cut) != 1:
+        return None
+    (axis,) = cut
+    length = parts[0].shape[axis]
+    if length is None:
+        return None
+    places = [(*resolved(length, node.attributes["ranges"][axis]), node.inputs[0]) for node in nodes]
+    places.sort(key=lambda place: place[:2])
+    end = 0
+    for start, count, step, _ in places:
+        if start != end or (step != 1 and count != 1):
+            return None
+        end += count
+    return ops.concatenate([dy for *_, dy in places], axis) if end == length else None
 
 
 # ---- slice

@@ -1,12 +1,25 @@
 """Statistics along axes: mean, variance, deviation, norms, and the logarithm of a sum of exponentials."""
 
+import math
+
+import numpy as np
+
 from refnet import dtypes, ops
 from refnet.annotations import Array, Tasks, TensorLike
 from refnet.definition import Op
 from refnet.errors import ArgumentError, ShapeError, called_as
 from refnet.graph import Node
 from refnet.ops.activation import largest
-from refnet.ops.arguments import checked_axes, converted, dtype_of, floating, number, promoted, shape_of
+from refnet.ops.arguments import (
+    checked_axes,
+    converted,
+    dtype_of,
+    floating,
+    is_symbolic,
+    number,
+    promoted,
+    shape_of,
+)
 from refnet.ops.loss import compatible
 from refnet.ops.reduction import reduce, reduced_form, reduced_rule, repeated_back
 from refnet.scalars import INF, exp, log
@@ -45,8 +58,12 @@ def wide_enough(x: TensorLike) -> TensorLike:
 
 def number_of_elements(x: TensorLike, axes: tuple[int, ...]) -> TensorLike:
     """How many elements each reduction over the axes meets, in x's dtype; a tensor while a dimension is open."""
+    extents = [ops.shape(x)[axis] for axis in axes]
+    if not is_symbolic(*extents):
+        kind = dtypes.as_numpy(dtype_of(x)).type  # each product rounded, as below
+        return np.asarray(math.prod(map(kind, extents), start=kind(1)))
     count = ops.cast(1, dtype_of(x))
-    for extent in (ops.shape(x)[axis] for axis in axes):
+    for extent in extents:
         count = ops.multiply(count, ops.cast(extent, dtype_of(x)))
     return count
 

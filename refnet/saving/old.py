@@ -36,15 +36,15 @@ def variables_of(layer: Layer) -> list[Variable]:
 def _gather(layer: Layer, found: dict[Variable, bool]) -> None:
     from refnet.models.model import Model
 
-    for v in layer.own_weights:
+    for v in layer._own_weights:
         found.setdefault(v, v.trainable and layer.trainable)
     whole = isinstance(layer, Model) and layer.graph is not None
-    for inner in ordered_layers(layer) if whole else layer.own_layers():
+    for inner in ordered_layers(layer) if whole else layer._held_layers():
         _gather(inner, found)
 
 
 def _own(model: Any) -> list[Variable]:
-    return list(model.own_weights)
+    return list(model._own_weights)
 
 
 # ---- writing

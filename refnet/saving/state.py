@@ -33,12 +33,14 @@ def variables(model: Any) -> list[Variable]:
     found += [v for optimizer in dict.fromkeys([model.optimizer, *others]) for v in optimizer.variables]
     found += [v for metric in model.metrics for v in metric.variables]
     found += [generator.state for generator in _generators(model)]
-    found += [v for layer in model.all_layers() for v in flatten(getattr(layer, "states", None)) if v is not None]
+    found += [v for layer in model._flatten_layers() for v in flatten(getattr(layer, "states", None)) if v is not None]
     return list(dict.fromkeys(found))
 
 
 def _generators(model: Any) -> list[SeedGenerator]:
-    held = [value for layer in model.all_layers() for name, value in sorted(vars(layer).items()) if name != "_shuffler"]
+    held = [
+        value for layer in model._flatten_layers() for name, value in sorted(vars(layer).items()) if name != "_shuffler"
+    ]
     return list(dict.fromkeys(value for value in held if isinstance(value, SeedGenerator)))
 
 

@@ -47,7 +47,7 @@ def _visit(layer: Layer, path: str, found: dict[Layer, str]) -> None:
     if isinstance(layer, Model) and layer.graph is not None:
         _visit_all(ordered_layers(layer), f"{path}/layers", found)
     for name in sorted(vars(layer), key=lambda word: f"~{word}" if word.startswith("_") else word):
-        if name in ("calls_made", "_own", "_programs", "_arguments", "_stack", "_captured"):
+        if name in ("_calls_made", "_own", "_programs", "_arguments", "_stack", "_captured"):
             continue
         value = vars(layer)[name]
         if isinstance(value, Layer):
@@ -82,7 +82,7 @@ def trained(model: Any) -> list[Variable]:
     captured, found = model._captured, dict[Layer, None]()
     _track(model, found)
     held = [layer for layer in found if captured.get(layer, layer.trainable)]
-    return list(dict.fromkeys(v for layer in held for v in layer.own_weights if v.trainable))
+    return list(dict.fromkeys(v for layer in held for v in layer._own_weights if v.trainable))
 
 
 def _track(layer: Layer, found: dict[Layer, None]) -> None:
@@ -93,7 +93,7 @@ def _track(layer: Layer, found: dict[Layer, None]) -> None:
         return
     found[layer] = None
     graph = isinstance(layer, Model) and layer.graph is not None
-    for inner in [*(ordered_layers(layer) if graph else []), *layer.own_layers()]:
+    for inner in [*(ordered_layers(layer) if graph else []), *layer._held_layers()]:
         _track(inner, found)
 
 
@@ -238,7 +238,7 @@ def layer_values(source: Source, model: Any, skip_mismatch: bool = False) -> Pai
             pairs.insert(0, (layer, source.store(path)))
             continue
         try:
-            pairs += zip(layer.own_weights, source.values(path, layer.own_weights, layer.name))
+            pairs += zip(layer._own_weights, source.values(path, layer._own_weights, layer.name))
         except FileError as error:
             if not skip_mismatch:
                 raise

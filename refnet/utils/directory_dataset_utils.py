@@ -110,7 +110,8 @@ def image_dataset_from_directory(
         subset: "training", "validation" or "both" (a list of the two).
         interpolation: "nearest", "bilinear" or "bicubic".
         follow_links: whether links to folders are followed.
-        crop_to_aspect_ratio, pad_to_aspect_ratio: whether what would be distorted is cut off, or filled up with zeros, first.
+        crop_to_aspect_ratio, pad_to_aspect_ratio: whether what would be distorted is cut off before images are resized, or
+            they keep their proportions and are filled up with zeros afterwards.
         data_format: "channels_last" (also None) or "channels_first".
         format: of Keras; the result is a PyDataset.
         verbose: whether the number of files is printed.
@@ -129,16 +130,31 @@ def image_dataset_from_directory(
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
         raise ArgumentError(f"{name}: give crop_to_aspect_ratio or pad_to_aspect_ratio, not both.")
     last = channels_last(name, data_format)
-    fit: dict[str, Any] = {"crop_to_aspect_ratio": crop_to_aspect_ratio, "pad_to_aspect_ratio": pad_to_aspect_ratio}
+
+    def fitted(x: Array) -> Any:
+        if not pad_to_aspect_ratio:
+            return ops.resize(x, size, interpolation, crop_to_aspect_ratio=crop_to_aspect_ratio)
+        inner, (top, left) = _inside(x.shape[:2], size)
+        return ops.pad_images(
+            ops.resize(x, inner, interpolation), top, left, target_height=size[0], target_width=size[1]
+        )
 
     def read(path: str) -> Array:
         x = img_to_array(load_img(path, color_mode), dtype="float32")
         with engine.eager_on_current():
-            x = np.asarray(ops.resize(x, size, interpolation, **fit))
+            x = np.asarray(fitted(x))
         return x if last else np.ascontiguousarray(x.transpose(2, 0, 1))
 
     files = Files(name, directory, labels, label_mode, class_names, IMAGE_FORMATS, follow_links, verbose)
     return files.datasets(read, np.stack, batch_size, shuffle, seed, validation_split, subset)
+
+
+def _inside(image: tuple[int, ...], size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The largest size of the image's proportions within another size, and what lies before it, as TensorFlow's resize_with_pad has them."""
+    ratio = max(np.float32(image[1]) / np.float32(size[1]), np.float32(image[0]) / np.float32(size[0]))
+    height, width = (np.float32(extent) / ratio for extent in image)
+    before = [max(0, int(np.floor((np.float32(s) - extent) / 2))) for s, extent in zip(size, (height, width))]
+    return (int(height), int(width)), (before[0], before[1])
 
 
 def text_dataset_from_directory(

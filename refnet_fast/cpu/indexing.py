@@ -1,4 +1,4 @@
-"""Picking rows by number, and its gradient: the embedding table's."""
+"""Picking rows by number, its gradient (the embedding table's), and rows made of numbers."""
 
 import numpy as np
 from numba import njit
@@ -6,7 +6,7 @@ from numba import njit
 from refnet.ops import indexing
 from refnet_fast.cpu.rows import add_row, copy_row, fill_row
 from refnet_fast.derive import compiled
-from refnet_fast.kernels import kernel
+from refnet_fast.kernels import as_rows, kernel
 from refnet_fast.tables import ELEMENT_NS
 
 CHAIN = 2048  # additions in a row, at most, before a sum becomes one term of another
@@ -77,3 +77,55 @@ def by_row(indices, length):
         order[at[r]] = j
         at[r] += 1
     return starts, order
+
+
+@kernel(
+    "take_along_axis",
+    when=lambda call: call.form.domain[2] == 1,
+    tasks=_columns,
+    cost=lambda call: 2 * ELEMENT_NS,
+    arguments=as_rows,
+    quantum=16,
+)
+def take_along_lanes(x, indices, y, lo, hi):
+    """Elements lo..hi of all lanes, one after the other."""
+    count = y.shape[1]
+    while lo < hi:
+        o = lo // count
+        first, end = lo - o * count, min(hi - o * count, count)
+        row, picks, out = x[o], indices[o], y[o]
+        for j in range(first, end):
+            out[j] = row[row_of(picks[j], row.size)]
+        lo = o * count + end
+
+
+@kernel(
+    "one_hot",
+    tasks=lambda call: call.form.domain[0] * call.form.domain[1],
+    cost=lambda call: call.form.domain[2] * ELEMENT_NS + 4,
+)
+def one_hot_planes(x, y, lo, hi):
+    """Classes lo..hi of what stands before the axis: all labels are compared with one class."""
+    classes, labels = y.shape[1], x.shape[1]
+    one, zero = y.dtype.type(1), y.dtype.type(0)
+    for task in range(lo, hi):
+        o, c = task // classes, task % classes
+        plane = y[o, c]
+        for i in range(labels):
+            plane[i] = one if x[o, i] == c else zero
+
+
+@kernel(
+    "one_hot",
+    when=lambda call: call.form.domain[2] == 1,
+    tasks=lambda call: call.form.domain[0],
+    cost=lambda call: call.form.domain[1] * ELEMENT_NS / 4 + 2,
+    arguments=as_rows,
+)
+def one_hot_rows(x, y, lo, hi):
+    """Labels lo..hi: zeros in one run, then the ones."""
+    part, classes = y[lo:hi], y.shape[1]
+    fill_row(part.reshape(part.size), y.dtype.type(0))
+    for o in range(lo, hi):
+        if 0 <= x[o, 0] < classes:
+            y[o, x[o, 0]] = y.dtype.type(1)

@@ -1,7 +1,9 @@
 """Copies of views."""
 
-from refnet.definition import size_of
-from refnet_fast.derive import itemsize
+from numba import njit
+
+from refnet.definition import View, size_of
+from refnet_fast.derive import Placed, itemsize
 from refnet_fast.kernels import kernel
 from refnet_fast.native import move_bytes
 from refnet_fast.tables import ELEMENT_NS
@@ -44,20 +46,43 @@ def copy_runs(source, target, outer, strides, run, lo, hi):
         move_bytes(target + task * run, source + i0 * s0 + i1 * s1 + i2 * s2 + i3 * s3, run)
 
 
-def _matrix(call):
+def _matrices(call):
+    """Whether the result's columns lie side by side in the source, of one matrix or of several."""
     view = call.form.inputs[0]
-    return len(view.shape) == 2 and view.strides[0] == 1 and view.strides[1] > 1
+    return len(view.shape) in (2, 3) and view.strides[-2] == 1 and view.strides[-1] > 1
+
+
+def _several(call, inputs, outputs):
+    """One matrix as several."""
+    missing = 3 - len(call.form.domain)
+    views = [
+        View((1,) * missing + tuple(v.shape), v.strides and (0,) * missing + tuple(v.strides))
+        for v in (inputs[0].view, outputs[0].view)
+    ]
+    return [Placed(a.address, view, a.dtype) for a, view in zip((*inputs, *outputs), views)]
 
 
 @kernel(
     "transpose",
-    when=_matrix,
-    tasks=lambda call: call.form.domain[0],
-    cost=lambda call: call.form.domain[1] * 3 * ELEMENT_NS + 5,
+    when=_matrices,
+    tasks=lambda call: size_of(call.form.domain[:-1]),
+    cost=lambda call: call.form.domain[-1] * 3 * ELEMENT_NS + 5,
     quantum=16,
+    arguments=_several,
 )
-def transpose_matrix(x, y, lo, hi):
-    """Rows lo..hi of the result in blocks of 16 by 16: whole cache lines on both sides."""
+def transpose_matrices(x, y, lo, hi):
+    """Rows lo..hi of all matrices of the result: of one, or of images whose channels come before or after the pixels."""
+    rows = y.shape[1]
+    while lo < hi:
+        n, first = lo // rows, lo % rows
+        end = min(rows, first + hi - lo)
+        turn(x[n], y[n], first, end)
+        lo += end - first
+
+
+@njit(error_model="numpy")
+def turn(x, y, lo, hi):
+    """Rows lo..hi of y = x, whose columns lie side by side, in blocks of 16 by 16: whole cache lines on both sides."""
     for first in range(lo, hi, 16):
         for column in range(0, y.shape[1], 16):
             for i in range(first, min(first + 16, hi)):

@@ -1,17 +1,19 @@
 """Where elements stand in order: a lane's numbers become whole keys in the same order, which are sorted with their places.
 
 A key is 32 bits; equal numbers have equal keys, 0.0 and -0.0 too, and all NaN share the last one. With the place in the bits below it,
-no two are equal, so any way of sorting keeps equal numbers in their order. Short lanes are sorted by insertion, longer ones digit by
-digit from the least (LSD radix sort: Knuth 5.2.5).
+no two are equal, so any way of sorting keeps equal numbers in their order. In short lanes a key's place is the number of lesser ones
+(Knuth 5.2, algorithm C); longer ones are sorted digit by digit from the least (LSD radix sort: Knuth 5.2.5).
 """
 
 import numpy as np
 from numba import njit
 
 from refnet_fast.kernels import kernel
+from refnet_fast.native import Separate
 from refnet_fast.tables import ELEMENT_NS
 
-SHORT = 48
+SHORT = 128  # numbers that are all compared with each other
+VECTOR = 8  # keys
 DIGIT = 11  # bits: three digits make a key, and the counts of one stay in the first cache
 
 
@@ -36,14 +38,15 @@ def key_of(bits, descending):
     return ~key if descending else key
 
 
-@njit(error_model="numpy")
-def sort_by_insertion(keys):
-    for i in range(1, keys.size):
-        key, place = keys[i], i
-        while place > 0 and keys[place - 1] > key:
-            keys[place] = keys[place - 1]
-            place -= 1
-        keys[place] = key
+@njit(error_model="numpy", pipeline_class=Separate)
+def count_lesser(keys, n, lesser):
+    """lesser[j] = how many of the first n keys are less than keys[j]; whole vectors, whatever their last keys are."""
+    for j in range(lesser.size):
+        lesser[j] = 0
+    for i in range(n):
+        key = keys[i]
+        for j in range(lesser.size):
+            lesser[j] += np.int64(key < keys[j])
 
 
 @njit(error_model="numpy")
@@ -73,7 +76,8 @@ def sort_by_digits(keys, other, starts):
 def argsort_lanes(x, descending, y, lo, hi):
     """Lanes lo..hi."""
     n, inner = x.shape[1], x.shape[2]
-    keys, other, starts = np.empty(n, np.uint64), np.empty(n, np.uint64), np.empty(1 << DIGIT, np.int64)
+    padded, lesser = np.zeros(-(-n // VECTOR) * VECTOR, np.uint64), np.empty(-(-n // VECTOR) * VECTOR, np.int64)
+    keys, other, starts = padded[:n], np.empty(n, np.uint64), np.empty(1 << DIGIT, np.int64)
     numbers = np.empty(n, np.float32)
     bits = numbers.view(np.uint32)
     for task in range(lo, hi):
@@ -83,9 +87,9 @@ def argsort_lanes(x, descending, y, lo, hi):
         for r in range(n):
             keys[r] = (np.uint64(key_of(bits[r], descending)) << np.uint64(32)) | np.uint64(r)
         if n <= SHORT:
-            sort_by_insertion(keys)
+            count_lesser(padded, n, lesser)
             for r in range(n):
-                y[o, r, i] = np.int64(keys[r] & np.uint64(0xFFFFFFFF))
+                y[o, lesser[r], i] = r
         else:
             ordered = sort_by_digits(keys, other, starts)
             for r in range(n):

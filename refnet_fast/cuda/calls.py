@@ -32,7 +32,7 @@ def floats(*shape, dtype="float32"):
     return Spec(shape, dtype)
 
 
-def calls(rows, features, pixels, channels, table, picked, product, convolved, apart, sequences):
+def calls(rows, features, pixels, channels, table, picked, product, convolved, apart, sequences, attended):
     """{name of a tuned kernel: Call}, with arrays of these sizes.
 
     Args:
@@ -43,6 +43,7 @@ def calls(rows, features, pixels, channels, table, picked, product, convolved, a
         sequences: rows of a batch, time steps, units of a recurrent layer.
         convolved: images, height and width, channels, filters of a convolution, whose kernel is 3 x 3.
         apart: images, height and width, channels of a depthwise one.
+        attended: batch, queries, heads and features of attention's queries; keys and heads of its keys; features of its values.
     """
     whole, row, column, images = floats(rows, features), floats(rows), floats(features), floats(pixels, channels)
     channel, labels, words = floats(channels), Spec((rows,), "int32"), Spec((picked,), "int32")
@@ -80,11 +81,17 @@ def calls(rows, features, pixels, channels, table, picked, product, convolved, a
             "take_x_gradient", (floats(picked, channels), words), {"axis": 0, "length": table}, table
         ),
         "transpose_tiles": Call("transpose", (whole,), {"axes": (1, 0)}),
+        "concatenate_elements": Call("concatenate", (whole, floats(3, features), whole), {"axis": 0}),
+        "argsort_lanes": Call("argsort", (whole,), {"axis": 1, "descending": False}),
     }
+    points = floats(*image.shape[:3])
+    for kind in ("bilinear", "nearest"):
+        sampled = {"mode": 0, "fill": 0.5}
+        found[f"sample_{kind}_elements"] = Call(f"sample_{kind}", (image, points, points), sampled)
     a, b = floats(m, k, dtype="bfloat16"), floats(k, n, dtype="bfloat16")
     found["matmul_short"] = Call("matmul", (a, b), {"transpose1": False, "transpose2": False})
     found |= convolutions(*convolved, "tiled", "float32") | convolutions(*convolved, "short", "float16")
-    found |= depthwise(*apart) | recurrent(*sequences)
+    found |= depthwise(*apart) | recurrent(*sequences) | attention(*attended)
     for name, target, extra in (
         ("softmax_cross_entropy", whole, 0),
         ("sparse_softmax_cross_entropy", labels, features),
@@ -149,6 +156,22 @@ def recurrent(batch, time, units):
     return found
 
 
+def attention(batch, queries, heads, features, keys, shared, depth):
+    """{name: Call} of attention and its gradients; causal, so that a block meets keys that it sees, and such as it does not."""
+    q, k, v = (
+        floats(batch, queries, heads, features),
+        floats(batch, keys, shared, features),
+        floats(batch, keys, shared, depth),
+    )
+    given, attributes = (q, k, v, floats(), Spec((), "bool")), {"scale": features**-0.5, "is_causal": True}
+    dy, row = floats(batch, queries, heads, depth), floats(batch, heads, queries)
+    found = {"attention_blocks": Call("dot_product_attention", given, attributes)}
+    for kind in ("query", "key", "bias"):
+        op = f"dot_product_attention_{kind}_gradient"
+        found[f"attention_{kind}_gradient_blocks"] = Call(op, (dy, *given, row, row), attributes)
+    return found
+
+
 TINY = calls(
     rows=9,
     features=45,
@@ -160,6 +183,7 @@ TINY = calls(
     convolved=(1, 3, 2, 9),
     apart=(2, 9, 3),
     sequences=(3, 2, 3),
+    attended=(1, 11, 2, 5, 13, 1, 9),
 )
 USUAL = calls(
     rows=128,
@@ -172,6 +196,7 @@ USUAL = calls(
     convolved=(64, 28, 64, 64),
     apart=(64, 28, 64),
     sequences=(128, 50, 64),
+    attended=(32, 128, 8, 64, 128, 8, 64),
 )
 LARGE = calls(
     rows=32768,
@@ -184,6 +209,7 @@ LARGE = calls(
     convolved=(256, 56, 64, 64),
     apart=(256, 56, 64),
     sequences=(1024, 100, 128),
+    attended=(8, 2048, 16, 64, 2048, 16, 64),
 )  # 128 MB and more for most: far more than a device's cache holds
 
 

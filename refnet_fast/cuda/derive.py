@@ -15,10 +15,12 @@ import numpy as np
 
 from refnet import dtypes, scalars
 from refnet.definition import View, row_major, size_of
+from refnet.philox import fraction, philox4x32
 from refnet_fast import fuse as fuse_on_cpu
 from refnet_fast.build import load
 from refnet_fast.cuda import numbers, target
 from refnet_fast.cuda.device import array_at, calls
+from refnet_fast.cuda.philox import fraction_by_factor, philox_in_words
 from refnet_fast.derive import Placed, Translator
 from refnet_fast.fuse import NARROW, WIDE, node_lines
 from refnet_fast.rewrite import SHORT
@@ -43,6 +45,7 @@ def _jit(function):
 
 
 device = Translator(numbers.wide, numbers.FUNCTIONS, _jit)  # definition -> device function
+device.done |= {philox4x32: _jit(philox_in_words), fraction: _jit(fraction_by_factor)}
 
 
 class Launch:
@@ -204,11 +207,14 @@ class Kernel:
         return (-(-self.domain[0] // down), -(-self.domain[1] // across)), (across, down)
 
     def _divided(self):
-        """The lines that find a thread's indices by division."""
-        index = ["rest = number"]
-        for axis in reversed(range(len(self.domain))):
-            index += [f"i{axis} = rest % d{axis}", f"rest //= d{axis}"] if axis else ["i0 = rest"]
-        return index
+        """The lines that find a thread's indices by division: of words, where the numbers are that short."""
+        index, divided = ["rest = number"], "rest // d{axis}"
+        if size_of(self.domain) < 2**31 and len(self.domain) > 1:
+            self.imports["quotient"] = "from refnet_fast.cuda.tile import quotient"
+            divided = "quotient(rest, d{axis})"
+        for axis in reversed(range(1, len(self.domain))):
+            index += [f"above = {divided.format(axis=axis)}", f"i{axis} = rest - above * d{axis}", "rest = above"]
+        return [*index, "i0 = rest"] if self.domain else index
 
 
 RECTANGLE = [

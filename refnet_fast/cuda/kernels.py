@@ -32,6 +32,10 @@ FAMILIES = (
     "pooling",
     "indexing",
     "shapes",
+    "attention",
+    "sorting",
+    "joining",
+    "warping",
 )
 
 
@@ -113,22 +117,32 @@ def kernel(
     arguments: Callable | None = None,
     rooms: Callable = lambda call: [],
     more: tuple = (),
+    constants: Callable = lambda call: {},
 ):
     """Declares a function as a tuned kernel of an op. Later declarations are asked first."""
 
     def declare(function):
-        tuned.setdefault(op_name, []).insert(0, Kernel(Step(function, grid, block, more=more), when, arguments, rooms))
+        step = Step(function, grid, block, more=more, constants=constants)
+        tuned.setdefault(op_name, []).insert(0, Kernel(step, when, arguments, rooms))
         return function
 
     return declare
 
 
-def then(first, *, grid: Callable, block: tuple | Callable, needed: Callable = lambda call: True, more: tuple = ()):
+def then(
+    first,
+    *,
+    grid: Callable,
+    block: tuple | Callable,
+    needed: Callable = lambda call: True,
+    more: tuple = (),
+    constants: Callable = lambda call: {},
+):
     """Declares a function as the next step of the kernel that begins with `first`."""
 
     def declare(function):
         (begun,) = [k for found in tuned.values() for k in found if k.steps[0].function is first]
-        begun.steps.append(Step(function, grid, block, needed, more))
+        begun.steps.append(Step(function, grid, block, needed, more, constants))
         return function
 
     return declare

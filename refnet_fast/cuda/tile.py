@@ -79,6 +79,9 @@ if simulated():
     def quotient(x, y):
         return x // y
 
+    def afresh(number):
+        return number
+
     def copy(shared, to, array, at):
         shared[to] = flat(array, at)[0] if at >= 0 else 0
 
@@ -147,6 +150,15 @@ else:
             return builder.zext(builder.udiv(x, y), LONG)
 
         return types.int64(types.int64, types.int64), build
+
+    @intrinsic
+    def afresh(typing, number):
+        """An int64 as it is; what follows from it is computed where it stands, and takes no registers in the loops around."""
+
+        def build(context, builder, signature, arguments):
+            return instruction(builder, "mov.b64 $0, $1;", "=l,l", arguments, LONG)
+
+        return types.int64(types.int64), build
 
     @intrinsic
     def copy(typing, shared, to, array, at):

@@ -45,6 +45,7 @@ def purity(clusters, labels):
 
 
 def main(job: Job) -> None:
+    cluster, decomposition = (needed(f"sklearn.{part}", "scikit-learn") for part in ("cluster", "decomposition"))
     (x_train, _), (x_test, y_test) = mnist.load_data()
     count, tested = job.pick((60000, 10000), (6000, 2000))
     x_train = x_train[:count, :, :, None].astype("float32") / 255
@@ -67,12 +68,11 @@ def main(job: Job) -> None:
     coder, encoder = build_coder()
     flat_train, flat_test = x_train.reshape(-1, 784), x_test.reshape(-1, 784)
     coder.fit(flat_train, flat_train, epochs=job.epochs(30, 20), batch_size=128)
-    pca = needed("sklearn.decomposition", "scikit-learn").PCA(2, random_state=job.seed).fit(flat_train)
-    k_means = needed("sklearn.cluster", "scikit-learn").KMeans
+    pca = decomposition.PCA(2, random_state=job.seed).fit(flat_train)
     codes = {"autoencoder": encoder.predict(flat_test), "principal components": pca.transform(flat_test)}
     back = coder.predict(flat_test), pca.inverse_transform(codes["principal components"])
     for (name, code), rebuilt in zip(codes.items(), back):
-        clusters = k_means(10, n_init=4, random_state=job.seed).fit_predict(code)
+        clusters = cluster.KMeans(10, n_init=4, random_state=job.seed).fit_predict(code)
         job.result(f"{name}: error of the digits rebuilt", np.mean((rebuilt - flat_test) ** 2))
         job.result(f"{name}: purity of ten clusters (k-means)", purity(clusters, y_test))
         words = name.replace(" ", "_")

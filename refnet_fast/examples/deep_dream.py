@@ -8,7 +8,7 @@ import numpy as np
 from refnet_fast import backend as K
 from refnet_fast import ops
 from refnet_fast.applications import inception_v3
-from refnet_fast.examples.pretrained import net, photo, randomly, side_by_side
+from refnet_fast.examples.pretrained import book, net, photo, randomly, side_by_side
 from refnet_fast.examples.support import Job, run_program
 
 CONTRIBUTIONS = {"mixed2": 0.2, "mixed3": 3.0, "mixed4": 2.0, "mixed5": 1.5}  # of the layers to the loss
@@ -59,14 +59,14 @@ def main(job: Job) -> None:
     shapes = [tuple(int(d / SCALE**i) for d in original.shape[1:3]) for i in reversed(range(OCTAVES))]
 
     x = shrunk = resized(original, shapes[0])
-    for octave, (shape, book) in enumerate(zip(shapes, BOOK), start=1):
+    for octave, (shape, (before, after)) in enumerate(zip(shapes, BOOK), start=1):
         job.say(f"octave {octave}: {shape[0]} x {shape[1]} pixels")
         x, losses = gradient_ascent(fetch_loss_and_grads, resized(x, shape), job.pick(20, 8))
         sharp = resized(original, shape)
         x = x + (sharp - resized(shrunk, shape))  # what the small image had lost
         shrunk = sharp
-        job.result(f"octave {octave}: loss before", losses[0], book[0])
-        job.result(f"octave {octave}: loss after {len(losses) - 1} steps", losses[-1], book[1])
+        job.result(f"octave {octave}: loss before", losses[0], book(job, before))
+        job.result(f"octave {octave}: loss after {len(losses) - 1} steps", losses[-1], book(job, after))
         job.result(f"octave {octave}: change per pixel, of 2", np.abs(x - sharp).mean())
     job.note("the book dreams of another photo, which is not at hand; this one is the river front of Tübingen")
     job.picture(

@@ -8,14 +8,13 @@ first network of Chollet's book. A picture goes to output/digits.png, or into th
 
 import argparse
 import json
-import pathlib
 import time
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from refnet_fast import Sequential, layers, optimizers, use_engine, utils
-from refnet_fast.examples.support import OUTPUT, needed, run
+from refnet_fast.examples.support import OUTPUT, folder, needed, run, save
 
 TEST_SIZE, VALIDATION_SIZE = 360, 144
 REPLAYED = 4  # samples of the training step that is proved
@@ -115,7 +114,7 @@ def draw(path: Any, history: dict[str, list[float]], data: Digits, chances: np.n
     if history:  # of no epoch there is none
         curves(left.subplots(2, 1, sharex=True), history, 1 - len(wrong) / len(read))
     misread(right, data, chances, wrong)
-    figure.savefig(path, dpi=110)
+    save(figure, path)
 
 
 def curves(axes: Any, history: dict[str, list[float]], test_accuracy: float) -> None:
@@ -169,7 +168,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a third of the epochs for digits, one for mnist")
     parser.add_argument("--epochs", type=int, help="60 for digits, 5 for mnist")
     parser.add_argument("--json", action="store_true", help="a last line for programs")
-    parser.add_argument("--output", type=pathlib.Path, default=OUTPUT, help="the folder for the picture; output")
+    parser.add_argument("--output", type=folder, default=OUTPUT, help="the folder for the picture; output")
     return parser.parse_args()
 
 
@@ -212,7 +211,6 @@ def main() -> None:
     console.print(confusion_table(data.y_test, read))
     console.print(f"test accuracy {accuracy:.2%}: {wrong} of {len(read)} misread; trained in {seconds:.2f} s")
 
-    given.output.mkdir(parents=True, exist_ok=True)
     path = given.output / "digits.png"
     title = f"{given.data}, seed {given.seed}: {accuracy:.1%} of {len(read)} test digits read"
     draw(path, history, data, chances, title)

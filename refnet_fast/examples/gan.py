@@ -46,7 +46,7 @@ def build_discriminator(width):
 def main(job: Job) -> None:
     (x_train, y_train), _ = cifar10.load_data(allow_part=True)
     frogs = x_train[y_train.flatten() == FROG].astype("float32") / 127.5 - 1
-    iterations, width = job.pick((10000, 256), (40, 24))
+    iterations, width, every = job.pick((10000, 256, 50), (40, 24, 10))
 
     generator, discriminator = build_generator(width), build_discriminator(width // 2)
     discriminator.trainable = False
@@ -67,8 +67,11 @@ def main(job: Job) -> None:
         curves["discriminator"].append(discriminator.train_on_batch(np.concatenate([drawn, real]), labels))
         codes = np.asarray(random.normal((BATCH, LATENT), seed=draws))
         curves["generator"].append(gan.train_on_batch(codes, np.zeros((BATCH, 1))))
-        if number % (iterations // 4) == 0 or number == iterations - 1:
-            job.say(f"step {number}: " + ", ".join(f"{name} {float(x[-1]):.4f}" for name, x in curves.items()))
+        last = number == iterations - 1
+        if number % every == 0 or last:
+            losses = ", ".join(f"{name} loss {float(x[-1]):.4f}" for name, x in curves.items())
+            job.say(f"step {number} of {iterations}: {losses}")
+        if number % (iterations // 4) == 0 or last:
             stages += [(image + 1) / 2 for image in generator.predict_on_batch(fixed)]
 
     job.result("discriminator loss, last tenth", np.mean(curves["discriminator"][-iterations // 10 :]), book=0.6693)

@@ -68,18 +68,15 @@ def worth(up, discount=0.99):
 
 def main(job: Job) -> None:
     draws, policy = random.SeedGenerator(job.seed), build_policy()
-    lengths = []
-    for number in range(job.epochs(80, 40)):
+    rounds, lengths = job.epochs(80, 40), []
+    for number in range(rounds):
         states, actions, up = episodes(policy, draws)
         lengths.append(float(up.sum(1).mean()))
         policy.train_on_batch(states.reshape(-1, 4), actions.reshape(-1), sample_weight=worth(up).reshape(-1))
-        if number % 10 == 0:
-            job.say(f"round {number}: {CARTS} poles stood {lengths[-1]:.0f} of {STEPS} steps, in the mean")
+        job.say(f"round {number + 1} of {rounds}: {CARTS} poles stood {lengths[-1]:.0f} of {STEPS} steps, in the mean")
     job.result("steps a pole stands at the beginning", lengths[0])
-    rounds = min(5, len(lengths))
-    job.result(
-        "steps it stands, best of 5 rounds in a row", max(np.convolve(lengths, np.ones(rounds) / rounds, "valid"))
-    )
+    few = min(5, rounds)
+    job.result("steps it stands, best of 5 rounds in a row", max(np.convolve(lengths, np.ones(few) / few, "valid")))
     job.result("steps it stands, last 5 rounds", np.mean(lengths[-5:]))
     job.note("the book has no such program; it names reinforcement learning as the fourth branch of learning")
     title = "A pole learns to stand"

@@ -41,9 +41,19 @@ def photo(name: str, height: int) -> np.ndarray:
     return image.img_to_array(image.load_img(photo_path(name), target_size=(height, width * height // full)))[None]
 
 
+def is_random(job: Job) -> bool:
+    """Whether the net of the program has random weights."""
+    return any(text.startswith("RANDOM WEIGHTS") for text in job.notes)
+
+
 def randomly(job: Job) -> str:
     """What a picture's title says after the net's name."""
-    return " with random weights" if any(text.startswith("RANDOM WEIGHTS") for text in job.notes) else ""
+    return " with random weights" if is_random(job) else ""
+
+
+def book(job: Job, figure: float) -> float | None:
+    """The book's figure, which stands beside ours only where the net has seen what the book's has."""
+    return None if is_random(job) else figure
 
 
 def side_by_side(pictures, title, size=3.2):

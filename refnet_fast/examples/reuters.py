@@ -26,10 +26,9 @@ def main(job: Job) -> None:
     x_val, partial_x = x_train[:1000], x_train[1000:]
     y_val, partial_y = y_train[:1000], y_train[1000:]
 
-    job.say("twenty epochs, to see when it overfits")
-    history = build_model().fit(
-        partial_x, partial_y, epochs=job.epochs(20, 9), batch_size=512, validation_data=(x_val, y_val)
-    )
+    epochs = job.epochs(20, 9)
+    job.say(f"{epochs} epochs, to see when it overfits")
+    history = build_model().fit(partial_x, partial_y, epochs=epochs, batch_size=512, validation_data=(x_val, y_val))
     job.result("best validation accuracy", max(history.history["val_accuracy"]), book=0.8150)
     job.picture("curves", visualize.training_curves(history, title="Reuters newswires"))
 

@@ -2,8 +2,10 @@
 
 import argparse
 import importlib
+import io
 import json
 import math
+import os
 import pathlib
 import sys
 import time
@@ -11,7 +13,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from refnet.errors import MissingPackageError, RefnetError
+from refnet.errors import FileError, MissingPackageError, RefnetError
 
 OUTPUT = pathlib.Path("output")
 COMMAND = 'pip install -e ".[examples]"   (in the repository; elsewhere: pip install "refnet[examples]")'
@@ -39,6 +41,40 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # what reads the output, such as `head`, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def folder(text: str) -> pathlib.Path:
+    """An argument that is a folder to write to, there or not: told before a training of an hour, not after it."""
+    path = pathlib.Path(text)
+    there = next(place for place in (path, *path.absolute().parents) if os.path.exists(place))
+    if not there.is_dir():
+        raise argparse.ArgumentTypeError(f"{there} is a file; name a folder")
+    if not os.access(there, os.W_OK):
+        raise argparse.ArgumentTypeError(f"nothing can be written to the folder {there}")
+    return path
+
+
+def epochs(text: str) -> int:
+    """An argument that is a number of epochs."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a number of epochs is 1 or more, got {text!r}")
+    return int(text)
+
+
+def save(figure: Any, path: pathlib.Path) -> None:
+    """Writes a figure as a PNG file, whole or not at all. Raises FileError where it cannot be written."""
+    from refnet.saving.files import write_atomically
+
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=110, format="png")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, drawn.getvalue())
+    except OSError as error:
+        raise FileError(f"the picture {path} cannot be written: {error.strerror or error}.") from None
 
 
 def shown(value: float) -> str:
@@ -92,9 +128,8 @@ class Job:
 
     def picture(self, name: str, figure: Any) -> None:
         """Saves a figure as OUTPUT/PROGRAM_NAME.png."""
-        self.output.mkdir(parents=True, exist_ok=True)
         path = self.output / f"{self.name}_{name}.png"
-        figure.savefig(path, dpi=110)
+        save(figure, path)
         self.pictures.append(str(path))
 
     def report(self) -> None:
@@ -143,9 +178,9 @@ def _run_program(main: Callable[[Job], None]) -> None:
         "--engine", help="reference, derived, cpu (the default), cuda, cuda-cublas, cuda-tf32 or cuda-sim"
     )
     parser.add_argument("--seed", type=int, default=0, help="of weights, dropout and shuffling; 0 if not given")
-    parser.add_argument("--epochs", type=int, help="other than the program's own")
+    parser.add_argument("--epochs", type=epochs, help="other than the program's own")
     parser.add_argument("--json", action="store_true", help="the results in a last line for programs")
-    parser.add_argument("--output", type=pathlib.Path, default=OUTPUT, help="the folder for pictures; output")
+    parser.add_argument("--output", type=folder, default=OUTPUT, help="the folder for pictures; output")
     given = parser.parse_args()
     needed("matplotlib", "matplotlib")
     if given.engine:

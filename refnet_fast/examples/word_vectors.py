@@ -77,7 +77,7 @@ def glove_matrix(path):
 
 
 def map_of_words(model):
-    """Sixty words where their vectors' two main directions put them."""
+    """Words of praise, of blame and of neither, where their vectors' two main directions put them."""
     words = [
         "excellent",
         "wonderful",
@@ -89,30 +89,9 @@ def map_of_words(model):
         "favorite",
         "enjoyable",
         "beautiful",
-        "awful",
-        "worst",
-        "terrible",
-        "boring",
-        "waste",
     ]
-    words += [
-        "poor",
-        "bad",
-        "horrible",
-        "dull",
-        "disappointing",
-        "table",
-        "house",
-        "monday",
-        "music",
-        "camera",
-        "woman",
-        "man",
-        "the",
-        "and",
-        "because",
-        "seven",
-    ]
+    words += ["awful", "worst", "terrible", "boring", "waste", "poor", "bad", "horrible", "dull", "disappointing"]
+    words += ["table", "house", "monday", "music", "camera", "woman", "man", "the", "and", "because", "seven"]
     ranks, vectors = imdb.get_word_index(), model.layers[0].get_weights()[0]
     rows = vectors[[ranks[word] + 3 for word in words]]
     centred = rows - vectors.mean(0)

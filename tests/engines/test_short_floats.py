@@ -88,7 +88,7 @@ def test_a_model_with_a_16_bit_input_trains(name):
     assert 0 < replay_step(model, x, y, ("reference", "derived", "cpu")).worst <= 1
     model.fit(x, y, batch_size=4, epochs=2, verbose=0)
     assert 0 < replay_step(model, x, y, ("reference", "cpu")).worst <= 1
-    graph = model.graph_for([x])
+    graph = model._graph_for([x])
     found = replay(Program(graph.inputs, graph.outputs), [x], ("reference", "derived", "cpu"))
     assert 0 < found.worst <= 1 and found.tasks >= 12
 

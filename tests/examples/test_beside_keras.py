@@ -71,8 +71,27 @@ def test_a_clock_counts_what_a_whole_training_takes(monkeypatch):
     assert now[0] == spent + 9 and clock.total == 7 * 5.5 + 5 + 57
 
 
+def test_a_program_that_acts_on_answers_gets_its_own(monkeypatch):
+    """The poles fall when the answers say so: an answer given again would end the program early or late."""
+    now = [0.0]
+    monkeypatch.setattr(beside_keras.time, "process_time", lambda: now[0])
+
+    class Model:
+        fit = evaluate = train_on_batch = None
+
+        def predict_on_batch(self, x):
+            now[0] += x
+            return -x
+
+    clock = Clock(Model, seconds=3.0, every_call=True)
+    model = Model()
+    assert [model.predict_on_batch(x) for x in range(1, 21)] == [-x for x in range(1, 21)]
+    assert (clock.first, clock.total) == (1.0, sum(range(2, 21)))
+
+
 def test_every_program_named_is_one_and_reports_end_in_a_line_of_json(capsys, monkeypatch):
-    assert all((beside_keras.HERE / f"{name}.py").exists() for name in beside_keras.PROGRAMS)
+    named = (*beside_keras.PROGRAMS, *beside_keras.ACTING)
+    assert all((beside_keras.HERE / f"{name}.py").exists() for name in named)
     monkeypatch.setattr(beside_keras, "measure", lambda *given: print("noise") or {"given": given})
     monkeypatch.setattr(beside_keras.sys, "path", ["", "kept"])
     beside_keras.child("pima", "jax", "2")

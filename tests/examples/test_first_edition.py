@@ -22,9 +22,10 @@ from refnet_fast import applications, utils
 
 FOLDER = pathlib.Path(__file__).parent / "first_edition"
 DEEPER = {"digits", "habits", "houses", "raw_texts", "reviews"}
+DEEPER |= {"kinds_together", "wider_and_deeper"}  # of Keras 2
 DEEP = os.environ.get("REFNET_PROFILE") == "deep"
 TEXTS = [path for path in sorted(FOLDER.glob("*.py")) if DEEP or path.stem not in DEEPER]
-KERAS_2 = sorted((FOLDER.parent / "keras_2").glob("*.py"))
+KERAS_2 = [path for path in sorted((FOLDER.parent / "keras_2").glob("*.py")) if DEEP or path.stem not in DEEPER]
 WHOLE = {"transfer": "VGG16", "looking": "VGG16", "octaves": "InceptionV3", "painting": "VGG19"}
 ENGINES = ["reference", *(["cpu"] if DEEP else [])]
 DATA = pathlib.Path(os.environ.get("REFNET_DATA_DIR", "nowhere")).absolute()

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from refnet_fast.utils import set_random_seed
 
+from refnet.errors import FileError
 from refnet.testing.whole import hold_step
-from refnet_fast.examples.support import Job
+from refnet_fast.examples.support import Job, epochs, save
 
 ROOT = pathlib.Path(__file__).parents[2]
 PROGRAMS = ROOT / "refnet_fast" / "examples"
@@ -152,3 +153,69 @@ def test_results_that_are_no_numbers_are_null_in_json(tmp_path):
 def test_what_is_refused_is_told_in_a_line(tmp_path):
     done = run("linear_regression", tmp_path, "--engine", "gpu")
     assert done.returncode == 1 and done.stderr.startswith("EngineError: unknown engine 'gpu'")
+
+
+def test_a_folder_that_cannot_be_is_told_before_anything_runs(tmp_path):
+    (tmp_path / "notes").write_text("kept")
+    for output in ("notes", "notes/pictures"):
+        done = run("linear_regression", tmp_path, "--output", output)
+        assert done.returncode == 2 and done.stdout == ""
+        assert "argument --output: " in done.stderr and "notes is a file; name a folder" in done.stderr
+    assert (tmp_path / "notes").read_text() == "kept" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_picture_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    class Figure:
+        def savefig(self, file, **how):
+            file.write(b"new")
+
+    path = tmp_path / "new" / "picture.png"
+    save(Figure(), path)
+    assert path.read_bytes() == b"new"
+
+    def full(file):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    path.write_bytes(b"old")
+    with pytest.raises(FileError, match=r"the picture .*picture.png cannot be written: No space left on device"):
+        save(Figure(), path)
+    assert path.read_bytes() == b"old" and list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "x", "1.5"])
+def test_a_number_of_epochs_is_one_or_more(wrong, tmp_path):
+    with pytest.raises(argparse.ArgumentTypeError, match="a number of epochs is 1 or more"):
+        epochs(wrong)
+    assert epochs("3") == 3
+
+
+def test_a_reader_that_has_read_enough_ends_it_without_a_traceback(tmp_path):
+    paths = os.pathsep.join(p for p in (str(ROOT), os.environ.get("PYTHONPATH")) if p)
+    command = f'"{sys.executable}" -m refnet_fast.examples.linear_regression | head -1'
+    done = subprocess.run(
+        command, shell=True, env={**os.environ, "PYTHONPATH": paths}, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.stderr == "" and len(done.stdout.splitlines()) == 1
+
+
+def test_the_list_of_programs_has_every_one_and_names_the_nearest(monkeypatch, capsys):
+    from refnet_fast.examples import __main__ as listing
+
+    monkeypatch.setattr(sys, "argv", ["examples"])
+    listing.main()
+    lines = capsys.readouterr().out.splitlines()[2:]
+    listed = {line.split()[0] for line in lines}
+    assert listed == set(ALWAYS) | set(DEEPER) | {"digits", "beside_keras"}
+    assert all(len(line.split()) > 4 for line in lines)
+    monkeypatch.setattr(sys, "argv", ["examples", "mnist_dence"])
+    with pytest.raises(SystemExit, match="No program 'mnist_dence'. Did you mean 'mnist_dense'"):
+        listing.main()
+
+
+def test_a_log_has_a_line_of_every_epoch(tmp_path):
+    if not (DATA / "pima-indians-diabetes.csv").exists():
+        pytest.skip("the data set is not in $REFNET_DATA_DIR")
+    done = run("hyperparameter_search", tmp_path, "--quick", "--epochs", "2")
+    assert [line for line in done.stdout.splitlines() if line.startswith("Epoch ")] == ["Epoch 1/2", "Epoch 2/2"]
+    assert done.stdout.count("] trial ") == 12

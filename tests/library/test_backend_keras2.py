@@ -194,6 +194,19 @@ def test_what_is_made_drawn_and_assigned() -> None:
         assert not K.is_sparse(x) and K.to_dense(x) is x and K.manual_variable_initialization(True) is None
 
 
+def test_batch_dot_of_more_axes_says_what_it_was_before_keras_2_3() -> None:
+    """Layers of capsules paired two axes; Keras 2.3 sums over one axis of each and keeps all others."""
+    o, hat = Input((10, 4)), Input((10, 6, 4))
+    with pytest.raises(
+        ShapeError, match=r"(?s)differ: 10 and 4.*Until Keras 2.2.4.*ops.einsum\('bij,bikj->bik', x, y\)"
+    ):
+        K.batch_dot(K.batch_dot(Input((10, 6)), hat, [2, 2]), hat, [2, 3])
+    assert tuple(ops.einsum("bij,bikj->bik", o, hat).shape) == (None, 10, 6)
+    with pytest.raises(ShapeError) as refused:
+        K.batch_dot(Input((3, 4)), Input((3, 5)), [2, 2])
+    assert "Keras 2.2.4" not in str(refused.value)
+
+
 def test_print_tensor_says_where_it_prints_nothing(capsys: Any) -> None:
     K.print_tensor(np.array([1.5]), "here:")
     assert capsys.readouterr().out == "here: [1.5]\n"

@@ -61,7 +61,7 @@ def test_weights_are_made_once(make: Callable[[], Any], how: Callable[[Any], Any
     built = make()
     with pytest.raises(KeyboardInterrupt):
         how(built)
-    assert all(len(layer.own_weights) == 2 * layer.built for layer in built.all_layers()[1:])
+    assert all(len(layer._own_weights) == 2 * layer.built for layer in built._flatten_layers()[1:])
     how(built)
     assert [w.shape for w in built.weights] == [(3, 2), (2,), (built.weights[2].shape[0], 2), (2,)]
     assert built(X).shape == (4, 2)

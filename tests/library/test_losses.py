@@ -97,6 +97,25 @@ def test_names_and_configs() -> None:
     assert losses.get("MSE") is losses.mean_squared_error and losses.get(None) is None
 
 
+def test_a_function_of_ones_own_gets_labels_and_outputs_of_one_rank() -> None:
+    """Labels (n,) beside outputs (n, 1): their difference would be n by n, and its mean a loss of something else."""
+    shapes = []
+
+    def unlike(y_true: Any, y_pred: Any) -> Any:
+        shapes.append((len(y_true.shape), len(y_pred.shape)))
+        return ops.mean(ops.square(y_true - y_pred))
+
+    x, y = np.array([[0.0], [1.0], [2.0]], "float32"), np.array([0.0, 1.0, 4.0], "float32")
+    model = Sequential([Input((1,)), Dense(1, kernel_initializer="ones")])
+    model.compile("sgd", unlike)
+    assert model.evaluate(x, y, verbose=0) == model.evaluate(x, y[:, None], verbose=0) == np.float32(4 / 3)
+    assert set(shapes) == {(2, 2)}
+    assert losses.LossFunctionWrapper(unlike)(y[:, None], y) == 0 and shapes[-1] == (2, 2)
+    given = {"a": y, "b": y}
+    wrapped = losses.LossFunctionWrapper(lambda true, found: ops.square(true["a"] - found["b"]))
+    assert wrapped.call(given, given).tolist() == [0, 0, 0]
+
+
 def test_a_loss_comes_back_from_a_file(tmp_path: Any) -> None:
     model = model_of(losses.CategoricalFocalCrossentropy(gamma=3.0))
     model.save(tmp_path / "model.keras")

@@ -164,6 +164,7 @@ def test_names_that_are_others_today() -> None:
     ("use", "advice"),
     [
         (lambda: layers.LocallyConnected1D(3, 2), "Take Conv1D"),
+        (lambda: backend.local_conv1d(X, X, [1], [1]), "Take conv1d"),
         (lambda: layers.merge([X, X], mode="sum"), "one for each mode"),
         (lambda: layers.AtrousConvolution2D(3, 2, 2), r"Conv2D\(..., dilation_rate=\)"),
         (lambda: backend.set_session(None), "refnet.use_engine"),

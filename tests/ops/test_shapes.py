@@ -175,3 +175,45 @@ def test_identity_is_a_matrix():
     for n in (-1, 1.5, [1, 2]):
         with pytest.raises(ArgumentError, match="identity"):
             ops.identity(n)
+
+
+CUTS = {  # pieces of (batch, 6, 2), as keys; and whether they are all of it, each place once, so that their gradients are joined
+    "unstacked": ([np.s_[:, k] for k in range(6)], True),
+    "from the end": ([np.s_[:, -1 - k] for k in range(6)], True),
+    "split": ([np.s_[:, 0:2], np.s_[:, 2:3], np.s_[:, -3:]], True),
+    "last axis": ([np.s_[..., 0], np.s_[..., 1:]], True),
+    "one twice": ([np.s_[:, 0:3], np.s_[:, 2:]], False),
+    "the same piece twice": ([np.s_[:, 0:3], np.s_[:, 0:3], np.s_[:, 3:]], False),
+    "one missing": ([np.s_[:, 0:2], np.s_[:, 3:]], False),
+    "two axes": ([np.s_[:, 0:3], np.s_[:, 3:, 0:1], np.s_[:, 3:, 1:]], False),
+    "another axis": ([np.s_[:, 0:3], np.s_[..., 1:]], False),
+    "backwards": ([np.s_[:, 2::-1], np.s_[:, 3:]], False),
+    "every other": ([np.s_[:, ::2], np.s_[:, 1::2]], False),
+    "empty ones between": ([np.s_[:, 0:2], np.s_[:, 2:2], np.s_[:, 2:]], True),
+    "the open axis": ([np.s_[0:1], np.s_[1:]], False),
+}
+
+
+@pytest.mark.parametrize("keys, whole", CUTS.values(), ids=CUTS)
+def test_gradients_of_pieces_are_joined_where_they_are_all_of_a_tensor(keys, whole):
+    x = Tensor((None, 6, 2), "float64")
+    pieces = [ops.get_item(x, key) for key in keys]
+    y = sum((k + 1) * ops.sum(ops.multiply(piece, piece)) for k, piece in enumerate(pieces))
+    (dx,) = gradients(y, [x])
+    (ddx,) = gradients(ops.sum(ops.multiply(dx, dx)), [x])
+    given = np.arange(36.0).reshape(3, 6, 2) - 17
+    weight = np.zeros_like(given)
+    for k, key in enumerate(keys):
+        weight[key] += k + 1
+    found, again = reference.prepare(Program([x], [dx, ddx])).run([given])
+    np.testing.assert_array_equal(found, 2 * weight * given)
+    np.testing.assert_array_equal(again, 8 * weight**2 * given)
+    assert (dx.node.op.name == "concatenate") == whole
+
+
+def test_a_tensor_that_is_also_read_whole_gets_all_that_comes_back():
+    x = Tensor((None, 4), "float64")
+    first, second = ops.split(x, 2, axis=1)
+    (dx,) = gradients(ops.sum(first) + 2 * ops.sum(second) + 3 * ops.sum(x), [x])
+    (found,) = reference.prepare(Program([x], [dx])).run([np.ones((2, 4))])
+    np.testing.assert_array_equal(found, [[4, 4, 5, 5]] * 2)

@@ -2,11 +2,32 @@
 
 import os
 import pathlib
+import subprocess
+import sys
 
 import pytest
 
+from refnet import random
+
 pytestmark = pytest.mark.peers
 DATA = pathlib.Path(os.environ.get("REFNET_DATA_DIR", "nowhere"))
+
+
+def test_what_is_ours_on_both_sides_computes_on_the_same_engine():
+    """Numbers drawn and photos turned by the definitions, in plain Python, would be counted as Keras's time."""
+    code = """
+from refnet_fast.examples.beside_keras import put_keras_behind
+put_keras_behind()
+import keras, refnet, refnet_fast
+from refnet_fast import layers, random
+from refnet_fast.preprocessing import image
+assert layers is keras.layers and image is refnet.preprocessing.image
+assert refnet.engine.current_engine().name == "cpu"
+print(float(random.normal((3,), seed=random.SeedGenerator(1)).sum()))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.splitlines()[-1]) == float(random.normal((3,), seed=random.SeedGenerator(1)).sum())
 
 
 @pytest.mark.skipif(not (DATA / "pima-indians-diabetes.csv").exists(), reason="the data set is not in $REFNET_DATA_DIR")

@@ -55,7 +55,7 @@ def take_along_axis_gradient_calls(draw: Draw) -> Any:
 @strategy("one_hot")
 def one_hot_calls(draw: Draw) -> Any:
     shape = draw.shape(0, 2)
-    labels = draw.array(shape, draw.index(), low=0, high=6)
+    labels = draw.array(shape, draw.index(), low=-2, high=6)
     return [labels], {"num_classes": draw.integer(0, 6), "axis": draw.integer(0, len(shape)), "dtype": draw.floating()}
 
 

@@ -29,7 +29,7 @@ def normal_calls(draw: Draw) -> Any:
 
 @strategy("random_integers")
 def randint_calls(draw: Draw) -> Any:
-    low, high = draw.choice(((0, 10), (-5, 100000)))
+    low, high = draw.choice(((0, 10), (-5, 100000), (-(2**31), 2**31 - 1)))
     return drawn(draw, draw.shape(0, 3), draw.choice(("int32", "int64")), minval=low, maxval=high)
 
 

@@ -10,10 +10,12 @@ import pytest
 
 import refnet_fast  # noqa: F401  (registers the engines)
 from refnet.engine import reference
+from refnet.philox import fraction, philox4x32
 from refnet.testing import hold
 from refnet.testing.draw import Seeded
 from refnet.testing.strategies import case, primitives
 from refnet_fast.cuda.engine import CudaEngine
+from refnet_fast.cuda.philox import fraction_by_factor, philox_in_words
 from refnet_fast.cuda.simulator import shared_array
 
 SHORT = {"float32", "float16", "bfloat16", "bool"}
@@ -50,3 +52,13 @@ def test_a_block_has_one_shared_array_for_a_line():
     one, same = (shared_array(block, 3, np.float32) for _ in range(2))
     other = shared_array(block, 3, np.float32)
     assert one is same and other is not one
+
+
+def test_the_generator_in_words_of_32_bits():
+    """All ones and zeros carry farthest; the rest is drawn."""
+    rng = np.random.default_rng(0)
+    words = np.concatenate([rng.integers(0, 2, (20, 6)) * (2**32 - 1), rng.integers(0, 2**32, (200, 6))])
+    with np.errstate(all="ignore"):  # as in a kernel
+        for six in words.tolist():
+            assert philox_in_words(*six) == philox4x32(*six)
+            assert all(fraction_by_factor(six[0], bits) == fraction(six[0], bits) for bits in (8, 11, 24))

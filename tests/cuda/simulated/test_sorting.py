@@ -1,0 +1,31 @@
+"""The sorting network in the simulator: every dtype, ties, NaN, both directions, lanes along every axis, and such as shared memory
+does not hold."""
+
+import numpy as np
+import pytest
+
+import refnet_fast  # noqa: F401  (registers the engines)
+from refnet import dtypes, ops  # noqa: F401  (declares the ops)
+from refnet.definition import Op
+from refnet.engine import reference
+from refnet_fast.cuda import sorting
+from refnet_fast.cuda.engine import CudaEngine
+
+
+@pytest.mark.parametrize("shared", [sorting.SHARED, 0])
+@pytest.mark.parametrize(
+    "dtype, axis, descending",
+    [("float32", 0, False), ("bfloat16", 1, True), ("float64", 1, False), ("int8", 0, True), ("uint64", 1, False)],
+)
+def test_the_order_of_the_definition(dtype, axis, descending, shared, monkeypatch):
+    monkeypatch.setattr(sorting, "SHARED", shared)
+    rng = np.random.default_rng(2)
+    x = rng.integers(0, 5, (2, 11) if axis else (11, 2))
+    x = (x - 2 if dtype != "uint64" else x * 2**62).astype(dtypes.as_numpy(dtype))
+    if dtypes.is_floating(dtype):
+        x.ravel()[[1, 8, 15]], x.ravel()[[2, 6]] = np.nan, [-0.0, -np.inf]
+    op, engine, attributes = Op.named["argsort"], CudaEngine("cuda-sim"), {"axis": axis, "descending": descending}
+    (y,), (due,) = (e.compute(op, [x], attributes) for e in (engine, reference))
+    (running,) = engine.built.values()
+    assert [launch.step for launch in running.launches] == ["argsort_lanes"]
+    np.testing.assert_array_equal(y, due)
