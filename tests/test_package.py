@@ -214,7 +214,7 @@ def test_the_programs_of_the_readmes_run(readme):
     ]
     if readme == "README.md":
         accuracy, ratio = printed
-        assert float(accuracy.splitlines()[-1]) > 0.85  # before it, a line or two of each epoch
+        assert float(accuracy.splitlines()[-1]) > 0.85  # after the lines of fit
         assert 0 <= float(ratio.split()[2]) <= 1
 
 
