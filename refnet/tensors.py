@@ -1,6 +1,5 @@
 """Tensors: values that do not exist yet, constants, and variables, which last; and the records of their assignments."""
 
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
@@ -10,6 +9,7 @@ from numpy.typing import DTypeLike
 from refnet import dtypes
 from refnet.annotations import Array, Shape, TensorLike
 from refnet.arrays import as_array
+from refnet.comparing import Compared, asked_by_refnet
 from refnet.errors import DtypeError, ShapeError, without_tape
 from refnet.tracing import Guard, clock, trace
 
@@ -38,13 +38,7 @@ def _operator(name: str, swapped: bool = False) -> Callable[["Tensor", TensorLik
     return method
 
 
-def _asked_by_refnet() -> bool:
-    """Whether the code that compares, two calls up, is the library's own."""
-    module = str(sys._getframe(2).f_globals.get("__name__", ""))
-    return module.partition(".")[0] in ("refnet", "refnet_fast") and ".examples" not in module
-
-
-class Tensor:
+class Tensor(Compared):
     """A value that does not exist yet: what an op will give, or (without a node) what a program will be fed.
 
     Args:
@@ -77,6 +71,8 @@ class Tensor:
     def __bool__(self) -> bool:
         if self.known is not None:
             return bool(self.known)
+        if self.same is not None:
+            return self.same
         raise DtypeError(
             f"a symbolic tensor (shape {self.shape}) has no truth value yet, so it cannot steer `if` or `while`. "
             "Use ops.where, ops.cond or a layer's `training` argument."
@@ -139,7 +135,7 @@ class Tensor:
         from refnet import ops
 
         if ufunc in (np.equal, np.not_equal):
-            if not _asked_by_refnet():
+            if not asked_by_refnet(1):
                 return getattr(ops, ufunc.__name__)(*inputs)
             return ufunc is np.not_equal  # as __eq__: tensors are keys
         if method == "__call__" and not more and ufunc.__name__ in OPERATORS:
@@ -165,24 +161,6 @@ class Tensor:
                 "open. Use ops.map or ops.scan for its parts. (In a step of a model's own, data is x alone where no y was given.)"
             )
         return (self[i] for i in range(len(self)))
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __eq__(self, other: object) -> Any:
-        """Element by element, as ops.equal; inside of refnet, where tensors are keys and stand in lists, whether it is the same tensor."""
-        if not isinstance(other, COMPARED) or _asked_by_refnet():
-            return self is other
-        from refnet import ops
-
-        return ops.equal(self, other)
-
-    def __ne__(self, other: object) -> Any:
-        if not isinstance(other, COMPARED) or _asked_by_refnet():
-            return self is not other
-        from refnet import ops
-
-        return ops.not_equal(self, other)
 
     def __neg__(self) -> TensorLike:
         from refnet import ops
@@ -441,6 +419,3 @@ class Assignment:
 def assignment(variable: Variable, value: Tensor) -> Assignment:
     """The record of an assignment, for a program: what `variable.assign` gives inside a call."""
     return variable._record(value)
-
-
-COMPARED = (Tensor, np.ndarray, np.generic, int, float)  # what `==` compares a tensor with, element by element

@@ -455,3 +455,11 @@ def test_a_layer_with_a_config_of_its_own_keeps_its_activity_regularizer(tmp_pat
         assert found.evaluate(X, X, verbose=0) == wanted
     loaded.compile("sgd", "mae")
     assert loaded.evaluate(X, X, verbose=0) == np.mean(np.abs(X)) + 0.5 * np.sum(np.square(2 * X)) / len(X)
+
+
+def test_a_tensor_is_found_among_others_whatever_their_shapes() -> None:
+    first, second, other = layers.Input((3,)), layers.Input((3,)), layers.Input((2,))
+    assert second in [first, second] and second in (other, second)
+    assert other not in [first, second]
+    assert [first, other, second].index(second) == 2
+    assert first != second
