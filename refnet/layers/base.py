@@ -16,7 +16,7 @@ from refnet.errors import (
     did_you_mean,
     in_layer,
 )
-from refnet.graph import Call, Condition, Tensor, Variable, as_tensor, phase, trace
+from refnet.graph import Call, Condition, Mode, Tensor, Variable, as_tensor, phase, trace
 from refnet.layers.added_losses import added_here
 from refnet.layers.changes import Changing
 from refnet.layers.constructor import check_arguments, first_shape, lasting, with_extents
@@ -192,7 +192,7 @@ class Layer(Changing, Stateless, OldAttributes):
             return added_here(self)
         added = self._losses_at_once
         if added is None:
-            added = [loss for call in self._calls_made for loss, _ in call.losses]
+            added = [loss for call in self._calls_made for loss, guard in call.losses if Mode(None).holds(guard)]
         return added + [v.regularizer(v) for v in self.trainable_weights if v.regularizer is not None]
 
     # ---- calling

@@ -6,8 +6,8 @@ from typing import Any
 
 from refnet import dtypes, ops, registration, saving
 from refnet.annotations import Shape
-from refnet.errors import ArgumentError, ShapeError, shown
-from refnet.graph import Tensor, trace
+from refnet.errors import ArgumentError, ShapeError, UsageError, shown
+from refnet.graph import Mode, Tensor, trace
 from refnet.layers.added_losses import added_here
 from refnet.layers.base import Layer
 from refnet.layers.masks import with_mask
@@ -208,6 +208,11 @@ class Model(Trainer):
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """`mask`: those of the inputs, in their structure; None for those that the tensors carry."""
+        if self.graph is None:
+            raise UsageError(
+                f"{self.name}: {type(self).__name__} has no `call`. Write `def call(self, inputs, training=None)`, or a step of its "
+                "own (train_step, test_step, predict_step) for whatever is asked of it."
+            )
         graph = self._current_graph()
         given = self._in_order(inputs)
         if len(given) != len(graph.inputs):
@@ -259,7 +264,7 @@ class Model(Trainer):
         graph = self._built_graph
         added = self._losses_at_once
         if added is None:
-            added = [] if graph is None else [loss for loss, _ in graph.losses]
+            added = [] if graph is None else [loss for loss, guard in graph.losses if Mode(None).holds(guard)]
         penalties = [v.regularizer(v) for v in self.trainable_weights if v.regularizer is not None]
         return added + [loss for loss, _ in self._extra_losses] + penalties
 

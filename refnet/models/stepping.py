@@ -58,7 +58,7 @@ class Stepping(Compilable):
         loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
         self._track(loss, x)
         variables = trained_variables(self._captured)
-        self.optimizer.updates(variables, gradients(self.optimizer.scale_loss(loss), variables))
+        self.optimizer.updates_of_fit(variables, gradients(self.optimizer.scale_loss(loss), variables))
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def test_step(self, data: Any) -> dict[str, Any]:

@@ -191,7 +191,9 @@ def step_program(
                     assignments += _metric_updates(metric, target, graph.outputs[i], sample_weight)
         if kind == "train":
             total = optimizer.scale_loss(total)
-            assignments += optimizer.updates(variables, reverse([total], [ops.ones_like(total)], variables, mode))
+            assignments += optimizer.updates_of_fit(
+                variables, reverse([total], [ops.ones_like(total)], variables, mode)
+            )
         inputs = [*graph.inputs, *slots, *[w for w in weight_slots if w is not None]]
         return Program(inputs, [], assignments, mode, counter)
 

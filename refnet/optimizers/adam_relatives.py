@@ -120,7 +120,7 @@ class Nadam(TwoMeans):
         return [["momentum", "velocity"]]
 
     def last_variables(self) -> list[Variable]:
-        return [self._product]
+        return [self._product, *super().last_variables()]
 
     def step(
         self, weight: Variable, start: TensorLike, slope: TensorLike, rate: TensorLike

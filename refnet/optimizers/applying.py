@@ -9,7 +9,7 @@ import numpy as np
 from refnet import dtypes
 from refnet.annotations import Array
 from refnet.errors import ArgumentError
-from refnet.graph import Assignment, Mode, Tensor, Variable, as_tensor, trace
+from refnet.graph import Assignment, Call, Mode, Tensor, Variable, as_tensor, trace
 from refnet.program import Program
 
 
@@ -58,6 +58,18 @@ class Applied:
             self.updates(weights, [None if g is None else as_tensor(g, w.dtype) for g, w in zip(grads, weights)])
             return
         self._run(weights, [None if g is None else np.asarray(g) for g in grads])
+
+    def updates_of_fit(self, weights: Sequence[Variable], gradients: Sequence[Tensor | None]) -> list[Assignment]:
+        """The assignments of a step of `fit`: by `apply`, where a subclass has one of its own."""
+        if type(self).apply is Applied.apply:
+            return self.updates(weights, gradients)
+        this: Any = self
+        record = Call(this, None, {}, None)
+        with trace.inside(call=record, guard=()):
+            self.apply(list(gradients), list(weights))
+        if trace.call is not None:
+            trace.call.assignments.extend(record.assignments)
+        return record.assignments
 
     def stateless_apply(
         self, optimizer_variables: Sequence[Any], grads: Sequence[Any], trainable_variables: Sequence[Any]

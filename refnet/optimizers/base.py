@@ -14,13 +14,14 @@ from refnet.naming import snake_case
 from refnet.ops.arguments import as_dtype
 from refnet.optimizers.applying import Applied
 from refnet.optimizers.options import accumulation_steps, checked_clips, checked_ema, scaled_to, unknown_argument
+from refnet.optimizers.own_update import OwnUpdate
 from refnet.optimizers.schedules import takes_step
 
 EMA, SUM = "average", "gradient_accumulator"  # the slots that options add, before the optimizer's own
 
 
-class Optimizer(Applied):
-    """Base of optimizers: a subclass names its slots and writes one weight's update.
+class Optimizer(OwnUpdate, Applied):
+    """Base of optimizers: a subclass names its slots and writes one weight's update, as `step`, or as Keras 3's `update_step`.
 
     Args:
         learning_rate: a number, a schedule, or a function of the number of steps done, written with ops.
@@ -91,6 +92,7 @@ class Optimizer(Applied):
         self._rate = Variable(np.float32(start), dtype="float32", trainable=False, name=f"{self.name}/learning_rate")
         self._slots: dict[Variable, dict[str, Variable]] = {}
         self._weights: list[Variable] = []
+        self._added: list[Variable] = []
         self._without_decay: tuple[set[Variable], list[str]] = (set(), [])
         self._programs: dict[Any, Any] = {}
         self.averages_swapped = False  # whether the weights hold their averages, and the slots the weights
@@ -186,7 +188,7 @@ class Optimizer(Applied):
 
     def last_variables(self) -> list[Variable]:
         """What follows the slots in files."""
-        return []
+        return list(self._added)
 
     def _slots_of(self, weights: Iterable[Variable]) -> list[tuple[Variable, str]]:
         """Every slot, as a weight and a name, in the order of files."""
@@ -212,7 +214,9 @@ class Optimizer(Applied):
         return [*self.own_variables(), *slots, *self.last_variables()]
 
     def saved_count(self, weights: Sequence[Variable]) -> int:
-        """How many variables `saved_variables` would give; makes none."""
+        """How many variables `saved_variables` would give; makes none, but where an `update_step` of one's own decides them."""
+        if self._assigns():
+            self.build(weights)
         return len(self.own_variables()) + len(self._slots_of(weights)) + len(self.last_variables())
 
     def build(self, variables: Sequence[Variable]) -> None:
@@ -250,7 +254,7 @@ class Optimizer(Applied):
             slope: the gradient.
             rate: what `shared` gave.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no `step`")
+        raise NotImplementedError(f"{type(self).__name__} has neither `step` nor `update_step`")
 
     def common(self, shared: TensorLike) -> list[tuple[Variable, TensorLike]]:
         """Variables that belong to no weight, with their new values."""
@@ -258,6 +262,8 @@ class Optimizer(Applied):
 
     def updates(self, weights: Sequence[Variable], gradients: Sequence[Tensor | None]) -> list[Assignment]:
         """The assignments of one step, for a program. Weights without a gradient stay as they are."""
+        if self._assigns():
+            return self._recorded(weights, gradients)
         return [assignment(variable, value) for variable, value in self.new_values(weights, gradients)]
 
     def new_values(

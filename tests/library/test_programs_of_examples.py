@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from refnet import Variable, activations, layers, losses, metrics, ops, optimizers, regularizers, utils
-from refnet.errors import ArgumentError, DtypeError
+from refnet.errors import ArgumentError, DtypeError, UsageError
 from refnet.layers import Dense, Dropout, Input, Layer
 from refnet.models import Model, Sequential, load_model
 
@@ -463,3 +463,31 @@ def test_a_tensor_is_found_among_others_whatever_their_shapes() -> None:
     assert other not in [first, second]
     assert [first, other, second].index(second) == 2
     assert first != second
+
+
+class BothWays(Layer):
+    """Adds a loss whichever way it goes."""
+
+    def call(self, inputs: Any, training: Any = None) -> Any:
+        self.add_loss(ops.sum(inputs))
+        return inputs
+
+
+def test_a_model_lists_a_loss_of_a_layer_with_two_ways_once() -> None:
+    x = Input((2,))
+    layer = BothWays()
+    model = Model(x, layer(x))
+    assert (len(model.losses), len(layer.losses)) == (1, 1)
+
+
+def test_a_model_without_call_says_what_to_write() -> None:
+    class OnlySteps(Model):
+        def train_step(self, data: Any) -> Any:
+            return {"loss": ops.sum(data[0])}
+
+    model = OnlySteps(name="steps")
+    model.compile("sgd")
+    model.fit(np.ones((2, 2)), np.ones(2), verbose=0)
+    for ask in (model, model.predict):
+        with pytest.raises(UsageError, match="steps: OnlySteps has no `call`"):
+            ask(np.ones((2, 2)))
