@@ -1,7 +1,6 @@
 """Model: a graph between inputs and outputs, or a subclass with a `call` of its own, that can be trained."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 from refnet import dtypes, ops, registration, saving
@@ -14,24 +13,13 @@ from refnet.layers.masks import with_mask
 from refnet.layers.weights import undone_on_error
 from refnet.models.compiling import Batches
 from refnet.models.data import arranged
+from refnet.models.drawn import Drawn
 from refnet.models.functional import Graph
-from refnet.models.training import Trainer
 from refnet.saving.serialization import restored, serialized
-from refnet.structure import flatten, keys, mapped, packed
-from refnet.tracing import clock
+from refnet.structure import flatten, mapped, packed
 
 
-class Given:
-    """A value to read where an attribute of the user's own does not take its name."""
-
-    def __init__(self, read: Callable[[Any], Any]):
-        self.read = read
-
-    def __get__(self, model: Any, kind: Any = None) -> Any:
-        return self if model is None else self.read(model)
-
-
-class Model(Trainer):
+class Model(Drawn):
     """Layers that are trained together.
 
     `Model(inputs, outputs)` takes what lies between tensors; a model can be called like a layer, which copies its graph. A subclass
@@ -92,101 +80,6 @@ class Model(Trainer):
         for name in names:
             if names.count(name) > 1:
                 raise ArgumentError(f"{self.name}: {names.count(name)} layers are called {name!r}; names must differ.")
-
-    # ---- the graph's ends
-
-    @property
-    def inputs(self) -> list[Tensor]:
-        """The tensors at which the model begins."""
-        return list(self._graph("inputs").inputs)
-
-    @property
-    def outputs(self) -> list[Tensor]:
-        """The tensors that the model computes."""
-        return list(self._graph("outputs").outputs)
-
-    @property
-    def input(self) -> Any:
-        return self._inputs_structure if self.graph is not None else super().input
-
-    @property
-    def output(self) -> Any:
-        return self._outputs_structure if self.graph is not None else super().output
-
-    input_names = Given(lambda self: self._input_names)
-    output_names = Given(lambda self: self._output_names)
-    input_shape = property(lambda self: mapped(lambda x: x.shape, self.input))
-    output_shape = property(lambda self: mapped(lambda x: x.shape, self.output))
-
-    def _graph(self, what: str) -> Graph:
-        if self.graph is None:
-            raise AttributeError(
-                f"{self.name} has no {what} yet: it is built by its first call, or by build(input_shape)."
-            )
-        return self.graph
-
-    @property
-    def _built_graph(self) -> Graph | None:
-        if self.graph is not None:
-            return self._current_graph()
-        return next(iter(self._traced.values()))[0] if self._traced else None
-
-    def _current_graph(self) -> Graph:
-        """The graph between the model's ends as its layers are: those that were changed since are called again, as in Keras."""
-        graph = self._renewed or self._graph("graph")
-        if graph.outdated():
-
-            def again(layer: Layer, *args: Any, **kwargs: Any) -> Any:
-                outputs = layer(*args, **kwargs)
-                layer._calls_made.pop()
-                return outputs
-
-            with trace.inside(call=None, guard=(), training=None, autocast=None):
-                outputs = graph.called_again(graph.inputs, again, "it cannot be called again after a layer was changed")
-            self._renewed = graph = Graph(graph.inputs, outputs)
-        return graph
-
-    def _renew(self) -> None:
-        """Forgets what was made of layers as they were before one of them was changed."""
-        layers = self._flatten_layers()
-        if any(layer.changed_at > self._seen_at for layer in layers):
-            self._traced.clear()
-            self._traced_steps.clear()
-            self._forget_programs()
-            self._seen_at = next(clock)
-
-    @property
-    def _input_names(self) -> list[str] | None:
-        if isinstance(self.graph and self._inputs_structure, dict):
-            return keys(self._inputs_structure)
-        return None if self.graph is None else [x.name for x in self.graph.inputs]
-
-    def _known_outputs(self) -> Any:
-        return self._outputs_structure if self.graph is not None else next(iter(self._traced.values()))[1]
-
-    @property
-    def _keyed_outputs(self) -> bool:
-        return isinstance(self._known_outputs(), dict)
-
-    @property
-    def _output_names(self) -> list[str]:
-        """A name for each output: its key in a dict of outputs, else the layer that made it."""
-        if self._keyed_outputs:
-            return keys(self._known_outputs())
-        graph = self._built_graph
-        assert graph is not None
-        held, names = set(graph.calls), list[str]()
-        for y in graph.outputs:
-            call = y.node.call if y.node is not None else None
-            while call is not None and call.parent in held:
-                call = call.parent
-            name = (
-                call.layer.name
-                if call is not None and call in held
-                else y.name or (y.node.op.name if y.node else "output")
-            )
-            names.append(name if name not in names else f"{name}_{len(names)}")
-        return names
 
     # ---- calls
 
