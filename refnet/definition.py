@@ -144,6 +144,8 @@ class Op:
         """The Spec of each output."""
         if self.axes is not None:
             self.axes.check(self.spoken, [tuple(x.shape) for x in inputs])
+        if self.random:
+            self._must_have_a_key(attributes)
         result = self.rule(*inputs, **attributes)
         specs = (result,) if isinstance(result, Spec) else tuple(result)
         for spec in specs:
@@ -156,6 +158,13 @@ class Op:
         if self.ranges is not None and all(None not in x.shape for x in inputs):
             self._must_have_places(inputs, attributes)
         return specs
+
+    def _must_have_a_key(self, attributes: dict[str, Any]) -> None:
+        """Raises ArgumentError for words that the generator cannot count with: what is drawn from them need not lie in 0..1."""
+        for word in ("seed", "place"):
+            value = attributes[word]
+            if value is not None and not 0 <= value < 2**32:
+                raise ArgumentError(f"{self.spoken}: {word} is a number in 0..2**32-1; got {value}.")
 
     def _must_have_places(self, inputs: Sequence[SpecLike], attributes: dict[str, Any]) -> None:
         """Raises ShapeError for indices into nothing: a kernel, which clamps indices, would have nothing to clamp them to."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from refnet.annotations import Array, Shape, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View
-from refnet.errors import ArgumentError, ShapeError
+from refnet.errors import ShapeError
 from refnet.graph import Tensor
 from refnet.ops.arguments import checked_axis, converted, flag, shape_of
 from refnet.philox import random_words, whole_below
@@ -84,8 +84,6 @@ def permutation_form(run: Spec, *, shape: Shape, dtype: str, seed: int, place: i
 def permutation_rule(run: Spec, *dims: Spec, shape: Shape, dtype: str, seed: int, place: int | None) -> Spec:
     if len(shape) != 1:
         raise ShapeError(f"permutation: its result has one axis; got the shape {shape}.")
-    if not (0 <= seed < 2**32 and 0 <= (place or 0) < 2**32):
-        raise ArgumentError(f"permutation: seed and place lie in 0..2**32-1; got {seed} and {place}.")
     if shape[0] is not None and shape[0] < 0:
         raise ShapeError(f"permutation: the number of elements is not below 0; got {shape[0]}.")
     return Spec(tuple(shape), dtype)
