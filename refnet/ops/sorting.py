@@ -280,6 +280,7 @@ searchsorted_op = Op(
     lambda row, x, *, right: Spec(tuple(x.shape), "int32"),
     loop=searchsorted_loop,
     form=searchsorted_form,
+    axes="places, ?",
 )
 
 

@@ -256,7 +256,16 @@ def clear(total: Array) -> None:
             total[r, s] = 0
 
 
+def check_pixels(height: int | None, width: int | None, points: Spec) -> None:
+    """Raises ShapeError where points would look for pixels in an image that has none."""
+    if any(extent is not None and extent < 1 for extent in (height, width)) and 0 not in points.shape:
+        raise ShapeError(
+            f"affine_transform: an image of {height} x {width} pixels has nothing at {points.shape} points."
+        )
+
+
 def sample_rule(x: Spec, rows: Spec, cols: Spec, *, mode: int, fill: Number) -> Spec:
+    check_pixels(x.shape[1], x.shape[2], rows)
     return Spec((*rows.shape, x.shape[3]), x.dtype)
 
 
@@ -266,6 +275,7 @@ def sample_form(x: Spec, rows: Spec, cols: Spec, *, mode: int, fill: Number) -> 
 
 
 def adjoint_rule(dy: Spec, rows: Spec, cols: Spec, *, mode: int, height: int, width: int) -> Spec:
+    check_pixels(height, width, rows)
     return Spec((dy.shape[0], height, width, dy.shape[3]), dy.dtype)
 
 
