@@ -169,12 +169,13 @@ def unstack(x: TensorLike, num: int | None = None, axis: int = 0) -> list[Tensor
     x = converted("unstack", x)
     axis = checked_axis("unstack", axis, len(shape_of(x)))
     length = shape_of(x)[axis]
+    num = None if num is None else integer("unstack", num, "num")
     if length is None and num is None:
         raise ArgumentError(f"unstack: the length of axis {axis} is open; say it with num.")
     if None not in (length, num) and length != num:
         raise ShapeError(f"unstack: axis {axis} of shape {tuple(shape_of(x))} has not the length num = {num}.")
     places: Any = num if length is None else length
-    if integer("unstack", places, "num") > MOST_PARTS:
+    if places > MOST_PARTS:
         raise ArgumentError(f"unstack makes an array of each place, of {MOST_PARTS} at most; axis {axis} has {places}.")
     before = [slice(None)] * axis
     return [ops.get_item(x, (*before, k)) for k in range(places)]

@@ -7,7 +7,7 @@ import numpy as np
 from refnet import ops
 from refnet.annotations import Array, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, size_of
-from refnet.errors import ArgumentError, ShapeError
+from refnet.errors import ArgumentError, ShapeError, in_memory
 from refnet.graph import Node, Tensor
 from refnet.ops.arguments import as_dtype, converted, dimensions, dtype_of, is_symbolic, shape_of
 from refnet.ops.indexing import inside, row_of, whole_numbers
@@ -247,7 +247,8 @@ def slice_update(inputs: TensorLike, start_indices: Any, updates: TensorLike) ->
         raise ShapeError(f"slice_update: a block of shape {extents} from {tuple(starts)} leaves shape {given}.")
     if 0 in extents or not given:
         return ops.unary.same(x) if given else block
-    inside = np.zeros(given, bool)
+    with in_memory("slice_update"):
+        inside = np.zeros(given, bool)
     inside[tuple(slice(s, s + n) for s, n in zip(known, extents))] = True
     y, taken = slice_inputs_gradient(block, x, tuple(known), (1,) * len(given)), inside
     for axis, (start, n) in enumerate(zip(starts, extents)):

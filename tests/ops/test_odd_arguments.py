@@ -22,6 +22,7 @@ NOTHING = np.zeros((2, 0), "float32")
         (lambda: ops.muon_update(MATRIX, MATRIX, MATRIX, 0.5, steps=2**33), "steps must be 0..1000; got 8589934592"),
         (lambda: ops.muon_update(MATRIX, MATRIX, MATRIX, 0.5, polynomial=(1.0, 2.0)), "three numbers; got 2"),
         (lambda: ops.unstack(np.broadcast_to(np.float32(0), (1, 2**28)), axis=1), "65536 at most; axis 1 has 268435456"),
+        (lambda: ops.unstack(np.ones((3, 1)), num=NOTHING), "unstack: num must be a number; got a ndarray"),
         (lambda: ops.unique([3, 1, 3], size=5, fill_value=np.inf), "fill_value must be a whole number; got inf"),
         (lambda: ops.unique([3, 1, 3], return_counts=NOTHING), "return_counts must be True or False"),
         (lambda: ops.categorical_crossentropy([[0.0, 1.0]], [[0.5, 0.5]], from_logits=NOTHING), "from_logits must be True"),
@@ -62,6 +63,11 @@ def test_indices_into_nothing_are_refused_before_a_kernel_could_follow_them(like
 
 def test_no_indices_into_nothing_are_fine():
     assert take_x_gradient(np.zeros(0), np.zeros(0, "int64"), like=np.zeros(0), axis=0).tolist() == []
+
+
+def test_a_mask_that_no_memory_holds():
+    with pytest.raises(OutOfMemoryError, match="slice_update: there is not enough memory"):
+        ops.slice_update(np.broadcast_to(np.int32(1), (2**50,)), (2,), np.ones(4, "int32"))
 
 
 def test_weights_that_no_memory_holds():
