@@ -207,19 +207,15 @@ def ctc_loss_gradient_loop(
 
 
 def ctc_loss_rule(log_probs: Spec, *_: Spec, blank: int) -> Spec:
-    check_blank(blank, log_probs)
+    if log_probs.shape[2] is not None:
+        checked_blank("ctc_loss", blank, log_probs.shape[2])
     return Spec((log_probs.shape[0],), log_probs.dtype)
 
 
 def ctc_loss_gradient_rule(dloss: Spec, log_probs: Spec, *_: Spec, blank: int) -> Spec:
-    check_blank(blank, log_probs)
+    if log_probs.shape[2] is not None:
+        checked_blank("ctc_loss", blank, log_probs.shape[2])
     return Spec(tuple(log_probs.shape), log_probs.dtype)
-
-
-def check_blank(blank: int, log_probs: Spec) -> None:
-    classes = log_probs.shape[2]
-    if classes is not None and not 0 <= blank < classes:
-        raise ArgumentError(f"ctc_loss: the blank must be one of the classes 0..{classes - 1}; got {blank}.")
 
 
 def ctc_loss_form(log_probs: Spec, target: Spec, target_length: Spec, output_length: Spec, *, blank: int) -> Form:

@@ -48,7 +48,7 @@ for i in range(k):
     all_histories.append(history.history["val_acc"])
     all_scores.append(model.evaluate((val_data - mean) / std, val_targets, verbose=0)[1])
 average = [np.mean([x[i] for x in all_histories]) for i in range(2)]
-assert np.isclose(average[-1], np.mean(all_scores))
+assert average[-1] == np.mean(all_scores)
 
 rate = LearningRateScheduler(lambda epoch: 0.02 * 0.5**epoch, verbose=1)
 watch = [

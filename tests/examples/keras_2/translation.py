@@ -80,7 +80,9 @@ states = encoder_model.predict(encoder_input_data[:1])
 for t in range(3):
     step, h, c = decoder_model.predict([decoder_input_data[:1, t : t + 1]] + states)
     states = [h, c]
-    assert np.allclose(step[0, 0], whole[0, t], atol=1e-5)
+    # Between calls the states are rounded to float32, by half an eps of numbers below 2; slopes of the gates and weights below 1 hand
+    # no more than that on to each of the 6 units.
+    assert abs(step[0, 0] - whole[0, t]).max() <= (t + 1) * latent_dim * np.finfo("float32").eps
 assert 0 < len(decode_sequence(encoder_input_data[:1])) <= max_decoder_seq_length + 1
 
 # the layers of a file, by their place

@@ -79,7 +79,7 @@ history = model.fit_generator(
     workers=4,
     callbacks=[lr_reducer, LearningRateScheduler(lr_schedule)],
 )
-assert np.allclose(history.history["lr"], [1e-3, 1e-3, 1e-4])
+assert np.array_equal(np.float32(history.history["lr"]), np.float32([1e-3, 1e-3, 1e-4]))
 scores = model.evaluate(x_train, y_train, verbose=1)
 assert len(scores) == 2
 
@@ -118,4 +118,7 @@ new_w1, new_b1, new_w2 = wider2net_fc(w_fc1, b_fc1, w_fc2, 9)
 student.get_layer("conv1").set_weights(teacher.get_layer("conv1").get_weights())
 student.get_layer("fc1").set_weights([new_w1, new_b1])
 student.get_layer("fc2").set_weights([new_w2, b_fc2])
-assert np.allclose(student.predict(x_train), teacher.predict(x_train), atol=1e-5)
+# A unit that is divided into copies gives logits of 9 terms instead of 6, of the same sum: so many roundings of what the terms amount to.
+hidden = Model(teacher.inputs, teacher.get_layer("fc1").output).predict(x_train)
+largest = (np.abs(hidden) @ np.abs(w_fc2) + np.abs(b_fc2)).max()
+assert np.abs(student.predict(x_train) - teacher.predict(x_train)).max() <= 9 * np.finfo("float32").eps * largest
