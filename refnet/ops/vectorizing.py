@@ -54,7 +54,7 @@ def vectorize(
             rest = iter(given_parts)
             return pyfunc(*(x if whole[i] else next(rest) for i, x in enumerate(args)), **keywords)
 
-        cores = [()] * len(parts) if given is None else given
+        cores: Core = [()] * len(parts) if given is None else given
         if len(cores) != len(parts):
             raise ArgumentError(
                 f"vectorize: the signature {signature!r} is of {len(cores)} arguments; got {len(parts)} to vectorize over."
@@ -106,7 +106,7 @@ def applied(inner: Callable[[Any], Any], parts: list[TensorLike], cores: Core, m
 def checked(results: Any, made: Core | None, sizes: dict[str, int | None]) -> Any:
     """What the function gave, as arrays or tensors. Raises if the signature, or the lack of one, says something else."""
     several = list(results) if isinstance(results, (tuple, list)) else [results]
-    cores = [()] * len(several) if made is None else made
+    cores: Core = [()] * len(several) if made is None else made
     if len(several) != len(cores):
         raise ArgumentError(f"vectorize: the signature names {len(cores)} results; pyfunc gave {len(several)}.")
     several = [converted("vectorize", y, "what pyfunc gives") for y in several]
