@@ -221,7 +221,7 @@ def _repeated(x: TensorLike, other: TensorLike, axis: int) -> TensorLike:
 
 def take_along_axis_rule(x: Spec, indices: Spec, *, axis: int) -> Spec:
     kept = [s[:axis] + s[axis + 1 :] for s in (tuple(x.shape), tuple(indices.shape))]
-    if len(kept[0]) != len(kept[1]) or any(None not in (a, b) and a != b for a, b in zip(*kept)):
+    if len(x.shape) != len(indices.shape) or any(None not in (a, b) and a != b for a, b in zip(*kept)):
         raise ShapeError(
             f"take_along_axis: {x.shape} and {indices.shape} differ in more than the extent of axis {axis}."
         )
@@ -369,4 +369,4 @@ def one_hot_loop(tasks: Tasks, x: Array, y: Array) -> None:
         y[o, c, i] = 1 if x[o, i] == c else 0
 
 
-one_hot_op = Op("one_hot", one_hot_rule, loop=one_hot_loop, form=one_hot_form)
+one_hot_op = Op("one_hot", one_hot_rule, loop=one_hot_loop, form=one_hot_form, axis_of=None)
