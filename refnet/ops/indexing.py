@@ -162,6 +162,7 @@ take_x_gradient_op = Op(
     take_x_gradient_rule,
     loop=take_x_gradient_loop,
     form=take_x_gradient_form,
+    axis_of=None,
     gradient=lambda node, d: [take_op(d, node.inputs[1], axis=node.attributes["axis"]), None],
     ranges=lambda dy, indices, *, axis, length: {1: (-length, length)},
 )
@@ -169,6 +170,7 @@ take_like_gradient_op = Op(
     "take_x_gradient_like",
     lambda dy, indices, like, *, axis: Spec(like.shape, dy.dtype),
     expand=take_x_gradient,
+    axis_of=2,
     gradient=lambda node, d: [take_op(d, node.inputs[1], axis=node.attributes["axis"]), None, None],
     shape_only=(2,),
 )
@@ -310,6 +312,7 @@ take_along_axis_like_gradient_op = Op(
     "take_along_axis_x_gradient_like",
     lambda dy, indices, like, *, axis: Spec(like.shape, dy.dtype),
     expand=take_along_axis_x_gradient,
+    axis_of=2,
     gradient=lambda node, d: [take_along_axis_op(d, node.inputs[1], axis=node.attributes["axis"]), None, None],
     shape_only=(2,),
 )
