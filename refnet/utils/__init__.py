@@ -17,6 +17,9 @@ from refnet.utils.py_dataset import PyDataset as PyDataset
 from refnet.utils.py_dataset import Sequence as Sequence
 
 if TYPE_CHECKING:
+    from refnet.progress import disable_interactive_logging as disable_interactive_logging
+    from refnet.progress import enable_interactive_logging as enable_interactive_logging
+    from refnet.progress import is_interactive_logging_enabled as is_interactive_logging_enabled
     from refnet.saving import CustomObjectScope as CustomObjectScope
     from refnet.saving import custom_object_scope as custom_object_scope
     from refnet.saving import deserialize_keras_object as deserialize_keras_object
@@ -57,6 +60,9 @@ LATER = {
     "model_visualization": ("model_to_dot", "plot_model"),
     "numerical_utils": ("normalize",),
     "progbar": ("Progbar",),
+    "refnet.progress": (
+        *("disable_interactive_logging", "enable_interactive_logging", "is_interactive_logging_enabled"),
+    ),
     "sequence_utils": ("pad_sequences",),
     "timeseries_dataset_utils": ("timeseries_dataset_from_array",),
 }
