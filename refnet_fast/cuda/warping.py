@@ -105,7 +105,7 @@ GRADIENTS = {
 SUMS = {
     "grid": lambda call: (-(-elements(call) // THREADS),),
     "block": (THREADS,),
-    "constants": lambda call: {"LAST": digits.turns(pixels(call) + 1) % 2},
+    "constants": lambda call: {"LAST": digits.turns(pixels(call) + 1) % 2, "NEAREST": corners(call) == 1},
 }
 
 
@@ -147,31 +147,23 @@ for _first in (sample_bilinear_x_gradient_sorted, sample_nearest_x_gradient_sort
     digits.sort_by_digits(_first, 5, lambda call: corners(call) * points(call), lambda call: pixels(call) + 1)
 
 
+@then(sample_nearest_x_gradient_sorted, **SUMS)
 @then(sample_bilinear_x_gradient_sorted, **SUMS)
-def sums_of_corners(dy, rows, cols, mode, dx, numbers, places, ranks, counts, totals):
-    """A channel of a pixel a thread: it finds the pixel's corners by bisection and adds up what they give."""
+def sums_of_pixels(dy, rows, cols, mode, dx, numbers, places, ranks, counts, totals):
+    """A channel of a pixel a thread: it finds what the pixel takes part in by bisection, and adds that up."""
     at = cuda.grid(1)
     if at < dx.size:
         n, r, s, c = places_of(at, dx)
         pixel, total = quotient(at, dx.shape[3]), float64(0)
         for k in range(first_not_below(numbers[LAST], pixel), first_not_below(numbers[LAST], pixel + 1)):
             corner = places[LAST, k]
-            n, i, j = indices_of(corner // 4, rows)
-            row, col = float64(rows[n, i, j]), float64(cols[n, i, j])
-            f, g = row - whole_place(row), col - whole_place(col)
-            down, across = f if corner % 4 >= 2 else 1 - f, g if corner % 2 == 1 else 1 - g
-            total += down * across * float64(dy[n, i, j, c])
-        dx[n, r, s, c] = total
-
-
-@then(sample_nearest_x_gradient_sorted, **SUMS)
-def sums_of_points(dy, rows, cols, mode, dx, numbers, places, ranks, counts, totals):
-    """A channel of a pixel a thread: what its points give."""
-    at = cuda.grid(1)
-    if at < dx.size:
-        n, r, s, c = places_of(at, dx)
-        pixel, total = quotient(at, dx.shape[3]), float64(0)
-        for k in range(first_not_below(numbers[LAST], pixel), first_not_below(numbers[LAST], pixel + 1)):
-            n, i, j = indices_of(places[LAST, k], rows)
-            total += float64(dy[n, i, j, c])
+            if NEAREST:
+                n, i, j = indices_of(corner, rows)
+                total += float64(dy[n, i, j, c])
+            else:
+                n, i, j = indices_of(corner // 4, rows)
+                row, col = float64(rows[n, i, j]), float64(cols[n, i, j])
+                f, g = row - whole_place(row), col - whole_place(col)
+                down, across = f if corner % 4 >= 2 else 1 - f, g if corner % 2 == 1 else 1 - g
+                total += down * across * float64(dy[n, i, j, c])
         dx[n, r, s, c] = total
