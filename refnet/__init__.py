@@ -39,7 +39,18 @@ _MODULES = (
         "mixed_precision",
         "models",
     ),
-    *("ops", "optimizers", "preprocessing", "random", "regularizers", "saving", "utils", "visualize", "wrappers"),
+    *(
+        "ops",
+        "optimizers",
+        "preprocessing",
+        "random",
+        "regularizers",
+        "saving",
+        "tree",
+        "utils",
+        "visualize",
+        "wrappers",
+    ),
 )
 _NAMES = {
     "DTypePolicy": "refnet.mixed_precision",

@@ -38,10 +38,12 @@ class View(NamedTuple):
 
     def lies_inside(self, size: int) -> bool:
         """Whether every element it shows is one of an array of so many elements."""
-        if 0 in self.shape:
-            return True
         if self.strides is None:
             return self.offset == 0 and size_of(self.shape) == size
+        if len(self.shape) != len(self.strides):
+            return False
+        if 0 in self.shape:
+            return True
         reaches: list[int] = [(extent - 1) * stride for extent, stride in zip(self.shape, self.strides)]
         first = self.offset + sum(reach for reach in reaches if reach < 0)
         last = self.offset + sum(reach for reach in reaches if reach > 0)
@@ -98,6 +100,7 @@ class Op:
         takes_shape: the attribute `shape` may have None entries, each given by one of the last inputs.
         axes: the inputs' axes by name, as `refnet.axes` writes them: the last wall before a loop that trusts one input's extents
             for another's. Where public functions check more kindly before, it only meets calls of the op itself.
+        axis_of: the input whose axis the attribute `axis` counts, where the op has one; None if it counts the result's.
         shape_only: positions of inputs that are read for their shape alone.
         attributes: the names of the attributes in the loop's order (default: the order of the call's keywords).
         spoken: what messages call it, where users never call it by its name.
@@ -120,6 +123,7 @@ class Op:
         random: bool = False,
         takes_shape: bool = False,
         axes: str | None = None,
+        axis_of: int | None = 0,
         shape_only: Container[int] = (),
         attributes: tuple[str, ...] | None = None,
         spoken: str | None = None,
@@ -130,7 +134,7 @@ class Op:
         self._form, self.gradient, self.ranges = form, gradient, ranges
         self.variadic, self.random, self.takes_shape, self.shape_only = variadic, random, takes_shape, shape_only
         self.attributes, self.spoken = attributes, spoken or name
-        self.axes = Axes(axes) if axes is not None else None
+        self.axes, self.axis_of = Axes(axes) if axes is not None else None, axis_of
         Op.named[name] = self
 
     def __repr__(self) -> str:
@@ -144,6 +148,8 @@ class Op:
         """The Spec of each output."""
         if self.axes is not None:
             self.axes.check(self.spoken, [tuple(x.shape) for x in inputs])
+        if "axis" in attributes and self.axis_of is not None:
+            self._must_have_the_axis(attributes["axis"], tuple(inputs[self.axis_of].shape))
         if self.random:
             self._must_have_a_key(attributes)
         result = self.rule(*inputs, **attributes)
@@ -158,6 +164,12 @@ class Op:
         if self.ranges is not None and all(None not in x.shape for x in inputs):
             self._must_have_places(inputs, attributes)
         return specs
+
+    def _must_have_the_axis(self, axis: int, shape: Shape) -> None:
+        if not 0 <= axis < len(shape):
+            raise ArgumentError(
+                f"{self.spoken}: there is no axis {axis}, counted from 0, in an array of shape {shape}."
+            )
 
     def _must_have_a_key(self, attributes: dict[str, Any]) -> None:
         """Raises ArgumentError for words that the generator cannot count with: what is drawn from them need not lie in 0..1."""

@@ -1,5 +1,6 @@
 """What training shows: a live bar in a terminal or notebook, a line per epoch in a log, or nothing."""
 
+import logging
 import sys
 import time
 from collections.abc import Callable
@@ -11,6 +12,41 @@ from refnet.errors import ArgumentError
 
 INTERVAL = 0.1  # seconds between updates of the bar
 WIDTH = 20
+
+_interactive = True
+
+
+def enable_interactive_logging() -> None:
+    """What training, callbacks and data sets tell is printed. This is how it begins."""
+    global _interactive
+    _interactive = True
+
+
+def disable_interactive_logging() -> None:
+    """What training, callbacks and data sets tell goes to Python's logger "refnet", at level INFO, instead of being printed.
+
+    Where nobody has set up logging, it is not seen at all. Bars become lines.
+
+    >>> disable_interactive_logging()
+    >>> is_interactive_logging_enabled()
+    False
+    >>> enable_interactive_logging()
+    """
+    global _interactive
+    _interactive = False
+
+
+def is_interactive_logging_enabled() -> bool:
+    """Whether what is told is printed."""
+    return _interactive
+
+
+def tell(message: str) -> None:
+    """Shows a line: on the screen, or in the log under `disable_interactive_logging`."""
+    if _interactive:
+        print(message, flush=True)
+    else:
+        logging.getLogger("refnet").info("%s", message)
 
 
 class Silent:
@@ -39,14 +75,14 @@ class Lines(Silent):
         super().begin(epoch, epochs, steps)
         self.steps, self.done, self.started = steps, 0, time.monotonic()
         if epoch is not None:
-            print(f"Epoch {epoch + 1}/{epochs}", flush=True)
+            tell(f"Epoch {epoch + 1}/{epochs}")
 
     def update(self, step: int, read: Callable[[], dict[str, Any]]) -> None:
         self.done = step
 
     def end(self, logs: dict[str, Any]) -> None:
         steps = self.done if self.steps is None else self.steps
-        print(text(steps, steps, time.monotonic() - self.started, logs, finished=True), flush=True)
+        tell(text(steps, steps, time.monotonic() - self.started, logs, finished=True))
 
 
 class Bar(Silent):
@@ -140,7 +176,9 @@ def display(verbose: Any) -> Silent:
 
 
 def live() -> bool:
-    """Whether the output is a screen that lines can be redrawn on: a terminal or a notebook."""
+    """Whether the output is a screen that lines can be redrawn on: a terminal or a notebook, unless all goes to the log."""
+    if not _interactive:
+        return False
     if "ipykernel" in sys.modules:
         return True
     return hasattr(sys.stdout, "isatty") and sys.stdout.isatty()

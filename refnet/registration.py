@@ -21,6 +21,7 @@ class _State(threading.local):
 
 
 _state = _State()
+_unsafe = False
 
 
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[Registered], Registered]:
@@ -112,7 +113,17 @@ def from_file() -> bool:
 
 def safe_mode() -> bool:
     """Whether what could run a file's own code is refused."""
-    return _state.safe
+    return _state.safe and not _unsafe
+
+
+def enable_unsafe_deserialization() -> None:
+    """Files may hold Lambda layers from here on, whose functions are code, as if every load were told `safe_mode=False`.
+
+    Only for programs whose files are all trusted: there is no way back within the process.
+    Source: Keras 3 `config.enable_unsafe_deserialization`.
+    """
+    global _unsafe
+    _unsafe = True
 
 
 def take_room(name: str, size: int) -> bool:

@@ -1,7 +1,7 @@
 """Nested structures: lists, tuples and dicts of tensors or arrays, as layers take and return them."""
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 
@@ -10,10 +10,16 @@ def flatten(structure: Any) -> list[Any]:
 
     So does Keras: it decides in which order a model lists its layers and weights, and how files of weights are read.
 
+    Args:
+        structure: lists, tuples, named tuples, deques and dicts in each other; everything else, None too, is a leaf.
+    Returns:
+        A list of the leaves.
+    Source: Keras 3 `tree.flatten`.
+
     >>> flatten({"second": 2, "first": [0, 1]})
     [0, 1, 2]
     """
-    if isinstance(structure, (list, tuple)):
+    if isinstance(structure, (list, tuple, deque)):
         return [x for part in structure for x in flatten(part)]
     if isinstance(structure, dict):
         return [x for key in keys(structure) for x in flatten(structure[key])]
@@ -28,14 +34,35 @@ def keys(structure: dict[Any, Any]) -> list[Any]:
         return list(structure)
 
 
+def places(structure: Any) -> list[Any] | None:
+    """The indices or keys of what a structure holds, in the order of `flatten`; None of a leaf."""
+    if isinstance(structure, (list, tuple, deque)):
+        return list(range(len(structure)))
+    return keys(structure) if isinstance(structure, dict) else None
+
+
+def like(structure: Any, parts: Iterable[Any]) -> Any:
+    """A structure of the same kind that holds other parts, given in the order of `flatten`."""
+    if isinstance(structure, tuple):
+        return type(structure)(*parts) if hasattr(structure, "_fields") else tuple(parts)
+    if isinstance(structure, deque):
+        return deque(parts, structure.maxlen)
+    if not isinstance(structure, dict):
+        return list(parts)
+    found = dict(zip(keys(structure), parts, strict=True))
+    made = ((key, found[key]) for key in structure)
+    if isinstance(structure, defaultdict):
+        return defaultdict(structure.default_factory, made)
+    return (OrderedDict if isinstance(structure, OrderedDict) else dict)(made)
+
+
 def mapped(function: Callable[..., Any], structure: Any, *others: Any) -> Any:
     """The same structure with function(leaf, the other structures' leaves at that place) in place of each leaf."""
-    if isinstance(structure, (list, tuple)):
-        parts = [mapped(function, *group) for group in zip(structure, *others, strict=True)]
-        return tuple(parts) if isinstance(structure, tuple) else parts
+    if isinstance(structure, (list, tuple, deque)):
+        return like(structure, [mapped(function, *group) for group in zip(structure, *others, strict=True)])
     if isinstance(structure, dict):
-        made = {key: mapped(function, structure[key], *(other[key] for other in others)) for key in keys(structure)}
-        return (OrderedDict if isinstance(structure, OrderedDict) else dict)((key, made[key]) for key in structure)
+        parts = [mapped(function, structure[key], *(other[key] for other in others)) for key in keys(structure)]
+        return like(structure, parts)
     return function(structure, *others)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from refnet import naming
 from refnet.errors import ArgumentError, UsageError
+from refnet.progress import tell
 
 
 class Callback:
@@ -334,7 +335,7 @@ class LearningRateScheduler(Callback):
         rate = self.schedule(epoch, *before)
         self.model.optimizer.learning_rate = rate
         if self.verbose:
-            print(f"Epoch {epoch + 1}: learning rate {rate}")
+            tell(f"Epoch {epoch + 1}: learning rate {rate}")
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if logs is not None:

@@ -9,6 +9,7 @@ import numpy as np
 from refnet.callbacks.base import Callback, Values
 from refnet.callbacks.watching import Watch
 from refnet.errors import ArgumentError
+from refnet.progress import tell
 from refnet.saving import files
 from refnet.saving.state import packed_state, restore_state
 
@@ -88,7 +89,7 @@ class ModelCheckpoint(Callback):
             value, before = self.watch.read(logs), self.watch.best
             if not self.watch.improved(value):
                 if self.verbose:
-                    print(f"Epoch {self.epoch + 1}: {self.watch.monitor} did not get better than {before}")
+                    tell(f"Epoch {self.epoch + 1}: {self.watch.monitor} did not get better than {before}")
                 return
         try:
             known: dict[str, Any] = {**logs, **fields, "epoch": self.epoch + 1}
@@ -104,7 +105,7 @@ class ModelCheckpoint(Callback):
         else:
             self.model.save(path)
         if self.verbose:
-            print(f"Epoch {self.epoch + 1}: saved to {path}")
+            tell(f"Epoch {self.epoch + 1}: saved to {path}")
 
 
 class BackupAndRestore(Callback):

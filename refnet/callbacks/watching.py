@@ -6,6 +6,7 @@ import numpy as np
 
 from refnet.callbacks.base import Callback, named
 from refnet.errors import ArgumentError, did_you_mean
+from refnet.progress import tell
 
 LARGER_IS_BETTER = (
     "accuracy",
@@ -149,7 +150,7 @@ class EarlyStopping(Callback):
 
     def on_train_end(self, logs: Any = None) -> None:
         if self.stopped_epoch and self.verbose:
-            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
+            tell(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.restore_best_weights and self.best_weights is not None:
             self.model.set_weights(self.best_weights)
 
@@ -226,7 +227,7 @@ class ReduceLROnPlateau(Callback):
             optimizer.learning_rate = max(old * self.factor, self.min_lr)
             self.cooldown_counter, self.wait = self.cooldown, 0
             if self.verbose:
-                print(f"Epoch {epoch + 1}: learning rate {optimizer.learning_rate.numpy()}")
+                tell(f"Epoch {epoch + 1}: learning rate {optimizer.learning_rate.numpy()}")
 
 
 class TerminateOnNaN(Callback):
@@ -254,5 +255,5 @@ class TerminateOnNaN(Callback):
         if loss is not None and not np.isfinite(loss):
             if self.raise_error:
                 raise RuntimeError(f"TerminateOnNaN: after batch {batch} the loss is {loss}; training ends.")
-            print(f"Batch {batch}: the loss is {loss}; training ends.")
+            tell(f"Batch {batch}: the loss is {loss}; training ends.")
             self.model.stop_training = True

@@ -11,6 +11,7 @@ from refnet.graph import Mode, Tensor, trace
 from refnet.models.functional import Graph
 from refnet.ops.deferred import deferred_op
 from refnet.program import Instruction, Program
+from refnet.progress import tell
 from refnet.saving.files import checked_target, write_atomically
 from refnet.structure import mapped
 
@@ -90,7 +91,7 @@ def export_onnx(
     content = written(model, input_signature, opset)
     write_atomically(target, content)
     if verbose:
-        print(f"Saved artifact at '{pathlib.Path(filepath)}'.")
+        tell(f"Saved artifact at '{pathlib.Path(filepath)}'.")
 
 
 def written(model: Any, input_signature: Any = None, opset: int = OPSET) -> bytes:

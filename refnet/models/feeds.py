@@ -3,6 +3,7 @@
 import warnings
 from typing import Any
 
+from refnet import limits
 from refnet.annotations import Array
 from refnet.errors import ArgumentError
 from refnet.models.compiling import Batches
@@ -23,7 +24,7 @@ class ArrayFeed:
     def __init__(self, model: Any, batches: Batches, size: int, shuffle: bool, steps: int | None):
         self.model, self.batches, self.size, self.shuffle = model, batches, size, shuffle
         self.length = -(-len(batches) // size)
-        self.steps = self.length if steps is None else steps
+        self.steps = limits.steps(self.length if steps is None else steps)
         self.order: Array | None = None
         self.given: tuple[Any, Any] = (None, None)  # a step, and the arrays as its engine takes them
         self.at = self.length  # the next batch of this pass
@@ -81,7 +82,7 @@ class SourceFeed:
 
     def __init__(self, model: Any, source: Source, steps: int | None, class_weight: Any):
         self.model, self.source, self.class_weight = model, source, class_weight
-        self.steps = source.length if steps is None else steps
+        self.steps = limits.steps(source.length if steps is None else steps)
 
     def take_up(self, epochs_done: int, first: int) -> None:
         if first:

@@ -15,6 +15,7 @@ from refnet.models.compiling import Batches
 from refnet.models.data import arranged
 from refnet.models.drawn import Drawn
 from refnet.models.functional import Graph
+from refnet.progress import tell
 from refnet.saving.serialization import restored, serialized
 from refnet.structure import flatten, mapped, packed
 
@@ -211,7 +212,7 @@ class Model(Drawn):
         Args:
             line_length: the table's least width; it is as wide as its texts if None.
             positions: where columns end, in parts of the width; as wide as the texts if None.
-            print_fn: is given each line; `print` if None.
+            print_fn: is given each line; it is printed if None (see `config.disable_interactive_logging`).
             expand_nested: whether the layers of models inside follow them.
             show_trainable: whether a column says if training changes a layer.
             layer_range: the names of the first and the last layer to show, or patterns that they begin with.
@@ -223,7 +224,7 @@ class Model(Drawn):
 
         self._build_for_summary()
         for line in summary_lines(self, line_length, positions, expand_nested, show_trainable, layer_range):
-            (print_fn or print)(line)
+            (print_fn or tell)(line)
 
     def _build_for_summary(self) -> None:
         """Makes what the table needs and can be made without data."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from refnet import limits
 from refnet.errors import ArgumentError, DataError
 from refnet.graph import Tensor
 from refnet.utils.py_dataset import PyDataset
@@ -80,8 +81,8 @@ class Source:
 
     def batches(self, steps: int | None) -> Iterator[Any]:
         """So many batches, begun again where they end if they can be; one pass if `steps` is None."""
-        count, fresh = 0, False
-        while steps is None or count < steps:
+        count, fresh, most = 0, False, limits.max_steps_per_epoch()
+        while (steps is None or count < steps) and (most is None or count < most):
             try:
                 batch = self._next()
             except StopIteration:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from refnet import callbacks as callback_module
-from refnet import engine, random
+from refnet import engine, limits, random
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, shown
 from refnet.models import data as checks
@@ -121,7 +121,7 @@ class Streaming(Stepping):
         source = self._source(data, "x", "evaluate")
         with self._preparing():
             self._prepared("test", source)
-        steps = source.length if steps is None else steps
+        steps = limits.steps(source.length if steps is None else steps)
         listed = callback_module.Listening(callbacks, self, verbose, epochs=1, steps=steps)
         with self._alone("evaluate"), listed.running("test"):
             self.reset_metrics()
@@ -132,7 +132,7 @@ class Streaming(Stepping):
         source = self._source(data, "x", "predict")
         with self._preparing():
             first = self._prepared("predict", source)
-        steps = source.length if steps is None else steps
+        steps = limits.steps(source.length if steps is None else steps)
         listed = callback_module.Listening(callbacks, self, verbose, epochs=1, steps=steps)
         groups: list[list[Array]] = []
         with listed.running("predict"):

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from refnet import callbacks as callback_module
-from refnet import dtypes
+from refnet import dtypes, limits
 from refnet.annotations import Array
 from refnet.errors import ArgumentError
 from refnet.models import data as checks
@@ -75,7 +75,7 @@ class Trainer(GeneratorNames, SingleBatches):
             ArgumentError, ShapeError, DtypeError, DataError: before any weight, metric or optimizer state is changed.
         """
         self._must_be_compiled("fit")
-        epochs = count_of("fit", "epochs", epochs if nb_epoch is None else nb_epoch, 0)
+        epochs = limits.epochs(count_of("fit", "epochs", epochs if nb_epoch is None else nb_epoch, 0))
         batch_size = count_of("fit", "batch_size", batch_size, 1, none=32)
         validation_size = count_of("fit", "validation_batch_size", validation_batch_size, 1, none=batch_size)
         for word, value in (("validation_steps", validation_steps), ("steps_per_epoch", steps_per_epoch)):
@@ -83,6 +83,7 @@ class Trainer(GeneratorNames, SingleBatches):
         asked = range(count_of("fit", "initial_epoch", initial_epoch, 0), epochs)
         evaluated = _epochs_to_evaluate(validation_freq, epochs)
         callback_module.checked(callbacks, verbose)
+        limits.warn("fit")
         also = (validation_data, validation_size, validation_steps)
         if is_source(x):
             refuse(
@@ -266,6 +267,7 @@ class Trainer(GeneratorNames, SingleBatches):
         batch_size = count_of("evaluate", "batch_size", batch_size, 1, none=32)
         count_of("evaluate", "steps", steps, 1, none=1)
         callback_module.checked(callbacks, verbose)
+        limits.warn("evaluate")
         if is_source(x):
             refuse("evaluate", f"x ({type(x).__name__})", y=y, sample_weight=sample_weight)
             return returned(self._evaluate_source(x, steps, verbose, callbacks), return_dict)
@@ -305,6 +307,7 @@ class Trainer(GeneratorNames, SingleBatches):
         batch_size = count_of("predict", "batch_size", batch_size, 1, none=32)
         count_of("predict", "steps", steps, 1, none=1)
         callback_module.checked(callbacks, verbose)
+        limits.warn("predict")
         if is_source(x):
             return self._predict_source(x, steps, verbose, callbacks)
         parts = self._checked("predict", x)
@@ -355,7 +358,7 @@ def _epochs_to_evaluate(validation_freq: Any, epochs: int) -> Container[int]:
 
 def _steps(samples: int, size: int, limit: int | None) -> int:
     steps = -(-samples // size)
-    return steps if limit is None else min(steps, limit)
+    return limits.steps(steps if limit is None else min(steps, limit))
 
 
 def _unpacked(validation_data: Any) -> tuple[Any, Any, Any]:

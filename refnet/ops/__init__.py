@@ -218,6 +218,7 @@ from refnet.ops.shapes import broadcast_to, expand_dims, moveaxis, ravel, reshap
 from refnet.ops.slicing import flip, get_item, slice, slice_inputs_gradient
 from refnet.ops.smooth import celu, glu, log_sigmoid, mish, squareplus, tanh_shrink
 from refnet.ops.sorting import argsort, digitize, in_top_k, nonzero, searchsorted, sort, top_k, unique
+from refnet.ops.spacing import nextafter
 from refnet.ops.sparsemax import sparsemax
 from refnet.ops.special import cbrt, erfc, erfinv, exp2, log2, log10, logaddexp
 from refnet.ops.statistics import average, logsumexp, mean, moments, norm, std, var
@@ -240,4 +241,5 @@ from refnet.ops.trigonometry import (
     tan,
 )
 from refnet.ops.unary import cast, erf, exp, expm1, log, log1p, rsqrt, sqrt, stop_gradient, tanh
+from refnet.ops.vectorizing import vectorize
 from refnet.ops.warping import affine_transform

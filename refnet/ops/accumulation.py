@@ -159,6 +159,7 @@ cumprod_gradient_op = Op(
     same_rule,
     loop=cumprod_gradient_loop,
     form=cumprod_gradient_form,
+    axis_of=1,
     gradient=lambda node, *ds: differentiated(cumprod_gradient_composite, node, ds),
 )
 cumprod_op = Op("cumprod", same_rule, loop=cumprod_loop, form=cumprod_form, gradient=cumprod_gradient)

@@ -147,7 +147,7 @@ def along_form(x: Spec, *, axis: int, length: int) -> Form:
     """(outer, the axis, inner); one task for each element of the result."""
     outer, inner = size_of(x.shape[:axis]), size_of(x.shape[axis + 1 :])
     y = View((outer, length, inner))
-    return Form((View((outer, x.shape[axis], inner)),), (), (y,), y.shape, cost=1 + x.shape[axis] / length)
+    return Form((View((outer, x.shape[axis], inner)),), (), (y,), y.shape, cost=1 + x.shape[axis] / max(length, 1))
 
 
 def mean_gradient(dy: TensorLike, like: TensorLike, *, axis: int, length: int) -> TensorLike:

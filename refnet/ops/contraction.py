@@ -70,6 +70,8 @@ def _batched(a: TensorLike, b: TensorLike) -> TensorLike:
 
 
 def matmul_rule(a: Spec, b: Spec, *, transpose1: bool, transpose2: bool) -> Spec:
+    if min(len(a.shape), len(b.shape)) < 2:
+        raise ShapeError(f"matmul multiplies matrices; got shapes {tuple(a.shape)} and {tuple(b.shape)}.")
     rows, inner1 = (a.shape[-1], a.shape[-2]) if transpose1 else (a.shape[-2], a.shape[-1])
     inner2, columns = (b.shape[-1], b.shape[-2]) if transpose2 else (b.shape[-2], b.shape[-1])
     if inner1 is not None and inner2 is not None and inner1 != inner2:

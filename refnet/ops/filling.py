@@ -255,6 +255,8 @@ def arange_loop(tasks: Tasks, start: int, y: Array) -> None:
 
 
 def arange_rule(*dims: Spec, shape: Shape, start: int, dtype: str) -> Spec:
+    if len(shape) != 1:
+        raise ArgumentError(f"arange makes one axis; got {shape}.")
     return Spec(tuple(d if d is None else max(d, 0) for d in shape), dtype)
 
 

@@ -162,6 +162,7 @@ take_x_gradient_op = Op(
     take_x_gradient_rule,
     loop=take_x_gradient_loop,
     form=take_x_gradient_form,
+    axis_of=None,
     gradient=lambda node, d: [take_op(d, node.inputs[1], axis=node.attributes["axis"]), None],
     ranges=lambda dy, indices, *, axis, length: {1: (-length, length)},
 )
@@ -169,6 +170,7 @@ take_like_gradient_op = Op(
     "take_x_gradient_like",
     lambda dy, indices, like, *, axis: Spec(like.shape, dy.dtype),
     expand=take_x_gradient,
+    axis_of=2,
     gradient=lambda node, d: [take_op(d, node.inputs[1], axis=node.attributes["axis"]), None, None],
     shape_only=(2,),
 )
@@ -221,7 +223,7 @@ def _repeated(x: TensorLike, other: TensorLike, axis: int) -> TensorLike:
 
 def take_along_axis_rule(x: Spec, indices: Spec, *, axis: int) -> Spec:
     kept = [s[:axis] + s[axis + 1 :] for s in (tuple(x.shape), tuple(indices.shape))]
-    if len(kept[0]) != len(kept[1]) or any(None not in (a, b) and a != b for a, b in zip(*kept)):
+    if len(x.shape) != len(indices.shape) or any(None not in (a, b) and a != b for a, b in zip(*kept)):
         raise ShapeError(
             f"take_along_axis: {x.shape} and {indices.shape} differ in more than the extent of axis {axis}."
         )
@@ -310,6 +312,7 @@ take_along_axis_like_gradient_op = Op(
     "take_along_axis_x_gradient_like",
     lambda dy, indices, like, *, axis: Spec(like.shape, dy.dtype),
     expand=take_along_axis_x_gradient,
+    axis_of=2,
     gradient=lambda node, d: [take_along_axis_op(d, node.inputs[1], axis=node.attributes["axis"]), None, None],
     shape_only=(2,),
 )
@@ -369,4 +372,4 @@ def one_hot_loop(tasks: Tasks, x: Array, y: Array) -> None:
         y[o, c, i] = 1 if x[o, i] == c else 0
 
 
-one_hot_op = Op("one_hot", one_hot_rule, loop=one_hot_loop, form=one_hot_form)
+one_hot_op = Op("one_hot", one_hot_rule, loop=one_hot_loop, form=one_hot_form, axis_of=None)

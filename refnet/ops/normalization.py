@@ -348,6 +348,7 @@ batch_normalization_training_gradient_op = Op(
     ),
     loop=batch_normalization_training_gradient_loop,
     form=batch_normalization_training_gradient_form,
+    axis_of=1,
     gradient=lambda node, *ds: differentiated(batch_normalization_training_gradient_composite, node, ds),
 )
 batch_normalization_training_op = Op(

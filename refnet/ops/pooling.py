@@ -319,7 +319,11 @@ def terms(start: int, size: int, extent: int) -> int:
     return count
 
 
-def pool2d_rule(x: Spec, *_: Spec, extents: Integers, **more: Any) -> Spec:
+def pool2d_rule(x: Spec, *_: Spec, **attributes: Integers) -> Spec:
+    for name, pair in attributes.items():
+        if len(pair) != 2:
+            raise ArgumentError(f"pooling in two directions takes two {name}; got {pair}.")
+    extents = attributes["extents"]
     return Spec((x.shape[0], *extents, x.shape[-1]), x.dtype)
 
 
@@ -331,6 +335,7 @@ def pool2d_form(*inputs: Spec, extents: Integers, pool: Integers, strides: Integ
 
 def largest2d_rule(*inputs: Spec, extents: Integers, pool: Integers, strides: Integers, padding: Integers) -> Spec:
     """As pool2d_rule, for windows that each must hold an element of the image: the largest of none stands nowhere."""
+    y = pool2d_rule(*inputs, extents=extents, pool=pool, strides=strides, padding=padding)
     image = inputs[-1].shape[1:-1]
     for extent, count, size, step, before in zip(image, extents, pool, strides, padding, strict=True):
         starts = (-before, (count - 1) * step - before) if count else ()
@@ -339,7 +344,7 @@ def largest2d_rule(*inputs: Spec, extents: Integers, pool: Integers, strides: In
                 f"max_pool2d: {count} windows of {size}, {step} apart and the first at {-before}, do not each hold one of "
                 f"{extent} places; refnet.ops.max_pool chooses windows that do."
             )
-    return pool2d_rule(*inputs, extents=extents)
+    return y
 
 
 IMAGE = "images height width channels"

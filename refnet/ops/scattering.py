@@ -31,6 +31,10 @@ def flat_index_form(*parts: Spec, extents: tuple[int, ...]) -> Form:
 
 
 def flat_index_rule(*parts: Spec, extents: tuple[int, ...]) -> Spec:
+    if len(extents) != len(parts):
+        raise ArgumentError(
+            f"an index into several axes takes one for each; got {len(parts)} for the extents {extents}."
+        )
     if 0 in extents and 0 not in parts[0].shape:
         raise ShapeError(f"scatter cannot put anything into an empty array; its leading axes are {extents}.")
     return Spec(tuple(parts[0].shape), "int64")
@@ -209,6 +213,7 @@ scatter_update_op: Op = Op(
     lambda x, rows, updates, *, reduction: Spec(x.shape, x.dtype),
     loop=scatter_update_loop,
     form=scatter_update_form,
+    axes="rows inner, updates, updates inner",
     gradient=scatter_update_gradient,
     ranges=lambda x, rows, updates, *, reduction: {1: (0, x.shape[0])},
 )

@@ -217,9 +217,18 @@ def segment_max_gradient_gradient(node: Node, d: TensorLike) -> list[TensorLike]
     return [segment_sum(ops.where(here, d, 0), ids, shape_of(dy)[0]), None, None]
 
 
+def segment_max_gradient_rule(dy: Spec, data: Spec, ids: Spec) -> Spec:
+    if len(dy.shape) != 1 + len(data.shape) - len(ids.shape):
+        raise ShapeError(
+            f"segment_max_gradient: data of shape {tuple(data.shape)} in segments by ids of shape {tuple(ids.shape)} cannot have "
+            f"a gradient of shape {tuple(dy.shape)}."
+        )
+    return Spec(data.shape, dy.dtype)
+
+
 segment_max_gradient_op: Op = Op(
     "segment_max_gradient",
-    lambda dy, data, ids: Spec(data.shape, dy.dtype),
+    segment_max_gradient_rule,
     loop=segment_max_gradient_loop,
     form=segment_max_gradient_form,
     gradient=segment_max_gradient_gradient,
@@ -329,6 +338,7 @@ bincount_op = Op(
     bincount_rule,
     loop=bincount_loop,
     form=bincount_wide_form,
+    axes="rows places, rows places",
     gradient=lambda node, dy: [ops.take_along_axis(dy, node.inputs[1], axis=1), None],
     ranges=lambda amounts, x, *, length: {1: (0, length)},
 )
@@ -337,6 +347,7 @@ bincount_integers_op = Op(
     bincount_rule,
     loop=bincount_integers_loop,
     form=bincount_form,
+    axes="rows places, rows places",
     ranges=lambda amounts, x, *, length: {1: (0, length)},
 )
 

@@ -323,9 +323,17 @@ def transpose_form(x: Spec, *, axes: tuple[int, ...]) -> Form:
     return viewed([x.shape[a] for a in axes], [strides[a] for a in axes])
 
 
+def transpose_rule(x: Spec, *, axes: tuple[int, ...]) -> Spec:
+    if sorted(axes) != list(range(len(x.shape))):
+        raise ArgumentError(
+            f"transpose: the axes {axes} are not an order of those of shape {tuple(x.shape)}, each once."
+        )
+    return Spec(tuple(x.shape[a] for a in axes), x.dtype)
+
+
 transpose_op = Op(
     "transpose",
-    lambda x, *, axes: Spec(tuple(x.shape[a] for a in axes), x.dtype),
+    transpose_rule,
     loop=copy_loop,
     form=transpose_form,
     gradient=lambda node, dy: [transpose(dy, [node.attributes["axes"].index(a) for a in range(len(dy.shape))])],

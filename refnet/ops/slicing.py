@@ -284,6 +284,10 @@ def block_from(x: TensorLike, start: Tensor, length: int, axis: int) -> TensorLi
 
 
 def slice_rule(x: Spec, *, start: Shape, step: Shape, extents: Shape) -> Spec:
+    if not len(x.shape) == len(start) == len(step) == len(extents):
+        raise ArgumentError(
+            f"slice needs a start, a step and an extent for each axis of shape {tuple(x.shape)}; got {start}, {step}, {extents}."
+        )
     return Spec(tuple(extents), x.dtype)
 
 

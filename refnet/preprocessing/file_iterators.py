@@ -12,6 +12,7 @@ from refnet import dtypes
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, MissingFileError, did_you_mean
 from refnet.preprocessing.iterators import FORMATS, Iterator, subset_of
+from refnet.progress import tell
 from refnet.utils.image_utils import CHANNELS, checked_size, img_to_array, load_img
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ class DirectoryIterator(FileIterator):
             raise MissingFileError(
                 f"flow_from_directory: {directory} has no folders in it; there must be one for each class, with its images."
             )
-        print(f"Found {self.samples} images belonging to {self.num_classes} classes.", flush=True)
+        tell(f"Found {self.samples} images belonging to {self.num_classes} classes.")
         if not self.filenames:
             warnings.warn(
                 f"flow_from_directory: there is no image in the folders of {directory} ({', '.join(names)}).",
@@ -262,7 +263,7 @@ class DataFrameIterator(FileIterator):
         self.sample_weight = None if weight_col is None else np.array([column(dataframe, weight_col)[i] for i in kept])
         of = f" belonging to {len(self.class_indices)} classes" if labelled else ""
         word = "validated" if validate_filenames else "non-validated"
-        print(f"Found {self.samples} {word} image filenames{of}.", flush=True)
+        tell(f"Found {self.samples} {word} image filenames{of}.")
         super().__init__(self.samples, batch_size, shuffle, seed)
 
     def targets(self, rows: Array, images: Array) -> Any:

@@ -116,6 +116,8 @@ def _loaded(source: weights.Source, config: dict[str, Any], compile: bool, safe_
     compiled = config.pop("compile_config", None)
     with registration.reading_file(safe_mode, source.elements()):
         model = _built(config)
+        if getattr(model, "holds_all_in_config", False):
+            return model
         pairs = weights.layer_values(source, model)
         if compile and compiled:
             model.compile_from_config(compiled)
@@ -141,9 +143,10 @@ def _loaded_old(source: weights.Source, compile: bool, safe_mode: bool) -> Any:
 
 def _described(config: dict[str, Any]) -> Any:
     from refnet.models import Model
+    from refnet.utils import FeatureSpace
 
     model = restored(config)
-    if not isinstance(model, Model):
+    if not isinstance(model, (Model, FeatureSpace)):
         raise FileError(f"the configuration describes a {config.get('class_name')!r}, not a model.")
     return model
 

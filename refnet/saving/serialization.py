@@ -31,7 +31,17 @@ UNUSED: dict[str, Any] = {
 }
 IGNORED = ("ema_momentum",)  # says nothing without use_ema
 
-MODULES = ("layers", "initializers", "regularizers", "constraints", "losses", "metrics", "optimizers", "models")
+MODULES = (
+    "layers",
+    "initializers",
+    "regularizers",
+    "constraints",
+    "losses",
+    "metrics",
+    "optimizers",
+    "models",
+    "utils",
+)
 
 
 def classes(module: str) -> dict[str, Any]:
@@ -46,6 +56,10 @@ def classes(module: str) -> dict[str, Any]:
         return {"Sequential": Sequential, "Functional": Model, "Model": Model}
     if module == "layers":
         return dict(Layer.built_in)
+    if module == "utils":
+        from refnet.utils import FeatureSpace
+
+        return {"FeatureSpace": FeatureSpace}
     try:
         found = importlib.import_module(f"refnet.{module}")
     except ModuleNotFoundError:

@@ -106,7 +106,7 @@ def written(model: Any) -> bytes:
     with h5py().File(buffer, "w") as file:
         for path, layer in places(model):
             _write(file, path, layer.name, own.numbers(layer))
-        if model.optimizer is not None:
+        if getattr(model, "optimizer", None) is not None:  # a FeatureSpace has none
             saved = model.optimizer.saved_variables(trained(model))
             _write(file, "/optimizer", model.optimizer.name, {str(i): v for i, v in enumerate(saved)})
     return buffer.getvalue()

@@ -35,6 +35,7 @@ TAKES_FUNCTIONS = (
         "map",
         "scan",
         "switch",
+        "vectorize",
         "vectorized_map",
         "while_loop",
     ),

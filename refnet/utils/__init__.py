@@ -17,6 +17,9 @@ from refnet.utils.py_dataset import PyDataset as PyDataset
 from refnet.utils.py_dataset import Sequence as Sequence
 
 if TYPE_CHECKING:
+    from refnet.progress import disable_interactive_logging as disable_interactive_logging
+    from refnet.progress import enable_interactive_logging as enable_interactive_logging
+    from refnet.progress import is_interactive_logging_enabled as is_interactive_logging_enabled
     from refnet.saving import CustomObjectScope as CustomObjectScope
     from refnet.saving import custom_object_scope as custom_object_scope
     from refnet.saving import deserialize_keras_object as deserialize_keras_object
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from refnet.utils.dataset_utils import split_dataset as split_dataset
     from refnet.utils.directory_dataset_utils import image_dataset_from_directory as image_dataset_from_directory
     from refnet.utils.directory_dataset_utils import text_dataset_from_directory as text_dataset_from_directory
+    from refnet.utils.feature_space import FeatureSpace as FeatureSpace
     from refnet.utils.file_utils import get_file as get_file
     from refnet.utils.image_utils import array_to_img as array_to_img
     from refnet.utils.image_utils import img_to_array as img_to_array
@@ -52,11 +56,15 @@ LATER = {
     "tensors": ("get_source_inputs", "is_keras_tensor", "standardize_dtype"),
     "dataset_utils": ("split_dataset",),
     "directory_dataset_utils": ("image_dataset_from_directory", "text_dataset_from_directory"),
+    "feature_space": ("FeatureSpace",),
     "file_utils": ("get_file",),
     "image_utils": ("array_to_img", "img_to_array", "load_img", "save_img"),
     "model_visualization": ("model_to_dot", "plot_model"),
     "numerical_utils": ("normalize",),
     "progbar": ("Progbar",),
+    "refnet.progress": (
+        *("disable_interactive_logging", "enable_interactive_logging", "is_interactive_logging_enabled"),
+    ),
     "sequence_utils": ("pad_sequences",),
     "timeseries_dataset_utils": ("timeseries_dataset_from_array",),
 }

@@ -10,6 +10,7 @@ import numpy as np
 from refnet import dtypes, engine, ops, random
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, FileError, MissingFileError, did_you_mean, shown
+from refnet.progress import tell
 from refnet.utils.ahead import ahead
 from refnet.utils.dataset_utils import checked_index, drawn_order
 from refnet.utils.image_utils import CHANNELS, channels_last, checked_size, img_to_array, load_img
@@ -247,7 +248,7 @@ class Files:
         if self.label_mode == "binary" and count != 2:
             raise ArgumentError(f"{name}: label_mode 'binary' is for two classes; there are {count}.")
         if verbose:
-            print(f"Found {len(self.paths)} files" + (f" belonging to {count} classes." if count else "."), flush=True)
+            tell(f"Found {len(self.paths)} files" + (f" belonging to {count} classes." if count else "."))
 
     def below(self, root: pathlib.Path, follow_links: bool) -> list[str]:
         """The files in a folder and the folders in it, sorted."""

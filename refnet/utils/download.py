@@ -75,7 +75,7 @@ def length_of(response: Any) -> int | None:
 def shown(address: str, total: int | None) -> Iterator[Any]:
     """Shows that a file is coming: a bar where there is a screen, else one line. Gives a function of the bytes that came."""
     if not progress.live():
-        print(f"Downloading data from {address}", flush=True)
+        progress.tell(f"Downloading data from {address}")
         yield lambda count: None
         return
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn

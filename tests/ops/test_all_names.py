@@ -45,7 +45,8 @@ NAMES = {
         diagonal trace diagflat diff ptp trapezoid vander cross kron correlate cdist corrcoef histogram geomspace bartlett
         blackman hamming hanning kaiser unfold fold extract_sequences select switch amax amin bitwise_invert bitwise_not
         bitwise_left_shift bitwise_right_shift array copy empty empty_like is_tensor argpartition segment_min segment_prod
-        associative_scan identity cholesky cholesky_inverse det slogdet logdet inv solve solve_triangular lu_factor qr lstsq fft fft2
+        associative_scan nextafter vectorize identity cholesky cholesky_inverse
+        det slogdet logdet inv solve solve_triangular lu_factor qr lstsq fft fft2
         ifft2 rfft irfft stft istft psnr image.ssim image.gaussian_blur image.sobel_edges
         image.map_coordinates image.perspective_transform image.elastic_transform image.scale_and_translate
         image.extract_patches_3d""",
