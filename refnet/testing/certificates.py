@@ -124,8 +124,11 @@ def _with_own_bound(
     `bound_of(op, arrays, attributes)` of an engine gives None, or a function from the index of the one result to a number. It is
     not asked about results that are not finite, and does not count where it is not finite itself.
     """
-    declared = getattr(engine, "bound_of", lambda *_: None)(op, arrays, attributes)
-    for index in written(limits[0]) if declared is not None else ():
+    ask = getattr(engine, "bound_of", None)
+    declared = None if ask is None else ask(op, arrays, attributes)
+    if declared is None:
+        return limits
+    for index in written(limits[0]):
         x = limits[0][index]
         radius = mp.mpf(declared(index)) if mp.isfinite(x.value) else INF
         if mp.isfinite(radius):
