@@ -208,7 +208,7 @@ def test_data_without_room_are_refused_like_a_step(monkeypatch):
     with use_engine(CudaEngine("cuda-sim")):
         model = network()
         model.fit(x[:4], y[:4], batch_size=4, verbose=0)
-        monkeypatch.setattr(device, "limit", device.held + 700)  # enough for a permutation
+        monkeypatch.setattr(device, "limit", device.held + 1100)  # enough for a permutation
         with pytest.raises(OutOfMemoryError, match=r"The largest of its buffers: .*\(4, 3\) float32, 48 bytes"):
             model.fit(x, y, batch_size=4, verbose=0)
 
