@@ -130,8 +130,8 @@ CUDA_MUTANTS = [
     KernelMutant("a variance around the first element", "cuda", "normalization", "batch_normalization_training", "batch_normalization_training_channels", "square / x.shape[0] - off * off", "square / x.shape[0]"),
     KernelMutant("the gradient of a row without its tilt", "cuda", "row_normalization", "layer_normalization_gradient", "layer_normalization_gradient_rows", "- total - normal * product) * slope", "- total) * slope"),
     KernelMutant("the gradient to the last of equals", "cuda", "pooling", "max_pool2d_inputs_gradient", "max_pool2d_inputs_gradient_windows", "if value > best or", "if value >= best or"),
-    KernelMutant("equal numbers in one place", "cuda", "indexing", "take_x_gradient", "take_x_gradient_sorted", "ranks[j] = before", "ranks[j] = 0"),
-    KernelMutant("the end of a row's numbers one too far", "cuda", "indexing", "take_x_gradient", "take_x_gradient_sorted", "end = first_not_below(numbers[last], row + 1)", "end = first_not_below(numbers[last], row + 2)"),
+    KernelMutant("equal numbers in one place", "cuda", "indexing", "take_x_gradient", "take_x_gradient_sorted", "ranks[j] = before", "ranks[j] = 0", "digits"),
+    KernelMutant("the end of a row's numbers one too far", "cuda", "indexing", "take_x_gradient", "take_x_gradient_sorted", "end = first_not_below(numbers[LAST], row + 1)", "end = first_not_below(numbers[LAST], row + 2)"),
     KernelMutant("a tile that is not turned", "cuda", "shapes", "transpose", "transpose_tiles", "= tile[column, k]", "= tile[k, column]"),
     KernelMutant("the last step of a tile left out", "cuda", "contraction", "matmul", "matmul_tiled", "for k in range(DEPTH):", "for k in range(DEPTH - 1):"),
     KernelMutant("the second step reads the first's rows", "cuda", "contraction", "matmul", "matmul_tiled", "begin, slot = (first + ahead + 1) * DEPTH", "begin, slot = first * DEPTH"),
@@ -158,6 +158,13 @@ CUDA_MUTANTS = [
     KernelMutant("the last of equals comes first", "cuda", "sorting", "argsort", "argsort_lanes", "return places[a] < places[b]", "return places[a] > places[b]"),
     KernelMutant("runs that all ascend", "cuda", "sorting", "argsort", "argsort_lanes", "== (a & run == 0)", "== (a & run == a & run)"),
     KernelMutant("parts that all begin with the same rows", "cuda", "joining", "concatenate", "concatenate_elements", "parts[k][o, j, i]", "parts[k][o, min(place, parts[k].shape[1] - 1), i]"),
+    KernelMutant("chunks that all begin in one place", "cuda", "warping", "sample_nearest_x_gradient", "sample_nearest_x_gradient_sorted", "earlier = sums[thread] - total", "earlier = 0", "digits"),
+    KernelMutant("the rows above a point weighted as those below", "cuda", "warping", "sample_bilinear_x_gradient", "sample_bilinear_x_gradient_sorted", "f if corner % 4 >= 2 else 1 - f", "f"),
+    KernelMutant("the last point of a pixel alone", "cuda", "warping", "sample_nearest_x_gradient", "sample_nearest_x_gradient_sorted", "total += float64(dy[n, i, j, c])", "total = float64(dy[n, i, j, c])"),
+    KernelMutant("weights that do not add up to 1 at the edge", "cuda", "resizing", "resize_axis", "resize_axis_elements", "weight_at(p - (first + k), cubic) / whole", "weight_at(p - (first + k), cubic)"),
+    KernelMutant("the weight of the pixel before", "cuda", "resizing", "resize_axis_gradient", "resize_axis_gradient_elements", "k = r - firsts[j]", "k = r - firsts[j] - 1"),
+    KernelMutant("an exchange before one that comes earlier", "cuda", "shuffling", "permutation", "permutation_in_rounds", "claims[i] == t and claims[j] == t", "claims[i] == t"),
+    KernelMutant("parts merged as if the other one descended", "cuda", "sorting", "argsort", "argsort_lanes", "half_way, r, n, descending", "r, half_way, n, descending"),
     KernelMutant("the first channel in the place of all", "cuda", "warping", "sample_bilinear", "sample_bilinear_elements", "x[:, :, :, c : c + 1]", "x[:, :, :, 0:1]"),
 ]  # fmt: skip
 
@@ -364,10 +371,24 @@ def cuda_call(mutant):
         arrays = calls.arrays(call)
         if mutant.file in ("extremum", "pooling", "sorting"):
             arrays[-1] = np.sign(arrays[-1])  # ties
-        return arrays, call.attributes, None
+        some = [(o, j, 2 * o) for o in range(4) for j in range(9)] if mutant.file == "resizing" else None
+        return arrays, call.attributes, some
     x = np.random.default_rng(1).normal(size=(2, 150)).astype("float32")
     x[:, 2] += 1000  # in an even thread's share; without the largest taken off it overflows
     return [x], {"axis": 1}, None
+
+
+@contextlib.contextmanager
+def replaced(name, module):
+    """Inside, whoever imports the module of that name gets another."""
+    package, _, last = name.rpartition(".")
+    sound, sys.modules[name] = sys.modules[name], module
+    setattr(sys.modules[package], last, module)
+    try:
+        yield
+    finally:
+        sys.modules[name] = sound
+        setattr(sys.modules[package], last, sound)
 
 
 def cuda_rejection(mutant, text, directory):
@@ -380,11 +401,16 @@ def cuda_rejection(mutant, text, directory):
     number = len(list(Path(directory).iterdir()))
     name = f"broken_{number}"
     (Path(directory) / f"{name}.py").write_text(text)
+    helpers = f"refnet_fast.cuda.{mutant.helpers}"
     families = kernels.tuned, kernels.rounding
     before = [{op: list(found) for op, found in family.items()} for family in families]
     sys.path.insert(0, str(directory))
     try:
         importlib.import_module(name)
+        if mutant.helpers:
+            with replaced(helpers, sys.modules[name]):
+                (Path(directory) / f"{name}_kernels.py").write_text(source("cuda", mutant.file).read_text())
+                importlib.import_module(f"{name}_kernels")
         arrays, attributes, tasks = cuda_call(mutant)
         with contextlib.redirect_stdout(sys.stderr):
             check(mutant.op, engine, arrays, attributes, tasks)

@@ -82,12 +82,22 @@ def calls(rows, features, pixels, channels, table, picked, product, convolved, a
         ),
         "transpose_tiles": Call("transpose", (whole,), {"axes": (1, 0)}),
         "concatenate_elements": Call("concatenate", (whole, floats(3, features), whole), {"axis": 0}),
-        "argsort_lanes": Call("argsort", (whole,), {"axis": 1, "descending": False}),
+        "argsort_lanes": Call("argsort", (floats(2, rows * features // 8),), {"axis": 1, "descending": False}),
+        "permutation_in_rounds": Call(
+            "permutation", (Spec((1,), "int64"),), {"shape": (picked // 4,), "dtype": "int64", "seed": 7, "place": 3}, 5
+        ),
+        "resize_axis_elements": Call("resize_axis", (image,), {"axis": 2, "length": 21, "cubic": True}),
+        "resize_axis_gradient_elements": Call(
+            "resize_axis_gradient", (image,), {"axis": 2, "length": 9, "cubic": False}
+        ),
     }
     points = floats(*image.shape[:3])
     for kind in ("bilinear", "nearest"):
         sampled = {"mode": 0, "fill": 0.5}
         found[f"sample_{kind}_elements"] = Call(f"sample_{kind}", (image, points, points), sampled)
+        sampled = {"mode": 1, "height": 2, "width": 5}
+        given = half, floats(*half.shape[:3]), floats(*half.shape[:3])
+        found[f"sample_{kind}_x_gradient_sorted"] = Call(f"sample_{kind}_x_gradient", given, sampled)
     a, b = floats(m, k, dtype="bfloat16"), floats(k, n, dtype="bfloat16")
     found["matmul_short"] = Call("matmul", (a, b), {"transpose1": False, "transpose2": False})
     found |= convolutions(*convolved, "tiled", "float32") | convolutions(*convolved, "short", "float16")

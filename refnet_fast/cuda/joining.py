@@ -10,7 +10,7 @@ from refnet.definition import size_of
 from refnet_fast.cuda.derive import Strided
 from refnet_fast.cuda.kernels import kernel
 from refnet_fast.cuda.target import simulated
-from refnet_fast.cuda.tile import quotient
+from refnet_fast.cuda.tile import indices_of
 
 THREADS = 4 if simulated() else 256
 
@@ -30,10 +30,8 @@ def concatenate_elements(parts, y):
     """Which part an element comes from is found by going through their lengths."""
     at = cuda.grid(1)
     if at < y.size:
-        above = quotient(at, y.shape[2])
-        o, i = quotient(above, y.shape[1]), at - above * y.shape[2]
-        j, k = above - o * y.shape[1], 0
-        place = j
+        o, place, i = indices_of(at, y)
+        j, k = place, 0
         while j >= parts[k].shape[1]:
             j -= parts[k].shape[1]
             k += 1

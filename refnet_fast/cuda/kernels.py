@@ -36,6 +36,8 @@ FAMILIES = (
     "sorting",
     "joining",
     "warping",
+    "resizing",
+    "shuffling",
 )
 
 
@@ -49,10 +51,21 @@ class Step:
         needed: `needed(call)`, whether the step is to be taken.
         more: numbers that it is given after all other arguments.
         constants: `constants(call)`, values of names in the function's text; see `text_of`.
+        given: which of the kernel's arguments it is given.
     """
 
-    def __init__(self, function, grid, block, needed=lambda call: True, more=(), constants=lambda call: {}):
+    def __init__(
+        self,
+        function,
+        grid,
+        block,
+        needed=lambda call: True,
+        more=(),
+        constants=lambda call: {},
+        given=slice(None),
+    ):
         self.function, self.grid, self.needed, self.more, self.constants = function, grid, needed, more, constants
+        self.given = given
         self.name = function.__name__
         self.block = block if callable(block) else lambda call: block
 
@@ -63,7 +76,9 @@ class Step:
 
     def launch(self, call, arguments, epilogue=None):
         shape = tuple(self.grid(call)), tuple(self.block(call))
-        made = derive.Launch(self.text(call, epilogue), [*arguments, *self.more], shape=shape, contract=True)
+        made = derive.Launch(
+            self.text(call, epilogue), [*arguments[self.given], *self.more], shape=shape, contract=True
+        )
         made.step = self.name
         return made
 
@@ -137,12 +152,13 @@ def then(
     needed: Callable = lambda call: True,
     more: tuple = (),
     constants: Callable = lambda call: {},
+    given: slice = slice(None),
 ):
     """Declares a function as the next step of the kernel that begins with `first`."""
 
     def declare(function):
         (begun,) = [k for found in tuned.values() for k in found if k.steps[0].function is first]
-        begun.steps.append(Step(function, grid, block, needed, more, constants))
+        begun.steps.append(Step(function, grid, block, needed, more, constants, given))
         return function
 
     return declare

@@ -1,8 +1,9 @@
-"""Where elements stand in order: a block sorts a lane by a bitonic network (Knuth 5.3.4), elements together with their places.
+"""Where elements stand in order: some threads sort a lane by a bitonic network (Knuth 5.3.4), elements together with their places.
 
 Of equal elements the one with the smaller place comes first, so no two compare as equal and any order of exchanges is stable. A lane of
 n elements takes log(n) * (log(n) + 1) / 2 passes. Up to 4096 elements (2048 of eight bytes) lie in shared memory: memory is read once
-and written once. Longer lanes lie in scratch memory, and a pass of theirs reads and writes it, at the speed of one multiprocessor a lane.
+and written once. Short lanes share a block. Longer ones are sorted in parts, by as many blocks, and neighbouring parts become one until one
+is left: each time an element finds by bisection how many of the other part stand before it.
 """
 
 import numpy as np
@@ -12,16 +13,17 @@ from refnet.definition import size_of
 from refnet.ops.sorting import ascends as definition_of_ascends
 from refnet.ops.sorting import descends as definition_of_descends
 from refnet_fast.cuda.derive import device
-from refnet_fast.cuda.kernels import kernel
+from refnet_fast.cuda.kernels import kernel, then
 from refnet_fast.cuda.target import simulated
 from refnet_fast.cuda.text import inlined
+from refnet_fast.cuda.tile import quotient
 
 # ruff: noqa: F821 (a kernel's constants are filled in by `text_of`)
 
 ascends, descends = device(definition_of_ascends), device(definition_of_descends)
-SHORT = 2 if simulated() else 32  # shorter lanes are left to one thread each
-SHARED = 32 * 1024  # bytes of shared memory that a lane may fill
+SHARED = 256 if simulated() else 32 * 1024  # bytes of shared memory that a block may fill
 THREADS = 4 if simulated() else 512
+TOGETHER = 4 if simulated() else 128  # threads of a block whose lanes are short
 
 
 def value_of(call):
@@ -31,46 +33,62 @@ def value_of(call):
     return kind.type, max(4, kind.itemsize)
 
 
-def size_of_network(call):
-    """The power of two that a lane is filled up to."""
-    return 1 << (call.form.inputs[0].shape[1] - 1).bit_length()
-
-
-def fits(call):
-    return size_of_network(call) * value_of(call)[1] <= SHARED // 2
+def length(call):
+    return call.form.inputs[0].shape[1]
 
 
 def lanes(call):
     return size_of(call.form.domain)
 
 
+def size_of_network(call):
+    """The power of two that a lane is filled up to, or a part of it that shared memory holds."""
+    most = max(2, SHARED // 2 // value_of(call)[1])
+    return min(1 << (length(call) - 1).bit_length(), 1 << (most.bit_length() - 1))
+
+
+def parts(call):
+    """How many networks a lane takes."""
+    return -(-length(call) // size_of_network(call))
+
+
+def threads(call):
+    """Threads of a part; and parts of a block, which are lanes."""
+    along = min(THREADS, size_of_network(call) // 2)
+    return along, max(1, TOGETHER // along) if parts(call) == 1 else 1
+
+
+def rooms(call):
+    """The sorted parts of a lane, before and after a merge: values and their places."""
+    shape = (2, lanes(call), length(call)) if parts(call) > 1 else (1, 1, 1)
+    return [(shape, np.dtype(value_of(call)[0]).name), (shape, "int32")]
+
+
 def constants(call):
-    size = size_of_network(call)
-    return {"SIZE": size, "LANE": min(THREADS, size // 2), "FITS": fits(call), "VALUE": value_of(call)[0]}
+    along, high = threads(call)
+    found = {"SIZE": size_of_network(call), "LANE": along, "HIGH": high, "ROOM": high * size_of_network(call)}
+    merges = (parts(call) - 1).bit_length()
+    return {**found, "PARTS": parts(call), "WHOLE": merges == 0, "MERGES": merges, "VALUE": value_of(call)[0]}
 
 
 @kernel(
     "argsort",
-    when=lambda call: SHORT <= call.form.inputs[0].shape[1] < 2**30 and 0 < lanes(call) < 2**31,
-    grid=lambda call: (lanes(call),),
-    block=lambda call: (min(THREADS, size_of_network(call) // 2),),
-    rooms=lambda call: [
-        ((1, 1) if fits(call) else (lanes(call), size_of_network(call)), dtype)
-        for dtype in (np.dtype(value_of(call)[0]).name, "int32")
-    ],
+    when=lambda call: 2 <= length(call) < 2**30 and 0 < lanes(call) * length(call) < 2**31,
+    grid=lambda call: (-(-lanes(call) // threads(call)[1]) * parts(call),),
+    block=threads,
+    rooms=rooms,
     constants=constants,
 )
 def argsort_lanes(x, descending, y, held, standing):
-    """A lane a block. What fills it up comes last."""
-    if FITS:
-        values = cuda.shared.array(SIZE, VALUE)
-        places = cuda.shared.array(SIZE, int32)
-    else:
-        values, places = held[cuda.blockIdx.x], standing[cuda.blockIdx.x]
-    o, i, n = cuda.blockIdx.x // x.shape[2], cuda.blockIdx.x % x.shape[2], x.shape[1]
+    """A lane, or the part of one that shared memory holds, by some threads of a block. What fills it up comes last."""
+    values = cuda.shared.array(ROOM, VALUE)
+    places = cuda.shared.array(ROOM, int32)
+    lane, start = cuda.blockIdx.x // PARTS * HIGH + cuda.threadIdx.y, cuda.blockIdx.x % PARTS * SIZE
+    n, base, inside = x.shape[1], cuda.threadIdx.y * SIZE, lane < x.shape[0] * x.shape[2]
+    o, i = min(lane // x.shape[2], x.shape[0] - 1), lane % x.shape[2]
     for r in range(cuda.threadIdx.x, SIZE, LANE):
-        values[r] = VALUE(x[o, min(r, n - 1), i])
-        places[r] = r
+        values[base + r] = VALUE(x[o, min(start + r, n - 1), i])
+        places[base + r] = start + r
     cuda.syncthreads()
     run = 2
     while run <= SIZE:
@@ -78,13 +96,59 @@ def argsort_lanes(x, descending, y, held, standing):
         while apart > 0:
             for number in range(cuda.threadIdx.x, SIZE // 2, LANE):
                 a = 2 * number - (number & (apart - 1))
-                if stands_before(values, places, a + apart, a, n, descending) == (a & run == 0):
-                    exchange(values, places, a, a + apart)
+                if stands_before(values, places, base + a + apart, base + a, n, descending) == (a & run == 0):
+                    exchange(values, places, base + a, base + a + apart)
             cuda.syncthreads()
             apart //= 2
         run *= 2
-    for r in range(cuda.threadIdx.x, n, LANE):
-        y[o, r, i] = places[r]
+    for r in range(cuda.threadIdx.x, min(SIZE, n - start), LANE):
+        if WHOLE:
+            if inside:
+                y[o, r, i] = places[base + r]
+        else:
+            held[0, lane, start + r] = values[base + r]
+            standing[0, lane, start + r] = places[base + r]
+
+
+def merged_parts(x, descending, y, held, standing, turn):
+    """Two neighbouring parts become one, an element a thread: it comes after its own part's earlier ones, and after those of the
+    other part that stand before it, which are found by bisection. In the last turn the places are the result."""
+    at = cuda.grid(1)
+    if at < standing.shape[1] * standing.shape[2]:
+        n, half, size = x.shape[1], turn % 2, SIZE << turn
+        lane = quotient(at, n)
+        r = at - lane * n
+        first = r - (r & (2 * size - 1))
+        middle = min(first + size, n)
+        low, high, own = (middle, min(middle + size, n), first) if r < middle else (first, middle, middle)
+        place = first + (r - own) - low
+        while low < high:
+            half_way = (low + high) // 2
+            if stands_before(held[half, lane], standing[half, lane], half_way, r, n, descending):
+                low = half_way + 1
+            else:
+                high = half_way
+        place += low
+        if turn + 1 == MERGES:
+            y[lane // x.shape[2], place, lane % x.shape[2]] = standing[half, lane, r]
+        else:
+            held[1 - half, lane, place] = held[half, lane, r]
+            standing[1 - half, lane, place] = standing[half, lane, r]
+
+
+def _merges():
+    for turn in range(29):
+        then(
+            argsort_lanes,
+            grid=lambda call: (-(-lanes(call) * length(call) // THREADS),),
+            block=(THREADS,),
+            needed=lambda call, turn=turn: turn < constants(call)["MERGES"],
+            more=(turn,),
+            constants=constants,
+        )(merged_parts)
+
+
+_merges()
 
 
 @inlined

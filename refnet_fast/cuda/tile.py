@@ -9,8 +9,17 @@ from numba import cuda
 
 from refnet_fast.cuda import bfloat16  # noqa: F401  (its casts; at the beginning of a line, where a kernel's key sees it)
 from refnet_fast.cuda.target import simulated
+from refnet_fast.cuda.text import inlined
 
 NOWHERE = -(2**62)  # an index that stays below zero, whatever lies on top of it
+
+
+@inlined
+def indices_of(at, y):
+    """The three indices of element number `at` of an array of three axes."""
+    line = quotient(at, y.shape[2])
+    first = quotient(line, y.shape[1])
+    return first, line - first * y.shape[1], at - line * y.shape[2]
 
 
 def places(table, slot, number, last, axes, extents, steps, shifts, lead):

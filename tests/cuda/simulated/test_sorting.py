@@ -1,5 +1,5 @@
 """The sorting network in the simulator: every dtype, ties, NaN, both directions, lanes along every axis, and such as shared memory
-does not hold."""
+holds in parts of two and of eight elements."""
 
 import numpy as np
 import pytest
@@ -12,12 +12,12 @@ from refnet_fast.cuda import sorting
 from refnet_fast.cuda.engine import CudaEngine
 
 
-@pytest.mark.parametrize("shared", [sorting.SHARED, 0])
+@pytest.mark.parametrize("shared, merges", [(256, 0), (0, 3), (64, 1)])
 @pytest.mark.parametrize(
     "dtype, axis, descending",
     [("float32", 0, False), ("bfloat16", 1, True), ("float64", 1, False), ("int8", 0, True), ("uint64", 1, False)],
 )
-def test_the_order_of_the_definition(dtype, axis, descending, shared, monkeypatch):
+def test_the_order_of_the_definition(dtype, axis, descending, shared, merges, monkeypatch):
     monkeypatch.setattr(sorting, "SHARED", shared)
     rng = np.random.default_rng(2)
     x = rng.integers(0, 5, (2, 11) if axis else (11, 2))
@@ -27,5 +27,17 @@ def test_the_order_of_the_definition(dtype, axis, descending, shared, monkeypatc
     op, engine, attributes = Op.named["argsort"], CudaEngine("cuda-sim"), {"axis": axis, "descending": descending}
     (y,), (due,) = (e.compute(op, [x], attributes) for e in (engine, reference))
     (running,) = engine.built.values()
-    assert [launch.step for launch in running.launches] == ["argsort_lanes"]
+    merges += shared == 64 and x.dtype.itemsize == 8
+    assert [launch.step for launch in running.launches] == ["argsort_lanes", *["merged_parts"] * merges]
+    np.testing.assert_array_equal(y, due)
+
+
+def test_short_lanes_share_blocks():
+    """Three of one block, four of another whose last has no lane; a lane of one element is nobody's."""
+    x = np.random.default_rng(3).integers(0, 3, (7, 3)).astype("float32")
+    op, engine, attributes = Op.named["argsort"], CudaEngine("cuda-sim"), {"axis": 1, "descending": False}
+    (y,), (due,) = (e.compute(op, [x], attributes) for e in (engine, reference))
+    (running,) = engine.built.values()
+    (launch,) = running.launches
+    assert launch.step == "argsort_lanes" and launch.grid == (4,) and launch.block == (2, 2)
     np.testing.assert_array_equal(y, due)

@@ -38,6 +38,8 @@ def test_certified(name):
     sampled = None
     if name == "sum_of_pieces":
         sampled = [(0, 0)]
+    if name.startswith("resize"):
+        sampled = [(o, j, (o + 2 * j) % 11) for o in range(4) for j in range(results[0].shape[2])]
     assert hold(op, get_engine("cuda-sim"), arrays, call.attributes, results, sampled) <= 1
     for y, again in zip(results, computed(op, arrays, call.attributes, all_outputs=True)):
         np.testing.assert_array_equal(y, again)
