@@ -41,7 +41,9 @@ from refnet.layers.image_filters import (
     RandomSharpness,
 )
 from refnet.layers.image_geometry import RandomRotation, RandomShear, RandomTranslation, RandomZoom
+from refnet.layers.image_histograms import ContrastLimitedAdaptiveHistogramEqualization, Equalization
 from refnet.layers.image_hues import RandomColorDegeneration, RandomHue, RandomSaturation, Solarization
+from refnet.layers.image_mixing import CutMix, MixUp
 from refnet.layers.image_patches import RandomErasing, RandomPerspective
 from refnet.layers.image_preprocessing import CenterCrop, RandomCrop, RandomFlip, Resizing
 from refnet.layers.input_spec import InputSpec
@@ -120,6 +122,7 @@ from refnet.layers.reshaping import (
     ZeroPadding2D,
     ZeroPadding3D,
 )
+from refnet.layers.reversible_embedding import ReversibleEmbedding
 from refnet.layers.spectral import SpectralNormalization
 from refnet.layers.stacked_cells import StackedRNNCells
 from refnet.layers.text_vectorization import TextVectorization
