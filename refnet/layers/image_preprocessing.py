@@ -47,12 +47,12 @@ class Resizing(ImageLayer):
 
     Args:
         height, width: of the result.
-        interpolation: "nearest", "bilinear" or "bicubic".
+        interpolation: "nearest", "bilinear", "bicubic", "lanczos3" or "lanczos5".
         crop_to_aspect_ratio: whether what would be distorted is cut off first.
         pad_to_aspect_ratio: whether fill_value is put around what would be distorted first.
         fill_mode: "constant".
         fill_value: a number.
-        antialias: must be False.
+        antialias: whether smaller images average over what they leave out.
         data_format: "channels_last" (None too) or "channels_first".
     Returns:
         The images in the new size, in their dtype (floating ones in the layer's).
@@ -76,8 +76,9 @@ class Resizing(ImageLayer):
     ):
         super().__init__(data_format=data_format, **more)
         self.height, self.width = whole(self.name, "height", height, 1), whole(self.name, "width", width, 1)
-        checked_options(interpolation, antialias, crop_to_aspect_ratio, pad_to_aspect_ratio, fill_mode)
+        checked_options(interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio, fill_mode)
         self.interpolation, self.fill_mode, self.fill_value = interpolation, fill_mode, fill_value
+        self.antialias = antialias
         self.crop_to_aspect_ratio, self.pad_to_aspect_ratio = crop_to_aspect_ratio, pad_to_aspect_ratio
 
     def call(self, inputs: Any) -> Any:
@@ -86,6 +87,7 @@ class Resizing(ImageLayer):
             inputs,
             (self.height, self.width),
             self.interpolation,
+            self.antialias,
             crop_to_aspect_ratio=self.crop_to_aspect_ratio,
             pad_to_aspect_ratio=self.pad_to_aspect_ratio,
             fill_mode=self.fill_mode,

@@ -24,6 +24,7 @@ from refnet.ops.arguments import (
     shape_of,
 )
 from refnet.ops.filtering import as_batch, as_given, gaussian_blur, stored_as
+from refnet.ops.interpolation import KERNELS, scaled_along
 from refnet.ops.warping import FAR, FILL_MODES, affine_transform, checked_fill, sample_bilinear_op, sample_nearest_op
 
 # ---- any rank
@@ -296,13 +297,6 @@ def read_at(
 
 # ---- axes scaled and shifted
 
-KERNELS = {
-    **dict.fromkeys(("linear", "bilinear", "trilinear", "triangle"), "linear"),
-    **dict.fromkeys(("cubic", "bicubic", "tricubic"), "cubic"),
-    "lanczos3": "lanczos3",
-    "lanczos5": "lanczos5",
-}
-
 
 def scale_and_translate(
     images: TensorLike,
@@ -362,34 +356,5 @@ def scale_and_translate(
     for k, axis in enumerate(axes):
         one, shift = ops.get_item(factors, k), ops.get_item(shifts, k)
         with in_memory(name):
-            weights = weights_between(shape[axis], target[axis], one, shift, KERNELS[method], smooth, dtype_of(wide))
-        wide = ops.moveaxis(ops.tensordot(wide, weights, [[axis], [0]]), -1, axis)
+            wide = scaled_along(wide, axis, target[axis], one, shift, KERNELS[method], smooth)
     return stored_as(wide, dtype)
-
-
-def weights_between(
-    n: int, m: int, scale: TensorLike, shift: TensorLike, kernel: str, smooth: bool, dtype: str
-) -> TensorLike:
-    """(n, m): how much of each of n places each of m new ones takes."""
-    step = ops.divide(1.0, scale)
-    points = ops.subtract(ops.multiply(ops.subtract(np.arange(m, dtype=dtype) + 0.5, shift), step), 0.5)
-    width = ops.maximum(step, 1.0) if smooth else 1.0
-    apart = ops.divide(ops.abs(ops.subtract(points, np.arange(n, dtype=dtype)[:, None])), width)
-    weights = fall(apart, kernel)
-    total = ops.sum(weights, 0, keepdims=True)
-    enough = ops.greater(ops.abs(total), 1000 * float(np.finfo(np.float32).eps))
-    inside = ops.logical_and(ops.greater_equal(points, -0.5), ops.less_equal(points, n - 0.5))
-    share = ops.divide(weights, ops.where(enough, total, 1.0))
-    return ops.where(ops.logical_and(enough, inside), share, 0.0)
-
-
-def fall(t: TensorLike, kernel: str) -> TensorLike:
-    """How a kernel falls off with the distance t."""
-    if kernel == "linear":
-        return ops.maximum(ops.subtract(1, t), 0.0)
-    if kernel == "cubic":
-        near = ops.add(ops.multiply(ops.multiply(ops.subtract(ops.multiply(t, 1.5), 2.5), t), t), 1)
-        far = ops.add(ops.multiply(ops.subtract(ops.multiply(ops.subtract(2.5, ops.multiply(t, 0.5)), t), 4), t), 2)
-        return ops.where(ops.greater_equal(t, 2), 0.0, ops.where(ops.greater_equal(t, 1), far, near))
-    radius = 3 if kernel == "lanczos3" else 5
-    return ops.where(ops.greater(t, radius), 0.0, ops.multiply(ops.sinc(t), ops.sinc(ops.divide(t, float(radius)))))

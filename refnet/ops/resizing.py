@@ -7,12 +7,14 @@ import numpy as np
 from refnet import dtypes, ops
 from refnet.annotations import Array, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, size_of
-from refnet.errors import ArgumentError, ShapeError
-from refnet.ops.arguments import as_dtype, converted, dtype_of, shape_of
+from refnet.errors import ArgumentError, ShapeError, in_memory
+from refnet.ops.arguments import as_dtype, converted, dtype_of, flag, shape_of
+from refnet.ops.interpolation import KERNELS, scaled_along
 from refnet.ops.windows import checked_data_format
 from refnet.scalars import floor, truncate
 
-METHODS = ("nearest", "bilinear", "bicubic")
+METHODS = ("nearest", "bilinear", "bicubic")  # of two to four pixels, whatever the sizes
+LANCZOS = ("lanczos3", "lanczos5")
 
 
 def channels_last(op: str, data_format: str | None) -> bool:
@@ -46,14 +48,15 @@ def resize(
 
         y[j] = sum over r of  k(p_j - r) * x[r] / sum over r of  k(p_j - r),   p_j = (j + 1/2) * n / m - 1/2
 
-    along height, then width, from n to m pixels. k(t) is max(1 - |t|, 0) (bilinear) or Keys's cubic with a = -1/2 (bicubic);
-    "nearest" takes x[floor((j + 1/2) * n / m)]. Pixels outside the image do not take part.
+    along height, then width, from n to m pixels. k(t) is max(1 - |t|, 0) (bilinear), Keys's cubic with a = -1/2 (bicubic), or a
+    sinc windowed by a sinc of 3 or 5 pixels; "nearest" takes x[floor((j + 1/2) * n / m)]. Pixels outside the image do not take
+    part. With `antialias`, where m < n, k(t * m / n) takes the place of k(t): every pixel has a part in the result.
 
     Args:
         images: one image or a batch; height and width must be known.
         size: (height, width) of the result.
-        interpolation: "nearest", "bilinear" or "bicubic".
-        antialias: must be False.
+        interpolation: "nearest", "bilinear", "bicubic", "lanczos3" or "lanczos5".
+        antialias: whether a smaller image averages over what it leaves out; "nearest" does not.
         crop_to_aspect_ratio: whether to cut off first what would distort the image.
         pad_to_aspect_ratio: whether to add `fill_value` first around what would be distorted.
         fill_mode: "constant".
@@ -64,14 +67,15 @@ def resize(
     NaN: spreads to where it takes part. Empty: an empty batch gives an empty result.
     Raises:
         ShapeError: another number of axes, height or width that are unknown or 0.  ArgumentError: anything else above.
-    Source: Keras 3 `ops.image.resize`; Keys 1981.
+    Source: Keras 3 `ops.image.resize`; Keys 1981; Turkowski 1990.
 
     >>> resize(np.arange(4.0).reshape(1, 4, 1), (1, 2))[0, :, 0]
     array([0.5, 2.5])
     """
     x = converted("resize", images, "images")
     height, width, _ = image_axes("resize", x, data_format)
-    checked_options(interpolation, antialias, crop_to_aspect_ratio, pad_to_aspect_ratio, fill_mode)
+    smooth = flag("resize", antialias, "antialias")
+    checked_options(interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio, fill_mode)
     target = checked_size(size)
     given = tuple(shape_of(x))
     if None in (given[height], given[width]) or 0 in (given[height], given[width]):
@@ -86,14 +90,26 @@ def resize(
         return ops.unary.same(x)
     y = x if dtypes.is_floating(dtype) else as_dtype(x, dtypes.floatx())
     for axis, m in zip((height, width), target):
-        y = resize_axis_op(y, axis=axis, length=m, cubic=interpolation == "bicubic")
+        n = shape_of(y)[axis]
+        if n != m and (interpolation in LANCZOS or (smooth and m < n)):
+            y = as_dtype(windowed(y, axis, m, interpolation, smooth), dtype_of(y))
+        else:
+            y = resize_axis_op(y, axis=axis, length=m, cubic=interpolation == "bicubic")
     return rounded(y, dtype)
+
+
+def windowed(x: TensorLike, axis: int, m: int, interpolation: str, smooth: bool) -> TensorLike:
+    """m places along an axis, from windows as wide as they have to be; in float32 or float64."""
+    wide = x if dtype_of(x) == "float64" else as_dtype(x, "float32")
+    scale = np.asarray(m / shape_of(x)[axis], dtype_of(wide))
+    with in_memory("resize"):
+        return scaled_along(wide, axis, m, scale, np.zeros_like(scale), KERNELS[interpolation], smooth)
 
 
 def enlarge(
     images: TensorLike, factors: tuple[int, int], interpolation: str = "bilinear", data_format: str | None = None
 ) -> TensorLike:
-    """`resize` to a whole number of times the height and width, which may be open.
+    """`resize` to a whole number of times the height and width, which may be open but for the windows of "lanczos3" and "lanczos5".
 
     Args:
         images: one image or a batch.
@@ -105,7 +121,13 @@ def enlarge(
     """
     x = converted("enlarge", images, "images")
     height, width, _ = image_axes("enlarge", x, data_format)
-    checked_options(interpolation, False, False, False, "constant")
+    if interpolation in LANCZOS:
+        extents = shape_of(x)[height], shape_of(x)[width]
+        size = tuple(_times(n, factor) for n, factor in zip(extents, factors))
+        if None in size:
+            raise ShapeError(f"{interpolation} needs to know height and width; got shape {tuple(shape_of(x))}.")
+        return resize(x, size, interpolation, data_format=data_format)
+    checked_options(interpolation, False, False, "constant")
     if interpolation == "nearest":
         for axis, factor in zip((height, width), factors):
             x = ops.repeat(x, factor, axis) if factor > 1 else x
@@ -124,11 +146,10 @@ def rounded(y: TensorLike, dtype: str) -> TensorLike:
     return ops.cast(ops.cast(ops.round(y), "uint8" if dtype == "bool" else dtype), dtype)
 
 
-def checked_options(interpolation: str, antialias: bool, crop: bool, pad: bool, fill_mode: str) -> None:
-    if not isinstance(interpolation, str) or interpolation not in METHODS:
-        raise ArgumentError(f"resize: interpolation must be one of {', '.join(METHODS)}; got {interpolation!r}.")
-    if antialias:
-        raise ArgumentError("resize: antialias=True is not supported; make images smaller by average_pool first.")
+def checked_options(interpolation: str, crop: bool, pad: bool, fill_mode: str) -> None:
+    if not isinstance(interpolation, str) or interpolation not in METHODS + LANCZOS:
+        known = ", ".join(METHODS + LANCZOS)
+        raise ArgumentError(f"resize: interpolation must be one of {known}; got {interpolation!r}.")
     if crop and pad:
         raise ArgumentError("resize: give at most one of crop_to_aspect_ratio and pad_to_aspect_ratio.")
     if fill_mode != "constant":

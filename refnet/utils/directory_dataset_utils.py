@@ -10,6 +10,7 @@ import numpy as np
 from refnet import dtypes, engine, ops, random
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, FileError, MissingFileError, did_you_mean, shown
+from refnet.ops.resizing import LANCZOS, METHODS
 from refnet.progress import tell
 from refnet.utils.ahead import ahead
 from refnet.utils.dataset_utils import checked_index, drawn_order
@@ -109,7 +110,7 @@ def image_dataset_from_directory(
         seed: of that.
         validation_split: the share of the files that "validation" has, at the end.
         subset: "training", "validation" or "both" (a list of the two).
-        interpolation: "nearest", "bilinear" or "bicubic".
+        interpolation: "nearest", "bilinear", "bicubic", "lanczos3" or "lanczos5".
         follow_links: whether links to folders are followed.
         crop_to_aspect_ratio, pad_to_aspect_ratio: whether what would be distorted is cut off before images are resized, or
             they keep their proportions and are filled up with zeros afterwards.
@@ -126,8 +127,8 @@ def image_dataset_from_directory(
     if color_mode not in CHANNELS:
         raise ArgumentError(f"{name}: color_mode is one of {', '.join(CHANNELS)}; got {color_mode!r}.")
     size = checked_size(name, image_size)
-    if interpolation not in ("nearest", "bilinear", "bicubic"):
-        raise ArgumentError(f"{name}: interpolation is 'nearest', 'bilinear' or 'bicubic'; got {interpolation!r}.")
+    if interpolation not in METHODS + LANCZOS:
+        raise ArgumentError(f"{name}: interpolation is one of {', '.join(METHODS + LANCZOS)}; got {interpolation!r}.")
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
         raise ArgumentError(f"{name}: give crop_to_aspect_ratio or pad_to_aspect_ratio, not both.")
     last = channels_last(name, data_format)

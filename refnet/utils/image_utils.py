@@ -188,7 +188,7 @@ def smart_resize(
     Args:
         x: one image or a batch.
         size: (height, width).
-        interpolation: "nearest", "bilinear" or "bicubic".
+        interpolation: "nearest", "bilinear", "bicubic", "lanczos3" or "lanczos5".
         data_format: "channels_last" (also None) or "channels_first".
     Source: Keras 3 `preprocessing.image.smart_resize`.
 

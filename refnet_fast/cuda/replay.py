@@ -34,24 +34,32 @@ class Replay:
             launch(self.stream)
 
     def _capture(self):
-        api, stream = driver(), int(self.stream.handle)
         try:
-            api.cuStreamBeginCapture(stream, relaxed())
-            try:
-                self._launch()
-            finally:
-                captured = api.cuStreamEndCapture(stream)
-            self.graph = api.cuGraphInstantiate(captured, 0)
-            api.cuGraphDestroy(captured)
-        except errors() as error:
-            self.graph, self.graphs = None, False
+            self.graph = self._captured()
+        except (
+            Exception
+        ) as error:  # whoever launched it has an error of its own; launched one by one it tells again what is wrong
+            self.graphs = False
             warnings.warn(
                 f"cuda: the driver refused to capture a step as a graph ({error}); its {len(self.launches)} kernels are "
                 "launched one by one, which is slower.",
-                stacklevel=2,
+                stacklevel=3,
             )
             return
-        weakref.finalize(self, api.cuGraphExecDestroy, self.graph).atexit = False
+        weakref.finalize(self, driver().cuGraphExecDestroy, self.graph).atexit = False
+
+    def _captured(self):
+        """The launches as a graph that can be launched."""
+        api, stream = driver(), int(self.stream.handle)
+        api.cuStreamBeginCapture(stream, relaxed())
+        try:
+            self._launch()
+        finally:  # ends the capture in any case: until then nobody may wait for the device
+            captured = api.cuStreamEndCapture(stream)
+        try:
+            return api.cuGraphInstantiate(captured, 0)
+        finally:
+            api.cuGraphDestroy(captured)
 
 
 def driver():
@@ -66,10 +74,3 @@ def relaxed():
     from cuda.bindings.driver import CUstreamCaptureMode
 
     return CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED
-
-
-def errors():
-    """What a driver's refusal is raised as."""
-    from numba.cuda.cudadrv.driver import CudaAPIError
-
-    return CudaAPIError

@@ -11,7 +11,7 @@ from refnet.definition import size_of
 from refnet.errors import OutOfMemoryError
 from refnet.graph import Variable
 from refnet.program import place_of
-from refnet_fast.cuda import derive, epilogue, epoch, kernels, services
+from refnet_fast.cuda import casting, derive, epilogue, epoch, kernels, services
 from refnet_fast.cuda.device import download, in_words, upload
 from refnet_fast.cuda.feeding import feed
 from refnet_fast.cuda.memory import DeviceMemory
@@ -38,7 +38,7 @@ class CudaRunning:
         self.plan = Plan(concrete, tuned=True, on_device=True)
         self.checks = self.plan.checked()
         try:
-            self.groups = epilogue.groups(self.plan, library)
+            self.groups = casting.together(self.plan, epilogue.groups(self.plan, library))
             self.plan.units = [unit for group in self.groups for unit in group]
             self.memory = DeviceMemory(self.plan, residence, self.groups)
             self.flag = services.new_words(self.memory, [derive.CLEAR])
@@ -136,9 +136,13 @@ class CudaRunning:
         return launches + early + late
 
     def _group(self, group):
-        """The launches of a unit that computes, or of a product and the unit that it finishes."""
+        """The launches of a unit that computes, of a product and the unit that it finishes, or of casts of weights."""
         if len(group) == 1:
             return self._unit(group[0], None)
+        if group[0].fused:
+            launch = casting.launch([unit.nodes[0] for unit in group], self.memory.address)
+            launch.what = " ".join(["cast"] * len(group))
+            return [launch]
         product, unit = group
         (node,), others = product.nodes, [u for u in self.plan.units if u is not unit]
         finish = epilogue.epilogue_of(self.plan, unit, node, others, self.memory.address)

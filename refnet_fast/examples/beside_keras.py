@@ -32,6 +32,7 @@ PROGRAMS = (
     *("mnist_dense", "imdb_dense", "reuters", "boston", "pima", "mnist_convnet", "cats_dogs", "imdb_recurrent", "jena"),
     *("imdb_conv1d", "question_answering", "multi_output", "convnet_blocks", "shared_lstm", "selu_net"),
     *("text_generation", "vae", "gan", "ctc_digits", "autoencoder", "next_frame", "segmentation", "policy_gradient"),
+    *("word_vectors", "hyperparameter_search", "ensembles"),
 )
 ACTING = ("policy_gradient",)  # what they do next follows from what the network answers: every call is made
 OURS = ("datasets", "evaluation", "ensemble", "preprocessing", "errors")  # on both sides
@@ -245,7 +246,7 @@ def validation_of(train: Batches, more: dict[str, Any]) -> Batches | None:
         return held
     if given is None:
         return None
-    x, y = given if isinstance(given, tuple) else (given, None)
+    x, y = given if isinstance(given, (tuple, list)) else (given, None)
     return Batches(x, y, train.batch, more.get("validation_steps"), "steps")
 
 

@@ -23,6 +23,8 @@ def test_arrays_are_cut_to_whole_batches_and_the_held_out_part_is_left_out():
     assert validation_of(train, {}) is None
     given = validation_of(train, {"validation_data": (x["a"], None)})
     assert given.steps == 11 and given.part(1)["y"] is None
+    as_list = validation_of(train, {"validation_data": [x["a"], y]})
+    assert as_list.steps == 11 and as_list.part(1)["y"].tolist() == list(range(10))
 
 
 def test_generators_and_data_sets_keep_their_steps():

@@ -1,5 +1,6 @@
 """Images: resizing by hand and against Keras's own backends, patches against conv's windows, colours there and back."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -72,15 +73,28 @@ def test_colours_there_and_back():
     close(ops.rgb_to_hsv(special), expected, 2)
 
 
+def test_a_smaller_image_averages_over_what_it_leaves_out():
+    # by hand: from 4 pixels to 2, a triangle 2 pixels wide on each side around 0.5 and 2.5, cut off by the edges
+    x = np.array([1.0, 0, 0, 0]).reshape(1, 4, 1)
+    y = ops.resize(x, (1, 2), antialias=True)[0, :, 0]
+    np.testing.assert_array_equal(y, [0.75 / 1.75, 0])
+    assert ops.resize(x, (1, 2))[0, 0, 0] == 0.5
+    np.testing.assert_array_equal(ops.resize(x, (1, 4), "lanczos3", antialias=True), x)
+    whole = np.full((1, 6, 1), 200, "uint8")
+    assert ops.resize(whole, (1, 4), "lanczos5", antialias=True).tolist() == [[[200]] * 4]
+
+
+METHODS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
 SIZES = ((3, 4), (10, 14), (9, 2), (5, 7))
 KERAS = f"""
 import numpy as np
 from keras import ops
 x, last = np.load("x.npy"), dict(data_format="channels_last")
 made = {{}}
-for method in ("nearest", "bilinear", "bicubic"):
+for method in {METHODS}:
     for height, width in {SIZES}:
-        made[f"{{method}} {{height}} {{width}}"] = ops.image.resize(x, (height, width), method, **last)
+        for smooth in (False, True):
+            made[f"{{method}} {{height}} {{width}} {{smooth}}"] = ops.image.resize(x, (height, width), method, smooth, **last)
 for name in ("rgb_to_grayscale", "rgb_to_hsv", "hsv_to_rgb"):
     made[name] = getattr(ops.image, name)(x, **last)
 for padding in ("valid", "same"):
@@ -96,11 +110,10 @@ def test_against_keras(tmp_path):
     environment = {**os.environ, "KERAS_BACKEND": "numpy"}
     subprocess.run([sys.executable, "-c", KERAS], env=environment, cwd=tmp_path, check=True, timeout=300)
     theirs, x = np.load(tmp_path / "theirs.npz"), IMAGES.astype("float32")
-    for method in ("nearest", "bilinear", "bicubic"):
-        for height, width in SIZES:
-            expected = theirs[f"{method} {height} {width}"]
-            # in two directions: a coordinate up to 14 by a few operations, four weights of cubes of it, and their sum
-            close(ops.resize(x, (height, width), method), expected, 2 * 2 * (14 * 4 + 4 * 8 + 8), 2)
+    for method, (height, width), smooth in itertools.product(METHODS, SIZES, (False, True)):
+        expected = theirs[f"{method} {height} {width} {smooth}"]
+        # In two directions: a coordinate up to 14 by a few operations, up to 14 weights of eight operations of it, and their sum.
+        close(ops.resize(x, (height, width), method, smooth), expected, 2 * 2 * (14 * 4 + 14 * 8 + 14), 2)
     for name in ("rgb_to_grayscale", "rgb_to_hsv", "hsv_to_rgb"):
         close(getattr(ops, name)(x), theirs[name], 40, 1)
     for padding in ("valid", "same"):

@@ -19,8 +19,8 @@ def resize_axis_calls(draw: Draw) -> Any:
 @usage("resize")
 def resize_usages(draw: Draw) -> Any:
     images = draw.array((draw.extent(), draw.extent(1), draw.extent(1), draw.extent(1)), draw.real())
-    method = draw.choice(("nearest", "bilinear", "bicubic"))
-    fit = draw.choice(({}, {"crop_to_aspect_ratio": True}, {"pad_to_aspect_ratio": True}))
+    method = draw.choice(("nearest", "bilinear", "bicubic", "lanczos3"))
+    fit = draw.choice(({}, {"crop_to_aspect_ratio": True}, {"pad_to_aspect_ratio": True}, {"antialias": True}))
     return (images, (draw.integer(1, 6), draw.integer(1, 6)), method), fit
 
 
@@ -28,4 +28,4 @@ refuse("resize", np.zeros((4, 4)), (2, 2), error=ShapeError, words="three axes")
 refuse("resize", np.zeros((4, 0, 1)), (2, 2), error=ShapeError, words="not 0")
 refuse("resize", np.zeros((4, 4, 1)), (2, 0), error=ArgumentError, words="size")
 refuse("resize", np.zeros((4, 4, 1)), (2, 2), "lanczos", error=ArgumentError, words="interpolation")
-refuse("resize", np.zeros((4, 4, 1)), (2, 2), antialias=True, error=ArgumentError, words="antialias")
+refuse("resize", np.zeros((4, 4, 1)), (2, 2), antialias=np.ones(2, bool), error=ArgumentError, words="antialias")
