@@ -101,6 +101,7 @@ CPU_MUTANTS = [
     KernelMutant("a short lane's last number not compared", "cpu", "sorting", "argsort", "argsort_lanes", "for i in range(n):", "for i in range(n - 1):"),
     KernelMutant("equal numbers in any order", "cpu", "sorting", "argsort", "argsort_lanes", " | np.uint64(r)", " | np.uint64(n - 1 - r)"),
     KernelMutant("every lane reads the first", "cpu", "indexing", "take_along_axis", "take_along_lanes", "row, picks, out = x[o]", "row, picks, out = x[0]"),
+    KernelMutant("columns that are turned and not those beside them", "cpu", "shapes", "transpose", "transpose_matrices", "x[column : column + 16, first:last]", "x[0:16, first:last]"),
     KernelMutant("every matrix the first one turned", "cpu", "shapes", "transpose", "transpose_matrices", "turn(x[n], y[n], first, end)", "turn(x[0], y[n], first, end)"),
     KernelMutant("a candidate that is not reset", "cpu", "recurrent_gru", "gru", "gru_rows_of_any", "multiply_rows(z[units : 2 * units], inner, z[2 * units :])", "copy_row(inner, z[2 * units :])"),
 ]  # fmt: skip

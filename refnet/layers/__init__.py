@@ -33,6 +33,7 @@ from refnet.layers.feature_preprocessing import Discretization, Normalization
 from refnet.layers.function import Identity, Lambda
 from refnet.layers.hashing import HashedCrossing, Hashing
 from refnet.layers.image_colors import RandomBrightness, RandomContrast, RandomGrayscale, RandomInvert
+from refnet.layers.image_elastic import RandomElasticTransform
 from refnet.layers.image_filters import (
     AutoContrast,
     RandomColorJitter,
@@ -45,6 +46,7 @@ from refnet.layers.image_histograms import ContrastLimitedAdaptiveHistogramEqual
 from refnet.layers.image_hues import RandomColorDegeneration, RandomHue, RandomSaturation, Solarization
 from refnet.layers.image_mixing import CutMix, MixUp
 from refnet.layers.image_patches import RandomErasing, RandomPerspective
+from refnet.layers.image_policies import AugMix, RandAugment
 from refnet.layers.image_preprocessing import CenterCrop, RandomCrop, RandomFlip, Resizing
 from refnet.layers.input_spec import InputSpec
 from refnet.layers.lookup import IntegerLookup, StringLookup

@@ -152,3 +152,89 @@ def test_an_embedding_read_both_ways(tmp_path: Any) -> None:
 def test_mistakes(call: Any, error: Any, message: str) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+# ---- drawn operations
+
+PHOTOS = np.random.default_rng(1).random((2, 4, 5, 3)).astype("float32")
+SMALL: dict[str, Any] = {"value_range": (0, 1), "seed": 2}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: layers.RandAugment(num_ops=1, **SMALL), lambda: layers.AugMix(num_chains=2, chain_depth=1, **SMALL)],
+)
+def test_policies_change_in_training_only(make: Any) -> None:
+    layer = make()
+    np.testing.assert_array_equal(layer(PHOTOS, training=False), PHOTOS)
+    changed = [layer(PHOTOS) for _ in range(4)]
+    assert len({y.tobytes() for y in changed}) > 1 and not np.isnan(changed).any()
+    assert changed[0].shape == PHOTOS.shape and changed[0].dtype == "float32"
+    again = type(layer).from_config(layer.get_config())
+    np.testing.assert_array_equal(again(PHOTOS), changed[0])
+    assert models.Sequential([Input((4, 5, 3)), make()]).predict(PHOTOS, verbose=0).shape == PHOTOS.shape
+
+
+def test_the_operation_that_is_drawn_is_the_one_applied() -> None:
+    layer = layers.RandAugment(factor=(0.25, 0.25), value_range=(0, 1), interpolation="nearest")
+    kinds = [type(step).__name__ for step in layer.steps]
+    assert kinds[:3] == ["RandomShear", "RandomTranslation", "RandomRotation"] and len(kinds) == 11
+    for name in ("RandomRotation", "RandomPosterization", "AutoContrast", "Equalization"):
+        alone = layer.steps[kinds.index(name)]
+        expected = np.asarray(alone(PHOTOS, training=True))
+        np.testing.assert_array_equal(np.asarray(layer.one_of(PHOTOS, np.int32(kinds.index(name)))), expected)
+        assert not np.array_equal(expected, PHOTOS)
+    np.testing.assert_array_equal(np.asarray(layer.one_of(PHOTOS, np.int32(11))), PHOTOS)
+    assert len(layers.AugMix(all_ops=False).steps) == 7
+
+
+def test_chains_are_blended_with_the_images() -> None:
+    got = layers.AugMix((0, 1)).blended(PHOTOS, PHOTOS + 1, np.float32(0.75))
+    close(np.asarray(got), np.clip(PHOTOS + 0.25, 0, 1), 6, 2)
+
+
+def test_mistakes_with_policies() -> None:
+    for make, message in (
+        (lambda: layers.RandAugment(num_ops=0), "num_ops must be an integer of at least 1"),
+        (lambda: layers.RandAugment(factor=2), "factor is a number in 0..1"),
+        (lambda: layers.RandAugment(interpolation="cubic"), "interpolation is 'nearest' or 'bilinear'"),
+        (lambda: layers.AugMix(alpha=-1.0), "alpha is a number above 0; got -1.0"),
+        (lambda: layers.AugMix(chain_depth=1.5), "chain_depth must be an integer of at least 1"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            make()
+
+
+def test_cloth_drawn_out_of_shape() -> None:
+    layer = layers.RandomElasticTransform((1.0, 1.0), (1.0, 1.0), fill_mode="nearest", value_range=(0, 20))
+    square = np.arange(16.0, dtype="float32").reshape(1, 4, 4, 1)
+    still = np.asarray(layer.drawn_out(square, np.float32(1), np.zeros((1, 4, 4, 2), "float32")))
+    np.testing.assert_array_equal(still, square)
+    noise = np.zeros((1, 4, 4, 2), "float32")
+    noise[..., 0] = 1 / (0.4 * 0.2)  # a = 0.1 * 4, s = 0.05 * 4, and the window is one pixel: a column further
+    moved = np.asarray(layer.drawn_out(square, np.float32(1), noise))
+    close(moved, square[:, :, [1, 2, 3, 3]], 40, 15)
+    first = layers.RandomElasticTransform(scale=(1.0, 1.0), fill_mode="nearest", data_format="channels_first")
+    turned = np.asarray(first.drawn_out(square.transpose(0, 3, 1, 2), np.float32(1), noise))
+    np.testing.assert_array_equal(turned.transpose(0, 2, 3, 1), moved)
+
+
+def test_cloth_is_drawn_in_training_only() -> None:
+    layer = layers.RandomElasticTransform((1.0, 1.0), (0.9, 1.0), value_range=(0, 1), seed=5)
+    photos = np.repeat(np.random.default_rng(2).random((1, 20, 24, 2)).astype("float32"), 3, 0)
+    changed = layer(photos)
+    assert len({y.tobytes() for y in changed}) == 3 and changed.min() >= 0 and changed.max() <= 1
+    assert 0 < abs(changed - photos).mean() < 0.5
+    np.testing.assert_array_equal(layer(photos, training=False), photos)
+    np.testing.assert_array_equal(layers.RandomElasticTransform.from_config(layer.get_config())(photos), changed)
+    for none in ({"factor": 0.0}, {"scale": 0.0}):
+        np.testing.assert_array_equal(layers.RandomElasticTransform(**none)(photos), photos)
+    for more, message in (
+        ({"factor": 2.0}, "factor is a number in 0..1"),
+        ({"scale": -0.5}, "scale is a number in 0..1"),
+        ({"interpolation": "cubic"}, "interpolation is 'nearest' or 'bilinear'"),
+        ({"fill_mode": "black"}, "fill_mode must be one of"),
+        ({"fill_value": "x"}, "fill_value must be a number"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            layers.RandomElasticTransform(**more)
