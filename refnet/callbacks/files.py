@@ -118,7 +118,7 @@ class BackupAndRestore(Callback):
         backup_dir: a folder of this run alone; made if it does not exist.
         save_freq: "epoch", or a number of batches (which makes training stop after every batch, and costs speed).
         double_checkpoint: whether the state before the last is kept too, as `previous.backup`.
-        delete_checkpoint: whether the files are removed when training has ended.
+        delete_checkpoint: whether the files are removed when training has ended, and the folder if nothing else is in it.
     Raises:
         FileError: at the beginning of fit, for a damaged file, or one of another model. Nothing is changed then.
     Source: Keras 3 `callbacks.BackupAndRestore`.
@@ -175,6 +175,8 @@ class BackupAndRestore(Callback):
         if self.delete_checkpoint:
             self.latest.unlink(missing_ok=True)
             self.previous.unlink(missing_ok=True)
+            if not any(self.folder.iterdir()):
+                self.folder.rmdir()
 
 
 class CSVLogger(Callback):

@@ -153,8 +153,9 @@ class Loss:
         return x if integers and dtypes.is_integer(dtype_of(x)) else as_dtype(x, self.dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {"name": self.name, "reduction": self.reduction, "dtype": self.dtype}
+        """The constructor's arguments; dtype where it is not floatx, since a subclass may not take it."""
+        dtype = {} if self.dtype == dtypes.standardize(None) else {"dtype": self.dtype}
+        return {"name": self.name, "reduction": self.reduction, **dtype}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Loss":

@@ -1,5 +1,6 @@
 """What programs in the style of Keras's guides rely on: metrics and losses that layers hold, the order of results, data in order."""
 
+import pathlib
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,8 @@ from refnet import metrics, ops, optimizers, utils
 from refnet.callbacks import Callback, EarlyStopping
 from refnet.errors import ArgumentError, DtypeError
 from refnet.layers import Dense, Input, Layer, Normalization, TextVectorization
-from refnet.models import Model, Sequential
+from refnet.losses import Loss, MeanSquaredError
+from refnet.models import Model, Sequential, load_model
 from refnet.regularizers import L2
 
 # Small whole numbers, in counts that are powers of two: sums, means and gradients of them are exact, so they are compared exactly.
@@ -333,3 +335,35 @@ def test_validation_data_of_four_parts() -> None:
     model.compile("sgd", "mse")
     with pytest.raises(ArgumentError, match="got a tuple of 4"):
         model.fit(X, Y, validation_data=(X, Y, Y, Y), verbose=0)
+
+
+# ---- a loss of one's own, in a file
+
+
+class Scaled(Loss):
+    """As Keras's guide writes a loss: no `dtype` among the arguments of the constructor."""
+
+    def __init__(self, scale: float = 2.0, reduction: str = "sum_over_batch_size", name: str = "scaled"):
+        super().__init__(reduction=reduction, name=name)
+        self.scale = scale
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return self.scale * ops.mean(ops.abs(y_true - y_pred), axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "scale": self.scale}
+
+
+def test_a_model_with_a_loss_of_ones_own_is_saved_and_loaded(tmp_path: pathlib.Path) -> None:
+    model = Sequential([Input((4,)), Dense(1, kernel_initializer="ones")])
+    model.compile("sgd", Scaled(4.0))
+    model.save(tmp_path / "m.keras")
+    loaded = load_model(tmp_path / "m.keras", custom_objects={"Scaled": Scaled})
+    assert loaded.loss.scale == 4.0
+    assert loaded.evaluate(X, Y, verbose=0) == model.evaluate(X, Y, verbose=0)
+
+
+def test_the_dtype_of_a_loss_is_in_its_config_where_it_is_not_floatx() -> None:
+    assert MeanSquaredError().get_config() == {"name": "mean_squared_error", "reduction": "sum_over_batch_size"}
+    again = MeanSquaredError.from_config(MeanSquaredError(dtype="float64").get_config())
+    assert again.dtype == "float64"

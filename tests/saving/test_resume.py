@@ -67,7 +67,7 @@ def test_a_killed_run_goes_on_bit_for_bit(save_freq: str, tmp_path: pathlib.Path
             finished(child(folder, save_freq, seed))
         for a, b in zip(arrays(folder), arrays(tmp_path / "whole"), strict=True):
             assert a.tobytes() == b.tobytes(), f"differs after a kill {delay:.3f} s after batch {number} of {batches}"
-        assert not list((folder / "backup").iterdir())
+        assert not (folder / "backup").exists()
 
 
 def model_and_data(units: int = 4, seed: int = 1) -> Any:
@@ -134,6 +134,16 @@ def test_epochs_that_end_within_a_pass_are_taken_up(save_freq: Any, stop: Any, t
     again.fit(x, y, **more, callbacks=[callbacks.BackupAndRestore(tmp_path, save_freq)])
     for a, b in zip(again.get_weights(), model.get_weights(), strict=True):
         assert a.tobytes() == b.tobytes()
+
+
+def test_nothing_is_left_of_a_backup_when_training_has_ended(tmp_path: pathlib.Path) -> None:
+    model, x, y = model_and_data()
+    model.fit(x, y, callbacks=[callbacks.BackupAndRestore(tmp_path / "backup")])
+    assert not (tmp_path / "backup").exists()
+    model.fit(x, y, callbacks=[callbacks.BackupAndRestore(tmp_path / "kept", delete_checkpoint=False)])
+    (tmp_path / "kept" / "notes.txt").write_text("not ours")
+    model.fit(x, y, epochs=2, callbacks=[callbacks.BackupAndRestore(tmp_path / "kept")])
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["notes.txt"]
 
 
 class OwnStep(Model):
