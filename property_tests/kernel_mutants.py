@@ -25,6 +25,8 @@ from refnet.testing.draw import Seeded
 from refnet.testing.evaluate import specs_of
 from refnet.testing.strategies import case, load
 from refnet_fast.cpu.tile import multiply, strip_for, strips
+from refnet_fast.cpu.windows import convolve
+from refnet_fast.cpu.winograd import tiling, transformed
 
 UNCOMPILED = """
 def njit(*functions, **options):
@@ -99,9 +101,28 @@ CPU_MUTANTS = [
     KernelMutant("a short lane's last number not compared", "cpu", "sorting", "argsort", "argsort_lanes", "for i in range(n):", "for i in range(n - 1):"),
     KernelMutant("equal numbers in any order", "cpu", "sorting", "argsort", "argsort_lanes", " | np.uint64(r)", " | np.uint64(n - 1 - r)"),
     KernelMutant("every lane reads the first", "cpu", "indexing", "take_along_axis", "take_along_lanes", "row, picks, out = x[o]", "row, picks, out = x[0]"),
+    KernelMutant("columns that are turned and not those beside them", "cpu", "shapes", "transpose", "transpose_matrices", "x[column : column + 16, first:last]", "x[0:16, first:last]"),
     KernelMutant("every matrix the first one turned", "cpu", "shapes", "transpose", "transpose_matrices", "turn(x[n], y[n], first, end)", "turn(x[0], y[n], first, end)"),
     KernelMutant("a candidate that is not reset", "cpu", "recurrent_gru", "gru", "gru_rows_of_any", "multiply_rows(z[units : 2 * units], inner, z[2 * units :])", "copy_row(inner, z[2 * units :])"),
 ]  # fmt: skip
+# Kernels that want whole vectors of channels, which calls drawn at random seldom have.
+CPU_MUTANTS += [
+    KernelMutant("a sum that goes on from pixel to pixel", "cpu", "convolution", "conv2d", "conv2d_few_filters", "sums[:] = 0", "sums[1:] = 0"),
+    KernelMutant("all filters the first", "cpu", "convolution", "conv2d", "conv2d_few_filters", "turned[f] = taps[:, f]", "turned[f] = taps[:, 0]"),
+    KernelMutant("a row above the image that is read", "cpu", "convolution", "conv2d", "conv2d_few_filters", "tap = ((f * p_count + p0) * q_count + q) * channels", "tap = (f * p_count * q_count + q) * channels"),
+    KernelMutant("few filters whose sums are not turned around", "cpu", "convolution", "conv2d_kernel_gradient", "conv2d_kernel_gradient_rows", "matrix[row, f] += transposed[f, row]", "matrix[row, f] += part[row, f]"),
+]  # fmt: skip
+TILE_MUTANTS = [
+    KernelMutant("tiles that begin in the image", "cpu", "winograd", "conv2d", "convolve_tiles_here", "2 * j - padding[1]", "2 * j"),
+    KernelMutant("all filters met by the first panel of taps", "cpu", "winograd", "conv2d", "multiply_planes", "((element * filters + f) * channels + c * panel)", "(element * filters * channels + c * panel)"),
+    KernelMutant("both rows of a part of a tile the first", "cpu", "winograd", "conv2d", "convolve_tiles_here", "edge + size * 2 * part * filters", "edge"),
+    KernelMutant("what is not finite spreads in its tile", "cpu", "winograd", "conv2d", "convolve_tiles_here", "if odd[row - lo]:", "if False:"),
+    KernelMutant("places beside the image left as they were", "cpu", "winograd", "conv2d", "tile_of", "clear_rows(size, room, side * channels, i, i + 1)", "pass"),
+    KernelMutant("sums of earlier tiles forgotten", "cpu", "winograd", "conv2d_kernel_gradient", "add_tiles", "filters, panel, 1)", "filters, panel, 0)"),
+    KernelMutant("the channels of the first share for all", "cpu", "winograd", "conv2d_kernel_gradient", "gather_tiles", "at + size * lo,", "at,"),
+    KernelMutant("a kernel that is nan where a term was infinite", "cpu", "winograd", "conv2d_kernel_gradient", "kernel_of_tiles", "9 if odd else 0", "0"),
+]  # fmt: skip
+CPU_MUTANTS += TILE_MUTANTS
 # Files whose functions serve programs, not calls of their own: x is given as lists, see refnet_fast/cpu/index_lists.py.
 CPU_MUTANTS += [
     KernelMutant("samples as they are stored", "cpu", "index_lists", "matmul", "listed_product", "sample = order[first + i] if order.size else first + i", "sample = first + i"),
@@ -290,6 +311,10 @@ def cpu_rejection(mutant, text, examples=150):
         return listed_rejection(text)
     if mutant.file == "windows":
         return large_rejection(text)
+    if mutant.file == "winograd":
+        return tiles_rejection(text)
+    if mutant.kernel == "conv2d_few_filters":
+        return few_rejection(python_kernel(mutant, text))
     engine = PythonKernel(mutant.op, python_kernel(mutant, text))
     for number in range(examples):
         drawn = case(mutant.op, Seeded(("kernel", mutant.op, number)))
@@ -357,6 +382,80 @@ def large_rejection(text):
             scope["columns_of_taps"](found, x.ctypes.data, of, to, *shapes, places, *slides.values(), panel, 0, lo, hi)
     wrong = np.argwhere(y != due)
     return f"conv2d: {len(wrong)} sums are wrong, the first at {wrong[0]}" if len(wrong) else None
+
+
+def few_rejection(kernel):
+    """The same for a convolution of whole vectors of channels with few filters, over a border of the image."""
+    random, engine, channels = np.random.default_rng(1), PythonKernel("conv2d", kernel), strips(4).lanes
+    arrays = [random.standard_normal(shape).astype("float32") for shape in ((2, 4, 5, channels), (3, 2, channels, 2))]
+    attributes = {"groups": 1, "strides": (1, 2), "dilation": (1, 1), "padding": (1, 0), "extents": (4, 2)}
+    try:
+        check("conv2d", engine, arrays, attributes)
+    except AssertionError as error:
+        return str(error)
+    if not engine.served:
+        raise LookupError(f"{kernel.name} did not serve")
+    return None
+
+
+@njit
+def call_transform(*arguments):
+    return transformed(*arguments)
+
+
+@njit
+def call_convolve(*arguments):
+    convolve(*arguments)
+
+
+def zeros_at(size, y, row, lo, hi):
+    ctypes.memset(y + size * row * lo, 0, size * row * (hi - lo))
+
+
+def tiles_rejection(text):
+    """The same for tiles, in two shares: whole numbers, which do not round, and in a second call some that are not finite."""
+    scope, given, random = plain("winograd", text), tiling(4), np.random.default_rng(1)
+    scope |= {"multiply": call_strip, "transformed": call_transform, "convolve": call_convolve, "clear_rows": zeros_at}
+    scope |= {"move_bytes": ctypes.memmove, "AT_HAND": 0, "TILES": 4}
+    channels, filters = 2 * given[1], strip_for(given, 2**20)[1] + given[1]
+    shapes = (2, 5, 5, channels), (3, 3, channels, filters), (2, 4, 5, filters)
+    x, k, dy = (random.integers(1, 4, shape).astype("float32") for shape in shapes)
+    for odd in (False, True):
+        if odd:
+            x[1, 2, 2, channels - 1] = np.inf
+        dy[0, 0, 0, 0] = np.inf if odd else 1
+        due = [
+            reference.compute(named("conv2d"), [x, k], PADDED | {"extents": (4, 5)})[0],
+            reference.compute(
+                named("conv2d_kernel_gradient"), [x, dy[..., : given[1]].copy()], PADDED | {"extents": (3, 3)}
+            )[0],
+        ]
+        y, dk = np.full_like(due[0], 7), np.full((9 * channels, given[1]), 7, "float32")
+        slopes, places = dy[..., : given[1]].copy(), [a.ctypes.data for a in (x, k, y)]
+        with np.errstate(all="ignore"):
+            for lo, hi in ((0, 1), (1, 4)):
+                scope["convolve_tiles_here"](given, *places, (5, 5), channels, filters, (4, 5), (0, 1), lo, hi)
+            for lo, hi in ((0, 1), (1, 2)):
+                scope["kernel_of_tiles"](
+                    given,
+                    x.ctypes.data,
+                    slopes.ctypes.data,
+                    dk,
+                    2,
+                    (5, 5, channels),
+                    (3, 3, given[1]),
+                    (4, 5),
+                    (0, 1),
+                    lo,
+                    hi,
+                )
+        for got, right in zip((y, dk.reshape(due[1].shape)), due):
+            if not np.array_equal(got, right, equal_nan=True):
+                return f"{np.sum(got != right)} sums are wrong"
+    return None
+
+
+PADDED = {"groups": 1, "strides": (1, 1), "dilation": (1, 1), "padding": (0, 1)}
 
 
 # ---- CUDA kernels, in the simulator

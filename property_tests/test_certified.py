@@ -99,6 +99,35 @@ def test_sampled_tasks_of_convolutions_of_many_widths(native_engine, name, data)
     check(name, native_engine, arrays, attributes, [tuple(int(i) for i in rng.integers(0, y)) for _ in range(2)])
 
 
+def spoiled(kind, rng, shape):
+    """Numbers of one kind: of like size, of sizes from 1e-6 to 1e6, few that are not 0, some that are not finite or too large."""
+    x = rng.standard_normal(shape)
+    if kind == "sizes":
+        x *= 10.0 ** rng.integers(-6, 7, shape)
+    elif kind == "few":
+        x *= rng.random(shape) < 0.02
+    elif kind == "odd":
+        x.flat[rng.integers(0, x.size, 6)] = np.inf, -np.inf, np.nan, 3e38, -3e38, 1e-40
+    return x.astype("float32")
+
+
+@pytest.mark.parametrize("kind", ["like", "sizes", "few", "odd"])
+@pytest.mark.parametrize("name", ["conv2d", "conv2d_inputs_gradient", "conv2d_kernel_gradient"])
+def test_sampled_tasks_of_convolutions_in_tiles(native_engine, name, kind):
+    """3x3, whole vectors of channels and of filters, and an odd number of rows and columns."""
+    rng = np.random.default_rng(len(kind))
+    before, batch, rows, columns, channels, filters = (1, 0), 6, 15, 13, 32, 48
+    image, kernel, result = (batch, rows, columns, channels), (3, 3, channels, filters), (batch, rows, columns, filters)
+    a, b, y, extents = {
+        "conv2d": (image, kernel, result, (rows, columns)),
+        "conv2d_inputs_gradient": (result, kernel, image, (rows, columns)),
+        "conv2d_kernel_gradient": (image, result, kernel, (3, 3)),
+    }[name]
+    attributes = {"groups": 1, "strides": (1, 1), "dilation": (1, 1), "padding": before, "extents": extents}
+    tasks = [tuple(int(i) for i in rng.integers(0, y)) for _ in range(4 if "kernel" in name else 16)]
+    check(name, native_engine, [spoiled(kind, rng, a), spoiled(kind, rng, b)], attributes, tasks)
+
+
 @pytest.mark.parametrize("name", ["conv3d", "conv3d_inputs_gradient", "conv3d_kernel_gradient"])
 @given(data=st.data())
 def test_sampled_tasks_of_volumes_of_many_widths(native_engine, name, data):

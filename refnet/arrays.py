@@ -20,7 +20,7 @@ def as_array(x: Any, what: str = "an argument") -> Array:
 
     Args:
         x: a NumPy array, a number or nested lists of them; or what has `__array__`, `__array_interface__` or `__dlpack__`: a
-            PyTorch tensor on the CPU, a JAX array, a column of a table.
+            PyTorch tensor on the CPU, a JAX array, a column of a table. A sparse matrix of SciPy is written out, zeros and all.
         what: as messages name it.
     Raises:
         DtypeError: an array of another package that NumPy cannot read: on a device, part of a graph, or of a dtype it lacks.
@@ -30,6 +30,8 @@ def as_array(x: Any, what: str = "an argument") -> Array:
     """
     if type(x) is np.ndarray:
         return x
+    if hasattr(x, "toarray") and hasattr(x, "nnz"):
+        return np.asarray(x.toarray())
     foreign = is_array_like(x)
     try:
         if foreign and not any(hasattr(x, name) for name in INTERFACES):

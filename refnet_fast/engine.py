@@ -7,6 +7,7 @@ from refnet.graph import Node, Tensor, trace
 from refnet.old_names import serve
 from refnet.program import Concrete, Instruction, Program, specialize
 from refnet_fast import kernels, lists
+from refnet_fast.cpu import winograd_bound
 from refnet_fast.rewrite import SHORT, exactly
 from refnet_fast.running import Running
 from refnet_fast.tables import KEPT, KEPT_BYTES
@@ -92,6 +93,13 @@ class CpuEngine(PlannedEngine):
 
     def prepare(self, program):
         return CpuExecutable(self, program)
+
+    def bound_of(self, op, arrays, attributes):
+        """How far a result may be off where the kernel of a call sums other terms than the definition: see refnet.testing.certificates."""
+        specs = tuple(spec_of(a) for a in arrays)
+        call = kernels.KernelCall(op, op.form(*specs, **attributes), specs, op.specs(*specs, **attributes), attributes)
+        chosen = kernels.find(call) if self.tuned else None
+        return None if chosen is None else winograd_bound.bound_of(chosen.name, arrays, attributes)
 
     def kind_of(self, op):
         """How this engine computes an op: 'tuned' (a kernel of ours, or fused) or 'derived'."""

@@ -33,6 +33,7 @@ from refnet.layers.feature_preprocessing import Discretization, Normalization
 from refnet.layers.function import Identity, Lambda
 from refnet.layers.hashing import HashedCrossing, Hashing
 from refnet.layers.image_colors import RandomBrightness, RandomContrast, RandomGrayscale, RandomInvert
+from refnet.layers.image_elastic import RandomElasticTransform
 from refnet.layers.image_filters import (
     AutoContrast,
     RandomColorJitter,
@@ -41,8 +42,11 @@ from refnet.layers.image_filters import (
     RandomSharpness,
 )
 from refnet.layers.image_geometry import RandomRotation, RandomShear, RandomTranslation, RandomZoom
+from refnet.layers.image_histograms import ContrastLimitedAdaptiveHistogramEqualization, Equalization
 from refnet.layers.image_hues import RandomColorDegeneration, RandomHue, RandomSaturation, Solarization
+from refnet.layers.image_mixing import CutMix, MixUp
 from refnet.layers.image_patches import RandomErasing, RandomPerspective
+from refnet.layers.image_policies import AugMix, RandAugment
 from refnet.layers.image_preprocessing import CenterCrop, RandomCrop, RandomFlip, Resizing
 from refnet.layers.input_spec import InputSpec
 from refnet.layers.lookup import IntegerLookup, StringLookup
@@ -120,6 +124,7 @@ from refnet.layers.reshaping import (
     ZeroPadding2D,
     ZeroPadding3D,
 )
+from refnet.layers.reversible_embedding import ReversibleEmbedding
 from refnet.layers.spectral import SpectralNormalization
 from refnet.layers.stacked_cells import StackedRNNCells
 from refnet.layers.text_vectorization import TextVectorization

@@ -82,6 +82,10 @@ class Embedding(Layer):
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
-        del config["weights"], config["input_length"]  # a config holds no weights; the shape belongs to the Sequential
-        config.pop("input_shape", None)
+        for word in (
+            "weights",
+            "input_length",
+            "input_shape",
+        ):  # a config holds no weights; the shape belongs to the Sequential
+            config.pop(word, None)
         return config

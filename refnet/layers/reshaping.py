@@ -8,7 +8,7 @@ from refnet.errors import ArgumentError, ShapeError
 from refnet.layers.base import Layer
 from refnet.layers.checks import check_rank, pairs, sizes, whole
 from refnet.layers.spatial import Spatial
-from refnet.ops.resizing import METHODS, enlarge
+from refnet.ops.resizing import LANCZOS, METHODS, enlarge
 
 
 class Reshape(Layer):
@@ -267,7 +267,7 @@ class UpSampling2D(UpSampling):
     Args:
         size: how often each row and each column is taken; one integer, or a pair.
         data_format: "channels_last" (None too) or "channels_first".
-        interpolation: "nearest" (repeats), "bilinear" or "bicubic" (what lies between, see `ops.image.resize`).
+        interpolation: "nearest" (repeats), "bilinear", "bicubic", "lanczos3" or "lanczos5" (what lies between, see `ops.image.resize`).
 
     >>> UpSampling2D()(np.array([[[[1.0], [2.0]]]]))[0, :, :, 0]
     array([[1., 1., 2., 2.],
@@ -278,9 +278,9 @@ class UpSampling2D(UpSampling):
 
     def __init__(self, size: Any = (2, 2), data_format: Any = None, interpolation: str = "nearest", **more: Any):
         super().__init__(size, data_format, **more)
-        name = interpolation.lower() if isinstance(interpolation, str) else interpolation
-        if name not in METHODS:
-            raise ArgumentError(f"{self.name}: interpolation is one of {', '.join(METHODS)}; got {interpolation!r}.")
+        name, known = interpolation.lower() if isinstance(interpolation, str) else interpolation, METHODS + LANCZOS
+        if name not in known:
+            raise ArgumentError(f"{self.name}: interpolation is one of {', '.join(known)}; got {interpolation!r}.")
         self.interpolation = name
 
     def call(self, inputs: Any) -> Any:

@@ -4,12 +4,15 @@ from typing import Any
 
 import numpy as np
 
+from refnet import ops
 from refnet.annotations import Number, TensorLike
 from refnet.definition import Op, Spec
 from refnet.errors import ArgumentError, ShapeError
+from refnet.graph import Tensor
 from refnet.ops.arguments import as_dtype, converted, dtype_of, is_symbolic, shape_of
 from refnet.ops.joining import concatenate
 from refnet.ops.repeating import repeat
+from refnet.ops.shapes import shape
 from refnet.ops.slicing import WHOLE, item_op, spread_op
 
 
@@ -21,7 +24,8 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
 
     Args:
         x: an array or tensor of any dtype.
-        pad_width: ((before, after), ...) for each axis; (before, after) or an integer for all.
+        pad_width: ((before, after), ...) for each axis; (before, after) or an integer for all. With a constant, the numbers of the
+            first form may come from `ops.shape`.
         mode: "constant", "reflect", "symmetric" or "edge". A mirrored axis must have a known length.
         constant_values: the constant; 0 if None.
     Returns:
@@ -38,6 +42,8 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
     array([3, 2, 1, 2, 3, 2, 1])
     """
     x = converted("pad", x)
+    if mode == "constant" and _has_symbolic(pad_width):
+        return _surrounded(x, pad_width, constant_of(x, constant_values))
     widths = _checked_widths(pad_width, len(shape_of(x)))
     if not isinstance(mode, str) or mode not in ("constant", "reflect", "symmetric", "edge"):
         raise ArgumentError(f"pad: mode must be 'constant', 'reflect', 'symmetric' or 'edge'; got {mode!r}.")
@@ -60,6 +66,26 @@ def constant_of(x: TensorLike, given: Any) -> Any:
     if shape_of(value) != () or is_symbolic(value):
         raise ArgumentError(f"pad: constant_values must be a single number; got {given!r}.")
     return as_dtype(value, dtype_of(x)).item()
+
+
+def _has_symbolic(pad_width: Any) -> bool:
+    pairs = pad_width if isinstance(pad_width, (list, tuple)) else ()
+    return any(isinstance(n, Tensor) for pair in pairs if isinstance(pair, (list, tuple)) for n in pair)
+
+
+def _surrounded(x: TensorLike, pad_width: Any, value: Any) -> TensorLike:
+    """x between constants, as many as is known when the program is planned."""
+    rank = len(shape_of(x))
+    if [len(pair) if isinstance(pair, (list, tuple)) else 0 for pair in pad_width] != [2] * rank:
+        raise ArgumentError(
+            f"pad: pad_width must be ((before, after), ...), one pair for each of {rank} axes; got {pad_width!r}."
+        )
+    for axis, (before, after) in enumerate(pad_width):
+        lead, behind = list(shape(x)), list(shape(x))
+        lead[axis], behind[axis] = before, after
+        dtype = dtype_of(x)
+        x = concatenate([ops.full(tuple(lead), value, dtype), x, ops.full(tuple(behind), value, dtype)], axis)
+    return x
 
 
 def _checked_widths(pad_width: Any, rank: int) -> tuple[tuple[int, int], ...]:

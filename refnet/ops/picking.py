@@ -8,9 +8,11 @@ from typing import Any
 from refnet import ops
 from refnet.annotations import TensorLike
 from refnet.definition import Op, Spec, broadcast_shapes
+from refnet.errors import ArgumentError
+from refnet.graph import Tensor
 from refnet.ops.arguments import shape_of
 from refnet.ops.shapes import reshape, shape
-from refnet.ops.slicing import get_item, is_array, is_single, range_of, resolved
+from refnet.ops.slicing import get_item, has_symbolic_bounds, is_array, is_single, range_of, resolved, whole_bound
 
 
 def picked_together(x: TensorLike, entries: list[Any]) -> TensorLike:
@@ -33,6 +35,37 @@ def picked_together(x: TensorLike, entries: list[Any]) -> TensorLike:
     whole = functools.reduce(ops.add, [ops.zeros_like(part, "int64") for part in parts])
     flat = place_op(x, *[ops.add(ops.cast(part, "int64"), whole) for part in parts], first=first)
     return ops.take(joined(x, first, len(picks)), flat, first)
+
+
+def cut(x: TensorLike, entries: list[Any]) -> tuple[TensorLike, list[Any]]:
+    """x cut along the axes whose slices have tensors as bounds, and the entries with whole axes in their places."""
+    left = list(entries)
+    for i, entry in enumerate(entries):
+        if has_symbolic_bounds(entry):
+            axis = sum(before is not None for before in entries[:i])
+            extent = shape(x)[axis]
+            if entry.step is not None and (isinstance(entry.step, Tensor) or whole_bound(entry.step) != 1):
+                raise ArgumentError(f"get_item: a slice up to a tensor has steps of 1; got {entry.step!r}.")
+            start = 0 if entry.start is None else bound(entry.start, extent)
+            stop = extent if entry.stop is None else bound(entry.stop, extent)
+            places = ops.arange(ops.maximum(ops.subtract(stop, start), 0))
+            x = ops.take(x, ops.add(places, start), axis)
+            left[i] = builtins.slice(None)
+    return x, left
+
+
+def bound(given: Any, extent: Any) -> TensorLike:
+    """A bound of a slice as a number from 0 to the axis's extent; negative ones count from the end."""
+    if isinstance(given, Tensor):
+        if given.shape != ():
+            raise ArgumentError(
+                f"get_item: a bound of a slice is a single integer; got a tensor of shape {given.shape}."
+            )
+        given = ops.indexing.whole_numbers("get_item", given, "a bound of a slice")
+    else:
+        given = whole_bound(given)
+    counted = ops.where(ops.less(given, 0), ops.add(given, extent), given)
+    return ops.minimum(ops.maximum(counted, 0), extent)
 
 
 def joined(x: TensorLike, first: int, count: int) -> TensorLike:

@@ -109,7 +109,7 @@ def windowed(x: TensorLike, axis: int, m: int, interpolation: str, smooth: bool)
 def enlarge(
     images: TensorLike, factors: tuple[int, int], interpolation: str = "bilinear", data_format: str | None = None
 ) -> TensorLike:
-    """`resize` to a whole number of times the height and width, which may be open.
+    """`resize` to a whole number of times the height and width, which may be open but for the windows of "lanczos3" and "lanczos5".
 
     Args:
         images: one image or a batch.
@@ -121,8 +121,13 @@ def enlarge(
     """
     x = converted("enlarge", images, "images")
     height, width, _ = image_axes("enlarge", x, data_format)
-    if interpolation not in METHODS:
-        raise ArgumentError(f"enlarge: interpolation must be one of {', '.join(METHODS)}; got {interpolation!r}.")
+    if interpolation in LANCZOS:
+        extents = shape_of(x)[height], shape_of(x)[width]
+        size = tuple(_times(n, factor) for n, factor in zip(extents, factors))
+        if None in size:
+            raise ShapeError(f"{interpolation} needs to know height and width; got shape {tuple(shape_of(x))}.")
+        return resize(x, size, interpolation, data_format=data_format)
+    checked_options(interpolation, False, False, "constant")
     if interpolation == "nearest":
         for axis, factor in zip((height, width), factors):
             x = ops.repeat(x, factor, axis) if factor > 1 else x

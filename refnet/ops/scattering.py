@@ -225,9 +225,9 @@ def slice_update(inputs: TensorLike, start_indices: Any, updates: TensorLike) ->
         y[i, j] = updates[i - start0, j - start1] where that exists, else inputs[i, j]
 
     Args:
-        inputs: an array or tensor of known shape.
+        inputs: an array or tensor.
         start_indices: where the block starts, an integer for each axis; each, or all, may be a tensor.
-        updates: the block, cast to the dtype of `inputs`; as many axes, none longer than fits.
+        updates: the block, whole where an axis of the inputs is open; cast to the dtype of `inputs`; as many axes, none longer than fits.
     Returns:
         Shape and dtype of `inputs`.
     NaN: what is replaced has no influence. Empty: an empty block leaves the inputs.
@@ -248,13 +248,18 @@ def slice_update(inputs: TensorLike, start_indices: Any, updates: TensorLike) ->
             f"slice_update needs one start and one extent for each of {len(given)} axes; got {starts} and {extents}."
         )
     known = [0 if isinstance(s, Tensor) else s for s in starts]
-    if None in given or None in extents or any(s < 0 or s + n > d for s, n, d in zip(known, extents, given)):
+    whole_axes = [d is None and n is None and s == 0 and s is k for d, n, s, k in zip(given, extents, starts, known)]
+    fits = [
+        whole or (None not in (n, d) and s >= 0 and s + n <= d)
+        for whole, s, n, d in zip(whole_axes, known, extents, given)
+    ]
+    if not all(fits):
         raise ShapeError(f"slice_update: a block of shape {extents} from {tuple(starts)} leaves shape {given}.")
     if 0 in extents or not given:
         return ops.unary.same(x) if given else block
     with in_memory("slice_update"):
-        inside = np.zeros(given, bool)
-    inside[tuple(slice(s, s + n) for s, n in zip(known, extents))] = True
+        inside = np.zeros([1 if d is None else d for d in given], bool)  # an open axis is one that is broadcast
+    inside[tuple(slice(s, 1 if n is None else s + n) for s, n in zip(known, extents))] = True
     y, taken = slice_inputs_gradient(block, x, tuple(known), (1,) * len(given)), inside
     for axis, (start, n) in enumerate(zip(starts, extents)):
         if isinstance(start, Tensor):

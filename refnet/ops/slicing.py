@@ -1,6 +1,7 @@
 """Slicing: a regular part of an array, and the reverse, an array spread into a larger one."""
 
 import builtins
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,7 +31,7 @@ def get_item(x: TensorLike, key: Any) -> TensorLike:
         key: one entry for each axis from the first, or a tuple of them: integers (the axis is dropped), slices, None (a new
             axis of length 1), one Ellipsis (as many whole axes as are left), arrays or tensors of integers (as in `take`;
             several are broadcast and read together, y[k] = x[a[k], b[k]]). Negative integers count from the end, also where
-            the length is open.
+            the length is open. The bounds of a slice in steps of 1 may come from `ops.shape`.
     Returns:
         x's dtype, the shape NumPy gives: the axes of index arrays stand where these stood, or first if something was between.
     NaN: copied. Empty: slices may be empty.
@@ -51,6 +52,10 @@ def get_item(x: TensorLike, key: Any) -> TensorLike:
     """
     x = converted("get_item", x)
     entries = _one_for_each_axis(key if isinstance(key, tuple) else (key,), len(shape_of(x)))
+    if any(map(has_symbolic_bounds, entries)):
+        from refnet.ops.picking import cut
+
+        x, entries = cut(x, entries)
     if any(map(is_array, entries)) and sum(is_array(e) or is_single(e) for e in entries) > 1:
         from refnet.ops.picking import picked_together
 
@@ -75,11 +80,7 @@ def range_of(entry: Any) -> Range:
     if isinstance(entry, builtins.slice):
         parts = []
         for part, default in ((entry.start, None), (entry.stop, None), (entry.step, 1)):
-            if isinstance(part, Tensor):
-                raise ArgumentError(
-                    "get_item: the bounds of a slice must be integers, not tensors; ops.take picks by tensor."
-                )
-            parts.append(default if part is None else part.__index__())
+            parts.append(default if part is None else whole_bound(part))
         if parts[2] == 0:
             raise ArgumentError("get_item: the step of a slice must not be 0.")
         return tuple(parts)
@@ -91,6 +92,13 @@ def range_of(entry: Any) -> Range:
         f"get_item takes integers, slices, None, ... and arrays of integers; got {entry!r}. "
         "A boolean mask gives a shape that depends on values: use ops.where, or NumPy before the graph."
     )
+
+
+def whole_bound(part: Any) -> int:
+    try:
+        return operator.index(part)
+    except TypeError:
+        raise ArgumentError(f"get_item: the bounds and the step of a slice are integers; got {part!r}.") from None
 
 
 def _rearranged(x: TensorLike, entries: list[Any]) -> TensorLike:
@@ -106,6 +114,12 @@ def _rearranged(x: TensorLike, entries: list[Any]) -> TensorLike:
     if new:
         x = expand_dims(x, new)
     return ops.take(x, entries[arrays[0]], axis=arrays[0]) if arrays else x
+
+
+def has_symbolic_bounds(entry: Any) -> bool:
+    return isinstance(entry, builtins.slice) and any(
+        isinstance(part, Tensor) for part in (entry.start, entry.stop, entry.step)
+    )
 
 
 def is_single(entry: Any) -> bool:
@@ -202,7 +216,7 @@ def slice(inputs: TensorLike, start_indices: Any, shape: Any) -> TensorLike:
     Args:
         inputs: an array or tensor of any dtype.
         start_indices: where the block starts, an integer for each axis; each, or all, may be a tensor.
-        shape: how far it reaches, an integer for each axis.
+        shape: how far it reaches, an integer for each axis; where an axis is open, one may come from `ops.shape`.
     Returns:
         That shape, the dtype of `inputs`.
     NaN: copied. Empty: an extent may be 0.
@@ -216,24 +230,25 @@ def slice(inputs: TensorLike, start_indices: Any, shape: Any) -> TensorLike:
            [5, 6]])
     """
     x = converted("slice", inputs)
-    starts, extents = starts_of("slice", start_indices, len(shape_of(x))), lengths_of("slice", shape)
+    starts, extents = starts_of("slice", start_indices, len(shape_of(x))), listed("slice", "shape", shape)
     if not len(starts) == len(extents) == len(shape_of(x)):
         raise ArgumentError(
             f"slice needs one start and one extent for each of {len(shape_of(x))} axes; got {starts} and {extents}."
         )
     for s, n, d in zip(starts, extents, shape_of(x)):
+        least = 0 if isinstance(n, Tensor) else n
         if (
-            n < 0
-            or (d is not None and n > d)
-            or (not isinstance(s, Tensor) and (s < 0 or (d is not None and s + n > d)))
+            least < 0
+            or (d is not None and least > d)
+            or (not isinstance(s, Tensor) and (s < 0 or (d is not None and s + least > d)))
         ):
             raise ShapeError(
                 f"slice: a block of shape {tuple(extents)} from {tuple(starts)} leaves shape {tuple(shape_of(x))}."
             )
-    known = [(0, None, 1) if isinstance(s, Tensor) else (s, s + n, 1) for s, n in zip(starts, extents)]
-    x = item_op(x, ranges=tuple(known))
-    for axis, (s, n) in enumerate(zip(starts, extents)):
-        x = block_from(x, s, n, axis) if isinstance(s, Tensor) else x
+    symbolic = [isinstance(s, Tensor) or isinstance(n, Tensor) for s, n in zip(starts, extents)]
+    x = item_op(x, ranges=tuple(WHOLE if late else (s, s + n, 1) for late, s, n in zip(symbolic, starts, extents)))
+    for axis, (late, s, n) in enumerate(zip(symbolic, starts, extents)):
+        x = block_from(x, s, n, axis) if late else x
     return x
 
 
@@ -244,14 +259,6 @@ def starts_of(op: str, given: Any, rank: int) -> list[Any]:
             raise ArgumentError(f"{op} needs one start for each of {rank} axes; got a tensor of shape {given.shape}.")
         given = [get_item(given, axis) for axis in range(rank)]
     return [whole_start(op, s) if isinstance(s, Tensor) else s for s in listed(op, "start_indices", given)]
-
-
-def lengths_of(op: str, given: Any) -> list[int]:
-    """The extents of a block."""
-    result = listed(op, "shape", given)
-    if any(isinstance(n, Tensor) for n in result):
-        raise ArgumentError(f"{op}: the extents of a block must be integers, not tensors.")
-    return result
 
 
 def listed(op: str, name: str, given: Any) -> list[Any]:
@@ -276,8 +283,10 @@ def whole_start(op: str, start: Tensor) -> TensorLike:
     return whole_numbers(op, start, "start_indices")
 
 
-def block_from(x: TensorLike, start: Tensor, length: int, axis: int) -> TensorLike:
-    """`length` places of an axis from a start that is known when the program runs."""
+def block_from(x: TensorLike, start: int | Tensor, length: int | Tensor, axis: int) -> TensorLike:
+    """`length` places of an axis from a start, one of them known when the program runs."""
+    if not isinstance(start, Tensor):
+        return ops.take(x, ops.add(ops.arange(length), start), axis)
     # A start below 0 must not count from the end: it is sent beyond it, where it is found out.
     sound = ops.where(ops.less(start, 0), ops.cast(shape(x)[axis], dtype_of(start)), start)
     return ops.take(x, ops.add(sound, ops.cast(ops.arange(length), dtype_of(start))), axis)
@@ -378,11 +387,12 @@ def spread_loop(tasks: Tasks, x: Array, start: int, step: int, value: Number, y:
 
 
 def spread_gradient(node: Node, dy: Tensor) -> list[TensorLike]:
-    a = node.attributes
-    axis, extents = a["axis"], node.inputs[0].shape
-    start = tuple(a["start"] if i == axis else 0 for i in range(len(extents)))
-    step = tuple(a["step"] if i == axis else 1 for i in range(len(extents)))
-    return [slice_op(dy, start=start, step=step, extents=extents)]
+    """The places that x landed on; other axes may be open."""
+    axis, start, step = (node.attributes[name] for name in ("axis", "start", "step"))
+    shape = node.inputs[0].shape
+    stop = start + shape[axis] * step
+    landed = (start, stop if stop >= 0 else None, step)
+    return [item_op(dy, ranges=tuple(landed if i == axis else WHOLE for i in range(len(shape))))]
 
 
 spread_op = Op("spread", spread_rule, loop=spread_loop, form=spread_form, gradient=spread_gradient)

@@ -39,7 +39,8 @@ class Limits(NamedTuple):
 def arithmetic_of(dtype_names: Sequence[str], engine: Engine | None = None) -> Arithmetic:
     """The arithmetic an engine computes in: float64 for float64 alone, else float32 (16-bit floats are only stored so).
 
-    An engine may declare `ulp_limits` ({function: ULP}) and `flushes_subnormals`; and `rounding_of`, see `reader`.
+    An engine may declare `ulp_limits` ({function: ULP}) and `flushes_subnormals`; and `rounding_of`, see `reader`, and `bound_of`,
+    see `_with_own_bound`.
     """
     floats = [name for name in dtype_names if dtypes.is_floating(name)]
     wide = bool(floats) and all(name == "float64" for name in floats)
@@ -84,7 +85,8 @@ def certificate(
         with answering(first):
             outputs = evaluate(op, arrays, attributes, read, tasks)
         if not first.made:
-            return [_limited(y, s.dtype) for y, s in zip(outputs, specs)]
+            limits = [_limited(y, s.dtype) for y, s in zip(outputs, specs)]
+            return _with_own_bound(limits, op, arrays, attributes, engine)
         # Rounding decides a comparison somewhere: each task by itself, in every way it can go.
         domain = op.form(*[spec_of(a) for a in arrays], **attributes).domain
         result = [np.full(s.shape, None, object) for s in specs]
@@ -112,6 +114,26 @@ def reader(op: Op, arrays: Sequence[Array], engine: Engine | None) -> Callable[[
         return Bound(exact.value, error=error, free=abs(exact.value) * (1 + u) >= 2 * mp.mpf(2) ** 127)
 
     return rounded
+
+
+def _with_own_bound(
+    limits: list[Array], op: Op, arrays: Sequence[Array], attributes: dict[str, Any], engine: Engine | None
+) -> list[Array]:
+    """The limits, wider where the engine's kernel sums other terms than the definition and declares how far that may lead.
+
+    `bound_of(op, arrays, attributes)` of an engine gives None, or a function from the index of the one result to a number. It is
+    not asked about results that are not finite, and does not count where it is not finite itself.
+    """
+    ask = getattr(engine, "bound_of", None)
+    declared = None if ask is None else ask(op, arrays, attributes)
+    if declared is None:
+        return limits
+    for index in written(limits[0]):
+        x = limits[0][index]
+        radius = mp.mpf(declared(index)) if mp.isfinite(x.value) else INF
+        if mp.isfinite(radius):
+            limits[0][index] = x._replace(low=min(x.low, x.value - radius), high=max(x.high, x.value + radius))
+    return limits
 
 
 FLOAT32_NORMAL = mp.mpf(2) ** -126  # below it, numbers are as far apart as there

@@ -22,6 +22,16 @@ from refnet_fast.cpu.windows import (
     taking,
     to_kernel,
 )
+from refnet_fast.cpu.winograd import (
+    channel_vector_ns,
+    channel_vectors,
+    convolve_tiles,
+    in_tiles,
+    kernel_of_tiles,
+    tile_row_ns,
+    tile_rows,
+    tiles_of,
+)
 from refnet_fast.kernels import kernel
 
 BLOCKS = 512  # of an output gradient, whose sums are added one after the other
@@ -312,3 +322,40 @@ def conv2d_kernel_gradient_rows(
     total[:] = 0
     apart = (image[0] * image[1] * image[2], result[0] * result[1] * window[2])
     add_images(strips, x, dy, total, part, batch, apart, image, window, result, strides, dilation, padding, lo, hi)
+
+
+# ---- 3x3 kernels, as `winograd.py` says
+
+
+def to_tiles(call):
+    return undivided(call) and in_tiles(call)
+
+
+@kernel("conv2d", when=to_tiles, tasks=tile_rows, cost=tile_row_ns, arguments=tiles_of(forward))
+def conv2d_in_tiles(tiling, x, k, y, image, window, result, strides, dilation, padding, lo, hi):
+    """Rows lo..hi of 2x2 tiles of the output, each of 16 multiplications where there are 36 in the sum."""
+    convolve_tiles(tiling, x, k, y, image[:2], image[2], window[2], result, padding, lo, hi)
+
+
+@kernel("conv2d_inputs_gradient", when=to_tiles, tasks=tile_rows, cost=tile_row_ns, arguments=tiles_of(backward))
+def conv2d_inputs_gradient_in_tiles(tiling, dy, k, dx, image, result, strides, dilation, padding, lo, hi):
+    """Rows lo..hi of 2x2 tiles of dx: dy convolved with the filters turned around."""
+    turned = np.empty(k.size, k.dtype)
+    turned_around(k, (0, 1, 3, 1), (0, 1, 3, 1), turned)
+    around = (2 - padding[0], 2 - padding[1])
+    convolve_tiles(tiling, dy, turned.ctypes.data, dx, image[:2], image[2], result[2], result[:2], around, lo, hi)
+    turned[0] = 0  # it lives until here
+
+
+@kernel(
+    "conv2d_kernel_gradient",
+    when=to_tiles,
+    tasks=channel_vectors,
+    cost=channel_vector_ns,
+    arguments=tiles_of(to_kernel),
+)
+def conv2d_kernel_gradient_in_tiles(
+    tiling, x, dy, matrix, batch, image, window, result, strides, dilation, padding, lo, hi
+):
+    """Vectors lo..hi of channels, all taps and filters: products of the tiles of the images and of dy."""
+    kernel_of_tiles(tiling, x, dy, matrix, batch, image, window, result, padding, lo, hi)

@@ -9,6 +9,7 @@ from refnet_fast.native import move_bytes
 from refnet_fast.tables import ELEMENT_NS
 
 OUTER_AXES = 4  # of a copy in runs: one compiled kernel for all ranks up to there, and all dtypes
+DOWN = 1024  # rows of a matrix: a page of memory for each is what a processor has at hand
 LEAST_RUN = 16  # bytes for which a copy in runs pays
 
 
@@ -53,13 +54,12 @@ def _matrices(call):
 
 
 def _several(call, inputs, outputs):
-    """One matrix as several."""
-    missing = 3 - len(call.form.domain)
-    views = [
-        View((1,) * missing + tuple(v.shape), v.strides and (0,) * missing + tuple(v.strides))
-        for v in (inputs[0].view, outputs[0].view)
-    ]
-    return [Placed(a.address, view, a.dtype) for a, view in zip((*inputs, *outputs), views)]
+    """One matrix as several, and the source as it lies: its last axis is one run of memory."""
+    (x,), (y,) = inputs, outputs
+    missing, shape, strides = 3 - len(call.form.domain), x.view.shape, x.view.strides
+    source = View((*shape[:-2], shape[-1], shape[-2]), (*strides[:-2], strides[-1], strides[-2]))
+    views = [View((1,) * missing + tuple(v.shape), v.strides and (0,) * missing + v.strides) for v in (source, y.view)]
+    return [Placed(a.address, view, a.dtype) for a, view in zip((x, y), views)]
 
 
 @kernel(
@@ -82,9 +82,16 @@ def transpose_matrices(x, y, lo, hi):
 
 @njit(error_model="numpy")
 def turn(x, y, lo, hi):
-    """Rows lo..hi of y = x, whose columns lie side by side, in blocks of 16 by 16: whole cache lines on both sides."""
-    for first in range(lo, hi, 16):
+    """Rows lo..hi of y, columns of x, in blocks of 16 by 16: whole cache lines on both sides.
+
+    The blocks go down some rows before they go on to the next columns, so that what is read is near what was read.
+    """
+    for start in range(lo, hi, DOWN):
+        end = min(start + DOWN, hi)
         for column in range(0, y.shape[1], 16):
-            for i in range(first, min(first + 16, hi)):
-                for j in range(column, min(column + 16, y.shape[1])):
-                    y[i, j] = x[i, j]
+            for first in range(start, end, 16):
+                last = min(first + 16, end)
+                source, target = x[column : column + 16, first:last], y[first:last, column : column + 16]
+                for i in range(target.shape[0]):
+                    for j in range(target.shape[1]):
+                        target[i, j] = source[j, i]

@@ -1,12 +1,12 @@
-"""Convolutions whose kernels are larger than what is kept at hand, or have few filters: on whole numbers, which do not round, and in
-any number of parts."""
+"""Convolutions whose kernels are larger than what is kept at hand, or have few filters, or go in tiles: on whole numbers, which do not
+round, and in any number of parts."""
 
 import numpy as np
 import pytest
 
 from refnet.definition import Op
-from refnet.engine import get_engine
-from refnet_fast import vm
+from refnet.engine import get_engine, spec_of
+from refnet_fast import kernels, vm
 
 NAMES = ("conv2d", "conv2d_inputs_gradient", "conv2d_kernel_gradient")
 # Images, kernels, then strides, dilation, and places before the image and behind it. A panel of 64 filters takes 128 KB or more,
@@ -17,11 +17,16 @@ CASES = {
     "few whole windows": ((2, 5, 4, 64), (3, 3, 64, 64), (1, 1), (1, 1), ((2, 2), (2, 2))),
     "taps apart": ((2, 9, 11, 128), (3, 3, 128, 70), (1, 2), (2, 3), ((0, 1), (3, 2))),
     "no window reaches a corner": ((1, 3, 2, 320), (2, 2, 320, 64), (1, 1), (1, 1), ((3, 2), (4, 3))),
+    "tiles, the last ones in part": ((4, 19, 17, 32), (3, 3, 32, 80), (1, 1), (1, 1), ((1, 1), (1, 1))),
+    "tiles of images that are padded on one side": ((4, 18, 17, 48), (3, 3, 48, 32), (1, 1), (1, 1), ((2, 0), (0, 2))),
     "three filters": ((2, 10, 10, 128), (7, 7, 128, 3), (1, 1), (1, 1), ((3, 3), (3, 3))),
     "one filter, taps apart": ((2, 9, 20, 32), (3, 4, 32, 1), (2, 1), (1, 3), ((3, 1), (0, 5))),
     "two filters, channels that fill no vector": ((3, 8, 7, 11), (3, 3, 11, 2), (1, 2), (1, 1), ((1, 1), (1, 2))),
 }
 FEW = [case for case in CASES if "filter" in case]
+
+
+TILES = [case for case in CASES if "tiles" in case]
 
 
 def drawn(case, whole, dtype="float32"):
@@ -100,3 +105,43 @@ def test_two_threads_give_the_bits_of_one(name, case):
     finally:
         vm.set_threads(before)
     assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("case", TILES)
+@pytest.mark.parametrize("name", NAMES)
+def test_tiles_serve(name, case):
+    """Or the tests of these cases test something else."""
+    arrays, attributes = drawn(case, whole=True)
+    read, extents = {
+        "conv2d": ((0, 1), arrays[2].shape[1:3]),
+        "conv2d_inputs_gradient": ((2, 1), arrays[0].shape[1:3]),
+        "conv2d_kernel_gradient": ((0, 2), (3, 3)),
+    }[name]
+    specs, attributes = [spec_of(arrays[place]) for place in read], {**attributes, "extents": extents}
+    op = Op.named[name]
+    call = kernels.KernelCall(
+        op, op.form(*specs, **attributes), tuple(specs), op.specs(*specs, **attributes), attributes
+    )
+    assert kernels.find(call).name == f"{name}_in_tiles"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_not_finite_stays_where_it_is(name):
+    """In tiles a number spreads; the definition's results are infinite or nan where their own terms are."""
+    arrays, attributes = drawn(TILES[0], whole=True)
+    for a in arrays:
+        a[a == 0] = 1  # times infinity it would be nan
+    x, k, dy = arrays
+    x[1, 5, 6, 3], dy[0, 18, 16, 20] = np.inf, -np.inf
+    with np.errstate(invalid="ignore"):
+        due = tap_by_tap(name, TILES[0], [np.where(np.isfinite(a), a, 0) for a in arrays])
+        reached = tap_by_tap(
+            name, TILES[0], [(~np.isfinite(x)).astype("f"), np.ones_like(k), (~np.isfinite(dy)).astype("f")]
+        )
+        if name == "conv2d_kernel_gradient":  # a product of two: what the one reaches, and what the other
+            ones = [np.ones_like(x), k, (~np.isfinite(dy)).astype("f")]
+            others = [(~np.isfinite(x)).astype("f"), k, np.ones_like(dy)]
+            reached = tap_by_tap(name, TILES[0], ones) + tap_by_tap(name, TILES[0], others)
+    result = computed(name, arrays, attributes)
+    np.testing.assert_array_equal(~np.isfinite(result), reached > 0)
+    np.testing.assert_array_equal(result[reached == 0], due[reached == 0])

@@ -47,6 +47,13 @@ for name, (shapes, groups, extents) in CALLS.items():
     attributes["strides"] = (2, 1, 1) if rank == 3 else (1, 1)
     a, b = (rng.standard_normal(shape).astype("float32") for shape in shapes)
     assert check(name, "cpu", [a, b], attributes) <= 1
+rng = np.random.default_rng(0)
+x, k, dy = (rng.standard_normal(shape).astype("float32") for shape in ((4, 17, 16, 40), (3, 3, 40, 32), (4, 17, 16, 32)))
+attributes = {"groups": 1, "strides": (1, 1), "dilation": (1, 1), "padding": (1, 1)}
+tiles = (("", (x, k), dy, (17, 16)), ("_inputs_gradient", (dy, k), x, (17, 16)), ("_kernel_gradient", (x, dy), k, (3, 3)))
+for name, arrays, result, extents in tiles:
+    tasks = [tuple(int(i) for i in rng.integers(0, result.shape)) for _ in range(4)]
+    assert check("conv2d" + name, "cpu", list(arrays), {**attributes, "extents": extents}, tasks) <= 1
 print("within")
 """
 

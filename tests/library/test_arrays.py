@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import refnet_fast  # noqa: F401  (registers the engines)
 from refnet import Variable, grad, losses, ops
@@ -26,6 +27,7 @@ FORMS: dict[str, Any] = {
     "tuple": tuple(map(tuple, X.tolist())),
     "column by column": np.asfortranarray(X.astype("float32")),
     "every second row": np.repeat(X, 2, 0)[::2].astype("float32"),
+    "sparse": scipy.sparse.csr_matrix(X.astype("float32")),
     "backwards": X[::-1].astype("float32")[::-1],
 }
 

@@ -84,6 +84,14 @@ def test_up_sampling_between_pixels_with_open_axes() -> None:
     )
 
 
+def test_lanczos_windows_know_how_large_images_are():
+    x = np.random.default_rng(0).random((1, 3, 4, 2)).astype("float32")
+    layer = layers.UpSampling2D((2, 3), interpolation="lanczos3")
+    np.testing.assert_array_equal(layer(x), ops.resize(x, (6, 12), "lanczos3"))
+    with pytest.raises(ShapeError, match="lanczos3 needs to know height and width"):
+        layer(Input((None, 4, 2)))
+
+
 CHANNELS = [
     (layers.Conv1D, (2, 3), 1),
     (layers.Conv2D, (2, 3), 2),
@@ -274,8 +282,8 @@ def test_wrong_arguments_name_the_layer_and_say_what_is_needed() -> None:
         ),
         (lambda: layers.AdaptiveMaxPooling2D(0, name="c"), "c: output_size must be an integer of at least 1; got 0."),
         (
-            lambda: layers.UpSampling2D(2, None, "lanczos3", name="c"),
-            "c: interpolation is one of nearest, bilinear, bicubic",
+            lambda: layers.UpSampling2D(2, None, "lanczos", name="c"),
+            "c: interpolation is one of nearest, bilinear, bicubic, lanczos3, lanczos5; got 'lanczos'.",
         ),
     ):
         with pytest.raises(ArgumentError) as caught:

@@ -269,6 +269,51 @@ def test_filters_and_patches_by_fixed_amounts() -> None:
     same("RandomPerspective", x, {"scale": 0.0}, MOVED)
 
 
+def test_equal_shares_of_values() -> None:
+    x = 255 * IMAGES
+    for more in ({}, {"bins": 20}, {"value_range": (0, 300)}):
+        same("Equalization", x, more)
+    same("Equalization", np.moveaxis(x, -1, 1).copy(), {"data_format": "channels_first"})
+    same("Equalization", x, {}, training=False)
+    name = "ContrastLimitedAdaptiveHistogramEqualization"
+    # Tiles that fit but for one row: two are mirrored wrongly by Keras on PyTorch (ours are as on JAX and TensorFlow).
+    same(name, x, {"clip_limit": 0, "tile_grid_size": (2, 3)})
+    first = {"value_range": (0, 1), "data_format": "channels_first"}
+    same(name, np.moveaxis(IMAGES, -1, 1).copy(), {"clip_limit": 0, "tile_grid_size": (2, 9), **first})
+    # On PyTorch Keras counts in whole numbers and cuts the limit to one; here it is one: 4 times 256 pixels / 256 values. A sum over
+    # the values stands before the dozen operations.
+    large = (255 * RANDOM.random((2, 32, 32, 1))).astype("float32")
+    same(name, large, {"tile_grid_size": (2, 2)}, COLOUR + 2 * 256)
+
+
+def test_images_mixed_by_fixed_amounts() -> None:
+    share, order, labels = np.array([0.2, 1.0, 0.5], "float32"), np.array([2, 0, 1]), np.eye(3, dtype="float32")
+    their, our = keras.layers.MixUp(), ours.MixUp()
+    told = {"mix_weight": share, "permutation_order": order}
+    close(our.blended(IMAGES, order, share), numpy(their.transform_images(IMAGES, told)), COLOUR, 1)
+    close(our.blended(labels, order, share), numpy(their.transform_labels(labels, told)), COLOUR, 1)
+    rows, columns = ((a[:, None], b[:, None]) for a, b in RANDOM.uniform(0, 3.5, (2, 2, 3)).astype("float32").cumsum(1))
+    their, our = keras.layers.CutMix(), ours.CutMix()
+    corners = [keras.ops.convert_to_tensor(a[:, 0]) for a in (*columns, *rows)]
+    masks, mix = their._generate_batch_mask(IMAGES.shape, corners)
+    told = {"batch_masks": masks, "mix_weight": mix, "permutation_order": order}
+    got = our.cut({"images": IMAGES, "labels": labels}, order, rows, columns)
+    np.testing.assert_array_equal(got["images"], numpy(their.transform_images(IMAGES, told)))
+    close(got["labels"], numpy(their.transform_labels(labels, told)), COLOUR, 1)
+
+
+def test_an_embedding_read_both_ways() -> None:
+    words = np.array([[1, 0, 3], [2, 2, 0]])
+    for more in ({}, {"tie_weights": False}, {"logit_soft_cap": 0.01}):
+        their, our = (m.layers.ReversibleEmbedding(4, 5, **more) for m in (keras, refnet))
+        their.build()
+        our(words)
+        their.set_weights(our.get_weights())
+        found = numpy(their(words))
+        np.testing.assert_array_equal(our(words), found)
+        close(our(found, reverse=True), numpy(their(found, reverse=True)), 2 * 5 + 2 * ELEMENTARY, 0.05**2 * 5)
+
+
 def test_a_hue_is_turned_either_way() -> None:
     theirs = [numpy(keras.layers.RandomHue((0.3, 0.3), (0, 1), seed=i)(IMAGES[:1])) for i in range(10)]
     for i in range(5):

@@ -1,0 +1,132 @@
+"""Images of a batch mixed with each other, and their labels with them: MixUp and CutMix."""
+
+from typing import Any
+
+import numpy as np
+
+from refnet import ops, random
+from refnet.errors import ArgumentError, ShapeError, shown
+from refnet.layers.image_preprocessing import RandomImageLayer
+
+
+class MixingLayer(RandomImageLayer):
+    """Base of layers that mix each image with another of its batch.
+
+    The call takes images, or a dict with "images", "labels" (batch, classes) and "segmentation_masks" (batch, height, width,
+    channels), of which the latter two may be missing; it gives the same. What else the dict has stays as it is.
+    """
+
+    def call(self, inputs: Any, training: Any = None) -> Any:
+        given = dict(inputs) if isinstance(inputs, dict) else {"images": inputs}
+        if "images" not in given or "bounding_boxes" in given:
+            raise ArgumentError(
+                f"{self.name} takes images, or a dict with 'images', 'labels' and 'segmentation_masks'; got {sorted(given)}."
+            )
+        known = [word for word in ("images", "labels", "segmentation_masks") if word in given]
+        given.update({word: ops.cast(given[word], self.compute_dtype) for word in known})
+        self.axes(given["images"])
+        if "labels" in given and len(given["labels"].shape) != 2:
+            raise ShapeError(
+                f"{self.name} mixes labels (batch, classes), ones and zeros; got shape {given['labels'].shape}. See ops.one_hot."
+            )
+        if training:
+            order = random.permutation(ops.shape(given["images"])[0], self.key, symbolic=True)
+            given.update(self.mixed({word: given[word] for word in known}, order))
+        return given if isinstance(inputs, dict) else given["images"]
+
+    def mixed(self, given: dict[str, Any], order: Any) -> dict[str, Any]:
+        """Each part with another sample's in it, in this order."""
+        raise NotImplementedError(f"{type(self).__name__} has no `mixed`")
+
+    def blended(self, x: Any, order: Any, share: Any) -> Any:
+        """share * x + (1 - share) * x in the other order; one share for each sample."""
+        share = ops.reshape(share, (-1, *[1] * (len(x.shape) - 1)))
+        return ops.add(ops.multiply(share, x), ops.multiply(ops.subtract(1.0, share), ops.take(x, order, 0)))
+
+
+class MixUp(MixingLayer):
+    """In training, adds to each image another of its batch, and to its label that one's; at inference, nothing.
+
+        y = w x + (1 - w) x',  w drawn from beta(alpha, alpha) for each image, x' another image
+
+    Takes images, or a dict with "images", "labels" (batch, classes) and "segmentation_masks".
+
+    Args:
+        alpha: above 0: the smaller, the more of one of the two.
+        data_format, seed: as in RandomFlip.
+    Raises:
+        ArgumentError: alpha that is no number above 0; a dict without images, or with bounding boxes.
+        ShapeError: labels that are no rows.
+    Source: Zhang et al. 2018; Keras 3 `MixUp`.
+
+    >>> MixUp(seed=0)({"images": np.ones((2, 3, 3, 1)), "labels": np.eye(2)}, training=True)["labels"].sum(1)
+    array([1., 1.], dtype=float32)
+    """
+
+    def __init__(self, alpha: float = 0.2, data_format: str | None = None, seed: Any = None, **more: Any):
+        super().__init__(seed=seed, data_format=data_format, **more)
+        if isinstance(alpha, bool) or not isinstance(alpha, (int, float, np.number)) or not 0 < alpha < float("inf"):
+            raise ArgumentError(f"{self.name}: alpha is a number above 0; got {shown(alpha)}.")
+        self.alpha = float(alpha)
+
+    def mixed(self, given: dict[str, Any], order: Any) -> dict[str, Any]:
+        share = random.beta((ops.shape(given["images"])[0],), self.alpha, self.alpha, self.compute_dtype, self.key)
+        return {word: self.blended(x, order, share) for word, x in given.items()}
+
+
+class CutMix(MixingLayer):
+    """In training, puts a box of another image of the batch into each image, and mixes their labels by its area; at inference,
+    nothing.
+
+        box: sqrt(1 - w) times as high and wide as the image, at a random place, w drawn from beta(a, a), a from the factor
+
+    Takes images, or a dict with "images", "labels" (batch, classes) and "segmentation_masks".
+
+    Args:
+        factor: (lower, upper) within 0..1; f stands for (0, f).
+        seed, data_format: as in RandomFlip.
+    Raises:
+        ArgumentError: another factor; a dict without images, or with bounding boxes.
+        ShapeError: labels that are no rows; height and width that are not known.
+    Source: Yun et al. 2019; Keras 3 `CutMix`.
+
+    >>> CutMix(seed=0)({"images": np.ones((2, 3, 3, 1)), "labels": np.eye(2)}, training=True)["labels"].sum(1)
+    array([1., 1.], dtype=float32)
+    """
+
+    def __init__(self, factor: Any = 1.0, seed: Any = None, data_format: str | None = None, **more: Any):
+        super().__init__(seed=seed, data_format=data_format, **more)
+        self.factor = factor
+        self.lower, self.upper = self.limits("factor", factor, 0, 1)
+
+    def mixed(self, given: dict[str, Any], order: Any) -> dict[str, Any]:
+        images = given["images"]
+        height, width = self.extents(images)
+        a = ops.add(random.uniform((), self.lower, self.upper, self.compute_dtype, self.key), 1e-6)
+        part = ops.sqrt(ops.subtract(1.0, random.beta((ops.shape(images)[0],), a, a, self.compute_dtype, self.key)))
+        part = ops.reshape(part, (-1, 1))
+        return self.cut(given, order, self.side(images, height, part), self.side(images, width, part))
+
+    def side(self, images: Any, extent: int, part: Any) -> tuple[Any, Any]:
+        """Where the box begins and ends along an axis, (batch, 1) each."""
+        length = ops.multiply(part, float(extent))
+        start = ops.multiply(self.uniform(images, 0.0, 1.0), ops.subtract(float(extent), length))
+        return start, ops.add(start, length)
+
+    def cut(self, given: dict[str, Any], order: Any, rows: tuple[Any, Any], columns: tuple[Any, Any]) -> dict[str, Any]:
+        """Each part with that box of another sample in it."""
+        axes = self.axes(given["images"])
+        inside: Any = True
+        for axis, extent, (start, end) in zip(axes, self.extents(given["images"]), (rows, columns)):
+            places = np.arange(extent, dtype="float32").reshape([-1 if a == axis else 1 for a in range(4)])
+            from_start = ops.greater_equal(places, ops.reshape(start, (-1, 1, 1, 1)))
+            inside = ops.logical_and(
+                inside, ops.logical_and(from_start, ops.less(places, ops.reshape(end, (-1, 1, 1, 1))))
+            )
+        area = ops.multiply(ops.subtract(rows[1], rows[0]), ops.subtract(columns[1], columns[0]))
+        height, width = self.extents(given["images"])
+        share = ops.subtract(1.0, ops.divide(area, float(width * height)))
+        return {
+            word: self.blended(x, order, share) if word == "labels" else ops.where(inside, ops.take(x, order, 0), x)
+            for word, x in given.items()
+        }
