@@ -71,12 +71,15 @@ class Cut(NamedTuple):
 
     def constants(self):
         side, wide, depth, threads = self.side, self.wide, 4 if simulated() else 16, self.side**2 // 16
-        run = min(threads, wide)  # neighbours that threads read together
+        long = self.others > (SIMULATED_CHAIN if simulated() else CHAIN)
+        once = side if long else wide  # features added up at once: a long sum's part takes registers of its own
+        run = min(threads, once)  # neighbours that threads read together
         return {
-            **{"LONG": self.others > (SIMULATED_CHAIN if simulated() else CHAIN), "RUN": run, "RUNS": wide // run},
+            **{"LONG": long, "RUN": run, "RUNS": once // run, "ONCE": once, "ONCE_PITCH": once + 4},
             **{"SIDE": side, "PITCH": side + 4, "ROOM": side * (side + 4), "THREADS": threads, "DEPTH": depth},
-            **{"WIDE": wide, "WIDE_PITCH": wide + 4, "ACROSS": wide // side, "LANES": 4 * wide // side},
-            **{"EACH": 16 * wide // side, "LEFT": depth * (side + 4), "RIGHT": depth * (wide + 4), "REAL": self.real},
+            **{"WIDE": wide, "PARTS": wide // once, "ACROSS": once // side, "ONCE_LANES": 4 * once // side},
+            **{"LANES": 4 * wide // side, "EACH": 16 * wide // side, "ONCE_EACH": 16 * once // side},
+            **{"LEFT": depth * (side + 4), "RIGHT": depth * (once + 4), "REAL": self.real},
             "BOUNDS": (threads, 2 if side == 64 else 4),  # 128 registers a thread, or as many as there are
         }
 
@@ -129,20 +132,21 @@ def meet(total, left, right, x, x_head, x_first, z, z_head, z_first, b, thread):
 
 @inlined
 def add_gathered(total, weights, right, x, b, head, first, start, thread):
-    """As `gather`; a long sum in parts, which takes as many registers again."""
+    """As `gather`; a long sum in parts, whose registers are those of SIDE features."""
     if LONG:
-        part = cuda.local.array(EACH, REAL)
-        clear(part, EACH)
-        gather(part, weights, right, x, b, head, first, start, thread)
-        for n in unrolled(EACH):
-            total[n] += part[n]
+        part = cuda.local.array(ONCE_EACH, REAL)
+        for number in unrolled(PARTS):
+            clear(part, ONCE_EACH)
+            gather(part, weights, right, x, b, head, first, start + number * ONCE, thread)
+            for n in unrolled(ONCE_EACH):
+                total[n // ONCE_LANES * LANES + number * ONCE_LANES + n % ONCE_LANES] += part[n]
     else:
         gather(total, weights, right, x, b, head, first, start, thread)
 
 
 @inlined
 def gather(total, weights, right, x, b, head, first, start, thread):
-    """Adds to total[i, j] the sum over SIDE places of weights[place, i] * x[place, start + j]: four rows and LANES columns a thread."""
+    """Adds to total[i, j] the sum over SIDE places of weights[place, i] * x[place, start + j]: four rows and ONCE_LANES columns a thread."""
     for s in range(0, SIDE, DEPTH):
         cuda.syncthreads()  # the weights stand there, and what the room held has been read
         odd = int32(0)
@@ -156,12 +160,12 @@ def gather(total, weights, right, x, b, head, first, start, thread):
                     value = read(x, at + place * step + part * RUN)
                     if value - value != 0:
                         odd = int32(1)
-                right[place * WIDE_PITCH + h + part * RUN] = value
+                right[place * ONCE_PITCH + h + part * RUN] = value
         if cuda.syncthreads_or(odd):
             add_visible(total, weights, right, s)
         else:
             for place in range(DEPTH):
-                column, line = (s + place) * PITCH + 4 * cuda.threadIdx.y, place * WIDE_PITCH + 4 * cuda.threadIdx.x
+                column, line = (s + place) * PITCH + 4 * cuda.threadIdx.y, place * ONCE_PITCH + 4 * cuda.threadIdx.x
                 multiply_add(total, weights, column, 4, right, line, SIDE, 1, ACROSS)
 
 
@@ -172,13 +176,13 @@ def add_visible(total, weights, right, s):
         for p in unrolled(4):
             weight = weights[(s + place) * PITCH + 4 * cuda.threadIdx.y + p]
             if weight != 0 or math.copysign(1.0, weight) > 0:
-                add_row(total, int64(p), weight, right, place * WIDE_PITCH + 4 * cuda.threadIdx.x)
+                add_row(total, int64(p), weight, right, place * ONCE_PITCH + 4 * cuda.threadIdx.x)
 
 
 @inlined
 def add_row(total, p, weight, right, line):
-    for j in unrolled(LANES):
-        total[p * LANES + j] += weight * right[line + j // 4 * SIDE + j % 4]
+    for j in unrolled(ONCE_LANES):
+        total[p * ONCE_LANES + j] += weight * right[line + j // 4 * SIDE + j % 4]
 
 
 @inlined

@@ -6,6 +6,7 @@ import numpy as np
 
 from refnet import dtypes
 from refnet.definition import Op, Spec, View, size_of
+from refnet.ops import shuffling  # noqa: F401  (declares the op permutation)
 from refnet.ops.recurrent import SIGMOID, TANH
 from refnet_fast.cuda import kernels
 from refnet_fast.derive import Placed
@@ -52,6 +53,7 @@ def calls(rows, features, pixels, channels, table, picked, product, convolved, a
     layer, batch = {"count": 1, "epsilon": 1e-3}, {"axis": 1, "epsilon": 1e-3}
     pool = {"extents": (2, 13), "pool": (2, 2), "strides": (2, 2), "padding": (0, 0)}
     m, n, k = product
+    lane = min(rows * features // 8, 8192)
     found = {
         "matmul_tiled": Call("matmul", (floats(k, m), floats(k, n)), {"transpose1": True, "transpose2": False}),
         "sum_of_rows": Call("sum", (whole,), last),
@@ -82,7 +84,9 @@ def calls(rows, features, pixels, channels, table, picked, product, convolved, a
         ),
         "transpose_tiles": Call("transpose", (whole,), {"axes": (1, 0)}),
         "concatenate_elements": Call("concatenate", (whole, floats(3, features), whole), {"axis": 0}),
-        "argsort_lanes": Call("argsort", (floats(2, rows * features // 8),), {"axis": 1, "descending": False}),
+        "argsort_lanes": Call(
+            "argsort", (floats(max(2, rows * features // 8 // lane), lane),), {"axis": 1, "descending": False}
+        ),
         "permutation_in_rounds": Call(
             "permutation", (Spec((1,), "int64"),), {"shape": (picked // 4,), "dtype": "int64", "seed": 7, "place": 3}, 5
         ),

@@ -6,13 +6,33 @@ and write neighbours: every byte crosses memory once each way, and what is compu
 
 from numba import cuda
 
-from refnet.definition import size_of
+from refnet.definition import Spec, View, size_of
 from refnet_fast.cuda.derive import Strided
 from refnet_fast.cuda.kernels import kernel
 from refnet_fast.cuda.target import simulated
 from refnet_fast.cuda.tile import indices_of
+from refnet_fast.derive import Placed
+from refnet_fast.kernels import KernelCall
 
 THREADS = 4 if simulated() else 256
+MOST = 256  # parts of a launch: its arguments may take 32,764 bytes, and a part takes 88 of them
+
+
+def portions(call, inputs, outputs):
+    """[(call, inputs, outputs)]: a call itself, or a concatenation of many parts as some of fewer, each with its places of the result."""
+    if call.op.name != "concatenate" or len(inputs) <= MOST:
+        return [(call, inputs, outputs)]
+    (y,), found, start = outputs, [], 0
+    _, length, inner = y.view.shape
+    for first in range(0, len(inputs), MOST):
+        specs = [Spec(tuple(x.shape), x.dtype) for x in call.inputs[first : first + MOST]]
+        form, results = call.op.form(*specs, **call.attributes), call.op.specs(*specs, **call.attributes)
+        shape = form.outputs[0].shape
+        place = Placed(y.address, View(shape, (length * inner, inner, 1), start * inner), y.dtype)
+        seen = KernelCall(call.op, form, tuple(specs), tuple(results), call.attributes)
+        found.append((seen, inputs[first : first + MOST], [place]))
+        start += shape[1]
+    return found
 
 
 def elements(call):

@@ -11,7 +11,7 @@ from refnet.definition import size_of
 from refnet.errors import OutOfMemoryError
 from refnet.graph import Variable
 from refnet.program import place_of
-from refnet_fast.cuda import casting, derive, epilogue, epoch, kernels, services
+from refnet_fast.cuda import casting, derive, epilogue, epoch, joining, kernels, services
 from refnet_fast.cuda.device import download, in_words, upload
 from refnet_fast.cuda.feeding import feed
 from refnet_fast.cuda.memory import DeviceMemory
@@ -178,10 +178,15 @@ class CudaRunning:
         product = self.library and not finish and self.library.launch(call, inputs, outputs)
         if product:
             return [product]
-        chosen = kernels.find(call, self.rounds)
-        if chosen is not None:
-            return chosen.launches(call, inputs, outputs, functools.partial(services.room, self.memory), finish)
-        return [derive.derive(node.op, form, inputs, outputs, services.scratch(self.memory, form))]
+        launches, room = [], functools.partial(services.room, self.memory)
+        for part, reads, writes in joining.portions(call, inputs, outputs):
+            chosen = kernels.find(part, self.rounds)
+            if chosen is not None:
+                launches += chosen.launches(part, reads, writes, room, finish)
+            else:
+                scratch = services.scratch(self.memory, part.form)
+                launches.append(derive.derive(node.op, part.form, reads, writes, scratch))
+        return launches
 
     def _flat(self, x):
         return services.flat(self.memory.address(x), size_of(x.shape), x.dtype)

@@ -110,3 +110,13 @@ def test_tuned_kernels_spill_nothing(capsys):
         most = 168 if name.endswith("_rounded") else 128  # in TF32 the smaller tile has blocks of 128 threads
         assert 0 < int(registers) <= most and int(spilled) == int(stack) == 0, (name, architecture)
         assert int(shared) <= 48 * 1024, name  # more takes a launch attribute that nobody sets
+
+
+def test_long_attention_of_wide_heads_spills_nothing():
+    """More places than are added up in a row: the sums of a part take registers beside those of all."""
+    from refnet_fast.cuda import calls, ptx
+
+    call = calls.attention(1, 8192, 4, 128, 8192, 4, 128)["attention_blocks"]
+    (text,) = ptx.ptx_of_tuned(Op.named[call.op], call.inputs, call.attributes, (9, 0))
+    used = ptx.usage(text, (9, 0))
+    assert used["registers"] <= 128 and used["spills"] == used["stack"] == 0

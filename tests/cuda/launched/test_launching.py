@@ -67,6 +67,12 @@ def test_parts_of_one_tuple_are_of_one_type(engine):
         assert ops.concatenate([np.zeros((2, 3), "float32").T, np.zeros((1, 2), "float32")]).shape == (4, 2)
 
 
+def test_more_parts_than_the_arguments_of_a_kernel_may_name(engine):
+    """The compiler refuses a kernel with more than 32,764 bytes of arguments."""
+    with use_engine(engine):
+        assert ops.concatenate([np.zeros((1, 2), "float32")] * 400).shape == (400, 2)
+
+
 def test_a_kernel_that_cannot_be_captured_is_launched_one_by_one(driver, engine, monkeypatch):
     from numba.cuda import dispatcher
 

@@ -48,6 +48,19 @@ def test_what_is_masked_is_not_met(dtype, kind, monkeypatch):
     assert 0 < hold(op, get_engine("cuda-sim"), arrays, attributes, results) <= 1
 
 
+@pytest.mark.parametrize("chain", [12, 4096])
+def test_a_block_that_adds_up_twice_as_many_features_as_it_has_places(chain, monkeypatch):
+    """As on a device for heads of more than 64 features; long sums then take their features one half after the other."""
+    monkeypatch.setattr(attention_tiles, "SIMULATED_CHAIN", chain)
+    monkeypatch.setattr(attention_tiles.Cut, "wide", property(lambda cut: 2 * cut.side))
+    arrays, attributes = drawn("", "float32")
+    op, engine = Op.named["dot_product_attention"], CudaEngine("cuda-sim")
+    results = engine.compute(op, arrays, attributes)
+    (running,) = engine.built.values()
+    assert [launch.grid for launch in running.launches] == [(4, 1)]
+    assert 0 < hold(op, get_engine("cuda-sim"), arrays, attributes, results) <= 1
+
+
 def test_a_row_of_logits_that_are_all_minus_infinity():
     """Nothing to weigh by gives NaN, but only if no later key has a larger logit: here the first block of keys has none."""
     call = calls.TINY["attention_blocks"]

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 import refnet_fast  # noqa: F401  (registers the engines)
+from refnet.definition import Op
 from refnet.engine import reference
 from refnet.philox import fraction, philox4x32
 from refnet.testing import hold
 from refnet.testing.draw import Seeded
 from refnet.testing.strategies import case, primitives
+from refnet_fast.cuda import joining
 from refnet_fast.cuda.engine import CudaEngine
 from refnet_fast.cuda.philox import fraction_by_factor, philox_in_words
 from refnet_fast.cuda.simulator import shared_array
@@ -62,3 +64,17 @@ def test_the_generator_in_words_of_32_bits():
         for six in words.tolist():
             assert philox_in_words(*six) == philox4x32(*six)
             assert all(fraction_by_factor(six[0], bits) == fraction(six[0], bits) for bits in (8, 11, 24))
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_concatenation_of_more_parts_than_a_launch_takes(axis, monkeypatch):
+    """Two at a time; the last by itself, one of them empty."""
+    monkeypatch.setattr(joining, "MOST", 2)
+    lengths = [3, 1, 0, 0, 2, 4, 5]
+    parts = [np.full((n, 3) if axis == 0 else (2, n), 10 * k, "float32") for k, n in enumerate(lengths)]
+    parts = [part + np.arange(part.size, dtype="float32").reshape(part.shape) / 100 for part in parts]
+    engine = CudaEngine("cuda-sim")
+    (y,) = engine.compute(Op.named["concatenate"], parts, {"axis": axis})
+    np.testing.assert_array_equal(y, np.concatenate(parts, axis))
+    (running,) = engine.built.values()
+    assert len(running.launches) == 4
