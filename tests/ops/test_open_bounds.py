@@ -87,5 +87,7 @@ def test_what_cannot_bound_a_slice():
             ops.get_item(x, part)
     with pytest.raises(ArgumentError, match="one pair for each of 3 axes"):
         ops.pad(x, ((0, 0), (0, n)))
+    with pytest.raises(ArgumentError, match="mode must be"):
+        ops.pad([1, 2, 3], 1, np.zeros(0))
     with pytest.raises(DataError, match="indices must lie in -5..4"):
         computed(lambda x: ops.slice(x, (0, 2, 0), (ops.shape(x)[0], ops.shape(x)[1], 3)))
