@@ -42,11 +42,11 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
     array([3, 2, 1, 2, 3, 2, 1])
     """
     x = converted("pad", x)
+    if not isinstance(mode, str) or mode not in ("constant", "reflect", "symmetric", "edge"):
+        raise ArgumentError(f"pad: mode must be 'constant', 'reflect', 'symmetric' or 'edge'; got {mode!r}.")
     if mode == "constant" and _has_symbolic(pad_width):
         return _surrounded(x, pad_width, constant_of(x, constant_values))
     widths = _checked_widths(pad_width, len(shape_of(x)))
-    if not isinstance(mode, str) or mode not in ("constant", "reflect", "symmetric", "edge"):
-        raise ArgumentError(f"pad: mode must be 'constant', 'reflect', 'symmetric' or 'edge'; got {mode!r}.")
     if mode == "constant":
         value = constant_of(x, constant_values)
         return pad_op(x, widths=widths, value=value) if any(w != (0, 0) for w in widths) else x
