@@ -175,7 +175,7 @@ class BackupAndRestore(Callback):
         if self.delete_checkpoint:
             self.latest.unlink(missing_ok=True)
             self.previous.unlink(missing_ok=True)
-            if not any(self.folder.iterdir()):
+            if self.folder.is_dir() and not any(self.folder.iterdir()):
                 self.folder.rmdir()
 
 

@@ -144,6 +144,9 @@ def test_nothing_is_left_of_a_backup_when_training_has_ended(tmp_path: pathlib.P
     (tmp_path / "kept" / "notes.txt").write_text("not ours")
     model.fit(x, y, epochs=2, callbacks=[callbacks.BackupAndRestore(tmp_path / "kept")])
     assert [path.name for path in (tmp_path / "kept").iterdir()] == ["notes.txt"]
+    twice = [callbacks.BackupAndRestore(tmp_path / "backup") for _ in range(2)]
+    model.fit(x, y, callbacks=twice)  # the first has removed the folder when the second looks
+    assert not (tmp_path / "backup").exists()
 
 
 class OwnStep(Model):
