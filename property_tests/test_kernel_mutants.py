@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from kernel_mutants import CPU_MUTANTS, CUDA_MUTANTS, broken_text, cpu_rejection
+from broken_kernels import cpu_rejection
+from kernel_mutants import CPU_MUTANTS, CUDA_MUTANTS, broken_text
 
 from refnet.testing.mutants import MUTANTS
 
@@ -26,7 +27,7 @@ def test_the_sound_kernel_is_accepted_as_python_runs_it(mutant):
 
 
 def test_broken_cuda_kernels_are_rejected(tmp_path):
-    script = Path(__file__).with_name("kernel_mutants.py")
+    script = Path(__file__).with_name("broken_kernels.py")
     root = Path(__file__).parent.parent
     run = subprocess.run(
         [sys.executable, str(script), str(tmp_path)],

@@ -299,7 +299,16 @@ def class_named(value: dict[str, Any]) -> Any:
 
 
 def _made(kind: Any, config: dict[str, Any]) -> Any:
-    return kind.from_config({key: restored(v) for key, v in accepted(kind, config).items()})
+    arguments = {key: restored(v) for key, v in accepted(kind, config).items()}
+    try:
+        return kind.from_config(arguments)
+    except TypeError as error:
+        if kind.__module__.partition(".")[0] in ("refnet", "refnet_fast"):
+            raise
+        raise FileError(
+            f"{kind.__name__} cannot be made from its config, which has {', '.join(arguments) or 'nothing'}: {error}. Its __init__ has "
+            "to take what get_config returns; with **kwargs it takes name, dtype and the like, and hands them to super().__init__."
+        ) from error
 
 
 def accepted(kind: Any, config: dict[str, Any], base: Any = None) -> dict[str, Any]:

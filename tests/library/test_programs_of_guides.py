@@ -8,7 +8,7 @@ import pytest
 
 from refnet import metrics, ops, optimizers, utils
 from refnet.callbacks import Callback, EarlyStopping
-from refnet.errors import ArgumentError, DtypeError
+from refnet.errors import ArgumentError, DtypeError, FileError
 from refnet.layers import Dense, Input, Layer, Normalization, TextVectorization
 from refnet.losses import Loss, MeanSquaredError
 from refnet.models import Model, Sequential, load_model
@@ -367,3 +367,25 @@ def test_the_dtype_of_a_loss_is_in_its_config_where_it_is_not_floatx() -> None:
     assert MeanSquaredError().get_config() == {"name": "mean_squared_error", "reduction": "sum_over_batch_size"}
     again = MeanSquaredError.from_config(MeanSquaredError(dtype="float64").get_config())
     assert again.dtype == "float64"
+
+
+class Narrow(Layer):
+    """A mistake that is often made: a constructor without room for a name."""
+
+    def __init__(self, units: int):
+        super().__init__()
+        self.units = units
+
+    def call(self, x: Any) -> Any:
+        return x * self.units
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "units": self.units}
+
+
+def test_a_class_that_does_not_take_its_config_is_told_so(tmp_path: pathlib.Path) -> None:
+    Sequential([Input((4,)), Narrow(3)]).save(tmp_path / "m.keras")
+    with pytest.raises(
+        FileError, match=r"Narrow cannot be made from its config, which has .*units.*__init__ has to take"
+    ):
+        load_model(tmp_path / "m.keras", custom_objects={"Narrow": Narrow})
