@@ -370,7 +370,7 @@ def test_the_dtype_of_a_loss_is_in_its_config_where_it_is_not_floatx() -> None:
 
 
 class Narrow(Layer):
-    """A mistake that is often made: a constructor without room for a name."""
+    """A mistake: the config has another name for what the constructor takes."""
 
     def __init__(self, units: int):
         super().__init__()
@@ -380,12 +380,12 @@ class Narrow(Layer):
         return x * self.units
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "units": self.units}
+        return {**super().get_config(), "count": self.units}
 
 
 def test_a_class_that_does_not_take_its_config_is_told_so(tmp_path: pathlib.Path) -> None:
     Sequential([Input((4,)), Narrow(3)]).save(tmp_path / "m.keras")
     with pytest.raises(
-        FileError, match=r"Narrow cannot be made from its config, which has .*units.*__init__ has to take"
+        FileError, match=r"Narrow cannot be made from its config, which has .*count.*__init__ has to take"
     ):
         load_model(tmp_path / "m.keras", custom_objects={"Narrow": Narrow})
