@@ -369,23 +369,18 @@ def test_the_dtype_of_a_loss_is_in_its_config_where_it_is_not_floatx() -> None:
     assert again.dtype == "float64"
 
 
-class Narrow(Layer):
+class Renamed(Scaled):
     """A mistake: the config has another name for what the constructor takes."""
 
-    def __init__(self, units: int):
-        super().__init__()
-        self.units = units
-
-    def call(self, x: Any) -> Any:
-        return x * self.units
-
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "count": self.units}
+        return {"factor": self.scale}
 
 
 def test_a_class_that_does_not_take_its_config_is_told_so(tmp_path: pathlib.Path) -> None:
-    Sequential([Input((4,)), Narrow(3)]).save(tmp_path / "m.keras")
+    model = Sequential([Input((4,)), Dense(1)])
+    model.compile("sgd", Renamed(4.0))
+    model.save(tmp_path / "m.keras")
     with pytest.raises(
-        FileError, match=r"Narrow cannot be made from its config, which has .*count.*__init__ has to take"
+        FileError, match=r"Renamed cannot be made from its config, which has factor: .*__init__ has to take"
     ):
-        load_model(tmp_path / "m.keras", custom_objects={"Narrow": Narrow})
+        load_model(tmp_path / "m.keras", custom_objects={"Renamed": Renamed})
