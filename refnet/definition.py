@@ -168,7 +168,8 @@ class Op:
     def _must_have_the_axis(self, axis: int, shape: Shape) -> None:
         if not 0 <= axis < len(shape):
             raise ArgumentError(
-                f"{self.spoken}: there is no axis {axis}, counted from 0, in an array of shape {shape}."
+                f"op {self.spoken}: there is no axis {axis} in an array of shape {shape}. Ops take axes counted from 0; call "
+                f"refnet.ops to have any brought into that form."
             )
 
     def _must_have_a_key(self, attributes: dict[str, Any]) -> None:

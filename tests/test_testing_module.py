@@ -90,5 +90,5 @@ def test_a_module_without_known_names_fails(tmp_path):
 @pytest.mark.parametrize("engine", ["reference", "derived", "cpu"])
 def test_attributes_that_no_public_function_gives_reach_no_memory(engine):
     importlib.import_module("refnet_fast")  # registers the engines
-    with pytest.raises(ArgumentError, match=r"op softmax: .*'axis': -1.* outside of an array of shape \(3, 4\)"):
+    with pytest.raises(ArgumentError, match=r"op softmax: there is no axis -1 in an array of shape \(3, 4\). Ops take"):
         check("softmax", engine, [np.ones((3, 4), "float32")], {"axis": -1})

@@ -8,6 +8,7 @@ from refnet import ops, random
 from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.layers.base import Layer
 from refnet.layers.checks import data_format_of, whole
+from refnet.ops.arguments import flag
 from refnet.ops.resizing import checked_options
 
 
@@ -78,7 +79,7 @@ class Resizing(ImageLayer):
         self.height, self.width = whole(self.name, "height", height, 1), whole(self.name, "width", width, 1)
         checked_options(interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio, fill_mode)
         self.interpolation, self.fill_mode, self.fill_value = interpolation, fill_mode, fill_value
-        self.antialias = antialias
+        self.antialias = flag(self.name, antialias, "antialias")
         self.crop_to_aspect_ratio, self.pad_to_aspect_ratio = crop_to_aspect_ratio, pad_to_aspect_ratio
 
     def call(self, inputs: Any) -> Any:

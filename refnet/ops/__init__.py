@@ -122,6 +122,7 @@ from refnet.ops.convolution import conv
 from refnet.ops.ctc import ctc_loss
 from refnet.ops.ctc_decoding import ctc_decode
 from refnet.ops.custom_gradient import custom_gradient, jvp
+from refnet.ops.cutting import slice
 from refnet.ops.depthwise import depthwise_conv, separable_conv
 from refnet.ops.division import divide, divide_no_nan, floor_divide, fmod, mod, power, reciprocal, true_divide
 from refnet.ops.elementwise import abs, absolute, add, maximum, minimum, multiply, negative, sign, square, subtract
@@ -215,7 +216,7 @@ from refnet.ops.scanning import associative_scan
 from refnet.ops.scattering import scatter, scatter_update, slice_update
 from refnet.ops.segments import bincount, multi_hot, segment_max, segment_sum
 from refnet.ops.shapes import broadcast_to, expand_dims, moveaxis, ravel, reshape, shape, squeeze, swapaxes, transpose
-from refnet.ops.slicing import flip, get_item, slice, slice_inputs_gradient
+from refnet.ops.slicing import flip, get_item, slice_inputs_gradient
 from refnet.ops.smooth import celu, glu, log_sigmoid, mish, squareplus, tanh_shrink
 from refnet.ops.sorting import argsort, digitize, in_top_k, nonzero, searchsorted, sort, top_k, unique
 from refnet.ops.spacing import nextafter

@@ -44,7 +44,11 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
     x = converted("pad", x)
     if not isinstance(mode, str) or mode not in ("constant", "reflect", "symmetric", "edge"):
         raise ArgumentError(f"pad: mode must be 'constant', 'reflect', 'symmetric' or 'edge'; got {mode!r}.")
-    if mode == "constant" and _has_symbolic(pad_width):
+    if _has_symbolic(pad_width):
+        if mode != "constant":
+            raise ArgumentError(
+                f"pad: mode {mode!r} takes widths that are integers, not tensors; only a constant may wait for them."
+            )
         return _surrounded(x, pad_width, constant_of(x, constant_values))
     widths = _checked_widths(pad_width, len(shape_of(x)))
     if mode == "constant":
@@ -76,9 +80,12 @@ def _has_symbolic(pad_width: Any) -> bool:
 def _surrounded(x: TensorLike, pad_width: Any, value: Any) -> TensorLike:
     """x between constants, as many as is known when the program is planned."""
     rank = len(shape_of(x))
-    if [len(pair) if isinstance(pair, (list, tuple)) else 0 for pair in pad_width] != [2] * rank:
+    pairs = [pair if isinstance(pair, (list, tuple)) else () for pair in pad_width]
+    widths = [n for pair in pairs for n in pair]
+    sound = all(isinstance(n, Tensor) or (isinstance(n, (int, np.integer)) and n >= 0) for n in widths)
+    if [len(pair) for pair in pairs] != [2] * rank or not sound:
         raise ArgumentError(
-            f"pad: pad_width must be ((before, after), ...), one pair for each of {rank} axes; got {pad_width!r}."
+            f"pad: pad_width must be ((before, after), ...), one pair for each of {rank} axes, not below 0; got {pad_width!r}."
         )
     for axis, (before, after) in enumerate(pad_width):
         lead, behind = list(shape(x)), list(shape(x))

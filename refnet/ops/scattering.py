@@ -10,9 +10,10 @@ from refnet.definition import Form, Op, Spec, View, size_of
 from refnet.errors import ArgumentError, ShapeError, in_memory
 from refnet.graph import Node, Tensor
 from refnet.ops.arguments import as_dtype, converted, dimensions, dtype_of, is_symbolic, shape_of
+from refnet.ops.cutting import starts_of
 from refnet.ops.indexing import inside, row_of, whole_numbers
 from refnet.ops.segments import segment_sum
-from refnet.ops.slicing import slice_inputs_gradient, starts_of
+from refnet.ops.slicing import slice_inputs_gradient
 
 # ---- places: rows of indices as numbers of rows
 
@@ -257,6 +258,8 @@ def slice_update(inputs: TensorLike, start_indices: Any, updates: TensorLike) ->
         raise ShapeError(f"slice_update: a block of shape {extents} from {tuple(starts)} leaves shape {given}.")
     if 0 in extents or not given:
         return ops.unary.same(x) if given else block
+    if None in given:
+        block = whole_block_op(block, x, axes=tuple(axis for axis, d in enumerate(given) if d is None))
     with in_memory("slice_update"):
         inside = np.zeros([1 if d is None else d for d in given], bool)  # an open axis is one that is broadcast
     inside[tuple(slice(s, 1 if n is None else s + n) for s, n in zip(known, extents))] = True
@@ -266,6 +269,26 @@ def slice_update(inputs: TensorLike, start_indices: Any, updates: TensorLike) ->
             places_ = rolled(start, given[axis], n)
             y, taken = ops.take(y, places_, axis), ops.take(taken, places_, axis)
     return ops.where(taken, y, x)
+
+
+def whole_block_expanded(block: TensorLike, x: TensorLike, *, axes: tuple[int, ...]) -> TensorLike:
+    if any(shape_of(block)[axis] != shape_of(x)[axis] for axis in axes):
+        raise ShapeError(
+            f"slice_update: a block of shape {tuple(shape_of(block))} for an array of shape {tuple(shape_of(x))} must be as long as "
+            f"that along the open {'axes' if len(axes) > 1 else 'axis'} {', '.join(map(str, axes))}."
+        )
+    return block
+
+
+# The block, once it is known that it is as long as the array along axes that were open.
+whole_block_op = Op(
+    "slice_update_block",
+    lambda block, x, *, axes: Spec(block.shape, block.dtype),
+    expand=whole_block_expanded,
+    gradient=lambda node, dy: [dy, None],
+    shape_only=(1,),
+    spoken="slice_update",
+)
 
 
 def rolled(start: Tensor, extent: int, length: int) -> TensorLike:

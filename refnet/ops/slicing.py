@@ -10,10 +10,10 @@ import numpy as np
 from refnet import ops
 from refnet.annotations import Array, Number, Shape, Tasks, TensorLike
 from refnet.definition import MOST, Form, Op, Spec, View, row_major, size_of
-from refnet.errors import ArgumentError, ShapeError
+from refnet.errors import ArgumentError
 from refnet.graph import Node, Tensor
 from refnet.ops.arguments import checked_axes, converted, dtype_of, shape_of
-from refnet.ops.shapes import copy_loop, expand_dims, shape, squeeze, viewed
+from refnet.ops.shapes import copy_loop, expand_dims, squeeze, viewed
 
 # ---- get_item: what x[key] means
 
@@ -205,60 +205,7 @@ def joined(parts: Sequence[Tensor]) -> TensorLike | None:
     return ops.concatenate([dy for *_, dy in places], axis) if end == length else None
 
 
-# ---- slice
-
-
-def slice(inputs: TensorLike, start_indices: Any, shape: Any) -> TensorLike:
-    """A block of x.
-
-        y[i, j] = x[start0 + i, start1 + j]   for i < shape[0], j < shape[1]
-
-    Args:
-        inputs: an array or tensor of any dtype.
-        start_indices: where the block starts, an integer for each axis; each, or all, may be a tensor.
-        shape: how far it reaches, an integer for each axis; where an axis is open, one may come from `ops.shape`.
-    Returns:
-        That shape, the dtype of `inputs`.
-    NaN: copied. Empty: an extent may be 0.
-    Raises:
-        ArgumentError: not one start and one extent for each axis.  ShapeError: a block that leaves the array.
-        DataError: a tensor's start with which the block leaves the array, when the program runs.
-    Source: Keras 3 `ops.slice`.
-
-    >>> slice([[1, 2, 3], [4, 5, 6]], (0, 1), (2, 2))
-    array([[2, 3],
-           [5, 6]])
-    """
-    x = converted("slice", inputs)
-    starts, extents = starts_of("slice", start_indices, len(shape_of(x))), listed("slice", "shape", shape)
-    if not len(starts) == len(extents) == len(shape_of(x)):
-        raise ArgumentError(
-            f"slice needs one start and one extent for each of {len(shape_of(x))} axes; got {starts} and {extents}."
-        )
-    for s, n, d in zip(starts, extents, shape_of(x)):
-        least = 0 if isinstance(n, Tensor) else n
-        if (
-            least < 0
-            or (d is not None and least > d)
-            or (not isinstance(s, Tensor) and (s < 0 or (d is not None and s + least > d)))
-        ):
-            raise ShapeError(
-                f"slice: a block of shape {tuple(extents)} from {tuple(starts)} leaves shape {tuple(shape_of(x))}."
-            )
-    symbolic = [isinstance(s, Tensor) or isinstance(n, Tensor) for s, n in zip(starts, extents)]
-    x = item_op(x, ranges=tuple(WHOLE if late else (s, s + n, 1) for late, s, n in zip(symbolic, starts, extents)))
-    for axis, (late, s, n) in enumerate(zip(symbolic, starts, extents)):
-        x = block_from(x, s, n, axis) if late else x
-    return x
-
-
-def starts_of(op: str, given: Any, rank: int) -> list[Any]:
-    """The starts of a block: integers, and tensors where they are known when the program runs only."""
-    if isinstance(given, Tensor):
-        if given.shape != (rank,):
-            raise ArgumentError(f"{op} needs one start for each of {rank} axes; got a tensor of shape {given.shape}.")
-        given = [get_item(given, axis) for axis in range(rank)]
-    return [whole_start(op, s) if isinstance(s, Tensor) else s for s in listed(op, "start_indices", given)]
+# ---- slice: a regular part, whose extents are known
 
 
 def listed(op: str, name: str, given: Any) -> list[Any]:
@@ -273,23 +220,6 @@ def listed(op: str, name: str, given: Any) -> list[Any]:
 
 def is_whole(x: Any) -> bool:
     return isinstance(x, np.ndarray) and x.ndim == 0 and x.dtype.kind in "iu"
-
-
-def whole_start(op: str, start: Tensor) -> TensorLike:
-    from refnet.ops.indexing import whole_numbers
-
-    if start.shape != ():
-        raise ArgumentError(f"{op}: a start must be a single integer; got a tensor of shape {start.shape}.")
-    return whole_numbers(op, start, "start_indices")
-
-
-def block_from(x: TensorLike, start: int | Tensor, length: int | Tensor, axis: int) -> TensorLike:
-    """`length` places of an axis from a start, one of them known when the program runs."""
-    if not isinstance(start, Tensor):
-        return ops.take(x, ops.add(ops.arange(length), start), axis)
-    # A start below 0 must not count from the end: it is sent beyond it, where it is found out.
-    sound = ops.where(ops.less(start, 0), ops.cast(shape(x)[axis], dtype_of(start)), start)
-    return ops.take(x, ops.add(sound, ops.cast(ops.arange(length), dtype_of(start))), axis)
 
 
 def slice_rule(x: Spec, *, start: Shape, step: Shape, extents: Shape) -> Spec:

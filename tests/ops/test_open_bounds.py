@@ -73,6 +73,27 @@ def test_a_block_is_put_into_every_sample_of_an_open_batch():
             ops.slice_update(x, start, block)
 
 
+@pytest.mark.parametrize("samples, rows", [(5, 1), (5, 2), (1, 2)])
+def test_a_block_is_as_long_as_an_open_axis(samples, rows):
+    x, block = layers.Input((3,)), layers.Input((2,))
+    model = models.Model([x, block], ops.slice_update(x, (0, 1), block))
+    assert model([np.zeros((2, 3)), np.ones((2, 2))]).tolist() == [[0, 1, 1]] * 2
+    with pytest.raises(ShapeError, match=rf"slice_update: a block of shape \({rows}, 2\) .* along the open axis 0"):
+        model([np.zeros((samples, 3)), np.ones((rows, 2))])
+
+
+def test_a_block_is_not_cut_short_by_an_open_axis():
+    x = layers.Input((3,))
+    y = ops.slice(x, (1, 0), (2, 2))
+    model = models.Model(x, [y, *ops.gradients(ops.sum(ops.square(y)), [x])])
+    assert y.shape == (2, 2)
+    part, dx = model(X[0])
+    np.testing.assert_array_equal(part, X[0, 1:3, :2])
+    np.testing.assert_array_equal(dx, np.pad(2 * X[0, 1:3, :2], ((1, 2), (0, 1))))
+    with pytest.raises(ShapeError, match=r"slice: a block of shape \(2, 2\) from \(1, 0\) leaves shape \(2, 3\)"):
+        model(X[0, :2])
+
+
 def test_what_cannot_bound_a_slice():
     x = layers.Input((None, 3))
     n = ops.shape(x)[1]
@@ -85,8 +106,11 @@ def test_what_cannot_bound_a_slice():
     ):
         with pytest.raises(error, match=words):
             ops.get_item(x, part)
-    with pytest.raises(ArgumentError, match="one pair for each of 3 axes"):
-        ops.pad(x, ((0, 0), (0, n)))
+    for widths in (((0, 0), (0, n)), ((0, 0), (-1, n), (0, 0)), ((0, 0), (n, 1.5), (0, 0)), (0, (0, n), 0)):
+        with pytest.raises(ArgumentError, match="one pair for each of 3 axes, not below 0"):
+            ops.pad(x, widths)
+    with pytest.raises(ArgumentError, match="mode 'edge' takes widths that are integers"):
+        ops.pad(x, ((0, 0), (0, n), (0, 0)), "edge")
     with pytest.raises(ArgumentError, match="mode must be"):
         ops.pad([1, 2, 3], 1, np.zeros(0))
     with pytest.raises(DataError, match="indices must lie in -5..4"):

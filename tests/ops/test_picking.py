@@ -5,7 +5,7 @@ import pytest
 
 from refnet import ops
 from refnet.engine import reference
-from refnet.errors import ArgumentError, DataError, ShapeError
+from refnet.errors import ArgumentError, DataError, DtypeError, ShapeError
 from refnet.gradients import gradients
 from refnet.graph import Tensor
 from refnet.program import Program
@@ -96,5 +96,7 @@ def test_starts_are_integers():
         ops.slice(X[0, 0], (Tensor((1,), "int32"), 0), (1, 1))
     with pytest.raises(ArgumentError, match="one for each axis"):
         ops.slice(X[0, 0], (0.5, 0), (1, 1))
-    with pytest.raises(ArgumentError, match="not tensors"):
-        ops.slice(X[0, 0], (0, 0), (Tensor((), "int32"), 1))
+    with pytest.raises(ArgumentError, match="an entry of shape must be a single integer"):
+        ops.slice(X[0, 0], (0, 0), (Tensor((1,), "int32"), 1))
+    with pytest.raises(DtypeError, match="shape must be integers; got float32"):
+        ops.slice(X[0, 0], (0, 0), (Tensor((), "float32"), 1))
