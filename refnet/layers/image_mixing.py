@@ -12,8 +12,9 @@ from refnet.layers.image_preprocessing import RandomImageLayer
 class MixingLayer(RandomImageLayer):
     """Base of layers that mix each image with another of its batch.
 
-    The call takes images, or a dict with "images", "labels" (batch, classes) and "segmentation_masks" (batch, height, width,
-    channels), of which the latter two may be missing; it gives the same. What else the dict has stays as it is.
+    The call takes images, or a dict with "images", "labels" (batch, classes) and "segmentation_masks", of which the latter two may
+    be missing; it gives the same. Masks have the images' layout, (batch, height, width, channels) or, with data_format
+    "channels_first", (batch, channels, height, width), with as many channels as they need. What else the dict has stays as it is.
     """
 
     def call(self, inputs: Any, training: Any = None) -> Any:
@@ -25,6 +26,8 @@ class MixingLayer(RandomImageLayer):
         known = [word for word in ("images", "labels", "segmentation_masks") if word in given]
         given.update({word: ops.cast(given[word], self.compute_dtype) for word in known})
         self.axes(given["images"])
+        if "segmentation_masks" in given:
+            self._must_cover(given["images"].shape, given["segmentation_masks"].shape)
         if "labels" in given and len(given["labels"].shape) != 2:
             raise ShapeError(
                 f"{self.name} mixes labels (batch, classes), ones and zeros; got shape {given['labels'].shape}. See ops.one_hot."
@@ -33,6 +36,20 @@ class MixingLayer(RandomImageLayer):
             order = random.permutation(ops.shape(given["images"])[0], self.key, symbolic=True)
             given.update(self.mixed({word: given[word] for word in known}, order))
         return given if isinstance(inputs, dict) else given["images"]
+
+    def _must_cover(self, images: Any, masks: Any) -> None:
+        """Raises ShapeError unless masks have the images' batch, height and width, at the same axes."""
+        channels = 3 if self.data_format == "channels_last" else 1
+        needed = tuple("any" if axis == channels else extent for axis, extent in enumerate(images))
+        alike = len(masks) == len(needed) and all(
+            n == "any" or m == n or m is None or n is None for m, n in zip(masks, needed)
+        )
+        if not alike:
+            told = ", ".join(map(str, needed))
+            raise ShapeError(
+                f"{self.name}: segmentation_masks need the batch, height and width of the images, laid out alike "
+                f"({self.data_format}): ({told}); got shape {tuple(masks)}. np.moveaxis brings channels to another axis."
+            )
 
     def mixed(self, given: dict[str, Any], order: Any) -> dict[str, Any]:
         """Each part with another sample's in it, in this order."""
@@ -49,14 +66,14 @@ class MixUp(MixingLayer):
 
         y = w x + (1 - w) x',  w drawn from beta(alpha, alpha) for each image, x' another image
 
-    Takes images, or a dict with "images", "labels" (batch, classes) and "segmentation_masks".
+    Takes images, or a dict with "images", "labels" (batch, classes) and "segmentation_masks", which are laid out like the images.
 
     Args:
         alpha: above 0: the smaller, the more of one of the two.
         data_format, seed: as in RandomFlip.
     Raises:
         ArgumentError: alpha that is no number above 0; a dict without images, or with bounding boxes.
-        ShapeError: labels that are no rows.
+        ShapeError: labels that are no rows; masks of another batch, height or width than the images.
     Source: Zhang et al. 2018; Keras 3 `MixUp`.
 
     >>> MixUp(seed=0)({"images": np.ones((2, 3, 3, 1)), "labels": np.eye(2)}, training=True)["labels"].sum(1)
@@ -80,14 +97,15 @@ class CutMix(MixingLayer):
 
         box: sqrt(1 - w) times as high and wide as the image, at a random place, w drawn from beta(a, a), a from the factor
 
-    Takes images, or a dict with "images", "labels" (batch, classes) and "segmentation_masks".
+    Takes images, or a dict with "images", "labels" (batch, classes) and "segmentation_masks", which are laid out like the images.
 
     Args:
         factor: (lower, upper) within 0..1; f stands for (0, f).
         seed, data_format: as in RandomFlip.
     Raises:
         ArgumentError: another factor; a dict without images, or with bounding boxes.
-        ShapeError: labels that are no rows; height and width that are not known.
+        ShapeError: labels that are no rows; masks of another batch, height or width than the images; height and width that are
+            not known.
     Source: Yun et al. 2019; Keras 3 `CutMix`.
 
     >>> CutMix(seed=0)({"images": np.ones((2, 3, 3, 1)), "labels": np.eye(2)}, training=True)["labels"].sum(1)
