@@ -7,6 +7,7 @@ import numpy as np
 from refnet import ops, random
 from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.layers.image_preprocessing import RandomImageLayer
+from refnet.ops.arguments import converted, shape_of
 
 
 class MixingLayer(RandomImageLayer):
@@ -17,6 +18,15 @@ class MixingLayer(RandomImageLayer):
     "channels_first", (batch, channels, height, width), with as many channels as they need. What else the dict has stays as it is.
     """
 
+    def __call__(self, *args: Any, **more: Any) -> Any:
+        # Here, since a call within a graph does not know the batch.
+        given = args[0] if args else more.get("inputs")
+        if isinstance(given, dict) and "images" in given and "segmentation_masks" in given:
+            self._must_cover(
+                *(shape_of(converted(self.name, given[word], word)) for word in ("images", "segmentation_masks"))
+            )
+        return super().__call__(*args, **more)
+
     def call(self, inputs: Any, training: Any = None) -> Any:
         given = dict(inputs) if isinstance(inputs, dict) else {"images": inputs}
         if "images" not in given or "bounding_boxes" in given:
@@ -26,8 +36,6 @@ class MixingLayer(RandomImageLayer):
         known = [word for word in ("images", "labels", "segmentation_masks") if word in given]
         given.update({word: ops.cast(given[word], self.compute_dtype) for word in known})
         self.axes(given["images"])
-        if "segmentation_masks" in given:
-            self._must_cover(given["images"].shape, given["segmentation_masks"].shape)
         if "labels" in given and len(given["labels"].shape) != 2:
             raise ShapeError(
                 f"{self.name} mixes labels (batch, classes), ones and zeros; got shape {given['labels'].shape}. See ops.one_hot."
@@ -37,7 +45,7 @@ class MixingLayer(RandomImageLayer):
             given.update(self.mixed({word: given[word] for word in known}, order))
         return given if isinstance(inputs, dict) else given["images"]
 
-    def _must_cover(self, images: Any, masks: Any) -> None:
+    def _must_cover(self, images: tuple[Any, ...], masks: tuple[Any, ...]) -> None:
         """Raises ShapeError unless masks have the images' batch, height and width, at the same axes."""
         channels = 3 if self.data_format == "channels_last" else 1
         needed = tuple("any" if axis == channels else extent for axis, extent in enumerate(images))

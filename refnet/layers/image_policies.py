@@ -10,9 +10,9 @@ from refnet.layers.checks import whole
 from refnet.layers.image_colors import ColorLayer, RandomBrightness, RandomContrast
 from refnet.layers.image_filters import AutoContrast, RandomPosterization, RandomSharpness
 from refnet.layers.image_geometry import RandomRotation, RandomShear, RandomTranslation
-from refnet.ops.sampling import dirichlet
 from refnet.layers.image_histograms import Equalization
 from refnet.layers.image_hues import RandomColorDegeneration, Solarization
+from refnet.ops.sampling import dirichlet
 
 
 class PolicyLayer(ColorLayer):

@@ -71,8 +71,8 @@ def test_masks_that_do_not_cover_their_images_are_refused(kind: Any, layout: str
     given = {"images": np.zeros(images), "segmentation_masks": np.zeros(masks)}
     with pytest.raises(ShapeError, match="mix: segmentation_masks need .* got shape") as caught:
         kind(data_format=layout, name="mix")(given, training=True)
-    needed = "any, 8, 8)" if layout == "channels_first" else "8, 8, any)"
-    assert f"({layout})" in str(caught.value) and needed in str(caught.value)
+    needed = "(2, any, 8, 8)" if layout == "channels_first" else "(2, 8, 8, any)"
+    assert f"({layout}): {needed}; got shape {masks}" in str(caught.value)
     fitting = np.zeros((2, 1, 8, 8) if layout == "channels_first" else (2, 8, 8, 1))
     got = kind(data_format=layout)({**given, "segmentation_masks": fitting}, training=True)
     assert got["segmentation_masks"].shape == fitting.shape
