@@ -279,7 +279,7 @@ def gamma_log(alpha: float, seed: int, place: int, run: int, element: int) -> fl
     return log_above_zero(value) + last_exponent(alpha, seed, place, run, element)
 
 
-def last_exponent(alpha: float, seed: int, place: int, run: int, element: int) -> float:
+def last_exponent(alpha: float, seed: int, place: int, run: int, element: int) -> Number:
     """The logarithm of u**(1 / alpha), by which a draw of alpha + 1 becomes one of alpha."""
     words = random_words(seed, place, run, (ATTEMPTS + 1) * element + ATTEMPTS)
     exponent = log_below_one(inner_fraction(words[0], words[1])) / alpha
