@@ -9,9 +9,10 @@ matrix product for each of the 16 elements, tiles by channels times channels by 
 the same sum of threefold products, solved for another factor: the image's is the convolution with the kernel turned around, the
 kernel's is G^T [(A dy) * (B^T d)].
 
-The numbers of the matrices are powers of 2, so whole numbers do not round. Others round otherwise than in the sum as it is defined:
-what is near a large number may be off by units of that, also where the kernel's tap on it is 0. `winograd_bound.py` says how far. A
-result that is not finite is computed as defined, with all that share its row.
+The numbers of the matrices are powers of 2, and whole numbers become multiples of 1/4: they do not round while 4 times the sum of
+the terms' absolute values, as `winograd_bound.py` takes it, is below 2**24 (in float64 2**53). Others round otherwise than in the
+sum as it is defined: what is near a large number may be off by units of that, also where the kernel's tap on it is 0;
+`winograd_bound.py` says how far. A result that is not finite is computed as defined, with all that share its row.
 """
 
 import functools

@@ -1,5 +1,5 @@
-"""Convolutions whose kernels are larger than what is kept at hand, or have few filters, or go in tiles: on whole numbers, which do not
-round, and in any number of parts."""
+"""Convolutions whose kernels are larger than what is kept at hand, or have few filters, or go in tiles: on small whole numbers, which
+do not round, and in any number of parts."""
 
 import numpy as np
 import pytest
@@ -19,14 +19,14 @@ CASES = {
     "no window reaches a corner": ((1, 3, 2, 320), (2, 2, 320, 64), (1, 1), (1, 1), ((3, 2), (4, 3))),
     "tiles, the last ones in part": ((4, 19, 17, 32), (3, 3, 32, 80), (1, 1), (1, 1), ((1, 1), (1, 1))),
     "tiles of images that are padded on one side": ((4, 18, 17, 48), (3, 3, 48, 32), (1, 1), (1, 1), ((2, 0), (0, 2))),
+    "tiles of more channels than are added up in a row": ((16, 8, 8, 528), (3, 3, 528, 32), (1, 1), (1, 1), ((1, 1), (1, 1))),
     "three filters": ((2, 10, 10, 128), (7, 7, 128, 3), (1, 1), (1, 1), ((3, 3), (3, 3))),
     "one filter, taps apart": ((2, 9, 20, 32), (3, 4, 32, 1), (2, 1), (1, 3), ((3, 1), (0, 5))),
     "two filters, channels that fill no vector": ((3, 8, 7, 11), (3, 3, 11, 2), (1, 2), (1, 1), ((1, 1), (1, 2))),
 }
 FEW = [case for case in CASES if "filter" in case]
-
-
 TILES = [case for case in CASES if "tiles" in case]
+IN_BOTH = [(case, "float32") for case in CASES] + [(case, "float64") for case in FEW + TILES]
 
 
 def drawn(case, whole, dtype="float32"):
@@ -74,7 +74,7 @@ def tap_by_tap(name, case, arrays):
     }[name]
 
 
-@pytest.mark.parametrize("case, dtype", [(case, "float32") for case in CASES] + [(case, "float64") for case in FEW])
+@pytest.mark.parametrize("case, dtype", IN_BOTH)
 @pytest.mark.parametrize("name", NAMES)
 def test_whole_numbers_are_added_up_exactly(name, case, dtype):
     arrays, attributes = drawn(case, True, dtype)
@@ -107,11 +107,11 @@ def test_two_threads_give_the_bits_of_one(name, case):
     assert results[0] == results[1]
 
 
-@pytest.mark.parametrize("case", TILES)
+@pytest.mark.parametrize("case, dtype", [(case, dtype) for case, dtype in IN_BOTH if case in TILES])
 @pytest.mark.parametrize("name", NAMES)
-def test_tiles_serve(name, case):
+def test_tiles_serve(name, case, dtype):
     """Or the tests of these cases test something else."""
-    arrays, attributes = drawn(case, whole=True)
+    arrays, attributes = drawn(case, True, dtype)
     read, extents = {
         "conv2d": ((0, 1), arrays[2].shape[1:3]),
         "conv2d_inputs_gradient": ((2, 1), arrays[0].shape[1:3]),
