@@ -10,10 +10,11 @@ value is below 2**24 (in float64 2**53) nothing rounds, and the bound is 0.
 
 import numpy as np
 
-from refnet_fast.cpu.winograd import DATA, RESULTS, STEPS, TAPS
+from refnet_fast.cpu.winograd import BLOCKS, DATA, RESULTS, STEPS, TAPS, tiles_at_hand
 
 B, G, A = (np.abs(np.array(matrix)) for matrix in (DATA, TAPS, RESULTS))
-AROUND = 10  # roundings of a term in the transforms, 2 + 4 + 4, or 2 + 2 + 4
+AROUND = 2 + 4 + 4  # roundings of a term in the transforms: additions of an image, a kernel, a result, on both sides
+AROUND_KERNEL = 2 + 2 + 4  # and of an image, slopes, a kernel's gradient
 SLACK = 1 + 2.0**-30  # for the roundings of this computation itself
 
 
@@ -45,7 +46,7 @@ def of_result(x, taps, padding, index, whole=False):
     v, u = np.einsum("ap,bq,pqc->abc", B, B, d), np.einsum("ap,bq,pqc->abc", G, G, np.abs(taps.astype("float64")))
     channels = taps.shape[-1]
     at = lambda m: float(A[i % 2] @ m @ A[j % 2])
-    roundings = channels + channels // STEPS + 1 + AROUND
+    roundings = min(channels, STEPS) + (channels - 1) // STEPS + AROUND
     return radius(at((u * v).sum(-1)), at((4 * v + 1).sum(-1)), roundings, x.dtype, whole)
 
 
@@ -66,7 +67,10 @@ def of_kernel(x, dy, padding, index, whole=False):
             total, count = total + (v * w).sum(0), count + len(x)
             underflows = underflows + len(x)
     at = lambda m: float(G[:, p] @ m @ G[:, q])
-    return radius(at(total), at(underflows + 4), count + AROUND, x.dtype, whole)
+    at_once = tiles_at_hand.py_func(x.dtype.itemsize, x.shape[-1], dy.shape[-1], count)
+    blocks = -(-count // at_once)
+    roundings = at_once + min(blocks, BLOCKS) - 1 + (blocks - 1) // BLOCKS + AROUND_KERNEL
+    return radius(at(total), at(underflows + 4), roundings, x.dtype, whole)
 
 
 KERNELS = ("conv2d_in_tiles", "conv2d_inputs_gradient_in_tiles", "conv2d_kernel_gradient_in_tiles")

@@ -19,7 +19,13 @@ CASES = {
     "no window reaches a corner": ((1, 3, 2, 320), (2, 2, 320, 64), (1, 1), (1, 1), ((3, 2), (4, 3))),
     "tiles, the last ones in part": ((4, 19, 17, 32), (3, 3, 32, 80), (1, 1), (1, 1), ((1, 1), (1, 1))),
     "tiles of images that are padded on one side": ((4, 18, 17, 48), (3, 3, 48, 32), (1, 1), (1, 1), ((2, 0), (0, 2))),
-    "tiles of more channels than are added up in a row": ((16, 8, 8, 528), (3, 3, 528, 32), (1, 1), (1, 1), ((1, 1), (1, 1))),
+    "tiles of more channels than are added up in a row": (
+        (16, 8, 8, 528),
+        (3, 3, 528, 32),
+        (1, 1),
+        (1, 1),
+        ((1, 1), (1, 1)),
+    ),
     "three filters": ((2, 10, 10, 128), (7, 7, 128, 3), (1, 1), (1, 1), ((3, 3), (3, 3))),
     "one filter, taps apart": ((2, 9, 20, 32), (3, 4, 32, 1), (2, 1), (1, 3), ((3, 1), (0, 5))),
     "two filters, channels that fill no vector": ((3, 8, 7, 11), (3, 3, 11, 2), (1, 2), (1, 1), ((1, 1), (1, 2))),
@@ -107,6 +113,14 @@ def test_two_threads_give_the_bits_of_one(name, case):
     assert results[0] == results[1]
 
 
+def serving(name, arrays, attributes):
+    """The name of the kernel that serves a call."""
+    kernels.load()
+    op, specs = Op.named[name], tuple(spec_of(a) for a in arrays)
+    form, promised = op.form(*specs, **attributes), op.specs(*specs, **attributes)
+    return kernels.find(kernels.KernelCall(op, form, specs, promised, attributes)).name
+
+
 @pytest.mark.parametrize("case, dtype", [(case, dtype) for case, dtype in IN_BOTH if case in TILES])
 @pytest.mark.parametrize("name", NAMES)
 def test_tiles_serve(name, case, dtype):
@@ -117,12 +131,16 @@ def test_tiles_serve(name, case, dtype):
         "conv2d_inputs_gradient": ((2, 1), arrays[0].shape[1:3]),
         "conv2d_kernel_gradient": ((0, 2), (3, 3)),
     }[name]
-    specs, attributes = [spec_of(arrays[place]) for place in read], {**attributes, "extents": extents}
-    op = Op.named[name]
-    call = kernels.KernelCall(
-        op, op.form(*specs, **attributes), tuple(specs), op.specs(*specs, **attributes), attributes
-    )
-    assert kernels.find(call).name == f"{name}_in_tiles"
+    read = [arrays[place] for place in read]
+    assert serving(name, read, {**attributes, "extents": extents}) == f"{name}_in_tiles"
+
+
+@pytest.mark.parametrize("channels, kernel", [(512, "conv2d_in_tiles"), (1024, "conv2d_rows")])
+def test_tiles_do_not_serve_where_their_taps_take_much_memory(channels, kernel):
+    """However large the image is."""
+    arrays = np.empty((1, 40, 40, channels), "float32"), np.empty((3, 3, channels, channels), "float32")
+    attributes = {"groups": 1, "strides": (1, 1), "dilation": (1, 1), "padding": (1, 1), "extents": (40, 40)}
+    assert serving("conv2d", arrays, attributes) == kernel
 
 
 @pytest.mark.parametrize("name", NAMES)
