@@ -57,6 +57,27 @@ def test_images_and_labels_are_mixed_alike(kind: Any) -> None:
     assert still["labels"].dtype == "float32"
 
 
+@pytest.mark.parametrize("kind", [layers.MixUp, layers.CutMix])
+@pytest.mark.parametrize(
+    ("layout", "images", "masks"),
+    [
+        ("channels_first", (2, 3, 8, 8), (2, 8, 8, 1)),
+        ("channels_last", (2, 8, 8, 3), (2, 1, 8, 1)),
+        ("channels_last", (2, 8, 8, 3), (1, 8, 8, 1)),
+        ("channels_last", (2, 8, 8, 3), (2, 8, 8)),
+    ],
+)
+def test_masks_that_do_not_cover_their_images_are_refused(kind: Any, layout: str, images: Any, masks: Any) -> None:
+    given = {"images": np.zeros(images), "segmentation_masks": np.zeros(masks)}
+    with pytest.raises(ShapeError, match="mix: segmentation_masks need .* got shape") as caught:
+        kind(data_format=layout, name="mix")(given, training=True)
+    needed = "(2, any, 8, 8)" if layout == "channels_first" else "(2, 8, 8, any)"
+    assert f"({layout}): {needed}; got shape {masks}" in str(caught.value)
+    fitting = np.zeros((2, 1, 8, 8) if layout == "channels_first" else (2, 8, 8, 1))
+    got = kind(data_format=layout)({**given, "segmentation_masks": fitting}, training=True)
+    assert got["segmentation_masks"].shape == fitting.shape
+
+
 def test_mixing_in_a_model() -> None:
     start = Input((2, 4, 1))
     model = Model(start, layers.MixUp(seed=1)(start))
@@ -191,6 +212,14 @@ def test_the_operation_that_is_drawn_is_the_one_applied() -> None:
 def test_chains_are_blended_with_the_images() -> None:
     got = layers.AugMix((0, 1)).blended(PHOTOS, PHOTOS + 1, np.float32(0.75))
     close(np.asarray(got), np.clip(PHOTOS + 0.25, 0, 1), 6, 2)
+
+
+@pytest.mark.parametrize("alpha", [0.01, 1e-4])
+def test_weights_of_chains_stay_numbers_however_small_alpha_is(alpha: float) -> None:
+    """gamma(0.01) is below the smallest number of float32 in one draw of three; a sum of such is no divisor."""
+    layer = layers.AugMix((0, 1), num_chains=1, chain_depth=1, alpha=alpha, all_ops=False, seed=0)
+    for _ in range(5):
+        assert np.isfinite(layer(PHOTOS[:1, :2, :2])).all()
 
 
 def test_mistakes_with_policies() -> None:
