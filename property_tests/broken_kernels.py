@@ -241,7 +241,7 @@ def tiles_rejection(text):
     """The same for tiles, in two shares: whole numbers, which do not round, and in a second call some that are not finite."""
     scope, given, random = plain("winograd", text), tiling(4), np.random.default_rng(1)
     scope |= {"multiply": call_strip, "transformed": call_transform, "convolve": call_convolve, "clear_rows": zeros_at}
-    scope |= {"move_bytes": ctypes.memmove, "AT_HAND": 0, "TILES": 4}
+    scope |= {"move_bytes": ctypes.memmove, "AT_HAND": 0, "TILES": 4, "STEPS": 2, "BLOCKS": 2}
     channels, filters = 2 * given[1], strip_for(given, 2**20)[1] + given[1]
     shapes = (2, 5, 5, channels), (3, 3, channels, filters), (2, 4, 5, filters)
     x, k, dy = (random.integers(1, 4, shape).astype("float32") for shape in shapes)

@@ -9,9 +9,10 @@ matrix product for each of the 16 elements, tiles by channels times channels by 
 the same sum of threefold products, solved for another factor: the image's is the convolution with the kernel turned around, the
 kernel's is G^T [(A dy) * (B^T d)].
 
-The numbers of the matrices are powers of 2, so whole numbers do not round. Others round otherwise than in the sum as it is defined:
-what is near a large number may be off by units of that, also where the kernel's tap on it is 0. `winograd_bound.py` says how far. A
-result that is not finite is computed as defined, with all that share its row.
+The numbers of the matrices are powers of 2, and whole numbers become multiples of 1/4: they do not round while 4 times the sum of
+the terms' absolute values, as `winograd_bound.py` takes it, is below 2**24 (in float64 2**53). Others round otherwise than in the
+sum as it is defined: what is near a large number may be off by units of that, also where the kernel's tap on it is 0;
+`winograd_bound.py` says how far. A result that is not finite is computed as defined, with all that share its row.
 """
 
 import functools
@@ -41,6 +42,9 @@ BLOCKS = 512  # of tiles at hand, whose sums are added one after the other
 LEAST = 32  # channels, and filters
 MANY = 64  # pixels of an image of the result; of one, so that it has the same bits alone and among others
 PAIRS = 1536  # of channels and filters for each of these pixels, at most: every thread transforms all taps
+# Bytes that a thread takes, at most: where there is no memory for them, nobody is told, because a function that is called by address
+# cannot raise. The kernel's gradient, whose pairs are few, takes less.
+ROOM = 2**25
 OF_KERNEL_PAIRS = 2**15  # of a kernel's gradient, at most, whose products stay in near caches; and pixels of all images
 OF_KERNEL_PIXELS = 1024
 TILES = 48  # at hand at least: for each a product reads all taps
@@ -169,6 +173,12 @@ def at_a_line(room):
 
 
 @njit(error_model="numpy")
+def tiles_at_hand(size, channels, filters, tiles):
+    """How many of so many tiles are worked on at a time."""
+    return max(1, min(max(TILES, AT_HAND // (16 * size * (channels + filters))), tiles))
+
+
+@njit(error_model="numpy")
 def transformed_taps(tiling, k, channels, filters, target):
     """The kernel's taps, transformed: (16, panels of filters, channels, filters of a panel)."""
     size, f = tiling[0], 0
@@ -211,7 +221,7 @@ def convolve_tiles_here(tiling, x, k, y, image, channels, filters, result, paddi
     """
     size, (height, width), (rows, columns) = tiling[0], image, result
     down, across = (rows + 1) // 2, (columns + 1) // 2
-    at_once = max(1, min(max(TILES, AT_HAND // (16 * size * (channels + filters))), (hi - lo) * across))
+    at_once = tiles_at_hand(size, channels, filters, (hi - lo) * across)
     # planes do not start at the same places of the cache
     v_plane, m_plane = at_once * channels + 16, at_once * filters + 16
     taps_room = np.empty(size * 16 * channels * filters + 64, np.uint8)
@@ -339,7 +349,7 @@ def kernel_of_tiles(tiling, x, dy, matrix, batch, image, window, result, padding
     size, lane, (height, width, channels), filters = tiling[0], tiling[1], image, window[2]
     first_channel, some = lane * lo, lane * (hi - lo)
     tiles = batch * ((result[0] + 1) // 2) * ((result[1] + 1) // 2)
-    at_once = max(1, min(max(TILES, AT_HAND // (16 * size * (channels + filters))), tiles))
+    at_once = tiles_at_hand(size, channels, filters, tiles)
     plane = at_once * some + 16, at_once * filters + 16  # planes do not start at the same places of the cache
     total, part = np.zeros((16, some, filters), matrix.dtype), np.zeros((16, some, filters), matrix.dtype)
     v_room, w_room = np.empty(size * 16 * plane[0] + 64, np.uint8), np.empty(size * 16 * plane[1] + 64, np.uint8)
@@ -371,6 +381,11 @@ def kernel_of_tiles(tiling, x, dy, matrix, batch, image, window, result, padding
 # ---- what a call is to the planner
 
 
+def room(size, channels, filters):
+    """Bytes at most of a thread's taps, as they are, turned around, and transformed, and of its tiles."""
+    return size * ((9 + 16) * channels * filters + (16 * TILES + 64) * (channels + filters)) + AT_HAND
+
+
 def in_tiles(call):
     """Whether a call is a 3x3 convolution without strides, or a gradient of one, that has enough of everything, and whole vectors."""
     a, lane, of_kernel = call.attributes, lanes(element_size(call)), "kernel" in call.op.name
@@ -378,6 +393,8 @@ def in_tiles(call):
     if of_kernel:
         (batch, rows, columns, _), taps = taps, call.outputs[0].shape
     if a["strides"] != (1, 1) or a["dilation"] != (1, 1) or taps[:2] != (3, 3):
+        return False
+    if room(element_size(call), *taps[2:]) > ROOM:
         return False
     pixels, pairs = rows * columns, taps[2] * taps[3]
     enough = pixels >= MANY and pairs <= PAIRS * pixels
