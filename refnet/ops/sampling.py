@@ -273,7 +273,7 @@ def gamma_draw(alpha: float, seed: int, place: int, run: int, element: int) -> f
     return value
 
 
-def gamma_log(alpha: float, seed: int, place: int, run: int, element: int) -> float:
+def gamma_log(alpha: float, seed: int, place: int, run: int, element: int) -> Number:
     """The logarithm of what `gamma_draw` gives for 0 < alpha < 1, however small that is."""
     value = larger_gamma_draw(alpha, seed, place, run, element)
     return log_above_zero(value) + last_exponent(alpha, seed, place, run, element)
