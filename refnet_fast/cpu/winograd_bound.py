@@ -10,7 +10,8 @@ value is below 2**24 (in float64 2**53) nothing rounds, and the bound is 0.
 
 import numpy as np
 
-from refnet_fast.cpu.winograd import BLOCKS, DATA, RESULTS, STEPS, TAPS, tiles_at_hand
+from refnet_fast.cpu.winograd import DATA, RESULTS, STEPS, TAPS, tiles_at_hand
+from refnet_fast.cpu.winograd_gradient import BLOCKS
 
 B, G, A = (np.abs(np.array(matrix)) for matrix in (DATA, TAPS, RESULTS))
 AROUND = 2 + 4 + 4  # roundings of a term in the transforms: additions of an image, a kernel, a result, on both sides
