@@ -136,8 +136,8 @@ def cpu_rejection(mutant, text, examples=150):
         return listed_rejection(text)
     if mutant.file == "windows":
         return large_rejection(text)
-    if mutant.file == "winograd":
-        return tiles_rejection(text)
+    if mutant.file in ("winograd", "winograd_gradient"):
+        return tiles_rejection({mutant.file: text})
     if mutant.kernel == "conv2d_few_filters":
         return few_rejection(python_kernel(mutant, text))
     engine = PythonKernel(mutant.op, python_kernel(mutant, text))
@@ -237,11 +237,16 @@ def zeros_at(size, y, row, lo, hi):
     ctypes.memset(y + size * row * lo, 0, size * row * (hi - lo))
 
 
-def tiles_rejection(text):
-    """The same for tiles, in two shares: whole numbers, which do not round, and in a second call some that are not finite."""
-    scope, given, random = plain("winograd", text), tiling(4), np.random.default_rng(1)
+def tiles_rejection(broken):
+    """The same for tiles, in two shares: whole numbers, which do not round, and in a second call some that are not finite. `broken` has
+    the text of a file by its name."""
+    files = "winograd", "winograd_gradient"
+    scope, gradient = (plain(file, broken.get(file) or source("cpu", file).read_text()) for file in files)
+    given, random = tiling(4), np.random.default_rng(1)
     scope |= {"multiply": call_strip, "transformed": call_transform, "convolve": call_convolve, "clear_rows": zeros_at}
-    scope |= {"move_bytes": ctypes.memmove, "AT_HAND": 0, "TILES": 4}
+    scope |= {"move_bytes": ctypes.memmove, "AT_HAND": 0, "TILES": 4, "STEPS": 2}
+    gradient |= {name: scope[name] for name in ("multiply", "transformed", "at_a_line", "tile_of", "tiles_at_hand")}
+    gradient["BLOCKS"] = 2
     channels, filters = 2 * given[1], strip_for(given, 2**20)[1] + given[1]
     shapes = (2, 5, 5, channels), (3, 3, channels, filters), (2, 4, 5, filters)
     x, k, dy = (random.integers(1, 4, shape).astype("float32") for shape in shapes)
@@ -261,7 +266,7 @@ def tiles_rejection(text):
             for lo, hi in ((0, 1), (1, 4)):
                 scope["convolve_tiles_here"](given, *places, (5, 5), channels, filters, (4, 5), (0, 1), lo, hi)
             for lo, hi in ((0, 1), (1, 2)):
-                scope["kernel_of_tiles"](
+                gradient["kernel_of_tiles"](
                     given,
                     x.ctypes.data,
                     slopes.ctypes.data,

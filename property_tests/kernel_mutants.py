@@ -89,12 +89,15 @@ CPU_MUTANTS += [
 TILE_MUTANTS = [
     KernelMutant("tiles that begin in the image", "cpu", "winograd", "conv2d", "convolve_tiles_here", "2 * j - padding[1]", "2 * j"),
     KernelMutant("all filters met by the first panel of taps", "cpu", "winograd", "conv2d", "multiply_planes", "((element * filters + f) * channels + c * panel)", "(element * filters * channels + c * panel)"),
+    KernelMutant("the last channels alone", "cpu", "winograd", "conv2d", "multiply_planes", "panel, c)", "panel, 0)"),
     KernelMutant("both rows of a part of a tile the first", "cpu", "winograd", "conv2d", "convolve_tiles_here", "edge + size * 2 * part * filters", "edge"),
     KernelMutant("what is not finite spreads in its tile", "cpu", "winograd", "conv2d", "convolve_tiles_here", "if odd[row - lo]:", "if False:"),
     KernelMutant("places beside the image left as they were", "cpu", "winograd", "conv2d", "tile_of", "clear_rows(size, room, side * channels, i, i + 1)", "pass"),
-    KernelMutant("sums of earlier tiles forgotten", "cpu", "winograd", "conv2d_kernel_gradient", "add_tiles", "filters, panel, 1)", "filters, panel, 0)"),
-    KernelMutant("the channels of the first share for all", "cpu", "winograd", "conv2d_kernel_gradient", "gather_tiles", "at + size * lo,", "at,"),
-    KernelMutant("a kernel that is nan where a term was infinite", "cpu", "winograd", "conv2d_kernel_gradient", "kernel_of_tiles", "9 if odd else 0", "0"),
+    KernelMutant("sums of earlier tiles forgotten", "cpu", "winograd_gradient", "conv2d_kernel_gradient", "add_tiles", "filters, panel, 1)", "filters, panel, 0)"),
+    KernelMutant("tiles of earlier blocks added again", "cpu", "winograd_gradient", "conv2d_kernel_gradient", "kernel_of_tiles", "fill_row(part.ravel(), 0)", "pass"),
+    KernelMutant("the last blocks alone added", "cpu", "winograd_gradient", "conv2d_kernel_gradient", "kernel_of_tiles", "if first // at_once % BLOCKS == BLOCKS - 1 or first + count == tiles:", "if first + count == tiles:\n            total[:] = 0\n        if first // at_once % BLOCKS == BLOCKS - 1 or first + count == tiles:"),
+    KernelMutant("the channels of the first share for all", "cpu", "winograd_gradient", "conv2d_kernel_gradient", "gather_tiles", "at + size * lo,", "at,"),
+    KernelMutant("a kernel that is nan where a term was infinite", "cpu", "winograd_gradient", "conv2d_kernel_gradient", "kernel_of_tiles", "9 if odd else 0", "0"),
 ]  # fmt: skip
 CPU_MUTANTS += TILE_MUTANTS
 # Files whose functions serve programs, not calls of their own: x is given as lists, see refnet_fast/cpu/index_lists.py.

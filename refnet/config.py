@@ -25,8 +25,16 @@ _flash_attention: bool | None = None
 def set_backend(backend: str) -> None:
     """For Keras's programs: there is no other framework underneath, so only "refnet" is taken.
 
+    Args:
+        backend: "refnet".
     Raises:
-        ArgumentError: another name.
+        ArgumentError: another name. Nothing is changed, as with "refnet".
+    Source: Keras 3 `config.set_backend`.
+
+    >>> set_backend("refnet")
+    >>> set_backend("jax")
+    Traceback (most recent call last):
+    refnet.errors.ArgumentError: set_backend: refnet computes by itself; got 'jax'. use_engine chooses what it computes on ('cpu', 'cuda' ...).
     """
     if backend != "refnet":
         raise ArgumentError(

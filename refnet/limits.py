@@ -45,6 +45,11 @@ def set_max_epochs(max_epochs: int | None) -> None:
     Raises:
         ArgumentError: another value. The limit is unchanged then.
     Source: Keras 3 `config.set_max_epochs`.
+
+    >>> set_max_epochs(1)
+    >>> epochs(10)
+    1
+    >>> set_max_epochs(None)
     """
     _set[EPOCHS] = _checked("set_max_epochs: max_epochs", max_epochs)
 
@@ -57,6 +62,11 @@ def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
     Raises:
         ArgumentError: another value. The limit is unchanged then.
     Source: Keras 3 `config.set_max_steps_per_epoch`.
+
+    >>> set_max_steps_per_epoch(3)
+    >>> steps(100), steps(2)
+    (3, 2)
+    >>> set_max_steps_per_epoch(None)
     """
     _set[STEPS] = _checked("set_max_steps_per_epoch: max_steps_per_epoch", max_steps_per_epoch)
 
@@ -89,7 +99,9 @@ def _limit(variable: str) -> int | None:
     if variable in _set:
         return _set[variable]
     text = os.environ.get(variable)
-    return None if not text else _checked(f"the environment variable {variable}", int(text) if text.isdigit() else text)
+    return (
+        None if not text else _checked(f"the environment variable {variable}", int(text) if text.isdecimal() else text)
+    )
 
 
 def _checked(what: str, value: object) -> int | None:

@@ -85,7 +85,8 @@ def assert_same_paths(a: Any, b: Any) -> None:
     """
     of_a, of_b = ([path for path, _ in flatten_with_path(x)] for x in (a, b))
     for which, own, other in (("first", of_a, of_b), ("second", of_b, of_a)):
-        alone = [path for path in own if path not in other]
+        known = set(other)
+        alone = [path for path in own if path not in known]
         if alone:
             raise ArgumentError(
                 f"assert_same_paths: only the {which} structure has {', '.join(map(_written, alone[:3]))}"

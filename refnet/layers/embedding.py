@@ -82,10 +82,7 @@ class Embedding(Layer):
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
-        for word in (
-            "weights",
-            "input_length",
-            "input_shape",
-        ):  # a config holds no weights; the shape belongs to the Sequential
+        # A config holds no weights; the shape belongs to the Sequential.
+        for word in ("weights", "input_length", "input_shape"):
             config.pop(word, None)
         return config

@@ -7,14 +7,25 @@ import numpy as np
 from refnet import ops, random
 from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.layers.image_preprocessing import RandomImageLayer
+from refnet.ops.arguments import converted, shape_of
 
 
 class MixingLayer(RandomImageLayer):
     """Base of layers that mix each image with another of its batch.
 
-    The call takes images, or a dict with "images", "labels" (batch, classes) and "segmentation_masks" (batch, height, width,
-    channels), of which the latter two may be missing; it gives the same. What else the dict has stays as it is.
+    The call takes images, or a dict with "images", "labels" (batch, classes) and "segmentation_masks", of which the latter two may
+    be missing; it gives the same. Masks have the images' layout, (batch, height, width, channels) or, with data_format
+    "channels_first", (batch, channels, height, width), with as many channels as they need. What else the dict has stays as it is.
     """
+
+    def __call__(self, *args: Any, **more: Any) -> Any:
+        # Here, since a call within a graph does not know the batch.
+        given = args[0] if args else more.get("inputs")
+        if isinstance(given, dict) and "images" in given and "segmentation_masks" in given:
+            self._must_cover(
+                *(shape_of(converted(self.name, given[word], word)) for word in ("images", "segmentation_masks"))
+            )
+        return super().__call__(*args, **more)
 
     def call(self, inputs: Any, training: Any = None) -> Any:
         given = dict(inputs) if isinstance(inputs, dict) else {"images": inputs}
@@ -34,6 +45,20 @@ class MixingLayer(RandomImageLayer):
             given.update(self.mixed({word: given[word] for word in known}, order))
         return given if isinstance(inputs, dict) else given["images"]
 
+    def _must_cover(self, images: tuple[Any, ...], masks: tuple[Any, ...]) -> None:
+        """Raises ShapeError unless masks have the images' batch, height and width, at the same axes."""
+        channels = 3 if self.data_format == "channels_last" else 1
+        needed = tuple("any" if axis == channels else extent for axis, extent in enumerate(images))
+        alike = len(masks) == len(needed) and all(
+            n == "any" or m == n or m is None or n is None for m, n in zip(masks, needed)
+        )
+        if not alike:
+            told = ", ".join(map(str, needed))
+            raise ShapeError(
+                f"{self.name}: segmentation_masks need the batch, height and width of the images, laid out alike "
+                f"({self.data_format}): ({told}); got shape {tuple(masks)}. np.moveaxis brings channels to another axis."
+            )
+
     def mixed(self, given: dict[str, Any], order: Any) -> dict[str, Any]:
         """Each part with another sample's in it, in this order."""
         raise NotImplementedError(f"{type(self).__name__} has no `mixed`")
@@ -49,14 +74,14 @@ class MixUp(MixingLayer):
 
         y = w x + (1 - w) x',  w drawn from beta(alpha, alpha) for each image, x' another image
 
-    Takes images, or a dict with "images", "labels" (batch, classes) and "segmentation_masks".
+    Takes images, or a dict with "images", "labels" (batch, classes) and "segmentation_masks", which are laid out like the images.
 
     Args:
         alpha: above 0: the smaller, the more of one of the two.
         data_format, seed: as in RandomFlip.
     Raises:
         ArgumentError: alpha that is no number above 0; a dict without images, or with bounding boxes.
-        ShapeError: labels that are no rows.
+        ShapeError: labels that are no rows; masks of another batch, height or width than the images.
     Source: Zhang et al. 2018; Keras 3 `MixUp`.
 
     >>> MixUp(seed=0)({"images": np.ones((2, 3, 3, 1)), "labels": np.eye(2)}, training=True)["labels"].sum(1)
@@ -80,14 +105,15 @@ class CutMix(MixingLayer):
 
         box: sqrt(1 - w) times as high and wide as the image, at a random place, w drawn from beta(a, a), a from the factor
 
-    Takes images, or a dict with "images", "labels" (batch, classes) and "segmentation_masks".
+    Takes images, or a dict with "images", "labels" (batch, classes) and "segmentation_masks", which are laid out like the images.
 
     Args:
         factor: (lower, upper) within 0..1; f stands for (0, f).
         seed, data_format: as in RandomFlip.
     Raises:
         ArgumentError: another factor; a dict without images, or with bounding boxes.
-        ShapeError: labels that are no rows; height and width that are not known.
+        ShapeError: labels that are no rows; masks of another batch, height or width than the images; height and width that are
+            not known.
     Source: Yun et al. 2019; Keras 3 `CutMix`.
 
     >>> CutMix(seed=0)({"images": np.ones((2, 3, 3, 1)), "labels": np.eye(2)}, training=True)["labels"].sum(1)

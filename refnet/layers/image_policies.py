@@ -12,6 +12,7 @@ from refnet.layers.image_filters import AutoContrast, RandomPosterization, Rando
 from refnet.layers.image_geometry import RandomRotation, RandomShear, RandomTranslation
 from refnet.layers.image_histograms import Equalization
 from refnet.layers.image_hues import RandomColorDegeneration, Solarization
+from refnet.ops.sampling import dirichlet
 
 
 class PolicyLayer(ColorLayer):
@@ -101,7 +102,7 @@ class RandAugment(PolicyLayer):
 class AugMix(PolicyLayer):
     """In training, mixes images with what several chains of drawn operations make of them; at inference, nothing.
 
-        y = clip(b x + (1 - b) * sum of w[c] chain_c(x)),  b drawn from beta(alpha, alpha), w gamma(alpha) numbers over their sum
+        y = clip(b x + (1 - b) * sum of w[c] chain_c(x)),  b drawn from beta(alpha, alpha), w from dirichlet(alpha)
 
     Each chain has chain_depth places; at each, one of the operations of `PolicyLayer` or none is drawn, for all images of a batch.
     All operations are computed at each place: num_chains * chain_depth * 11 changes of the batch.
@@ -144,8 +145,7 @@ class AugMix(PolicyLayer):
         self._set(factor, interpolation, colours=self.all_ops)
 
     def changed(self, images: Any) -> Any:
-        drawn = random.gamma((self.num_chains,), self.alpha, self.compute_dtype, self.key)
-        weights = ops.divide(drawn, ops.sum(drawn))
+        weights = dirichlet(self.num_chains, self.alpha, self.compute_dtype, self.key)
         share = random.beta((), self.alpha, self.alpha, self.compute_dtype, self.key)
         mixed: Any = 0.0
         for chain in range(self.num_chains):

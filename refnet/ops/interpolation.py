@@ -39,7 +39,11 @@ def weights_between(
 
 
 def fall(t: TensorLike, kernel: str) -> TensorLike:
-    """How a kernel falls off with the distance t."""
+    """How a kernel falls off with the distance t.
+
+    What "linear" and "cubic" mean is said by `resizing.kernel`, one distance at a time within a loop; here it is the same of many.
+    tests/ops/test_image.py holds the two together, to the bit.
+    """
     if kernel == "linear":
         return ops.maximum(ops.subtract(1, t), 0.0)
     if kernel == "cubic":

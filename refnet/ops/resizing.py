@@ -191,7 +191,7 @@ def position(j: int, n: int, m: int) -> float:
 
 
 def kernel(t: float, cubic: bool) -> float:
-    """The weight of a pixel at distance t."""
+    """The weight of a pixel at distance t: what "linear" and "cubic" mean, in `interpolation.fall` too."""
     t = -t if t < 0 else t
     if not cubic:
         return 1 - t if t < 1 else 0.0

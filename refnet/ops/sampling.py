@@ -9,7 +9,7 @@ from refnet.annotations import Array, Number, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, size_of
 from refnet.errors import ArgumentError, ShapeError, called_as
 from refnet.graph import run_counter, trace
-from refnet.ops.arguments import as_dtype, dtype_of, floating, integer, is_symbolic, shape_of
+from refnet.ops.arguments import as_dtype, dtype_of, floating, integer, is_symbolic, number, shape_of
 from refnet.philox import fraction53, inner_fraction, log_below_one, normal_quantile, random_words
 from refnet.scalars import INF, NAN, sqrt, truncate
 from refnet.seeds import SeedGenerator, checked_seed, next_seed
@@ -155,6 +155,8 @@ def beta(shape: Any, alpha: TensorLike, beta: TensorLike, dtype: str | None = No
 
         y[i] = a / (a + b),  a drawn from gamma(alpha[i]), b from gamma(beta[i])
 
+    Where both draws are below the smallest number, their logarithms are taken instead.
+
     Args:
         shape: the result's shape; entries may come from `ops.shape`.
         alpha, beta: numbers, arrays or tensors above 0 that broadcast to the shape.
@@ -162,7 +164,7 @@ def beta(shape: Any, alpha: TensorLike, beta: TensorLike, dtype: str | None = No
         seed: an integer in 0..2**32-1, a SeedGenerator, or None for a new seed of the global stream.
     Returns:
         That shape and dtype, in 0..1.
-    NaN: where alpha or beta is not above 0, or infinite, or both draws are 0. Empty: an empty result.
+    NaN: where alpha or beta is not above 0, or infinite. Empty: an empty result.
     Raises:
         DtypeError: no floating dtype.  ShapeError: alpha or beta does not broadcast.  ArgumentError: a bad seed.
     Source: Keras 3 `random.beta`.
@@ -174,6 +176,42 @@ def beta(shape: Any, alpha: TensorLike, beta: TensorLike, dtype: str | None = No
 
     name = floating_dtype("beta", dtype)
     return drawn_by(random_beta_op, "beta", shape, seed, name, alpha, beta)
+
+
+def dirichlet(count: int, alpha: float, dtype: str | None = None, seed: Any = None) -> TensorLike:
+    """The parts of a whole, drawn from the symmetric Dirichlet distribution.
+
+        y[i] = g[i] / sum of g,  g[i] drawn from gamma(alpha)
+
+    by the logarithms of g, since for small alpha all of g may lie below the smallest number: gamma(alpha) is gamma(alpha + 1)
+    times u**(1 / alpha).
+
+    Args:
+        count: how many parts, at least 1.
+        alpha: above 0: the smaller, the more of the whole is in one part.
+        dtype: a floating dtype; the default one if None.
+        seed: an integer in 0..2**32-1, a SeedGenerator (which counts two draws), or None for a new seed of the global stream.
+    Returns:
+        (count,), that dtype; they add up to 1 but for rounding. Computed in float64.
+    Raises:
+        DtypeError: no floating dtype.  ArgumentError: a count or an alpha that is not above 0, a bad seed.
+    Source: Ferguson 1973; Devroye 1986, chapter XI.4.
+
+    >>> float(ops.sum(dirichlet(3, 0.001, seed=1)))
+    1.0
+    """
+    from refnet.random import floating_dtype, uniform
+
+    name = floating_dtype("dirichlet", dtype)
+    count, alpha = integer("dirichlet", count, "count"), float(number("dirichlet", alpha, "alpha"))
+    if count < 1 or not 0 < alpha < INF:
+        raise ArgumentError(f"dirichlet: count and alpha must lie above 0; got {count} and {alpha}.")
+    key: Any = seed if isinstance(seed, SeedGenerator) else SeedGenerator(seed)
+    larger = gamma((count,), np.asarray(alpha + 1), "float64", key)
+    u = ops.subtract(1.0, uniform((count,), dtype="float64", seed=key))
+    # An infinite logarithm, that of alphas below 1e-300, would leave no share to any.
+    logs = ops.maximum(ops.add(ops.log(larger), ops.divide(ops.log(u), alpha)), -1e306)
+    return ops.cast(ops.softmax(logs), name)
 
 
 def drawn_by(op: Op, name: str, shape: Any, seed: Any, dtype: str, *parameters: TensorLike) -> TensorLike:
@@ -207,13 +245,49 @@ def random_beta_loop(tasks: Tasks, run: Array, alpha: Array, beta: Array, seed: 
     for (i,) in tasks:
         a = gamma_draw(alpha[i], seed, place, int(run[0]), 2 * i)
         b = gamma_draw(beta[i], seed, place, int(run[0]), 2 * i + 1)
-        y[i] = a / (a + b) if a + b > 0 else NAN
+        if a + b > 0:
+            y[i] = a / (a + b)
+        elif a + b == 0:
+            log_a = gamma_log(alpha[i], seed, place, int(run[0]), 2 * i)
+            log_b = gamma_log(beta[i], seed, place, int(run[0]), 2 * i + 1)
+            y[i] = share_of_logs(log_a, log_b)
+        else:
+            y[i] = NAN
+
+
+def share_of_logs(log_a: float, log_b: float) -> float:
+    """a / (a + b)."""
+    if log_a >= log_b:
+        return 1.0 / (1.0 + exp_below_zero(log_b - log_a))
+    ratio = exp_below_zero(log_a - log_b)
+    return ratio / (1.0 + ratio)
 
 
 def gamma_draw(alpha: float, seed: int, place: int, run: int, element: int) -> float:
     """One number, from the blocks of the generator that belong to the element."""
     if not 0 < alpha < INF:
         return NAN
+    value = larger_gamma_draw(alpha, seed, place, run, element)
+    if alpha < 1:
+        value = value * exp_below_zero(last_exponent(alpha, seed, place, run, element))
+    return value
+
+
+def gamma_log(alpha: float, seed: int, place: int, run: int, element: int) -> Number:
+    """The logarithm of what `gamma_draw` gives for 0 < alpha < 1, however small that is."""
+    value = larger_gamma_draw(alpha, seed, place, run, element)
+    return log_above_zero(value) + last_exponent(alpha, seed, place, run, element)
+
+
+def last_exponent(alpha: float, seed: int, place: int, run: int, element: int) -> Number:
+    """The logarithm of u**(1 / alpha), by which a draw of alpha + 1 becomes one of alpha."""
+    words = random_words(seed, place, run, (ATTEMPTS + 1) * element + ATTEMPTS)
+    exponent = log_below_one(inner_fraction(words[0], words[1])) / alpha
+    return exponent if exponent > -1e306 else -1e306
+
+
+def larger_gamma_draw(alpha: float, seed: int, place: int, run: int, element: int) -> float:
+    """A number drawn from gamma(alpha), of alpha below 1 from gamma(alpha + 1)."""
     first = (ATTEMPTS + 1) * element
     d = (alpha if alpha >= 1 else alpha + 1.0) - 1.0 / 3.0
     c = 1.0 / (3.0 * sqrt(d))
@@ -229,9 +303,6 @@ def gamma_draw(alpha: float, seed: int, place: int, run: int, element: int) -> f
             if log_below_one(inner_fraction(words[2], words[3])) < 0.5 * z * z + d * (1.0 - v + log_above_zero(v)):
                 value = d * v
                 attempt = ATTEMPTS
-    if alpha < 1:
-        words = random_words(seed, place, run, first + ATTEMPTS)
-        value = value * exp_below_zero(log_below_one(inner_fraction(words[0], words[1])) / alpha)
     return value
 
 

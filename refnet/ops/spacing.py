@@ -11,9 +11,8 @@ from refnet.ops.arguments import as_dtype, dtype_of, floating, promoted
 from refnet.ops.elementwise import elementwise
 from refnet.scalars import sqrt
 
-FAR = (
-    2.0**64
-)  # 31 times this, then its roots down to 2, reach from the least gap of float64 to the greatest; float32 has it too
+# 31 times this, then its roots down to 2, reach from the least gap of float64 to the greatest; float32 has it too.
+FAR = 2.0**64
 
 
 def nextafter(x1: TensorLike, x2: TensorLike) -> Array:

@@ -144,7 +144,13 @@ PLACE_MUTANTS: list[tuple[str, ...]] = [
         "shares[n, c] > 0 and before <= u[n, s] * total",
         "shares[n, c] > 0 and before <= u[n, s] * total + 0.25",
     ),
-    ("beta's two draws are one", "ops.sampling", "random_beta", "int(run[0]), 2 * i + 1)", "int(run[0]), 2 * i)"),
+    (
+        "beta's two draws are one",
+        "ops.sampling",
+        "random_beta",
+        "b = gamma_draw(beta[i], seed, place, int(run[0]), 2 * i + 1)",
+        "b = gamma_draw(beta[i], seed, place, int(run[0]), 2 * i)",
+    ),
     (
         "a point's row for its column",
         "ops.warping",

@@ -11,6 +11,7 @@ from refnet.errors import ArgumentError, DataError, ShapeError, did_you_mean, sh
 from refnet.layers.lookup import Lookup
 from refnet.layers.strings import PipelineLayer
 from refnet.saving.serialization import restored
+from refnet.utils.feature_kinds import FeatureKinds
 from refnet.utils.features import Cross, Feature
 from refnet.utils.py_dataset import PyDataset
 
@@ -20,7 +21,7 @@ KINDS = (
 )
 
 
-class FeatureSpace(PipelineLayer):
+class FeatureSpace(FeatureKinds, PipelineLayer):
     """Reads the columns of a table, each as its kind says, and gives them as one array (or as a dict of arrays).
 
     Of a dict {name: column} or one row {name: value}: each column goes through a preprocessing layer; categories become rows of
@@ -76,6 +77,7 @@ class FeatureSpace(PipelineLayer):
         self.num_discretization_bins = num_discretization_bins
         self.features = {word: self._feature(word, kind) for word, kind in features.items()}
         self.crosses = [self._cross(cross) for cross in crosses or ()]
+        self._must_be_told_apart()
         self.preprocessors = {word: feature.preprocessor for word, feature in self.features.items()}
         self.crossers = {cross.name: cross.preprocessor for cross in self.crosses}
         self.adapted = not any(feature.learns for feature in self.features.values())
@@ -106,6 +108,18 @@ class FeatureSpace(PipelineLayer):
                 f"{self.name}: the cross {made.feature_names} names {strange[0]!r}, which is no feature."
             )
         return made
+
+    def _must_be_told_apart(self) -> None:
+        """Refuses a cross whose name a feature or another cross has: in the result one would stand in the other's place."""
+        taken = set(self.features)
+        for cross in self.crosses:
+            if cross.name in taken:
+                other = "a feature" if cross.name in self.features else "another cross"
+                raise ArgumentError(
+                    f"{self.name}: the cross {cross.feature_names} is called {cross.name!r}, as is {other}. "
+                    f"{'Give that feature another name' if other == 'a feature' else 'Leave one of them out'}."
+                )
+            taken.add(cross.name)
 
     # ---- learning
 
@@ -164,8 +178,11 @@ class FeatureSpace(PipelineLayer):
                 raise DataError(
                     f"{self.name}: feature {name!r} holds numbers; got {shown(values)} of dtype {column.dtype}."
                 )
-            if dtype == "int32" and column.dtype.kind == "f" and (column != np.floor(column)).any():
-                raise DataError(f"{self.name}: feature {name!r} holds whole numbers; got {shown(values)}.")
+            if dtype == "int32" and not _whole(column).all():
+                raise DataError(
+                    f"{self.name}: feature {name!r} holds whole numbers from -2**63 to 2**63 - 1; got {shown(values)}, of which "
+                    f"{column[~_whole(column)][0]} is none."
+                )
             column = column.astype("float32" if dtype == "float32" else "int64")
         return column[:, None] if column.ndim == 1 else column.reshape(1, 1) if column.ndim == 0 else column
 
@@ -313,80 +330,29 @@ class FeatureSpace(PipelineLayer):
         return space
 
     def save(self, filepath: Any) -> None:
-        """Writes the space to a `.keras` file, which `models.load_model` reads."""
+        """Writes the space, with what it has learned, to a `.keras` file, which `models.load_model` reads.
+
+        Args:
+            filepath: where to; its name ends in `.keras`.
+        Raises:
+            ArgumentError: used before `adapt`, or another ending.  FileError: the file cannot be written.
+
+        >>> import os, tempfile
+        >>> space, path = FeatureSpace({"n": "float"}), os.path.join(tempfile.mkdtemp(), "space.keras")
+        >>> space.save(path)
+        >>> os.path.exists(path)
+        True
+        """
         from refnet.saving import save_model
 
         self._must_be_adapted()
         save_model(self, filepath)
 
-    # ---- kinds of features
 
-    @classmethod
-    def cross(cls, feature_names: Iterable[str], crossing_dim: int, output_mode: str = "one_hot") -> Cross:
-        """Features taken together; see Cross."""
-        return Cross(feature_names, crossing_dim, output_mode)
-
-    @classmethod
-    def feature(cls, dtype: str, preprocessor: Any, output_mode: str) -> Feature:
-        """A feature that a layer of one's own reads; see Feature."""
-        return Feature(dtype, preprocessor, output_mode)
-
-    @classmethod
-    def float(cls, name: str | None = None) -> Feature:
-        """Numbers as they are."""
-        return Feature("float32", layers.Identity(dtype="float32", name=_inner(name)), "float")
-
-    @classmethod
-    def float_rescaled(cls, scale: Any = 1.0, offset: Any = 0.0, name: str | None = None) -> Feature:
-        """Numbers times scale plus offset."""
-        return Feature("float32", layers.Rescaling(scale, offset, name=_inner(name)), "float")
-
-    @classmethod
-    def float_normalized(cls, name: str | None = None) -> Feature:
-        """Numbers brought to mean 0 and variance 1."""
-        return Feature("float32", layers.Normalization(axis=-1, name=_inner(name)), "float")
-
-    @classmethod
-    def float_discretized(
-        cls, num_bins: int | None, bin_boundaries: Any = None, output_mode: str = "one_hot", name: str | None = None
-    ) -> Feature:
-        """Numbers as bins: num_bins that are learned, or (num_bins None) those between the boundaries."""
-        layer = layers.Discretization(num_bins=num_bins, bin_boundaries=bin_boundaries, name=_inner(name))
-        return Feature("float32", layer, output_mode)
-
-    @classmethod
-    def integer_categorical(
-        cls,
-        max_tokens: int | None = None,
-        num_oov_indices: int = 1,
-        output_mode: str = "one_hot",
-        name: str | None = None,
-    ) -> Feature:
-        """Whole numbers as categories that are learned; see IntegerLookup."""
-        return Feature("int32", layers.IntegerLookup(max_tokens, num_oov_indices, name=_inner(name)), output_mode)
-
-    @classmethod
-    def string_categorical(
-        cls,
-        max_tokens: int | None = None,
-        num_oov_indices: int = 1,
-        output_mode: str = "one_hot",
-        name: str | None = None,
-    ) -> Feature:
-        """Strings as categories that are learned; see StringLookup."""
-        return Feature("string", layers.StringLookup(max_tokens, num_oov_indices, name=_inner(name)), output_mode)
-
-    @classmethod
-    def string_hashed(cls, num_bins: int, output_mode: str = "one_hot", name: str | None = None) -> Feature:
-        """Strings as categories by their hash."""
-        return Feature("string", layers.Hashing(num_bins, name=_inner(name)), output_mode)
-
-    @classmethod
-    def integer_hashed(cls, num_bins: int, output_mode: str = "one_hot", name: str | None = None) -> Feature:
-        """Whole numbers as categories by their hash."""
-        return Feature("int32", layers.Hashing(num_bins, name=_inner(name)), output_mode)
-
-
-def _inner(name: str | None) -> str | None:
-    """The name of a feature's layer."""
-    return None if name is None else f"{name}_preprocessor"
+def _whole(column: Array) -> Array:
+    """Which numbers are whole, finite, and within int64."""
+    if column.dtype.kind == "u":
+        return column <= np.uint64(2**63 - 1)
+    if column.dtype.kind == "f":
+        return (column == np.floor(column)) & (column >= -(2.0**63)) & (column < 2.0**63)
+    return np.ones(column.shape, bool)

@@ -21,6 +21,12 @@ class Cross:
         feature_names: the features.
         crossing_dim: how many categories there are.
         output_mode: "one_hot" or "int".
+    Raises:
+        ArgumentError: another output mode.
+    Source: Keras 3 `utils.FeatureSpace.cross`.
+
+    >>> Cross(("city", "age"), 32).get_config()
+    {'feature_names': ['city', 'age'], 'crossing_dim': 32, 'output_mode': 'one_hot'}
     """
 
     def __init__(self, feature_names: Iterable[str], crossing_dim: int, output_mode: str = "one_hot"):
@@ -31,6 +37,7 @@ class Cross:
 
     @property
     def name(self) -> str:
+        """What it is called in the result: its features' names with _X_ between."""
         return "_X_".join(self.feature_names)
 
     def get_config(self) -> dict[str, Any]:
@@ -49,6 +56,12 @@ class Feature:
         dtype: of the raw values: "float32", "int32" or "string".
         preprocessor: a layer that takes a column of them, (rows, 1).
         output_mode: "float", what the layer gives; "int", the numbers it gives; "one_hot", these as rows.
+    Raises:
+        ArgumentError: other dtypes or modes; what is no layer.
+    Source: Keras 3 `utils.FeatureSpace.feature`.
+
+    >>> Feature("string", layers.Hashing(3), "one_hot").cardinality
+    3
     """
 
     def __init__(self, dtype: str, preprocessor: Any, output_mode: str):

@@ -22,16 +22,8 @@ from refnet_fast.cpu.windows import (
     taking,
     to_kernel,
 )
-from refnet_fast.cpu.winograd import (
-    channel_vector_ns,
-    channel_vectors,
-    convolve_tiles,
-    in_tiles,
-    kernel_of_tiles,
-    tile_row_ns,
-    tile_rows,
-    tiles_of,
-)
+from refnet_fast.cpu.winograd import convolve_tiles, in_tiles, tile_row_ns, tile_rows, tiles_of
+from refnet_fast.cpu.winograd_gradient import channel_vector_ns, channel_vectors, kernel_of_tiles
 from refnet_fast.kernels import kernel
 
 BLOCKS = 512  # of an output gradient, whose sums are added one after the other

@@ -7,11 +7,12 @@ In one dimension, two results y of three taps g over four places d are
 and in two dimensions each matrix stands on both sides. All channels and filters share the transforms: what is left between them is a
 matrix product for each of the 16 elements, tiles by channels times channels by filters, on the register tile. The two gradients are
 the same sum of threefold products, solved for another factor: the image's is the convolution with the kernel turned around, the
-kernel's is G^T [(A dy) * (B^T d)].
+kernel's is G^T [(A dy) * (B^T d)] (`winograd_gradient.py`).
 
-The numbers of the matrices are powers of 2, so whole numbers do not round. Others round otherwise than in the sum as it is defined:
-what is near a large number may be off by units of that, also where the kernel's tap on it is 0. `winograd_bound.py` says how far. A
-result that is not finite is computed as defined, with all that share its row.
+The numbers of the matrices are powers of 2, and whole numbers become multiples of 1/4: they do not round while 4 times the sum of
+the terms' absolute values, as `winograd_bound.py` takes it, is below 2**24 (in float64 2**53). Others round otherwise than in the
+sum as it is defined: what is near a large number may be off by units of that, also where the kernel's tap on it is 0;
+`winograd_bound.py` says how far. A result that is not finite is computed as defined, with all that share its row.
 """
 
 import functools
@@ -23,9 +24,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from refnet_fast.build import build_all
-from refnet_fast.cpu.rows import add_row, fill_row
 from refnet_fast.cpu.tile import lanes, multiply, strip_for
-from refnet_fast.cpu.windows import call_by_address, clear_rows, convolve, convolving, element_size, taking
+from refnet_fast.cpu.windows import call_by_address, clear_rows, convolve, convolving, element_size
 from refnet_fast.native import I64, move_bytes
 
 DATA = ((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1))  # B^T
@@ -37,10 +37,12 @@ LAST = OF_RESULTS, OF_KERNEL
 
 AT_HAND = 384 * 1024  # bytes of transformed tiles, which stay in the second-level cache
 STEPS = 512  # additions in a row
-BLOCKS = 512  # of tiles at hand, whose sums are added one after the other
 LEAST = 32  # channels, and filters
 MANY = 64  # pixels of an image of the result; of one, so that it has the same bits alone and among others
 PAIRS = 1536  # of channels and filters for each of these pixels, at most: every thread transforms all taps
+# Bytes that a thread takes, at most: where there is no memory for them, nobody is told, because a function that is called by address
+# cannot raise. The kernel's gradient, whose pairs are few, takes less.
+ROOM = 2**25
 OF_KERNEL_PAIRS = 2**15  # of a kernel's gradient, at most, whose products stay in near caches; and pixels of all images
 OF_KERNEL_PIXELS = 1024
 TILES = 48  # at hand at least: for each a product reads all taps
@@ -169,6 +171,12 @@ def at_a_line(room):
 
 
 @njit(error_model="numpy")
+def tiles_at_hand(size, channels, filters, tiles):
+    """How many of so many tiles are worked on at a time."""
+    return max(1, min(max(TILES, AT_HAND // (16 * size * (channels + filters))), tiles))
+
+
+@njit(error_model="numpy")
 def transformed_taps(tiling, k, channels, filters, target):
     """The kernel's taps, transformed: (16, panels of filters, channels, filters of a panel)."""
     size, f = tiling[0], 0
@@ -211,7 +219,7 @@ def convolve_tiles_here(tiling, x, k, y, image, channels, filters, result, paddi
     """
     size, (height, width), (rows, columns) = tiling[0], image, result
     down, across = (rows + 1) // 2, (columns + 1) // 2
-    at_once = max(1, min(max(TILES, AT_HAND // (16 * size * (channels + filters))), (hi - lo) * across))
+    at_once = tiles_at_hand(size, channels, filters, (hi - lo) * across)
     # planes do not start at the same places of the cache
     v_plane, m_plane = at_once * channels + 16, at_once * filters + 16
     taps_room = np.empty(size * 16 * channels * filters + 64, np.uint8)
@@ -279,96 +287,12 @@ def multiply_planes(tiling, count, channels, filters, v, v_plane, taps, m, m_pla
             f += panel
 
 
-# ---- the gradient of a kernel
-
-
-@njit(error_model="numpy")
-def gather_tiles(tiling, x, dy, image, channels, filters, result, padding, first, count, lo, hi, v, w, plane, edge):
-    """Transforms `count` tiles of all images from number `first` on: channels lo..hi of x to v, all filters of dy to w."""
-    size, (height, width), (rows, columns) = tiling[0], image, result
-    down, across, some = (rows + 1) // 2, (columns + 1) // 2, hi - lo
-    for t in range(count):
-        row, j = (first + t) // across, (first + t) % across
-        n, i = row // down, 2 * (row % down)
-        seen, of = x + size * n * height * width * channels, dy + size * n * rows * columns * filters
-        at, step, apart = tile_of(size, 4, seen, image, channels, i - padding[0], 2 * j - padding[1], edge)
-        transformed(tiling[7], OF_DATA, some, at + size * lo, step, apart, v + size * t * some, 4 * plane[0], plane[0])
-        at, step, apart = tile_of(size, 2, of, result, filters, i, 2 * j, edge)
-        transformed(tiling[7], OF_SLOPES, filters, at, step, apart, w + size * t * filters, 4 * plane[1], plane[1])
-
-
-@njit(error_model="numpy")
-def add_tiles(tiling, count, channels, filters, v, w, plane, m):
-    """m += v^T w, for each of the 16 elements of a tile: (channels, filters)."""
-    size = tiling[0]
-    for element in range(16):
-        f = 0
-        while f < filters:
-            strip, panel = strip_for(tiling, filters - f)
-            a, b = v + size * element * plane[0], w + size * (element * plane[1] + f)
-            to = m + size * (element * channels * filters + f)
-            multiply(strip, channels, 1, count, a, 1, channels, 0, b, filters, 0, to, filters, panel, 1)
-            f += panel
-
-
-@njit(error_model="numpy")
-def sum_of_tap(tiling, x, dy, matrix, batch, image, window, result, padding, tap, c, some):
-    """A tap of the gradient as it is defined, for `some` channels from c on: image by image."""
-    size, (height, width, channels), (rows, columns), filters = tiling[0], image, result, window[2]
-    p, q = tap // 3, tap % 3
-    i0, i1 = taking(padding[0] - p, height, 1, rows)
-    j0, j1 = taking(padding[1] - q, width, 1, columns)
-    for n in range(batch):
-        f = 0
-        while f < filters:
-            strip, panel = strip_for(tiling, filters - f)
-            a = x + size * (((n * height + i0 + p - padding[0]) * width + j0 + q - padding[1]) * channels + c)
-            b = dy + size * (((n * rows + i0) * columns + j0) * filters + f)
-            to = matrix[tap * channels + c, f:].ctypes.data
-            multiply(
-                strip, some, i1 - i0, j1 - j0, a, 1, channels, width * channels, b, filters, columns * filters, to,
-                filters, panel, n,
-            )  # fmt: skip
-            f += panel
-
-
-@njit(error_model="numpy")
-def kernel_of_tiles(tiling, x, dy, matrix, batch, image, window, result, padding, lo, hi):
-    """Vectors lo..hi of channels, all taps and filters, of a kernel's gradient, (tap, channel) by filters: the products of the tiles
-    of all images are added up before they are transformed back. Some tiles at a time stay in the second-level cache."""
-    size, lane, (height, width, channels), filters = tiling[0], tiling[1], image, window[2]
-    first_channel, some = lane * lo, lane * (hi - lo)
-    tiles = batch * ((result[0] + 1) // 2) * ((result[1] + 1) // 2)
-    at_once = max(1, min(max(TILES, AT_HAND // (16 * size * (channels + filters))), tiles))
-    plane = at_once * some + 16, at_once * filters + 16  # planes do not start at the same places of the cache
-    total, part = np.zeros((16, some, filters), matrix.dtype), np.zeros((16, some, filters), matrix.dtype)
-    v_room, w_room = np.empty(size * 16 * plane[0] + 64, np.uint8), np.empty(size * 16 * plane[1] + 64, np.uint8)
-    edge_room = np.empty(size * 16 * max(channels, filters) + 64, np.uint8)
-    v, w, edge = at_a_line(v_room), at_a_line(w_room), at_a_line(edge_room)
-    for first in range(0, tiles, at_once):
-        count = min(at_once, tiles - first)
-        gather_tiles(
-            tiling, x, dy, (height, width), channels, filters, result, padding, first, count, first_channel,
-            first_channel + some, v, w, plane, edge,
-        )  # fmt: skip
-        add_tiles(tiling, count, some, filters, v, w, plane, part.ctypes.data)
-        if first // at_once % BLOCKS == BLOCKS - 1 or first + count == tiles:
-            add_row(part.ravel(), total.ravel())
-            fill_row(part.ravel(), 0)
-    v_room[0] = w_room[0] = edge_room[0] = 0  # they live until here
-    for group in range(lo, hi):
-        odd = 0
-        for c in range(lane * group, lane * (group + 1)):
-            source, to = total[0, c - first_channel].ctypes.data, matrix[c].ctypes.data
-            odd |= transformed(
-                tiling[7], OF_KERNEL, filters, source, 4 * some * filters, some * filters, to, 3 * channels * filters,
-                channels * filters,
-            )  # fmt: skip
-        for tap in range(9 if odd else 0):
-            sum_of_tap(tiling, x, dy, matrix, batch, image, window, result, padding, tap, lane * group, lane)
-
-
 # ---- what a call is to the planner
+
+
+def room(size, channels, filters):
+    """Bytes at most of a thread's taps, as they are, turned around, and transformed, and of its tiles."""
+    return size * ((9 + 16) * channels * filters + (16 * TILES + 64) * (channels + filters)) + AT_HAND
 
 
 def in_tiles(call):
@@ -378,6 +302,8 @@ def in_tiles(call):
     if of_kernel:
         (batch, rows, columns, _), taps = taps, call.outputs[0].shape
     if a["strides"] != (1, 1) or a["dilation"] != (1, 1) or taps[:2] != (3, 3):
+        return False
+    if room(element_size(call), *taps[2:]) > ROOM:
         return False
     pixels, pairs = rows * columns, taps[2] * taps[3]
     enough = pixels >= MANY and pairs <= PAIRS * pixels
@@ -395,18 +321,6 @@ def tile_rows(call):
 def tile_row_ns(call):
     shape, channels = call.outputs[0].shape, call.inputs[0].shape[-1]
     return (shape[2] + 1) // 2 * 16 * channels * (shape[3] + 30) * element_size(call) * 0.005
-
-
-def channel_vectors(call):
-    """A task is a vector of channels."""
-    return call.inputs[0].shape[-1] // lanes(element_size(call))
-
-
-def channel_vector_ns(call):
-    """What the tiles of dy cost is spent by each thread."""
-    batch, rows, columns, filters = call.inputs[1].shape
-    size = element_size(call)
-    return batch * ((rows + 1) // 2) * ((columns + 1) // 2) * 16 * lanes(size) * filters * size * 0.006
 
 
 def tiles_of(given):

@@ -4,9 +4,11 @@ from refnet.definition import size_of
 from refnet.graph import Variable
 from refnet_fast.cuda.derive import Emitted, Kernel
 from refnet_fast.cuda.services import flat
+from refnet_fast.cuda.target import ARGUMENTS
 from refnet_fast.fuse import node_lines
 
-MOST = 32  # weights of a launch: as many pairs of arrays stay within the 4,096 bytes that a kernel's arguments may take
+# Weights of a launch: a pair of arrays of one axis takes 112 bytes, and there are numbers beside them.
+MOST = ARGUMENTS // 128
 
 
 def together(plan, groups):

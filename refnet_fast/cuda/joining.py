@@ -9,13 +9,13 @@ from numba import cuda
 from refnet.definition import Spec, View, size_of
 from refnet_fast.cuda.derive import Strided
 from refnet_fast.cuda.kernels import kernel
-from refnet_fast.cuda.target import simulated
+from refnet_fast.cuda.target import ARGUMENTS, simulated
 from refnet_fast.cuda.tile import indices_of
 from refnet_fast.derive import Placed
 from refnet_fast.kernels import KernelCall
 
 THREADS = 4 if simulated() else 256
-MOST = 256  # parts of a launch: its arguments may take 32,764 bytes, and a part takes 88 of them
+MOST = ARGUMENTS // 88 - 1  # parts of a launch: an array of three axes takes 88 bytes, and the result is one too
 
 
 def portions(call, inputs, outputs):

@@ -36,9 +36,8 @@ class Replay:
     def _capture(self):
         try:
             self.graph = self._captured()
-        except (
-            Exception
-        ) as error:  # whoever launched it has an error of its own; launched one by one it tells again what is wrong
+        # Of any kind: whoever launched it has an error of its own; launched one by one it tells again what is wrong.
+        except Exception as error:
             self.graphs = False
             warnings.warn(
                 f"cuda: the driver refused to capture a step as a graph ({error}); its {len(self.launches)} kernels are "

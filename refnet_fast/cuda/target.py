@@ -9,6 +9,10 @@ from refnet.errors import EngineError
 
 SIMULATE = "NUMBA_ENABLE_CUDASIM=1"
 
+# Bytes that a kernel's arguments may take. Drivers from 530 on (CUDA 12.1) take 32,764 on sm_70 and later; but numba-cuda[cu12] runs on
+# any driver of CUDA 12, and that of 12.0 (525) takes 4,096.
+ARGUMENTS = 4096
+
 
 def available():
     """Whether a device can run programs here; nothing is imported where the package is not installed."""

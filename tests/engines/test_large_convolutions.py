@@ -1,5 +1,5 @@
-"""Convolutions whose kernels are larger than what is kept at hand, or have few filters, or go in tiles: on whole numbers, which do not
-round, and in any number of parts."""
+"""Convolutions whose kernels are larger than what is kept at hand, or have few filters, or go in tiles: on small whole numbers, which
+do not round, and in any number of parts."""
 
 import numpy as np
 import pytest
@@ -19,14 +19,20 @@ CASES = {
     "no window reaches a corner": ((1, 3, 2, 320), (2, 2, 320, 64), (1, 1), (1, 1), ((3, 2), (4, 3))),
     "tiles, the last ones in part": ((4, 19, 17, 32), (3, 3, 32, 80), (1, 1), (1, 1), ((1, 1), (1, 1))),
     "tiles of images that are padded on one side": ((4, 18, 17, 48), (3, 3, 48, 32), (1, 1), (1, 1), ((2, 0), (0, 2))),
+    "tiles of more channels than are added up in a row": (
+        (16, 8, 8, 528),
+        (3, 3, 528, 32),
+        (1, 1),
+        (1, 1),
+        ((1, 1), (1, 1)),
+    ),
     "three filters": ((2, 10, 10, 128), (7, 7, 128, 3), (1, 1), (1, 1), ((3, 3), (3, 3))),
     "one filter, taps apart": ((2, 9, 20, 32), (3, 4, 32, 1), (2, 1), (1, 3), ((3, 1), (0, 5))),
     "two filters, channels that fill no vector": ((3, 8, 7, 11), (3, 3, 11, 2), (1, 2), (1, 1), ((1, 1), (1, 2))),
 }
 FEW = [case for case in CASES if "filter" in case]
-
-
 TILES = [case for case in CASES if "tiles" in case]
+IN_BOTH = [(case, "float32") for case in CASES] + [(case, "float64") for case in FEW + TILES]
 
 
 def drawn(case, whole, dtype="float32"):
@@ -74,7 +80,7 @@ def tap_by_tap(name, case, arrays):
     }[name]
 
 
-@pytest.mark.parametrize("case, dtype", [(case, "float32") for case in CASES] + [(case, "float64") for case in FEW])
+@pytest.mark.parametrize("case, dtype", IN_BOTH)
 @pytest.mark.parametrize("name", NAMES)
 def test_whole_numbers_are_added_up_exactly(name, case, dtype):
     arrays, attributes = drawn(case, True, dtype)
@@ -107,22 +113,34 @@ def test_two_threads_give_the_bits_of_one(name, case):
     assert results[0] == results[1]
 
 
-@pytest.mark.parametrize("case", TILES)
+def serving(name, arrays, attributes):
+    """The name of the kernel that serves a call."""
+    kernels.load()
+    op, specs = Op.named[name], tuple(spec_of(a) for a in arrays)
+    form, promised = op.form(*specs, **attributes), op.specs(*specs, **attributes)
+    return kernels.find(kernels.KernelCall(op, form, specs, promised, attributes)).name
+
+
+@pytest.mark.parametrize("case, dtype", [(case, dtype) for case, dtype in IN_BOTH if case in TILES])
 @pytest.mark.parametrize("name", NAMES)
-def test_tiles_serve(name, case):
+def test_tiles_serve(name, case, dtype):
     """Or the tests of these cases test something else."""
-    arrays, attributes = drawn(case, whole=True)
+    arrays, attributes = drawn(case, True, dtype)
     read, extents = {
         "conv2d": ((0, 1), arrays[2].shape[1:3]),
         "conv2d_inputs_gradient": ((2, 1), arrays[0].shape[1:3]),
         "conv2d_kernel_gradient": ((0, 2), (3, 3)),
     }[name]
-    specs, attributes = [spec_of(arrays[place]) for place in read], {**attributes, "extents": extents}
-    op = Op.named[name]
-    call = kernels.KernelCall(
-        op, op.form(*specs, **attributes), tuple(specs), op.specs(*specs, **attributes), attributes
-    )
-    assert kernels.find(call).name == f"{name}_in_tiles"
+    read = [arrays[place] for place in read]
+    assert serving(name, read, {**attributes, "extents": extents}) == f"{name}_in_tiles"
+
+
+@pytest.mark.parametrize("channels, kernel", [(512, "conv2d_in_tiles"), (1024, "conv2d_rows")])
+def test_tiles_do_not_serve_where_their_taps_take_much_memory(channels, kernel):
+    """However large the image is."""
+    arrays = np.empty((1, 40, 40, channels), "float32"), np.empty((3, 3, channels, channels), "float32")
+    attributes = {"groups": 1, "strides": (1, 1), "dilation": (1, 1), "padding": (1, 1), "extents": (40, 40)}
+    assert serving("conv2d", arrays, attributes) == kernel
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,6 +1,7 @@
 """The switches of keras.config: what each changes, and those that cannot be changed."""
 
 import logging
+import os
 import warnings
 from typing import Any
 
@@ -47,6 +48,16 @@ class Pairs:
 
     def __iter__(self) -> Any:
         return iter([(X[i : i + 1], Y[i : i + 1]) for i in range(self.count)])
+
+
+@pytest.mark.parametrize("text", ["\u00b2", "two", "-1", "0", "1.5"])
+def test_a_limit_of_the_environment_that_is_no_number(monkeypatch: Any, text: str) -> None:
+    monkeypatch.setitem(os.environ, "KERAS_MAX_EPOCHS", text)
+    monkeypatch.setattr("refnet.limits._set", {})
+    with pytest.raises(
+        ArgumentError, match="the environment variable KERAS_MAX_EPOCHS must be an integer of at least 1"
+    ):
+        config.max_epochs()
 
 
 @pytest.mark.parametrize("source", [False, True])

@@ -8,6 +8,7 @@ import pytest
 from refnet import Input, Model, layers, models
 from refnet.errors import ArgumentError, ShapeError
 from refnet.testing import close
+from refnet.testing.closeness import ELEMENTARY
 
 X = np.arange(24.0, dtype="float32").reshape(3, 2, 4, 1)
 LABELS = np.eye(3, dtype="float32")
@@ -48,13 +49,41 @@ def test_images_and_labels_are_mixed_alike(kind: Any) -> None:
         got = kind(1.0, seed=len(found))({"images": images, "labels": LABELS, "other": X}, training=True)
         found.append(got["labels"])
         close(got["labels"].sum(1), np.ones(3), 4, 1)
-        part = got["images"].mean((1, 2, 3)) - got["labels"] @ values
-        assert abs(part).max() <= (100 * 5 / 40 if kind is layers.CutMix else 1e-3)  # a box has whole pixels
-        assert got["other"] is not None and got["images"].dtype == "float32"
+        told = got["labels"].astype("float64") @ values
+        if kind is layers.MixUp:
+            # Two products and their sum for each pixel, and for the label; 1 - w is the same number in both.
+            close(got["images"], np.broadcast_to(told[:, None, None, None], images.shape), 6, 110)
+        else:
+            # A box h by w of no whole pixels holds between (h - 1) (w - 1) and (h + 1) (w + 1) of them: h + w + 1 <= 81 away.
+            away = got["images"].astype("float64").mean((1, 2, 3)) - told
+            assert abs(away).max() <= 81 / 1600 * 99 + 1e-4
+        np.testing.assert_array_equal(got["other"], X)
+        assert got["images"].dtype == "float32"
     assert len({a.tobytes() for a in found}) == 4
     still = kind(1.0, data_format="channels_first")({"images": X, "labels": LABELS.astype("int32")}, training=False)
     np.testing.assert_array_equal(still["images"], X)
     assert still["labels"].dtype == "float32"
+
+
+@pytest.mark.parametrize("kind", [layers.MixUp, layers.CutMix])
+@pytest.mark.parametrize(
+    ("layout", "images", "masks"),
+    [
+        ("channels_first", (2, 3, 8, 8), (2, 8, 8, 1)),
+        ("channels_last", (2, 8, 8, 3), (2, 1, 8, 1)),
+        ("channels_last", (2, 8, 8, 3), (1, 8, 8, 1)),
+        ("channels_last", (2, 8, 8, 3), (2, 8, 8)),
+    ],
+)
+def test_masks_that_do_not_cover_their_images_are_refused(kind: Any, layout: str, images: Any, masks: Any) -> None:
+    given = {"images": np.zeros(images), "segmentation_masks": np.zeros(masks)}
+    with pytest.raises(ShapeError, match="mix: segmentation_masks need .* got shape") as caught:
+        kind(data_format=layout, name="mix")(given, training=True)
+    needed = "(2, any, 8, 8)" if layout == "channels_first" else "(2, 8, 8, any)"
+    assert f"({layout}): {needed}; got shape {masks}" in str(caught.value)
+    fitting = np.zeros((2, 1, 8, 8) if layout == "channels_first" else (2, 8, 8, 1))
+    got = kind(data_format=layout)({**given, "segmentation_masks": fitting}, training=True)
+    assert got["segmentation_masks"].shape == fitting.shape
 
 
 def test_mixing_in_a_model() -> None:
@@ -87,12 +116,10 @@ def test_tiles_are_equalized_by_themselves_and_mixed_between() -> None:
     close(two[6:], [255 * 3 / 4, 255], 4, 255)  # behind the last one's; there c(0) is 0
     close(two[3], 0.75 * 255 + 0.25 * 0, 4, 255)  # a quarter of the way to a tile that knows nothing so dark
     flat = kind(clip_limit=1.0, tile_grid_size=(1, 1))(line).reshape(-1)
-    up_to = (line.reshape(-1) + 1) * 7.75 / 256 + np.arange(
-        1, 9
-    ) / 32  # each value once: 1/32 is kept, the rest spread over all
-    close(
-        flat, 255 * (up_to - up_to[0]) / (8 - up_to[0]), 300, 255
-    )  # of which as many are added up as there are values
+    # Each value once: 1/32 is kept, the rest spread over all; whole numbers of 1/1024, which add up without rounding.
+    up_to = (line.reshape(-1) + 1) * 7.75 / 256 + np.arange(1, 9) / 32
+    # A division; then along two axes a share's rest, a product and a sum; as much again for what is due.
+    close(flat, 255 * (up_to - up_to[0]) / (8 - up_to[0]), 2 * (1 + 2 * 3))
     whole = kind(tile_grid_size=(2, 2))(np.arange(12, dtype="uint8").reshape(1, 3, 4, 1))
     assert whole.dtype == "uint8" and whole.shape == (1, 3, 4, 1)
 
@@ -111,7 +138,9 @@ def test_an_embedding_read_both_ways(tmp_path: Any) -> None:
     assert back.shape == (2, 3)
     got = model.predict(words, verbose=0)
     assert got.dtype == "float64"
-    close(got, 0.5 * np.tanh((table[words].astype("float64") @ back) / 0.5), 2**30, 1)
+    wide = table[words].astype("float64"), back.astype("float64")
+    # A product of two terms in each of two results, then tanh, whose slope is 1 at most: what is lost before it is lost behind it too.
+    close(got, 0.5 * np.tanh(wide[0] @ wide[1] / 0.5), 2 * (2 + ELEMENTARY), abs(wide[0]) @ abs(wide[1]) + 0.5)
     model.save(tmp_path / "both.keras")
     np.testing.assert_array_equal(models.load_model(tmp_path / "both.keras").predict(words, verbose=0), got)
     symbolic = layer(Input((2,), dtype="int32"))
@@ -191,6 +220,14 @@ def test_the_operation_that_is_drawn_is_the_one_applied() -> None:
 def test_chains_are_blended_with_the_images() -> None:
     got = layers.AugMix((0, 1)).blended(PHOTOS, PHOTOS + 1, np.float32(0.75))
     close(np.asarray(got), np.clip(PHOTOS + 0.25, 0, 1), 6, 2)
+
+
+@pytest.mark.parametrize("alpha", [0.01, 1e-4])
+def test_weights_of_chains_stay_numbers_however_small_alpha_is(alpha: float) -> None:
+    """gamma(0.01) is below the smallest number of float32 in one draw of three; a sum of such is no divisor."""
+    layer = layers.AugMix((0, 1), num_chains=1, chain_depth=1, alpha=alpha, all_ops=False, seed=0)
+    for _ in range(5):
+        assert np.isfinite(layer(PHOTOS[:1, :2, :2])).all()
 
 
 def test_mistakes_with_policies() -> None:

@@ -93,6 +93,32 @@ def test_alike() -> None:
         tree.assert_same_paths([1], [1, [2]])
 
 
+class Counted:
+    """A key that counts how often keys are compared."""
+
+    compared = 0
+
+    def __init__(self, place: int):
+        self.place = place
+
+    def __hash__(self) -> int:
+        return self.place
+
+    def __lt__(self, other: Any) -> bool:
+        return bool(self.place < other.place)
+
+    def __eq__(self, other: object) -> bool:
+        Counted.compared += 1
+        return isinstance(other, Counted) and self.place == other.place
+
+
+def test_paths_are_looked_up_not_searched_for() -> None:
+    a, b = ({Counted(k): k for k in range(200)} for _ in range(2))
+    Counted.compared = 0
+    tree.assert_same_paths(a, b)
+    assert Counted.compared < 200 * 20  # a search among all takes 200 * 200
+
+
 def test_mistakes() -> None:
     with pytest.raises(UsageError, match="map_structure: func must be a function; got 3"):
         tree.map_structure(3, [1])

@@ -10,6 +10,8 @@ import pytest
 
 from refnet import ops
 from refnet.errors import ShapeError
+from refnet.ops.interpolation import fall
+from refnet.ops.resizing import kernel
 from refnet.testing import close
 
 RNG = np.random.default_rng(3)
@@ -173,3 +175,14 @@ def test_affine_on_whole_numbers_batches_layouts_and_far_points():
     spoiled[0, 0] = np.nan
     np.testing.assert_array_equal(shifted(spoiled, 0, 0), spoiled)  # weights of 0 spread nothing
     assert ops.image.affine_transform(IMAGES[:0], np.zeros((0, 8))).shape == (0, 5, 7, 3)
+
+
+def test_the_weights_of_pixels_mean_the_same_in_both_places():
+    """One distance at a time in a loop, and all at once: the same operations in the same order, so that the bits agree."""
+    distances = np.concatenate(
+        [np.arange(0, 161) / 64, np.arange(0, 26) / 10, [np.nextafter(1, 0), np.nextafter(2, 0)]]
+    )
+    for name, cubic in (("linear", False), ("cubic", True)):
+        alone = [kernel(float(t), cubic) for t in distances]
+        np.testing.assert_array_equal(np.asarray(fall(distances, name)), alone)
+        assert alone == [kernel(-float(t), cubic) for t in distances]

@@ -6,9 +6,9 @@ from scipy import stats
 
 from refnet import ops, random
 from refnet.engine import reference
-from refnet.errors import DtypeError, ShapeError
+from refnet.errors import ArgumentError, DtypeError, ShapeError
 from refnet.graph import Tensor
-from refnet.ops.sampling import exp_below_zero
+from refnet.ops.sampling import dirichlet, exp_below_zero
 from refnet.program import Program
 from refnet.testing.closeness import ELEMENTARY, close
 
@@ -106,3 +106,22 @@ def test_exponential_of_negative_numbers():
         got, np.exp(x), 3 * 1024 + ELEMENTARY
     )  # the last step of the series and ten squarings, each of which doubles what is behind it
     assert exp_below_zero(-800.0) == 0
+
+
+def test_beta_of_parameters_so_small_that_both_draws_vanish() -> None:
+    y = random.beta((400,), 1e-4, 3e-4, dtype="float64", seed=3)
+    assert np.isfinite(y).all() and ((y < 1e-12) | (y > 1 - 1e-12)).mean() > 0.9
+    assert stats.binomtest(int((y > 0.5).sum()), 400, 0.25).pvalue > ALMOST_NEVER
+    assert np.isfinite(random.beta((4,), np.array(1e-310), np.array(1e-310), dtype="float64", seed=3)).all()
+
+
+def test_parts_of_a_whole() -> None:
+    drawn = np.array([dirichlet(3, 0.5, "float64", seed) for seed in range(300)])
+    assert stats.kstest(drawn[:, 0], stats.beta(0.5, 1.0).cdf).pvalue > ALMOST_NEVER
+    for alpha in (1e-310, 1e-3, 1.0, 1e300):
+        close(dirichlet(3, alpha, "float32", 1).sum(), 1.0, 3 + 2)
+    one = [int(np.argmax(dirichlet(3, 1e-4, seed=seed))) for seed in range(300)]
+    assert stats.chisquare(np.bincount(one, minlength=3)).pvalue > ALMOST_NEVER
+    for count, alpha in ((0, 1.0), (2, 0.0), (2, float("nan"))):
+        with pytest.raises(ArgumentError, match="must lie above 0"):
+            dirichlet(count, alpha)

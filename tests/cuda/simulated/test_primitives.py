@@ -7,6 +7,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from numba.core import types
+from numba.core.registry import cpu_target
 
 import refnet_fast  # noqa: F401  (registers the engines)
 from refnet.definition import Op
@@ -15,7 +17,7 @@ from refnet.philox import fraction, philox4x32
 from refnet.testing import hold
 from refnet.testing.draw import Seeded
 from refnet.testing.strategies import case, primitives
-from refnet_fast.cuda import joining
+from refnet_fast.cuda import casting, joining, target
 from refnet_fast.cuda.engine import CudaEngine
 from refnet_fast.cuda.philox import fraction_by_factor, philox_in_words
 from refnet_fast.cuda.simulator import shared_array
@@ -64,6 +66,17 @@ def test_the_generator_in_words_of_32_bits():
         for six in words.tolist():
             assert philox_in_words(*six) == philox4x32(*six)
             assert all(fraction_by_factor(six[0], bits) == fraction(six[0], bits) for bits in (8, 11, 24))
+
+
+def test_arguments_of_a_launch_fit_into_what_any_driver_takes():
+    context = cpu_target.target_context
+
+    def taken(*ranks):
+        arrays = [types.Array(types.float32, rank, "C") for rank in ranks]
+        return sum(context.get_abi_sizeof(context.get_data_type(array)) for array in arrays)
+
+    assert taken(*[3] * (joining.MOST + 1)) <= target.ARGUMENTS < taken(*[3] * (joining.MOST + 2))
+    assert taken(*[1] * (2 * casting.MOST)) + 64 * 8 <= target.ARGUMENTS  # and 64 numbers
 
 
 @pytest.mark.parametrize("axis", [0, 1])
