@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from refnet.errors import ArgumentError, ShapeError
+from refnet.errors import ArgumentError, ShapeError, shown
 
 
 def data_format_of(layer: str, value: Any) -> str:
@@ -39,6 +39,14 @@ def share(layer: str, word: str, value: Any, one: bool = True) -> float:
     number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
     if not number or not 0 <= value <= 1 or (value == 1 and not one):
         raise ArgumentError(f"{layer}: {word} must be a number from 0 to {'1' if one else 'below 1'}; got {value!r}.")
+    return float(value)
+
+
+def above_zero(layer: str, word: str, value: Any) -> float:
+    """A finite number above 0."""
+    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not number or not 0 < value < float("inf"):
+        raise ArgumentError(f"{layer}: {word} is a number above 0; got {shown(value)}.")
     return float(value)
 
 

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import numpy as np
-
 from refnet import ops, random
-from refnet.errors import ArgumentError, ShapeError, shown
+from refnet.errors import ArgumentError, ShapeError
+from refnet.layers.checks import above_zero
 from refnet.layers.image_preprocessing import RandomImageLayer
 from refnet.ops.arguments import converted, shape_of
+from refnet.ops.interpolation import mixed
 
 
 class MixingLayer(RandomImageLayer):
@@ -66,7 +66,7 @@ class MixingLayer(RandomImageLayer):
     def blended(self, x: Any, order: Any, share: Any) -> Any:
         """share * x + (1 - share) * x in the other order; one share for each sample."""
         share = ops.reshape(share, (-1, *[1] * (len(x.shape) - 1)))
-        return ops.add(ops.multiply(share, x), ops.multiply(ops.subtract(1.0, share), ops.take(x, order, 0)))
+        return mixed(ops.take(x, order, 0), x, share)
 
 
 class MixUp(MixingLayer):
@@ -90,9 +90,7 @@ class MixUp(MixingLayer):
 
     def __init__(self, alpha: float = 0.2, data_format: str | None = None, seed: Any = None, **more: Any):
         super().__init__(seed=seed, data_format=data_format, **more)
-        if isinstance(alpha, bool) or not isinstance(alpha, (int, float, np.number)) or not 0 < alpha < float("inf"):
-            raise ArgumentError(f"{self.name}: alpha is a number above 0; got {shown(alpha)}.")
-        self.alpha = float(alpha)
+        self.alpha = above_zero(self.name, "alpha", alpha)
 
     def mixed(self, given: dict[str, Any], order: Any) -> dict[str, Any]:
         share = random.beta((ops.shape(given["images"])[0],), self.alpha, self.alpha, self.compute_dtype, self.key)
@@ -141,14 +139,7 @@ class CutMix(MixingLayer):
 
     def cut(self, given: dict[str, Any], order: Any, rows: tuple[Any, Any], columns: tuple[Any, Any]) -> dict[str, Any]:
         """Each part with that box of another sample in it."""
-        axes = self.axes(given["images"])
-        inside: Any = True
-        for axis, extent, (start, end) in zip(axes, self.extents(given["images"]), (rows, columns)):
-            places = np.arange(extent, dtype="float32").reshape([-1 if a == axis else 1 for a in range(4)])
-            from_start = ops.greater_equal(places, ops.reshape(start, (-1, 1, 1, 1)))
-            inside = ops.logical_and(
-                inside, ops.logical_and(from_start, ops.less(places, ops.reshape(end, (-1, 1, 1, 1))))
-            )
+        inside = self.in_box(given["images"], rows, columns)
         area = ops.multiply(ops.subtract(rows[1], rows[0]), ops.subtract(columns[1], columns[0]))
         height, width = self.extents(given["images"])
         share = ops.subtract(1.0, ops.divide(area, float(width * height)))

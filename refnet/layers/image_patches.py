@@ -45,17 +45,16 @@ class RandomErasing(ColorLayer):
             raise ArgumentError(f"{self.name}: fill_value is None, a number or three of them; got {fill_value!r}.")
 
     def changed(self, images: Any) -> Any:
-        inside: Any = None
-        for axis in self.axes(images):
-            length = ops.cast(ops.shape(images)[axis], self.compute_dtype)
-            side = ops.multiply(ops.sqrt(self.drawn(images, self.smallest, self.largest)), length)
-            start = ops.multiply(self.drawn(images, 0.0, 1.0), ops.subtract(length, side))
-            places = ops.cast(ops.arange(ops.shape(images)[axis]), self.compute_dtype)
-            places = ops.reshape(places, [-1 if a == axis else 1 for a in range(4)])
-            here = ops.logical_and(ops.greater_equal(places, start), ops.less(places, ops.add(start, side)))
-            inside = here if inside is None else ops.logical_and(inside, here)
+        inside = self.in_box(images, *[self.side(images, axis) for axis in self.axes(images)])
         chosen = ops.less(self.drawn(images, 0.0, 1.0), self.drawn(images, self.lower, self.upper))
         return ops.where(ops.logical_and(inside, chosen), self.kept(self.filling(images)), images)
+
+    def side(self, images: Any, axis: int) -> tuple[Any, Any]:
+        """Where the patch begins and ends along an axis, (batch, 1) each."""
+        length = ops.cast(ops.shape(images)[axis], self.compute_dtype)
+        side = ops.multiply(ops.sqrt(self.uniform(images, self.smallest, self.largest)), length)
+        start = ops.multiply(self.uniform(images, 0.0, 1.0), ops.subtract(length, side))
+        return start, ops.add(start, side)
 
     def filling(self, images: Any) -> Any:
         """What stands in a patch."""

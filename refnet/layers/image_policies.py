@@ -2,16 +2,14 @@
 
 from typing import Any
 
-import numpy as np
-
 from refnet import ops, random
-from refnet.errors import ArgumentError, shown
-from refnet.layers.checks import whole
+from refnet.layers.checks import above_zero, whole
 from refnet.layers.image_colors import ColorLayer, RandomBrightness, RandomContrast
 from refnet.layers.image_filters import AutoContrast, RandomPosterization, RandomSharpness
 from refnet.layers.image_geometry import RandomRotation, RandomShear, RandomTranslation
 from refnet.layers.image_histograms import Equalization
 from refnet.layers.image_hues import RandomColorDegeneration, Solarization
+from refnet.ops.interpolation import mixed
 from refnet.ops.sampling import dirichlet
 
 
@@ -139,22 +137,21 @@ class AugMix(PolicyLayer):
         super().__init__(value_range, seed, data_format, **more)
         self.num_chains = whole(self.name, "num_chains", num_chains, 1)
         self.chain_depth = whole(self.name, "chain_depth", chain_depth, 1)
-        if isinstance(alpha, bool) or not isinstance(alpha, (int, float, np.number)) or not 0 < alpha < float("inf"):
-            raise ArgumentError(f"{self.name}: alpha is a number above 0; got {shown(alpha)}.")
-        self.alpha, self.factor, self.all_ops, self.interpolation = float(alpha), factor, bool(all_ops), interpolation
+        self.alpha = above_zero(self.name, "alpha", alpha)
+        self.factor, self.all_ops, self.interpolation = factor, bool(all_ops), interpolation
         self._set(factor, interpolation, colours=self.all_ops)
 
     def changed(self, images: Any) -> Any:
         weights = dirichlet(self.num_chains, self.alpha, self.compute_dtype, self.key)
         share = random.beta((), self.alpha, self.alpha, self.compute_dtype, self.key)
-        mixed: Any = 0.0
+        chained: Any = 0.0
         for chain in range(self.num_chains):
             y = images
             for _ in range(self.chain_depth):
                 y = self.one_of(y, random.randint((), 0, len(self.steps) + 1, "int32", self.key))
-            mixed = ops.add(mixed, ops.multiply(y, ops.get_item(weights, chain)))
-        return self.blended(images, mixed, share)
+            chained = ops.add(chained, ops.multiply(y, ops.get_item(weights, chain)))
+        return self.blended(images, chained, share)
 
-    def blended(self, images: Any, mixed: Any, share: Any) -> Any:
+    def blended(self, images: Any, chained: Any, share: Any) -> Any:
         """share of the images and the rest of what the chains made, within the range of values."""
-        return self.kept(ops.add(ops.multiply(share, images), ops.multiply(ops.subtract(1.0, share), mixed)))
+        return self.kept(mixed(chained, images, share))

@@ -157,6 +157,20 @@ class RandomImageLayer(ImageLayer):
         """A number for each image, (batch, 1)."""
         return random.uniform((ops.shape(images)[0], 1), low, high, self.compute_dtype, self.key)
 
+    def in_box(self, images: Any, rows: tuple[Any, Any], columns: tuple[Any, Any]) -> Any:
+        """Whether a pixel lies within the box of its image, laid out as the images are, with one channel.
+
+        Args:
+            rows, columns: where the box begins and ends, in pixels, a number for each image.
+        """
+        inside: Any = True
+        for axis, limits in zip(self.axes(images), (rows, columns)):
+            places = ops.cast(ops.arange(ops.shape(images)[axis]), self.compute_dtype)
+            places = ops.reshape(places, [-1 if a == axis else 1 for a in range(4)])
+            start, end = (ops.reshape(limit, (-1, 1, 1, 1)) for limit in limits)
+            inside = ops.logical_and(inside, ops.logical_and(ops.greater_equal(places, start), ops.less(places, end)))
+        return inside
+
     def limits(self, word: str, given: Any, low: float, high: float) -> tuple[float, float]:
         """(lower, upper) from a pair, or from one number f: (-f, f), kept within low..high."""
         pair = isinstance(given, (tuple, list))

@@ -7,6 +7,7 @@ import numpy as np
 from refnet import ops
 from refnet.annotations import Array, TensorLike
 from refnet.ops.arguments import shape_of
+from refnet.ops.interpolation import mixed
 
 LEVELS = 256  # values that `equalized_by_tiles` tells apart
 
@@ -131,8 +132,3 @@ def neighbours(extent: int, tile: int) -> tuple[Array, Array, Array]:
     place = (np.arange(extent, dtype=np.float32) - np.float32(tile / 2)) / np.float32(tile) + np.float32(1)
     before = np.floor(place)
     return before.astype(np.int64), before.astype(np.int64) + 1, place - before
-
-
-def mixed(a: TensorLike, b: TensorLike, share: Array) -> TensorLike:
-    """a * (1 - share) + b * share."""
-    return ops.add(ops.multiply(a, 1 - share), ops.multiply(b, share))

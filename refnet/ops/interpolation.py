@@ -4,7 +4,7 @@ import numpy as np
 
 from refnet import ops
 from refnet.annotations import TensorLike
-from refnet.ops.arguments import dtype_of, shape_of
+from refnet.ops.arguments import as_dtype, dtype_of, shape_of
 
 KERNELS = {
     **dict.fromkeys(("linear", "bilinear", "trilinear", "triangle"), "linear"),
@@ -36,6 +36,12 @@ def weights_between(
     inside = ops.logical_and(ops.greater_equal(points, -0.5), ops.less_equal(points, n - 0.5))
     share = ops.divide(weights, ops.where(enough, total, 1.0))
     return ops.where(ops.logical_and(enough, inside), share, 0.0)
+
+
+def mixed(a: TensorLike, b: TensorLike, share: TensorLike) -> TensorLike:
+    """a * (1 - share) + b * share, in the dtype of a."""
+    share = as_dtype(share, dtype_of(a))
+    return ops.add(ops.multiply(ops.subtract(1, share), a), ops.multiply(share, b))
 
 
 def fall(t: TensorLike, kernel: str) -> TensorLike:

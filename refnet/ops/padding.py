@@ -1,5 +1,6 @@
 """Padding: more elements around an array."""
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -79,15 +80,7 @@ def _has_symbolic(pad_width: Any) -> bool:
 
 def _surrounded(x: TensorLike, pad_width: Any, value: Any) -> TensorLike:
     """x between constants, as many as is known when the program is planned."""
-    rank = len(shape_of(x))
-    pairs = [pair if isinstance(pair, (list, tuple)) else () for pair in pad_width]
-    widths = [n for pair in pairs for n in pair]
-    sound = all(isinstance(n, Tensor) or (isinstance(n, (int, np.integer)) and n >= 0) for n in widths)
-    if [len(pair) for pair in pairs] != [2] * rank or not sound:
-        raise ArgumentError(
-            f"pad: pad_width must be ((before, after), ...), one pair for each of {rank} axes, not below 0; got {pad_width!r}."
-        )
-    for axis, (before, after) in enumerate(pad_width):
+    for axis, (before, after) in enumerate(_checked_widths(pad_width, len(shape_of(x)))):
         lead, behind = list(shape(x)), list(shape(x))
         lead[axis], behind[axis] = before, after
         dtype = dtype_of(x)
@@ -95,16 +88,28 @@ def _surrounded(x: TensorLike, pad_width: Any, value: Any) -> TensorLike:
     return x
 
 
-def _checked_widths(pad_width: Any, rank: int) -> tuple[tuple[int, int], ...]:
-    try:
-        widths = np.broadcast_to(np.asarray(pad_width), (rank, 2))
-    except ValueError:
-        widths = np.full((1, 2), -1)
-    if widths.dtype.kind not in "iu" or (widths < 0).any():
-        raise ArgumentError(
-            f"pad: pad_width must be ((before, after), ...), one pair for each of {rank} axes, not below 0; got {pad_width!r}."
-        )
-    return tuple((int(before), int(after)) for before, after in widths)
+def _checked_widths(pad_width: Any, rank: int) -> tuple[tuple[Any, Any], ...]:
+    """A pair (before, after) for each axis: integers, and the tensors that stand among them."""
+    pairs = pad_width
+    if not _has_symbolic(pad_width):
+        with contextlib.suppress(ValueError):  # of uneven lengths, or not to be spread over the axes: refused below
+            pairs = np.broadcast_to(np.asarray(pad_width), (rank, 2)).tolist()
+    paired = isinstance(pairs, (list, tuple)) and len(pairs) == rank
+    if not paired or not all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in pairs):
+        raise _widths_error(pad_width, rank)
+    if not all(_is_width(n) for pair in pairs for n in pair):
+        raise _widths_error(pad_width, rank)
+    return tuple((before, after) for before, after in pairs)
+
+
+def _is_width(n: Any) -> bool:
+    return isinstance(n, Tensor) or (isinstance(n, (int, np.integer)) and not isinstance(n, bool) and bool(n >= 0))
+
+
+def _widths_error(pad_width: Any, rank: int) -> ArgumentError:
+    return ArgumentError(
+        f"pad: pad_width must be ((before, after), ...), one pair for each of {rank} axes, not below 0; got {pad_width!r}."
+    )
 
 
 def _mirrored(x: TensorLike, axis: int, before: int, after: int, skip: int) -> TensorLike:

@@ -11,6 +11,7 @@ from refnet.definition import Form, Op, Spec, View, whole
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Node, Tensor
 from refnet.ops.arguments import as_dtype, converted, dtype_of, floating, number, shape_of
+from refnet.ops.interpolation import mixed
 from refnet.ops.resizing import image_axes
 from refnet.scalars import floor, nearest, truncate
 
@@ -300,11 +301,6 @@ def points_gradient(
     x00, x01, x10, x11 = (
         sample_nearest_op(x, ops.add(r, p), ops.add(s, q), mode=mode, fill=fill) for p in (0, 1) for q in (0, 1)
     )
-
-    def mixed(a: TensorLike, b: TensorLike, share: TensorLike) -> TensorLike:
-        share = as_dtype(share, dtype_of(a))
-        return ops.add(ops.multiply(ops.subtract(1, share), a), ops.multiply(share, b))
-
     down = mixed(ops.subtract(x10, x00), ops.subtract(x11, x01), g)
     right = mixed(ops.subtract(x01, x00), ops.subtract(x11, x10), f)
     inside = functools.reduce(ops.logical_and, [ops.less(ops.abs(p), FAR) for p in (rows, cols)])

@@ -56,7 +56,8 @@ def test_images_and_labels_are_mixed_alike(kind: Any) -> None:
         else:
             # A box h by w of no whole pixels holds between (h - 1) (w - 1) and (h + 1) (w + 1) of them: h + w + 1 <= 81 away.
             away = got["images"].astype("float64").mean((1, 2, 3)) - told
-            assert abs(away).max() <= 81 / 1600 * 99 + 1e-4
+            # An image's values come back exactly, its label's share with up to 12 roundings of numbers that add up to 111.
+            assert abs(away).max() <= 81 / 1600 * 99 + 12 * 111 * 2**-24
         np.testing.assert_array_equal(got["other"], X)
         assert got["images"].dtype == "float32"
     assert len({a.tobytes() for a in found}) == 4
@@ -90,7 +91,9 @@ def test_mixing_in_a_model() -> None:
     start = Input((2, 4, 1))
     model = Model(start, layers.MixUp(seed=1)(start))
     np.testing.assert_array_equal(model.predict(X, verbose=0), X)
-    np.testing.assert_allclose(np.asarray(model(X, training=True)).sum((1, 2, 3)) >= X[0].sum(), True)
+    changed = np.asarray(model(X, training=True))
+    np.testing.assert_array_equal(changed, layers.MixUp(seed=1)(X, training=True))
+    assert not np.array_equal(changed, X)
     again = layers.CutMix.from_config(layers.CutMix((0.2, 0.5), seed=3, name="cut").get_config())
     assert (again.lower, again.upper, again.seed, again.name) == (0.2, 0.5, 3, "cut")
 
