@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from kernel_mutants import CUDA_MUTANTS, broken_text, source
 from numba import njit
+from numba.core.dispatcher import Dispatcher
 
 from refnet import dtypes
 from refnet.engine import Reference, get_engine, interpret, reference, spec_of
@@ -91,11 +92,17 @@ def call_strip(*arguments):
     multiply(*arguments)
 
 
+def entered(function):
+    """A compiled function of another file, to be called from Python: see `native.njit`."""
+    return njit(lambda *arguments: function(*arguments))
+
+
 def plain(file, text):
     """What a file of kernels defines, run without Numba."""
     scope = {"__name__": f"refnet_fast.cpu.{file}"}
-    text = re.sub("from numba import (carray, )?njit(, types)?\n", UNCOMPILED, text)
+    text = re.sub(r"(from refnet_fast\.native import .*\bnjit\b.*\n)", r"\1" + UNCOMPILED, text)
     exec(compile(text, file, "exec"), scope)
+    scope |= {name: entered(f) for name, f in scope.items() if isinstance(f, Dispatcher)}
     return scope
 
 
@@ -192,7 +199,7 @@ def large_rejection(text):
     scope = plain("windows", text)
     scope |= {"multiply": call_strip, "move_bytes": ctypes.memmove, "MANY": 20, "DEEP": 6}
     random, found = np.random.default_rng(1), strips(4)
-    filters = strip_for(found, 2**20)[1] + 8  # a panel and a part of one
+    filters = strip_for.py_func(found, 2**20)[1] + 8  # a panel and a part of one
     x, k = (random.integers(-3, 4, shape).astype("float32") for shape in ((2, 6, 7, 5), (3, 2, 5, filters)))
     slides = {"strides": (1, 2), "dilation": (2, 1), "padding": (2, 1)}
     (due,) = reference.compute(named("conv2d"), [x, k], {"groups": 1, **slides, "extents": (5, 4)})
@@ -200,7 +207,7 @@ def large_rejection(text):
     rows, columns = y.shape[1:3]
     places = rows * columns * filters, columns * filters, filters
     for f in range(0, filters, filters - 8):
-        panel = strip_for(found, filters - f)[1]
+        panel = strip_for.py_func(found, filters - f)[1]
         of, to = k.ctypes.data + 4 * f, y.ctypes.data + 4 * f
         shapes = x.shape[1:], (3, 2, filters), (rows, columns)
         for lo, hi in ((0, 3), (3, 2 * rows)):
@@ -247,7 +254,7 @@ def tiles_rejection(broken):
     scope |= {"move_bytes": ctypes.memmove, "AT_HAND": 0, "TILES": 4, "STEPS": 2}
     gradient |= {name: scope[name] for name in ("multiply", "transformed", "at_a_line", "tile_of", "tiles_at_hand")}
     gradient["BLOCKS"] = 2
-    channels, filters = 2 * given[1], strip_for(given, 2**20)[1] + given[1]
+    channels, filters = 2 * given[1], strip_for.py_func(given, 2**20)[1] + given[1]
     shapes = (2, 5, 5, channels), (3, 3, channels, filters), (2, 4, 5, filters)
     x, k, dy = (random.integers(1, 4, shape).astype("float32") for shape in shapes)
     for odd in (False, True):

@@ -3,6 +3,7 @@
 Without --engine: derived and cpu; in a process started with NUMBA_ENABLE_CUDASIM=1 cuda-sim, alone.
 """
 
+import gc
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, settings
 import refnet_fast  # noqa: F401  (registers the engines)
 
 sys.path.insert(0, str(Path(__file__).parent))
+gc.set_threshold(50_000, 20, 20)  # as in tests/conftest.py
 
 QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 settings.register_profile(

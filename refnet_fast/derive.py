@@ -7,7 +7,6 @@ import textwrap
 import types as python_types
 
 import numpy as np
-from numba import njit
 
 from refnet import dtypes, philox, scalars
 from refnet.definition import View, row_major, size_of
@@ -15,9 +14,8 @@ from refnet.errors import EngineError
 from refnet_fast import native, scalar_functions
 
 HEADER = """import numpy as np
-from numba import carray, cfunc, njit
-from numpy.lib.stride_tricks import as_strided
-from refnet_fast.native import ABI, as_float, pointer, wide
+from numba import cfunc
+from refnet_fast.native import ABI, as_float, framed_array, njit, row_at, strided_row_at, wide
 from refnet_fast.derive import compiled
 """
 
@@ -96,7 +94,7 @@ class Translator:
 
 
 # fastmath is said, for what is not said comes from the caller: whichever is compiled first in a process.
-compiled = Translator(native.wide, scalar_functions.FUNCTIONS, njit(error_model="numpy", fastmath=False))
+compiled = Translator(native.wide, scalar_functions.FUNCTIONS, native.njit(error_model="numpy", fastmath=False))
 scalar_functions.FUNCTIONS["erfinv"] = scalar_functions.inverse(compiled(philox.inverse_error_function))
 
 
@@ -125,14 +123,9 @@ def frame_of(arguments):
 def unpack(argument, at):
     """The source text that reads `argument` from frame[at:], and where the next one starts."""
     if isinstance(argument, Placed):
-        rank = len(argument.view.shape)
-        shape = "".join(f"frame[{at + 1 + axis}], " for axis in range(rank))
-        dtype = numba_dtype(argument.dtype)
-        if argument.contiguous:
-            return f"carray(pointer(frame[{at}]), ({shape}), {dtype})", at + 1 + rank
-        strides = "".join(f"frame[{at + 1 + rank + axis}], " for axis in range(rank))
-        base = f"carray(pointer(frame[{at}]), (1,), {dtype})"
-        return f"as_strided({base}, ({shape}), ({strides}))", at + 1 + 2 * rank
+        rank, strided = len(argument.view.shape), not argument.contiguous
+        text = f"framed_array(frame, {at}, {rank}, {strided}, {numba_dtype(argument.dtype)})"
+        return text, at + 1 + rank * (1 + strided)
     if isinstance(argument, (tuple, list)):
         parts = []
         for part in argument:

@@ -272,15 +272,12 @@ def flat_lines(names, operands, numbers, call, width, size):
     for name, operand in zip(names, operands):
         dtype, at = numba_dtype(operand.dtype), len(frame)
         if operand.strides[0] == 0:
-            lines.append(f"{name} = carray(pointer(frame[{at}]), (1,), {dtype})[0]")
+            lines.append(f"{name} = row_at(frame[{at}], 1, {dtype})[0]")
         elif operand.strides[0] == 1:
-            lines.append(
-                f"{name} = carray(pointer(frame[{at}] + first * {itemsize(operand.dtype)}), (count,), {dtype})"
-            )
+            lines.append(f"{name} = row_at(frame[{at}] + first * {itemsize(operand.dtype)}, count, {dtype})")
         else:
             step = f"frame[{at + 1}]"
-            base = f"carray(pointer(frame[{at}] + first * {step}), (1,), {dtype})"
-            lines.append(f"{name} = as_strided({base}, (count,), ({step},))")
+            lines.append(f"{name} = strided_row_at(frame[{at}] + first * {step}, count, {step}, {dtype})")
         frame.append(operand.address)
         if operand.strides[0] not in (0, 1):
             frame.append(operand.strides[0] * itemsize(operand.dtype))
@@ -306,12 +303,11 @@ def row_lines(names, operands, numbers, call, joined):
             [f"frame[{at}]", *(f"i{k} * frame[{at + 1 + k}]" for k in range(outer) if operand.strides[k])]
         )
         if operand.strides[-1] == 0:
-            inner.append(f"{name} = carray(pointer({start}), (1,), {dtype})[0]")
+            inner.append(f"{name} = row_at({start}, 1, {dtype})[0]")
         elif operand.strides[-1] == 1:
-            inner.append(f"{name} = carray(pointer({start}), (count,), {dtype})")
+            inner.append(f"{name} = row_at({start}, count, {dtype})")
         else:
-            base = f"carray(pointer({start}), (1,), {dtype})"
-            inner.append(f"{name} = as_strided({base}, (count,), (frame[{at + 1 + outer}],))")
+            inner.append(f"{name} = strided_row_at({start}, count, frame[{at + 1 + outer}], {dtype})")
     more, extra = number_lines(numbers, len(frame))
     lines = head + more + ["for row in range(lo, hi):"] + ["    " + line for line in index + inner + [call]]
     return "\n".join(lines), frame + extra

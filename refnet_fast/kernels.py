@@ -9,10 +9,9 @@ import importlib
 from collections.abc import Callable
 from typing import NamedTuple
 
-from numba import njit
-
 from refnet.definition import Form, View
 from refnet_fast.derive import Placed, frame_of, kernel_text
+from refnet_fast.native import njit
 
 FAMILIES = (
     "contraction",

@@ -3,10 +3,10 @@
 import math
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import overload
 
-from refnet_fast.native import named
+from refnet_fast.native import named, njit
 
 _OPTIONS = {"error_model": "numpy"}
 

@@ -1,11 +1,10 @@
 """Softmax and its logarithm along contiguous lanes, and their gradients."""
 
-from numba import njit
-
 from refnet_fast.cpu.elementary import by_type
 from refnet_fast.cpu.intrinsics import maximum
 from refnet_fast.cpu.rows import row_dot, row_sum
 from refnet_fast.kernels import as_rows, kernel
+from refnet_fast.native import njit
 from refnet_fast.tables import ELEMENT_NS
 
 exp, log = by_type("exp"), by_type("log")

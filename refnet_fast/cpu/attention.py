@@ -9,7 +9,6 @@ with are not all finite, it is computed row by row (`attention_rows.py`), as are
 """
 
 import numpy as np
-from numba import njit
 
 from refnet_fast.cpu.activation import exp, log
 from refnet_fast.cpu.attention_rows import add_shares, key_gradient_row, query_gradient_row, query_row
@@ -19,6 +18,7 @@ from refnet_fast.cpu.rows import MACHINE, fill_row
 from refnet_fast.cpu.tile import strips
 from refnet_fast.derive import itemsize
 from refnet_fast.kernels import kernel
+from refnet_fast.native import njit
 
 CHAIN = 4096  # additions in a row; longer sums are left to the definition, which adds in float64
 LANES = 32  # queries, or keys, of a block

@@ -1,10 +1,10 @@
 """Attention of one query, or one key: where a row sees nothing, or what is masked is not finite. See `attention.py`."""
 
 import numpy as np
-from numba import njit
 
 from refnet_fast.cpu.activation import exp, log
 from refnet_fast.cpu.rows import row_dot
+from refnet_fast.native import njit
 
 
 @njit(error_model="numpy", fastmath={"contract"})

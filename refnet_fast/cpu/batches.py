@@ -1,6 +1,6 @@
 """Rows of the machine that no op defines: gathering a batch, checking indices, copying commits and outputs."""
 
-from numba import njit
+from refnet_fast.native import njit
 
 
 @njit(error_model="numpy")

@@ -1,12 +1,11 @@
 """Matrix products: register tiles over panels of columns; dot products where the second matrix is transposed."""
 
-from numba import njit
-
 from refnet.definition import View
 from refnet_fast.cpu.rows import row_dot
 from refnet_fast.cpu.tile import TALL, multiply, strip_for, strips
 from refnet_fast.derive import Placed, itemsize
 from refnet_fast.kernels import kernel
+from refnet_fast.native import njit
 
 STEPS = 512  # of the inner axis at a time: a panel of b stays in the second-level cache, and no long sum is one chain
 FEW_STEPS = 16  # where a is read down its columns for a narrow result: so many streams the prefetchers can follow

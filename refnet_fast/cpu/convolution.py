@@ -1,7 +1,6 @@
 """Convolution of images and its two gradients: matrix products on the register tile, as `windows.py` says."""
 
 import numpy as np
-from numba import njit
 
 from refnet_fast.cpu.rows import add_row, row_sum
 from refnet_fast.cpu.tile import WIDE, multiply, strip_for, strips
@@ -25,6 +24,7 @@ from refnet_fast.cpu.windows import (
 from refnet_fast.cpu.winograd import convolve_tiles, in_tiles, tile_row_ns, tile_rows, tiles_of
 from refnet_fast.cpu.winograd_gradient import channel_vector_ns, channel_vectors, kernel_of_tiles
 from refnet_fast.kernels import kernel
+from refnet_fast.native import njit
 
 BLOCKS = 512  # of an output gradient, whose sums are added one after the other
 SECOND_LEVEL = 64 * 1024  # bytes of an output gradient that the kernel's gradient works on at a time
@@ -49,7 +49,9 @@ def conv2d_rows(strips, x, k, y, image, window, result, strides, dilation, paddi
 def few_filters(call):
     """A vector of filters would be mostly empty, and channels fill theirs."""
     lanes = strips(element_size(call)).lanes
-    return undivided(call) and call.inputs[1].shape[2] % lanes == 0 and are_few(call.outputs[0].shape[-1], lanes)
+    return (
+        undivided(call) and call.inputs[1].shape[2] % lanes == 0 and are_few.py_func(call.outputs[0].shape[-1], lanes)
+    )
 
 
 def _arrays(call, inputs, outputs):

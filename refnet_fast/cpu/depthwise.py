@@ -1,7 +1,6 @@
 """Depthwise convolution, a filter for each channel: lane by lane on the register tile, sixteen channels of float32 at a time."""
 
 import numpy as np
-from numba import njit
 
 from refnet_fast.cpu.convolution import spread
 from refnet_fast.cpu.rows import copy_row
@@ -20,6 +19,7 @@ from refnet_fast.cpu.windows import (
     to_kernel,
 )
 from refnet_fast.kernels import kernel
+from refnet_fast.native import njit
 
 PIXELS = 512  # of an output gradient that the kernel's gradient works on at a time
 BLOCKS = 512  # sums that are added one after the other, before their sum becomes one term of another

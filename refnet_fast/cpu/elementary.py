@@ -11,12 +11,12 @@ apart. LLVM inlines them always, since a call that remains in a loop keeps it fr
 
 import functools
 
-from numba import njit, types
+from numba import types
 from numba.extending import overload
 
 from refnet_fast.cpu import elementary32, elementary64
 from refnet_fast.cpu.intrinsics import round_down, square_root
-from refnet_fast.native import named
+from refnet_fast.native import named, njit
 
 _machine = njit(error_model="numpy", forceinline=True)
 

@@ -6,10 +6,10 @@ the result back together. A clamp is written `LIMIT if x > LIMIT else x`, which 
 """
 
 import numpy as np
-from numba import njit
 
 from refnet_fast.cpu.angles import float32_quarter_turn_tables
 from refnet_fast.cpu.intrinsics import bits, copysign, from_bits, polynomial, rint, select
+from refnet_fast.native import njit
 
 _helper = njit(error_model="numpy", fastmath={"contract"}, forceinline=True)
 

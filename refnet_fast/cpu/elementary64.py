@@ -7,10 +7,10 @@ rational functions of tanh and of erf away from 0 are those of S. Moshier's Ceph
 import math
 
 import numpy as np
-from numba import njit
 
 from refnet_fast.cpu.angles import FLOAT64_FIRST, FLOAT64_WORDS, float64_quarter_turn_table
 from refnet_fast.cpu.intrinsics import bits, copysign, from_bits, polynomial, rint, select
+from refnet_fast.native import njit
 
 _helper = njit(error_model="numpy", fastmath={"contract"}, forceinline=True)
 

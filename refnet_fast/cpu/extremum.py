@@ -5,13 +5,12 @@ came first is looked up, where that is the answer.
 """
 
 import numpy as np
-from numba import njit
 
 from refnet_fast.cpu.intrinsics import select
 from refnet_fast.cpu.reduction import along_columns, along_rows, results
 from refnet_fast.cpu.rows import copy_row
 from refnet_fast.kernels import as_rows, kernel
-from refnet_fast.native import Separate
+from refnet_fast.native import Separate, njit
 from refnet_fast.tables import ELEMENT_NS
 
 LANES = 64

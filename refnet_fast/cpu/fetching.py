@@ -1,9 +1,11 @@
 """Memory asked for before it is needed: rows that lie where the processor does not look ahead by itself."""
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from refnet_fast.native import njit
 
 LINE = 64  # bytes
 

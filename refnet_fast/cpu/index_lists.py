@@ -9,11 +9,10 @@ nan in the columns that have such numbers: their results are made of those alone
 """
 
 import numpy as np
-from numba import carray, njit
 
 from refnet_fast.cpu.indexing import CHAIN
 from refnet_fast.cpu.rows import add_row, copy_row, fill_row
-from refnet_fast.native import pointer
+from refnet_fast.native import njit, row_at
 
 WORDS = 8
 
@@ -21,10 +20,10 @@ WORDS = 8
 @njit(error_model="numpy")
 def batch_of(lists):
     """starts, places and order as arrays, and the first place of this step's batch in the order."""
-    step = carray(pointer(lists[3]), (1,), np.int64)[0]
-    starts = carray(pointer(lists[0]), (lists[4] + 1,), np.int64)
-    places = carray(pointer(lists[1]), (lists[5],), np.int32)
-    order = carray(pointer(lists[2]), (lists[6],), np.int64)
+    step = row_at(lists[3], 1, np.int64)[0]
+    starts = row_at(lists[0], lists[4] + 1, np.int64)
+    places = row_at(lists[1], lists[5], np.int32)
+    order = row_at(lists[2], lists[6], np.int64)
     return starts, places, order, step * lists[7]
 
 

@@ -1,12 +1,12 @@
 """Picking rows by number, its gradient (the embedding table's), and rows made of numbers."""
 
 import numpy as np
-from numba import njit
 
 from refnet.ops import indexing
 from refnet_fast.cpu.rows import add_row, copy_row, fill_row
 from refnet_fast.derive import compiled
 from refnet_fast.kernels import as_rows, kernel
+from refnet_fast.native import njit
 from refnet_fast.tables import ELEMENT_NS
 
 CHAIN = 2048  # additions in a row, at most, before a sum becomes one term of another

@@ -8,14 +8,13 @@ overflows nor underflows, for a root is that of a float.
 """
 
 import numpy as np
-from numba import njit
 
 from refnet.definition import View
 from refnet_fast.cpu.reduction import CHAIN
 from refnet_fast.cpu.rows import MACHINE, SUMS, add_row, copy_row, fill_row, row_sum
 from refnet_fast.derive import Placed
 from refnet_fast.kernels import kernel
-from refnet_fast.native import Separate
+from refnet_fast.native import Separate, njit
 from refnet_fast.tables import ELEMENT_NS
 
 BLOCK_BYTES = 32 * 1024  # of all channels of a block, whose mean and variance are found together

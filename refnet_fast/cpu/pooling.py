@@ -5,13 +5,12 @@ comparisons and sums run in vectors; a tap takes part in the windows in which it
 """
 
 import numpy as np
-from numba import njit
 
 from refnet_fast.cpu.intrinsics import select
 from refnet_fast.cpu.rows import copy_row, fill_row
 from refnet_fast.cpu.windows import CHAIN, complete, floats, output_rows, taking
 from refnet_fast.kernels import kernel
-from refnet_fast.native import Separate
+from refnet_fast.native import Separate, njit
 
 
 def _row_ns(call):

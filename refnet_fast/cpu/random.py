@@ -7,13 +7,12 @@ Where the numbers are computed with floats, no product and sum are contracted to
 import math
 
 import numpy as np
-from numba import njit
 
 from refnet import philox
 from refnet_fast.cpu.rows import fill_row
 from refnet_fast.derive import compiled
 from refnet_fast.kernels import kernel
-from refnet_fast.native import Separate
+from refnet_fast.native import Separate, njit
 
 LANES = 16  # blocks side by side
 MANY_LANES = 64  # where a step between the passes takes time of its own

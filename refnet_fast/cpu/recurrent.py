@@ -5,7 +5,6 @@ the next. Results do not depend on how many rows a call owns: a row of a product
 """
 
 import numpy as np
-from numba import carray, njit
 
 from refnet.definition import View, row_major
 from refnet.ops.recurrent import HARD_SIGMOID, LINEAR, RELU, SIGMOID, TANH, activate, through
@@ -14,7 +13,7 @@ from refnet_fast.cpu.elementary import by_type
 from refnet_fast.cpu.rows import MACHINE, add_products, add_row, copy_row, multiply_rows
 from refnet_fast.cpu.tile import TALL, strips
 from refnet_fast.derive import Placed, compiled, itemsize
-from refnet_fast.native import pointer
+from refnet_fast.native import njit, row_at
 from refnet_fast.tables import ELEMENT_NS
 
 sigmoid, tanh = by_type("sigmoid"), by_type("tanh")
@@ -155,7 +154,7 @@ def read_flow(flow, n, t, row):
         return
     if flow.strides[2] == flow.itemsize:
         at = flow.ctypes.data + n * flow.strides[0] + t * flow.strides[1]
-        copy_row(carray(pointer(at), (row.size,), flow.dtype), row)
+        copy_row(row_at(at, row.size, flow.dtype), row)
         return
     for u in range(row.size):
         row[u] = flow[n, t, u]

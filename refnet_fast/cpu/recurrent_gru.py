@@ -4,7 +4,6 @@ Those that reset after the product come first; each of their kernels exists twic
 """
 
 import numpy as np
-from numba import njit
 
 from refnet_fast.cpu.contraction import product
 from refnet_fast.cpu.fetching import fetch_row
@@ -25,7 +24,7 @@ from refnet_fast.cpu.recurrent import (
 )
 from refnet_fast.cpu.rows import MACHINE, add_products, add_row, copy_row, fill_row, multiply_rows, scale_row
 from refnet_fast.kernels import kernel
-from refnet_fast.native import named
+from refnet_fast.native import named, njit
 
 
 def resets_after(call):

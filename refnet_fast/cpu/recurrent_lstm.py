@@ -5,7 +5,6 @@ are taken row by row.
 """
 
 import numpy as np
-from numba import njit
 
 from refnet_fast.cpu.fetching import fetch_row
 from refnet_fast.cpu.recurrent import (
@@ -25,7 +24,7 @@ from refnet_fast.cpu.recurrent import (
 )
 from refnet_fast.cpu.rows import MACHINE, add_products, add_row, copy_row, fill_row, multiply_rows, scale_row
 from refnet_fast.kernels import kernel
-from refnet_fast.native import named
+from refnet_fast.native import named, njit
 
 
 @njit(**MACHINE)

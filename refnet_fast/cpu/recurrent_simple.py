@@ -1,7 +1,6 @@
 """Plain recurrent nets: rows of the batch for all time steps, the products with the recurrent kernel on the register tile."""
 
 import numpy as np
-from numba import njit
 
 from refnet_fast.cpu.fetching import fetch_row
 from refnet_fast.cpu.recurrent import (
@@ -19,6 +18,7 @@ from refnet_fast.cpu.recurrent import (
 )
 from refnet_fast.cpu.rows import add_row, copy_row, fill_row
 from refnet_fast.kernels import kernel
+from refnet_fast.native import njit
 
 
 @njit(error_model="numpy")

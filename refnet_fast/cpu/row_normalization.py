@@ -1,11 +1,11 @@
 """Layer normalization of contiguous rows, and its gradient."""
 
 import numpy as np
-from numba import njit
 
 from refnet_fast.cpu.normalization import slanted, square_distance
 from refnet_fast.cpu.rows import SUMS, row_sum
 from refnet_fast.kernels import kernel
+from refnet_fast.native import njit
 from refnet_fast.tables import ELEMENT_NS
 
 

@@ -4,9 +4,7 @@ Rows that are written never overlap those that are read (`native.Separate` tells
 checking first. The sums come in as many partial sums as a vector has lanes.
 """
 
-from numba import njit
-
-from refnet_fast.native import Separate
+from refnet_fast.native import Separate, njit
 
 MACHINE = {"error_model": "numpy", "fastmath": {"contract"}, "pipeline_class": Separate}
 SUMS = {"error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}

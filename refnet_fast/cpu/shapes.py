@@ -1,11 +1,9 @@
 """Copies of views."""
 
-from numba import njit
-
 from refnet.definition import View, size_of
 from refnet_fast.derive import Placed, itemsize
 from refnet_fast.kernels import kernel
-from refnet_fast.native import move_bytes
+from refnet_fast.native import move_bytes, njit
 from refnet_fast.tables import ELEMENT_NS
 
 OUTER_AXES = 4  # of a copy in runs: one compiled kernel for all ranks up to there, and all dtypes

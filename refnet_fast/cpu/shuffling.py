@@ -1,10 +1,10 @@
 """Random order: what is drawn comes in vectors, the exchanges one after the other."""
 
 import numpy as np
-from numba import njit
 
 from refnet_fast.cpu.random import ROW, whole_below, words_of
 from refnet_fast.kernels import kernel
+from refnet_fast.native import njit
 
 LANES = 64  # blocks of the generator side by side, two draws each
 

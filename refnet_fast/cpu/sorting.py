@@ -6,10 +6,9 @@ no two are equal, so any way of sorting keeps equal numbers in their order. In s
 """
 
 import numpy as np
-from numba import njit
 
 from refnet_fast.kernels import kernel
-from refnet_fast.native import Separate
+from refnet_fast.native import Separate, njit
 from refnet_fast.tables import ELEMENT_NS
 
 SHORT = 128  # numbers that are all compared with each other

@@ -1,10 +1,10 @@
 """The logarithm of a sum of exponentials along contiguous rows."""
 
 import numpy as np
-from numba import njit
 
 from refnet_fast.cpu.activation import exp, log, row_largest
 from refnet_fast.kernels import as_rows, kernel
+from refnet_fast.native import njit
 from refnet_fast.tables import ELEMENT_NS
 
 

@@ -10,11 +10,12 @@ from typing import NamedTuple
 import llvmlite.binding as llvm
 import numba
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from refnet_fast.build import build_all
+from refnet_fast.native import njit
 
 I64, I32 = ir.IntType(64), ir.IntType(32)
 

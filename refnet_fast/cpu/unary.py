@@ -1,11 +1,10 @@
 """Conversions between float64 and the 16-bit floats, which the processor only stores: a definition computes them wide anyway."""
 
-from numba import njit
-
 from refnet.definition import View, size_of
 from refnet_fast.cpu.intrinsics import bits, from_bits, rint
 from refnet_fast.derive import Placed
 from refnet_fast.kernels import kernel
+from refnet_fast.native import njit
 
 
 @njit(error_model="numpy")

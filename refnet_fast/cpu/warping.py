@@ -1,7 +1,6 @@
 """Images read at any points: a point's pixels and weights are found once for all channels, which lie side by side."""
 
 import numpy as np
-from numba import njit
 
 from refnet.definition import size_of
 from refnet.ops import warping
@@ -9,6 +8,7 @@ from refnet_fast.cpu.rows import fill_row
 from refnet_fast.cpu.windows import floats
 from refnet_fast.derive import compiled
 from refnet_fast.kernels import kernel
+from refnet_fast.native import njit
 
 folded, near, whole_place = compiled(warping.folded), compiled(warping.near), compiled(warping.whole_place)
 nearest_place = compiled(warping.nearest_place)

@@ -11,7 +11,7 @@ import functools
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -20,7 +20,7 @@ from refnet_fast.build import build_all
 from refnet_fast.cpu.rows import fill_row
 from refnet_fast.cpu.tile import multiply, strip_for, strips
 from refnet_fast.derive import Placed, itemsize
-from refnet_fast.native import I64, move_bytes, pointer
+from refnet_fast.native import I64, move_bytes, njit, row_at
 
 CHAIN = 2048  # additions in a row, at most, before the sum becomes one term of another: no long sum is one chain
 LARGE = 128 * 1024  # bytes of a panel of a kernel that is met one column of taps after the other, this many or more
@@ -263,7 +263,7 @@ def convolve_here(strips, x, k, y, image, kernel, result, places, strides, dilat
 def clear_rows(size, y, row, lo, hi):
     """Rows lo..hi, of `row` elements of `size` bytes, of an image at y become 0."""
     words = size // 4  # in an element; a float of zeros alone is 0
-    fill_row(carray(pointer(y + size * row * lo), (words * row * (hi - lo),), np.uint32), 0)
+    fill_row(row_at(y + size * row * lo, words * row * (hi - lo), np.uint32), 0)
 
 
 # ---- what a call is to the planner

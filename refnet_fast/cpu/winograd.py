@@ -19,14 +19,14 @@ import functools
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from refnet_fast.build import build_all
 from refnet_fast.cpu.tile import lanes, multiply, strip_for
 from refnet_fast.cpu.windows import call_by_address, clear_rows, convolve, convolving, element_size
-from refnet_fast.native import I64, move_bytes
+from refnet_fast.native import I64, move_bytes, njit
 
 DATA = ((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1))  # B^T
 TAPS = ((1, 0, 0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0, 0, 1))  # G

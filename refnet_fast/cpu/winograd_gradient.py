@@ -2,12 +2,12 @@
 images are added up before they are transformed back."""
 
 import numpy as np
-from numba import njit
 
 from refnet_fast.cpu.rows import add_row, fill_row
 from refnet_fast.cpu.tile import lanes, multiply, strip_for
 from refnet_fast.cpu.windows import element_size, taking
 from refnet_fast.cpu.winograd import OF_DATA, OF_KERNEL, OF_SLOPES, at_a_line, tile_of, tiles_at_hand, transformed
+from refnet_fast.native import njit
 
 BLOCKS = 512  # of tiles at hand, whose sums are added one after the other
 

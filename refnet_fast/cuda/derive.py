@@ -79,10 +79,6 @@ class Launch:
             kernel, arguments = dispatcher(self.text), [on_device(a) for a in self.arguments]
             # Configured each time: the simulator keeps one configuration for all.
             self._ready = lambda stream: kernel[self.grid, self.block, stream](*arguments)
-            if target.simulated():
-                from refnet_fast.cuda.simulator import in_turns
-
-                self._ready = in_turns(self._ready)
             with contextlib.nullcontext() if target.simulated() else target.compiling(contract=self.contract):
                 self._ready(stream)
             return

@@ -1,14 +1,17 @@
-"""What the simulator lacks of a device.
+"""What the simulator lacks of a device, and blocks that it simulates faster.
 
 Integers wrap around when they are stored, where NumPy refuses those that do not fit; and functions that kernels call find the
 running block by `inside()`, as the simulator puts its `cuda` into the kernel's own module alone.
 """
 
+import math
 import sys
+import threading
 
 import numpy as np
 from numba.cuda import types
 from numba.cuda.np import numpy_support
+from numba.cuda.simulator import kernel
 from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
 from numba.cuda.simulator.kernel import _get_kernel_context as inside  # what `cuda` is in a kernel while it runs
 from numba.cuda.simulator.kernelapi import FakeCUDAShared
@@ -26,29 +29,84 @@ class SimulatedArray(FakeCUDAArray):
 
 
 def shared_array(self, shape, dtype, alignment=None):
-    """A block's array, one for each line that asks for it, in one step: between the two that the simulator takes to look and to make one,
-    a second thread made another now and then, and the block worked on two."""
+    """A block's array, one for each line that asks for it. The simulator finds the line in a copy of the whole stack."""
     frame = sys._getframe(1)
     kind = numpy_support.as_dtype(dtype) if isinstance(dtype, types.Type) else dtype
     return self._allocations.setdefault((frame.f_code.co_filename, frame.f_lineno), np.empty(shape, kind))
 
 
 FakeCUDAShared.array = shared_array
-TURN = 2e-4  # seconds
 
 
-def in_turns(launch):
-    """A launch whose threads take turns more often: the simulator waits for them in a loop that keeps Python's lock for a whole turn."""
+class Worker(kernel.BlockThread):
+    """A Python thread that is the threads of a block one after the other, until one of them meets a barrier and waits there in it."""
 
-    def launched(stream):
-        before = sys.getswitchinterval()
-        sys.setswitchinterval(TURN)
-        try:
-            launch(stream)
-        finally:
-            sys.setswitchinterval(before)
+    def __init__(self, block, grid_point):
+        super().__init__(block.work, block, grid_point, (0, 0, 0), False)
+        self.resumed, self.waits = threading.Lock(), False
+        self.resumed.acquire()
 
-    return launched
+    def run(self):
+        super().run()  # keeps an exception for the block
+        self.waits = False
+        if not self.abort:  # else nobody waits for it but to join it
+            self._manager.stopped.release()
+
+    def syncthreads(self):
+        self.waits = True
+        self._manager.stopped.release()
+        self.resumed.acquire()
+        if self.abort:
+            raise RuntimeError("another thread of the block failed")
+
+
+class Block(kernel.BlockManager):
+    """A block of which one thread works at a time, from barrier to barrier.
+
+    The simulator starts a Python thread for each thread of the device and asks all of them in a loop whether they wait yet, which
+    takes most of its time. Here a Python thread is started where the one before waits at a barrier: a kernel without barriers runs
+    in one. After a barrier threads go on in the opposite order, so that a barrier that is missing shows in either direction.
+    """
+
+    def run(self, grid_point, *args):
+        self.args, self.points, self.left = args, np.ndindex(*self._block_dim), math.prod(self._block_dim)
+        self.stopped = threading.Lock()
+        self.stopped.acquire()
+        waiting = []
+        while self.left:
+            worker = Worker(self, grid_point)
+            waiting += self.waiting_after(worker.start, worker, waiting)
+        while waiting:
+            waiting.reverse()
+            turn, waiting = waiting, []
+            while turn:
+                worker = turn.pop(0)
+                waiting += self.waiting_after(worker.resumed.release, worker, waiting + turn)
+
+    def work(self):
+        """What a worker does: the threads that no other has begun."""
+        worker = threading.current_thread()
+        for point in self.points:
+            self.left -= 1
+            worker.threadIdx = kernel.Dim3(*point)
+            worker.thread_id = int(np.ravel_multi_index(point[::-1], self._block_dim[::-1]))
+            self._f(*self.args)
+
+    def waiting_after(self, go, worker, others):
+        """Lets a worker work until it ends or waits: [] or [worker]. If its kernel raised, the others end and the exception is raised."""
+        go()
+        self.stopped.acquire()
+        if worker.exception:
+            for other in others:
+                other.abort = True
+                other.resumed.release()
+            for ended in (worker, *others):
+                ended.join()
+            raise worker.exception[0].with_traceback(worker.exception[1])
+        return [worker] if worker.waits else []
+
+
+kernel.BlockManager = Block
 
 
 def rounding(dtype):

@@ -3,6 +3,7 @@
 import ml_dtypes
 import numpy as np
 import pytest
+from numba import njit
 
 import refnet_fast
 from refnet import ops
@@ -10,8 +11,11 @@ from refnet.engine import get_engine, use_engine
 from refnet.graph import Mode, Tensor, Variable, assignment, trace
 from refnet.program import Program
 from refnet.testing.replay import replay, replay_step
-from refnet_fast.cpu.unary import FORMATS, narrowed, widened
+from refnet_fast.cpu import unary
+from refnet_fast.cpu.unary import FORMATS
 
+narrowed = njit(lambda x, digits, lowest: unary.narrowed(x, digits, lowest))
+widened = njit(lambda pattern, digits, lowest: unary.widened(pattern, digits, lowest))
 DTYPES = {"float16": np.dtype(np.float16), "bfloat16": np.dtype(ml_dtypes.bfloat16)}
 
 
