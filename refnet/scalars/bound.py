@@ -145,9 +145,8 @@ class Bound:
         error = self.error if other.error is ZERO else self.error + other.error
         magnitude, free = self.magnitude + other.magnitude, self.free or other.free
         if magnitude > rounding.current.largest and not (self.exact and other.exact):
-            free = free or (self.value < 0) != (
-                other.value < 0
-            )  # inf - inf; one may be too small for `value` to show it
+            # inf - inf; one may be too small for `value` to show it
+            free = free or (self.value < 0) != (other.value < 0)
         return Bound(
             value,
             magnitude,

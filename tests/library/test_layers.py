@@ -98,9 +98,8 @@ def test_calls_on_arrays_are_kept_and_follow_new_shapes_and_weights() -> None:
     first = layer(X)
     programs = len(layer._programs)
     layer.set_weights([w + 1 for w in layer.get_weights()])
-    assert (
-        np.all(layer(X[:2]) != first[:2]) and len(layer._programs) == programs
-    )  # another batch size: the same program
+    # another batch size: the same program
+    assert np.all(layer(X[:2]) != first[:2]) and len(layer._programs) == programs
     assert layer(X.astype("float64")).dtype == np.float32 and layer(X.astype("int32")).dtype == np.float32
 
 

@@ -102,9 +102,8 @@ def test_in_a_graph_every_run_draws_anew():
 def test_exponential_of_negative_numbers():
     x = -np.concatenate([np.linspace(0, 700, 500), 10.0 ** np.arange(-20, 0)])
     got = np.array([exp_below_zero(v) for v in x])
-    close(
-        got, np.exp(x), 3 * 1024 + ELEMENTARY
-    )  # the last step of the series and ten squarings, each of which doubles what is behind it
+    # the last step of the series and ten squarings, each of which doubles what is behind it
+    close(got, np.exp(x), 3 * 1024 + ELEMENTARY)
     assert exp_below_zero(-800.0) == 0
 
 

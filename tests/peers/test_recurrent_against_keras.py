@@ -175,9 +175,8 @@ def test_time_distributed(keras: Any, inner: Any) -> None:
     expected = np.asarray(keras.ops.convert_to_numpy(their(x, training=True)))
     agree(own, expected, x, training=True)
     for a, b in zip(own.get_weights(), their.get_weights()):  # moving means have followed step by step
-        close(
-            a, b, 2 * 6 * (x[:, 0].size + 4), 1 + (x**2).max()
-        )  # six times, by means of so many numbers and of squares
+        # six times, by means of so many numbers and of squares
+        close(a, b, 2 * 6 * (x[:, 0].size + 4), 1 + (x**2).max())
 
 
 @pytest.mark.parametrize("mask", [None, MASK], ids=["all", "masked"])
