@@ -12,7 +12,7 @@ from refnet.engine import use_engine
 U = 2.0**-24
 
 
-def floats(draw, shape, style=None):
+def floats(draw, shape):
     """Ordinary float32 values: the laws hold up to rounding where nothing overflows."""
     rng = np.random.default_rng(draw.integer(0, 2**16))
     return rng.standard_normal(shape).astype("float32") * np.float32(2.0 ** draw.integer(-3, 3))

@@ -20,7 +20,7 @@ from refnet.definition import Op, Spec, View
 from refnet.errors import DtypeError, EngineError, in_memory
 from refnet.graph import Constant, Tensor, Variable
 from refnet.old_names import serve
-from refnet.program import Concrete, Instruction, Program, check_range, check_ranges, specialize
+from refnet.program import Concrete, Program, check_range, check_ranges, specialize
 
 SLICE = 0.1  # seconds after which run_batches returns, so that progress is shown and Ctrl-C heard
 
@@ -327,12 +327,9 @@ def apply_scalar(
 
 
 class Reference(Engine):
-    """Interprets the definitions. With `trace`, calls `trace(instruction, inputs, outputs)` after each."""
+    """Interprets the definitions."""
 
     name = "reference"
-
-    def __init__(self, trace: Callable[[Instruction, list[Array], list[Array]], None] | None = None):
-        self.trace = trace
 
     def compute(self, op: Op, arrays: Sequence[Array], attributes: dict[str, Any]) -> list[Array]:
         specs = [spec_of(a) for a in arrays]
@@ -344,14 +341,14 @@ class Reference(Engine):
         return outputs
 
     def build(self, concrete: Concrete) -> "Interpreted":
-        return Interpreted(self, concrete)
+        return Interpreted(concrete)
 
 
 class Interpreted:
     """A concrete program, run node by node."""
 
-    def __init__(self, engine: Reference, concrete: Concrete):
-        self.engine, self.concrete = engine, concrete
+    def __init__(self, concrete: Concrete):
+        self.concrete = concrete
 
     def run(self, feeds: Sequence[Array]) -> list[Array]:
         values: dict[Tensor, Array] = dict(zip(self.concrete.inputs, feeds))
@@ -367,8 +364,6 @@ class Interpreted:
             results = [np.empty(y.shape, dtypes.as_numpy(y.dtype)) for y in instruction.outputs]
             interpret(instruction.op, arrays, instruction.attributes, results)
             values.update(zip(instruction.outputs, results))
-            if self.engine.trace is not None:
-                self.engine.trace(Instruction(*instruction), arrays, results)
         outputs = [np.array(read(y)) for y in self.concrete.outputs]
         updates = {v: np.array(read(x)) for v, x in self.concrete.commits.items()}
         for variable, value in updates.items():  # nothing is committed unless everything was computed

@@ -337,9 +337,9 @@ def compared(a: Bound, b: Bound, strict: bool) -> bool:
     return decide(by_value)
 
 
-def collapsed(value: Any, low: Any, high: Any, name: str, free: bool = False) -> Bound:
+def collapsed(value: Any, low: Any, high: Any, name: str) -> Bound:
     """A computed result: the exact value, the interval of f over its argument, and the rounding of f itself."""
-    if free or mp.isnan(low) or mp.isnan(high):
+    if mp.isnan(low) or mp.isnan(high):
         return Bound(value if finite(value) else ZERO, ZERO, 1, 1, INF, free=True)
     if not finite(value):
         return Bound(value, free=low != value or high != value)

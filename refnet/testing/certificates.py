@@ -273,14 +273,12 @@ def hold(
     attributes: dict[str, Any],
     results: Sequence[Array],
     tasks: Tasks | None = None,
-    expected: Sequence[Array] | None = None,
 ) -> float:
     """`check` for results that are there already.
 
     Args:
         op, engine, arrays, attributes, tasks: as in `check`, but the op and the engine themselves.
         results: one array for each output.
-        expected: the certificate, where it is known already.
     Returns, Raises: as `check`.
 
     >>> x = np.array([0.25, 1.0], "float32")
@@ -290,8 +288,7 @@ def hold(
     specs = specs_of(op, arrays, attributes)
     if len(results) != len(specs):
         raise AssertionError(f"{op.name} on {engine.name}: {len(results)} results; {len(specs)} are due.")
-    if expected is None:
-        expected = certificate(op, arrays, attributes, tasks, engine)
+    expected = certificate(op, arrays, attributes, tasks, engine)
     worst = 0.0
     for number, (got, spec, limits) in enumerate(zip(results, specs, expected)):
         verdict = judge(
