@@ -56,7 +56,7 @@ def test_images_and_labels_are_mixed_alike(kind: Any) -> None:
         else:
             # A box h by w of no whole pixels holds between (h - 1) (w - 1) and (h + 1) (w + 1) of them: h + w + 1 <= 81 away.
             away = got["images"].astype("float64").mean((1, 2, 3)) - told
-            assert abs(away).max() <= 81 / 1600 * 99 + 1e-4
+            assert abs(away).max() <= 81 / 1600 * 99 + 6 * 2.0**-24 * 110  # and the roundings of the label
         np.testing.assert_array_equal(got["other"], X)
         assert got["images"].dtype == "float32"
     assert len({a.tobytes() for a in found}) == 4
@@ -261,7 +261,7 @@ def test_cloth_is_drawn_in_training_only() -> None:
     photos = np.repeat(np.random.default_rng(2).random((1, 20, 24, 2)).astype("float32"), 3, 0)
     changed = layer(photos)
     assert len({y.tobytes() for y in changed}) == 3 and changed.min() >= 0 and changed.max() <= 1
-    assert 0 < abs(changed - photos).mean() < 0.5
+    assert 0 < abs(changed - photos).mean() < 1 / 3  # as far as two of unrelated numbers are apart
     np.testing.assert_array_equal(layer(photos, training=False), photos)
     np.testing.assert_array_equal(layers.RandomElasticTransform.from_config(layer.get_config())(photos), changed)
     for none in ({"factor": 0.0}, {"scale": 0.0}):

@@ -134,7 +134,9 @@ def test_a_vae_closes_over_tensors_and_its_only_loss_comes_from_a_layer() -> Non
     other = Input((8,))
     nested = Model(other, vae(other))  # copying its nodes reads the new z_mean
     nested.compile(SGD(0.0), loss=None)
-    assert abs(nested.train_on_batch(x) - hand) < 0.1
+    # z is drawn anew: the loss lies among those of other draws
+    draws = [float(function([image], [loss])([x])[0]) for _ in range(20)]
+    assert abs(nested.train_on_batch(x) - np.mean(draws)) <= 6 * np.std(draws)
     assert nested.graph is not None and nested.graph.losses[0][0] is not loss
 
 
