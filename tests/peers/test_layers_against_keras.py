@@ -95,13 +95,6 @@ SEVERAL: list[tuple[str, dict[str, Any], list[Any]]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def keras() -> Any:
-    import keras as installed
-
-    return installed
-
-
 def numbered(cases: list[Any]) -> list[Any]:
     return [pytest.param(*case, id=f"{case[0]}-{i}") for i, case in enumerate(cases)]
 
@@ -170,20 +163,6 @@ def test_masks_given_to_a_layer(keras: Any) -> None:
     expected = keras.ops.convert_to_numpy(keras.layers.Softmax(axis=1)(STEPS, mask=wide))
     largest = abs(STEPS).max()  # a rounding of which is as many of e to its power
     close(ours.Softmax(axis=1)(STEPS, mask=wide), expected, 2 * (2 * ELEMENTARY + 6 + 2 * largest))
-
-
-@pytest.mark.parametrize("name", sorted({case[0] for case in ONE_INPUT + SEVERAL} | {"Embedding", "Lambda"}))
-def test_arguments_have_keras_names_order_and_defaults(keras: Any, name: str) -> None:
-    import inspect
-
-    def listed(kind: Any) -> list[Any]:
-        taken = inspect.signature(kind.__init__).parameters.values()
-        own = [p for p in taken if p.kind is p.POSITIONAL_OR_KEYWORD and p.name != "self"]
-        return [(p.name, p.default) for p in own]
-
-    left_out = {"lora_rank", "lora_alpha", "quantization_config"}  # of fine-tuning and quantization
-    their = [(word, default) for word, default in listed(getattr(keras.layers, name)) if word not in left_out]
-    assert [(w, str(d).lower()) for w, d in listed(getattr(ours, name))] == [(w, str(d).lower()) for w, d in their]
 
 
 @pytest.mark.parametrize("name", ["add", "subtract", "multiply", "average", "maximum", "minimum", "concatenate"])
