@@ -22,6 +22,7 @@ from refnet.graph import Constant, Tensor, Variable
 from refnet.old_names import serve
 from refnet.program import Concrete, Program, check_range, check_ranges, specialize
 
+Bounds = Callable[[tuple[int, ...]], float]
 SLICE = 0.1  # seconds after which run_batches returns, so that progress is shown and Ctrl-C heard
 
 
@@ -34,6 +35,9 @@ class Running(Protocol):
 
 class Engine(ABC):
     """Takes programs and gives back something that runs. An engine implements `compute` and `build`.
+
+    Where its kernels do something else than the definition, done in its dtype in whatever order, it says so: `rounding_of` and
+    `bound_of` are what a certificate asks (`refnet.testing.certificates`).
 
     Attributes:
         name: as in `use_engine(name)`.
@@ -52,6 +56,21 @@ class Engine(ABC):
     def prepare(self, program: Program) -> "Executable":
         """An Executable for a program."""
         return Executable(self, program)
+
+    def rounding_of(self, op: Op) -> float:
+        """The unit roundoff of what an op reads in float32 before it multiplies; 0 where it reads it as it is."""
+        return 0.0
+
+    def bound_of(self, op: Op, arrays: Sequence[Array], attributes: dict[str, Any]) -> Bounds | None:
+        """How far the elements of a call's one result may be off, by index, where the kernel sums other terms than the definition.
+
+        None where it does not. It does not count for elements where it, or the exact result, is not finite.
+        """
+        return None
+
+    def kind_of(self, op: Op) -> str:
+        """How the engine computes an op: 'tuned' (by a kernel of its own, or fused) or 'derived' (as the definition stands)."""
+        return "derived"
 
 
 class Executable:

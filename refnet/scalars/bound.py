@@ -49,12 +49,11 @@ class Bound:
 
     @staticmethod
     def read(x: Any) -> "Bound":
-        """An element of an input: exact, but for subnormals that the engine may read as 0."""
+        """An element of an input: exact."""
         value = mp.mpf(x.item() if isinstance(x, np.generic) else x)
         if zero(value):
             return Bound(value, negative_zero=math.copysign(1, x) < 0)
-        tiny = rounding.current.smallest is not ZERO and abs(value) < rounding.current.smallest
-        return Bound(value, error=abs(value) if tiny else ZERO)
+        return Bound(value)
 
     @staticmethod
     def of(x: Any) -> "Bound":
@@ -74,7 +73,7 @@ class Bound:
 
     @property
     def roundings(self) -> int:
-        return self.depth + min(self.terms - 1, rounding.current.longest)
+        return self.depth + min(self.terms - 1, rounding.LONGEST)
 
     @property
     def exact(self) -> bool:
@@ -152,7 +151,7 @@ class Bound:
             magnitude,
             self.terms + other.terms,
             self.depth if self.depth > other.depth else other.depth,
-            error if rounding.current.smallest is ZERO else error + rounding.current.smallest,
+            error,
             free,
         )
 
@@ -346,7 +345,7 @@ def collapsed(value: Any, low: Any, high: Any, name: str) -> Bound:
     top = max(abs(low), abs(high))
     if top == INF:
         return Bound(value, error=INF)
-    limit = rounding.current.limit(name)
+    limit = rounding.limit(name)
     own = rounding.current.u * top if limit == 0.5 else limit * ulp(top)
     return Bound(value, error=max(high - value, value - low) + own + rounding.current.eta)
 
