@@ -57,7 +57,7 @@ def as_tensor(x: TensorLike, dtype: DTypeLike | None = None) -> Tensor:
 
 
 def call(op: Op, inputs: Sequence[TensorLike], attributes: dict[str, Any]) -> TensorLike:
-    """What calling an op means: a node if something symbolic goes in, else the result of the current engine, at once."""
+    """What calling an op means: a node if something symbolic goes in, else the result, at once (see `engine.compute`)."""
     if any(isinstance(x, Tensor) for x in inputs) or (op.random and trace.call is not None):
         return node_of(op, tuple(as_tensor(x) for x in inputs), attributes)
     from refnet import engine

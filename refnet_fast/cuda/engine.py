@@ -1,4 +1,4 @@
-"""The engines `cuda`, on an NVIDIA device, `cuda-cublas`, with NVIDIA's products, and `cuda-sim`, the first in Numba's simulator."""
+"""The engines `cuda`, on an NVIDIA device; `cuda-cublas`, with NVIDIA's products; `cuda-tf32`, with rounded ones; and `cuda-sim`, in a simulator."""
 
 from refnet_fast.cuda import cublas, target
 from refnet_fast.engine import PlannedEngine, PlannedExecutable
