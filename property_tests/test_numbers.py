@@ -1,7 +1,6 @@
 """The numbers that proofs are made of: bounds hold for real float32 arithmetic, and are not wider than they need to be."""
 
 import inspect
-import math
 from fractions import Fraction
 
 import numpy as np
@@ -150,7 +149,8 @@ def test_duals_differentiate_elementary_functions(name):
     function = getattr(mp, name)
     ours = getattr(Dual(x, mp.mpf(1)), name)()
     assert ours.value == function(x)
-    assert abs(ours.change - mp.diff(function, x)) < mp.mpf(10) ** -20
+    # mpmath doubles its 240 bits for it, and returns to them
+    assert abs(ours.change - mp.diff(function, x)) < mp.mpf(2) ** -200
 
 
 def test_exact_numbers_stay_exact_and_refuse_the_rest():
@@ -167,4 +167,4 @@ def test_recordings_compute_what_they_say():
     total = total + x * y
     total = total + (x - y) / (x + 1)
     assert total.text == "x * y + (x - y) / (x + 1)"
-    assert math.isclose(total.value, 2 * 3 + (2 - 3) / (2 + 1))
+    assert total.value == 2 * 3 + (2 - 3) / (2 + 1)  # the same operations in the same order

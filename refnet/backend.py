@@ -358,10 +358,8 @@ def dot(x: Any, y: Any) -> Any:
 
 
 def l2_normalize(x: Any, axis: Any = None) -> Any:
-    """x divided by its Euclidean length along an axis."""
-    from refnet.layers.normalization import unit
-
-    return unit(x, axis)
+    """x divided by its Euclidean length along an axis, or along all; a length below 1e-12 counts as 1e-12."""
+    return ops.normalize(x, tuple(range(ndim(x))) if axis is None else axis, epsilon=1e-12)
 
 
 def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:

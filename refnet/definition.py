@@ -217,7 +217,7 @@ class Op:
         return tuple(attributes[name] for name in names)
 
     def __call__(self, *inputs: Any, **attributes: Any) -> Any:
-        """A node on symbolic tensors; on arrays the result, computed at once by the current engine."""
+        """A node on symbolic tensors; on arrays the result, computed at once (by which engine: see `engine.compute`)."""
         from refnet import graph
 
         return graph.call(self, inputs, attributes)

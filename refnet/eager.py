@@ -80,8 +80,8 @@ class Eager:
             self.counter.set(self.counter.value + 1)
 
 
-def known_tensor(array: Array, name: str = "") -> Tensor:
+def known_tensor(array: Array) -> Tensor:
     """A tensor that has a value."""
-    x = Tensor(array.shape, array.dtype, name=name)
+    x = Tensor(array.shape, array.dtype)
     x.known = array
     return x

@@ -20,8 +20,9 @@ from refnet.definition import Op, Spec, View
 from refnet.errors import DtypeError, EngineError, in_memory
 from refnet.graph import Constant, Tensor, Variable
 from refnet.old_names import serve
-from refnet.program import Concrete, Instruction, Program, check_range, check_ranges, specialize
+from refnet.program import Concrete, Program, check_range, check_ranges, specialize
 
+Bounds = Callable[[tuple[int, ...]], float]
 SLICE = 0.1  # seconds after which run_batches returns, so that progress is shown and Ctrl-C heard
 
 
@@ -34,6 +35,9 @@ class Running(Protocol):
 
 class Engine(ABC):
     """Takes programs and gives back something that runs. An engine implements `compute` and `build`.
+
+    Where its kernels do something else than the definition, done in its dtype in whatever order, it says so: `rounding_of` and
+    `bound_of` are what a certificate asks (`refnet.testing.certificates`).
 
     Attributes:
         name: as in `use_engine(name)`.
@@ -52,6 +56,21 @@ class Engine(ABC):
     def prepare(self, program: Program) -> "Executable":
         """An Executable for a program."""
         return Executable(self, program)
+
+    def rounding_of(self, op: Op) -> float:
+        """The unit roundoff of what an op reads in float32 before it multiplies; 0 where it reads it as it is."""
+        return 0.0
+
+    def bound_of(self, op: Op, arrays: Sequence[Array], attributes: dict[str, Any]) -> Bounds | None:
+        """How far the elements of a call's one result may be off, by index, where the kernel sums other terms than the definition.
+
+        None where it does not. It does not count for elements where it, or the exact result, is not finite.
+        """
+        return None
+
+    def kind_of(self, op: Op) -> str:
+        """How the engine computes an op: 'tuned' (by a kernel of its own, or fused) or 'derived' (as the definition stands)."""
+        return "derived"
 
 
 class Executable:
@@ -327,12 +346,9 @@ def apply_scalar(
 
 
 class Reference(Engine):
-    """Interprets the definitions. With `trace`, calls `trace(instruction, inputs, outputs)` after each."""
+    """Interprets the definitions."""
 
     name = "reference"
-
-    def __init__(self, trace: Callable[[Instruction, list[Array], list[Array]], None] | None = None):
-        self.trace = trace
 
     def compute(self, op: Op, arrays: Sequence[Array], attributes: dict[str, Any]) -> list[Array]:
         specs = [spec_of(a) for a in arrays]
@@ -344,14 +360,14 @@ class Reference(Engine):
         return outputs
 
     def build(self, concrete: Concrete) -> "Interpreted":
-        return Interpreted(self, concrete)
+        return Interpreted(concrete)
 
 
 class Interpreted:
     """A concrete program, run node by node."""
 
-    def __init__(self, engine: Reference, concrete: Concrete):
-        self.engine, self.concrete = engine, concrete
+    def __init__(self, concrete: Concrete):
+        self.concrete = concrete
 
     def run(self, feeds: Sequence[Array]) -> list[Array]:
         values: dict[Tensor, Array] = dict(zip(self.concrete.inputs, feeds))
@@ -367,8 +383,6 @@ class Interpreted:
             results = [np.empty(y.shape, dtypes.as_numpy(y.dtype)) for y in instruction.outputs]
             interpret(instruction.op, arrays, instruction.attributes, results)
             values.update(zip(instruction.outputs, results))
-            if self.engine.trace is not None:
-                self.engine.trace(Instruction(*instruction), arrays, results)
         outputs = [np.array(read(y)) for y in self.concrete.outputs]
         updates = {v: np.array(read(x)) for v, x in self.concrete.commits.items()}
         for variable, value in updates.items():  # nothing is committed unless everything was computed

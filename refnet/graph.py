@@ -3,7 +3,7 @@
 A node is one call of an op, numbered by the clock of `refnet.tracing`. Nothing is computed here.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,7 +57,7 @@ def as_tensor(x: TensorLike, dtype: DTypeLike | None = None) -> Tensor:
 
 
 def call(op: Op, inputs: Sequence[TensorLike], attributes: dict[str, Any]) -> TensorLike:
-    """What calling an op means: a node if something symbolic goes in, else the result of the current engine, at once."""
+    """What calling an op means: a node if something symbolic goes in, else the result, at once (see `engine.compute`)."""
     if any(isinstance(x, Tensor) for x in inputs) or (op.random and trace.call is not None):
         return node_of(op, tuple(as_tensor(x) for x in inputs), attributes)
     from refnet import engine
@@ -171,14 +171,14 @@ def _phase_rule(a: Spec, b: Spec, *, condition: Condition) -> Spec:
 phase = Op("phase", _phase_rule)
 
 
-def sorted_nodes(targets: Iterable[Tensor], mode: Mode | None = None, stop: Collection[Tensor] = ()) -> list[Node]:
+def sorted_nodes(targets: Iterable[Tensor], mode: Mode | None = None) -> list[Node]:
     """Every node the targets need, each after what it reads; with a mode only the branch that runs, else both.
 
     Iterative: a thousand chained layers must not overflow the stack.
     """
     order: list[Node] = []
     state: dict[Node, str] = {}
-    stack = [t.node for t in reversed(list(targets)) if t.node is not None and t not in stop]
+    stack = [t.node for t in reversed(list(targets)) if t.node is not None]
     while stack:
         node = stack[-1]
         if state.get(node) == "done":
@@ -192,6 +192,6 @@ def sorted_nodes(targets: Iterable[Tensor], mode: Mode | None = None, stop: Coll
         state[node] = "open"
         sources = [mode.pick(node)] if mode is not None and node.op is phase else node.inputs
         for x in reversed(sources):
-            if x.node is not None and x not in stop and state.get(x.node) is None:
+            if x.node is not None and state.get(x.node) is None:
                 stack.append(x.node)
     return order

@@ -47,11 +47,11 @@ def found(kind: str, name: Any, known: Mapping[str, Any]) -> Any:
     raise ArgumentError(f"unknown {kind} {name!r}.{did_you_mean(name, list(known))}")
 
 
-def resolved(kind: str, identifier: Any, known: Mapping[str, Any], config: bool = True) -> Any:
+def resolved(kind: str, identifier: Any, known: Mapping[str, Any]) -> Any:
     """An object given as itself, as a class, by name, or as {"class_name", "config"}."""
     if isinstance(identifier, str):
         identifier = found(kind, identifier, known)
-    elif config and isinstance(identifier, dict) and "class_name" in identifier:
+    elif isinstance(identifier, dict) and "class_name" in identifier:
         from refnet.saving.serialization import restored
 
         return restored(identifier)

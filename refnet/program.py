@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from refnet.annotations import Array, Shape
 from refnet.definition import Op
 from refnet.errors import ArgumentError, DataError, RefnetError, ShapeError, in_layer
-from refnet.graph import Assignment, Constant, Mode, Node, Tensor, Variable, node_of, phase, run_counter, trace
+from refnet.graph import Assignment, Mode, Node, Tensor, Variable, node_of, phase, run_counter, trace
 
 LATEST = math.inf
 
@@ -207,11 +207,6 @@ def _ordered(
         todo += [v for i, v in enumerate(x.node.inputs) if i not in x.node.op.shape_only]
     order = sorted(found, key=lambda node: node.number)
     return [Instruction(n.op, n.inputs, n.attributes, n.outputs, origins.get(n) or n) for n in order]
-
-
-def constant_like(x: Tensor) -> bool:
-    """Whether a tensor's value is known before any run."""
-    return isinstance(x, Constant)
 
 
 def place_of(instruction: Instruction) -> str:

@@ -11,7 +11,7 @@ def chains(plan):
     groups: list = []
     open_rows = None
     for unit in plan.units:
-        rows = rows_of(plan, unit)
+        rows = rows_of(unit)
         made = {y for u in groups[-1] for node in u.nodes for y in node.outputs} if groups else set()
         if rows is not None and open_rows == rows[0] and len(groups[-1]) < 6 and aligned(plan, unit, made, rows):
             groups[-1].append(unit)
@@ -21,7 +21,7 @@ def chains(plan):
     return groups
 
 
-def rows_of(plan, unit):
+def rows_of(unit):
     """(number of rows, positions of inputs read row by row; None for all) of a unit that can be in a chain, else None.
 
     Units that write variables are in none: they wait for the checks.

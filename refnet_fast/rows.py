@@ -21,9 +21,9 @@ class Row:
         reads, writes: intervals of memory.
     """
 
-    def __init__(self, kernel, frame, tasks, ns, reads, writes, quantum=1, serial=False):
+    def __init__(self, kernel, frame, tasks, ns, reads, writes, quantum=1):
         self.kernel, self.frame, self.tasks, self.ns, self.quantum = kernel, list(frame), tasks, ns, quantum
-        self.reads, self.writes, self.serial = reads, writes, serial
+        self.reads, self.writes, self.serial = reads, writes, False
         self.what, self.kind = "", ""
 
 

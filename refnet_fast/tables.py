@@ -8,8 +8,7 @@ TASK_NS = 12.0  # starting one row of a fused kernel
 PARALLEL_NS = 3_000.0  # a row that takes less stays on one thread: a barrier costs 250
 WAKE_NS = 200_000.0  # a single run that takes less does not wake other threads: that costs 60,000
 BLOCK_BYTES = 256 * 1024  # what a chain writes before it starts over on the next rows
-KEPT_BYTES = (
-    2**29
-)  # of an engine's programs that were built for shapes it met; the last few stay however large they are
+# of an engine's programs that were built for shapes it met; the last few stay however large they are
+KEPT_BYTES = 2**29
 KEPT = 8
 LISTED_SHARE = 0.01  # of the elements of a multi-hot input that are ones, for the estimate of its products

@@ -156,9 +156,8 @@ class Job:
         for helper in self.helpers:
             helper.jobs.put(self)
         if not self.results:
-            self.results.extend(
-                itertools.starmap(self.run, self.arguments[:1])
-            )  # in C: a run and its result are one step
+            # in C: a run and its result are one step
+            self.results.extend(itertools.starmap(self.run, self.arguments[:1]))
         self.helped.wait()
 
     def result(self):

@@ -148,17 +148,15 @@ def declared_kernels():
 
 @pytest.mark.parametrize("name, kernel", declared_kernels(), ids=lambda x: getattr(x, "name", x))
 def test_every_kernel_serves_an_op_of_the_file_it_mirrors(name, kernel):
-    if (
-        ROOT / "refnet" / "ops" / f"{family(kernel.function.py_func.__module__)}.py"
-    ).exists():  # some load when they are used
+    # some load when they are used
+    if (ROOT / "refnet" / "ops" / f"{family(kernel.function.py_func.__module__)}.py").exists():
         importlib.import_module(f"refnet.ops.{family(kernel.function.py_func.__module__)}")
     assert name in Op.named, f"{kernel.name} is declared for {name!r}, which is no op"
     op = Op.named[name]
     definition = op.loop or op.scalar
     own, mirrored = family(definition.__module__), family(kernel.function.py_func.__module__)
-    if (
-        mirrored != own
-    ):  # a special case that has a file of its own there, too: depthwise convolution, which conv2d computes
+    # a special case that has a file of its own there, too: depthwise convolution, which conv2d computes
+    if mirrored != own:
         assert f"refnet.ops.{own} import" in (ROOT / "refnet" / "ops" / f"{mirrored}.py").read_text()
 
 

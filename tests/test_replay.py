@@ -15,7 +15,6 @@ class Broken(Reference):
     name = "broken"
 
     def __init__(self, op):
-        super().__init__()
         self.op = op
 
     def compute(self, op, arrays, attributes):
@@ -23,6 +22,15 @@ class Broken(Reference):
         if op.name == self.op:
             results[0].flat[0] *= 1 + 1e-5
         return results
+
+
+class Declared(Broken):
+    """The same, which says how far off it may be."""
+
+    name = "declared"
+
+    def bound_of(self, op, arrays, attributes):
+        return (lambda index: 1.0) if op.name == self.op else None
 
 
 @pytest.fixture
@@ -51,6 +59,13 @@ def test_a_wrong_kernel_is_named(step, op, last):
     engines = ("reference", Broken(op)) if last else (Broken(op), "derived")
     with pytest.raises(AssertionError, match=rf"{op} on broken: y0\[0.* error / bound"):
         replay_step(*step, engines=engines)
+
+
+def test_a_bound_that_one_engine_declares_is_no_others(step):
+    assert replay_step(*step, engines=("reference", Declared("matmul"))).worst <= 1
+    for engines in ((Declared("matmul"), Broken("matmul")), (Broken("matmul"), Declared("matmul"))):
+        with pytest.raises(AssertionError, match="matmul on broken"):
+            replay_step(*step, engines=engines)
 
 
 def test_samples_are_tasks_of_the_domain_and_fewer_where_they_cost_much():

@@ -326,9 +326,8 @@ class LearningRateScheduler(Callback):
     def __init__(self, schedule: Callable[..., float], verbose: int = 0):
         self.schedule, self.verbose = schedule, verbose
         parameters = inspect.signature(schedule).parameters.values()
-        self.takes_rate = (
-            len([p for p in parameters if p.kind is not p.KEYWORD_ONLY]) != 1
-        )  # the first edition's takes none
+        # the first edition's takes none
+        self.takes_rate = len([p for p in parameters if p.kind is not p.KEYWORD_ONLY]) != 1
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         before = (float(np.asarray(self.model.optimizer.learning_rate)),) if self.takes_rate else ()

@@ -30,9 +30,8 @@ def load_data(
         )
     x, y = files.arrays(files.find(path, sha256=SHA256), "x", "y")
     order = np.arange(len(x))
-    np.random.RandomState(seed).shuffle(
-        order
-    )  # the generator that Keras shuffles with: the split is part of the data set
+    # the generator that Keras shuffles with: the split is part of the data set
+    np.random.RandomState(seed).shuffle(order)
     x, y = x[order], y[order]
     first = int(len(x) * (1 - test_split))
     return (x[:first], y[:first]), (x[first:], y[first:])

@@ -15,16 +15,8 @@ from refnet.progress import tell
 from refnet.saving.files import checked_target, write_atomically
 from refnet.structure import mapped
 
-FAMILIES = (
-    arranging,
-    attention,
-    elementwise,
-    normalization,
-    recurrent,
-    reductions,
-    windows,
-    narrow,
-)  # imported for their rules
+# imported for their rules
+FAMILIES = (arranging, attention, elementwise, normalization, recurrent, reductions, windows, narrow)
 LARGEST = 2**31 - 1  # bytes of a protobuf message
 
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from refnet.errors import ArgumentError
 from refnet.export.writer import Exported, Writer, value_of, writes
-from refnet.ops.recurrent import ACTIVATIONS, SELU_ALPHA, SELU_SCALE
+from refnet.ops.activation import SELU_ALPHA, SELU_SCALE
+from refnet.ops.recurrent import ACTIVATIONS
 
 SAME = {
     "tanh": "Tanh", "sigmoid": "Sigmoid", "relu": "Relu", "softsign": "Softsign", "softplus": "Softplus", "exponential": "Exp",

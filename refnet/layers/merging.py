@@ -8,7 +8,7 @@ from refnet.definition import broadcast_shapes
 from refnet.errors import ArgumentError, ShapeError
 from refnet.layers.base import Layer
 from refnet.layers.checks import whole
-from refnet.layers.normalization import unit
+from refnet.layers.normalization import LEAST_LENGTH
 
 
 class Merge(Layer):
@@ -209,7 +209,7 @@ class Dot(Merge):
             raise ArgumentError(f"{self.name} is called on exactly 2 tensors; got {len(inputs)}.")
         axes = summed_axes(self.name, inputs, self.pair)
         if self.normalize:
-            inputs = [unit(x, axis) for x, axis in zip(inputs, axes)]
+            inputs = [ops.normalize(x, axis, epsilon=LEAST_LENGTH) for x, axis in zip(inputs, axes)]
         return batch_dot(*inputs, *axes)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:

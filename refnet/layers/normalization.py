@@ -270,12 +270,15 @@ class RMSNormalization(Layer):
         return ops.rms_normalization(inputs, scale, axes, self.epsilon)
 
 
+LEAST_LENGTH = 1e-12  # Keras's
+
+
 class UnitNormalization(Layer):
     """Each sample brought to length 1 along an axis.
 
         y = x / sqrt(sum over the axis of x^2)
 
-    A sample of zeros stays.
+    A length below 1e-12 counts as 1e-12, so a sample of zeros stays.
 
     Args:
         axis: an axis, or several whose elements are taken together.
@@ -291,13 +294,7 @@ class UnitNormalization(Layer):
         self.axis, self.built = axes_of(self.name, axis), True
 
     def call(self, inputs: Any) -> Any:
-        return unit(inputs, tuple(self.axis) if isinstance(self.axis, list) else self.axis)
-
-
-def unit(x: Any, axis: Any) -> Any:
-    """x divided by its Euclidean length along an axis; lengths below 1e-12 count as 1e-12."""
-    squares = ops.sum(ops.square(x), axis, keepdims=True)
-    return ops.multiply(x, ops.rsqrt(ops.maximum(squares, 1e-24)))
+        return ops.normalize(inputs, self.axis, epsilon=LEAST_LENGTH)
 
 
 serve(__name__)

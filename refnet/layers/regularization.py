@@ -1,14 +1,14 @@
 """Noise in training, and penalties on what passes through."""
 
+import math
 from typing import Any
-
-import numpy as np
 
 from refnet import ops, random, regularizers
 from refnet.errors import ArgumentError
 from refnet.layers.base import Layer
 from refnet.layers.checks import SPATIAL, check_rank, data_format_of, share
 from refnet.layers.core import Dropout
+from refnet.ops.activation import SELU_ALPHA, SELU_SCALE
 
 
 class GaussianNoise(Layer):
@@ -64,7 +64,7 @@ class GaussianDropout(Layer):
     def call(self, inputs: Any, training: Any = None) -> Any:
         if not training or self.rate == 0:
             return inputs
-        stddev = float(np.sqrt(self.rate / (1 - self.rate)))
+        stddev = math.sqrt(self.rate / (1 - self.rate))
         return ops.multiply(inputs, random.normal(ops.shape(inputs), 1.0, stddev, self.compute_dtype, self.key))
 
 
@@ -91,7 +91,7 @@ class AlphaDropout(Layer):
     def call(self, inputs: Any, training: Any = None) -> Any:
         if not training or self.rate == 0:
             return inputs
-        low = -1.7580993408473766  # the limit of selu at -infinity: -alpha * scale
+        low = -SELU_ALPHA * SELU_SCALE  # the limit of selu at -infinity
         a = ((1 - self.rate) * (1 + self.rate * low**2)) ** -0.5
         own = ops.shape(inputs)
         shape = own if self.noise_shape is None else [n if d is None else d for d, n in zip(self.noise_shape, own)]

@@ -192,9 +192,8 @@ class LossFunctionWrapper(Loss):
         self.keeps_integers = fn in CLASS_NUMBERS
 
     def call(self, y_true: TensorLike, y_pred: TensorLike) -> TensorLike:
-        if not any(
-            isinstance(y, (list, tuple, dict)) for y in (y_true, y_pred)
-        ):  # labels (n,) beside outputs (n, 1) would make n by n differences
+        # labels (n,) beside outputs (n, 1) would make n by n differences
+        if not any(isinstance(y, (list, tuple, dict)) for y in (y_true, y_pred)):
             y_true, y_pred = same_rank(y_true, y_pred)
         return self.fn(y_true, y_pred, **self.arguments)
 

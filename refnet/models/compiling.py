@@ -1,6 +1,5 @@
 """From `compile` and the user's arrays to the programs of a model's steps."""
 
-import functools
 import inspect
 import threading
 import warnings
@@ -12,54 +11,19 @@ from typing import Any
 import numpy as np
 
 from refnet import dtypes, engine, losses, metrics, optimizers, random
-from refnet.annotations import Array
 from refnet.errors import ArgumentError, did_you_mean
 from refnet.graph import Tensor, Variable, phase, sorted_nodes
 from refnet.layers.base import Layer
 from refnet.layers.weights import undone_on_error
 from refnet.metrics import BY_SHAPES as METRICS_BY_SHAPES
 from refnet.metrics import Metric
+from refnet.metrics import get as metric_named
 from refnet.models import data as checks
+from refnet.models.batches import Batches
 from refnet.models.functional import Graph
 from refnet.models.steps import Compiled, step_program
 from refnet.structure import flatten
 from refnet.tracing import building
-
-
-class Arrays(list[Array]):
-    """The arrays of one call of fit, evaluate or predict. An engine may keep copies of them for as long as this list lives."""
-
-    __slots__ = ("__weakref__",)
-
-
-class Batches:
-    """Checked data: one array per program input, and what the program has to know of them.
-
-    Args:
-        labels: of inputs, targets and weights, as `data.arrays_of` gives them.
-    """
-
-    def __init__(
-        self, inputs: list[Array], targets: list[Array], weights: list[Array | None], labels: tuple[list[str], ...]
-    ):
-        self.inputs, self.targets, self.weights, self.labels = inputs, targets, weights, labels
-
-    @functools.cached_property
-    def arrays(self) -> "Arrays":
-        return Arrays([*self.inputs, *self.targets, *[w for w in self.weights if w is not None]])
-
-    @property
-    def key(self) -> tuple[Any, ...]:
-        parts = (self.inputs, self.targets, self.weights)
-        return tuple(tuple(None if a is None else (a.shape[1:], a.dtype.name) for a in part) for part in parts)
-
-    @property
-    def arrangement(self) -> tuple[Any, ...]:
-        """How the arrays were given: see `data.arranged`."""
-        return tuple(map(tuple, self.labels))
-
-    def __len__(self) -> int:
-        return len(self.inputs[0])
 
 
 class Compilable(Layer):
@@ -174,7 +138,7 @@ class Compilable(Layer):
                 losses.get(part)
         for part in flatten([metrics, weighted_metrics]):
             if part is not None and part not in METRICS_BY_SHAPES:
-                _metric_known(part)
+                metric_named(part)
         told = {"loss": loss, "loss_weights": loss_weights, "metrics": metrics, "weighted_metrics": weighted_metrics}
         if self._built_graph is not None:
             Compiled(told, self._output_names, self._keyed_outputs)
@@ -428,7 +392,3 @@ def _optimizers_in(optimizer: Any) -> list[optimizers.Optimizer]:
 def _metrics_in(value: Any) -> list[Metric]:
     held = value if isinstance(value, (list, tuple)) else list(value.values()) if type(value) is dict else [value]
     return [x for x in held if isinstance(x, Metric)]
-
-
-def _metric_known(metric: Any) -> None:
-    metrics.get(metric)

@@ -6,7 +6,7 @@ from typing import Any
 from refnet import limits
 from refnet.annotations import Array
 from refnet.errors import ArgumentError
-from refnet.models.compiling import Batches
+from refnet.models.batches import Batches
 from refnet.models.sources import Source
 
 

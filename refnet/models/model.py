@@ -11,7 +11,7 @@ from refnet.layers.added_losses import added_here
 from refnet.layers.base import Layer
 from refnet.layers.masks import with_mask
 from refnet.layers.weights import undone_on_error
-from refnet.models.compiling import Batches
+from refnet.models.batches import Batches
 from refnet.models.data import arranged
 from refnet.models.drawn import Drawn
 from refnet.models.functional import Graph

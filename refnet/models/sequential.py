@@ -11,7 +11,7 @@ from refnet.layers.base import Layer
 from refnet.layers.core import InputLayer
 from refnet.layers.embedding import Embedding
 from refnet.layers.weights import undone_on_error
-from refnet.models.compiling import Batches
+from refnet.models.batches import Batches
 from refnet.models.first_edition import ClassNames
 from refnet.models.functional import Graph
 from refnet.models.model import Model

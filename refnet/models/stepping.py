@@ -15,7 +15,8 @@ from refnet.eager import Eager, known_tensor
 from refnet.errors import ArgumentError, without_tape
 from refnet.gradients import gradients
 from refnet.graph import Assignment, Mode, Tensor, Variable, as_tensor, trace
-from refnet.models.compiling import Batches, Compilable
+from refnet.models.batches import Batches
+from refnet.models.compiling import Compilable
 from refnet.models.data import arranged
 from refnet.models.functional import Graph
 from refnet.models.steps import mean_updates, scalar, trained_variables

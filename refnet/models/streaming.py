@@ -10,7 +10,7 @@ from refnet import engine, limits, random
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, shown
 from refnet.models import data as checks
-from refnet.models.compiling import Batches
+from refnet.models.batches import Batches
 from refnet.models.sources import Source
 from refnet.models.stepping import Stepping
 from refnet.structure import packed

@@ -10,7 +10,7 @@ from refnet import dtypes, limits
 from refnet.annotations import Array
 from refnet.errors import ArgumentError
 from refnet.models import data as checks
-from refnet.models.compiling import Batches
+from refnet.models.batches import Batches
 from refnet.models.feeds import ArrayFeed, SourceFeed
 from refnet.models.first_edition import GeneratorNames
 from refnet.models.single_batches import SingleBatches, returned

@@ -310,6 +310,10 @@ def elu(x: TensorLike, alpha: float = 1.0) -> Array:
     return ops.where(positive, x, ops.multiply(alpha, ops.expm1(ops.where(positive, 0, x))))
 
 
+# With which a normal number of mean 0 and variance 1 keeps both.
+SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
+
+
 def selu(x: TensorLike) -> Array:
     """scale * elu(x, alpha), with the constants that keep mean 0 and variance 1.
 
@@ -323,7 +327,7 @@ def selu(x: TensorLike) -> Array:
     >>> selu([-1.0, 2.0])
     array([-1.1113307,  2.101402 ], dtype=float32)
     """
-    return ops.multiply(1.0507009873554804934193349852946, elu(x, 1.6732632423543772848170429916717))
+    return ops.multiply(SELU_SCALE, elu(x, SELU_ALPHA))
 
 
 def silu(x: TensorLike) -> Array:

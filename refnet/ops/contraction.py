@@ -56,9 +56,8 @@ def _batched(a: TensorLike, b: TensorLike) -> TensorLike:
     lead1, lead2 = shape_of(a)[:-2], shape_of(b)[:-2]
     if lead1 and all(d == 1 for d in lead2):  # one matrix for all: the rows of every batch are rows of one product
         *before, inner = shape_of(a)
-        rows = shapes.reshape(
-            a, (-1 if None in before else size_of(before), inner)
-        )  # with no columns, -1 is any number
+        # with no columns, -1 is any number
+        rows = shapes.reshape(a, (-1 if None in before else size_of(before), inner))
         columns = shape_of(b)[-1]
         y = matmul_op(rows, shapes.reshape(b, shape_of(b)[-2:]), transpose1=False, transpose2=False)
         return shapes.reshape(y, (*shapes.shape(a)[:-1], columns))

@@ -18,6 +18,7 @@ from refnet.definition import Spec, View, broadcast_strides
 from refnet.errors import ArgumentError, ShapeError, did_you_mean
 from refnet.gradients import Undifferentiable
 from refnet.graph import Constant
+from refnet.ops.activation import SELU_ALPHA, SELU_SCALE
 from refnet.ops.arguments import as_dtype, converted, dtype_of, promoted, shape_of
 from refnet.ops.elementwise import sum_like
 from refnet.scalars import divide, exp, expm1, log1p, tanh
@@ -43,9 +44,6 @@ ACTIVATIONS = (
 LINEAR, TANH, SIGMOID, RELU, HARD_SIGMOID, SOFTSIGN, SOFTPLUS, ELU, SELU, EXPONENTIAL, RELU6 = range(11)
 LEAKY_RELU, HARD_TANH, LOG_SIGMOID = range(11, 14)
 SMOOTH = (LINEAR, TANH, SIGMOID, SOFTSIGN, EXPONENTIAL)  # written without a comparison
-
-SELU_SCALE = 1.0507009873554804934193349852946
-SELU_ALPHA = 1.6732632423543772848170429916717
 
 
 def activate(x: Number, activation: int) -> Number:

@@ -12,9 +12,8 @@ from refnet.ops.arguments import checked_axis, promoted, shape_of
 from refnet.ops.contraction import matmul_op, summable
 from refnet.ops.reduction import reduce, sum_op
 
-Labels = tuple[
-    Hashable, ...
-]  # a name for each axis of an operand: a letter, or a number for an axis within an ellipsis
+# a name for each axis of an operand: a letter, or a number for an axis within an ellipsis
+Labels = tuple[Hashable, ...]
 
 # ---- by letters
 

@@ -17,9 +17,8 @@ from refnet.naming import snake_case
 from refnet.saving import own
 from refnet.saving.files import FREE_SIZE, h5py
 
-Pairs: TypeAlias = list[
-    tuple[Any, Any]
-]  # (variable, array), and (layer, {name: array}) of layers that read for themselves
+# (variable, array), and (layer, {name: array}) of layers that read for themselves
+Pairs: TypeAlias = list[tuple[Any, Any]]
 EXPANSION = 1000  # a dataset larger than FREE_SIZE may be so many times what it takes in the file
 
 

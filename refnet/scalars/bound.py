@@ -49,12 +49,11 @@ class Bound:
 
     @staticmethod
     def read(x: Any) -> "Bound":
-        """An element of an input: exact, but for subnormals that the engine may read as 0."""
+        """An element of an input: exact."""
         value = mp.mpf(x.item() if isinstance(x, np.generic) else x)
         if zero(value):
             return Bound(value, negative_zero=math.copysign(1, x) < 0)
-        tiny = rounding.current.smallest is not ZERO and abs(value) < rounding.current.smallest
-        return Bound(value, error=abs(value) if tiny else ZERO)
+        return Bound(value)
 
     @staticmethod
     def of(x: Any) -> "Bound":
@@ -74,7 +73,7 @@ class Bound:
 
     @property
     def roundings(self) -> int:
-        return self.depth + min(self.terms - 1, rounding.current.longest)
+        return self.depth + min(self.terms - 1, rounding.LONGEST)
 
     @property
     def exact(self) -> bool:
@@ -145,15 +144,14 @@ class Bound:
         error = self.error if other.error is ZERO else self.error + other.error
         magnitude, free = self.magnitude + other.magnitude, self.free or other.free
         if magnitude > rounding.current.largest and not (self.exact and other.exact):
-            free = free or (self.value < 0) != (
-                other.value < 0
-            )  # inf - inf; one may be too small for `value` to show it
+            # inf - inf; one may be too small for `value` to show it
+            free = free or (self.value < 0) != (other.value < 0)
         return Bound(
             value,
             magnitude,
             self.terms + other.terms,
             self.depth if self.depth > other.depth else other.depth,
-            error if rounding.current.smallest is ZERO else error + rounding.current.smallest,
+            error,
             free,
         )
 
@@ -338,16 +336,16 @@ def compared(a: Bound, b: Bound, strict: bool) -> bool:
     return decide(by_value)
 
 
-def collapsed(value: Any, low: Any, high: Any, name: str, free: bool = False) -> Bound:
+def collapsed(value: Any, low: Any, high: Any, name: str) -> Bound:
     """A computed result: the exact value, the interval of f over its argument, and the rounding of f itself."""
-    if free or mp.isnan(low) or mp.isnan(high):
+    if mp.isnan(low) or mp.isnan(high):
         return Bound(value if finite(value) else ZERO, ZERO, 1, 1, INF, free=True)
     if not finite(value):
         return Bound(value, free=low != value or high != value)
     top = max(abs(low), abs(high))
     if top == INF:
         return Bound(value, error=INF)
-    limit = rounding.current.limit(name)
+    limit = rounding.limit(name)
     own = rounding.current.u * top if limit == 0.5 else limit * ulp(top)
     return Bound(value, error=max(high - value, value - low) + own + rounding.current.eta)
 

@@ -1,6 +1,5 @@
 """Quotients, remainders and powers of Bounds."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -29,8 +28,7 @@ def quotient(a: Bound, b: Bound) -> Bound:
             return Bound(value, negative_zero=value == 0 and (a.below_zero != b.below_zero))
         scale = abs(b.value)
         spread = INF if a.reach == INF else a.error / scale + rounding.current.eta
-        more = 1 if rounding.current.limit("divide") == 0.5 else math.ceil(2 * rounding.current.limit("divide"))
-        return Bound(a.value / b.value, a.magnitude / scale, 1, a.depth + more, spread)
+        return Bound(a.value / b.value, a.magnitude / scale, 1, a.depth + 1, spread)
     (a_low, a_high), (b_low, b_high) = a.interval, b.interval
     if b_low <= 0 <= b_high:
         return ANYTHING

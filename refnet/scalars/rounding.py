@@ -1,4 +1,4 @@
-"""What rounding can do: the arithmetic of an engine, and how far k roundings reach."""
+"""What rounding can do: the arithmetic of a dtype, and how far k roundings reach."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,33 +13,25 @@ SLACK = 1 + mp.mpf(2) ** -18  # covers second-order terms and an engine that com
 
 
 class Arithmetic(NamedTuple):
-    """What the arithmetic of an engine promises.
+    """What the arithmetic of a dtype promises.
 
-    u: unit roundoff.  eta: the largest absolute error of an underflow.  smallest: inputs below it may be read as 0 (0: none).
-    largest: the largest finite number.  limits: ULP limits of elementary functions by name; `longest`: the longest chain of
-    additions that a sum may be made of: longer sums must be cut in pieces, or accumulated wider.
+    u: unit roundoff.  eta: the largest absolute error of an underflow.  largest: the largest finite number.
     """
 
     u: Any
     eta: Any
-    smallest: Any
     largest: Any
-    limits: dict[str, float] = {}
-    longest: int = 4096
-    default_limit: float = 3.0
-
-    def limit(self, function: str) -> float:
-        """The ULP limit of a function; division and square root are correctly rounded unless the engine says otherwise."""
-        return self.limits.get(function, LIBRARIES.get(function, self.default_limit))
 
 
-# ULP limits where the libraries do better, or worse, than the default. cbrt is glibc's, erfc CUDA's and glibc's 5 and a margin;
-# erfinv is ours (property_tests/test_numbers.py measures it).
-LIBRARIES = {"divide": 0.5, "sqrt": 0.5, "cbrt": 4.0, "erfc": 6.0, "erfinv": 6.0}
+FLOAT32 = Arithmetic(mp.mpf(2) ** -24, mp.mpf(2) ** -149, mp.mpf(float(np.finfo(np.float32).max)))
+FLOAT64 = Arithmetic(mp.mpf(2) ** -53, mp.mpf(2) ** -1074, mp.mpf(float(np.finfo(np.float64).max)))
+LONGEST = 4096  # additions in a chain: longer sums must be cut in pieces, or accumulated wider
 
-
-FLOAT32 = Arithmetic(mp.mpf(2) ** -24, mp.mpf(2) ** -149, ZERO, mp.mpf(float(np.finfo(np.float32).max)))
-FLOAT64 = Arithmetic(mp.mpf(2) ** -53, mp.mpf(2) ** -1074, ZERO, mp.mpf(float(np.finfo(np.float64).max)))
+# How many units in the last place an elementary function may be off: 3, but for those that libraries do better, or worse.
+# Division and square root are correctly rounded. cbrt is glibc's, erfc CUDA's and glibc's 5 and a margin; erfinv is ours
+# (property_tests/test_numbers.py measures it).
+ULPS = 3.0
+OTHER_ULPS = {"divide": 0.5, "sqrt": 0.5, "cbrt": 4.0, "erfc": 6.0, "erfinv": 6.0}
 
 current = FLOAT32
 
@@ -64,6 +56,11 @@ def arithmetic(chosen: Arithmetic) -> Iterator[None]:
 def zero(x: Any) -> bool:
     _, mantissa, exponent, _ = x._mpf_
     return not mantissa and not exponent
+
+
+def limit(function: str) -> float:
+    """The error, in units in the last place, that a function may have."""
+    return OTHER_ULPS.get(function, ULPS)
 
 
 def gamma(k: int) -> Any:

@@ -36,19 +36,10 @@ class Limits(NamedTuple):
     free: bool
 
 
-def arithmetic_of(dtype_names: Sequence[str], engine: Engine | None = None) -> Arithmetic:
-    """The arithmetic an engine computes in: float64 for float64 alone, else float32 (16-bit floats are only stored so).
-
-    An engine may declare `ulp_limits` ({function: ULP}) and `flushes_subnormals`; and `rounding_of`, see `reader`, and `bound_of`,
-    see `_with_own_bound`.
-    """
+def arithmetic_of(dtype_names: Sequence[str]) -> Arithmetic:
+    """The arithmetic that engines compute in: float64 for float64 alone, else float32 (16-bit floats are only stored so)."""
     floats = [name for name in dtype_names if dtypes.is_floating(name)]
-    wide = bool(floats) and all(name == "float64" for name in floats)
-    chosen = (FLOAT64 if wide else FLOAT32)._replace(limits=dict(getattr(engine, "ulp_limits", {})))
-    if getattr(engine, "flushes_subnormals", False):
-        least = mp.mpf(2) ** (-1022 if wide else -126)
-        chosen = chosen._replace(eta=least, smallest=least)
-    return chosen
+    return FLOAT64 if floats and all(name == "float64" for name in floats) else FLOAT32
 
 
 def certificate(
@@ -64,7 +55,7 @@ def certificate(
         op: a primitive.
         arrays, attributes: the call.
         tasks: indices of the form's domain; all if None.
-        engine: whose arithmetic is meant; plain IEEE if None.
+        engine: whose own roundings and bounds count (`Engine.rounding_of`, `Engine.bound_of`); nobody's if None.
     Returns:
         Object arrays, one per output: Limits, or the one right value where the result must be equal; None where no task wrote.
     Raises:
@@ -80,7 +71,7 @@ def certificate(
     if must_be_equal(op, specs):
         return evaluate(op, arrays, attributes, None, tasks)
     read = reader(op, arrays, engine)
-    with arithmetic(arithmetic_of([s.dtype for s in specs] + [a.dtype.name for a in arrays], engine)):
+    with arithmetic(arithmetic_of([s.dtype for s in specs] + [a.dtype.name for a in arrays])):
         first = Choices(())
         with answering(first):
             outputs = evaluate(op, arrays, attributes, read, tasks)
@@ -98,11 +89,11 @@ def certificate(
 
 
 def reader(op: Op, arrays: Sequence[Array], engine: Engine | None) -> Callable[[Any], Bound]:
-    """How elements are read: exactly, or, where an engine declares it (`rounding_of(op)`, a unit roundoff), rounded before a product.
+    """How elements are read: exactly, or, where an engine declares it (`Engine.rounding_of`), rounded before a product.
 
     The products concerned are linear in what they read, so no comparison depends on it. Exponents are float32's.
     """
-    u = mp.mpf(getattr(engine, "rounding_of", lambda op: 0.0)(op))
+    u = mp.mpf(0 if engine is None else engine.rounding_of(op))
     if not u or any(dtypes.is_floating(a.dtype.name) and a.dtype.name != "float32" for a in arrays):
         return Bound.read
 
@@ -119,13 +110,8 @@ def reader(op: Op, arrays: Sequence[Array], engine: Engine | None) -> Callable[[
 def _with_own_bound(
     limits: list[Array], op: Op, arrays: Sequence[Array], attributes: dict[str, Any], engine: Engine | None
 ) -> list[Array]:
-    """The limits, wider where the engine's kernel sums other terms than the definition and declares how far that may lead.
-
-    `bound_of(op, arrays, attributes)` of an engine gives None, or a function from the index of the one result to a number. It is
-    not asked about results that are not finite, and does not count where it is not finite itself.
-    """
-    ask = getattr(engine, "bound_of", None)
-    declared = None if ask is None else ask(op, arrays, attributes)
+    """The limits, wider where the engine's kernel sums other terms than the definition: see `Engine.bound_of`."""
+    declared = None if engine is None else engine.bound_of(op, arrays, attributes)
     if declared is None:
         return limits
     for index in written(limits[0]):
@@ -182,7 +168,7 @@ STORAGE = {
 
 def stored(x: Bound, dtype: str) -> Limits:
     """The limits of a Bound that is rounded once more, to the dtype it is stored in."""
-    storage, computing = STORAGE[dtype], rounding.current
+    storage = STORAGE[dtype]
     free = x.free or x.overflows
     if not mp.isfinite(x.value):
         return Limits(x.value, x.value, x.value, free)
@@ -191,8 +177,8 @@ def stored(x: Bound, dtype: str) -> Limits:
     low, high = x.interval
     if low == high == 0 and not free:  # a sum of zeros has no rounding, however many there are
         return Limits(x.value, x.value, x.value, False)
-    own = storage.u * abs(x.value) + max(storage.eta, computing.smallest)
-    narrow = storage.u > computing.u
+    own = storage.u * abs(x.value) + storage.eta
+    narrow = storage.u > rounding.current.u
 
     def widened(radius: Any) -> Any:
         return (radius + own if narrow else max(radius, own)) * SLACK
@@ -273,14 +259,12 @@ def hold(
     attributes: dict[str, Any],
     results: Sequence[Array],
     tasks: Tasks | None = None,
-    expected: Sequence[Array] | None = None,
 ) -> float:
     """`check` for results that are there already.
 
     Args:
         op, engine, arrays, attributes, tasks: as in `check`, but the op and the engine themselves.
         results: one array for each output.
-        expected: the certificate, where it is known already.
     Returns, Raises: as `check`.
 
     >>> x = np.array([0.25, 1.0], "float32")
@@ -290,8 +274,7 @@ def hold(
     specs = specs_of(op, arrays, attributes)
     if len(results) != len(specs):
         raise AssertionError(f"{op.name} on {engine.name}: {len(results)} results; {len(specs)} are due.")
-    if expected is None:
-        expected = certificate(op, arrays, attributes, tasks, engine)
+    expected = certificate(op, arrays, attributes, tasks, engine)
     worst = 0.0
     for number, (got, spec, limits) in enumerate(zip(results, specs, expected)):
         verdict = judge(

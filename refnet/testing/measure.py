@@ -50,17 +50,12 @@ def summary(runs: Iterable[NodeRun], engine: Engine) -> dict[str, Any]:
     """The worst of what an engine gave; 'tuned' where no derived kernel took part."""
     worst, ulp, kinds = 0.0, 0.0, set()
     for op, arrays, attributes, results in runs:
-        kinds.add(kind_of(engine, op))
+        kinds.add(engine.kind_of(op))
         specs = specs_of(op, arrays, attributes)
         for got, spec, limits in zip(results, specs, certificate(op, arrays, attributes, None, engine)):
             verdict = judge(got, limits, tuple(spec.shape), spec.dtype, op.name)
             worst, ulp = max(worst, verdict.worst), max(ulp, verdict.ulp)
     return {"kind": "tuned" if kinds == {"tuned"} else "derived", "worst_error_over_bound": worst, "ulp": ulp}
-
-
-def kind_of(engine: Engine, op: Op) -> str:
-    """'tuned' or 'derived', as the engine says."""
-    return engine.kind_of(op) if hasattr(engine, "kind_of") else "derived"
 
 
 def measured_composite(name: str, engine: Engine) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from refnet.annotations import Array
 from refnet.definition import Form
 from refnet.engine import Engine, get_engine, interpret, reference, spec_of
 from refnet.program import Program
-from refnet.testing.certificates import arithmetic_of, certificate, judge
+from refnet.testing.certificates import certificate, judge
 from refnet.testing.reproduce import reproduction
 from refnet.testing.usages import NodeRun, node_runs
 
@@ -55,13 +55,14 @@ def replay(
     for number, run in enumerate(node_runs(program, arrays, chosen[-1])):
         sample = sampled(run.op.form(*map(spec_of, run.arrays), **run.attributes), tasks, number)
         worst = worst._replace(nodes=worst.nodes + 1, tasks=worst.tasks + len(sample))
-        certificates: dict[str, list[Array]] = {}  # one for all engines that promise the same
+        certificates: dict[Any, list[Array]] = {}  # one for all engines that declare nothing of their own
         for engine in chosen:
-            promise = str(arithmetic_of([y.dtype.name for y in run.results], engine))
-            if promise not in certificates:
-                certificates[promise] = certificate(run.op, run.arrays, run.attributes, sample, engine)
+            own = engine.rounding_of(run.op) or engine.bound_of(run.op, run.arrays, run.attributes)
+            whose = engine if own else None
+            if whose not in certificates:
+                certificates[whose] = certificate(run.op, run.arrays, run.attributes, sample, whose)
             answers = run.results if engine is chosen[-1] else answered(engine, run, sample)
-            ratio = judged(run, engine, answers, certificates[promise])
+            ratio = judged(run, engine, answers, certificates[whose])
             if ratio > worst.worst or not worst.op:
                 worst = worst._replace(worst=ratio, op=run.op.name, engine=engine.name)
     return worst

@@ -13,14 +13,13 @@ from refnet.program import Program, specialize
 from refnet.testing.certificates import hold
 
 
-def function_named(name: str, package: Any = None) -> Callable[..., Any]:
+def function_named(name: str) -> Callable[..., Any]:
     """`refnet.ops.name`, or `refnet.random.name` for names with that prefix."""
     import refnet.ops
     import refnet.random
 
-    if package is None:
-        package, name = refnet.random if name.startswith("random.") else refnet.ops, name.removeprefix("random.")
-    function: Callable[..., Any] = getattr(package, name)
+    package: Any = refnet.random if name.startswith("random.") else refnet.ops
+    function: Callable[..., Any] = getattr(package, name.removeprefix("random."))
     return function
 
 

@@ -109,7 +109,7 @@ def limits(program: Program, feeds: Sequence[Array], engine: Engine) -> list[Arr
     wanted = copy.copy(concrete)
     wanted.outputs = ends
     read = [x.dtype for x in (*concrete.inputs, *(t for i in concrete.instructions for t in (*i.inputs, *i.outputs)))]
-    with arithmetic(arithmetic_of(read, engine)):
+    with arithmetic(arithmetic_of(read)):
         for ways in every_choice(lambda: run_concrete(wanted, arrays, Bound.read, kept), WAYS):
             for known, found, y in zip(total, ways, ends):
                 for index in np.ndindex(*known.shape):

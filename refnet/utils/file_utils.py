@@ -124,13 +124,13 @@ def unpack_tar(archive: pathlib.Path, folder: pathlib.Path) -> None:
 
 def unpack_zip(archive: pathlib.Path, folder: pathlib.Path) -> None:
     with zipfile.ZipFile(archive) as file:
-        for path in outside(file, folder):
+        for path in outside(file):
             raise DataError(f"{archive} was not unpacked: its member {path!r} would be written outside of the folder.")
         file.extractall(folder)
 
 
-def outside(file: zipfile.ZipFile, folder: pathlib.Path) -> Iterator[str]:
-    """The names of members that are no plain paths below the folder."""
+def outside(file: zipfile.ZipFile) -> Iterator[str]:
+    """The names of members that are no plain paths below the folder they are written to."""
     for name in file.namelist():
         parts = pathlib.PurePosixPath(name.replace("\\", "/"))
         if parts.is_absolute() or ".." in parts.parts or (len(name) > 1 and name[1] == ":"):

@@ -18,9 +18,8 @@ from refnet_fast.tables import ELEMENT_NS
 
 sigmoid, tanh = by_type("sigmoid"), by_type("tanh")
 NEEDED = {"activation": TANH, "recurrent_activation": SIGMOID, "reset_after": True}
-AT_ONCE = (
-    2 * TALL
-)  # rows of the batch that go through all steps together: what they read and write stays in near caches
+# rows of the batch that go through all steps together: what they read and write stays in near caches
+AT_ONCE = 2 * TALL
 
 
 def floats(call):

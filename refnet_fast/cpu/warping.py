@@ -80,9 +80,8 @@ def sample_nearest_rows(x, rows, cols, mode, fill, y, lo, hi):
             if near(row) and near(col):
                 r, s = folded(nearest_place(row), x.shape[1], mode), folded(nearest_place(col), x.shape[2], mode)
             for c in range(y.shape[3]):
-                if (
-                    r >= 0 and s >= 0
-                ):  # as a statement: one type for both would be float64, which rounds large whole numbers
+                # as a statement: one type for both would be float64, which rounds large whole numbers
+                if r >= 0 and s >= 0:
                     y[n, i, j, c] = x[n, r, s, c]
                 else:
                     y[n, i, j, c] = x.dtype.type(fill)

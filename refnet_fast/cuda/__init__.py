@@ -1,4 +1,4 @@
-"""The engines `cuda`, `cuda-cublas` and `cuda-sim`: the CPU's plans as launches of Numba CUDA kernels.
+"""The engines `cuda`, `cuda-cublas`, `cuda-tf32` and `cuda-sim`: the CPU's plans as launches of Numba CUDA kernels.
 
 Nothing here is imported before one of them is asked for.
 """

@@ -212,6 +212,7 @@ USUAL = calls(
     sequences=(128, 50, 64),
     attended=(32, 128, 8, 64, 128, 8, 64),
 )
+# 128 MB and more for most: far more than a device's cache holds
 LARGE = calls(
     rows=32768,
     features=1024,
@@ -224,7 +225,7 @@ LARGE = calls(
     apart=(256, 56, 64),
     sequences=(1024, 100, 128),
     attended=(8, 2048, 16, 64, 2048, 16, 64),
-)  # 128 MB and more for most: far more than a device's cache holds
+)
 
 
 DRAWN = 2**20 + 7  # numbers that are drawn for an array; more of them begin again

@@ -106,9 +106,8 @@ class Product:
         self.cublas, (lead, rows, columns) = cublas, domain
         self.library, names = cublas.modules
         wide = dtype == "float64"
-        self.scales = np.array(
-            [1, 0], np.float64 if wide else np.float32
-        )  # of the product, and of what was there before
+        # of the product, and of what was there before
+        self.scales = np.array([1, 0], np.float64 if wide else np.float32)
         compute = names.ComputeType.COMPUTE_64F if wide else names.ComputeType.COMPUTE_32F
         self.addresses = [address for address, *_ in layouts]
         # Counting columns first, y turned is b turned times a turned: the factors change places.

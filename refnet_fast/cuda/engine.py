@@ -1,4 +1,4 @@
-"""The engines `cuda`, on an NVIDIA device, `cuda-cublas`, with NVIDIA's products, and `cuda-sim`, the first in Numba's simulator."""
+"""The engines on an NVIDIA device: `cuda`, `cuda-cublas` and `cuda-tf32`; and `cuda-sim`, `cuda` in Numba's simulator."""
 
 from refnet_fast.cuda import cublas, target
 from refnet_fast.engine import PlannedEngine, PlannedExecutable

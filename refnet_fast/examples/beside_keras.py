@@ -60,17 +60,14 @@ def put_keras_behind() -> None:
     import refnet
     import refnet_fast
 
-    refnet_fast.use_engine(
-        "cpu"
-    )  # for photos that are turned and numbers that are drawn: the definitions would take minutes
+    # for photos that are turned and numbers that are drawn: the definitions would take minutes
+    refnet_fast.use_engine("cpu")
     sys.meta_path[:] = [finder for finder in sys.meta_path if not type(finder).__module__.startswith("refnet")]
     for name in (*OURS, "preprocessing.image", "preprocessing.sequence", "preprocessing.text"):
         importlib.import_module(f"refnet.{name}")
     package, examples = types.ModuleType("refnet_fast"), types.ModuleType("refnet_fast.examples")
-    package.__path__, examples.__path__ = (
-        list(refnet_fast.__path__),
-        [str(HERE)],
-    )  # the engine goes on to import its parts
+    # the engine goes on to import its parts
+    package.__path__, examples.__path__ = list(refnet_fast.__path__), [str(HERE)]
     theirs = {name: getattr(keras, name) for name in dir(keras) if not name.startswith("__")}
     package.__dict__.update(theirs)
     known = {f"refnet_fast.{name}": part for name, part in theirs.items() if isinstance(part, types.ModuleType)}

@@ -96,9 +96,8 @@ def test_a_command_that_takes_too_long_ends_with_all_that_it_has_started():
     ended = run(["sh", "-c", "sleep 1000 & echo $!; wait"], 1.0)
     assert ended["status"] == "ran out of time"
     process = Path("/proc") / ended["output"].strip() / "stat"
-    assert (
-        not process.exists() or process.read_text().rpartition(")")[2].split()[0] in "ZX"
-    )  # dead, and maybe not yet buried
+    # dead, and maybe not yet buried
+    assert not process.exists() or process.read_text().rpartition(")")[2].split()[0] in "ZX"
 
 
 @needs_numba_cuda

@@ -137,7 +137,8 @@ def test_the_product_of_an_open_shape_scales_a_loss() -> None:
         y = f([x])[0]
         inner = y[:, 2:-2, 2:-2]
         close(value, 0.5 * (inner**2).sum() / y.size, 2 * (inner.size + 4))
-        assert slope.shape == x.shape and abs(np.mean(np.abs(slope)) - 1) < 1e-3
+        assert slope.shape == x.shape
+        close(np.mean(np.abs(slope)), 1, 2 * (x.size + 2))  # a mean of so many, and what is divided by it
         x += 0.01 * slope
         assert fetch([x])[0] > value
 
@@ -202,7 +203,7 @@ def test_a_sampling_layer_draws_for_as_many_rows_as_come() -> None:
         zeros = np.zeros((rows, 2), "float32")
         first, second = model.predict([zeros, zeros], 400, verbose=0), model.predict([zeros, zeros], 400, verbose=0)
         assert first.shape == (rows, 2) and np.any(first != second)
-    assert abs(first.std() - 1) < 0.1
+    assert abs(first.std() - 1) < 6 / np.sqrt(2 * first.size)  # six standard errors
     assert np.asarray(K.random_uniform((5,), 1.0, 2.0)).min() >= 1
 
 

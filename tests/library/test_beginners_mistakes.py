@@ -144,10 +144,9 @@ def test_a_mistake(call: Callable[[], Any], kind: type[Exception], message: str)
 
 
 def test_a_missing_argument_is_a_type_error_too() -> None:
-    with pytest.raises(TypeError):
-        layers.Dense()  # type: ignore[call-arg]
-    with pytest.raises(ValueError, match="Dense needs units"):
-        layers.Dense()  # type: ignore[call-arg]
+    for kind in (TypeError, ValueError):
+        with pytest.raises(kind, match="Dense needs units"):
+            layers.Dense()  # type: ignore[call-arg]
 
 
 def test_operators_between_arrays_and_tensors_are_ops() -> None:

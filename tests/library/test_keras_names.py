@@ -170,8 +170,9 @@ def test_names_in_utils_and_backend() -> None:
     assert backend.is_float_dtype("bfloat16") and backend.standardize_dtype(None) == config.floatx() == "float32"
     config.set_epsilon(1e-7)
     config.set_image_data_format("channels_last")
-    for call in (lambda: config.set_epsilon(1e-3), lambda: config.set_image_data_format("channels_first")):
-        with pytest.raises(ArgumentError):
-            call()
+    with pytest.raises(ArgumentError, match="the definitions use 1e-07"):
+        config.set_epsilon(1e-3)
+    with pytest.raises(ArgumentError, match="Give layers data_format='channels_first'"):
+        config.set_image_data_format("channels_first")
     for name in ("Initializer", "InputSpec", "KerasTensor", "Loss", "Metric", "Optimizer", "Regularizer"):
         assert isinstance(getattr(refnet, name), type)

@@ -50,9 +50,8 @@ def test_layers_compute_short_on_float32_weights(name, compute):
 def test_weights_are_rounded_before_they_are_used():
     dense = layers.Dense(1, use_bias=False, dtype="mixed_float16")
     dense(np.ones((1, 1), "float32"))
-    dense.set_weights(
-        [np.array([[1 + 2.0**-11 + 2.0**-20]], "float32")]
-    )  # above halfway between two numbers of float16
+    # above halfway between two numbers of float16
+    dense.set_weights([np.array([[1 + 2.0**-11 + 2.0**-20]], "float32")])
     y = dense(np.array([[1.0]], "float32"))
     assert y.dtype == "float16" and y[0, 0] == 1 + 2.0**-10
     assert dense.get_weights()[0][0, 0] == np.float32(1 + 2.0**-11 + 2.0**-20)

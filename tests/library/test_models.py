@@ -214,9 +214,8 @@ def test_the_summary_of_a_chain_and_of_a_branched_model() -> None:
     model.compile("sgd", "mse")
     lines.clear()
     model.summary(print_fn=lines.append)
-    assert (
-        lines[-3] == " Total params: 23 (92.00 B)"
-    )  # as the book prints it: an optimizer that did nothing has nothing
+    # as the book prints it: an optimizer that did nothing has nothing
+    assert lines[-3] == " Total params: 23 (92.00 B)"
     model.train_on_batch(np.zeros((1, 4)), np.zeros((1, 2)))
     lines.clear()
     model.summary(print_fn=lines.append)  # Keras counts the optimizer: iterations and learning rate

@@ -189,9 +189,8 @@ def test_the_rate_follows_the_steps_within_the_program(schedule: Any) -> None:
     optimizer = optimizers.SGD(schedule)
     (w, _) = after(optimizer, steps=3)
     changes = np.array([SLOPES[0][t] * 0.5 / (t + 1) for t in range(3)])
-    close(
-        w, MATRIX - changes.sum(0), 2 * 2, abs(changes).sum(0), dtype="float32"
-    )  # the rates are, the weights are float64
+    # the rates are, the weights are float64
+    close(w, MATRIX - changes.sum(0), 2 * 2, abs(changes).sum(0), dtype="float32")
     assert float(optimizer.learning_rate) == 0.125
     with pytest.raises(ArgumentError, match="a schedule cannot be set"):
         optimizer.learning_rate = 0.1

@@ -7,7 +7,7 @@ import pytest
 
 from refnet import ops, random
 from refnet.engine import current_engine
-from refnet.errors import ArgumentError, DtypeError, ShapeError
+from refnet.errors import ArgumentError, DataError, DtypeError, ShapeError
 from refnet.graph import Mode, Tensor, Variable
 from refnet.layers import Dense, Dropout, Input, Layer
 from refnet.losses import binary_crossentropy
@@ -134,7 +134,9 @@ def test_a_vae_closes_over_tensors_and_its_only_loss_comes_from_a_layer() -> Non
     other = Input((8,))
     nested = Model(other, vae(other))  # copying its nodes reads the new z_mean
     nested.compile(SGD(0.0), loss=None)
-    assert abs(nested.train_on_batch(x) - hand) < 0.1
+    # z is drawn anew: the loss lies among those of other draws
+    draws = [float(function([image], [loss])([x])[0]) for _ in range(20)]
+    assert abs(nested.train_on_batch(x) - np.mean(draws)) <= 6 * np.std(draws)
     assert nested.graph is not None and nested.graph.losses[0][0] is not loss
 
 
@@ -331,7 +333,7 @@ def test_dimensions_that_are_only_known_when_a_batch_comes() -> None:
     np.testing.assert_array_equal(model.predict(x, 2)[4], x.reshape(5, 24)[4])  # the last batch has one row
     (out,) = function([a], [half])([x])
     assert out.shape == (10, 12)
-    with pytest.raises(ShapeError):
+    with pytest.raises(ShapeError, match=r"expects inputs of shape \(None, 4, 6\)"):
         model.predict(normal(5, 4, 7))
     (dx,) = function([a], ops.gradients(ops.sum(model.output), a))([x])
     np.testing.assert_array_equal(dx, np.full(x.shape, 1 / 5, "float32"))
@@ -376,6 +378,6 @@ def test_nothing_is_committed_when_a_step_fails() -> None:
     fail = lambda y, p: ops.take(p, ops.cast(y[:, 0] * 0 + 9, "int32"), axis=0)
     model.compile(SGD(0.1), fail)
     before = values(model)
-    with pytest.raises(Exception, match="indices must lie"):
+    with pytest.raises(DataError, match="indices must lie"):
         model.train_on_batch(normal(4, 2), normal(4, 2))
     assert not moved(before, model)

@@ -117,9 +117,8 @@ def test_predict_while_another_thread_fits() -> None:
     def fit() -> None:
         meeting = callbacks.LambdaCallback(
             on_train_begin=lambda logs: training.set(),
-            on_epoch_begin=lambda epoch, logs: (
-                predicted.wait(20) if epoch == 1 else None
-            ),  # a short fit could be over first
+            # a short fit could be over first
+            on_epoch_begin=lambda epoch, logs: predicted.wait(20) if epoch == 1 else None,
         )
         try:
             model.fit(X, Y, epochs=30, shuffle=False, callbacks=[meeting])

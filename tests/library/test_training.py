@@ -49,9 +49,8 @@ def test_what_evaluate_and_train_on_batch_return() -> None:
     assert list(named) == ["loss", "accuracy"]
     assert model.metrics_names == ["loss", "accuracy"]
     one = model.train_on_batch(X[:5], LABELS[:5])
-    assert (
-        one == model.test_on_batch(X[:5], LABELS[:5]) != model.train_on_batch(X[5:], LABELS[5:])
-    )  # not a running mean
+    # not a running mean
+    assert one == model.test_on_batch(X[:5], LABELS[:5]) != model.train_on_batch(X[5:], LABELS[5:])
     nested = classifier(optimizer=optimizers.SGD(0.0), metrics=[["accuracy"]])
     nested.set_weights(model.get_weights())
     assert nested.evaluate(X, LABELS, verbose=0) == model.evaluate(X, LABELS, verbose=0)

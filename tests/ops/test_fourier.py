@@ -33,9 +33,8 @@ def test_whole_arrays():
 @pytest.mark.parametrize("n", [None, 1, 2, 5, 7, 8, 12])
 def test_real_signals(n):
     size = abs(X).sum(-1, keepdims=True)
-    for ours, theirs in zip(
-        ops.rfft(X, n), parts(np.fft.rfft(X, n)), strict=True
-    ):  # theirs are exactly 0 where terms cancel
+    # theirs are exactly 0 where terms cancel
+    for ours, theirs in zip(ops.rfft(X, n), parts(np.fft.rfft(X, n)), strict=True):
         close(ours, theirs, roundings(n or 7), size)
     agree(lambda x, y: ops.irfft((x, y), n), np.fft.irfft(X + 1j * Y, n), X, Y)
 

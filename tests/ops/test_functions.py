@@ -59,9 +59,8 @@ def test_functions_are_numpys_and_scipys(name):
     with np.errstate(all="ignore"):
         expected = THEIRS[name](EVERYWHERE)
         result = getattr(ops, name)(EVERYWHERE)
-        if (
-            name == "erfc"
-        ):  # SciPy takes exp(-x * x) of the rounded square, which is 750 at most where the result is not 0
+        # SciPy takes exp(-x * x) of the rounded square, which is 750 at most where the result is not 0
+        if name == "erfc":
             close(result, expected, 2 * ELEMENTARY + np.fmin(EVERYWHERE**2, 750))
         else:
             agree(getattr(ops, name), expected, EVERYWHERE)

@@ -108,9 +108,8 @@ def test_numpy_agrees(name):
     theirs = THEIRS.get(name) or getattr(np, name, None) or np.trapz
     for arguments, keywords in SAME[name]:
         function, due = getattr(ops, name), theirs(*arguments, **keywords)
-        if (
-            name in INTERPOLATED
-        ):  # a + (b - a) t: the place is rounded, then three operations on numbers below the largest
+        # a + (b - a) t: the place is rounded, then three operations on numbers below the largest
+        if name in INTERPOLATED:
             close(function(*arguments, **keywords), due, 2 * (3 + X.size), np.nanmax(abs(HOLES)))
         else:
             agree(function, due, *arguments, **keywords)

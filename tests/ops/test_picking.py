@@ -56,7 +56,7 @@ def test_rows_and_labels():
     executable = reference.prepare(Program([scores, labels], [y]))
     feed = np.arange(6, dtype="float32").reshape(2, 3)
     assert executable.run([feed, np.array([2, 0], "int32")])[0].tolist() == [2, 3]
-    with pytest.raises(DataError):
+    with pytest.raises(DataError, match=r"must lie in -3\.\.2; the one at \[1\] is 3"):
         executable.run([feed, np.array([2, 3], "int32")])
 
 
@@ -78,7 +78,7 @@ def test_blocks_at_places_known_while_running():
 
 @pytest.mark.parametrize("at", [-1, 3])
 def test_blocks_that_leave_the_array_are_found_out(at):
-    with pytest.raises(DataError):
+    with pytest.raises(DataError, match="must lie in"):
         blocks().run([np.zeros((3, 4)), np.array(at, "int32")])
 
 

@@ -151,7 +151,8 @@ def test_every_activation_is_the_op_of_its_name_and_knows_its_slope(name):
         ops.simple_rnn(x, [[1.0]], [[1.0]], activation=function)
     for point in points:
         y = Dual.of(activate(Dual(Dual.of(point).value, 1), code))
-        assert abs(Dual.of(through(Dual.of(1), Dual(y.value), code)).value - y.change) < 1e-15
+        # in 240 bits, of which a dozen operations lose four
+        assert abs(Dual.of(through(Dual.of(1), Dual(y.value), code)).value - y.change) < 2.0**-230
 
 
 def test_only_activations_whose_slope_follows_from_their_value():

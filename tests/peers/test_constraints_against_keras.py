@@ -24,13 +24,6 @@ CASES: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def keras() -> Any:
-    import keras as installed
-
-    return installed
-
-
 @pytest.mark.parametrize(("name", "more"), CASES)
 def test_a_constraint(keras: Any, name: str, more: dict[str, Any]) -> None:
     their, own = getattr(keras.constraints, name)(**more), getattr(constraints, name)(**more)

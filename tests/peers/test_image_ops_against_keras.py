@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from refnet import ops
+from refnet.testing.closeness import close
 from refnet.testing.conformance import agree
 
 pytestmark = pytest.mark.peers
@@ -53,7 +54,7 @@ def test_keras_agrees(name, arguments, keywords):
     result = getattr(ops.image, name)(*arguments, **keywords)
     assert result.shape == expected.shape
     # At most 45 terms of size 3, each weight ten operations deep: 2 * (45 + 10) roundings of 3 are 2e-5.
-    np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-5)
+    close(result, expected, 2 * (45 + 10), 3)
 
 
 def test_psnr():

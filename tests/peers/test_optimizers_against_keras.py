@@ -317,9 +317,8 @@ def test_activations(name: str) -> None:
     x[0] = [-1.0, 0.0, 1.0, 3.0]
     for arguments in ARGUMENTS.get(name, [{}]):
         due = plain(getattr(keras.activations, name)(keras.ops.convert_to_tensor(x), **arguments))
-        if (
-            name == "sparsemax"
-        ):  # Keras 3.15 gives rows that do not sum to one where several entries stay; ours always do
+        # Keras 3.15 gives rows that do not sum to one where several entries stay; ours always do
+        if name == "sparsemax":
             right = np.isclose(due.sum(1), 1)
             got = np.asarray(activations.sparsemax(x))
             close(got.sum(1), 1, 2 * 4 * 4, 1 + abs(x).sum(1))

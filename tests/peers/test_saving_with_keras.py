@@ -106,9 +106,8 @@ def attention(k: Any) -> Any:
     first = layers.Attention(use_scale=True)([decoded, encoded])
     second = layers.AdditiveAttention()([first, encoded])
     y = layers.Concatenate()([first, second, decoded])
-    y = layers.MultiHeadAttention(2, 3, name="heads")(
-        y, encoded
-    )  # last: in Keras it takes the masks off what it is called on
+    # last: in Keras it takes the masks off what it is called on
+    y = layers.MultiHeadAttention(2, 3, name="heads")(y, encoded)
     y = layers.GroupQueryAttention(2, 4, 2)(y, y, use_causal_mask=True)
     model = k.models.Model([words, steps], layers.Dense(1)(y))
     model.compile(k.optimizers.RMSprop(0.01), "mse")
@@ -181,10 +180,8 @@ def test_a_file_of_one_is_read_by_the_other(make: Any, writer: int, tmp_path: pa
         near(ours, theirs, model)
     assert int(np.asarray(read.optimizer.iterations)) == 6
     assert float(np.asarray(read.optimizer.learning_rate)) == float(np.asarray(model.optimizer.learning_rate))
-    if make not in (
-        sequential,
-        with_recurrent_dropout,
-    ):  # without dropout both go on alike: compile's losses and the optimizer's state came along
+    # without dropout both go on alike: compile's losses and the optimizer's state came along
+    if make not in (sequential, with_recurrent_dropout):
         for m in (model, read):
             m.fit(inputs, targets, epochs=1, batch_size=8, verbose=0, shuffle=False)
         for ours, theirs in zip(predictions(model, inputs), predictions(read, inputs), strict=True):

@@ -3,7 +3,6 @@
 Run with: KERAS_BACKEND=torch pytest -m peers tests/peers
 """
 
-import inspect
 import pathlib
 from typing import Any
 
@@ -314,22 +313,6 @@ def test_three_steps_on_the_compiled_engine() -> None:
             step = theirs.train_on_batch(x, targets), theirs.get_weights()
             assert hold_step(ours, x, targets, theirs=step) > 0  # 0 if the limits were infinite
             ours.set_weights(step[1])
-
-
-LEFT_OUT = {"lora_rank", "lora_alpha", "gptq_unpacked_column_size", "quantization_config"}
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_arguments_have_keras_names_order_and_defaults(name: str) -> None:
-    def listed(kind: Any) -> list[Any]:
-        taken = inspect.signature(kind.__init__).parameters.values()
-        return [
-            (p.name, p.default[0] if isinstance(p.default, tuple) and len(set(p.default)) == 1 else p.default)
-            for p in taken
-            if p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in {"self", *LEFT_OUT}
-        ]
-
-    assert listed(getattr(refnet.layers, name)) == listed(getattr(keras.layers, name))
 
 
 def test_every_alias_of_keras_is_here() -> None:

@@ -103,7 +103,6 @@ def test_the_web_pages_data(tmp_path: pathlib.Path) -> None:
 
 def test_values_after_batches_and_the_speed(tmp_path: pathlib.Path) -> None:
     board = callbacks.TensorBoard(tmp_path, update_freq=2, write_graph=False, write_steps_per_second=True)
-    assert isinstance(board, callbacks.TensorBoard)
     model().fit(X, Y, epochs=2, batch_size=4, callbacks=[board], verbose=0)
     train = read(tmp_path / "train")
     assert [step for step, _ in numbers(train, "batch_loss")] == [2, 4, 6]

@@ -31,7 +31,7 @@ def take_gradient_calls(draw: Draw) -> Any:
     return [dy, picked], {"axis": len(outer), "length": length}
 
 
-def along(draw: Draw, dtype: str) -> tuple[tuple[int, ...], int, Array]:
+def along(draw: Draw) -> tuple[tuple[int, ...], int, Array]:
     shape = draw.shape(1, 3, 1)
     axis = draw.integer(0, len(shape) - 1)
     count = draw.extent()
@@ -41,14 +41,14 @@ def along(draw: Draw, dtype: str) -> tuple[tuple[int, ...], int, Array]:
 @strategy("take_along_axis")
 def take_along_axis_calls(draw: Draw) -> Any:
     dtype = draw.real()
-    shape, axis, picked = along(draw, dtype)
+    shape, axis, picked = along(draw)
     return [draw.array(shape, dtype), picked], {"axis": axis}
 
 
 @strategy("take_along_axis_x_gradient")
 def take_along_axis_gradient_calls(draw: Draw) -> Any:
     dtype = draw.floating()
-    shape, axis, picked = along(draw, dtype)
+    shape, axis, picked = along(draw)
     return [draw.array(picked.shape, dtype), picked], {"axis": axis, "length": shape[axis]}
 
 

@@ -23,9 +23,8 @@ def sum_calls(draw: Draw) -> Any:
 
 @usage("sum", "mean", "max", "min", "prod", "var", "std", "logsumexp")
 def reduction_usages(draw: Draw) -> Any:
-    shape = draw.shape(
-        1, 3, 2 if draw.calm else 1
-    )  # one element alone has a deviation of 0, where the root has no slope
+    # one element alone has a deviation of 0, where the root has no slope
+    shape = draw.shape(1, 3, 2 if draw.calm else 1)
     axis = draw.choice((None, 0, -1, (0, len(shape) - 1) if len(shape) > 1 else (0,)))
     return (draw.array(shape, draw.floating()),), {"axis": axis, "keepdims": draw.flag()}
 

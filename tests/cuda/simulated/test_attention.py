@@ -36,9 +36,8 @@ def drawn(kind, dtype):
     "dtype, kind", [*(("float32", kind) for kind in KINDS), ("float64", ""), ("float64", KINDS[2])]
 )
 def test_what_is_masked_is_not_met(dtype, kind, monkeypatch):
-    monkeypatch.setattr(
-        attention_tiles, "SIMULATED_CHAIN", 12
-    )  # the sums over 13 keys, and over 22 queries, are made in parts
+    # the sums over 13 keys, and over 22 queries, are made in parts
+    monkeypatch.setattr(attention_tiles, "SIMULATED_CHAIN", 12)
     arrays, attributes = drawn(kind, dtype)
     op, engine = Op.named["dot_product_attention" + kind], CudaEngine("cuda-sim")
     results = engine.compute(op, arrays, attributes)

@@ -101,9 +101,8 @@ def test_stages_fit_what_a_block_may_have_without_asking():
     """48 KB of shared memory: a kernel with more is refused when it is assembled."""
 
     def taken(tile, left, right, size):
-        return (left + right) * size + (
-            tile.rows + 2 * tile.depth
-        ) * 5 * 8  # and the tables of rows and of two stages' terms
+        # and the tables of rows and of two stages' terms
+        return (left + right) * size + (tile.rows + 2 * tile.depth) * 5 * 8
 
     for name, tile in vars(contraction).items():
         if isinstance(tile, contraction.Tile):
