@@ -22,12 +22,11 @@ from refnet_fast.cuda.runs import (
     grid_of,
     in_words,
     load_run,
-    store_run,
     word_type,
+    write_run,
 )
 from refnet_fast.cuda.target import simulated
 from refnet_fast.cuda.text import unrolled
-from refnet_fast.cuda.tile import put
 from refnet_fast.derive import Placed, itemsize
 
 # ruff: noqa: F821 (a kernel's constants are filled in by `text_of`)
@@ -178,10 +177,7 @@ def take_along_axis_runs(x, indices, y, extent, picked, inner):
             line = divided(here, inner)
             first = divided(line, picked) * extent + row_of(picks[k], extent)
             held[k] = x[first * inner[0] + here - line * inner[0]]
-        if at + RUN <= y.size:
-            store_run(y, at, held, RUN)
-        else:
-            put(y, at, y.size - at, held, 0, RUN)
+        write_run(y, at, held)
 
 
 @kernel(
@@ -219,7 +215,4 @@ def one_hot_runs(x, y, classes, inner, one):
                 c, o = 0, o + 1
             if PLANES or ended:
                 label = int64(x[min(o * inner[0] + i, x.size - 1)])
-        if at + RUN <= y.size:
-            store_run(y, at, held, RUN)
-        else:
-            put(y, at, y.size - at, held, 0, RUN)
+        write_run(y, at, held)

@@ -122,8 +122,7 @@ def max_pool2d_runs(x, pool, strides, padding, y, extents):
     at = cuda.grid(1) * RUN
     if at < y.size:
         n, i, j, c = pixel_of(at, extents)
-        top, left = i * strides[0] - padding[0], j * strides[1] - padding[1]
-        find_winners(x, n, top, left, c, pool, value, best, winner)
+        find_winners(x, n, i * strides[0] - padding[0], j * strides[1] - padding[1], c, pool, value, best, winner)
         store_run(y, at, best, RUN)
 
 
@@ -150,8 +149,7 @@ def max_pool2d_inputs_gradient_runs(dy, x, pool, strides, padding, dx, extents, 
     at = cuda.grid(1) * RUN
     if at < dy.size:
         n, i, j, c = pixel_of(at, windows)
-        top, left = i * strides[0] - padding[0], j * strides[1] - padding[1]
-        find_winners(x, n, top, left, c, pool, value, best, winner)
+        find_winners(x, n, i * strides[0] - padding[0], j * strides[1] - padding[1], c, pool, value, best, winner)
         store_run(winners, at, winner, RUN)
 
 

@@ -13,9 +13,8 @@ from refnet import philox
 from refnet_fast.cuda.derive import device
 from refnet_fast.cuda.kernels import kernel
 from refnet_fast.cuda.numbers import FUNCTIONS
-from refnet_fast.cuda.runs import BYTES, THREADS, bits_of, flat_words, grid_of, in_words, store_run, word_type
+from refnet_fast.cuda.runs import BYTES, THREADS, bits_of, flat_words, grid_of, in_words, word_type, write_run
 from refnet_fast.cuda.text import inlined, unrolled
-from refnet_fast.cuda.tile import put
 from refnet_fast.derive import itemsize
 
 # ruff: noqa: F821 (a kernel's constants are filled in by `text_of`)
@@ -41,15 +40,6 @@ def constants(call):
 
 
 NUMBERS = {"when": floats, "grid": grid_of(lambda call: constants(call)["RUN"]), "block": (THREADS,), "contract": False}
-
-
-@inlined
-def write_run(y, at, held):
-    """The run of a thread, or what of it is still in the array."""
-    if at + RUN <= y.size:
-        store_run(y, at, held, RUN)
-    else:
-        put(y, at, max(y.size - at, 0), held, 0, RUN)
 
 
 @kernel("random_uniform", constants=constants, **NUMBERS)

@@ -12,7 +12,11 @@ from refnet import dtypes
 from refnet.definition import View, size_of
 from refnet_fast.cuda import bfloat16  # noqa: F401  (its casts; at the beginning of a line, where a kernel's key sees it)
 from refnet_fast.cuda.target import simulated
+from refnet_fast.cuda.text import inlined
+from refnet_fast.cuda.tile import put
 from refnet_fast.derive import Placed, itemsize
+
+# ruff: noqa: F821 (a kernel's constants are filled in by `text_of`)
 
 BYTES = 16  # of a run
 WORDS = {1: "int8", 2: "int16", 4: "int32", 8: "int64"}  # by bytes: what is only copied is copied as such
@@ -66,6 +70,15 @@ def divisor(number):
     number = max(1, int(number))
     shift = 31 + (number - 1).bit_length()
     return number, -(-(2**shift) // number), shift
+
+
+@inlined
+def write_run(y, at, held):
+    """The run of a thread, of RUN elements, to its place; at the end what of it still is in the array."""
+    if at + RUN <= y.size:
+        store_run(y, at, held, RUN)
+    else:
+        put(y, at, y.size - at, held, 0, RUN)
 
 
 if simulated():

@@ -19,11 +19,10 @@ from refnet_fast.cuda.runs import (
     in_words,
     load_run,
     run_of,
-    store_run,
     word_type,
+    write_run,
 )
 from refnet_fast.cuda.text import inlined, unrolled
-from refnet_fast.cuda.tile import put
 from refnet_fast.derive import itemsize
 
 # ruff: noqa: F821 (a kernel's constants are filled in by `text_of`)
@@ -96,10 +95,7 @@ def slice_runs(x, y, start, extents, strides):
         else:
             for k in unrolled(RUN):
                 held[k] = x[place_in_array(min(at + k, y.size - 1), start, extents, strides)]
-        if at + RUN <= y.size:
-            store_run(y, at, held, RUN)
-        else:
-            put(y, at, y.size - at, held, 0, RUN)
+        write_run(y, at, held)
 
 
 # ---- a piece put back, and padding by a value
@@ -164,7 +160,4 @@ def spread_runs(x, y, axes, count, start, direction, value):
             for k in unrolled(RUN):
                 place = place_in_piece(min(at + k, y.size - 1), axes, count, start, direction)
                 held[k] = x[place] if place >= 0 else value
-        if at + RUN <= y.size:
-            store_run(y, at, held, RUN)
-        else:
-            put(y, at, y.size - at, held, 0, RUN)
+        write_run(y, at, held)
