@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from refnet import dtypes
+from refnet import dtypes, random  # noqa: F401  (declares the draws)
 from refnet.definition import Op, Spec, View, size_of
 from refnet.ops import shuffling  # noqa: F401  (declares the op permutation)
 from refnet.ops.recurrent import SIGMOID, TANH
@@ -33,6 +33,9 @@ def floats(*shape, dtype="float32"):
     return Spec(shape, dtype)
 
 
+RUN = Spec((1,), "int64")  # the run of a program, which what draws is given
+
+
 def calls(rows, features, pixels, channels, table, picked, product, convolved, apart, sequences, attended):
     """{name of a tuned kernel: Call}, with arrays of these sizes.
 
@@ -51,7 +54,6 @@ def calls(rows, features, pixels, channels, table, picked, product, convolved, a
     image, half = floats(max(1, pixels // 26), 2, 13, channels), floats(max(1, pixels // 26), 1, 6, channels)
     last, first = ({"start": axis, "count": 1, "keepdims": False} for axis in (1, 0))
     layer, batch = {"count": 1, "epsilon": 1e-3}, {"axis": 1, "epsilon": 1e-3}
-    pool = {"extents": (2, 13), "pool": (2, 2), "strides": (2, 2), "padding": (0, 0)}
     m, n, k = product
     lane = min(rows * features // 8, 8192)
     found = {
@@ -76,8 +78,6 @@ def calls(rows, features, pixels, channels, table, picked, product, convolved, a
         "batch_normalization_training_gradient_channels": Call(
             "batch_normalization_training_gradient", (images, images, channel, channel, channel), batch
         ),
-        "max_pool2d_inputs_gradient_windows": Call("max_pool2d_inputs_gradient", (half, image), pool),
-        "average_pool2d_inputs_gradient_windows": Call("average_pool2d_inputs_gradient", (half,), pool),
         "take_rows": Call("take", (floats(table, channels), words), {"axis": 0}, table),
         "take_x_gradient_sorted": Call(
             "take_x_gradient", (floats(picked, channels), words), {"axis": 0, "length": table}, table
@@ -104,6 +104,7 @@ def calls(rows, features, pixels, channels, table, picked, product, convolved, a
         found[f"sample_{kind}_x_gradient_sorted"] = Call(f"sample_{kind}_x_gradient", given, sampled)
     a, b = floats(m, k, dtype="bfloat16"), floats(k, n, dtype="bfloat16")
     found["matmul_short"] = Call("matmul", (a, b), {"transpose1": False, "transpose2": False})
+    found |= in_runs(rows, features, pixels, -(-channels // 4) * 4)
     found |= convolutions(*convolved, "tiled", "float32") | convolutions(*convolved, "short", "float16")
     found |= depthwise(*apart) | recurrent(*sequences) | attention(*attended)
     for name, target, extra in (
@@ -113,6 +114,49 @@ def calls(rows, features, pixels, channels, table, picked, product, convolved, a
         found[f"{name}_rows"] = Call(name, (whole, target), {}, extra)
         found[f"{name}_gradient_rows"] = Call(f"{name}_gradient", (row, whole, target), {}, extra)
     return found
+
+
+def in_runs(rows, features, pixels, channels):
+    """{name: Call} of kernels whose threads work on runs of neighbours; arguments as of `calls`, the channels a multiple of four."""
+    many, whole, channel = max(1, pixels // 26), floats(rows, features), floats(channels)
+    image, half, pooled = floats(many, 2, 13, channels), floats(many, 1, 6, channels), floats(many, 3, 7, channels)
+    apart = {"pool": (2, 2), "strides": (2, 2), "padding": (0, 0)}
+    over = {"pool": (2, 3), "strides": (1, 2), "padding": (1, 1)}
+    drawn = {"shape": (rows * features,), "dtype": "float32", "seed": 7, "place": 3}
+    labels, numbers = Spec((rows,), "int32"), Spec((rows, features), "int32")
+    vectors = (channel,) * 4
+    one_hot = {"num_classes": features, "axis": 1, "dtype": "float32"}
+    most = {
+        "start": (0, 0, 1, 8),
+        "step": (1, 1, 1, 1),
+        "extents": (many, 2, 12, channels - 8),
+    }  # all bytes are counted
+    return {
+        "max_pool2d_runs": Call("max_pool2d", (image,), {**over, "extents": (3, 7)}),
+        "max_pool2d_inputs_gradient_runs": Call(
+            "max_pool2d_inputs_gradient", (pooled, image), {**over, "extents": (2, 13)}
+        ),
+        "max_pool2d_inputs_gradient_windows": Call(
+            "max_pool2d_inputs_gradient", (half, image), {**apart, "extents": (2, 13)}
+        ),
+        "average_pool2d_runs": Call("average_pool2d", (image,), {**over, "extents": (3, 7)}),
+        "average_pool2d_inputs_gradient_runs": Call(
+            "average_pool2d_inputs_gradient", (pooled,), {**over, "extents": (2, 13)}
+        ),
+        "batch_normalization_rows": Call(
+            "batch_normalization", (floats(pixels, channels), *vectors), {"axis": 1, "epsilon": 1e-3}
+        ),
+        "batch_normalization_lanes": Call(
+            "batch_normalization", (floats(many, channels, 24), *vectors), {"axis": 1, "epsilon": 1e-3}
+        ),
+        "slice_runs": Call("slice", (image,), most),
+        "spread_runs": Call("spread", (image,), {"axis": 2, "start": 25, "step": -2, "length": 28, "value": 0.5}),
+        "take_along_axis_runs": Call("take_along_axis", (whole, numbers), {"axis": 1}, features),
+        "one_hot_runs": Call("one_hot", (labels,), one_hot, features),
+        "random_uniform_runs": Call("random_uniform", (RUN,), {**drawn, "minval": -1.0, "maxval": 2.0}, 5),
+        "random_normal_runs": Call("random_normal", (RUN,), {**drawn, "mean": 1.0, "stddev": 0.5}, 5),
+        "dropout_mask_runs": Call("dropout_mask", (RUN,), {**drawn, "rate": 0.3}, 5),
+    }
 
 
 def convolutions(images, side, channels, filters, ending, dtype):
@@ -247,6 +291,8 @@ def arrays(call, seed=0):
         drawn.append(np.resize(numbers, spec.shape))
     if call.op.endswith("normalization_gradient") or call.op.endswith("training_gradient"):
         drawn[3] = drawn[3] ** 2 + 1  # the variances
+    if call.op == "batch_normalization":
+        drawn[2] = drawn[2] ** 2 + 1
     if call.op == "adam_update":
         drawn[2] = drawn[2] ** 2  # the mean squares
     return drawn

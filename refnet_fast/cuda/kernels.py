@@ -38,6 +38,8 @@ FAMILIES = (
     "warping",
     "resizing",
     "shuffling",
+    "slicing",
+    "random",
 )
 
 
@@ -52,6 +54,7 @@ class Step:
         more: numbers that it is given after all other arguments.
         constants: `constants(call)`, values of names in the function's text; see `text_of`.
         given: which of the kernel's arguments it is given.
+        contract: whether products and sums may be fused; where a result's very bits are defined, they must not.
     """
 
     def __init__(
@@ -63,9 +66,10 @@ class Step:
         more=(),
         constants=lambda call: {},
         given=slice(None),
+        contract=True,
     ):
         self.function, self.grid, self.needed, self.more, self.constants = function, grid, needed, more, constants
-        self.given = given
+        self.given, self.contract = given, contract
         self.name = function.__name__
         self.block = block if callable(block) else lambda call: block
 
@@ -77,7 +81,7 @@ class Step:
     def launch(self, call, arguments, epilogue=None):
         shape = tuple(self.grid(call)), tuple(self.block(call))
         made = derive.Launch(
-            self.text(call, epilogue), [*arguments[self.given], *self.more], shape=shape, contract=True
+            self.text(call, epilogue), [*arguments[self.given], *self.more], shape=shape, contract=self.contract
         )
         made.step = self.name
         return made
@@ -133,12 +137,16 @@ def kernel(
     rooms: Callable = lambda call: [],
     more: tuple = (),
     constants: Callable = lambda call: {},
+    contract: bool = True,
 ):
-    """Declares a function as a tuned kernel of an op. Later declarations are asked first."""
+    """Declares a function as a tuned kernel of an op, or of several. Later declarations are asked first."""
 
     def declare(function):
-        step = Step(function, grid, block, more=more, constants=constants)
-        tuned.setdefault(op_name, []).insert(0, Kernel(step, when, arguments, rooms))
+        made = Kernel(
+            Step(function, grid, block, more=more, constants=constants, contract=contract), when, arguments, rooms
+        )
+        for name in (op_name,) if isinstance(op_name, str) else op_name:
+            tuned.setdefault(name, []).insert(0, made)
         return function
 
     return declare

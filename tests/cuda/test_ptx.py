@@ -102,6 +102,25 @@ def test_the_largest_tile_leaves_room_for_two_blocks(name):
     assert ("mma.sync" in text) == (name == "matmul_short")
 
 
+@pytest.mark.parametrize(
+    "name", ["slice_runs", "one_hot_runs", "max_pool2d_runs", "random_normal_runs", "dropout_mask_runs"]
+)
+def test_runs_are_moved_by_instructions_of_16_bytes(name):
+    """Of bfloat16, whose elements the compiler would move four at a time; and no index is divided."""
+    from refnet_fast.cuda import calls
+
+    call = calls.USUAL[name]
+    inputs = tuple(Spec(x.shape, "bfloat16") if x.dtype == "float32" else x for x in call.inputs)
+    attributes = {k: "bfloat16" if k == "dtype" else v for k, v in call.attributes.items()}
+    found, (launch,) = calls.launches(call._replace(inputs=inputs, attributes=attributes))
+    text = launch.ptx((9, 0))
+    assert found.name == name and "st.global.v4.u32" in text and not re.search(r"\b(div|rem)\.[su]\d\d", text)
+    assert ("ld.global.v4.u32" in text) == (name in ("slice_runs", "max_pool2d_runs"))
+    assert not [word for word in (".local", ".extern .func") if word in text]
+    if name == "random_normal_runs":  # as the definition rounds: without .rn the assembler may contract
+        assert "fma" not in text and not re.search(r"(mul|add|sub)\.f64", text)
+
+
 def test_tuned_kernels_spill_nothing(capsys):
     """Every tuned kernel, for one architecture, as `python -m refnet_fast.cuda.ptx` prints it for all: each takes seconds."""
     from refnet_fast.cuda import kernels, ptx

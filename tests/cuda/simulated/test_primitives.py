@@ -17,7 +17,7 @@ from refnet.philox import fraction, philox4x32
 from refnet.testing import hold
 from refnet.testing.draw import Seeded
 from refnet.testing.strategies import case, primitives
-from refnet_fast.cuda import casting, joining, target
+from refnet_fast.cuda import casting, joining, runs, target
 from refnet_fast.cuda.engine import CudaEngine
 from refnet_fast.cuda.philox import fraction_by_factor, philox_in_words
 from refnet_fast.cuda.simulator import shared_array
@@ -66,6 +66,17 @@ def test_the_generator_in_words_of_32_bits():
         for six in words.tolist():
             assert philox_in_words(*six) == philox4x32(*six)
             assert all(fraction_by_factor(six[0], bits) == fraction(six[0], bits) for bits in (8, 11, 24))
+
+
+def test_division_by_a_factor_and_a_shift():
+    """At both sides of every multiple, where it could be one off, up to the largest of both numbers."""
+    rng = np.random.default_rng(0)
+    for d in [1, 2, 3, 2**16 + 1, 2**30, 2**31 - 1, 2**31, *rng.integers(1, 2**31, 500).tolist()]:
+        by, last = runs.divisor(d), (2**31 - 1) // d * d
+        assert by[1] < 2**32  # a word
+        for n in {0, 1, d - 1, d, d + 1, last - 1, last, 2**31 - 1}:
+            if 0 <= n < 2**31:
+                assert runs.divided(n, by) == n // d
 
 
 def test_arguments_of_a_launch_fit_into_what_any_driver_takes():
