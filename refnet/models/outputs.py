@@ -63,4 +63,4 @@ def warn_of_no_slope(variables: list[Variable], slopes: list[Any]) -> None:
 
 
 def _warn(text: str) -> None:
-    warnings.warn(f"fit: {text}", stacklevel=6)
+    warnings.warn(f"fit: {text}", stacklevel=8)
