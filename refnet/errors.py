@@ -95,6 +95,39 @@ def in_layer(error: RefnetError, name: str) -> None:
         error.placed = True
 
 
+def in_users_code(error: Exception, where: str) -> None:
+    """Notes, under an error that other code raised in a function of the user's, which function it was and what it was given."""
+    if not getattr(error, "__notes__", None):
+        error.add_note(
+            f"{where}: it was given refnet's tensors. Compute with refnet.ops there, not with another package."
+        )
+
+
+@contextmanager
+def told_by(who: str) -> Iterator[None]:
+    """Around a function that the user may have written: an error that another package raised in it gets a note that names it."""
+    try:
+        yield
+    except RefnetError as error:
+        if str(error).startswith(
+            "a symbolic tensor"
+        ):  # else the message names the op, and losses are named like their ops
+            error.args = (f"{who}: {error}",)
+        raise
+    except Exception as error:
+        in_users_code(error, f"in {who}")
+        raise
+
+
+def foreign(value: object) -> str:
+    """A sentence, after a space, on an object, a class or a function of another library for networks; empty for others."""
+    maker = value if isinstance(value, type) or hasattr(value, "__name__") else type(value)
+    package = str(getattr(maker, "__module__", None)).partition(".")[0]
+    if package not in ("keras", "tf_keras", "tensorflow", "torch", "jax", "flax"):
+        return ""
+    return f" It is of the package {package}, which cannot be mixed with refnet: take what has its name in refnet."
+
+
 def shown(value: object) -> str:
     """A wrong argument as messages quote it: an array by its shape, not by its numbers."""
     shape = getattr(value, "shape", None)
@@ -108,6 +141,8 @@ def did_you_mean(name: object, known: Sequence[str]) -> str:
     import difflib
 
     near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.6)
+    if not near and len(str(name)) > 1:  # a part of a name: "f1"
+        near = [other for other in sorted(known, key=str.lower) if str(name).lower() in other.lower()][:3]
     if near:
         return " Did you mean " + " or ".join(repr(n) for n in near) + "?"
     return " Known: " + ", ".join(sorted(known)) + "."

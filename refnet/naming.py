@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from refnet import registration
-from refnet.errors import ArgumentError, did_you_mean
+from refnet.errors import ArgumentError, did_you_mean, foreign
 
 _counts: dict[str, int] = {}
 _numbers: dict[str, int] = {}
@@ -55,6 +55,8 @@ def resolved(kind: str, identifier: Any, known: Mapping[str, Any]) -> Any:
         from refnet.saving.serialization import restored
 
         return restored(identifier)
+    if kind != "initializer" and foreign(identifier):  # one that makes arrays is as good as any function
+        raise ArgumentError(f"{kind}: got {identifier!r}.{foreign(identifier)}")
     if isinstance(identifier, type):
         return identifier()
     if identifier is None or callable(identifier) or hasattr(identifier, "get_config"):

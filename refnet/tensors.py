@@ -10,7 +10,7 @@ from refnet import dtypes
 from refnet.annotations import Array, Shape, TensorLike
 from refnet.arrays import as_array
 from refnet.comparing import Compared, asked_by_refnet
-from refnet.errors import DtypeError, ShapeError, without_tape
+from refnet.errors import DtypeError, ShapeError, UsageError, without_tape
 from refnet.tracing import Guard, clock, trace
 
 if TYPE_CHECKING:
@@ -106,7 +106,8 @@ class Tensor(Compared):
 
             return handed_out(np.asarray(evaluated(self)), dtype, copy)
         raise DtypeError(
-            f"a symbolic tensor (shape {self.shape}) has no values yet. Call a model's predict, or K.function, to compute it."
+            f"a symbolic tensor (shape {self.shape}) has no values yet. In a layer, a loss, a metric or a step, compute with "
+            "refnet.ops, not with NumPy or another package; elsewhere a model's predict, or K.function, computes it."
         )
 
     def _has_value(self) -> bool:
@@ -181,6 +182,12 @@ class Tensor(Compared):
         from refnet import ops
 
         return ops.get_item(self, key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise UsageError(
+            f"a tensor (shape {self.shape}) cannot be written to. Make a new one: ops.where(mask, value, x), "
+            "ops.slice_update(x, start, values) or ops.scatter_update(x, indices, values); a variable takes it by assign."
+        )
 
     __add__, __radd__ = _operator("add"), _operator("add", swapped=True)
     __sub__, __rsub__ = _operator("subtract"), _operator("subtract", swapped=True)
@@ -381,9 +388,18 @@ class Variable(Tensor):
             if isinstance(value, Tensor) and value._has_value():
                 value = np.asarray(value)
             if not isinstance(value, Tensor):
-                self.set(np.broadcast_to(as_array(value, f"the value of {self.name}"), self.shape))
+                self.set(self._spread(as_array(value, f"the value of {self.name}")))
                 return self
         return self._record(value)
+
+    def _spread(self, value: Array) -> Array:
+        """A value repeated to the variable's shape, where it is a number or has axes of 1."""
+        try:
+            return np.broadcast_to(value, self.shape)
+        except ValueError:
+            raise ShapeError(
+                f"{self.name} has shape {self.shape}; cannot be assigned a value of shape {value.shape}."
+            ) from None
 
     def _record(self, value: TensorLike) -> "Assignment":
         value = value if isinstance(value, Tensor) else Constant(value, self.stored_dtype)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from refnet import naming
-from refnet.errors import ArgumentError, UsageError
+from refnet.errors import ArgumentError, UsageError, foreign
 from refnet.progress import tell
 
 
@@ -95,7 +95,9 @@ def checked(callbacks: Any, verbose: Any) -> list[Callback]:
     for callback in given:
         if not isinstance(callback, Callback):
             hint = f" {callback.__name__} is a class: call it, {callback.__name__}(...)." if _is_class(callback) else ""
-            raise ArgumentError(f"callbacks are objects of classes derived from Callback; got {callback!r}.{hint}")
+            raise ArgumentError(
+                f"callbacks are objects of classes derived from Callback; got {callback!r}.{hint or foreign(callback)}"
+            )
     progress.display(verbose)
     return given
 
@@ -332,6 +334,10 @@ class LearningRateScheduler(Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         before = (float(np.asarray(self.model.optimizer.learning_rate)),) if self.takes_rate else ()
         rate = self.schedule(epoch, *before)
+        if rate is None:
+            raise ArgumentError(
+                f"LearningRateScheduler: schedule({', '.join(map(str, (epoch, *before)))}) returned None; it has to return the rate."
+            )
         self.model.optimizer.learning_rate = rate
         if self.verbose:
             tell(f"Epoch {epoch + 1}: learning rate {rate}")

@@ -127,6 +127,8 @@ class PReLU(Layer):
     array([[-1.,  2.]], dtype=float32)
     """
 
+    one_tensor = True
+
     supports_masking = True
 
     def __init__(

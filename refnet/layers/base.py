@@ -15,10 +15,12 @@ from refnet.errors import (
     RefnetError,
     did_you_mean,
     in_layer,
+    in_users_code,
 )
 from refnet.graph import Call, Condition, Mode, Tensor, Variable, as_tensor, phase, trace
 from refnet.layers.added_losses import added_here
 from refnet.layers.changes import Changing
+from refnet.layers.checks import refuse_several
 from refnet.layers.constructor import check_arguments, first_shape, lasting, with_extents
 from refnet.layers.first_edition import OldAttributes
 from refnet.layers.immediate import computed
@@ -27,9 +29,12 @@ from refnet.layers.masks import mask_of, open_masks, pass_masks
 from refnet.layers.returned import identity
 from refnet.layers.shapes import as_shapes, map_shapes, shapes_in
 from refnet.layers.stateless import Stateless
+from refnet.layers.strays import warn_of_strays
 from refnet.layers.weights import undone_on_error
 from refnet.naming import snake_case, unique_name
 from refnet.structure import flatten, mapped
+
+NUMBERS = (int, float, np.number, np.bool_)
 
 
 def _built(build: Callable[..., None]) -> Callable[..., None]:
@@ -94,6 +99,7 @@ class Layer(Changing, Stateless, OldAttributes):
     trains_by_default = False  # whether a call on arrays that leaves `training` open trains, as that of RandomFlip
     branches_on_training = True  # whether `call` looks at `training`, or only hands it on
     input_spec: Any = None  # an InputSpec, or a list of them, that a subclass may set
+    one_tensor = False  # whether `call` takes one tensor: a list of them is a mistake
     supports_masking = False  # whether `compute_mask` says which of the outputs' steps hold something
 
     def __init_subclass__(cls, **more: Any) -> None:
@@ -101,6 +107,8 @@ class Layer(Changing, Stateless, OldAttributes):
         Layer.kinds[cls.__name__] = cls
         if cls.__module__.startswith("refnet."):
             Layer.built_in[cls.__name__] = cls
+        elif "call" in vars(cls):
+            cls.one_tensor = False  # the user's `call` may take what ours does not
         if "build" in vars(cls) and not cls.__module__.startswith("refnet.models."):  # models know when they are built
             cls.build = _built(cls.build)  # type: ignore[method-assign]
         if "compute_mask" in vars(cls) and "supports_masking" not in vars(cls):
@@ -166,7 +174,9 @@ class Layer(Changing, Stateless, OldAttributes):
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """The layer's outputs, written with ops."""
-        raise NotImplementedError(f"{type(self).__name__} has no `call`")
+        raise NotImplementedError(
+            f"{type(self).__name__} has no `call`. Write `def call(self, inputs)`, with ops of refnet.ops."
+        )
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """The masks of the outputs, in their order. A layer that overrides this has `supports_masking`.
@@ -229,8 +239,10 @@ class Layer(Changing, Stateless, OldAttributes):
         """Tensors in: the call is added to the graph. Arrays in: computed at once, by the current engine."""
         if "_programs" not in vars(self):
             raise ArgumentError(f"{type(self).__name__}.__init__ has to call super().__init__() first.")
-        if args and isinstance(args[0], (list, tuple)) and all(isinstance(x, (int, float)) for x in flatten(args[0])):
+        if args and isinstance(args[0], (list, tuple)) and all(isinstance(x, NUMBERS) for x in flatten(args[0])):
             args = (np.asarray(args[0], dtypes.floatx()), *args[1:])
+        if self.one_tensor and args:
+            refuse_several(self.name, args[0])
         args, kwargs = mapped(_read, args), mapped(_read, kwargs)
         leaves = flatten([list(args), kwargs])
         if not any(isinstance(x, Tensor) for x in leaves) and trace.call is None and not trace.collecting:
@@ -312,6 +324,7 @@ class Layer(Changing, Stateless, OldAttributes):
         record.outputs = outputs
         if record.parent is None:
             self._calls_made.append(record)
+            warn_of_strays(self, record)
         return outputs
 
     def _reading(self) -> str | None:
@@ -327,6 +340,9 @@ class Layer(Changing, Stateless, OldAttributes):
             yield
         except RefnetError as error:
             in_layer(error, self.name)
+            raise
+        except Exception as error:
+            in_users_code(error, f"in the call of {self.name} ({type(self).__name__})")
             raise
 
     def _default_training(self) -> bool:

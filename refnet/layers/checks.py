@@ -14,6 +14,15 @@ def data_format_of(layer: str, value: Any) -> str:
     return value or "channels_last"
 
 
+def refuse_several(layer: str, inputs: Any) -> None:
+    """Raises ArgumentError for a list, tuple or dict where a layer takes one tensor."""
+    if isinstance(inputs, (list, tuple, dict)) and inputs:
+        raise ArgumentError(
+            f"{layer} takes one tensor; got a {type(inputs).__name__} of {len(inputs)}. layers.Concatenate() makes one of several; "
+            "of a layer that returns several (return_state=True), take the one that is meant: y[0]."
+        )
+
+
 def check_rank(layer: str, inputs: Any, rank: int, axes: str) -> None:
     """Raises ShapeError unless the inputs (or their shape) have that many axes, whose names are in `axes`."""
     shape = tuple(getattr(inputs, "shape", inputs))

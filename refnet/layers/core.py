@@ -129,6 +129,8 @@ class Dense(Layer):
     array([[6., 6.]], dtype=float32)
     """
 
+    one_tensor = True
+
     supports_masking = True
 
     def __init__(
@@ -232,6 +234,8 @@ class Dropout(Layer):
     array([1., 1., 1.], dtype=float32)
     """
 
+    one_tensor = True
+
     supports_masking = True
 
     def __init__(self, rate: float, noise_shape: Any = None, seed: Any = None, **more: Any):
@@ -259,6 +263,8 @@ class Flatten(Layer):
     >>> Flatten()(np.zeros((2, 3, 4))).shape
     (2, 12)
     """
+
+    one_tensor = True
 
     def __init__(self, data_format: str | None = None, **more: Any):
         super().__init__(**more)

@@ -56,6 +56,8 @@ class EinsumDense(Layer):
     (None, 32, 64)
     """
 
+    one_tensor = True
+
     def __init__(
         self,
         equation: str,

@@ -26,6 +26,8 @@ class Embedding(Layer):
     (1, 3, 2)
     """
 
+    one_tensor = True
+
     first_dtype = "int32"
 
     def __init__(

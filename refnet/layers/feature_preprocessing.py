@@ -57,6 +57,8 @@ class Normalization(Layer):
     array([[-1.,  1.]], dtype=float32)
     """
 
+    one_tensor = True
+
     def __init__(self, axis: Any = -1, mean: Any = None, variance: Any = None, invert: bool = False, **more: Any):
         super().__init__(**more)
         axes = () if axis is None else tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)

@@ -61,6 +61,8 @@ class ContrastLimitedAdaptiveHistogramEqualization(ColorLayer):
     array([127.5, 255. ], dtype=float32)
     """
 
+    one_tensor = True
+
     branches_on_training = False
 
     def __init__(

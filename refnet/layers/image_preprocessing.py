@@ -62,6 +62,8 @@ class Resizing(ImageLayer):
     (2, 32, 32, 3)
     """
 
+    one_tensor = True
+
     def __init__(
         self,
         height: int,

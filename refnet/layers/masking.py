@@ -24,6 +24,8 @@ class Masking(Layer):
     array([[ True, False,  True]])
     """
 
+    one_tensor = True
+
     supports_masking = True
 
     def __init__(self, mask_value: Any = 0.0, **more: Any):

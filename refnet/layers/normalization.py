@@ -48,6 +48,8 @@ class Scaled(Layer):
         beta_constraint, gamma_constraint: what they are brought back to after each update.
     """
 
+    one_tensor = True
+
     def __init__(
         self,
         epsilon: float,
@@ -249,6 +251,8 @@ class RMSNormalization(Layer):
     >>> RMSNormalization(epsilon=0.0)(np.array([[3.0, 4.0, 0.0, 0.0]]))
     array([[1.2, 1.6, 0. , 0. ]], dtype=float32)
     """
+
+    one_tensor = True
 
     def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **more: Any):
         super().__init__(**more)

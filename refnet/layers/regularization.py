@@ -26,6 +26,8 @@ class GaussianNoise(Layer):
     (2, 3)
     """
 
+    one_tensor = True
+
     supports_masking = True
 
     def __init__(self, stddev: float, seed: Any = None, **more: Any):
@@ -53,6 +55,8 @@ class GaussianDropout(Layer):
     array([1., 2.], dtype=float32)
     """
 
+    one_tensor = True
+
     supports_masking = True
 
     def __init__(self, rate: float, seed: Any = None, **more: Any):
@@ -79,6 +83,8 @@ class AlphaDropout(Layer):
     >>> AlphaDropout(0.5)(np.array([1.0, 2.0]))
     array([1., 2.], dtype=float32)
     """
+
+    one_tensor = True
 
     supports_masking = True
 

@@ -23,6 +23,8 @@ class Reshape(Layer):
     (None, 2, 3)
     """
 
+    one_tensor = True
+
     def __init__(self, target_shape: Any, **more: Any):
         super().__init__(**more)
         if not isinstance(target_shape, (tuple, list)):
@@ -59,6 +61,8 @@ class Permute(Layer):
     (None, 3, 10)
     """
 
+    one_tensor = True
+
     def __init__(self, dims: Any, **more: Any):
         super().__init__(**more)
         if not isinstance(dims, (tuple, list)) or sorted(dims) != list(range(1, len(dims) + 1)):
@@ -84,6 +88,8 @@ class RepeatVector(Layer):
     >>> RepeatVector(3)(np.array([[1.0, 2.0]])).shape
     (1, 3, 2)
     """
+
+    one_tensor = True
 
     def __init__(self, n: int, **more: Any):
         super().__init__(**more)

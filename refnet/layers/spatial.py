@@ -13,6 +13,8 @@ class Spatial(Layer):
         data_format: "channels_last" (None too) or "channels_first".
     """
 
+    one_tensor = True
+
     axes = 1
 
     def __init__(self, data_format: Any = None, **more: Any):

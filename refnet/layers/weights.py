@@ -11,7 +11,7 @@ from refnet import dtypes, mixed_precision
 from refnet.annotations import Array
 from refnet.arrays import as_array
 from refnet.errors import ArgumentError, DtypeError, FileError, ShapeError
-from refnet.graph import Variable
+from refnet.graph import Tensor, Variable, trace
 from refnet.registration import take_room
 from refnet.structure import flatten
 
@@ -50,6 +50,13 @@ class Weighted:
                 )
             if found:
                 self._own += [x for x in found if x not in self._own]
+        elif (
+            isinstance(value, Tensor) and not isinstance(value, Variable) and isinstance(vars(self).get(name), Variable)
+        ):
+            raise ArgumentError(
+                f"{type(self).__name__}: {name} is a weight, and {name} = ... would put a tensor in its place, which no step keeps. "
+                f"Use self.{name}.assign(...) or self.{name}.assign_add(...)."
+            )
         super().__setattr__(name, value)
 
     @property
@@ -89,11 +96,15 @@ class Weighted:
             aggregation: how copies of it on several devices would be joined; there is one copy here.
             overwrite_with_gradient: must be False: what float8 training in Keras has it for is not here.
         Raises:
-            ArgumentError: overwrite_with_gradient.
+            ArgumentError: overwrite_with_gradient; inside `call`.
             ShapeError: a dimension that is not known yet.
         """
         from refnet import constraints, engine, initializers, regularizers
 
+        if trace.call is not None and trace.call.layer is self:
+            raise ArgumentError(
+                f"{self.name}.add_weight in `call` would make a weight at every call: make weights in __init__ or in build."
+            )
         if overwrite_with_gradient:
             raise ArgumentError(
                 f"{self.name}.add_weight: overwrite_with_gradient is for float8 training, which is not here; assign in `call`."

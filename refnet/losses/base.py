@@ -6,7 +6,7 @@ from typing import Any
 from refnet import dtypes, ops
 from refnet.annotations import TensorLike
 from refnet.definition import broadcast_shapes
-from refnet.errors import ArgumentError
+from refnet.errors import ArgumentError, told_by
 from refnet.graph import Tensor
 from refnet.naming import snake_case
 from refnet.ops.arguments import as_dtype, converted, dtype_of, shape_of
@@ -134,7 +134,8 @@ class Loss:
             mask = y_pred.mask
         y_true = self._prepared(y_true, "y_true", self.keeps_integers)
         y_pred = self._prepared(y_pred, "y_pred")
-        values = self.call(y_true, y_pred)
+        with told_by(f"the loss {self.name}"):
+            values = self.call(y_true, y_pred)
         if values is None:
             raise ArgumentError(
                 f"the loss {self.name} gave None; it has to return one value for each sample, or their mean."

@@ -65,6 +65,12 @@ class Counted:
     ):
         y_true, y_pred = (as_dtype(converted("metric", y), dtype) for y in (y_true, y_pred))
         y_pred, y_true = same_rank(y_pred, y_true)
+        shapes = shape_of(y_true), shape_of(y_pred)
+        if len(shapes[0]) != len(shapes[1]) or any(a != b and None not in (a, b) for a, b in zip(*shapes)):
+            raise ShapeError(
+                f"needs a target for each prediction, 0 or 1: targets of shape {shapes[1]}; got {shapes[0]}. Of class numbers, "
+                "utils.to_categorical makes rows."
+            )
         weight = None
         if sample_weight is not None:
             weight = ops.expand_dims(as_dtype(converted("metric", sample_weight, "sample_weight"), dtype), -1)

@@ -53,6 +53,7 @@ class FBetaScore(Metric):
         if len(shape) != 2 or len(true_shape) != 2 or shape[1] is None:
             raise ShapeError(
                 f"{self.name} needs targets and predictions of shape (samples, classes); got {true_shape} and {shape}."
+                " Of class numbers, utils.to_categorical makes rows."
             )
         size = () if self.average == "micro" else (shape[1],)
         self.true_positives = self.add_variable(size, name="true_positives")

@@ -7,6 +7,7 @@ import numpy as np
 
 from refnet import ops
 from refnet.annotations import TensorLike
+from refnet.errors import told_by
 from refnet.graph import Tensor
 from refnet.losses import apply_mask, same_rank
 from refnet.metrics.base import Metric, read
@@ -109,7 +110,9 @@ class MeanMetricWrapper(Mean):
     def update_state(self, y_true: TensorLike, y_pred: TensorLike, sample_weight: TensorLike = None) -> None:  # type: ignore[override]  # what is averaged is computed from two arguments
         mask = y_pred.mask if isinstance(y_pred, Tensor) else None
         sample_weight = apply_mask(sample_weight, mask, self.dtype, "sum")
-        super().update_state(self.fn(y_true, y_pred, **self.arguments), sample_weight)
+        with told_by(f"the metric {self.name}"):
+            values = self.fn(y_true, y_pred, **self.arguments)
+        super().update_state(values, sample_weight)
 
     def get_config(self) -> dict[str, Any]:
         from refnet.saving.serialization import function_config

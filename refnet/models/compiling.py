@@ -240,9 +240,11 @@ class Compilable(Layer):
             return Batches(given, [checks.target_of(a, None) for a in (targets or {}).values()], list(floats), labels)
         graph = self._graph_for(Batches(list(inputs.values()), [], [], labels))
         if len(inputs) != len(graph.inputs):
+            told_together = targets == {} and len(inputs) == len(graph.inputs) + len(graph.outputs)
             raise ArgumentError(
                 f"{method}: {self.name} has {len(graph.inputs)} inputs ({', '.join(t.name for t in graph.inputs)}); "
                 f"got {len(inputs)} arrays."
+                + (f" {method}(x, y) takes the targets as its second argument." * told_together)
             )
         given = [
             checks.fed(array, tensor, self._reader_of(graph, tensor), label, method)

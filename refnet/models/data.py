@@ -66,14 +66,33 @@ def _array(value: Any, label: str, method: str) -> Array:
     except ValueError:
         raise ShapeError(f"{method}: {label} must be an array; its rows have different lengths.{PAD}") from None
     if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
-        rows = array.dtype == object and any(isinstance(row, (list, tuple, np.ndarray)) for row in array.ravel()[:10])
-        raise DtypeError(
-            f"{method}: {label} must hold numbers; got an array of dtype {array.dtype}"
-            + (f", whose elements are sequences.{PAD}" if rows else ". Turn strings and objects into numbers first.")
-        )
+        raise DtypeError(f"{method}: {label} must hold numbers; got {_no_numbers(value, array)}")
     if array.ndim == 0:
-        raise ShapeError(f"{method}: {label} must have one row per sample; got a single number.")
+        raise ShapeError(
+            f"{method}: {label} must have one row per sample; got a single number. One sample is a batch of one, x[None]; a data set "
+            "that gives single samples is batched first."
+        )
     return array
+
+
+def _no_numbers(value: Any, array: Array) -> str:
+    """What an array holds in place of numbers, and what to do."""
+    if isinstance(value, str) or callable(value):
+        call = f" Call it: fit(x={getattr(value, '__name__', 'x')}())." if callable(value) else ""
+        return f"{shown(value)}.{call}"
+    kind = f"an array of dtype {array.dtype}"
+    if array.dtype.kind in "US":
+        return f"{kind}. Of class names, np.unique(names, return_inverse=True)[1] makes numbers; of texts, layers.TextVectorization."
+    if array.dtype != object:
+        return f"{kind}. Turn it into floats or integers first."
+    if any(isinstance(row, (list, tuple, np.ndarray)) for row in array.ravel()[:10]):
+        return f"{kind}, whose elements are sequences.{PAD}"
+    for place, part in np.ndenumerate(array):
+        if not isinstance(part, (bool, int, float, np.number, np.bool_)):
+            columns = getattr(value, "columns", None)
+            where = f", in the column {columns[place[-1]]!r}" if columns is not None and array.ndim == 2 else ""
+            return f"{kind}: the element {list(place)} is {part!r}{where}. Turn strings and objects into numbers first."
+    return f"{kind}, whose elements are numbers all the same: astype('float32') makes floats of them."
 
 
 def check_lengths(arrays: dict[str, Array], method: str) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 
 from refnet import mixed_precision, registration
 from refnet.annotations import Shape
-from refnet.errors import ArgumentError, ShapeError
+from refnet.errors import ArgumentError, ShapeError, foreign
 from refnet.graph import Tensor, trace
 from refnet.layers.base import Layer
 from refnet.layers.core import InputLayer
@@ -53,12 +53,14 @@ class Sequential(ClassNames, Model):
             layer = layer.origin
         if not isinstance(layer, Layer):
             called = f" {layer.__name__} is a class: call it, {layer.__name__}(...)." if isinstance(layer, type) else ""
-            raise ArgumentError(f"{self.name}.add takes a layer; got {layer!r}.{called}")
+            raise ArgumentError(f"{self.name}.add takes a layer; got {layer!r}.{called or foreign(layer)}")
         if isinstance(layer, InputLayer):
             if self._stack or self._between:
                 raise ArgumentError(f"{self.name}: an Input can only stand at the front.")
             self._begin(layer.output)
             return
+        if self in layer._flatten_layers():
+            raise ArgumentError(f"{self.name}.add: {layer.name} holds {self.name}; a model cannot stand inside itself.")
         if any(layer.name == other.name for other in self._stack):
             raise ArgumentError(f"{self.name} has a layer called {layer.name!r} already; names must differ.")
         if not self._stack and not self._between and layer._first_shape is not None:

@@ -95,6 +95,10 @@ class Source:
 
     def parts(self, batch: Any) -> tuple[Any, Any, Any]:
         """(x, y, sample_weight) of a batch."""
+        if batch is None:
+            raise ArgumentError(
+                f"{self.method}: {self.label} ({type(self.data).__name__}) gave None in place of a batch; it must give (x, y)."
+            )
         if isinstance(batch, (tuple, list)):
             if not 1 <= len(batch) <= 3:
                 raise ArgumentError(

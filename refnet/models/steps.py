@@ -12,6 +12,7 @@ from refnet.graph import Assignment, Mode, Tensor, Variable, as_tensor, assignme
 from refnet.layers.base import Layer
 from refnet.layers.returned import identity_op
 from refnet.models.functional import Graph
+from refnet.models.outputs import warn_of_no_slope, warn_of_outputs
 from refnet.program import Program
 
 
@@ -170,6 +171,8 @@ def step_program(
             loss = compiled.losses[i]
             if loss is None:
                 continue
+            if kind == "train":
+                warn_of_outputs(loss, outputs[i], compiled.names[i])
             weight = weight_slots[i] if weight_slots else None
             if outputs[i].mask is None:
                 weight = losses.apply_mask(weight, graph.outputs[i].mask, loss.dtype, loss.reduction)
@@ -191,9 +194,9 @@ def step_program(
                     assignments += _metric_updates(metric, target, graph.outputs[i], sample_weight)
         if kind == "train":
             total = optimizer.scale_loss(total)
-            assignments += optimizer.updates_of_fit(
-                variables, reverse([total], [ops.ones_like(total)], variables, mode)
-            )
+            slopes = reverse([total], [ops.ones_like(total)], variables, mode)
+            warn_of_no_slope(variables, slopes)
+            assignments += optimizer.updates_of_fit(variables, slopes)
         inputs = [*graph.inputs, *slots, *[w for w in weight_slots if w is not None]]
         return Program(inputs, [], assignments, mode, counter)
 

@@ -173,7 +173,8 @@ def dimensions(op: str, shape: Any) -> tuple[Any, ...]:
     given = (shape,) if isinstance(shape, (int, np.integer, Tensor)) else entries(op, shape, "shape")
     for d in given:
         if not isinstance(d, Tensor) and (isinstance(d, bool) or not isinstance(d, (int, np.integer)) or d < 0):
-            raise ArgumentError(f"{op}: a shape is made of integers, not below 0; got {shape!r}.")
+            hint = " For an open dimension use ops.shape(x)[i]." if d is None else ""
+            raise ArgumentError(f"{op}: a shape is made of integers, not below 0; got {shape!r}.{hint}")
     known = [d if isinstance(d, Tensor) else int(d) for d in given]
     if math.prod(d or 1 for d in known if isinstance(d, int)) > MOST:
         raise ShapeError(f"{op}: an array of shape {tuple(known)} is larger than any memory.")

@@ -157,7 +157,7 @@ def _object(value: Any, keep: bool) -> dict[str, Any]:
     config = {
         "module": None,
         "class_name": name,
-        "config": serialized(own["config"], keep),
+        "config": _entries(value, own["config"], keep),
         "registered_name": None,
     }
     if not kind.__module__.startswith("refnet."):
@@ -176,6 +176,22 @@ def _object(value: Any, keep: bool) -> dict[str, Any]:
     if hasattr(value, "get_compile_config"):
         config["compile_config"] = value.get_compile_config()
     return config
+
+
+def _entries(value: Any, config: Any, keep: bool) -> Any:
+    """The config of an object, serialized. Where an entry cannot be, the message names the object and the entry."""
+    if not isinstance(config, dict):
+        return serialized(config, keep)
+    result = {}
+    for key, entry in (config if keep else _with_code(config)).items():
+        try:
+            result[str(key)] = serialized(entry, keep)
+        except ArgumentError as error:
+            if not error.placed:  # the innermost object is the one that holds it
+                error.args = (f"{getattr(value, 'name', None) or type(value).__name__}: {key} in its config: {error}",)
+                error.placed = True
+            raise
+    return result
 
 
 # ---- from configs

@@ -119,11 +119,15 @@ def test_training_before_compile(refuses: Any, method: str) -> None:
 
 def test_strings_and_objects(classifier: Any, refuses: Any) -> None:
     model = classifier(deferred=True)
-    message = "fit: x must hold numbers; got an array of dtype <U1. Turn strings and objects into numbers first."
+    message = "fit: x must hold numbers; got an array of dtype <U1. Of class names, "
+    message += "np.unique(names, return_inverse=True)[1] makes numbers; of texts, layers.TextVectorization."
     refuses(model, DtypeError, message, lambda: model.fit(np.array([["a", "b"]] * 6), LABELS))
     strange = np.array([[1, None]] * 6, dtype=object)
     refuses(
-        model, DtypeError, "predict: x must hold numbers; got an array of dtype object.", lambda: model.predict(strange)
+        model,
+        DtypeError,
+        "predict: x must hold numbers; got an array of dtype object: the element [0, 1] is None.",
+        lambda: model.predict(strange),
     )
     names = np.array(["cat", "dog", "frog"])[LABELS]
     refuses(model, DtypeError, "fit: y must hold numbers; got an array of dtype <U4.", lambda: model.fit(X, names))

@@ -45,7 +45,7 @@ class Sums:
     ("more", "message"),
     [
         ({}, r"small\.export writes format='onnx'; got 'tf_saved_model'"),
-        ({"format": "onnx", "opset": 3}, r"no argument 'opset'\. Known: opset_version"),
+        ({"format": "onnx", "opset": 3}, r"no argument 'opset'\. Did you mean 'opset_version'"),
         ({"format": "onnx", "opset_version": 9}, "opset_version must be an integer from 18 to 22; got 9"),
     ],
 )

@@ -1,0 +1,30 @@
+"""Layers that are called inside a layer, but held by none of its attributes: nothing trains or saves their weights."""
+
+import warnings
+from typing import TYPE_CHECKING
+
+from refnet.tracing import Call
+
+if TYPE_CHECKING:
+    from refnet.layers.base import Layer
+    from refnet.metrics.base import Metric
+
+
+def warn_of_strays(layer: "Layer", record: Call) -> None:
+    """One warning for a layer with weights that `call` made, or took from outside, where its weights are none of `layer`'s."""
+    if not record.inner:
+        return
+    held = set(map(id, layer._flatten_layers()))
+    for stray in _called_in(record):
+        if id(stray) not in held and any(v.trainable for v in getattr(stray, "_own", ())):
+            warnings.warn(
+                f"{layer.name}: its call uses {stray.name}, which is no attribute of {layer.name}. Its weights are not among "
+                f"those of {layer.name}: they are neither trained nor saved. Make it in __init__: self.{stray.name} = ...",
+                stacklevel=4,
+            )
+            return
+
+
+def _called_in(record: Call) -> "list[Layer | Metric]":
+    """The layers called in a call, at any depth, in their order; those inside them are theirs to hold."""
+    return [layer for call in record.inner for layer in (call.layer, *_called_in(call))]

@@ -1,0 +1,66 @@
+"""What a model's last activation and its loss say of each other, and a loss that no weight feels: warnings when training begins."""
+
+import warnings
+from typing import Any
+
+from refnet import losses
+from refnet.activations import linear, relu
+from refnet.graph import Tensor, Variable
+from refnet.layers.convolution import Windowed
+from refnet.layers.core import Dense
+
+FITTING: dict[Any, str] = {
+    losses.binary_crossentropy: "sigmoid",
+    losses.categorical_crossentropy: "softmax",
+    losses.sparse_categorical_crossentropy: "softmax",
+}
+
+
+def warn_of_outputs(loss: Any, output: Tensor, name: str) -> None:
+    """One warning where an output can hardly be what its loss takes.
+
+    Args:
+        loss: a Loss.
+        output: the model's, as it was computed (`steps.seen_through`).
+        name: of the output.
+    """
+    node = output.node
+    if node is None:
+        return
+    if (
+        node.op.name == "softmax"
+        and output.shape[-1:] == (1,)
+        and node.attributes.get("axis") in (-1, len(output.shape) - 1)
+    ):
+        _warn(
+            f"{name} ends in a softmax of one class, which is 1 whatever comes. Use activation='sigmoid' for yes and no."
+        )
+        return
+    fitting = FITTING.get(getattr(loss, "fn", None))
+    if fitting is None:
+        return
+    if loss.arguments.get("from_logits"):
+        if node.op.name in ("sigmoid", "softmax"):
+            _warn(
+                f"{name} ends in a {node.op.name}, and {loss.name} has from_logits=True, which applies one again. Leave out one of them."
+            )
+        return
+    layer = None if node.call is None else node.call.layer
+    if isinstance(layer, (Dense, Windowed)) and layer.activation in (linear, relu):
+        _warn(
+            f"{loss.name} takes probabilities; {name} ends in {layer.name} with activation={layer.activation.__name__!r}. "
+            f"Use activation={fitting!r} there, or a loss with from_logits=True."
+        )
+
+
+def warn_of_no_slope(variables: list[Variable], slopes: list[Any]) -> None:
+    """One warning where there are weights to train and the loss has no gradient with respect to any."""
+    if variables and all(slope is None for slope in slopes):
+        _warn(
+            "the loss has no gradient with respect to any weight, so nothing will be learned. Comparisons, argmax, rounding and casts to "
+            "integers have none; nor has a loss that does not depend on the model's outputs."
+        )
+
+
+def _warn(text: str) -> None:
+    warnings.warn(f"fit: {text}", stacklevel=8)
