@@ -96,6 +96,8 @@ def plain(file, text):
     scope = {"__name__": f"refnet_fast.cpu.{file}"}
     text = re.sub("from numba import (carray, )?njit(, types)?\n", UNCOMPILED, text)
     exec(compile(text, file, "exec"), scope)
+    stand_ins = {"scratch": np.empty, "cleared_scratch": np.zeros}  # which exist in compiled functions only
+    scope |= {name: f for name, f in stand_ins.items() if name in scope}
     return scope
 
 

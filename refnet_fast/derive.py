@@ -18,7 +18,22 @@ HEADER = """import numpy as np
 from numba import carray, cfunc, njit
 from numpy.lib.stride_tricks import as_strided
 from refnet_fast.native import ABI, as_float, pointer, wide
+from refnet_fast.outcomes import cleared_scratch, outcome_of
 from refnet_fast.derive import compiled
+"""
+
+
+WORK = """
+
+@njit(error_model="numpy", fastmath=False)
+def work(frame, lo, hi):
+"""
+KERNEL = """
+
+
+@cfunc(ABI, cache=True)
+def kernel(frame, lo, hi):
+    return outcome_of(work, (frame, lo, hi))
 """
 
 
@@ -157,13 +172,12 @@ def kernel_text(imports, arguments, body):
         text, at = unpack(argument, at)
         lines.append(f"a{number} = {text}")
     lines += body
-    return (
-        HEADER
-        + imports
-        + '\n\n@cfunc(ABI, cache=True, error_model="numpy")\ndef kernel(frame, lo, hi):\n'
-        + textwrap.indent("\n".join(lines), "    ")
-        + "\n"
-    )
+    return HEADER + imports + called_by_address("\n".join(lines))
+
+
+def called_by_address(lines):
+    """The text of the function that the machine calls: these lines, and how they ended."""
+    return WORK + textwrap.indent(lines, "    ") + KERNEL
 
 
 # ---- derive
@@ -193,7 +207,7 @@ def derive(op, form, inputs, outputs):
         ]
         action = f"definition(({task},), {', '.join(given)})"
     first_scratch = len(arguments) - len(form.scratch)
-    body = [f"s{number} = np.zeros(a{number})" for number in range(first_scratch, len(arguments))]
+    body = [f"s{number} = cleared_scratch(a{number}, np.float64)" for number in range(first_scratch, len(arguments))]
     body += ["rest = lo"]
     for axis in reversed(axes):
         body += [f"i{axis} = rest % a0[{axis}]", f"rest //= a0[{axis}]"]

@@ -8,7 +8,9 @@ from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.extending import intrinsic
 
 LARGEST = 2**62  # bytes; NumPy counts those of an array in 63 bits
-ABI = types.void(types.CPointer(types.int64), types.int64, types.int64)  # every kernel: (frame, lo, hi)
+ABI = types.int64(
+    types.CPointer(types.int64), types.int64, types.int64
+)  # every kernel: (frame, lo, hi), and how it ended
 I64 = ir.IntType(64)
 
 
@@ -26,14 +28,13 @@ def as_float(typing, bits):
 
 @intrinsic
 def call(typing, address, frame, lo, hi):
-    """Calls the kernel at `address` with the frame at `frame`."""
+    """Calls the kernel at `address` with the frame at `frame`; gives how it ended, as `outcomes.py` says."""
 
     def emit(c, b, s, a):
-        kind = ir.FunctionType(ir.VoidType(), [I64.as_pointer(), I64, I64])
-        b.call(b.inttoptr(a[0], kind.as_pointer()), [b.inttoptr(a[1], I64.as_pointer()), a[2], a[3]])
-        return c.get_dummy_value()
+        kind = ir.FunctionType(I64, [I64.as_pointer(), I64, I64])
+        return b.call(b.inttoptr(a[0], kind.as_pointer()), [b.inttoptr(a[1], I64.as_pointer()), a[2], a[3]])
 
-    return types.void(*[types.int64] * 4), emit
+    return types.int64(*[types.int64] * 4), emit
 
 
 @intrinsic
