@@ -103,6 +103,8 @@ def plain(file, text):
     text = re.sub(r"(from refnet_fast\.native import .*\bnjit\b.*\n)", r"\1" + UNCOMPILED, text)
     exec(compile(text, file, "exec"), scope)
     scope |= {name: entered(f) for name, f in scope.items() if isinstance(f, Dispatcher)}
+    stand_ins = {"scratch": np.empty, "cleared_scratch": np.zeros}  # which exist in compiled functions only
+    scope |= {name: f for name, f in stand_ins.items() if name in scope}
     return scope
 
 

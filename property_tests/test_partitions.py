@@ -12,7 +12,7 @@ from refnet.testing.strategies import case, primitives
 from refnet_fast.build import build_all
 from refnet_fast.engine import single
 
-KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+KERNEL = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 
 
 def run_in_pieces(running, feeds, pieces):
@@ -30,7 +30,7 @@ def run_in_pieces(running, feeds, pieces):
             high = min(head.tasks, units * (piece + 1) // count * head.quantum)
             if low < high:
                 for kernel, frame in zip(kernels, frames):
-                    kernel(frame.ctypes.data, low, high)
+                    assert kernel(frame.ctypes.data, low, high) == 0, "a kernel raised"
     return [np.array(running.memory.array(y)) for y in running.plan.outputs]
 
 

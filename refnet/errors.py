@@ -136,6 +136,14 @@ def shown(value: object) -> str:
     return repr(value)
 
 
+def in_words(size: int) -> str:
+    """Bytes as messages say them."""
+    unit, name = next(
+        u for u in ((2**30, "GB"), (2**20, "MB"), (2**10, "KB"), (1, "bytes")) if size >= u[0] or u[0] == 1
+    )
+    return f"{size / unit:,.1f} {name}" if unit > 1 else f"{size} bytes"
+
+
 def did_you_mean(name: object, known: Sequence[str]) -> str:
     """' Did you mean ...?' with the nearest known names, or the list of all of them."""
     import difflib

@@ -33,6 +33,7 @@ MEANING = (
 )
 ALWAYS = (
     "refnet_fast.native",
+    "refnet_fast.outcomes",
     "refnet_fast.build",
     "refnet_fast.derive",
     "refnet_fast.kernels",

@@ -16,7 +16,22 @@ from refnet_fast import native, scalar_functions
 HEADER = """import numpy as np
 from numba import cfunc
 from refnet_fast.native import ABI, as_float, framed_array, njit, row_at, strided_row_at, wide
+from refnet_fast.outcomes import cleared_scratch, outcome_of
 from refnet_fast.derive import compiled
+"""
+
+
+WORK = """
+
+@njit(error_model="numpy", fastmath=False)
+def work(frame, lo, hi):
+"""
+KERNEL = """
+
+
+@cfunc(ABI, cache=True)
+def kernel(frame, lo, hi):
+    return outcome_of(work, (frame, lo, hi))
 """
 
 
@@ -150,13 +165,12 @@ def kernel_text(imports, arguments, body):
         text, at = unpack(argument, at)
         lines.append(f"a{number} = {text}")
     lines += body
-    return (
-        HEADER
-        + imports
-        + '\n\n@cfunc(ABI, cache=True, error_model="numpy")\ndef kernel(frame, lo, hi):\n'
-        + textwrap.indent("\n".join(lines), "    ")
-        + "\n"
-    )
+    return HEADER + imports + called_by_address("\n".join(lines))
+
+
+def called_by_address(lines):
+    """The text of the function that the machine calls: these lines, and how they ended."""
+    return WORK + textwrap.indent(lines, "    ") + KERNEL
 
 
 # ---- derive
@@ -186,7 +200,7 @@ def derive(op, form, inputs, outputs):
         ]
         action = f"definition(({task},), {', '.join(given)})"
     first_scratch = len(arguments) - len(form.scratch)
-    body = [f"s{number} = np.zeros(a{number})" for number in range(first_scratch, len(arguments))]
+    body = [f"s{number} = cleared_scratch(a{number}, np.float64)" for number in range(first_scratch, len(arguments))]
     body += ["rest = lo"]
     for axis in reversed(axes):
         body += [f"i{axis} = rest % a0[{axis}]", f"rest //= a0[{axis}]"]

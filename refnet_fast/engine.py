@@ -3,6 +3,7 @@
 import weakref
 
 from refnet.engine import Engine, Executable, as_fed, check_range, spec_of
+from refnet.errors import in_memory
 from refnet.graph import Node, Tensor, trace
 from refnet.old_names import serve
 from refnet.program import Concrete, Instruction, Program, specialize
@@ -130,6 +131,7 @@ class PlannedExecutable(Executable):
         with workers.lock:
             return super().run(feeds)
 
+    @in_memory("a program")
     def run_batches(self, data, order, batch_size, start, stop, outputs=None):
         with workers.lock:
             return super().run_batches(data, order, batch_size, start, stop, outputs)
@@ -170,6 +172,7 @@ class CpuExecutable(PlannedExecutable):
             self, (*shapes, listed), lambda: Running(specialize(self.program, shapes), True, listed)
         )
 
+    @in_memory("a program")
     def run_batches(self, data, order, batch_size, start, stop, outputs=None):
         data = self._gathered(data)
         samples = len(data[0]) if order is None else len(order)

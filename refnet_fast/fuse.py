@@ -13,7 +13,7 @@ import types as python_types
 
 from refnet import scalars
 from refnet.definition import broadcast_strides, join_axes, size_of
-from refnet_fast.derive import HEADER, itemsize, numba_dtype, words
+from refnet_fast.derive import HEADER, called_by_address, itemsize, numba_dtype, words
 
 NARROW, WIDE = "float32", "wide"
 
@@ -229,10 +229,7 @@ def fuse(nodes, operand_of, joined, width=1):
     else:
         lines, frame = row_lines(names, operands, numbers, call, joined)
         tasks, per_task = size_of(joined[:-1]), joined[-1]
-    kernel = '\n\n@cfunc(ABI, cache=True, error_model="numpy")\ndef kernel(frame, lo, hi):\n' + textwrap.indent(
-        lines, "    "
-    )
-    return HEADER + text + kernel + "\n", frame, tasks, per_task
+    return HEADER + text + "\n" + called_by_address(lines), frame, tasks, per_task
 
 
 def node_lines(node, value, emitted, numbers):

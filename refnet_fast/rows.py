@@ -19,12 +19,15 @@ class Row:
         tasks, quantum: how many tasks, and of how many a thread's share is a multiple.
         ns: nanoseconds for all tasks on one thread, roughly.
         reads, writes: intervals of memory.
+    Attributes:
+        what, kind: for reports: the ops that it computes, and whether its kernel is fused, tuned, derived or the machine's own.
+        first: the first of its instructions, None of the machine's own rows.
     """
 
     def __init__(self, kernel, frame, tasks, ns, reads, writes, quantum=1):
         self.kernel, self.frame, self.tasks, self.ns, self.quantum = kernel, list(frame), tasks, ns, quantum
         self.reads, self.writes, self.serial = reads, writes, False
-        self.what, self.kind = "", ""
+        self.what, self.kind, self.first = "", "", None
 
 
 def flat(address, size, dtype):
@@ -56,7 +59,7 @@ def assemble(groups, control, first_commit_group):
     kernels = build_all([row.kernel for row in rows])
     at, base, parallel, number = 0, address_of(frames), False, 0
     since = Accesses()
-    first_commit, total = -1, 0
+    first_commit, total = 0, 0
     for place, group in enumerate(groups):
         if place == first_commit_group:
             first_commit = number
@@ -80,7 +83,7 @@ def assemble(groups, control, first_commit_group):
     if first_commit_group == len(groups):
         first_commit = number
     machine = vm.Machine(table, control, first_commit, parallel)
-    machine.frames, machine.ns = frames, total
+    machine.frames, machine.ns, machine.described = frames, total, rows
     return machine
 
 

@@ -5,8 +5,9 @@ import time
 import numpy as np
 
 from refnet.definition import View, size_of
-from refnet.errors import EngineError
+from refnet.errors import EngineError, OutOfMemoryError, in_words
 from refnet.graph import Variable
+from refnet.program import place_of
 from refnet_fast import kernels, vm
 from refnet_fast.chains import chains
 from refnet_fast.cpu import batches, index_lists
@@ -16,6 +17,7 @@ from refnet_fast.kernels import KernelCall
 from refnet_fast.lists import IndexLists, uses
 from refnet_fast.memory import Memory, bytes_of, merged_size
 from refnet_fast.native import address_of
+from refnet_fast.outcomes import MOST_KB, exception_in
 from refnet_fast.plan import Plan
 from refnet_fast.rewrite import SHORT, is_short_cast
 from refnet_fast.rows import Row, assemble, copy_row, flat, plain_row
@@ -69,7 +71,7 @@ class Running:
             for buffer, array in zip(self.inputs, feeds):
                 buffer[...] = array
             threads = None if self.machine.ns > WAKE_NS else 1
-            self._checked(self.machine.run(0, 1, threads), 1, None)
+            self._checked(self.machine, self.machine.run(0, 1, threads), 1, None)
             return [array.copy() for array in self.outputs]
 
     def run_batches(self, data, order, batch_size, start, stop, outputs=None, budget=0.05):
@@ -79,7 +81,7 @@ class Running:
             began, done, count = time.perf_counter(), start, 1
             while done < stop:
                 end = min(stop, done + count)
-                self._checked(machine.run(done, end), end, batch_size)
+                self._checked(machine, machine.run(done, end), end, batch_size)
                 passed = time.perf_counter() - began
                 done = end
                 if passed > budget:
@@ -87,7 +89,14 @@ class Running:
                 count = max(1, min(8 * count, int(count * (budget - passed) / max(passed, 1e-6))))
             return done
 
-    def _checked(self, reached, wanted, batch_size):
+    def _checked(self, machine, reached, wanted, batch_size):
+        """Raises what kept the machine from going on, and makes it ready to go on."""
+        for word in (vm.FAILED, vm.FAILED_LATE):
+            if self.control[word]:
+                row, ended = machine.described[self.control[word + 1]], int(self.control[word + 2])
+                self.control[[vm.FAILED, vm.FAILED_LATE]] = 0
+                self.control[vm.FLAG] = -1
+                raise failure(row, ended, word == vm.FAILED_LATE)
         if reached == wanted:
             return
         flag = int(self.control[vm.FLAG])
@@ -200,6 +209,7 @@ class Running:
         else:
             row = self._single_row(unit.nodes[0])
         row.what = " ".join(node.op.name for node in unit.nodes[:6]) + (" ..." if len(unit.nodes) > 6 else "")
+        row.first = unit.nodes[0]
         return row
 
     def _fused_row(self, unit, group):
@@ -310,12 +320,32 @@ class Running:
     def _machine(self, before, after):
         groups = [[row] for row in before] + self.groups_of_rows + [[row] for row in after]
         groups = [group for group in groups if group[0].tasks > 0]
-        first = -1
-        if self.checks:
-            skipped = sum(1 for g in self.groups_of_rows[: self.first_commit_group] if g[0].tasks > 0)
-            first = len(before) + skipped
-        return assemble(groups, self.control, first)
+        skipped = sum(1 for g in self.groups_of_rows[: self.first_commit_group] if g[0].tasks > 0)
+        return assemble(groups, self.control, len(before) + skipped)
 
     def report(self):
         """[(ops, kind of kernel, tasks, estimated ns)] for every row."""
         return [(row.what, row.kind, row.tasks, row.ns) for group in self.groups_of_rows for row in group]
+
+
+def failure(row, ended, late):
+    """The error of a kernel that failed.
+
+    Args:
+        row: the machine's.
+        ended: how it ended, as `outcomes.py` says.
+        late: whether variables may have been written before.
+    """
+    where = row.what if row.first is None else place_of(row.first)
+    if late:
+        changed = "Variables were being written meanwhile: give them their values again."
+    else:
+        changed = "This step changed nothing."
+    kind, words = (MemoryError, "") if ended < 0 else exception_in(ended)
+    if kind is MemoryError:
+        size = f"the {in_words(-ended * 1024)}{' or more' if -ended == MOST_KB else ''}" if ended < 0 else "what"
+        return OutOfMemoryError(
+            f"{where}: there is no memory for {size} that a thread's kernel works in, beside its operands. {changed} Use a smaller "
+            f"batch, or fewer threads than {vm.thread_count()} (REFNET_THREADS)."
+        )
+    return EngineError(f"{where}: its kernel failed with {words}; this is a fault of refnet's. {changed}")

@@ -2,7 +2,8 @@
 
 Every thread runs the same rows. A parallel row is cut into one range of tasks per thread; a serial row is run by thread 0.
 Threads meet at a barrier only where a row touches memory that another thread wrote or read since the last one. Kernels are
-serial functions (frame, lo, hi) called by address, so nothing below this loop knows of threads.
+serial functions (frame, lo, hi) called by address, so nothing below this loop knows of threads. A kernel tells how it ended: after
+one that failed no other is called, and the step writes no variable.
 
 A row is int64 words: the columns below. Consecutive rows with GROUP > 1 in the first of them work on the same tasks, block by
 block, so that what one kernel wrote is still in the cache when the next one reads it.
@@ -17,22 +18,34 @@ import threading
 import numpy as np
 from numba import njit
 
-from refnet.errors import ArgumentError, shown
+from refnet.errors import ArgumentError, EngineError, shown
 from refnet_fast.build import load
-from refnet_fast.native import address_of, aligned_zeros, atomic_load, barrier, call
+from refnet_fast.native import address_of, aligned_zeros, atomic_add, atomic_load, atomic_store, barrier, call
 
 KERNEL, FRAME, TASKS, QUANTUM, PARALLEL, BARRIER, GROUP, BLOCK, COLUMNS = range(9)
 # Words of a program's control block, each on a cache line of its own: the barrier's two words, the number of the step that is
-# running (kernels read it through their frames), and the first violated check (kernels write it; -1: none).
-MEET, STEP, FLAG, CONTROL_WORDS = 0, 8, 16, 24
+# running (kernels read it through their frames), the first violated check (kernels write it; -1: none), and the first kernel that
+# failed: how many did, its row, how it ended. A kernel that writes variables should not fail; one that did is noted down apart.
+MEET, STEP, FLAG, FAILED, FAILED_LATE, CONTROL_WORDS = 0, 8, 16, 24, 32, 40
+
+
+@njit(error_model="numpy")
+def run_tasks(rows, row, lo, hi, failed):
+    """Tasks of a row, unless a kernel has failed; the words at address `failed` are of the first that does."""
+    if atomic_load(failed) == 0:
+        ended = call(rows[row, KERNEL], rows[row, FRAME], lo, hi)
+        if ended != 0 and atomic_add(failed, 1) == 0:
+            atomic_store(failed + 8, row)
+            atomic_store(failed + 16, ended)
 
 
 @njit(error_model="numpy")
 def run_rows(rows, control, first_commit, thread, threads, start, stop):
     """Steps start..stop of a program, as one of `threads` threads; returns the number of the step it did not commit, or stop.
 
-    Before row `first_commit` (after the last row, if that is its number) the flag is looked at: a step that met bad data writes
-    nothing.
+    Before row `first_commit` (after the last row, if that is its number) all threads look whether a check was violated or a kernel
+    failed: such a step writes nothing. What kernels after that row note down is looked at before the next step. All threads see
+    the same, because between a look and the next note there is a barrier.
     """
     meet = control.ctypes.data
     for step in range(start, stop):
@@ -42,13 +55,16 @@ def run_rows(rows, control, first_commit, thread, threads, start, stop):
             control[STEP] = step
         if threads > 1:
             barrier(meet, threads)
-        row = 0
+        if atomic_load(meet + 8 * FAILED_LATE) != 0:
+            return step
+        row, failed = 0, meet + 8 * FAILED
         while row < rows.shape[0]:
             if row == first_commit:
                 if threads > 1:
                     barrier(meet, threads)
-                if atomic_load(meet + 8 * FLAG) >= 0:
+                if atomic_load(meet + 8 * FLAG) >= 0 or atomic_load(failed) != 0:
                     return step
+                failed = meet + 8 * FAILED_LATE
             elif threads > 1 and rows[row, BARRIER] != 0:
                 barrier(meet, threads)
             tasks, members = rows[row, TASKS], rows[row, GROUP]
@@ -62,18 +78,18 @@ def run_rows(rows, control, first_commit, thread, threads, start, stop):
                 hi = tasks
             if members == 1:
                 if lo < hi:
-                    call(rows[row, KERNEL], rows[row, FRAME], lo, hi)
+                    run_tasks(rows, row, lo, hi, failed)
             else:
                 while lo < hi:
                     end = min(lo + rows[row, BLOCK], hi)
                     for member in range(row, row + members):
-                        call(rows[member, KERNEL], rows[member, FRAME], lo, end)
+                        run_tasks(rows, member, lo, end, failed)
                     lo = end
             row += members
         if first_commit == rows.shape[0]:  # nothing to commit, but something to refuse
             if threads > 1:
                 barrier(meet, threads)
-            if atomic_load(meet + 8 * FLAG) >= 0:
+            if atomic_load(meet + 8 * FLAG) >= 0 or atomic_load(failed) != 0:
                 return step
     return stop
 
@@ -117,7 +133,13 @@ class Worker:
 
     def __init__(self, number):
         self.number, self.jobs = number, queue.SimpleQueue()
-        threading.Thread(target=self.serve, name=f"refnet-{number}", daemon=True).start()
+        try:
+            threading.Thread(target=self.serve, name=f"refnet-{number}", daemon=True).start()
+        except RuntimeError as error:
+            raise EngineError(
+                f"the operating system starts no thread beside {number} others of this program ({error}): it has too little memory, "
+                "or may have no more threads. Use fewer: REFNET_THREADS, or refnet_fast.vm.set_threads."
+            ) from error
 
     def serve(self):
         while True:
@@ -211,7 +233,7 @@ class Machine:
 
     Args:
         rows: (rows, COLUMNS) int64.
-        first_commit: the row before which the flag is looked at; -1 if nothing can be flagged.
+        first_commit: the row before which all threads look whether the step may write variables.
         parallel: whether waking other threads can pay at all.
     """
 
@@ -219,7 +241,7 @@ class Machine:
         self.rows, self.control, self.first_commit, self.parallel = rows, control, first_commit, parallel
 
     def run(self, start, stop, threads=None):
-        """Runs steps start..stop; returns stop, or the number of the step that met bad data."""
+        """Runs steps start..stop; returns stop, or the number of the step that met bad data or in which a kernel failed."""
         threads = thread_count() if threads is None else threads
         run = compiled_run()
         if threads == 1 or not self.parallel:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from refnet_fast import vm
 
-KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+KERNEL = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 
 
 class RowTime(NamedTuple):

@@ -19,6 +19,7 @@ from refnet_fast.cpu.tile import strips
 from refnet_fast.derive import itemsize
 from refnet_fast.kernels import kernel
 from refnet_fast.native import njit
+from refnet_fast.outcomes import cleared_scratch, scratch
 
 CHAIN = 4096  # additions in a row; longer sums are left to the definition, which adds in float64
 LANES = 32  # queries, or keys, of a block
@@ -189,8 +190,8 @@ def count(mask, seen):
 def attention_blocks(strips, q, k, v, bias, mask, scale, causal, y, height, lo, hi):
     """Blocks of 32 queries: all their logits, the softmax down the columns, and the average of the values."""
     kind, group = q.dtype.type, q.shape[2] // k.shape[2]
-    turned, logits = np.empty((q.shape[3], LANES), q.dtype), np.empty((k.shape[1], LANES), q.dtype)
-    best, total, seen = np.empty(LANES, q.dtype), np.empty(LANES, q.dtype), np.empty(LANES, np.int64)
+    turned, logits = scratch((q.shape[3], LANES), q.dtype), scratch((k.shape[1], LANES), q.dtype)
+    best, total, seen = scratch(LANES, q.dtype), scratch(LANES, q.dtype), scratch(LANES, np.int64)
     for task in range(lo, hi):
         b, n, first, end = block_of(task, q.shape[2], q.shape[1])
         head, lanes, masked = n // group, end - first, hides(mask, b, n, causal)
@@ -268,9 +269,9 @@ def hide_blind(row, height):
 def attention_query_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shift, scale, causal, dq, lo, hi):
     """Blocks of 32 queries visit the keys they see, 256 at a time: two products make the slopes of their logits, one adds to dq."""
     kind, group = q.dtype.type, q.shape[2] // k.shape[2]
-    turned, above = np.empty((q.shape[3], LANES), q.dtype), np.empty((v.shape[3], LANES), q.dtype)
-    logits, slopes = np.empty((CHUNK, LANES), q.dtype), np.empty((CHUNK, LANES), q.dtype)
-    tops, moves = np.zeros(LANES, q.dtype), np.zeros(LANES, q.dtype)
+    turned, above = scratch((q.shape[3], LANES), q.dtype), scratch((v.shape[3], LANES), q.dtype)
+    logits, slopes = scratch((CHUNK, LANES), q.dtype), scratch((CHUNK, LANES), q.dtype)
+    tops, moves = cleared_scratch(LANES, q.dtype), cleared_scratch(LANES, q.dtype)
     for task in range(lo, hi):
         b, n, first, end = block_of(task, q.shape[2], q.shape[1])
         head, lanes = n // group, end - first
@@ -311,8 +312,8 @@ def attention_query_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shi
 def attention_key_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shift, scale, causal, dk, dv, lo, hi):
     """Blocks of 32 keys visit the queries that see them, 256 at a time: two products make weights and slopes, two add to dk and dv."""
     kind, group = q.dtype.type, q.shape[2] // k.shape[2]
-    keys, values = np.empty((k.shape[3], LANES), q.dtype), np.empty((v.shape[3], LANES), q.dtype)
-    logits, slopes = np.empty((CHUNK, LANES), q.dtype), np.empty((CHUNK, LANES), q.dtype)
+    keys, values = scratch((k.shape[3], LANES), q.dtype), scratch((v.shape[3], LANES), q.dtype)
+    logits, slopes = scratch((CHUNK, LANES), q.dtype), scratch((CHUNK, LANES), q.dtype)
     step_k, step_v = k.shape[2] * k.shape[3], v.shape[2] * v.shape[3]
     for task in range(lo, hi):
         b, head, first, end = block_of(task, k.shape[2], k.shape[1])

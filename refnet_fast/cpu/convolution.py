@@ -25,6 +25,7 @@ from refnet_fast.cpu.winograd import convolve_tiles, in_tiles, tile_row_ns, tile
 from refnet_fast.cpu.winograd_gradient import channel_vector_ns, channel_vectors, kernel_of_tiles
 from refnet_fast.kernels import kernel
 from refnet_fast.native import njit
+from refnet_fast.outcomes import scratch
 
 BLOCKS = 512  # of an output gradient, whose sums are added one after the other
 SECOND_LEVEL = 64 * 1024  # bytes of an output gradient that the kernel's gradient works on at a time
@@ -68,7 +69,7 @@ def conv2d_few_filters(strips, x, image, k, y, strides, dilation, padding, lo, h
     """
     size, lanes, (_, height, width, channels), (p_count, q_count, _, filters) = strips[0], strips[1], image, k.shape
     (_, rows, columns, _), (sh, sw), (dh, dw), (top, left) = y.shape, strides, dilation, padding
-    turned, sums = np.empty((filters, k.size // filters), y.dtype), np.empty((columns, lanes), y.dtype)
+    turned, sums = scratch((filters, k.size // filters), y.dtype), scratch((columns, lanes), y.dtype)
     taps = k.reshape(turned.shape[1], filters)
     for f in range(filters):
         turned[f] = taps[:, f]
@@ -136,7 +137,7 @@ def spread(strips, dy, k, dx, image, result, strides, dilation, padding, depthwi
     size, (height, width, channels) = strips[0], result
     (sh, sw), (dh, dw), (top, left) = strides, dilation, padding
     places, at = (height * width * channels, sh * width * channels, sw * channels), 0
-    room = np.empty(k.size + 64 // size, k.dtype)
+    room = scratch(k.size + 64 // size, k.dtype)
     turned = room[-room.ctypes.data % 64 // size :]
     for row in range(min(sh, height)):
         p_taps = taps_of((row + top) % sh, k.shape[0], sh, dh)
@@ -312,7 +313,7 @@ def conv2d_kernel_gradient_rows(
 
     The tile holds 6 rows by 64 filters (with AVX-512) while a few output rows, which stay in the cache, go by.
     """
-    total, part = matrix[lo:hi], np.empty((hi - lo, matrix.shape[1]), matrix.dtype)
+    total, part = matrix[lo:hi], scratch((hi - lo, matrix.shape[1]), matrix.dtype)
     total[:] = 0
     apart = (image[0] * image[1] * image[2], result[0] * result[1] * window[2])
     add_images(strips, x, dy, total, part, batch, apart, image, window, result, strides, dilation, padding, lo, hi)
@@ -334,7 +335,7 @@ def conv2d_in_tiles(tiling, x, k, y, image, window, result, strides, dilation, p
 @kernel("conv2d_inputs_gradient", when=to_tiles, tasks=tile_rows, cost=tile_row_ns, arguments=tiles_of(backward))
 def conv2d_inputs_gradient_in_tiles(tiling, dy, k, dx, image, result, strides, dilation, padding, lo, hi):
     """Rows lo..hi of 2x2 tiles of dx: dy convolved with the filters turned around."""
-    turned = np.empty(k.size, k.dtype)
+    turned = scratch(k.size, k.dtype)
     turned_around(k, (0, 1, 3, 1), (0, 1, 3, 1), turned)
     around = (2 - padding[0], 2 - padding[1])
     convolve_tiles(tiling, dy, turned.ctypes.data, dx, image[:2], image[2], result[2], result[:2], around, lo, hi)

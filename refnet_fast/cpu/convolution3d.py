@@ -1,7 +1,5 @@
 """Convolution of volumes and its two gradients: for each layer of the kernel the image kernels of `convolution.py`, added up."""
 
-import numpy as np
-
 from refnet_fast.cpu.convolution import add_images, spread, taps_of, undivided
 from refnet_fast.cpu.windows import (
     backward,
@@ -17,6 +15,7 @@ from refnet_fast.cpu.windows import (
     to_kernel,
 )
 from refnet_fast.kernels import kernel
+from refnet_fast.outcomes import scratch
 
 
 @kernel("conv3d", when=undivided, tasks=output_rows, cost=output_row_ns, arguments=forward)
@@ -82,7 +81,7 @@ def conv3d_kernel_gradient_rows(
     size, depth, layers = strips[0], volume[0], result[0]
     lane, above = volume[1] * volume[2] * volume[3], result[1] * result[2] * window[3]
     of = window[1] * window[2] * volume[3]
-    matrix, part = matrix[lo:hi], np.empty((hi - lo, matrix.shape[1]), matrix.dtype)
+    matrix, part = matrix[lo:hi], scratch((hi - lo, matrix.shape[1]), matrix.dtype)
     matrix[:] = 0
     done = lo
     while done < hi:

@@ -1,7 +1,5 @@
 """Depthwise convolution, a filter for each channel: lane by lane on the register tile, sixteen channels of float32 at a time."""
 
-import numpy as np
-
 from refnet_fast.cpu.convolution import spread
 from refnet_fast.cpu.rows import copy_row
 from refnet_fast.cpu.tile import multiply, strips
@@ -20,6 +18,7 @@ from refnet_fast.cpu.windows import (
 )
 from refnet_fast.kernels import kernel
 from refnet_fast.native import njit
+from refnet_fast.outcomes import cleared_scratch
 
 PIXELS = 512  # of an output gradient that the kernel's gradient works on at a time
 BLOCKS = 512  # sums that are added one after the other, before their sum becomes one term of another
@@ -114,7 +113,7 @@ def depthwise_kernel_gradient_panels(
     cache while all taps meet them; the taps of a kernel row share what is read of dy."""
     size, lanes = strips[0], strips[1]
     taps, rows, columns = dk.shape[0], result[0], result[1]
-    part, total = np.zeros((hi - lo, lanes), dk.dtype), np.zeros((hi - lo, lanes), dk.dtype)
+    part, total = cleared_scratch((hi - lo, lanes), dk.dtype), cleared_scratch((hi - lo, lanes), dk.dtype)
     sums, wide = part.ctypes.data, max(1, min(columns, CHAIN))
     high, blocks = max(1, PIXELS // wide), 0
     for n in range(batch):

@@ -4,13 +4,12 @@ A lane keeps the first of equal numbers and the first NaN, as the definition doe
 came first is looked up, where that is the answer.
 """
 
-import numpy as np
-
 from refnet_fast.cpu.intrinsics import select
 from refnet_fast.cpu.reduction import along_columns, along_rows, results
 from refnet_fast.cpu.rows import copy_row
 from refnet_fast.kernels import as_rows, kernel
 from refnet_fast.native import Separate, njit
+from refnet_fast.outcomes import scratch
 from refnet_fast.tables import ELEMENT_NS
 
 LANES = 64
@@ -98,14 +97,14 @@ COLUMNS = {"when": along_columns, "tasks": results, "cost": _task_ns, "quantum":
 
 @kernel("max", **ROWS)
 def max_rows(x, y, lo, hi):
-    kept = np.empty(LANES, x.dtype)
+    kept = scratch(LANES, x.dtype)
     for o in range(lo, hi):
         y[o, 0] = extreme_of(x[o], kept, True)
 
 
 @kernel("min", **ROWS)
 def min_rows(x, y, lo, hi):
-    kept = np.empty(LANES, x.dtype)
+    kept = scratch(LANES, x.dtype)
     for o in range(lo, hi):
         y[o, 0] = extreme_of(x[o], kept, False)
 
@@ -122,13 +121,13 @@ def min_columns(x, y, lo, hi):
 
 @kernel("argmax", **PLACES)
 def argmax_rows(x, y, lo, hi):
-    kept = np.empty(LANES, x.dtype)
+    kept = scratch(LANES, x.dtype)
     for o in range(lo, hi):
         y[o, 0] = place_of(x[o], extreme_of(x[o], kept, True))
 
 
 @kernel("argmin", **PLACES)
 def argmin_rows(x, y, lo, hi):
-    kept = np.empty(LANES, x.dtype)
+    kept = scratch(LANES, x.dtype)
     for o in range(lo, hi):
         y[o, 0] = place_of(x[o], extreme_of(x[o], kept, False))

@@ -13,6 +13,7 @@ import numpy as np
 from refnet_fast.cpu.indexing import CHAIN
 from refnet_fast.cpu.rows import add_row, copy_row, fill_row
 from refnet_fast.native import njit, row_at
+from refnet_fast.outcomes import scratch
 
 WORDS = 8
 
@@ -72,7 +73,7 @@ def listed_gradient(lists, dy, dw, lo, hi):
     it read and written for each one in x. The sums of all CHAIN samples but the first ones are made apart, and then added."""
     starts, places, order, first = batch_of(lists)
     samples, result = dy.shape[0], dw[lo:hi]
-    apart = np.empty((hi - lo if samples > CHAIN else 0, dw.shape[1]), dw.dtype)
+    apart = scratch((hi - lo if samples > CHAIN else 0, dw.shape[1]), dw.dtype)
     for block in range(0, max(samples, 1), CHAIN):
         part = result if block == 0 else apart
         for k in range(hi - lo):
@@ -86,7 +87,7 @@ def listed_gradient(lists, dy, dw, lo, hi):
                 at += 1
         for k in range(hi - lo if block > 0 else 0):
             add_row(part[k], result[k])
-    rest = np.empty(dw.shape[1], dw.dtype)
+    rest = scratch(dw.shape[1], dw.dtype)
     zero_products(dy, rest, 0, 1)
     for j in np.flatnonzero(np.isnan(rest)):
         odd_gradient(starts, places, order, first, dy[:, j], result[:, j], lo)

@@ -7,6 +7,7 @@ from refnet_fast.cpu.rows import add_row, copy_row, fill_row
 from refnet_fast.derive import compiled
 from refnet_fast.kernels import as_rows, kernel
 from refnet_fast.native import njit
+from refnet_fast.outcomes import cleared_scratch, scratch
 from refnet_fast.tables import ELEMENT_NS
 
 CHAIN = 2048  # additions in a row, at most, before a sum becomes one term of another
@@ -51,7 +52,7 @@ def take_x_gradient_columns(dy, indices, dx, lo, hi):
     while lo < hi:
         o = lo // inner
         first, end = lo - o * inner, min(hi - o * inner, inner)
-        part = np.empty(end - first, dx.dtype)
+        part = scratch(end - first, dx.dtype)
         for r in range(length):
             total = dx[o, r, first:end]
             fill_row(total, 0)
@@ -66,12 +67,13 @@ def take_x_gradient_columns(dy, indices, dx, lo, hi):
 @njit(error_model="numpy")
 def by_row(indices, length):
     """Where each row's picks begin in the list of all picks, and that list: by row, then in the order in which they came."""
-    starts, order = np.zeros(length + 1, np.int64), np.empty(indices.size, np.int64)
+    starts, order = cleared_scratch(length + 1, np.int64), scratch(indices.size, np.int64)
     for j in range(indices.size):
         starts[row_of(indices[j], length) + 1] += 1
     for r in range(length):
         starts[r + 1] += starts[r]
-    at = starts.copy()
+    at = scratch(starts.size, np.int64)
+    copy_row(starts, at)
     for j in range(indices.size):
         r = row_of(indices[j], length)
         order[at[r]] = j

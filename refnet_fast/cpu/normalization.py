@@ -15,6 +15,7 @@ from refnet_fast.cpu.rows import MACHINE, SUMS, add_row, copy_row, fill_row, row
 from refnet_fast.derive import Placed
 from refnet_fast.kernels import kernel
 from refnet_fast.native import Separate, njit
+from refnet_fast.outcomes import scratch
 from refnet_fast.tables import ELEMENT_NS
 
 BLOCK_BYTES = 32 * 1024  # of all channels of a block, whose mean and variance are found together
@@ -78,7 +79,7 @@ def batch_normalization_rows(x, mean, variance, offset, scale, epsilon, y, lo, h
 
 @njit(error_model="numpy")
 def inverse_roots(variance, epsilon):
-    out, one = np.empty_like(variance), variance.dtype.type(1)
+    out, one = scratch(variance.size, variance.dtype), variance.dtype.type(1)
     for c in range(out.size):
         out[c] = one / variance.dtype.type(np.sqrt(variance[c] + epsilon))
     return out
@@ -212,7 +213,7 @@ def join(seen, more, mean, square, center, variance):
 @njit(error_model="numpy")
 def moments(x, lo, hi, center, variance):
     """Mean and variance of columns lo..hi, block by block."""
-    square, mean = np.empty_like(center), np.empty_like(center)
+    square, mean = scratch(center.size, center.dtype), scratch(center.size, center.dtype)
     fill_row(center, np.nan)  # no rows have no moments
     fill_row(variance, np.nan)
     count, high = x.shape[0], max(1, BLOCK_BYTES // (x.itemsize * x.shape[1]))
@@ -263,7 +264,7 @@ def batch_normalization_training_gradient_columns(dy, x, mean, variance, scale, 
     count = x.shape[0]
     center, inverse = mean[lo:hi], inverse_roots(variance[lo:hi], epsilon)
     total, product = doffset[lo:hi], dscale[lo:hi]
-    part_total, part_product = np.empty_like(total), np.empty_like(product)
+    part_total, part_product = scratch(total.size, total.dtype), scratch(product.size, product.dtype)
     total[:] = 0
     product[:] = 0
     for start in range(0, count, CHAIN):
@@ -273,7 +274,11 @@ def batch_normalization_training_gradient_columns(dy, x, mean, variance, scale, 
             add_slopes(dy[r, lo:hi], x[r, lo:hi], center, inverse, part_total, part_product)
         add_row(part_total, total)
         add_row(part_product, product)
-    slope, shift, tilt = np.empty_like(total), np.empty_like(total), np.empty_like(total)
+    slope, shift, tilt = (
+        scratch(total.size, total.dtype),
+        scratch(total.size, total.dtype),
+        scratch(total.size, total.dtype),
+    )
     for c in range(slope.size):
         slope[c] = scale[lo + c] * inverse[c]
         shift[c] = total[c] / count

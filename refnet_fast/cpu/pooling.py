@@ -11,6 +11,7 @@ from refnet_fast.cpu.rows import copy_row, fill_row
 from refnet_fast.cpu.windows import CHAIN, complete, floats, output_rows, taking
 from refnet_fast.kernels import kernel
 from refnet_fast.native import Separate, njit
+from refnet_fast.outcomes import scratch
 
 
 def _row_ns(call):
@@ -102,7 +103,7 @@ def max_pool2d_inputs_gradient_images(dy, x, pool, strides, padding, dx, lo, hi)
     Windows come in row-major order, the definition's elements ask them in the reverse one: sums of several windows may round
     differently, within the certificate, and always alike.
     """
-    best, left = np.empty(dy.shape[2:], x.dtype), np.empty(dy.shape[2:], x.dtype)
+    best, left = scratch(dy.shape[2:], x.dtype), scratch(dy.shape[2:], x.dtype)
     by_four = pool[0] == 2 and pool[1] == 2 and strides[0] == 2 and strides[1] == 2
     whole0, whole1 = complete(padding[1], x.shape[2], pool[1], strides[1], 1, dy.shape[2])
     for n in range(lo, hi):
@@ -176,7 +177,7 @@ def _short(call):
 @kernel("average_pool2d", **{**ROWS, "when": _short})
 def average_pool2d_rows(x, pool, strides, padding, y, lo, hi):
     """Rows lo..hi of the output of all images: pixels are added up where the means will stand."""
-    total = np.empty(y.shape[2:], y.dtype)
+    total = scratch(y.shape[2:], y.dtype)
     for task in range(lo, hi):
         n, i = task // y.shape[1], task % y.shape[1]
         row0, row1 = inside(i * strides[0] - padding[0], pool[0], x.shape[1])
@@ -192,7 +193,7 @@ def average_pool2d_rows(x, pool, strides, padding, y, lo, hi):
 @kernel("average_pool2d_inputs_gradient", **IMAGES)
 def average_pool2d_inputs_gradient_images(dy, pool, strides, padding, dx, lo, hi):
     """Images lo..hi: each row of windows is divided once, then added to its pixels, tap after tap."""
-    shares = np.empty(dy.shape[2:], dy.dtype)
+    shares = scratch(dy.shape[2:], dy.dtype)
     for n in range(lo, hi):
         cleared = 0
         for i in range(dy.shape[1]):

@@ -13,6 +13,7 @@ from refnet_fast.cpu.rows import fill_row
 from refnet_fast.derive import compiled
 from refnet_fast.kernels import kernel
 from refnet_fast.native import Separate, njit
+from refnet_fast.outcomes import scratch
 
 LANES = 16  # blocks side by side
 MANY_LANES = 64  # where a step between the passes takes time of its own
@@ -74,8 +75,8 @@ def masks(words, threshold, scale, out):
 )
 def dropout_masks(run, seed, place, threshold, scale, y, lo, hi):
     """Blocks lo..hi of four elements, 64 elements at a time; the last block may be shorter."""
-    words, kept = np.empty((4, LANES), np.uint32), y.dtype.type(scale)
-    last = np.empty(4 * LANES, y.dtype)
+    words, kept = scratch((4, LANES), np.uint32), y.dtype.type(scale)
+    last = scratch(4 * LANES, y.dtype)
     for block in range(lo, hi, LANES):
         words_of(seed, place, run[0], block, words)
         start, count = 4 * block, min(4 * min(LANES, hi - block), y.size - 4 * block)
@@ -126,7 +127,7 @@ def lay(u, offset, factor, y):
 def random_uniforms(run, seed, place, bits, minval, maxval, y, lo, hi):
     """Blocks lo..hi: two float64 of 53 bits each, or four float32 of 24."""
     in_block = 2 if bits == 53 else 4
-    words, u = np.empty((4, LANES), np.uint32), np.empty(in_block * LANES, np.float64)
+    words, u = scratch((4, LANES), np.uint32), scratch(in_block * LANES, np.float64)
     for block in range(lo, hi, LANES):
         words_of(seed, place, run[0], block, words)
         if bits == 53:
@@ -198,9 +199,14 @@ def random_normals(run, seed, place, in_block, mean, stddev, below, inside, y, l
     """Blocks lo..hi: all quantiles as if they were near the middle, then the outer ones, brought together, in vectors of their own."""
     lanes = min(MANY_LANES, hi - lo)
     count = in_block * lanes
-    words, places = np.empty((4, lanes), np.uint32), np.empty(count, np.int64)
-    u, p, z, outer = np.empty(count), np.empty(count), np.empty(count), np.empty(count)
-    m, k, r = np.empty(count), np.empty(count), np.empty(count)
+    words, places = scratch((4, lanes), np.uint32), scratch(count, np.int64)
+    u, p, z, outer = (
+        scratch(count, np.float64),
+        scratch(count, np.float64),
+        scratch(count, np.float64),
+        scratch(count, np.float64),
+    )
+    m, k, r = scratch(count, np.float64), scratch(count, np.float64), scratch(count, np.float64)
     for block in range(lo, hi, lanes):
         words_of(seed, place, run[0], block, words)
         if in_block == 2:
@@ -246,7 +252,7 @@ def lay_whole(words, bound, offset, y):
 )
 def random_wholes(run, seed, place, minval, maxval, y, lo, hi):
     """Blocks lo..hi, two numbers each."""
-    words = np.empty((4, LANES), np.uint32)
+    words = scratch((4, LANES), np.uint32)
     for block in range(lo, hi, LANES):
         words_of(seed, place, run[0], block, words)
         lay_whole(words, maxval - minval, minval, y[2 * block : 2 * min(block + LANES, hi)])

@@ -14,6 +14,7 @@ from refnet_fast.cpu.rows import MACHINE, add_products, add_row, copy_row, multi
 from refnet_fast.cpu.tile import TALL, strips
 from refnet_fast.derive import Placed, compiled, itemsize
 from refnet_fast.native import njit, row_at
+from refnet_fast.outcomes import scratch
 from refnet_fast.tables import ELEMENT_NS
 
 sigmoid, tanh = by_type("sigmoid"), by_type("tanh")
@@ -117,7 +118,7 @@ def meet_kernel(strips, kinds, h, h0, t, first, rows, kernel, masks, masked, to,
 @njit(error_model="numpy")
 def turned_around(kernel):
     """The recurrent kernel with its axes exchanged."""
-    turned = np.empty((kernel.shape[1], kernel.shape[0]), kernel.dtype)
+    turned = scratch((kernel.shape[1], kernel.shape[0]), kernel.dtype)
     for j in range(kernel.shape[0]):
         for k in range(kernel.shape[1]):
             turned[k, j] = kernel[j, k]

@@ -3,8 +3,6 @@
 Those that reset after the product come first; each of their kernels exists twice, as those of `recurrent_lstm.py` do. The others follow.
 """
 
-import numpy as np
-
 from refnet_fast.cpu.contraction import product
 from refnet_fast.cpu.fetching import fetch_row
 from refnet_fast.cpu.recurrent import (
@@ -25,6 +23,7 @@ from refnet_fast.cpu.recurrent import (
 from refnet_fast.cpu.rows import MACHINE, add_products, add_row, copy_row, fill_row, multiply_rows, scale_row
 from refnet_fast.kernels import kernel
 from refnet_fast.native import named, njit
+from refnet_fast.outcomes import cleared_scratch, scratch
 
 
 def resets_after(call):
@@ -73,8 +72,8 @@ def forwards(step, name):
         """Rows lo..hi, a dozen through all steps and then the next. A step's states meet the recurrent kernel together; the
         products go to where the gates will stand."""
         units, columns, time, size = kernel.shape[0], kernel.shape[1], h.shape[1], kernel.itemsize
-        kinds, masked = kinds_of_masks(dropout), np.empty((AT_ONCE, units), kernel.dtype)
-        masks = np.empty((kinds, AT_ONCE, units), kernel.dtype)
+        kinds, masked = kinds_of_masks(dropout), scratch((AT_ONCE, units), kernel.dtype)
+        masks = scratch((kinds, AT_ONCE, units), kernel.dtype)
         for first in range(lo, hi, AT_ONCE):
             rows = min(AT_ONCE, hi - first)
             read_masks(kinds, dropout, first, rows, masks)
@@ -148,10 +147,10 @@ def backwards(step, name):
         """Rows lo..hi, a dozen at a time, from the last step to the first; the slopes meet the recurrent kernel, turned around
         once."""
         units, columns, time, size = kernel.shape[0], kernel.shape[1], h.shape[1], kernel.itemsize
-        turned, back = turned_around(kernel), np.empty((AT_ONCE, units), kernel.dtype)
-        kinds, into_gates = kinds_of_masks(dropout), np.zeros(columns, kernel.dtype)
-        into_h, into_inner = np.zeros(units, kernel.dtype), np.zeros(units, kernel.dtype)
-        masks = np.empty((kinds, AT_ONCE, units), kernel.dtype)
+        turned, back = turned_around(kernel), scratch((AT_ONCE, units), kernel.dtype)
+        kinds, into_gates = kinds_of_masks(dropout), cleared_scratch(columns, kernel.dtype)
+        into_h, into_inner = cleared_scratch(units, kernel.dtype), cleared_scratch(units, kernel.dtype)
+        masks = scratch((kinds, AT_ONCE, units), kernel.dtype)
         for first in range(lo, hi, AT_ONCE):
             rows = min(AT_ONCE, hi - first)
             read_masks(kinds, dropout, first, rows, masks)
@@ -213,8 +212,8 @@ def gru_rows_reset_before(
 ):  # fmt: skip
     """Rows lo..hi, a dozen through all steps and then the next; the products go to where the gates will stand."""
     units, columns, time, size = kernel.shape[0], kernel.shape[1], h.shape[1], kernel.itemsize
-    kinds, seen, place = kinds_of_masks(dropout), np.empty((AT_ONCE, units), kernel.dtype), kernel.ctypes.data
-    masks = np.empty((kinds, AT_ONCE, units), kernel.dtype)
+    kinds, seen, place = kinds_of_masks(dropout), scratch((AT_ONCE, units), kernel.dtype), kernel.ctypes.data
+    masks = scratch((kinds, AT_ONCE, units), kernel.dtype)
     states, row = seen.ctypes.data, time * columns
     for first in range(lo, hi, AT_ONCE):
         rows = min(AT_ONCE, hi - first)
@@ -257,10 +256,10 @@ def gru_gradient_rows_reset_before(
     """Rows lo..hi, a dozen at a time, from the last step to the first: the candidate's slopes meet the last third of the kernel,
     turned around, before the reset gate's are known; these and the update gate's meet the rest."""
     units, columns, time, size = kernel.shape[0], kernel.shape[1], h.shape[1], kernel.itemsize
-    turned, back = turned_around(kernel), np.empty((AT_ONCE, units), kernel.dtype)
-    kinds, into_gates = kinds_of_masks(dropout), np.zeros(columns, kernel.dtype)
-    into_h, into_inner = np.zeros(units, kernel.dtype), np.zeros(units, kernel.dtype)
-    masks, row = np.empty((kinds, AT_ONCE, units), kernel.dtype), time * columns
+    turned, back = turned_around(kernel), scratch((AT_ONCE, units), kernel.dtype)
+    kinds, into_gates = kinds_of_masks(dropout), cleared_scratch(columns, kernel.dtype)
+    into_h, into_inner = cleared_scratch(units, kernel.dtype), cleared_scratch(units, kernel.dtype)
+    masks, row = scratch((kinds, AT_ONCE, units), kernel.dtype), time * columns
     for first in range(lo, hi, AT_ONCE):
         rows = min(AT_ONCE, hi - first)
         read_masks(kinds, dropout, first, rows, masks)

@@ -4,8 +4,6 @@ Each kernel exists twice: with tanh and sigmoid, where a step of a row is one lo
 are taken row by row.
 """
 
-import numpy as np
-
 from refnet_fast.cpu.fetching import fetch_row
 from refnet_fast.cpu.recurrent import (
     AT_ONCE,
@@ -25,6 +23,7 @@ from refnet_fast.cpu.recurrent import (
 from refnet_fast.cpu.rows import MACHINE, add_products, add_row, copy_row, fill_row, multiply_rows, scale_row
 from refnet_fast.kernels import kernel
 from refnet_fast.native import named, njit
+from refnet_fast.outcomes import cleared_scratch, scratch
 
 
 @njit(**MACHINE)
@@ -60,8 +59,8 @@ def forwards(step, name):
         """Rows lo..hi, a dozen through all steps and then the next. A step's states meet the recurrent kernel together; the kernel
         stays in the cache from one step to the next, the products go to where the gates will stand, and nothing is copied."""
         units, columns, time, size = kernel.shape[0], kernel.shape[1], h.shape[1], kernel.itemsize
-        kinds, masked = kinds_of_masks(dropout), np.empty((AT_ONCE, units), kernel.dtype)
-        masks = np.empty((kinds, AT_ONCE, units), kernel.dtype)
+        kinds, masked = kinds_of_masks(dropout), scratch((AT_ONCE, units), kernel.dtype)
+        masks = scratch((kinds, AT_ONCE, units), kernel.dtype)
         for first in range(lo, hi, AT_ONCE):
             rows = min(AT_ONCE, hi - first)
             read_masks(kinds, dropout, first, rows, masks)
@@ -138,10 +137,10 @@ def backwards(step, name):
         """Rows lo..hi, a dozen at a time, from the last step to the first; the slopes meet the recurrent kernel, turned around
         once."""
         units, columns, time, size = kernel.shape[0], kernel.shape[1], c.shape[1], kernel.itemsize
-        turned, back = turned_around(kernel), np.empty((AT_ONCE, units), kernel.dtype)
-        kinds, into_gates = kinds_of_masks(dropout), np.zeros(columns, kernel.dtype)
-        into_h, into_c = np.zeros(units, kernel.dtype), np.zeros(units, kernel.dtype)
-        masks = np.empty((kinds, AT_ONCE, units), kernel.dtype)
+        turned, back = turned_around(kernel), scratch((AT_ONCE, units), kernel.dtype)
+        kinds, into_gates = kinds_of_masks(dropout), cleared_scratch(columns, kernel.dtype)
+        into_h, into_c = cleared_scratch(units, kernel.dtype), cleared_scratch(units, kernel.dtype)
+        masks = scratch((kinds, AT_ONCE, units), kernel.dtype)
         for first in range(lo, hi, AT_ONCE):
             rows = min(AT_ONCE, hi - first)
             read_masks(kinds, dropout, first, rows, masks)

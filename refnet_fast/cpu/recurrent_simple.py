@@ -1,7 +1,5 @@
 """Plain recurrent nets: rows of the batch for all time steps, the products with the recurrent kernel on the register tile."""
 
-import numpy as np
-
 from refnet_fast.cpu.fetching import fetch_row
 from refnet_fast.cpu.recurrent import (
     AT_ONCE,
@@ -19,6 +17,7 @@ from refnet_fast.cpu.recurrent import (
 from refnet_fast.cpu.rows import add_row, copy_row, fill_row
 from refnet_fast.kernels import kernel
 from refnet_fast.native import njit
+from refnet_fast.outcomes import cleared_scratch, scratch
 
 
 @njit(error_model="numpy")
@@ -33,8 +32,8 @@ def simple_rnn_rows(strips, x, kernel, h0, mask, dropout, activation, h, lo, hi)
     """Rows lo..hi, a dozen through all steps and then the next. A step's states meet the recurrent kernel together; the products
     go to where the next states will stand."""
     units, time, size = kernel.shape[0], h.shape[1], kernel.itemsize
-    kinds, masked = kinds_of_masks(dropout), np.empty((AT_ONCE, units), kernel.dtype)
-    masks = np.empty((kinds, AT_ONCE, units), kernel.dtype)
+    kinds, masked = kinds_of_masks(dropout), scratch((AT_ONCE, units), kernel.dtype)
+    masks = scratch((kinds, AT_ONCE, units), kernel.dtype)
     for first in range(lo, hi, AT_ONCE):
         rows = min(AT_ONCE, hi - first)
         read_masks(kinds, dropout, first, rows, masks)
@@ -61,9 +60,9 @@ def step_back(h, dhidden, dz, activation):
 def simple_rnn_gradient_rows(strips, dh, h, kernel, mask, dropout, activation, dx, dh0, lo, hi):
     """Rows lo..hi, a dozen at a time, from the last step to the first; the slopes meet the recurrent kernel, turned around once."""
     units, time, size = kernel.shape[0], h.shape[1], kernel.itemsize
-    turned, back = turned_around(kernel), np.empty((AT_ONCE, units), kernel.dtype)
-    kinds, into_h = kinds_of_masks(dropout), np.zeros(units, kernel.dtype)
-    masks = np.empty((kinds, AT_ONCE, units), kernel.dtype)
+    turned, back = turned_around(kernel), scratch((AT_ONCE, units), kernel.dtype)
+    kinds, into_h = kinds_of_masks(dropout), cleared_scratch(units, kernel.dtype)
+    masks = scratch((kinds, AT_ONCE, units), kernel.dtype)
     for first in range(lo, hi, AT_ONCE):
         rows = min(AT_ONCE, hi - first)
         read_masks(kinds, dropout, first, rows, masks)

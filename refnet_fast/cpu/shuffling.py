@@ -5,6 +5,7 @@ import numpy as np
 from refnet_fast.cpu.random import ROW, whole_below, words_of
 from refnet_fast.kernels import kernel
 from refnet_fast.native import njit
+from refnet_fast.outcomes import scratch
 
 LANES = 64  # blocks of the generator side by side, two draws each
 
@@ -28,7 +29,7 @@ def permutation_in_order(run, seed, place, y, lo, hi):
     for _ in range(lo, hi):
         for i in range(y.size):
             y[i] = i
-        words, to = np.empty((4, LANES), np.uint32), np.empty(2 * LANES, np.int64)
+        words, to = scratch((4, LANES), np.uint32), scratch(2 * LANES, np.int64)
         for first in range(0, y.size - 1, 2 * LANES):
             words_of(seed, place, run[0], first // 2, words)
             draws = min(2 * LANES, y.size - 1 - first)

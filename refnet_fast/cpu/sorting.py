@@ -9,6 +9,7 @@ import numpy as np
 
 from refnet_fast.kernels import kernel
 from refnet_fast.native import Separate, njit
+from refnet_fast.outcomes import cleared_scratch, scratch
 from refnet_fast.tables import ELEMENT_NS
 
 SHORT = 128  # numbers that are all compared with each other
@@ -75,9 +76,9 @@ def sort_by_digits(keys, other, starts):
 def argsort_lanes(x, descending, y, lo, hi):
     """Lanes lo..hi."""
     n, inner = x.shape[1], x.shape[2]
-    padded, lesser = np.zeros(-(-n // VECTOR) * VECTOR, np.uint64), np.empty(-(-n // VECTOR) * VECTOR, np.int64)
-    keys, other, starts = padded[:n], np.empty(n, np.uint64), np.empty(1 << DIGIT, np.int64)
-    numbers = np.empty(n, np.float32)
+    padded, lesser = cleared_scratch(-(-n // VECTOR) * VECTOR, np.uint64), scratch(-(-n // VECTOR) * VECTOR, np.int64)
+    keys, other, starts = padded[:n], scratch(n, np.uint64), scratch(1 << DIGIT, np.int64)
+    numbers = scratch(n, np.float32)
     bits = numbers.view(np.uint32)
     for task in range(lo, hi):
         o, i = task // inner, task % inner

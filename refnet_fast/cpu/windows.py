@@ -21,11 +21,13 @@ from refnet_fast.cpu.rows import fill_row
 from refnet_fast.cpu.tile import multiply, strip_for, strips
 from refnet_fast.derive import Placed, itemsize
 from refnet_fast.native import I64, move_bytes, njit, row_at
+from refnet_fast.outcomes import raise_again, scratch
 
 CHAIN = 2048  # additions in a row, at most, before the sum becomes one term of another: no long sum is one chain
 LARGE = 128 * 1024  # bytes of a panel of a kernel that is met one column of taps after the other, this many or more
 DEEP = 640  # additions in a row there: what is at hand of the panel stays in the second-level cache
 MANY = 1024  # pixels of a result that are worth a copy of the kernel
+COPIED = 2**25  # bytes of a panel, at most, of which a thread makes a copy
 
 
 @njit(error_model="numpy")
@@ -100,7 +102,7 @@ def is_large(size, channels, p_count, q_count, panel, whole, pixels):
 def side_by_side(size, panel, filters, k, rows):
     """Room, and in it the address, at the start of a cache line, of a panel whose rows follow each other: a copy of the kernel's,
     whose rows are `filters` apart."""
-    room = np.empty(size * rows * panel + 64, np.uint8)
+    room = scratch(size * rows * panel + 64, np.uint8)
     packed = (room.ctypes.data + 63) // 64 * 64
     for row in range(rows):
         move_bytes(packed + size * row * panel, k + size * row * filters, size * panel)
@@ -117,7 +119,7 @@ def columns_of_taps(strips, x, k, y, image, kernel, result, places, strides, dil
     size, (height, width, channels), (p_count, q_count, filters), (rows, columns) = strips[0], image, kernel, result
     (y_image, y_row, y_pixel), (sh, sw), (dh, dw), (top, left) = places, strides, dilation, padding
     strip, _ = strip_for(strips, panel)
-    copied = filters > panel and (hi - lo) * columns >= MANY
+    copied = filters > panel and (hi - lo) * columns >= MANY and size * p_count * q_count * channels * panel <= COPIED
     room, packed = side_by_side(size, panel, filters, k, p_count * q_count * channels if copied else 0)
     k, k_row = (packed, panel) if copied else (k, filters)
     at_once = max(1, DEEP // p_count)
@@ -146,13 +148,13 @@ def columns_of_taps(strips, x, k, y, image, kernel, result, places, strides, dil
 
 @intrinsic
 def call_by_address(typing, address, words):
-    """Calls the function at `address`, which takes so many int64 and gives nothing."""
+    """Calls the function at `address`, which takes so many int64 and tells how it ended; raises what it ended with."""
 
     def emit(context, builder, signature, args):
         found = zip(cgutils.unpack_tuple(builder, args[1]), words)
         given = [context.cast(builder, word, kind, types.int64) for word, kind in found]
-        kind = ir.FunctionType(ir.VoidType(), [I64] * len(given))
-        builder.call(builder.inttoptr(args[0], kind.as_pointer()), given)
+        kind = ir.FunctionType(I64, [I64] * len(given))
+        raise_again(context, builder, builder.call(builder.inttoptr(args[0], kind.as_pointer()), given))
         return context.get_dummy_value()
 
     return types.void(types.int64, words), emit
@@ -177,16 +179,18 @@ def convolve(convolving, x, k, y, image, kernel, result, places, strides, dilati
 
 TEXT = """from numba import cfunc, types
 from refnet_fast.cpu.windows import convolve_here
+from refnet_fast.outcomes import outcome_of
 
 
-@cfunc(types.void(*[types.int64] * 30), cache=True)
+@cfunc(types.int64(*[types.int64] * 30), cache=True)
 def kernel(
     size, lanes, narrow, half, wide, lanewise, x, k, y, height, width, channels, p_count, q_count, filters, rows, columns,
     y_image, y_row, y_pixel, sh, sw, dh, dw, top, left, depthwise, add, lo, hi
 ):
     strips, image, kernel = (size, lanes, narrow, half, wide, lanewise), (height, width, channels), (p_count, q_count, filters)
     result, places, strides, dilation, padding = (rows, columns), (y_image, y_row, y_pixel), (sh, sw), (dh, dw), (top, left)
-    convolve_here(strips, x, k, y, image, kernel, result, places, strides, dilation, padding, depthwise, add, lo, hi)
+    given = (strips, x, k, y, image, kernel, result, places, strides, dilation, padding, depthwise, add, lo, hi)
+    return outcome_of(convolve_here, given)
 """
 
 

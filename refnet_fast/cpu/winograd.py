@@ -27,6 +27,7 @@ from refnet_fast.build import build_all
 from refnet_fast.cpu.tile import lanes, multiply, strip_for
 from refnet_fast.cpu.windows import call_by_address, clear_rows, convolve, convolving, element_size
 from refnet_fast.native import I64, move_bytes, njit
+from refnet_fast.outcomes import cleared_scratch, scratch
 
 DATA = ((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1))  # B^T
 TAPS = ((1, 0, 0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0, 0, 1))  # G
@@ -40,8 +41,7 @@ STEPS = 512  # additions in a row
 LEAST = 32  # channels, and filters
 MANY = 64  # pixels of an image of the result; of one, so that it has the same bits alone and among others
 PAIRS = 1536  # of channels and filters for each of these pixels, at most: every thread transforms all taps
-# Bytes that a thread takes, at most: where there is no memory for them, nobody is told, because a function that is called by address
-# cannot raise. The kernel's gradient, whose pairs are few, takes less.
+# Bytes that a thread takes, at most. The kernel's gradient, whose pairs are few, takes less.
 ROOM = 2**25
 OF_KERNEL_PAIRS = 2**15  # of a kernel's gradient, at most, whose products stay in near caches; and pixels of all images
 OF_KERNEL_PIXELS = 1024
@@ -138,17 +138,17 @@ def transformed(typing, address, which, count, source, s_row, s_column, target, 
 
 CONVOLUTION = """from numba import cfunc, types
 from refnet_fast.cpu.winograd import convolve_tiles_here
+from refnet_fast.outcomes import outcome_of
 
 
-@cfunc(types.void(*[types.int64] * 21), cache=True)
+@cfunc(types.int64(*[types.int64] * 21), cache=True)
 def kernel(
     size, lanes, narrow, half, wide, lanewise, convolving, transforms, x, k, y, height, width, channels, filters, rows, columns, top,
     left, lo, hi
 ):
     tiling = (size, lanes, narrow, half, wide, lanewise, convolving, transforms)
-    convolve_tiles_here(
-        tiling, x, k, y, (height, width), channels, filters, (rows, columns), (top, left), lo, hi
-    )
+    given = (tiling, x, k, y, (height, width), channels, filters, (rows, columns), (top, left), lo, hi)
+    return outcome_of(convolve_tiles_here, given)
 """
 
 
@@ -222,9 +222,9 @@ def convolve_tiles_here(tiling, x, k, y, image, channels, filters, result, paddi
     at_once = tiles_at_hand(size, channels, filters, (hi - lo) * across)
     # planes do not start at the same places of the cache
     v_plane, m_plane = at_once * channels + 16, at_once * filters + 16
-    taps_room = np.empty(size * 16 * channels * filters + 64, np.uint8)
-    v_room, m_room = np.empty(size * 16 * v_plane + 64, np.uint8), np.empty(size * 16 * m_plane + 64, np.uint8)
-    edge_room, odd = np.empty(size * 16 * max(channels, filters) + 64, np.uint8), np.zeros(hi - lo, np.bool_)
+    taps_room = scratch(size * 16 * channels * filters + 64, np.uint8)
+    v_room, m_room = scratch(size * 16 * v_plane + 64, np.uint8), scratch(size * 16 * m_plane + 64, np.uint8)
+    edge_room, odd = scratch(size * 16 * max(channels, filters) + 64, np.uint8), cleared_scratch(hi - lo, np.bool_)
     taps, v, m, edge = at_a_line(taps_room), at_a_line(v_room), at_a_line(m_room), at_a_line(edge_room)
     transformed_taps(tiling, k, channels, filters, taps)
     for first in range(lo * across, hi * across, at_once):

@@ -8,6 +8,7 @@ from refnet_fast.cpu.tile import lanes, multiply, strip_for
 from refnet_fast.cpu.windows import element_size, taking
 from refnet_fast.cpu.winograd import OF_DATA, OF_KERNEL, OF_SLOPES, at_a_line, tile_of, tiles_at_hand, transformed
 from refnet_fast.native import njit
+from refnet_fast.outcomes import cleared_scratch, scratch
 
 BLOCKS = 512  # of tiles at hand, whose sums are added one after the other
 
@@ -71,9 +72,9 @@ def kernel_of_tiles(tiling, x, dy, matrix, batch, image, window, result, padding
     tiles = batch * ((result[0] + 1) // 2) * ((result[1] + 1) // 2)
     at_once = tiles_at_hand(size, channels, filters, tiles)
     plane = at_once * some + 16, at_once * filters + 16  # planes do not start at the same places of the cache
-    total, part = np.zeros((16, some, filters), matrix.dtype), np.zeros((16, some, filters), matrix.dtype)
-    v_room, w_room = np.empty(size * 16 * plane[0] + 64, np.uint8), np.empty(size * 16 * plane[1] + 64, np.uint8)
-    edge_room = np.empty(size * 16 * max(channels, filters) + 64, np.uint8)
+    total, part = cleared_scratch((16, some, filters), matrix.dtype), cleared_scratch((16, some, filters), matrix.dtype)
+    v_room, w_room = scratch(size * 16 * plane[0] + 64, np.uint8), scratch(size * 16 * plane[1] + 64, np.uint8)
+    edge_room = scratch(size * 16 * max(channels, filters) + 64, np.uint8)
     v, w, edge = at_a_line(v_room), at_a_line(w_room), at_a_line(edge_room)
     for first in range(0, tiles, at_once):
         count = min(at_once, tiles - first)

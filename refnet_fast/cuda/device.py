@@ -8,7 +8,7 @@ import numpy as np
 
 from refnet import dtypes
 from refnet.definition import row_major, size_of
-from refnet.errors import OutOfMemoryError
+from refnet.errors import OutOfMemoryError, in_words
 from refnet_fast.cuda.target import simulated
 from refnet_fast.native import address_of
 
@@ -79,13 +79,6 @@ def full(size, left):
     error = OutOfMemoryError(f"the device has no room for {in_words(size)}: {in_words(left)} are free.")
     error.needed, error.free = size, left
     return error
-
-
-def in_words(size):
-    unit, name = next(
-        u for u in ((2**30, "GB"), (2**20, "MB"), (2**10, "KB"), (1, "bytes")) if size >= u[0] or u[0] == 1
-    )
-    return f"{size / unit:,.1f} {name}" if unit > 1 else f"{size} bytes"
 
 
 def free():

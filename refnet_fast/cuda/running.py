@@ -8,11 +8,11 @@ import numpy as np
 
 from refnet import dtypes
 from refnet.definition import size_of
-from refnet.errors import OutOfMemoryError
+from refnet.errors import OutOfMemoryError, in_words
 from refnet.graph import Variable
 from refnet.program import place_of
 from refnet_fast.cuda import casting, derive, epilogue, epoch, joining, kernels, services
-from refnet_fast.cuda.device import download, in_words, upload
+from refnet_fast.cuda.device import download, upload
 from refnet_fast.cuda.feeding import feed
 from refnet_fast.cuda.memory import DeviceMemory
 from refnet_fast.cuda.replay import Replay
