@@ -143,6 +143,10 @@ class Listening:
 
         Callbacks of the user's own may add values to the logs: with such a one nothing is said before the first epoch has ended.
         """
+        for callback in self.callbacks:
+            watch: Any = getattr(callback, "watch", None)
+            if hasattr(watch, "validates"):  # a Watch; callbacks of the user's own may have anything of that name
+                watch.validates = self.validates
         names = self.model._shown_names()
         own = [
             c for c in self.callbacks if not type(c).__module__.startswith("refnet.") or isinstance(c, LambdaCallback)

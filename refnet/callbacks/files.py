@@ -80,7 +80,8 @@ class ModelCheckpoint(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.epochs += 1
-        if self.frequency is None and self.epochs % self.period == 0:
+        unseen = self.save_best_only and self.watch.unseen(logs or {})
+        if self.frequency is None and self.epochs % self.period == 0 and not unseen:
             self.consider(logs or {}, {})
 
     def consider(self, logs: dict[str, Any], fields: dict[str, Any]) -> None:

@@ -33,7 +33,10 @@ class Watch:
         best: what has to be beaten first; None for nothing.
     Attributes:
         model: whose metrics are asked; None for none.
+        validates: whether fit evaluates after some of its epochs.
     """
+
+    validates = False
 
     def __init__(self, owner: str, monitor: str, mode: str, min_delta: float = 0.0, best: float | None = None):
         if mode not in ("auto", "min", "max"):
@@ -63,6 +66,10 @@ class Watch:
                 f"{self.owner} watches {self.monitor!r}; the logs have {', '.join(names) or 'nothing'}.{hint}"
             )
         return found
+
+    def unseen(self, logs: dict[str, Any]) -> bool:
+        """Whether the value is one of validation, and these are the logs of an epoch after which nothing is evaluated."""
+        return self.validates and self.monitor.startswith("val_") and not any(name.startswith("val_") for name in logs)
 
     def read(self, logs: dict[str, Any]) -> float:
         """The value in the logs. Raises ArgumentError if there is none, or if it is not one number."""
@@ -135,7 +142,7 @@ class EarlyStopping(Callback):
         self.best_weights: Any = None
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if epoch < self.start_from_epoch:
+        if epoch < self.start_from_epoch or self.watch.unseen(logs or {}):
             return
         value = self.watch.read(logs or {})
         self.wait += 1
@@ -202,13 +209,16 @@ class ReduceLROnPlateau(Callback):
         self.watch = Watch("ReduceLROnPlateau", monitor, mode, self.min_delta)
 
     def on_train_begin(self, logs: Any = None) -> None:
+        validates = self.watch.validates
         self.watch = Watch("ReduceLROnPlateau", self.monitor, self.mode, self.min_delta)
-        self.watch.model = self.model
+        self.watch.model, self.watch.validates = self.model, validates
         self.wait, self.cooldown_counter = 0, 0
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if logs is not None:
             logs["learning_rate"] = float(np.asarray(self.model.optimizer.learning_rate))
+        if self.watch.unseen(logs or {}):
+            return
         value = self.watch.read(logs or {})
         cooling = self.cooldown_counter > 0
         if cooling:

@@ -220,6 +220,11 @@ class Activation(Layer):
         return self.activation(inputs)
 
 
+def as_floats(layer: Layer, x: Any) -> Any:
+    """x, or where it is of integers, x in the layer's compute dtype: as what multiplies it, or adds to it, in training."""
+    return x if dtypes.is_floating(x.dtype) else ops.cast(x, layer.compute_dtype)
+
+
 class Dropout(Layer):
     """In training, sets elements to 0 at random and scales the others by 1 / (1 - rate); at inference, nothing.
 
@@ -247,9 +252,8 @@ class Dropout(Layer):
         self.built = True
 
     def call(self, inputs: Any, training: Any = None) -> Any:
-        if not training or self.rate == 0:
-            return inputs
-        return random.dropout(inputs, self.rate, self.noise_shape, self.key)
+        x = as_floats(self, inputs)
+        return random.dropout(x, self.rate, self.noise_shape, self.key) if training and self.rate else x
 
 
 class Flatten(Layer):

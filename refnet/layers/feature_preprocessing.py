@@ -157,8 +157,8 @@ class Normalization(Layer):
                 f"{self.name} was built for inputs of {len(self.broadcast)} axes, got shape {inputs.shape}."
             )
         x = ops.cast(inputs, self.compute_dtype)
-        mean, variance = self.mean, self.variance
-        deviation = ops.maximum(ops.sqrt(variance), EPSILON)
+        mean = ops.cast(self.mean, self.compute_dtype)
+        deviation = ops.cast(ops.maximum(ops.sqrt(self.variance), EPSILON), self.compute_dtype)
         if self.invert:
             return ops.add(mean, ops.multiply(x, deviation))
         return ops.divide(ops.subtract(x, mean), deviation)

@@ -85,7 +85,7 @@ class Resizing(ImageLayer):
         self.crop_to_aspect_ratio, self.pad_to_aspect_ratio = crop_to_aspect_ratio, pad_to_aspect_ratio
 
     def call(self, inputs: Any) -> Any:
-        self.extents(inputs)
+        self.axes(inputs)
         return ops.resize(
             inputs,
             (self.height, self.width),

@@ -8,6 +8,7 @@ from refnet.definition import broadcast_shapes
 from refnet.errors import ArgumentError, ShapeError
 from refnet.layers.base import Layer
 from refnet.layers.checks import whole
+from refnet.layers.masks import mask_of
 from refnet.layers.normalization import LEAST_LENGTH
 
 
@@ -64,6 +65,25 @@ def _folded(function: Callable[[Any, Any], Any], inputs: list[Any]) -> Any:
     return result
 
 
+def _spread_mask(x: Any) -> Any:
+    """The mask that an input carries, with axes of length 1 behind its own; None if it carries none."""
+    mask = mask_of(x)
+    for _ in range(0 if mask is None else len(x.shape) - len(mask.shape)):
+        mask = ops.expand_dims(mask, -1)
+    return mask
+
+
+def _among_held(function: Callable[[Any, Any], Any], inputs: list[Any]) -> Any:
+    """The inputs folded, where an input's mask leaves a step out without it; where all do, one of them."""
+    result, held = inputs[0], _spread_mask(inputs[0])
+    for x in inputs[1:]:
+        mask = _spread_mask(x)
+        x = x if mask is None else ops.where(mask, x, result)
+        result = function(result if held is None else ops.where(held, result, x), x)
+        held = None if mask is None or held is None else ops.logical_or(held, mask)
+    return result
+
+
 class Add(Merge):
     """The sum of the inputs.
 
@@ -89,14 +109,18 @@ class Subtract(Merge):
 
 
 class Multiply(Merge):
-    """The product of the inputs, element by element.
+    """The product of the inputs, element by element. A step that an input's mask leaves out counts as 1 there.
+
+    Where all inputs leave a step out, the result is 0.
 
     >>> Multiply()([np.array([[1.0, 2.0]]), np.array([[10.0, 20.0]])])
     array([[10., 40.]], dtype=float32)
     """
 
     def merge(self, inputs: list[Any]) -> Any:
-        return _folded(ops.multiply, inputs)
+        held = [_spread_mask(x) for x in inputs]
+        product = _folded(ops.multiply, [x if m is None else ops.where(m, x, 1) for x, m in zip(inputs, held)])
+        return product if any(m is None for m in held) else ops.where(_folded(ops.logical_or, held), product, 0)
 
 
 class Average(Merge):
@@ -111,25 +135,25 @@ class Average(Merge):
 
 
 class Maximum(Merge):
-    """The largest of the inputs, element by element.
+    """The largest of the inputs, element by element, among those whose masks do not leave the step out.
 
     >>> Maximum()([np.array([[1.0, 20.0]]), np.array([[10.0, 2.0]])])
     array([[10., 20.]], dtype=float32)
     """
 
     def merge(self, inputs: list[Any]) -> Any:
-        return _folded(ops.maximum, inputs)
+        return _among_held(ops.maximum, inputs)
 
 
 class Minimum(Merge):
-    """The smallest of the inputs, element by element.
+    """The smallest of the inputs, element by element, among those whose masks do not leave the step out.
 
     >>> Minimum()([np.array([[1.0, 20.0]]), np.array([[10.0, 2.0]])])
     array([[1., 2.]], dtype=float32)
     """
 
     def merge(self, inputs: list[Any]) -> Any:
-        return _folded(ops.minimum, inputs)
+        return _among_held(ops.minimum, inputs)
 
 
 class Concatenate(Merge):

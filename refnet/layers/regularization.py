@@ -7,7 +7,7 @@ from refnet import ops, random, regularizers
 from refnet.errors import ArgumentError
 from refnet.layers.base import Layer
 from refnet.layers.checks import SPATIAL, check_rank, data_format_of, share
-from refnet.layers.core import Dropout
+from refnet.layers.core import Dropout, as_floats
 from refnet.ops.activation import SELU_ALPHA, SELU_SCALE
 
 
@@ -37,9 +37,10 @@ class GaussianNoise(Layer):
         self.built = True
 
     def call(self, inputs: Any, training: Any = None) -> Any:
+        x = as_floats(self, inputs)
         if not training or self.stddev == 0:
-            return inputs
-        return ops.add(inputs, random.normal(ops.shape(inputs), 0.0, self.stddev, self.compute_dtype, self.key))
+            return x
+        return ops.add(x, random.normal(ops.shape(inputs), 0.0, self.stddev, self.compute_dtype, self.key))
 
 
 class GaussianDropout(Layer):
@@ -66,10 +67,11 @@ class GaussianDropout(Layer):
         self.built = True
 
     def call(self, inputs: Any, training: Any = None) -> Any:
+        x = as_floats(self, inputs)
         if not training or self.rate == 0:
-            return inputs
+            return x
         stddev = math.sqrt(self.rate / (1 - self.rate))
-        return ops.multiply(inputs, random.normal(ops.shape(inputs), 1.0, stddev, self.compute_dtype, self.key))
+        return ops.multiply(x, random.normal(ops.shape(inputs), 1.0, stddev, self.compute_dtype, self.key))
 
 
 class AlphaDropout(Layer):
@@ -95,14 +97,15 @@ class AlphaDropout(Layer):
         self.built = True
 
     def call(self, inputs: Any, training: Any = None) -> Any:
+        x = as_floats(self, inputs)
         if not training or self.rate == 0:
-            return inputs
+            return x
         low = -SELU_ALPHA * SELU_SCALE  # the limit of selu at -infinity
         a = ((1 - self.rate) * (1 + self.rate * low**2)) ** -0.5
-        own = ops.shape(inputs)
+        own = ops.shape(x)
         shape = own if self.noise_shape is None else [n if d is None else d for d, n in zip(self.noise_shape, own)]
         drawn = random.uniform(tuple(shape), 0.0, 1.0, self.compute_dtype, self.key)
-        kept = ops.where(ops.greater_equal(drawn, self.rate), inputs, low)
+        kept = ops.where(ops.greater_equal(drawn, self.rate), x, low)
         return ops.add(ops.multiply(kept, a), -a * low * self.rate)
 
 
@@ -118,11 +121,12 @@ class SpatialDropout(Dropout):
     def call(self, inputs: Any, training: Any = None) -> Any:
         last = self.data_format == "channels_last"
         check_rank(self.name, inputs, self.axes + 2, SPATIAL[self.axes] if last else "batch, channels, space")
+        x = as_floats(self, inputs)
         if not training or self.rate == 0:
-            return inputs
+            return x
         ones = (1,) * self.axes
         shape = (None, *ones, None) if last else (None, None, *ones)
-        return random.dropout(inputs, self.rate, shape, self.key)
+        return random.dropout(x, self.rate, shape, self.key)
 
     def get_config(self) -> dict[str, Any]:
         """Without `trainable`, which Keras's layers of these names refuse; there is nothing to train."""

@@ -96,6 +96,39 @@ def promoted(op: str, *xs: TensorLike) -> list[TensorLike]:
     return [weakly(op, x, dtype) if w else as_dtype(x, dtype) for x, w in zip(given, weak)]
 
 
+def together_as_floats(op: str, *xs: TensorLike) -> list[TensorLike]:
+    """The operands in their common floating dtype: integers and bools take the default one.
+
+    A Python number need not fit the integers that it meets: uint8 divided by 300 is no error.
+    """
+    try:
+        given = promoted(op, *[float(x) if isinstance(x, int) else x for x in xs])
+    except OverflowError:
+        raise ArgumentError(f"{op}: {max(x for x in xs if isinstance(x, int))} is larger than any float.") from None
+    dtype = dtype_of(given[0]) if dtypes.is_floating(dtype_of(given[0])) else dtypes.floatx()
+    return [as_dtype(x, dtype) for x in given]
+
+
+def compared(op: str, x1: TensorLike, x2: TensorLike) -> list[TensorLike]:
+    """The operands of a comparison in their common dtype.
+
+    A Python integer beyond the integers that it meets is above, or below, all of them, as an infinity is.
+    """
+    x1, x2 = (x if isinstance(x, (bool, int, float)) else converted(op, x, f"x{i + 1}") for i, x in enumerate((x1, x2)))
+    return promoted(op, infinite_beyond(x1, x2), infinite_beyond(x2, x1))
+
+
+def infinite_beyond(x: TensorLike, other: TensorLike) -> TensorLike:
+    """x, or an infinity where it is a Python integer that the dtype of the other's integers does not hold."""
+    if isinstance(x, bool) or not isinstance(x, int) or isinstance(other, (bool, int, float)):
+        return x
+    dtype = "int32" if dtype_of(other) == "bool" else dtype_of(other)
+    if dtypes.is_floating(dtype):
+        return x
+    ends = np.iinfo(dtype)
+    return x if ends.min <= x <= ends.max else np.float32(np.inf if x > 0 else -np.inf)
+
+
 def weakly(op: str, x: Any, dtype: str) -> Array:
     """A Python number in the dtype of the arrays that it meets."""
     return as_integer(op, x, dtype) if isinstance(x, int) else np.asarray(x, dtypes.as_numpy(dtype))

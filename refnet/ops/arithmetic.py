@@ -9,7 +9,7 @@ from refnet.annotations import Array, Number, TensorLike
 from refnet.definition import Op, Spec
 from refnet.errors import DtypeError
 from refnet.graph import Node, Tensor
-from refnet.ops.arguments import as_dtype, converted, dtype_of, floating, promoted
+from refnet.ops.arguments import as_dtype, converted, dtype_of, floating, promoted, together_as_floats
 from refnet.ops.bits import whole
 from refnet.ops.elementwise import elementwise
 from refnet.scalars import INF, truncate
@@ -90,19 +90,12 @@ def hypot(x1: TensorLike, x2: TensorLike) -> Array:
     >>> hypot([3.0, 3e30], [4.0, 4e30])
     array([5.e+00, 5.e+30], dtype=float32)
     """
-    a, b = pair("hypot", x1, x2)
+    a, b = together_as_floats("hypot", x1, x2)
     longer = ops.stop_gradient(ops.maximum(ops.abs(a), ops.abs(b)))
     scale = ops.where(ops.logical_and(ops.greater(longer, 0), ops.isfinite(longer)), longer, 1.0)
     squares = ops.add(*[ops.square(ops.divide(x, scale)) for x in (a, b)])
     length = ops.multiply(scale, ops.sqrt(squares))
     return ops.where(ops.logical_or(ops.isinf(a), ops.isinf(b)), float("inf"), length)
-
-
-def pair(op: str, x1: TensorLike, x2: TensorLike) -> list[TensorLike]:
-    """Two operands in their common floating dtype."""
-    a, b = promoted(op, x1, x2)
-    dtype = dtype_of(a) if dtypes.is_floating(dtype_of(a)) else dtypes.floatx()
-    return [as_dtype(a, dtype), as_dtype(b, dtype)]
 
 
 def heaviside(x1: TensorLike, x2: TensorLike) -> Array:
@@ -122,7 +115,7 @@ def heaviside(x1: TensorLike, x2: TensorLike) -> Array:
     >>> heaviside([-2.0, 0.0, 3.0], 0.5)
     array([0. , 0.5, 1. ], dtype=float32)
     """
-    a, b = pair("heaviside", x1, x2)
+    a, b = together_as_floats("heaviside", x1, x2)
     side = ops.where(ops.isnan(a), float("nan"), ops.cast(ops.greater(a, 0), dtype_of(a)))
     return ops.where(ops.equal(a, 0), b, side)
 
@@ -181,7 +174,7 @@ def logaddexp2(x1: TensorLike, x2: TensorLike) -> Array:
     >>> logaddexp2([3.0], [3.0])
     array([4.], dtype=float32)
     """
-    a, b = pair("logaddexp2", x1, x2)
+    a, b = together_as_floats("logaddexp2", x1, x2)
     more = ops.maximum(a, b)
     apart = ops.where(ops.equal(a, b), 0.0, ops.subtract(a, b))  # inf - inf would be NaN
     return ops.add(more, ops.divide(ops.log1p(ops.exp2(ops.negative(ops.abs(apart)))), math.log(2)))

@@ -5,7 +5,7 @@ from typing import Any
 from refnet import dtypes, ops
 from refnet.annotations import Array, TensorLike
 from refnet.definition import broadcast_shapes
-from refnet.ops.arguments import as_dtype, converted, dtype_of, flag, number, promoted, shape_of
+from refnet.ops.arguments import as_dtype, converted, dtype_of, flag, number, promoted, shape_of, together_as_floats
 
 
 def isclose(x1: TensorLike, x2: TensorLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Array:
@@ -27,10 +27,8 @@ def isclose(x1: TensorLike, x2: TensorLike, rtol: float = 1e-5, atol: float = 1e
     >>> isclose([1.0, 2.0, 3.0], [1.0, 2.00001, 3.1])
     array([ True,  True, False])
     """
-    a, b = promoted("isclose", x1, x2)
+    a, b = together_as_floats("isclose", x1, x2)
     broadcast_shapes("isclose", shape_of(a), shape_of(b))
-    dtype = dtype_of(a) if dtypes.is_floating(dtype_of(a)) else dtypes.floatx()
-    a, b = as_dtype(a, dtype), as_dtype(b, dtype)
     relative, absolute = number("isclose", rtol, "rtol"), number("isclose", atol, "atol")
     room = ops.add(ops.multiply(ops.abs(b), relative), absolute)
     near = ops.logical_and(ops.less_equal(ops.abs(ops.subtract(a, b)), room), ops.isfinite(b))

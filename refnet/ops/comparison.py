@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
-from refnet import ops
+import numpy as np
+
+from refnet import dtypes, ops
 from refnet.annotations import Array, Number, TensorLike
 from refnet.errors import ArgumentError
-from refnet.ops.arguments import as_dtype, converted, dtype_of, promoted
+from refnet.ops.arguments import as_dtype, as_integer, compared, converted, dtype_of, promoted
 from refnet.ops.elementwise import elementwise
 from refnet.scalars import INF
 
@@ -27,7 +29,7 @@ def equal(x1: TensorLike, x2: TensorLike) -> Array:
     >>> equal([1, 2], 2)
     array([False,  True])
     """
-    return equal_op(*promoted("equal", x1, x2))
+    return equal_op(*compared("equal", x1, x2))
 
 
 def equal_scalar(x1: Number, x2: Number) -> Number:
@@ -49,7 +51,7 @@ def not_equal(x1: TensorLike, x2: TensorLike) -> Array:
     >>> not_equal([1, 2], 2)
     array([ True, False])
     """
-    return not_equal_op(*promoted("not_equal", x1, x2))
+    return not_equal_op(*compared("not_equal", x1, x2))
 
 
 def not_equal_scalar(x1: Number, x2: Number) -> Number:
@@ -71,7 +73,7 @@ def less(x1: TensorLike, x2: TensorLike) -> Array:
     >>> less([1, 2, 3], 2)
     array([ True, False, False])
     """
-    return less_op(*promoted("less", x1, x2))
+    return less_op(*compared("less", x1, x2))
 
 
 def less_scalar(x1: Number, x2: Number) -> Number:
@@ -93,7 +95,7 @@ def less_equal(x1: TensorLike, x2: TensorLike) -> Array:
     >>> less_equal([1, 2, 3], 2)
     array([ True,  True, False])
     """
-    return less_equal_op(*promoted("less_equal", x1, x2))
+    return less_equal_op(*compared("less_equal", x1, x2))
 
 
 def less_equal_scalar(x1: Number, x2: Number) -> Number:
@@ -115,7 +117,7 @@ def greater(x1: TensorLike, x2: TensorLike) -> Array:
     >>> greater([1, 2, 3], 2)
     array([False, False,  True])
     """
-    return greater_op(*promoted("greater", x1, x2))
+    return greater_op(*compared("greater", x1, x2))
 
 
 def greater_scalar(x1: Number, x2: Number) -> Number:
@@ -137,7 +139,7 @@ def greater_equal(x1: TensorLike, x2: TensorLike) -> Array:
     >>> greater_equal([1, 2, 3], 2)
     array([False,  True,  True])
     """
-    return greater_equal_op(*promoted("greater_equal", x1, x2))
+    return greater_equal_op(*compared("greater_equal", x1, x2))
 
 
 def greater_equal_scalar(x1: Number, x2: Number) -> Number:
@@ -361,7 +363,8 @@ def clip(x: TensorLike, x_min: TensorLike, x_max: TensorLike) -> Array:
 
     Args:
         x: an array, tensor or number of any dtype.
-        x_min, x_max: numbers, arrays or tensors; they are cast to the result's dtype. Where x_min > x_max, x_max wins.
+        x_min, x_max: numbers, arrays or tensors; they are cast to the result's dtype, whole numbers beyond its range to its
+            end. Where x_min > x_max, x_max wins.
     Returns:
         The common shape, in x's dtype; bool gives int32.
     Ties: on a bound the gradient goes to x (JAX splits it).
@@ -376,7 +379,17 @@ def clip(x: TensorLike, x_min: TensorLike, x_max: TensorLike) -> Array:
     x = converted("clip", x)
     if dtype_of(x) == "bool":
         x = as_dtype(x, "int32")
-    return clip_op(x, *(ops.cast(bound, dtype_of(x)) for bound in (x_min, x_max)))
+    return clip_op(x, *(as_bound(bound, dtype_of(x)) for bound in (x_min, x_max)))
+
+
+def as_bound(x: TensorLike, dtype: str) -> TensorLike:
+    """A bound in the dtype of what it bounds. Whole numbers must not wrap around: -2 bounds no uint8."""
+    if not dtypes.is_integer(dtype):
+        return ops.cast(x, dtype)
+    if isinstance(x, int):
+        ends = np.iinfo(dtype)
+        return as_integer("clip", min(max(x, int(ends.min)), int(ends.max)), dtype)
+    return ops.saturate_cast(x, dtype)
 
 
 def clip_scalar(x: Number, x_min: Number, x_max: Number) -> Number:

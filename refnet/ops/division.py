@@ -2,7 +2,7 @@
 
 from refnet import dtypes, ops
 from refnet.annotations import Array, Number, TensorLike
-from refnet.ops.arguments import as_dtype, dtype_of, promoted
+from refnet.ops.arguments import dtype_of, together_as_floats
 from refnet.ops.elementwise import elementwise, multiply, negative, numeric, subtract
 from refnet.scalars import divide as ieee_divide
 from refnet.scalars import floor_divide as ieee_floor_divide
@@ -30,9 +30,7 @@ def divide(x1: TensorLike, x2: TensorLike) -> Array:
     >>> divide([1, -1, 2], [2, 0, 4])
     array([ 0.5, -inf,  0.5], dtype=float32)
     """
-    x1, x2 = promoted("divide", x1, x2)
-    dtype = dtype_of(x1) if dtypes.is_floating(dtype_of(x1)) else dtypes.floatx()
-    return divide_op(as_dtype(x1, dtype), as_dtype(x2, dtype))
+    return divide_op(*together_as_floats("divide", x1, x2))
 
 
 true_divide = divide
@@ -167,7 +165,7 @@ def divide_no_nan(x1: TensorLike, x2: TensorLike) -> Array:
     >>> divide_no_nan([1.0, 3.0], [0.0, 2.0])
     array([0. , 1.5], dtype=float32)
     """
-    x1, x2 = promoted("divide_no_nan", x1, x2)
+    x1, x2 = together_as_floats("divide_no_nan", x1, x2)
     nothing = ops.equal(x2, 0)
     return ops.where(nothing, 0, divide(x1, ops.where(nothing, 1, x2)))
 

@@ -15,8 +15,8 @@ from refnet.ops.arguments import (
     integer,
     promoted,
     shape_of,
+    together_as_floats,
 )
-from refnet.ops.arithmetic import pair
 from refnet.ops.reduction import widened_integers
 
 # ---- diagonals
@@ -333,7 +333,7 @@ def correlate(x1: TensorLike, x2: TensorLike, mode: str = "valid") -> Array:
     >>> correlate([1.0, 2.0, 3.0], [0.0, 1.0, 0.5])
     array([3.5], dtype=float32)
     """
-    a, b = pair("correlate", x1, x2)
+    a, b = together_as_floats("correlate", x1, x2)
     shapes = tuple(shape_of(a)), tuple(shape_of(b))
     if not isinstance(mode, str) or mode not in ("valid", "same", "full"):
         raise ArgumentError(f"correlate: mode must be 'valid', 'same' or 'full'; got {mode!r}.")
@@ -365,7 +365,7 @@ def cdist(x: TensorLike, y: TensorLike) -> Array:
     >>> cdist([[0.0, 0.0]], [[3.0, 4.0], [0.0, 1.0]])
     array([[5., 1.]], dtype=float32)
     """
-    a, b = pair("cdist", converted("cdist", x, "x"), converted("cdist", y, "y"))
+    a, b = together_as_floats("cdist", converted("cdist", x, "x"), converted("cdist", y, "y"))
     shapes = tuple(shape_of(a)), tuple(shape_of(b))
     ends = {s[-1] for s in shapes if len(s) and s[-1] is not None}
     if min(map(len, shapes)) < 2 or len(ends) > 1:

@@ -1,5 +1,7 @@
 """Resizing: images read at evenly spaced points between their pixels, one axis after the other."""
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,6 +10,7 @@ from refnet import dtypes, ops
 from refnet.annotations import Array, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, size_of
 from refnet.errors import ArgumentError, ShapeError, in_memory
+from refnet.graph import Tensor
 from refnet.ops.arguments import as_dtype, converted, dtype_of, flag, shape_of
 from refnet.ops.interpolation import KERNELS, scaled_along
 from refnet.ops.windows import checked_data_format
@@ -53,7 +56,7 @@ def resize(
     part. With `antialias`, where m < n, k(t * m / n) takes the place of k(t): every pixel has a part in the result.
 
     Args:
-        images: one image or a batch; height and width must be known.
+        images: one image or a batch. Where height or width is open, the resizing is written out when a program is planned.
         size: (height, width) of the result.
         interpolation: "nearest", "bilinear", "bicubic", "lanczos3" or "lanczos5".
         antialias: whether a smaller image averages over what it leaves out; "nearest" does not.
@@ -66,7 +69,7 @@ def resize(
         The images in the new size, in their dtype; integers are rounded, halves to even, and kept in range.
     NaN: spreads to where it takes part. Empty: an empty batch gives an empty result.
     Raises:
-        ShapeError: another number of axes, height or width that are unknown or 0.  ArgumentError: anything else above.
+        ShapeError: another number of axes, height or width that are 0.  ArgumentError: anything else above.
     Source: Keras 3 `ops.image.resize`; Keys 1981; Turkowski 1990.
 
     >>> resize(np.arange(4.0).reshape(1, 4, 1), (1, 2))[0, :, 0]
@@ -78,8 +81,13 @@ def resize(
     checked_options(interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio, fill_mode)
     target = checked_size(size)
     given = tuple(shape_of(x))
-    if None in (given[height], given[width]) or 0 in (given[height], given[width]):
-        raise ShapeError(f"resize: height and width must be known, and not 0; got shape {given}.")
+    if 0 in (given[height], given[width]):
+        raise ShapeError(f"resize: height and width must be at least 1, not 0; got shape {given}.")
+    if None in (given[height], given[width]):
+        options = interpolation, smooth, crop_to_aspect_ratio, pad_to_aspect_ratio, fill_mode, fill_value, data_format
+        return when_known(
+            x, lambda image: resize(image, target, *options), {height: lambda n: target[0], width: lambda n: target[1]}
+        )
     if crop_to_aspect_ratio or pad_to_aspect_ratio:
         x = fitted(x, (height, width), target, crop_to_aspect_ratio, fill_value)
     dtype = dtype_of(x)
@@ -98,6 +106,24 @@ def resize(
     return rounded(y, dtype)
 
 
+def when_known(
+    x: Tensor, function: Callable[[Tensor], Tensor], lengths: Mapping[int, Callable[[int | None], int | None]]
+) -> Tensor:
+    """What a function gives for x, called when all extents are known: when a program is planned.
+
+    Args:
+        x: a tensor.
+        function: gives a tensor of x's dtype.
+        lengths: how long each axis is that the function changes, from its length in x.
+    """
+
+    def promised(spec: Spec) -> tuple[Spec, ...]:
+        return (Spec(tuple(lengths[a](n) if a in lengths else n for a, n in enumerate(spec.shape)), spec.dtype),)
+
+    (y,) = ops.deferred.later(lambda image: [function(image)], promised, [x])
+    return y
+
+
 def windowed(x: TensorLike, axis: int, m: int, interpolation: str, smooth: bool) -> TensorLike:
     """m places along an axis, from windows as wide as they have to be; in float32 or float64."""
     wide = x if dtype_of(x) == "float64" else as_dtype(x, "float32")
@@ -109,7 +135,7 @@ def windowed(x: TensorLike, axis: int, m: int, interpolation: str, smooth: bool)
 def enlarge(
     images: TensorLike, factors: tuple[int, int], interpolation: str = "bilinear", data_format: str | None = None
 ) -> TensorLike:
-    """`resize` to a whole number of times the height and width, which may be open but for the windows of "lanczos3" and "lanczos5".
+    """`resize` to a whole number of times the height and width, which may be open.
 
     Args:
         images: one image or a batch.
@@ -125,7 +151,8 @@ def enlarge(
         extents = shape_of(x)[height], shape_of(x)[width]
         size = tuple(_times(n, factor) for n, factor in zip(extents, factors))
         if None in size:
-            raise ShapeError(f"{interpolation} needs to know height and width; got shape {tuple(shape_of(x))}.")
+            times = {axis: partial(_times, factor=factor) for axis, factor in zip((height, width), factors)}
+            return when_known(x, lambda image: enlarge(image, factors, interpolation, data_format), times)
         return resize(x, size, interpolation, data_format=data_format)
     checked_options(interpolation, False, False, "constant")
     if interpolation == "nearest":

@@ -4,7 +4,7 @@ import math
 
 from refnet import ops
 from refnet.annotations import Array, Number, TensorLike
-from refnet.ops.arguments import as_dtype, dtype_of, floating, promoted
+from refnet.ops.arguments import floating, together_as_floats
 from refnet.ops.elementwise import elementwise
 from refnet.scalars import cbrt as ieee_cbrt
 from refnet.scalars import divide as ieee_divide
@@ -174,9 +174,7 @@ def logaddexp(x1: TensorLike, x2: TensorLike) -> Array:
     >>> logaddexp([0.0, 1000.0], [0.0, 0.0])
     array([6.931472e-01, 1.000000e+03], dtype=float32)
     """
-    x1, x2 = promoted("logaddexp", x1, x2)
-    dtype = dtype_of(floating("logaddexp", x1))
-    return logaddexp_op(as_dtype(x1, dtype), as_dtype(x2, dtype))
+    return logaddexp_op(*together_as_floats("logaddexp", x1, x2))
 
 
 def logaddexp_scalar(x1: Number, x2: Number) -> Number:

@@ -4,7 +4,7 @@ from math import pi
 
 from refnet import ops
 from refnet.annotations import Array, Number, TensorLike
-from refnet.ops.arguments import as_dtype, dtype_of, floating, promoted
+from refnet.ops.arguments import floating, together_as_floats
 from refnet.ops.elementwise import elementwise
 from refnet.scalars import arccos as ieee_arccos
 from refnet.scalars import arccosh as ieee_arccosh
@@ -193,9 +193,7 @@ def arctan2(x1: TensorLike, x2: TensorLike) -> Array:
     >>> arctan2([1.0, 0.0], [1.0, -1.0])
     array([0.7853982, 3.1415927], dtype=float32)
     """
-    x1, x2 = promoted("arctan2", x1, x2)
-    dtype = dtype_of(floating("arctan2", x1))
-    return arctan2_op(as_dtype(x1, dtype), as_dtype(x2, dtype))
+    return arctan2_op(*together_as_floats("arctan2", x1, x2))
 
 
 def arctan2_scalar(x1: Number, x2: Number) -> Number:

@@ -36,6 +36,40 @@ def test_resizing_and_cropping():
     assert first.compute_output_shape((None, 3, 8, 8)) == (None, 3, 2, 3)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"interpolation": "nearest", "crop_to_aspect_ratio": True},
+        {"interpolation": "bicubic", "pad_to_aspect_ratio": True, "fill_value": 2.0},
+        {"interpolation": "lanczos3", "antialias": True},
+        {"data_format": "channels_first"},
+    ],
+)
+def test_resizing_takes_images_whose_size_is_open(options):
+    layer = layers.Resizing(3, 4, **options)
+    first = layer.data_format == "channels_first"
+    images = Input((3, None, None) if first else (None, None, 3))
+    small = layer(images)
+    assert small.shape == ((None, 3, 3, 4) if first else (None, 3, 4, 3))
+    model = models.Model(images, small)
+    for size in ((5, 6), (3, 4), (2, 7)):
+        x = RANDOM.random((2, 3, *size) if first else (2, *size, 3)).astype("float32")
+        np.testing.assert_array_equal(model.predict(x, verbose=0), layer(x))
+
+
+def test_what_is_before_a_resizing_of_open_images_learns_the_same():
+    learned = []
+    for size in ((5, 6), (None, None)):
+        conv = layers.Conv2D(1, 2, kernel_initializer="ones")
+        model = models.Sequential([Input((*size, 3)), conv, layers.Resizing(2, 3), layers.Flatten()])
+        model.compile("sgd", "mse")
+        model.train_on_batch(IMAGES, np.zeros((4, 6), "float32"))
+        learned.append(conv.get_weights())
+    assert not np.any(learned[0][0] == 1)
+    np.testing.assert_array_equal(learned[0][0], learned[1][0])
+
+
 def test_resizing_averages_where_it_is_told_to():
     layer = layers.Resizing(1, 2, "lanczos3", antialias=True)
     again = layers.Resizing.from_config(layer.get_config())

@@ -24,6 +24,9 @@ from refnet.layers import (
     Lambda,
     Layer,
     Masking,
+    Maximum,
+    Minimum,
+    Multiply,
     Softmax,
     TimeDistributed,
 )
@@ -95,6 +98,28 @@ def test_merging_layers_join_masks() -> None:
     assert Dot(1)([x, late]).mask is None
     with pytest.raises(ArgumentError, match="takes a list of 2 masks"):
         Add().compute_mask([x, x], [None])
+
+
+@pytest.mark.parametrize(
+    ("kind", "nothing", "both", "one"),
+    [
+        (Multiply, 100, [-10, -7, 0], [6, -4, 5]),
+        (Maximum, 100, [2, -7, 100], [3, -4, 5]),
+        (Minimum, -100, [-5, -7, -100], [2, -4, 5]),
+    ],
+)
+def test_a_step_that_an_input_leaves_out_takes_no_part_in_a_product_or_a_choice(
+    kind: Any, nothing: int, both: list[int], one: list[int]
+) -> None:
+    """As in Keras 3.15. Words 1, 0, 0 stand for 2, -, - and 2, 3, 0 for -5, -7, -, because 0 is no word."""
+    a, b, whole = Input((3,), dtype="int32"), Input((3,), dtype="int32"), Input((3, 1))
+    words = Embedding(4, 1, mask_zero=True)
+    merged = [kind()([words(a), words(b)]), kind()([words(a), whole]), kind()([whole, words(a)])]
+    assert merged[0].mask is not None and merged[1].mask is None and merged[2].mask is None
+    model = Model([a, b, whole], merged)
+    words.set_weights([np.array([[nothing], [2.0], [-5], [-7]])])
+    results = model.predict([np.array([[1, 0, 0]]), np.array([[2, 3, 0]]), np.array([[[3.0], [-4], [5]]])], verbose=0)
+    assert [y.ravel().tolist() for y in results] == [both, one, one]
 
 
 def test_layers_of_ones_own_get_and_make_masks() -> None:

@@ -37,6 +37,14 @@ def test_normalization_learns_its_statistics():
     assert constant(np.array([[1.0]])).tolist() == [[0.0]]
 
 
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("invert", [False, True])
+def test_normalization_by_given_numbers_keeps_to_its_policy(policy: str, invert: bool):
+    layer = layers.Normalization(mean=[1.0, 2.0], variance=[4.0, 0.25], invert=invert, dtype=policy)
+    y = layer(np.array([[3.0, 2.5]], "float32"))
+    assert y.dtype.name == policy.removeprefix("mixed_") and y.tolist() == [[7.0, 3.25] if invert else [1.0, 1.0]]
+
+
 def test_normalization_learns_the_same_from_batches():
     x = RANDOM.random((20, 3, 4)) * 5
     once, batches, source = (layers.Normalization(axis=(1, 2)) for _ in range(3))

@@ -192,6 +192,14 @@ def test_noise_only_in_training_and_fresh_every_time() -> None:
     assert len(np.unique(low)) == 2 and np.array_equal(low, np.broadcast_to(low[:, :1], low.shape))
 
 
+@pytest.mark.parametrize("kind", ["Dropout", "GaussianNoise", "GaussianDropout", "AlphaDropout", "SpatialDropout1D"])
+def test_noise_takes_whole_numbers_as_floats_in_both_phases(kind: str) -> None:
+    x = np.arange(12, dtype="int32").reshape(2, 3, 2)
+    still = getattr(layers, kind)(0.5)(x)
+    assert still.dtype == np.float32 and np.array_equal(still, x)
+    assert getattr(layers, kind)(0.5, dtype="mixed_float16")(x, training=True).dtype == np.float16
+
+
 def test_activity_regularization_adds_to_the_loss_and_nothing_else() -> None:
     model = Sequential([Input((2,)), layers.ActivityRegularization(l1=0.5, l2=0.25)])
     model.compile("sgd", "mse")

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 
 from refnet import ops, random
+from refnet.engine import reference
 from refnet.errors import ArgumentError, OutOfMemoryError, RefnetError, ShapeError
 from refnet.graph import Tensor
 from refnet.ops.indexing import take_x_gradient
 from refnet.ops.slicing import slice_inputs_gradient
+from refnet.program import Program
+from refnet.testing.closeness import ELEMENTARY, close
 
 ONE, ZERO, MATRIX = np.ones(1, "float32"), np.zeros(1, "float32"), np.ones((1, 1), "float32")
 NOTHING = np.zeros((2, 0), "float32")
@@ -73,3 +76,58 @@ def test_a_mask_that_no_memory_holds():
 def test_weights_that_no_memory_holds():
     with pytest.raises(OutOfMemoryError, match="scale_and_translate: there is not enough memory"):
         ops.image.scale_and_translate(np.zeros(3), (2**50,), np.ones(1), np.ones(1), (0,), "cubic")
+
+
+BYTES = np.array([1, 5], "uint8")
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "expected"),
+    [
+        ("divide", 300, [1 / 300, 5 / 300]),
+        ("divide", -2, [-0.5, -2.5]),
+        ("divide_no_nan", -2, [-0.5, -2.5]),
+        ("arctan2", -2, np.arctan2([1.0, 5.0], -2.0)),
+        ("hypot", 300, np.hypot([1.0, 5.0], 300.0)),
+        ("heaviside", -2, [1.0, 1.0]),
+        ("logaddexp", 300, [300.0, 300.0]),
+    ],
+)
+def test_a_number_that_an_integer_dtype_does_not_hold_where_the_result_is_floating(name, number, expected):
+    result = getattr(ops, name)(BYTES, number)
+    close(result, expected, roundings=3 * ELEMENTARY)  # logaddexp has an exp, a log1p and a sum
+
+
+@pytest.mark.parametrize("kind", [np.asarray, lambda x: Tensor(x.shape, x.dtype.name)], ids=["array", "tensor"])
+@pytest.mark.parametrize(
+    ("array", "number", "above"),
+    [
+        (BYTES, -2, False),
+        (BYTES, 300, True),
+        (np.array([True, False]), 2**40, True),
+        (np.array([2**63 - 1, 0]), 2**63, True),
+        (np.array([2**64 - 1, 0], "uint64"), -1, False),
+    ],
+)
+def test_a_number_beyond_all_integers_of_a_dtype_is_compared_as_what_it_is(kind, array, number, above):
+    x = kind(array)
+    both = {
+        f: getattr(ops, f)(x, number) for f in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
+    }
+    both["turned"] = ops.less(number, x)
+    if isinstance(x, Tensor):
+        both = dict(zip(both, reference.prepare(Program([x], list(both.values()))).run([array])))
+    expected = {"equal": False, "not_equal": True, "less": above, "less_equal": above}
+    expected |= {"greater": not above, "greater_equal": not above, "turned": not above}
+    assert {name: result.tolist() for name, result in both.items()} == {name: [e, e] for name, e in expected.items()}
+
+
+def test_bounds_beyond_the_dtype_of_what_is_clipped_do_not_wrap_around():
+    assert ops.clip(BYTES, -2, 10).tolist() == [1, 5]
+    assert ops.clip(BYTES, 3, 300).tolist() == [3, 5]
+    assert ops.clip(BYTES, np.array([-2, 3]), np.int64(300)).tolist() == [1, 5]
+    assert ops.clip(np.array([2**64 - 1], "uint64"), 0, 2**70).tolist() == [2**64 - 1]
+
+
+def test_no_integer_is_close_to_a_number_beyond_its_dtype():
+    assert ops.isclose(BYTES, -2).tolist() == [False, False]

@@ -182,6 +182,25 @@ def test_a_value_that_will_not_be_there_is_told_before_training(callback: Any) -
 
 
 @pytest.mark.api("EarlyStopping")
+def test_epochs_without_an_evaluation_do_not_count(tmp_path: pathlib.Path) -> None:
+    model = model_with(1.0)
+    model.layers[0].trainable = False  # so that no epoch is better than another
+    model.compile(optimizers.SGD(1.0), "mse")
+    watching = [
+        callbacks.EarlyStopping("val_loss", patience=1),
+        callbacks.ReduceLROnPlateau("val_loss", patience=1, factor=0.5),
+        callbacks.ModelCheckpoint(tmp_path / "m{epoch}.keras", save_best_only=True),
+    ]
+    history = model.fit(x, y, epochs=7, validation_data=(x, y), validation_freq=2, verbose=0, callbacks=watching)
+    assert (
+        history.epoch == [0, 1, 2, 3] and len(history.history["val_loss"]) == 2
+    )  # the fourth is no better than the second
+    assert float(model.optimizer.learning_rate) == 0.5
+    assert [path.name for path in tmp_path.iterdir()] == ["m2.keras"]
+    with pytest.raises(ArgumentError, match="watches 'val_loss'; the logs have loss"):
+        model.fit(x, y, verbose=0, callbacks=watching[:1])
+
+
 def test_a_watched_metric_says_which_way_it_gets_better_and_goes_by_its_other_name() -> None:
     watch = Watch("EarlyStopping", "val_mean_io_u", "auto")
     assert watch.sign == -1 and Watch("", "val_loss", "auto").sign == 1 and Watch("", "loss", "max").sign == -1
