@@ -35,6 +35,7 @@ FAMILIES = (
     "shuffling",
     "unary",
     "warping",
+    "resizing",
     "normalization",
     "row_normalization",
     "statistics",
