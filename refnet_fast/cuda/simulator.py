@@ -47,7 +47,11 @@ class Worker(kernel.BlockThread):
         self.resumed.acquire()
 
     def run(self):
-        super().run()  # keeps an exception for the block
+        try:
+            super().run()  # keeps an exception for the block, made anew with the thread in its words
+        except Exception as error:  # its class takes more than words
+            found = error.__context__ or error
+            self.exception = found, found.__traceback__
         self.waits = False
         if not self.abort:  # else nobody waits for it but to join it
             self._manager.stopped.release()

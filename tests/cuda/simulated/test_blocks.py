@@ -105,3 +105,21 @@ def test_what_a_thread_raises_is_raised_and_no_thread_stays(failing):
     with pytest.raises(ValueError, match=rf"tid=\[{failing}, 0, 0\] ctaid=\[0, 0, 0\]: no such number"):
         run(failed)
     assert threading.active_count() == before
+
+
+class OfTwo(Exception):
+    """As some of NumPy's, which say what they have to say of two arguments."""
+
+    def __init__(self, one, other):
+        super().__init__(one, other)
+
+
+def test_what_is_raised_may_take_more_than_words():
+    """Where Numba makes an exception anew, with the thread in its words, it takes the class for one of a single argument."""
+
+    def failed(y):
+        cuda.syncthreads()
+        raise OfTwo("no such", "number")
+
+    with pytest.raises(OfTwo):
+        run(failed)
