@@ -135,6 +135,29 @@ def test_a_program_goes_on_after_a_step_in_which_a_kernel_failed(threads, monkey
         assert float(count) == due
 
 
+@pytest.mark.parametrize("kind", ["a kernel that failed", "a violated check"])
+def test_an_interrupt_before_a_run_s_end_was_read_leaves_nothing_for_the_next(kind, threads, monkeypatch):
+    monkeypatch.setitem(kernels.tuned, "argsort", [Failing("if a0[0, 0, 0] == 2: raise IndexError")])
+    if kind == "a kernel that failed":
+        (executable, count), bad, good = counting(), np.full_like(X, 2), X
+    else:
+        labels, count = Tensor((4,), "int32"), Variable(np.float32(0))
+        with trace.inside(collecting=True):
+            y = ops.take(X, labels, axis=0)
+            program = Program([labels], [y], [assignment(count, ops.add(count, 1.0))], Mode(True))
+        executable, bad, good = get_engine("cpu").prepare(program), np.full(4, 64, "int32"), np.arange(4, dtype="int32")
+    with monkeypatch.context() as patch:
+        patch.setattr(running.Running, "_checked", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            executable.run([bad])
+    executable.run([good])
+    assert float(count) == 1
+
+
+def interrupted(*given):
+    raise KeyboardInterrupt
+
+
 def test_a_kernel_that_fails_while_variables_are_written_is_told(threads, monkeypatch):
     fuse = running.fuse
 
