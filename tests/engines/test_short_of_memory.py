@@ -173,33 +173,9 @@ def test_a_kernel_that_fails_while_variables_are_written_is_told(threads, monkey
         executable.run([X])
 
 
-TAKES = {
-    "empty",
-    "zeros",
-    "ones",
-    "full",
-    "empty_like",
-    "zeros_like",
-    "ones_like",
-    "full_like",
-    "copy",
-    "astype",
-    "concatenate",
-}
-TAKES |= {
-    "stack",
-    "array",
-    "arange",
-    "repeat",
-    "tile",
-    "where",
-    "dot",
-    "sort",
-    "argsort",
-    "cumsum",
-    "ascontiguousarray",
-    "flatten",
-}
+TAKES = {"empty", "zeros", "ones", "full", "empty_like", "zeros_like", "ones_like", "full_like", "copy", "astype", "concatenate",
+         "stack", "array", "arange", "repeat", "tile", "where", "dot", "sort", "argsort", "cumsum", "ascontiguousarray", "flatten",
+         "nonzero", "flatnonzero", "unique"}  # fmt: skip
 
 
 def compiled_functions():
