@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numba.core.runtime import _nrt_python, rtsys
 
 import refnet_fast
 from refnet import ops
-from refnet.engine import get_engine
+from refnet.definition import Op
+from refnet.engine import compute, get_engine, use_engine
 from refnet.errors import EngineError, OutOfMemoryError
 from refnet.graph import Mode, Tensor, Variable, assignment, trace
 from refnet.program import Program
@@ -117,6 +119,37 @@ def test_a_kernel_that_fails_stops_the_program_before_variables_change(line, thr
             assert float(count) == 0
     patched, _ = counting()
     assert np.array_equal(patched.run([X])[0], X.argsort(-1, kind="stable"))
+
+
+@pytest.fixture
+def taken():
+    """What Numba has allocated and not freed, in pieces: `taken()`."""
+    _nrt_python.memsys_enable_stats()
+
+    def pieces():
+        stats = rtsys.get_allocation_stats()
+        return stats.alloc - stats.free, stats.mi_alloc - stats.mi_free
+
+    yield pieces
+    _nrt_python.memsys_disable_stats()
+
+
+SCRATCH = {  # empty, cleared, of helpers that give theirs to a kernel
+    "argsort": lambda: ops.argsort(X),
+    "lu": lambda: compute(Op.named["lu"], [X[None, :40]], {}),
+    "take_x_gradient": lambda: compute(Op.named["take_x_gradient"], [X, np.arange(64) % 9], {"axis": 0, "length": 900}),
+}
+
+
+@pytest.mark.parametrize("name", SCRATCH)
+def test_a_kernel_that_ends_gives_its_scratch_back(name, threads, taken):
+    call, before = SCRATCH[name], taken()
+    with use_engine("cpu"):
+        call()
+        allocated = rtsys.get_allocation_stats().mi_alloc
+        call()
+    assert rtsys.get_allocation_stats().mi_alloc > allocated  # it takes some
+    assert taken() == before
 
 
 def test_a_program_goes_on_after_a_step_in_which_a_kernel_failed(threads, monkeypatch):
