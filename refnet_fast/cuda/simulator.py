@@ -4,7 +4,6 @@ Integers wrap around when they are stored, where NumPy refuses those that do not
 running block by `inside()`, as the simulator puts its `cuda` into the kernel's own module alone.
 """
 
-import math
 import sys
 import threading
 
@@ -69,11 +68,13 @@ class Block(kernel.BlockManager):
 
     The simulator starts a Python thread for each thread of the device and asks all of them in a loop whether they wait yet, which
     takes most of its time. Here a Python thread is started where the one before waits at a barrier: a kernel without barriers runs
-    in one. After a barrier threads go on in the opposite order, so that a barrier that is missing shows in either direction.
+    in one. Every other block begins with its last thread, and after a barrier threads go on in the opposite order: of two blocks one
+    shows that a barrier is missing, whichever neighbour is read.
     """
 
     def run(self, grid_point, *args):
-        self.args, self.points, self.left = args, np.ndindex(*self._block_dim), math.prod(self._block_dim)
+        points = list(np.ndindex(*self._block_dim))
+        self.args, self.points, self.left = args, iter(points[:: -1 if sum(grid_point) % 2 else 1]), len(points)
         self.stopped = threading.Lock()
         self.stopped.acquire()
         waiting = []
