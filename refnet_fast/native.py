@@ -13,9 +13,8 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
 LARGEST = 2**62  # bytes; NumPy counts those of an array in 63 bits
-ABI = types.int64(
-    types.CPointer(types.int64), types.int64, types.int64
-)  # every kernel: (frame, lo, hi) -> how it ended
+# every kernel: (frame, lo, hi) -> how it ended
+ABI = types.int64(types.CPointer(types.int64), types.int64, types.int64)
 I64 = ir.IntType(64)
 
 

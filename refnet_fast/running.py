@@ -90,17 +90,14 @@ class Running:
             return done
 
     def _checked(self, machine, reached, wanted, batch_size):
-        """Raises what kept the machine from going on, and makes it ready to go on."""
+        """Raises what kept the machine from going on."""
         for word in (vm.FAILED, vm.FAILED_LATE):
             if self.control[word]:
                 row, ended = machine.described[self.control[word + 1]], int(self.control[word + 2])
-                self.control[[vm.FAILED, vm.FAILED_LATE]] = 0
-                self.control[vm.FLAG] = -1
                 raise failure(row, ended, word == vm.FAILED_LATE)
         if reached == wanted:
             return
         flag = int(self.control[vm.FLAG])
-        self.control[vm.FLAG] = -1
         raise self.plan.violation(flag, self.memory.array, "" if batch_size is None else f" of batch {reached}")
 
     def _epoch_machine(self, data, order, batch_size, outputs):

@@ -243,20 +243,18 @@ class Machine:
     def run(self, start, stop, threads=None):
         """Runs steps start..stop; returns stop, or the number of the step that met bad data or in which a kernel failed."""
         threads = thread_count() if threads is None else threads
-        run = compiled_run()
+        run, control = compiled_run(), self.control
+        # What the last run noted down may never have been read: an interrupt comes between any two of Python's steps.
+        control[FLAG], control[FAILED], control[FAILED_LATE] = -1, 0, 0
         if threads == 1 or not self.parallel:
-            return run(self.rows, self.control, self.first_commit, 0, 1, start, stop)
-        arguments = [
-            (self.rows, self.control, self.first_commit, thread, threads, start, stop) for thread in range(threads)
-        ]
+            return run(self.rows, control, self.first_commit, 0, 1, start, stop)
+        arguments = [(self.rows, control, self.first_commit, thread, threads, start, stop) for thread in range(threads)]
         return Job(run, arguments, workers.ensure(threads - 1)).result()
 
 
 def new_control():
-    """A zeroed control block, no check violated."""
-    control = aligned_zeros(8 * CONTROL_WORDS).view(np.int64)
-    control[FLAG] = -1
-    return control
+    """A zeroed control block."""
+    return aligned_zeros(8 * CONTROL_WORDS).view(np.int64)
 
 
 def word_address(control, word):

@@ -38,10 +38,21 @@ def zero_products(w, rest, lo, hi):
 
 
 @njit(error_model="numpy")
+def odd_columns(rest):
+    """Where the zero products are nan."""
+    odd, count = scratch(rest.size, np.int64), 0
+    for j in range(rest.size):
+        if np.isnan(rest[j]):
+            odd[count] = j
+            count += 1
+    return odd[:count]
+
+
+@njit(error_model="numpy")
 def listed_product(lists, w, rest, y, lo, hi):
     """Rows lo..hi of x w: each the sum of the rows of w that its list names. Bound: a row of w read for each one in x."""
     starts, places, order, first = batch_of(lists)
-    odd = np.flatnonzero(np.isnan(rest))
+    odd = odd_columns(rest)
     for i in range(lo, hi):
         sample = order[first + i] if order.size else first + i
         list_ = places[starts[sample] : starts[sample + 1]]
@@ -89,7 +100,7 @@ def listed_gradient(lists, dy, dw, lo, hi):
             add_row(part[k], result[k])
     rest = scratch(dw.shape[1], dw.dtype)
     zero_products(dy, rest, 0, 1)
-    for j in np.flatnonzero(np.isnan(rest)):
+    for j in odd_columns(rest):
         odd_gradient(starts, places, order, first, dy[:, j], result[:, j], lo)
 
 

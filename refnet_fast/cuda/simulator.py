@@ -4,7 +4,6 @@ Integers wrap around when they are stored, where NumPy refuses those that do not
 running block by `inside()`, as the simulator puts its `cuda` into the kernel's own module alone.
 """
 
-import math
 import sys
 import threading
 
@@ -47,7 +46,11 @@ class Worker(kernel.BlockThread):
         self.resumed.acquire()
 
     def run(self):
-        super().run()  # keeps an exception for the block
+        try:
+            super().run()  # keeps an exception for the block, made anew with the thread in its words
+        except Exception as error:  # its class takes more than words
+            found = error.__context__ or error
+            self.exception = found, found.__traceback__
         self.waits = False
         if not self.abort:  # else nobody waits for it but to join it
             self._manager.stopped.release()
@@ -65,11 +68,13 @@ class Block(kernel.BlockManager):
 
     The simulator starts a Python thread for each thread of the device and asks all of them in a loop whether they wait yet, which
     takes most of its time. Here a Python thread is started where the one before waits at a barrier: a kernel without barriers runs
-    in one. After a barrier threads go on in the opposite order, so that a barrier that is missing shows in either direction.
+    in one. Every other block begins with its last thread, and after a barrier threads go on in the opposite order: of two blocks one
+    shows that a barrier is missing, whichever neighbour is read.
     """
 
     def run(self, grid_point, *args):
-        self.args, self.points, self.left = args, np.ndindex(*self._block_dim), math.prod(self._block_dim)
+        points = list(np.ndindex(*self._block_dim))
+        self.args, self.points, self.left = args, iter(points[:: -1 if sum(grid_point) % 2 else 1]), len(points)
         self.stopped = threading.Lock()
         self.stopped.acquire()
         waiting = []

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numba.core.runtime import _nrt_python, rtsys
 
 import refnet_fast
 from refnet import ops
-from refnet.engine import get_engine
+from refnet.definition import Op
+from refnet.engine import compute, get_engine, use_engine
 from refnet.errors import EngineError, OutOfMemoryError
 from refnet.graph import Mode, Tensor, Variable, assignment, trace
 from refnet.program import Program
@@ -119,6 +121,37 @@ def test_a_kernel_that_fails_stops_the_program_before_variables_change(line, thr
     assert np.array_equal(patched.run([X])[0], X.argsort(-1, kind="stable"))
 
 
+@pytest.fixture
+def taken():
+    """What Numba has allocated and not freed, in pieces: `taken()`."""
+    _nrt_python.memsys_enable_stats()
+
+    def pieces():
+        stats = rtsys.get_allocation_stats()
+        return stats.alloc - stats.free, stats.mi_alloc - stats.mi_free
+
+    yield pieces
+    _nrt_python.memsys_disable_stats()
+
+
+SCRATCH = {  # empty, cleared, of helpers that give theirs to a kernel
+    "argsort": lambda: ops.argsort(X),
+    "lu": lambda: compute(Op.named["lu"], [X[None, :40]], {}),
+    "take_x_gradient": lambda: compute(Op.named["take_x_gradient"], [X, np.arange(64) % 9], {"axis": 0, "length": 900}),
+}
+
+
+@pytest.mark.parametrize("name", SCRATCH)
+def test_a_kernel_that_ends_gives_its_scratch_back(name, threads, taken):
+    call, before = SCRATCH[name], taken()
+    with use_engine("cpu"):
+        call()
+        allocated = rtsys.get_allocation_stats().mi_alloc
+        call()
+    assert rtsys.get_allocation_stats().mi_alloc > allocated  # it takes some
+    assert taken() == before
+
+
 def test_a_program_goes_on_after_a_step_in_which_a_kernel_failed(threads, monkeypatch):
     """Of an epoch's five batches the third fails, in one thread's share; the two before are kept, and again from there it fails again."""
     monkeypatch.setitem(kernels.tuned, "argsort", [Failing("if i == 50 and a0[0, 0, 0] == 2: raise IndexError")])
@@ -133,6 +166,29 @@ def test_a_program_goes_on_after_a_step_in_which_a_kernel_failed(threads, monkey
         except EngineError as error:
             assert "IndexError()" in str(error) and start < 3
         assert float(count) == due
+
+
+@pytest.mark.parametrize("kind", ["a kernel that failed", "a violated check"])
+def test_an_interrupt_before_a_run_s_end_was_read_leaves_nothing_for_the_next(kind, threads, monkeypatch):
+    monkeypatch.setitem(kernels.tuned, "argsort", [Failing("if a0[0, 0, 0] == 2: raise IndexError")])
+    if kind == "a kernel that failed":
+        (executable, count), bad, good = counting(), np.full_like(X, 2), X
+    else:
+        labels, count = Tensor((4,), "int32"), Variable(np.float32(0))
+        with trace.inside(collecting=True):
+            y = ops.take(X, labels, axis=0)
+            program = Program([labels], [y], [assignment(count, ops.add(count, 1.0))], Mode(True))
+        executable, bad, good = get_engine("cpu").prepare(program), np.full(4, 64, "int32"), np.arange(4, dtype="int32")
+    with monkeypatch.context() as patch:
+        patch.setattr(running.Running, "_checked", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            executable.run([bad])
+    executable.run([good])
+    assert float(count) == 1
+
+
+def interrupted(*given):
+    raise KeyboardInterrupt
 
 
 def test_a_kernel_that_fails_while_variables_are_written_is_told(threads, monkeypatch):
@@ -150,33 +206,9 @@ def test_a_kernel_that_fails_while_variables_are_written_is_told(threads, monkey
         executable.run([X])
 
 
-TAKES = {
-    "empty",
-    "zeros",
-    "ones",
-    "full",
-    "empty_like",
-    "zeros_like",
-    "ones_like",
-    "full_like",
-    "copy",
-    "astype",
-    "concatenate",
-}
-TAKES |= {
-    "stack",
-    "array",
-    "arange",
-    "repeat",
-    "tile",
-    "where",
-    "dot",
-    "sort",
-    "argsort",
-    "cumsum",
-    "ascontiguousarray",
-    "flatten",
-}
+TAKES = {"empty", "zeros", "ones", "full", "empty_like", "zeros_like", "ones_like", "full_like", "copy", "astype", "concatenate",
+         "stack", "array", "arange", "repeat", "tile", "where", "dot", "sort", "argsort", "cumsum", "ascontiguousarray", "flatten",
+         "nonzero", "flatnonzero", "unique"}  # fmt: skip
 
 
 def compiled_functions():

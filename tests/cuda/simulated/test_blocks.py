@@ -57,6 +57,24 @@ def test_a_missing_barrier_shows_whichever_neighbour_is_read(step, barrier):
     assert np.array_equal(run(handed_on), due) == barrier
 
 
+@pytest.mark.parametrize("barriers", [0, 1])
+@pytest.mark.parametrize("step", [-1, 1])
+def test_a_missing_barrier_shows_in_one_of_two_blocks(step, barriers):
+    """Where nobody reads around the end, too: in each stretch one block of two goes up and one goes down."""
+    rooms = np.full((2, SIZE), -1.0)
+
+    def handed_on(y):
+        thread, room = cuda.threadIdx.x, rooms[cuda.blockIdx.x]
+        for _ in range(barriers):
+            cuda.syncthreads()
+        room[thread] = thread
+        y[cuda.grid(1)] = room[min(max(thread + step, 0), SIZE - 1)]
+
+    due = np.clip(np.arange(SIZE) + step, 0, SIZE - 1)
+    up, down = (np.array_equal(found, due) for found in run(handed_on, blocks=2).reshape(2, SIZE))
+    assert up != down
+
+
 def test_the_order_turns_after_a_barrier():
     """Of two neighbours either is the first at times, so that a barrier that is missing before or after one shows."""
     order = []
@@ -105,3 +123,21 @@ def test_what_a_thread_raises_is_raised_and_no_thread_stays(failing):
     with pytest.raises(ValueError, match=rf"tid=\[{failing}, 0, 0\] ctaid=\[0, 0, 0\]: no such number"):
         run(failed)
     assert threading.active_count() == before
+
+
+class OfTwo(Exception):
+    """As some of NumPy's, which say what they have to say of two arguments."""
+
+    def __init__(self, one, other):
+        super().__init__(one, other)
+
+
+def test_what_is_raised_may_take_more_than_words():
+    """Where Numba makes an exception anew, with the thread in its words, it takes the class for one of a single argument."""
+
+    def failed(y):
+        cuda.syncthreads()
+        raise OfTwo("no such", "number")
+
+    with pytest.raises(OfTwo):
+        run(failed)
