@@ -102,7 +102,7 @@ def in_users_code(error: Exception, where: str) -> None:
     """Notes, under an error that other code raised in a function of the user's, which function it was and what it was given."""
     if not getattr(error, "__notes__", None):
         error.add_note(
-            f"{where}, which is given tensors of refnet, for which there are refnet.ops; not other packages."
+            f"{where}: its inputs are tensors of refnet. refnet.ops computes with them, other packages cannot."
         )
 
 

@@ -126,11 +126,8 @@ def in_runs(rows, features, pixels, channels):
     labels, numbers = Spec((rows,), "int32"), Spec((rows, features), "int32")
     vectors = (channel,) * 4
     one_hot = {"num_classes": features, "axis": 1, "dtype": "float32"}
-    most = {
-        "start": (0, 0, 1, 8),
-        "step": (1, 1, 1, 1),
-        "extents": (many, 2, 12, channels - 8),
-    }  # all bytes are counted
+    # all bytes are counted
+    most = {"start": (0, 0, 1, 8), "step": (1, 1, 1, 1), "extents": (many, 2, 12, channels - 8)}
     return {
         "max_pool2d_runs": Call("max_pool2d", (image,), {**over, "extents": (3, 7)}),
         "max_pool2d_inputs_gradient_runs": Call(
