@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def warn_of_strays(layer: "Layer", record: Call) -> None:
-    """One warning for a layer with weights that `call` made, or took from outside, where its weights are none of `layer`'s."""
+    """One warning for a layer with weights to train that `call` made, or took from outside, where its weights are none of `layer`'s."""
     if not record.inner:
         return
-    held = set(map(id, layer._flatten_layers()))
+    held = set(map(id, layer.weights))
     for stray in _called_in(record):
-        if id(stray) not in held and any(v.trainable for v in getattr(stray, "_own", ())):
+        if not held.issuperset(map(id, getattr(stray, "trainable_weights", ()))):
             warnings.warn(
                 f"{layer.name}: its call uses {stray.name}, which is no attribute of {layer.name}. Unless another layer of "
                 f"the model holds {stray.name}, its weights are neither trained nor saved. Make it in __init__, as an attribute.",

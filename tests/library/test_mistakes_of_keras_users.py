@@ -302,6 +302,7 @@ WARNED: list[tuple[Callable[[], Any], str]] = [
         "own: its call uses lost, which is no attribute of own. Unless another layer of the model holds lost, its weights are neither "
         "trained nor saved.",
     ),
+    (lambda: calling(True), "own: its call uses features, which is no attribute of own."),
     (
         lambda: classifier("binary_crossentropy", 1, None).train_on_batch(X, YES),
         "training: binary_crossentropy takes probabilities; last ends in last",
@@ -316,6 +317,24 @@ def test_what_is_warned_of(call: Callable[[], Any], message: str) -> None:
         call()
     assert [message in str(w.message) for w in caught] == [True]
     assert caught[0].filename == __file__  # the user's line
+
+
+def calling(trainable: bool) -> Any:
+    """A layer whose call uses a model that it holds in no attribute."""
+    features = Sequential([Input((4,)), layers.Dense(2)], name="features")
+    features.trainable = trainable
+    return Sequential([Input((4,)), InCall(lambda s, x: features(x))])
+
+
+class Grouping(layers.Layer):
+    """Its layers are attributes; what it calls is a model that it makes of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = [layers.Dense(4), layers.Dense(2)]
+
+    def call(self, inputs: Any) -> Any:
+        return Sequential(self.parts)(inputs)
 
 
 class Holding(Model):
@@ -343,6 +362,8 @@ class Holding(Model):
         ),
         lambda: (lambda net: (net.compile("sgd", "binary_crossentropy"), net.fit(X, YES, verbose=0)))(Holding()),
         lambda: layers.Dense(2)([[np.float32(1), np.float32(2)]]),
+        lambda: calling(False),
+        lambda: Grouping()(X),
     ],
 )
 def test_what_is_right_is_not_warned_of(call: Callable[[], Any]) -> None:
