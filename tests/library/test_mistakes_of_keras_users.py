@@ -249,10 +249,17 @@ def test_data_that_are_refused(call: Callable[[Any], Any], kind: type[Exception]
 @pytest.mark.parametrize("metric", [metrics.Precision(), metrics.AUC(), metrics.F1Score()])
 def test_class_numbers_for_a_metric_of_rows(metric: Any, refuses: Any) -> None:
     model = classifier(metrics=[metric])
-    message = "Of class numbers, utils.to_categorical makes rows."
-    refuses(model, ShapeError, message, lambda: model.fit(X, LABELS, verbose=0))
+    for message in (f"{metric.name} needs ", "Of class numbers, utils.to_categorical makes rows."):
+        refuses(model, ShapeError, message, lambda: model.fit(X, LABELS, verbose=0))
     model.compile("sgd", "categorical_crossentropy", metrics=[metric])
     model.fit(X, utils.to_categorical(LABELS), verbose=0)
+
+
+def test_a_score_of_one_output_takes_a_column() -> None:
+    model = classifier("binary_crossentropy", 1, "sigmoid", metrics=[metrics.F1Score(threshold=0.5)])
+    with pytest.raises(ShapeError, match=r"needs targets .* y\[:, None\] makes a column of them\.$"):
+        model.fit(X, YES, verbose=0)
+    assert "f1_score" in model.fit(X, YES[:, None], verbose=0).history
 
 
 def test_the_column_of_a_table_that_holds_words(refuses: Any) -> None:
