@@ -1,8 +1,11 @@
 """The errors refnet raises, each also the built-in kind that Python and Keras users expect."""
 
+import inspect
 import re
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ContextDecorator, contextmanager
+from typing import Any
 
 
 class RefnetError(Exception):
@@ -99,7 +102,7 @@ def in_users_code(error: Exception, where: str) -> None:
     """Notes, under an error that other code raised in a function of the user's, which function it was and what it was given."""
     if not getattr(error, "__notes__", None):
         error.add_note(
-            f"{where}: it was given refnet's tensors. Compute with refnet.ops there, not with another package."
+            f"{where}: its inputs are tensors of refnet. refnet.ops computes with them, other packages cannot."
         )
 
 
@@ -109,9 +112,8 @@ def told_by(who: str) -> Iterator[None]:
     try:
         yield
     except RefnetError as error:
-        if str(error).startswith(
-            "a symbolic tensor"
-        ):  # else the message names the op, and losses are named like their ops
+        # Else the message names the op, and losses are named like their ops.
+        if str(error).startswith("a symbolic tensor"):
             error.args = (f"{who}: {error}",)
         raise
     except Exception as error:
@@ -126,6 +128,21 @@ def foreign(value: object) -> str:
     if package not in ("keras", "tf_keras", "tensorflow", "torch", "jax", "flax"):
         return ""
     return f" It is of the package {package}, which cannot be mixed with refnet: take what has its name in refnet."
+
+
+def refuse_others(method: str, function: Callable[..., Any], more: dict[str, Any]) -> None:
+    """Raises MissingArgumentError where a call has words that a method does not know."""
+    known = [p.name for p in inspect.signature(function).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    for word in more:
+        raise MissingArgumentError(f"{method} has no argument {word!r}.{did_you_mean(word, known[1:])}")
+
+
+def calls_below_the_user() -> int:
+    """The `stacklevel` of a warning that the one who calls this gives, so that it names a line outside refnet."""
+    frame, depth = sys._getframe(1), 1
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("refnet."):
+        frame, depth = frame.f_back, depth + 1
+    return depth
 
 
 def shown(value: object) -> str:

@@ -130,7 +130,7 @@ class Listening:
             callback.set_model(model)
             if history:
                 callback.validation_data = validation_data
-        self.validates = validates
+        self.validates, self.evaluated = validates, False
         self.model, self.epochs, self.steps = model, epochs, steps
         self.logs: dict[str, Any] = {}
 
@@ -143,10 +143,6 @@ class Listening:
 
         Callbacks of the user's own may add values to the logs: with such a one nothing is said before the first epoch has ended.
         """
-        for callback in self.callbacks:
-            watch: Any = getattr(callback, "watch", None)
-            if hasattr(watch, "validates"):  # a Watch; callbacks of the user's own may have anything of that name
-                watch.validates = self.validates
         names = self.model._shown_names()
         own = [
             c for c in self.callbacks if not type(c).__module__.startswith("refnet.") or isinstance(c, LambdaCallback)
@@ -180,6 +176,7 @@ class Listening:
     @contextmanager
     def validating(self) -> Iterator[None]:
         """Around an evaluation within fit."""
+        self.evaluated = True
         self._each("on_test_begin")
         yield
         self._each("on_test_end", logs=self.model._results())
@@ -189,11 +186,16 @@ class Listening:
             getattr(callback, hook)(*args, {} if logs is None else logs)
 
     def on_epoch_begin(self, epoch: int) -> None:
+        self.evaluated = False
         self.display.begin(epoch, self.epochs, self.steps)
         self._each("on_epoch_begin", epoch)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
         self.logs = logs
+        for callback in self.callbacks:
+            watch: Any = getattr(callback, "watch", None)
+            if hasattr(watch, "skipped"):  # a Watch; callbacks of the user's own may have anything of that name
+                watch.skipped = self.validates and not self.evaluated
         self._each("on_epoch_end", epoch, logs=logs)
         self.display.end(logs)
 

@@ -33,10 +33,10 @@ class Watch:
         best: what has to be beaten first; None for nothing.
     Attributes:
         model: whose metrics are asked; None for none.
-        validates: whether fit evaluates after some of its epochs.
+        skipped: whether fit evaluates after some of its epochs, but not after the one that ends.
     """
 
-    validates = False
+    skipped = False
 
     def __init__(self, owner: str, monitor: str, mode: str, min_delta: float = 0.0, best: float | None = None):
         if mode not in ("auto", "min", "max"):
@@ -68,8 +68,8 @@ class Watch:
         return found
 
     def unseen(self, logs: dict[str, Any]) -> bool:
-        """Whether the value is one of validation, and these are the logs of an epoch after which nothing is evaluated."""
-        return self.validates and self.monitor.startswith("val_") and not any(name.startswith("val_") for name in logs)
+        """Whether the value is one of validation that is missing, as after this epoch nothing was evaluated."""
+        return self.skipped and self.monitor.startswith("val_") and named(self.monitor, logs) is None
 
     def read(self, logs: dict[str, Any]) -> float:
         """The value in the logs. Raises ArgumentError if there is none, or if it is not one number."""
@@ -209,9 +209,8 @@ class ReduceLROnPlateau(Callback):
         self.watch = Watch("ReduceLROnPlateau", monitor, mode, self.min_delta)
 
     def on_train_begin(self, logs: Any = None) -> None:
-        validates = self.watch.validates
         self.watch = Watch("ReduceLROnPlateau", self.monitor, self.mode, self.min_delta)
-        self.watch.model, self.watch.validates = self.model, validates
+        self.watch.model = self.model
         self.wait, self.cooldown_counter = 0, 0
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:

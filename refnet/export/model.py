@@ -99,15 +99,10 @@ def written(model: Any, input_signature: Any = None, opset: int = OPSET) -> byte
         )
     for instruction in program.instructions:
         if instruction.op.name not in RULES:
-            known = "" if instruction.op is not deferred_op else " along an axis of open length"
-            raise ArgumentError(
-                f"{place(model, instruction)}: the op {instruction.op.spoken!r} has no ONNX form here{known}. "
-                + (
-                    "Give Input the length of that axis."
-                    if known
-                    else "Export the part of the model that does without it."
-                )
-            )
+            what, advice = f"the op {instruction.op.spoken!r}", "Export the part of the model that does without it."
+            if instruction.op is deferred_op:
+                what, advice = "what waits for the length of an axis", "Give Input the length of that axis."
+            raise ArgumentError(f"{place(model, instruction)}: {what} has no ONNX form here. {advice}")
     writer = Writer()
     make = writer.onnx.helper
     inputs = [start(writer, x, name) for x, name in zip(program.inputs, names)]

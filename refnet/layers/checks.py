@@ -16,11 +16,18 @@ def data_format_of(layer: str, value: Any) -> str:
 
 def refuse_several(layer: str, inputs: Any) -> None:
     """Raises ArgumentError for a list, tuple or dict where a layer takes one tensor."""
-    if isinstance(inputs, (list, tuple, dict)) and inputs:
-        raise ArgumentError(
-            f"{layer} takes one tensor; got a {type(inputs).__name__} of {len(inputs)}. layers.Concatenate() makes one of several; "
-            "of a layer that returns several (return_state=True), take the one that is meant: y[0]."
-        )
+    if not isinstance(inputs, (list, tuple, dict)) or not inputs:
+        return
+    kind = type(inputs).__name__
+    advice = (
+        "layers.Concatenate() makes one of several; of a layer that returns several (return_state=True), take the one that is "
+        "meant: y[0]."
+    )
+    if isinstance(inputs, dict):
+        advice = f"Take the entry that is meant, of {', '.join(map(repr, inputs))}."
+    elif len(inputs) == 1:
+        advice = f"Take it out of the {kind}: x[0]."
+    raise ArgumentError(f"{layer} takes one tensor; got a {kind} of {len(inputs)}. {advice}")
 
 
 def check_rank(layer: str, inputs: Any, rank: int, axes: str) -> None:

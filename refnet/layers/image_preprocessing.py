@@ -167,9 +167,10 @@ class RandomImageLayer(ImageLayer):
         """
         inside: Any = True
         for axis, limits in zip(self.axes(images), (rows, columns)):
-            places = ops.cast(ops.arange(ops.shape(images)[axis]), self.compute_dtype)
+            # in float32: 16-bit floats do not hold the numbers of all pixels
+            places = ops.cast(ops.arange(ops.shape(images)[axis]), "float32")
             places = ops.reshape(places, [-1 if a == axis else 1 for a in range(4)])
-            start, end = (ops.reshape(limit, (-1, 1, 1, 1)) for limit in limits)
+            start, end = (ops.cast(ops.reshape(limit, (-1, 1, 1, 1)), "float32") for limit in limits)
             inside = ops.logical_and(inside, ops.logical_and(ops.greater_equal(places, start), ops.less(places, end)))
         return inside
 

@@ -1,8 +1,9 @@
-"""Layers that are called inside a layer, but held by none of its attributes: nothing trains or saves their weights."""
+"""Layers that are called inside a layer, but held by none of its attributes: it knows nothing of their weights."""
 
 import warnings
 from typing import TYPE_CHECKING
 
+from refnet.errors import calls_below_the_user
 from refnet.tracing import Call
 
 if TYPE_CHECKING:
@@ -11,16 +12,16 @@ if TYPE_CHECKING:
 
 
 def warn_of_strays(layer: "Layer", record: Call) -> None:
-    """One warning for a layer with weights that `call` made, or took from outside, where its weights are none of `layer`'s."""
+    """One warning for a layer with weights to train that `call` made, or took from outside, where its weights are none of `layer`'s."""
     if not record.inner:
         return
-    held = set(map(id, layer._flatten_layers()))
+    held = set(map(id, layer.weights))
     for stray in _called_in(record):
-        if id(stray) not in held and any(v.trainable for v in getattr(stray, "_own", ())):
+        if not held.issuperset(map(id, getattr(stray, "trainable_weights", ()))):
             warnings.warn(
-                f"{layer.name}: its call uses {stray.name}, which is no attribute of {layer.name}. Its weights are not among "
-                f"those of {layer.name}: they are neither trained nor saved. Make it in __init__: self.{stray.name} = ...",
-                stacklevel=4,
+                f"{layer.name}: its call uses {stray.name}, which is no attribute of {layer.name}. Unless another layer of "
+                f"the model holds {stray.name}, its weights are neither trained nor saved. Make it in __init__, as an attribute.",
+                stacklevel=calls_below_the_user(),
             )
             return
 

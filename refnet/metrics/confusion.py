@@ -42,9 +42,8 @@ class Confusion(Metric):
             setattr(self, kind, self.add_variable((len(thresholds),), name=kind))
 
     def update_state(self, y_true: TensorLike, y_pred: TensorLike, sample_weight: TensorLike = None) -> None:
-        counted = Counted(
-            y_true, y_pred, self.thresholds, self.dtype, self.even, sample_weight, self.top_k, self.class_id
-        )
+        more = (self.even, sample_weight, self.top_k, self.class_id)
+        counted = Counted(self.name, y_true, y_pred, self.thresholds, self.dtype, *more)
         for kind in self.kinds:
             getattr(self, kind).assign_add(getattr(counted, kind))
 

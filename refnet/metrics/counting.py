@@ -37,6 +37,7 @@ class Counted:
     """One batch of predictions, weighted and counted.
 
     Args:
+        metric: whose counts they are, for messages.
         y_true: 0 is no, all else yes; of the predictions' shape.
         y_pred: scores.
         thresholds: a prediction says yes at those it is above.
@@ -52,6 +53,7 @@ class Counted:
 
     def __init__(
         self,
+        metric: str,
         y_true: TensorLike,
         y_pred: TensorLike,
         thresholds: Sequence[float],
@@ -63,17 +65,17 @@ class Counted:
         multi_label: bool = False,
         label_weights: TensorLike = None,
     ):
-        y_true, y_pred = (as_dtype(converted("metric", y), dtype) for y in (y_true, y_pred))
+        y_true, y_pred = (as_dtype(converted(metric, y), dtype) for y in (y_true, y_pred))
         y_pred, y_true = same_rank(y_pred, y_true)
         shapes = shape_of(y_true), shape_of(y_pred)
         if len(shapes[0]) != len(shapes[1]) or any(a != b and None not in (a, b) for a, b in zip(*shapes)):
             raise ShapeError(
-                f"needs a target for each prediction, 0 or 1: targets of shape {shapes[1]}; got {shapes[0]}. Of class numbers, "
+                f"{metric} needs a target for each prediction, 0 or 1: targets of shape {shapes[1]}; got {shapes[0]}. Of class numbers, "
                 "utils.to_categorical makes rows."
             )
         weight = None
         if sample_weight is not None:
-            weight = ops.expand_dims(as_dtype(converted("metric", sample_weight, "sample_weight"), dtype), -1)
+            weight = ops.expand_dims(as_dtype(converted(metric, sample_weight, "sample_weight"), dtype), -1)
             weight = same_rank(y_true, weight, expand=False)[1]
         if top_k is not None:
             y_pred = only_top(y_pred, top_k)
@@ -88,7 +90,9 @@ class Counted:
         if not multi_label:
             yes, no, y_pred = (ops.reshape(x, (-1,)) for x in (yes, no, y_pred))
         elif len(shape_of(y_pred)) != 2:
-            raise ShapeError(f"multi_label needs predictions of shape (batch, labels); got {shape_of(y_pred)}.")
+            raise ShapeError(
+                f"{metric}: multi_label needs predictions of shape (batch, labels); got {shape_of(y_pred)}."
+            )
         above = sums_of_buckets if even else sums_above
         self.true_positives, self.false_positives = above(y_pred, [yes, no], thresholds)
         self.true_negatives = ops.subtract(ops.sum(no, axis=0), self.false_positives)

@@ -95,7 +95,7 @@ class AUC(Metric):
             y_pred = ops.sigmoid(y_pred)
         more = {"sample_weight": sample_weight, "multi_label": self.multi_label, "even": self.even}
         weights = None if self.multi_label else self.label_weights  # of several curves they weight the areas
-        counted = Counted(y_true, y_pred, self.thresholds, self.dtype, label_weights=weights, **more)
+        counted = Counted(self.name, y_true, y_pred, self.thresholds, self.dtype, label_weights=weights, **more)
         for kind in ALL_KINDS:
             getattr(self, kind).assign_add(getattr(counted, kind))
 
@@ -248,7 +248,7 @@ class MeanAveragePrecision(Metric):
         if self.from_logits:
             y_pred = ops.sigmoid(y_pred)
         more = {"even": self.even, "sample_weight": sample_weight, "multi_label": True}
-        counted = Counted(y_true, y_pred, self.thresholds, self.dtype, **more)
+        counted = Counted(self.name, y_true, y_pred, self.thresholds, self.dtype, **more)
         self.true_positives.assign_add(counted.true_positives)
         self.false_positives.assign_add(counted.false_positives)
         if self.capacity is not None:

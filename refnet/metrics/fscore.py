@@ -51,9 +51,12 @@ class FBetaScore(Metric):
 
     def _build(self, true_shape: Any, shape: Any) -> None:
         if len(shape) != 2 or len(true_shape) != 2 or shape[1] is None:
+            column = tuple(shape[1:]) == (1,)
+            advice = (
+                "y[:, None] makes a column of them" if column else "Of class numbers, utils.to_categorical makes rows"
+            )
             raise ShapeError(
-                f"{self.name} needs targets and predictions of shape (samples, classes); got {true_shape} and {shape}."
-                " Of class numbers, utils.to_categorical makes rows."
+                f"{self.name} needs targets and predictions of shape (samples, classes); got {true_shape} and {shape}. {advice}."
             )
         size = () if self.average == "micro" else (shape[1],)
         self.true_positives = self.add_variable(size, name="true_positives")

@@ -1,6 +1,5 @@
 """From `compile` and the user's arrays to the programs of a model's steps."""
 
-import inspect
 import threading
 import warnings
 from abc import abstractmethod
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from refnet import dtypes, engine, losses, metrics, optimizers, random
-from refnet.errors import ArgumentError, did_you_mean
+from refnet.errors import ArgumentError, refuse_others
 from refnet.graph import Tensor, Variable, phase, sorted_nodes
 from refnet.layers.base import Layer
 from refnet.layers.weights import undone_on_error
@@ -129,9 +128,7 @@ class Compilable(Layer):
         """
         if more.get("sample_weight_mode") in (None, "temporal"):
             more.pop("sample_weight_mode", None)
-        for word in more:
-            known = list(inspect.signature(Compilable.compile).parameters)[1:-1]
-            raise ArgumentError(f"compile has no argument {word!r}.{did_you_mean(word, known)}")
+        refuse_others("compile", Compilable.compile, more)
         chosen = optimizers.get(optimizer)
         for part in flatten(loss):
             if part not in losses.BY_SHAPES:

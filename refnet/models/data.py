@@ -1,7 +1,6 @@
 """The user's arrays: checked before anything changes, then brought to the shape and dtype that a program is fed."""
 
 import ast
-import sys
 import warnings
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from refnet import dtypes, losses
 from refnet.annotations import Array, Shape
 from refnet.arrays import as_array
-from refnet.errors import ArgumentError, DataError, DtypeError, ShapeError, shown
+from refnet.errors import ArgumentError, DataError, DtypeError, ShapeError, calls_below_the_user, shown
 from refnet.graph import Tensor
 from refnet.structure import keys
 
@@ -78,7 +77,7 @@ def _array(value: Any, label: str, method: str) -> Array:
 def _no_numbers(value: Any, array: Array) -> str:
     """What an array holds in place of numbers, and what to do."""
     if isinstance(value, str) or callable(value):
-        call = f" Call it: fit(x={getattr(value, '__name__', 'x')}())." if callable(value) else ""
+        call = f" Call it: {value.__name__}()." if hasattr(value, "__name__") else ""
         return f"{shown(value)}.{call}"
     kind = f"an array of dtype {array.dtype}"
     if array.dtype.kind in "US":
@@ -297,15 +296,7 @@ def _check_rows(array: Array, loss: str, axis: int, label: str, method: str, sin
     )
     if outside.any() or single:
         raise DataError(f"{method}: {said}")
-    warnings.warn(f"{method}: {said} Other rows weigh as much as their sum.", stacklevel=_calls_below_the_user())
-
-
-def _calls_below_the_user() -> int:
-    """The `stacklevel` of a warning that the one who calls this gives, so that it names a line outside refnet."""
-    frame, depth = sys._getframe(1), 1
-    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("refnet."):
-        frame, depth = frame.f_back, depth + 1
-    return depth
+    warnings.warn(f"{method}: {said} Other rows weigh as much as their sum.", stacklevel=calls_below_the_user())
 
 
 def class_weights(class_weight: dict[int, float], y: Array, method: str) -> Array:

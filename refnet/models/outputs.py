@@ -5,6 +5,7 @@ from typing import Any
 
 from refnet import losses
 from refnet.activations import linear, relu
+from refnet.errors import calls_below_the_user
 from refnet.graph import Tensor, Variable
 from refnet.layers.convolution import Windowed
 from refnet.layers.core import Dense
@@ -36,7 +37,7 @@ def warn_of_outputs(loss: Any, output: Tensor, name: str) -> None:
             f"{name} ends in a softmax of one class, which is 1 whatever comes. Use activation='sigmoid' for yes and no."
         )
         return
-    fitting = FITTING.get(getattr(loss, "fn", None))
+    fitting = FITTING.get(loss.fn) if isinstance(loss, losses.LossFunctionWrapper) else None
     if fitting is None:
         return
     if loss.arguments.get("from_logits"):
@@ -46,7 +47,8 @@ def warn_of_outputs(loss: Any, output: Tensor, name: str) -> None:
             )
         return
     layer = None if node.call is None else node.call.layer
-    if isinstance(layer, (Dense, Windowed)) and layer.activation in (linear, relu):
+    ours = type(layer).__module__.startswith("refnet.")  # another's `call` may do more than the activation says
+    if ours and isinstance(layer, (Dense, Windowed)) and layer.activation in (linear, relu):
         _warn(
             f"{loss.name} takes probabilities; {name} ends in {layer.name} with activation={layer.activation.__name__!r}. "
             f"Use activation={fitting!r} there, or a loss with from_logits=True."
@@ -63,4 +65,4 @@ def warn_of_no_slope(variables: list[Variable], slopes: list[Any]) -> None:
 
 
 def _warn(text: str) -> None:
-    warnings.warn(f"fit: {text}", stacklevel=8)
+    warnings.warn(f"training: {text}", stacklevel=calls_below_the_user())

@@ -1,6 +1,5 @@
 """fit, evaluate and predict. An epoch is one program, run batch after batch."""
 
-import inspect
 from collections.abc import Callable, Container
 from typing import Any, TypeAlias
 
@@ -9,7 +8,7 @@ import numpy as np
 from refnet import callbacks as callback_module
 from refnet import dtypes, limits
 from refnet.annotations import Array
-from refnet.errors import ArgumentError, MissingArgumentError, did_you_mean
+from refnet.errors import ArgumentError, refuse_others
 from refnet.models import data as checks
 from refnet.models.batches import Batches
 from refnet.models.feeds import ArrayFeed, SourceFeed
@@ -77,9 +76,7 @@ class Trainer(GeneratorNames, SingleBatches):
             ArgumentError, ShapeError, DtypeError, DataError: before any weight, metric or optimizer state is changed.
         """
         self._must_be_compiled("fit")
-        for word in more:
-            known = list(inspect.signature(Trainer.fit).parameters)[1:-2]
-            raise MissingArgumentError(f"fit has no argument {word!r}.{did_you_mean(word, known)}")
+        refuse_others("fit", Trainer.fit, more)
         epochs = limits.epochs(count_of("fit", "epochs", epochs if nb_epoch is None else nb_epoch, 0))
         batch_size = count_of("fit", "batch_size", batch_size, 1, none=32)
         validation_size = count_of("fit", "validation_batch_size", validation_batch_size, 1, none=batch_size)

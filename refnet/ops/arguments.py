@@ -101,12 +101,16 @@ def together_as_floats(op: str, *xs: TensorLike) -> list[TensorLike]:
 
     A Python number need not fit the integers that it meets: uint8 divided by 300 is no error.
     """
-    try:
-        given = promoted(op, *[float(x) if isinstance(x, int) else x for x in xs])
-    except OverflowError:
-        raise ArgumentError(f"{op}: {max(x for x in xs if isinstance(x, int))} is larger than any float.") from None
+    given = promoted(op, *[_as_float(op, x) if isinstance(x, int) else x for x in xs])
     dtype = dtype_of(given[0]) if dtypes.is_floating(dtype_of(given[0])) else dtypes.floatx()
     return [as_dtype(x, dtype) for x in given]
+
+
+def _as_float(op: str, number: int) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        raise ArgumentError(f"{op}: a number of {number.bit_length()} bits is larger than any float.") from None
 
 
 def compared(op: str, x1: TensorLike, x2: TensorLike) -> list[TensorLike]:

@@ -72,9 +72,8 @@ def test_training_is_cut_short(limits: None, source: bool) -> None:
     first, second = (
         [*zip(["train"] * count, range(5)), *zip(["test"] * 3, range(3))] for count in (3, 2 if source else 3)
     )
-    assert (
-        seen.seen == first + second
-    )  # the second goes on where the first stopped; without a known length it ends with the data
+    # the second goes on where the first stopped; without a known length it ends with the data
+    assert seen.seen == first + second
     assert len(history.history["loss"]) == 2
     with pytest.warns(UserWarning, match="predict: at most 3 steps in each"):
         assert model.predict(Pairs(5) if source else X, batch_size=None if source else 2, verbose=0).shape == (

@@ -72,6 +72,22 @@ class Table:
         return values
 
 
+class OfLogits(losses.Loss):
+    """A function of what a sigmoid makes of the outputs, held under the name that our losses have for theirs."""
+
+    def __init__(self, fn: Any):
+        super().__init__()
+        self.fn = fn
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return self.fn(y_true, ops.sigmoid(y_pred))
+
+
+class YesOrNo(layers.Dense):
+    def call(self, inputs: Any) -> Any:
+        return ops.sigmoid(super().call(inputs))
+
+
 class Anything:
     """It has no get_config."""
 
@@ -99,6 +115,21 @@ MISTAKES: list[tuple[Callable[[], Any], type[Exception], str]] = [
         lambda: Sequential([Input((4, 3)), layers.LSTM(3, return_state=True), layers.Dense(2, name="d")]),
         ArgumentError,
         "d " + ONE.format("tuple of 3"),
+    ),
+    (
+        lambda: layers.Dense(3, name="d")([X]),
+        ArgumentError,
+        "d takes one tensor; got a list of 1. Take it out of the list: x[0].",
+    ),
+    (
+        lambda: layers.Resizing(2, 2, name="small")({"images": X, "labels": LABELS}),
+        ArgumentError,
+        "small takes one tensor; got a dict of 2. Take the entry that is meant, of 'images', 'labels'.",
+    ),
+    (
+        lambda: ops.divide(5, -(10**400)),
+        ArgumentError,
+        "divide: a number of 1329 bits is larger than any float.",
     ),
     (
         lambda: (lambda net: net.add(net))(classifier()),
@@ -169,7 +200,13 @@ DATA: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
         ArgumentError,
         "got 2 arrays. fit(x, y) takes the targets as its second argument.",
     ),
-    (lambda net: net.fit(batches), DtypeError, "Call it: fit(x=batches())."),
+    (lambda net: net.fit(batches), DtypeError, "Call it: batches()."),
+    (lambda net: net.evaluate(batches), DtypeError, "Call it: batches()."),
+    (
+        lambda net: net.fit(net.layers[0], LABELS),
+        DtypeError,
+        "fit: x must hold numbers; got <Dense name=last built=True>.",
+    ),
     (lambda net: net.fit("train.csv", LABELS), DtypeError, "fit: x must hold numbers; got 'train.csv'."),
     (
         lambda net: net.fit(Nothing()),
@@ -212,10 +249,17 @@ def test_data_that_are_refused(call: Callable[[Any], Any], kind: type[Exception]
 @pytest.mark.parametrize("metric", [metrics.Precision(), metrics.AUC(), metrics.F1Score()])
 def test_class_numbers_for_a_metric_of_rows(metric: Any, refuses: Any) -> None:
     model = classifier(metrics=[metric])
-    message = "Of class numbers, utils.to_categorical makes rows."
-    refuses(model, ShapeError, message, lambda: model.fit(X, LABELS, verbose=0))
+    for message in (f"{metric.name} needs ", "Of class numbers, utils.to_categorical makes rows."):
+        refuses(model, ShapeError, message, lambda: model.fit(X, LABELS, verbose=0))
     model.compile("sgd", "categorical_crossentropy", metrics=[metric])
     model.fit(X, utils.to_categorical(LABELS), verbose=0)
+
+
+def test_a_score_of_one_output_takes_a_column() -> None:
+    model = classifier("binary_crossentropy", 1, "sigmoid", metrics=[metrics.F1Score(threshold=0.5)])
+    with pytest.raises(ShapeError, match=r"needs targets .* y\[:, None\] makes a column of them\.$"):
+        model.fit(X, YES, verbose=0)
+    assert "f1_score" in model.fit(X, YES[:, None], verbose=0).history
 
 
 def test_the_column_of_a_table_that_holds_words(refuses: Any) -> None:
@@ -235,17 +279,17 @@ def test_errors_of_others_say_in_which_function_they_were_raised(where: str, cal
     with pytest.raises((TypeError, AttributeError)) as caught:
         call()
     told = "".join(traceback.format_exception_only(caught.value))
-    assert where in told and told.count("Compute with refnet.ops there") == 1
+    assert where in told and told.count("its inputs are tensors of refnet. refnet.ops computes with them") == 1
 
 
 WARNED: list[tuple[Callable[[], Any], str]] = [
     (
         lambda: classifier("binary_crossentropy", 1, "softmax").fit(X, YES, verbose=0),
-        "fit: last ends in a softmax of one class, which is 1 whatever comes. Use activation='sigmoid' for yes and no.",
+        "training: last ends in a softmax of one class, which is 1 whatever comes. Use activation='sigmoid' for yes and no.",
     ),
     (
         lambda: classifier("binary_crossentropy", 1, None).fit(X, YES, verbose=0),
-        "fit: binary_crossentropy takes probabilities; last ends in last with activation='linear'. Use activation='sigmoid' there, or a "
+        "training: binary_crossentropy takes probabilities; last ends in last with activation='linear'. Use activation='sigmoid' there, or a "
         "loss with from_logits=True.",
     ),
     (
@@ -254,15 +298,21 @@ WARNED: list[tuple[Callable[[], Any], str]] = [
     ),
     (
         lambda: classifier(losses.SparseCategoricalCrossentropy(from_logits=True)).fit(X, LABELS, verbose=0),
-        "fit: last ends in a softmax, and sparse_categorical_crossentropy has from_logits=True, which applies one again.",
+        "training: last ends in a softmax, and sparse_categorical_crossentropy has from_logits=True, which applies one again.",
     ),
     (
         lambda: classifier(lambda t, p: ops.mean(ops.cast(ops.argmax(p, -1), "float32"))).fit(X, LABELS, verbose=0),
-        "fit: the loss has no gradient with respect to any weight, so nothing will be learned.",
+        "training: the loss has no gradient with respect to any weight, so nothing will be learned.",
     ),
     (
         lambda: Sequential([Input((4,)), InCall(lambda s, x: layers.Dense(2, name="lost")(x))]),
-        "own: its call uses lost, which is no attribute of own. Its weights are not among those of own: they are neither trained nor saved.",
+        "own: its call uses lost, which is no attribute of own. Unless another layer of the model holds lost, its weights are neither "
+        "trained nor saved.",
+    ),
+    (lambda: calling(True), "own: its call uses features, which is no attribute of own."),
+    (
+        lambda: classifier("binary_crossentropy", 1, None).train_on_batch(X, YES),
+        "training: binary_crossentropy takes probabilities; last ends in last",
     ),
 ]
 
@@ -273,7 +323,25 @@ def test_what_is_warned_of(call: Callable[[], Any], message: str) -> None:
         warnings.simplefilter("always")
         call()
     assert [message in str(w.message) for w in caught] == [True]
-    assert caught[0].filename == __file__ or not message.startswith("fit")  # the user's line
+    assert caught[0].filename == __file__  # the user's line
+
+
+def calling(trainable: bool) -> Any:
+    """A layer whose call uses a model that it holds in no attribute."""
+    features = Sequential([Input((4,)), layers.Dense(2)], name="features")
+    features.trainable = trainable
+    return Sequential([Input((4,)), InCall(lambda s, x: features(x))])
+
+
+class Grouping(layers.Layer):
+    """Its layers are attributes; what it calls is a model that it makes of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = [layers.Dense(4), layers.Dense(2)]
+
+    def call(self, inputs: Any) -> Any:
+        return Sequential(self.parts)(inputs)
 
 
 class Holding(Model):
@@ -295,8 +363,14 @@ class Holding(Model):
         lambda: classifier(losses.BinaryCrossentropy(from_logits=True), 1, None).fit(X, YES, verbose=0),
         lambda: classifier("mse", 3, "relu").fit(X, np.ones((8, 3)), verbose=0),
         lambda: classifier().fit(X, LABELS, verbose=0),
+        lambda: classifier(OfLogits(losses.binary_crossentropy), 1, None).fit(X, YES, verbose=0),
+        lambda: (lambda net: (net.compile("sgd", "binary_crossentropy"), net.fit(X, YES, verbose=0)))(
+            Sequential([Input((4,)), YesOrNo(1)])
+        ),
         lambda: (lambda net: (net.compile("sgd", "binary_crossentropy"), net.fit(X, YES, verbose=0)))(Holding()),
         lambda: layers.Dense(2)([[np.float32(1), np.float32(2)]]),
+        lambda: calling(False),
+        lambda: Grouping()(X),
     ],
 )
 def test_what_is_right_is_not_warned_of(call: Callable[[], Any]) -> None:

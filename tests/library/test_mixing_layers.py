@@ -39,6 +39,14 @@ def test_cut_mix_by_hand() -> None:
     assert got["labels"].tolist() == [[0.75, 0, 0.25], [0.5, 0.5, 0], [0, 0, 1]]
 
 
+def test_a_box_has_its_pixels_where_a_dtype_does_not_hold_their_numbers() -> None:
+    """bfloat16 holds of 256 to 512 the even numbers only."""
+    layer = layers.CutMix(dtype="mixed_bfloat16")
+    images = np.zeros((1, 400, 2, 1), "float32")
+    inside = np.asarray(layer.in_box(images, (np.array([[300.0]]), np.array([[301.0]])), (np.zeros(1), np.ones(1))))
+    assert np.argwhere(inside).tolist() == [[0, 300, 0, 0]]
+
+
 @pytest.mark.parametrize("kind", [layers.MixUp, layers.CutMix])
 def test_images_and_labels_are_mixed_alike(kind: Any) -> None:
     """Each image is of one value, so that what it holds of another one is what its label says."""

@@ -36,9 +36,8 @@ def test_sparsemax_is_the_nearest_probability():
         close(y.sum(), 1, 3 * x.size, 1 + abs(x).sum())
         assert (y >= 0).all()
         for other in rng.dirichlet(np.full(6, 0.5), 50):
-            room = (
-                2 * (3 * x.size + 8) * 2.0**-53 * ((abs(x) + 1) ** 2).sum()
-            )  # y's own roundings, and those of both sums
+            # y's own roundings, and those of both sums
+            room = 2 * (3 * x.size + 8) * 2.0**-53 * ((abs(x) + 1) ** 2).sum()
             assert ((x - y) ** 2).sum() <= ((x - other) ** 2).sum() + room
 
 

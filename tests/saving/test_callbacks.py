@@ -192,13 +192,28 @@ def test_epochs_without_an_evaluation_do_not_count(tmp_path: pathlib.Path) -> No
         callbacks.ModelCheckpoint(tmp_path / "m{epoch}.keras", save_best_only=True),
     ]
     history = model.fit(x, y, epochs=7, validation_data=(x, y), validation_freq=2, verbose=0, callbacks=watching)
-    assert (
-        history.epoch == [0, 1, 2, 3] and len(history.history["val_loss"]) == 2
-    )  # the fourth is no better than the second
+    # the fourth is no better than the second
+    assert history.epoch == [0, 1, 2, 3] and len(history.history["val_loss"]) == 2
     assert float(model.optimizer.learning_rate) == 0.5
     assert [path.name for path in tmp_path.iterdir()] == ["m2.keras"]
     with pytest.raises(ArgumentError, match="watches 'val_loss'; the logs have loss"):
         model.fit(x, y, verbose=0, callbacks=watching[:1])
+
+
+def test_a_value_of_ones_own_stands_for_no_evaluation() -> None:
+    class Own(callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            logs["val_own"] = 0.0
+
+    def epochs(monitor: str) -> int:
+        told = {"validation_data": (x, y), "validation_freq": 2, "verbose": 0}
+        stop = callbacks.EarlyStopping(monitor, patience=2, baseline=-0.5)
+        return len(model_with().fit(x, y, epochs=6, callbacks=[Own(), stop], **told).epoch)
+
+    assert epochs("val_loss") == 4  # two are evaluated; no loss is below 0
+    assert epochs("val_own") == 2
+    with pytest.raises(ArgumentError, match="watches 'val_los'; the logs have loss, val_loss, val_own"):
+        epochs("val_los")
 
 
 def test_a_watched_metric_says_which_way_it_gets_better_and_goes_by_its_other_name() -> None:
