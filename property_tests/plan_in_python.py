@@ -69,7 +69,7 @@ class PlanInPython:
             if len(group) == 1:
                 self.carry_out(group[0])
                 continue
-            rows = rows_of(self.plan, group[0])[0]
+            rows = rows_of(group[0])[0]
             for first in range(0, rows, BLOCK):
                 for unit in group:
                     self.carry_out(unit, (rows, first, first + BLOCK))

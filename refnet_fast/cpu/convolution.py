@@ -50,9 +50,8 @@ def conv2d_rows(strips, x, k, y, image, window, result, strides, dilation, paddi
 def few_filters(call):
     """A vector of filters would be mostly empty, and channels fill theirs."""
     lanes = strips(element_size(call)).lanes
-    return (
-        undivided(call) and call.inputs[1].shape[2] % lanes == 0 and are_few.py_func(call.outputs[0].shape[-1], lanes)
-    )
+    whole = undivided(call) and call.inputs[1].shape[2] % lanes == 0
+    return whole and mostly_empty(call.outputs[0].shape[-1], lanes)
 
 
 def _arrays(call, inputs, outputs):
@@ -271,10 +270,12 @@ def add_piece(
                 source, first = source + size * some, first + some
 
 
-@njit(error_model="numpy")
-def are_few(filters, lanes):
+def mostly_empty(filters, lanes):
     """Whether a vector of filters would be mostly empty."""
     return 4 * filters <= lanes
+
+
+are_few = njit(error_model="numpy")(mostly_empty)
 
 
 @njit(error_model="numpy")
