@@ -245,6 +245,7 @@ def tensordot(x1: TensorLike, x2: TensorLike, axes: Any = 2) -> Array:
     array([[11.]], dtype=float32)
     """
     x1, x2 = summable(*promoted("tensordot", x1, x2))
+    axes = _plain(axes)
     if isinstance(axes, int):
         ranks = len(shape_of(x1)), len(shape_of(x2))
         if not 0 <= axes <= min(ranks):
@@ -252,10 +253,15 @@ def tensordot(x1: TensorLike, x2: TensorLike, axes: Any = 2) -> Array:
                 f"tensordot: axes must lie in 0..{min(ranks)} for operands with {ranks} axes; got {axes}."
             )
         return over("tensordot", x1, list(range(ranks[0] - axes, ranks[0])), x2, list(range(axes)))
-    if not isinstance(axes, (tuple, list, np.ndarray)) or len(axes) != 2:
+    if not isinstance(axes, (tuple, list)) or len(axes) != 2:
         raise ArgumentError(f"tensordot: axes must be a number or a pair, for x1 and for x2; got {axes!r}.")
-    first, second = (list(a) if isinstance(a, (tuple, list)) else [a] for a in axes)
+    first, second = (list(a) if isinstance(a, (tuple, list)) else [a] for a in map(_plain, axes))
     return over("tensordot", x1, first, x2, second)
+
+
+def _plain(axes: Any) -> Any:
+    """Axes as Python's integers and lists, where they came in arrays."""
+    return axes.tolist() if isinstance(axes, (np.ndarray, np.generic)) else axes
 
 
 def over(name: str, x1: TensorLike, axes1: list[int], x2: TensorLike, axes2: list[int]) -> TensorLike:

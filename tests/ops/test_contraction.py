@@ -98,3 +98,16 @@ def test_errors_quote_the_subscripts():
         ops.einsum("ij,jk->ik", A, A)
     with pytest.raises(ShapeError, match="an axis within '...'"):
         ops.einsum("...j,...j->...", np.zeros((2, 3)), np.zeros((4, 3)))
+
+
+@pytest.mark.parametrize(
+    "axes", [np.array(1), np.int64(1), np.array([1, 0]), [np.array([1]), np.array([0])], np.array([[1], [0]])]
+)
+def test_axes_of_tensordot_may_come_in_arrays(axes):
+    x, y = np.arange(6.0).reshape(2, 3), np.arange(12.0).reshape(3, 4)
+    np.testing.assert_array_equal(ops.tensordot(x, y, axes), x @ y)  # whole numbers
+
+
+def test_axes_of_tensordot_in_an_array_are_refused_like_others():
+    with pytest.raises(ArgumentError, match=r"tensordot: axes must lie in 0..1 for operands with"):
+        ops.tensordot(np.ones(2), np.ones(2), np.array(3))
