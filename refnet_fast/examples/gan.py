@@ -45,8 +45,11 @@ def build_discriminator(width):
 
 def main(job: Job) -> None:
     (x_train, y_train), _ = cifar10.load_data(allow_part=True)
-    frogs = x_train[y_train.flatten() == FROG].astype("float32") / 127.5 - 1
-    iterations, width, every = job.pick((10000, 256, 50), (40, 24, 10))
+    at_hand = x_train[y_train.flatten() == FROG].astype("float32") / 127.5 - 1
+    frogs = at_hand[: job.pick(None, 200)]
+    width, every = job.pick((256, 50), (24, 10))
+    iterations = job.epochs(40, 4) * len(frogs) // BATCH  # 10,000 with the 5,000 frogs of the book
+    quarters = [iterations * quarter // 4 for quarter in range(4)]
 
     generator, discriminator = build_generator(width), build_discriminator(width // 2)
     discriminator.trainable = False
@@ -71,15 +74,15 @@ def main(job: Job) -> None:
         if number % every == 0 or last:
             losses = ", ".join(f"{name} loss {float(x[-1]):.4f}" for name, x in curves.items())
             job.say(f"step {number} of {iterations}: {losses}")
-        if number % (iterations // 4) == 0 or last:
+        if number in quarters or last:
             stages += [(image + 1) / 2 for image in generator.predict_on_batch(fixed)]
 
     job.result("discriminator loss, last tenth", np.mean(curves["discriminator"][-iterations // 10 :]), book=0.6693)
     job.result("adversarial loss, last tenth", np.mean(curves["generator"][-iterations // 10 :]), book=0.6777)
     job.result("parameters of the generator", generator.count_params(), None if job.quick else 6264579)
     job.result("parameters of the discriminator", discriminator.count_params(), None if job.quick else 790913)
-    if len(frogs) < 5000:
-        job.note(f"{len(frogs)} frogs are at hand, the book has 5000")
+    if len(at_hand) < 5000:
+        job.note(f"{len(at_hand)} frogs are at hand; the book has 5000, whose 40 epochs are 10,000 steps")
     if job.quick:
         job.note("quick: networks a tenth as wide; at so few steps there are colours, no frogs yet")
     job.picture("frogs", visualize.image_grid(stages, columns=10, title="Ten codes as training goes on"))
