@@ -306,6 +306,7 @@ class Variable(Tensor):
         self.array: Array = np.array(value, dtypes.as_numpy(self.stored_dtype), order="C", copy=True)
         self.trainable, self.regularizer, self.constraint = trainable, regularizer, constraint
         self.residence: Residence | None = None
+        self.placed = False  # whether an engine has laid it beside others
 
     @property
     def dtype(self) -> str:
@@ -349,7 +350,7 @@ class Variable(Tensor):
         """Moves the value into `array`: an engine lays variables side by side."""
         self.come_home()
         array[...] = self.array
-        self.array = array
+        self.array, self.placed = array, True
         Variable.moves += 1
 
     def come_home(self) -> None:

@@ -2,6 +2,7 @@
 
 from refnet.definition import size_of
 from refnet.graph import Constant, Variable
+from refnet_fast.memory import padded
 from refnet_fast.rewrite import exactly
 from refnet_fast.units import Unit
 
@@ -13,7 +14,7 @@ def arrange(plan, units):
     """
     outputs = {plan.base(y) for y in plan.outputs}
     home = {y: unit for unit in units for node in unit.nodes for y in node.outputs}
-    direct: list = []
+    direct: dict = {}  # a set that keeps its order
     plan.copies = []
     wanted: dict = {}
     for variable, value in plan.commits.items():
@@ -33,18 +34,16 @@ def arrange(plan, units):
         )
         if final:
             unit.commits[source] = variable
-            if unit not in direct:
-                direct.append(unit)
+            direct[unit] = None
         else:
             plan.copies += [(value, v) for v, value in targets]
-    direct = [u for u in direct if _may_write_in_place(plan, u, direct)]
+    last = _writing_in_place(plan, direct, outputs)
     for unit in units:
-        if unit not in direct:
+        if unit not in last:
             plan.copies += [(y, v) for y, v in unit.commits.items()]
             unit.commits = {}
-    direct = _merged(plan, direct)
-    computing = [u for u in units if not u.commits and not any(u.nodes[0] in d.nodes for d in direct)]
-    plan.units, plan.computing = computing + direct, len(computing)
+    computing = [unit for unit in units if unit not in last]
+    plan.units, plan.computing = computing + _merged(plan, last), len(computing)
     needed = (
         outputs | {plan.base(x) for unit in plan.units for x in unit.reads()} | {plan.base(x) for x, _ in plan.copies}
     )
@@ -53,16 +52,22 @@ def arrange(plan, units):
         unit.stored = [y for y in made if y in needed or y in unit.commits] if unit.fused else made
 
 
-def _may_write_in_place(plan, unit, direct):
-    """Every output that matters commits, and nothing that runs as late reads what this unit writes."""
-    made = {y for node in unit.nodes for y in node.outputs}
-    outputs = {plan.base(y) for y in plan.outputs}
-    if any(y not in unit.commits and (y in plan.readers or y in outputs) for y in made):
-        return False
-    mine = set(unit.commits.values())
-    if any(plan.base(x) in mine for x, _ in plan.copies):
-        return False
-    return not any(x in mine for other in direct if other is not unit for x in map(plan.base, other.reads()))
+def _writing_in_place(plan, direct, outputs):
+    """Units of which every output that matters commits, and nothing that runs as late reads what they write."""
+    copied = {plan.base(x) for x, _ in plan.copies}
+    reads = {unit: {plan.base(x) for x in unit.reads()} for unit in direct}
+    readers: dict = {}
+    for unit in direct:
+        for x in reads[unit]:
+            readers[x] = readers.get(x, 0) + 1
+
+    def may(unit):
+        made = [y for node in unit.nodes for y in node.outputs]
+        if any(y not in unit.commits and (y in plan.readers or y in outputs) for y in made):
+            return False
+        return not any(v in copied or readers.get(v, 0) > (v in reads[unit]) for v in unit.commits.values())
+
+    return {unit: None for unit in direct if may(unit)}
 
 
 def _merged(plan, direct):
@@ -80,16 +85,37 @@ def _merged(plan, direct):
             placed.update(own)
         kinds.setdefault(kind, []).append(unit)
     result = []
-    for kind, members in kinds.items():
-        if kind is None or len(members) < 2:
-            result += members
-            continue
-        whole = Unit([m.nodes[0] for m in members], True)
-        whole.merged = True
-        for member in members:
-            whole.commits.update(member.commits)
-        result.append(whole)
+    for kind, alike in kinds.items():
+        for members in _runs(plan, alike) if kind is not None else [[unit] for unit in alike]:
+            result.append(_whole(members) if len(members) > 1 else members[0])
     return result
+
+
+def _whole(members):
+    """One unit of many updates."""
+    whole = Unit([member.nodes[0] for member in members], True)
+    whole.merged = True
+    for member in members:
+        whole.commits.update(member.commits)
+    return whole
+
+
+def _runs(plan, units):
+    """Updates of one kind, as they are to be merged: together if no variable of theirs lies in a block, else as far as they lie
+    one behind the other. For the program that laid them so may live: moved here, they would be moved back by its next run.
+    """
+    lying = {u: [plan.lies_at(u.commits[y]) for y in u.nodes[0].outputs] for u in units}
+    free = [unit for unit in units if not any(lying[unit])]
+    runs: list = [free] if free else []
+    after: list = []
+    for unit in sorted(filter(lambda u: any(lying[u]), units), key=lambda u: [at or 0 for at in lying[u]]):
+        if lying[unit] == after:
+            runs[-1].append(unit)
+        else:
+            runs.append([unit])
+        written = [unit.commits[y] for y in unit.nodes[0].outputs]
+        after = [None if at is None else at + padded(v) for at, v in zip(lying[unit], written)]
+    return runs
 
 
 def _kind(plan, unit):

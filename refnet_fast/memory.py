@@ -129,6 +129,9 @@ class Memory:
             for unit in group:
                 for x in unit.reads():
                     last[plan.base(x)] = number
+        ends: dict = {}
+        for x, number in last.items():
+            ends.setdefault(number, []).append(x)
         forever = {plan.base(x) for x in plan.outputs} | {plan.base(x) for x, _ in plan.copies}
         forever |= {plan.base(instruction.inputs[position]) for instruction, position, _, _ in plan.checked()}
         live: set = set()
@@ -147,9 +150,11 @@ class Memory:
                     else:
                         self.offsets[y] = arena.take(padded(y))
                     live.add(y)
-            for x in [x for x in live if last.get(x, number) <= number and x not in forever]:
-                live.discard(x)
-                arena.give(self.offsets[x], padded(x))
+            made = [y for unit in group for y in unit.stored if y not in last]
+            for x in ends.get(number, []) + made:
+                if x in live and x not in forever:
+                    live.discard(x)
+                    arena.give(self.offsets[x], padded(x))
         for unit in (u for group in groups for u in group):
             for y, variable in unit.commits.items():
                 self.outside[y] = self.home(variable)
@@ -195,6 +200,11 @@ class Memory:
             return base.value.reshape(tensor.shape)
         offset = self.offsets[base]
         return self.room[offset : offset + bytes_of(tensor)].view(dtypes.as_numpy(tensor.dtype)).reshape(tensor.shape)
+
+
+def lies_at(variable):
+    """The address of a variable that lies in a block with others, else None."""
+    return address_of(variable.array) if variable.placed else None
 
 
 def side_by_side(variables):

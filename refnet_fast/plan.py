@@ -11,6 +11,7 @@ from refnet.definition import Op
 from refnet.graph import node_of, trace
 from refnet.program import Instruction, out_of_range
 from refnet_fast.commits import arrange
+from refnet_fast.memory import lies_at
 from refnet_fast.rewrite import pool_before_relu, simplified, without_short_floats
 from refnet_fast.units import gathered
 
@@ -23,14 +24,15 @@ class Plan:
         tuned: whether to transform it; without, each instruction becomes a unit of its own (the derived engine).
         on_device: whether the kernels are CUDA's, which compute with 16-bit floats (else ops get float64, with casts between) and
             read a transposed operand as it lies.
+        lies_at: gives the address of a variable that an earlier program laid beside others, else None.
     Attributes:
         units: in the order in which they run; the first `computing` of them write no variable.
         copies: [(tensor, variable)], commits that need a copy at the very end.
         alias: {tensor: the tensor whose memory it shares}.
     """
 
-    def __init__(self, concrete, tuned=True, on_device=False):
-        self.concrete, self.tuned, self.on_device = concrete, tuned, on_device
+    def __init__(self, concrete, tuned=True, on_device=False, lies_at=lies_at):
+        self.concrete, self.tuned, self.on_device, self.lies_at = concrete, tuned, on_device, lies_at
         self.alias: dict = {}
         self.replaced: dict = {}
         self.maker: dict = {}

@@ -99,19 +99,24 @@ class Accesses:
     """What threads have touched since the last barrier."""
 
     def __init__(self):
-        self.seen: list = []  # (start, end, written, spread over threads)
+        self.all: list = []  # (start, end, written)
+        self.spread: list = []  # those of groups that were spread over threads
 
     def conflict(self, group, spread):
         """Whether a group touches what another thread may have written, or writes what another may still read."""
+        seen = self.all if spread else self.spread
         for row in group:
             for kind, intervals in ((False, row.reads), (True, row.writes)):
                 for start, end in intervals:
-                    for low, high, written, parallel in self.seen:
-                        if start < high and low < end and (kind or written) and (spread or parallel):
+                    for low, high, written in seen:
+                        if start < high and low < end and (kind or written):
                             return True
         return False
 
     def add(self, group, spread):
         for row in group:
-            self.seen += [(start, end, False, spread) for start, end in row.reads]
-            self.seen += [(start, end, True, spread) for start, end in row.writes]
+            touched = [(start, end, False) for start, end in row.reads]
+            touched += [(start, end, True) for start, end in row.writes]
+            self.all += touched
+            if spread:
+                self.spread += touched

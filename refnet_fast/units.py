@@ -50,7 +50,7 @@ def gathered(plan):
         )
         place = None
         if fused and not any(y in finals and y not in plan.readers for y in instruction.outputs):
-            place = _joinable(plan, instruction, units, ancestors, home, sources)
+            place = _joinable(plan, instruction, units, ancestors, home, sources, finals)
         if place is None:
             place = len(units)
             units.append(Unit([], fused))
@@ -66,7 +66,7 @@ def gathered(plan):
     return _sorted(units, ancestors)
 
 
-def _joinable(plan, instruction, units, ancestors, home, sources):
+def _joinable(plan, instruction, units, ancestors, home, sources, finals):
     """The number of a unit that an elementwise instruction may join, or None."""
     for x in instruction.inputs:
         place = home.get(plan.base(x))
@@ -74,7 +74,7 @@ def _joinable(plan, instruction, units, ancestors, home, sources):
             continue
         unit = units[place]
         same = unit.shape == instruction.outputs[0].shape and len(unit.nodes) < 24
-        final = any(y in {plan.base(v) for v in plan.commits.values()} for n in unit.nodes for y in n.outputs)
+        final = any(y in finals for n in unit.nodes for y in n.outputs)
         # A reshaped operand is read from memory, where a value of the unit itself does not stand yet.
         same = same and not any(y is not plan.base(y) and home.get(plan.base(y)) == place for y in instruction.inputs)
         if same and not final and not any(s != place and ancestors[s] >> place & 1 for s in sources):

@@ -22,6 +22,7 @@ class Residence:
     def __init__(self, device=None):
         self.device = device
         self.places = weakref.WeakKeyDictionary()  # variable -> (block, address)
+        self.placed = weakref.WeakSet()  # variables that a program laid beside others
         self.newer = weakref.WeakSet()  # variables written on the device since the host last saw them
         self.data: dict = {}  # id of a list of arrays -> (weak reference to it, where batches of it come from)
         reserves.add(self)
@@ -68,6 +69,10 @@ class Residence:
             self.places[variable] = block, block.address
         return self.places[variable][1]
 
+    def lies_at(self, variable):
+        """The address of a variable that lies in a block with others, else None."""
+        return self.places[variable][1] if variable in self.placed else None
+
     def side_by_side(self, variables):
         """The address of a block in which these variables lie in order; they are moved unless they already do."""
         start = at = self.home(variables[0])
@@ -83,6 +88,7 @@ class Residence:
             variable.come_home()
             self.places[variable] = block, at
             at += padded(variable)
+        self.placed.update(variables)
         Variable.moves += 1
         return block.address
 

@@ -35,7 +35,7 @@ class CudaRunning:
 
     def __init__(self, concrete, residence, library=None, rounds=False):
         self.concrete, self.residence, self.library, self.rounds = concrete, residence, library, rounds
-        self.plan = Plan(concrete, tuned=True, on_device=True)
+        self.plan = Plan(concrete, tuned=True, on_device=True, lies_at=residence.lies_at)
         self.checks = self.plan.checked()
         try:
             self.groups = casting.together(self.plan, epilogue.groups(self.plan, library))

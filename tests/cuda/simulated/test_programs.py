@@ -10,11 +10,12 @@ from refnet.engine import get_engine, use_engine
 from refnet.errors import DataError
 from refnet.graph import Tensor, Variable
 from refnet.layers import Dense, Dropout, Input
-from refnet.models import Sequential
+from refnet.models import Model, Sequential
 from refnet.program import Program
 from refnet.testing.certificates import check
 from refnet.testing.whole import hold_step
 from refnet_fast.cuda.engine import CudaEngine
+from refnet_fast.cuda.running import CudaRunning
 
 generator = np.random.default_rng(3)
 X = generator.standard_normal((6, 4)).astype("float32")
@@ -39,6 +40,27 @@ def test_training_holds_what_its_nodes_certify_and_fit_is_those_steps(optimizer)
         for got, due in zip(fitted.get_weights(), model.get_weights(), strict=True):
             np.testing.assert_array_equal(got, due)
         assert 0 < hold_step(fitted, X) <= 1
+
+
+def test_models_that_share_a_layer_do_not_build_each_others_programs_again(monkeypatch):
+    built, counts, build = [], [], CudaRunning.__init__
+
+    def counted(self, *given, **more):
+        built.append(self)
+        build(self, *given, **more)
+
+    monkeypatch.setattr(CudaRunning, "__init__", counted)
+    with use_engine("cuda-sim"):
+        shared = Dense(4, activation="relu")
+        x = Input((4,))
+        first, second = Model(x, Dense(2)(shared(x))), Model(x, Dense(1)(shared(x)))
+        for model in (first, second):
+            model.compile("adam", "mse")
+        for _ in range(3):
+            first.train_on_batch(X, X[:, :2])
+            second.train_on_batch(X, X[:, :1])
+            counts.append(len(built))
+    assert counts[0] >= 2 and counts[1:] == counts[:1] * 2
 
 
 def stepping(v):
