@@ -230,6 +230,18 @@ DATA: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
         MissingArgumentError,
         "fit has no argument 'epoch'. Did you mean 'epochs'?",
     ),
+    (
+        lambda net: net.evaluate(X, LABELS, return_dicts=True),
+        MissingArgumentError,
+        "evaluate has no argument 'return_dicts'. Did you mean 'return_dict'?",
+    ),
+    (
+        lambda net: net.predict(X, batchsize=2),
+        MissingArgumentError,
+        "predict has no argument 'batchsize'. Did you mean 'batch_size'?",
+    ),
+    (lambda net: net.predict(inputs=X), MissingArgumentError, "predict has no argument 'inputs'. Known: batch_size,"),
+    (lambda net: net.predict(), ArgumentError, "predict: x must be an array with one row per sample; got None."),
 ]
 
 
