@@ -46,6 +46,10 @@ class MissingFileError(RefnetError, FileNotFoundError):
     """A file or a folder that is not there, or a data set that cannot be fetched either."""
 
 
+class PlaceError(RefnetError, OSError):
+    """A place to which a file cannot be written."""
+
+
 class FileError(RefnetError, ValueError):
     """A file that is damaged, or holds something else than what it should."""
 
