@@ -10,7 +10,7 @@ from refnet import dtypes
 from refnet.annotations import Array, Shape, TensorLike
 from refnet.arrays import as_array
 from refnet.comparing import Compared, asked_by_refnet
-from refnet.errors import DtypeError, ShapeError, UsageError, without_tape
+from refnet.errors import NoValueError, ShapeError, UsageError, without_tape
 from refnet.tracing import Guard, clock, trace
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Tensor(Compared):
             return bool(self.known)
         if self.same is not None:
             return self.same
-        raise DtypeError(
+        raise NoValueError(
             f"a symbolic tensor (shape {self.shape}) has no truth value yet, so it cannot steer `if` or `while`. "
             "Use ops.where, ops.cond or a layer's `training` argument."
         )
@@ -105,7 +105,7 @@ class Tensor(Compared):
             from refnet.metrics.base import evaluated
 
             return handed_out(np.asarray(evaluated(self)), dtype, copy)
-        raise DtypeError(
+        raise NoValueError(
             f"a symbolic tensor (shape {self.shape}) has no values yet. In a layer, a loss, a metric or a step, compute with "
             "refnet.ops, not with NumPy or another package; elsewhere a model's predict, or K.function, computes it."
         )
@@ -143,13 +143,13 @@ class Tensor(Compared):
             return getattr(ops, OPERATORS[ufunc.__name__])(*inputs)
         name = ufunc.__name__
         use = f"Use ops.{name}." if hasattr(ops, name) else "Use refnet.ops."
-        raise DtypeError(
+        raise NoValueError(
             f"np.{name} computes with arrays; a symbolic tensor (shape {self.shape}) has no values yet. {use}"
         )
 
     def __len__(self) -> int:
         if not self.shape or self.shape[0] is None:
-            raise DtypeError(
+            raise NoValueError(
                 f"a symbolic tensor of shape {self.shape} has no known length, which len() asks for. "
                 "Use ops.shape(x)[0] for its length, ops.map or ops.scan for its parts."
             )
@@ -157,7 +157,7 @@ class Tensor(Compared):
 
     def __iter__(self) -> Iterator[TensorLike]:
         if self.shape and self.shape[0] is None:
-            raise DtypeError(
+            raise NoValueError(
                 f"a symbolic tensor of shape {self.shape} cannot be gone through by `for`, nor taken apart: its first axis is "
                 "open. Use ops.map or ops.scan for its parts. (In a step of a model's own, data is x alone where no y was given.)"
             )
