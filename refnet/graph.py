@@ -34,6 +34,7 @@ class Node:
         self.number = next(clock)
         self.reads = self.number if trace.reading is None else trace.reading  # at what time it reads variables
         self.call: Call | None = trace.call
+        self.composite: str | None = trace.composite
         if trace.eager is not None:
             trace.eager.compute(self)
 
