@@ -4,11 +4,11 @@
 
 import argparse
 import json
-import os
 import sys
 from typing import Any
 
 from refnet.errors import ArgumentError
+from refnet.progress import stop_printing
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,8 +19,8 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
     except ArgumentError as error:
         parser.error(str(error))
-    except BrokenPipeError:  # whoever reads has read enough, as `head` does; what is left is written nowhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        stop_printing()
     return 0
 
 

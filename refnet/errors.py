@@ -22,6 +22,10 @@ class DtypeError(RefnetError, TypeError):
     """A dtype that an op or a layer cannot take."""
 
 
+class NoValueError(DtypeError):
+    """A tensor that was asked for what only values tell: it stands for them until a program runs."""
+
+
 class ArgumentError(RefnetError, ValueError):
     """An argument outside what an op, a layer or a method accepts."""
 
@@ -44,6 +48,10 @@ class EngineError(RefnetError, RuntimeError):
 
 class MissingFileError(RefnetError, FileNotFoundError):
     """A file or a folder that is not there, or a data set that cannot be fetched either."""
+
+
+class PlaceError(RefnetError, OSError):
+    """A place to which a file cannot be written."""
 
 
 class FileError(RefnetError, ValueError):
@@ -111,10 +119,10 @@ def told_by(who: str) -> Iterator[None]:
     """Around a function that the user may have written: an error that another package raised in it gets a note that names it."""
     try:
         yield
-    except RefnetError as error:
-        # Else the message names the op, and losses are named like their ops.
-        if str(error).startswith("a symbolic tensor"):
-            error.args = (f"{who}: {error}",)
+    except NoValueError as error:
+        error.args = (f"{who}: {error}",)
+        raise
+    except RefnetError:  # the message names the op, and losses are named like their ops
         raise
     except Exception as error:
         in_users_code(error, f"in {who}")

@@ -13,16 +13,16 @@ from refnet import dtypes
 from refnet.annotations import TensorLike
 from refnet.definition import Op, Spec, SpecLike, size_of
 from refnet.errors import ArgumentError, ShapeError
-from refnet.tensors import Assignment as Assignment
 from refnet.tensors import Constant as Constant
 from refnet.tensors import Tensor as Tensor
-from refnet.tensors import Variable as Variable
-from refnet.tensors import assignment as assignment
 from refnet.tracing import Call as Call
 from refnet.tracing import Condition as Condition
 from refnet.tracing import Mode as Mode
 from refnet.tracing import clock as clock
 from refnet.tracing import trace as trace
+from refnet.variables import Assignment as Assignment
+from refnet.variables import Variable as Variable
+from refnet.variables import assignment as assignment
 
 
 class Node:
@@ -34,6 +34,7 @@ class Node:
         self.number = next(clock)
         self.reads = self.number if trace.reading is None else trace.reading  # at what time it reads variables
         self.call: Call | None = trace.call
+        self.composite: str | None = trace.composite
         if trace.eager is not None:
             trace.eager.compute(self)
 

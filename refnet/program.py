@@ -210,9 +210,14 @@ def _ordered(
 
 
 def place_of(instruction: Instruction) -> str:
-    """'dense_1: matmul' where the layer is known, else the op's name: for messages."""
-    call = instruction.node.call if instruction.node is not None else None
-    return f"{call.layer.name}: {instruction.op.spoken}" if call is not None else instruction.op.spoken
+    """'dense_1: matmul' where the layer is known, else the op's name, or 'quantile (take)' where it is a part: for messages."""
+    call, composite = (None, None) if instruction.node is None else (instruction.node.call, instruction.node.composite)
+    spoken = (
+        instruction.op.spoken
+        if composite in (None, instruction.op.spoken)
+        else f"{composite} ({instruction.op.spoken})"
+    )
+    return f"{call.layer.name}: {spoken}" if call is not None else spoken
 
 
 def check_ranges(instruction: Instruction, arrays: Sequence[Array]) -> None:

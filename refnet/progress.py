@@ -1,6 +1,7 @@
 """What training shows: a live bar in a terminal or notebook, a line per epoch in a log, or nothing."""
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -182,3 +183,8 @@ def live() -> bool:
     if "ipykernel" in sys.modules:
         return True
     return hasattr(sys.stdout, "isatty") and sys.stdout.isatty()
+
+
+def stop_printing() -> None:
+    """For a command whose reader has read enough, as `head` has (BrokenPipeError): what is left to print is written nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

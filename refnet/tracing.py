@@ -85,6 +85,7 @@ class Trace(threading.local):
     collecting = False  # assignments are records even outside a call
     captured: "dict[Layer, bool] | None" = None  # in a training step: which layers were trainable at compile
     eager: "Eager | None" = None  # computes every node at once
+    composite: str | None = None  # the op that is being written with others, where it has said so: for messages
     step: "tuple[list[Tensor], Mode] | None" = (
         None  # while a model's step is being called: what it was given, what it is for
     )

@@ -163,7 +163,7 @@ class SKLearnClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]  # s
 
     def _fed(self, model: Model, y: Array) -> Array:
         loss = losses.as_loss(model.loss) if not isinstance(model.loss, (list, tuple, dict)) else None
-        if getattr(loss, "fn", None) in losses.CLASS_NUMBERS:
+        if losses.is_among(getattr(loss, "fn", None), losses.CLASS_NUMBERS):
             return y.argmax(axis=1)
         return y[:, 1:] if y.shape[1] == 2 and model.output_shape[-1] == 1 else y
 

@@ -4,6 +4,7 @@ from refnet.definition import size_of
 from refnet_fast import kernels
 from refnet_fast.fuse import unit_shape
 from refnet_fast.kernels import KernelCall
+from refnet_fast.tables import CHAIN_UNITS
 
 
 def chains(plan):
@@ -13,7 +14,8 @@ def chains(plan):
     for unit in plan.units:
         rows = rows_of(unit)
         made = {y for u in groups[-1] for node in u.nodes for y in node.outputs} if groups else set()
-        if rows is not None and open_rows == rows[0] and len(groups[-1]) < 6 and aligned(plan, unit, made, rows):
+        fits = rows is not None and open_rows == rows[0] and len(groups[-1]) < CHAIN_UNITS
+        if fits and aligned(plan, unit, made, rows):
             groups[-1].append(unit)
             continue
         groups.append([unit])

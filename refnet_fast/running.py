@@ -21,7 +21,7 @@ from refnet_fast.outcomes import MOST_KB, exception_in
 from refnet_fast.plan import Plan
 from refnet_fast.rewrite import SHORT, is_short_cast
 from refnet_fast.rows import Row, assemble, copy_row, flat, plain_row
-from refnet_fast.tables import ELEMENT_NS, LISTED_SHARE, TASK_NS, WAKE_NS
+from refnet_fast.tables import ELEMENT_NS, LISTED_SHARE, TASK_NS, TURN_SECONDS, WAKE_NS
 
 
 class Running:
@@ -74,7 +74,7 @@ class Running:
             self._checked(self.machine, self.machine.run(0, 1, threads), 1, None)
             return [array.copy() for array in self.outputs]
 
-    def run_batches(self, data, order, batch_size, start, stop, outputs=None, budget=0.05):
+    def run_batches(self, data, order, batch_size, start, stop, outputs=None, budget=TURN_SECONDS):
         """Batches start..stop, or as many as fit into about `budget` seconds; returns the next one's number."""
         with vm.workers.lock:
             machine = self._epoch_machine(data, order, batch_size, outputs)

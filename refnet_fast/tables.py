@@ -11,4 +11,9 @@ BLOCK_BYTES = 256 * 1024  # what a chain writes before it starts over on the nex
 # of an engine's programs that were built for shapes it met; the last few stay however large they are
 KEPT_BYTES = 2**29
 KEPT = 8
+UNIT_NODES = 24  # of a fused unit: bounds what its kernel holds at a time and takes to compile; chosen, not measured
+CHAIN_UNITS = 6  # of a chain: the more of them write, the fewer rows BLOCK_BYTES leave a block; chosen, not measured
+TURN_SECONDS = (
+    0.05  # after which a run returns to Python, for Ctrl-C and the bar, which is drawn anew every tenth of a second
+)
 LISTED_SHARE = 0.01  # of the elements of a multi-hot input that are ones, for the estimate of its products

@@ -3,6 +3,7 @@
 import heapq
 
 from refnet_fast.rewrite import is_short_cast
+from refnet_fast.tables import UNIT_NODES
 
 
 class Unit:
@@ -73,7 +74,7 @@ def _joinable(plan, instruction, units, ancestors, home, sources, finals):
         if place is None or not units[place].fused:
             continue
         unit = units[place]
-        same = unit.shape == instruction.outputs[0].shape and len(unit.nodes) < 24
+        same = unit.shape == instruction.outputs[0].shape and len(unit.nodes) < UNIT_NODES
         final = any(y in finals for n in unit.nodes for y in n.outputs)
         # A reshaped operand is read from memory, where a value of the unit itself does not stand yet.
         same = same and not any(y is not plan.base(y) and home.get(plan.base(y)) == place for y in instruction.inputs)

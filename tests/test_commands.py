@@ -46,9 +46,10 @@ def test_a_wrong_argument_is_named(main, arguments, message, capsys):
     assert ended.value.code == 2 and message in capsys.readouterr().err
 
 
-def test_a_reader_may_stop_reading():
+@pytest.mark.parametrize("program", [["-m", "refnet", "read"], ["-m", "refnet_fast.examples"]])
+def test_a_reader_may_stop_reading(program):
     """As `| head` does: here the pipe is closed before the first line is written."""
-    command = [sys.executable, "-c", "import refnet.__main__; refnet.__main__.main(['read'])"]
+    command = [sys.executable, *program]
     ours, theirs = os.pipe()
     os.close(ours)
     ended = subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, text=True, timeout=120)

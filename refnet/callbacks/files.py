@@ -100,7 +100,8 @@ class ModelCheckpoint(Callback):
                 f"ModelCheckpoint: the name {self.filepath!r} asks for {error.args[0]!r}; there are epoch, "
                 f"{', '.join([*fields, *logs])}."
             ) from None
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with files.writing(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
         if self.save_weights_only:
             self.model.save_weights(path)
         else:
@@ -145,7 +146,8 @@ class BackupAndRestore(Callback):
         return super().hears(hook) and (self.frequency is not None or self.overrides(hook, BackupAndRestore))
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with files.writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
         for part in self.folder.glob(".*.backup.*.part"):  # a run that was killed while it wrote has left it
             part.unlink()
         self.model._resume = None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from refnet.annotations import Shape
-from refnet.losses.base import CLASS_NUMBERS, Loss, LossFunctionWrapper, apply_mask, same_rank
+from refnet.losses.base import CLASS_NUMBERS, Loss, LossFunctionWrapper, apply_mask, is_among, same_rank
 from refnet.losses.divergence import KLDivergence, Poisson, kl_divergence, poisson
 from refnet.losses.hinge import CategoricalHinge, Hinge, SquaredHinge, categorical_hinge, hinge, squared_hinge
 from refnet.losses.probabilistic import (
@@ -146,7 +146,7 @@ def as_loss(identifier: Any) -> Loss | None:
     found = get(identifier)
     if found is None or isinstance(found, Loss):
         return found
-    if found in _CLASSES:
+    if is_among(found, _CLASSES):
         return _CLASSES[found](name=identifier if isinstance(identifier, str) else found.__name__)
     return LossFunctionWrapper(found)
 

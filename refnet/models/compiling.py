@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from refnet import dtypes, engine, losses, metrics, optimizers, random
+from refnet.annotations import Array
 from refnet.errors import ArgumentError, refuse_others
 from refnet.graph import Tensor, Variable, phase, sorted_nodes
 from refnet.layers.base import Layer
@@ -236,17 +237,7 @@ class Compilable(Layer):
             given = [checks.target_of(array, None) for array in inputs.values()]
             return Batches(given, [checks.target_of(a, None) for a in (targets or {}).values()], list(floats), labels)
         graph = self._graph_for(Batches(list(inputs.values()), [], [], labels))
-        if len(inputs) != len(graph.inputs):
-            told_together = targets == {} and len(inputs) == len(graph.inputs) + len(graph.outputs)
-            raise ArgumentError(
-                f"{method}: {self.name} has {len(graph.inputs)} inputs ({', '.join(t.name for t in graph.inputs)}); "
-                f"got {len(inputs)} arrays."
-                + (f" {method}(x, y) takes the targets as its second argument." * told_together)
-            )
-        given = [
-            checks.fed(array, tensor, self._reader_of(graph, tensor), label, method)
-            for (label, array), tensor in zip(inputs.items(), graph.inputs)
-        ]
+        given = self._fed_inputs(method, graph, inputs, targets)
         if self._own_targets:
             aims = [checks.target_of(a, None) for a in (targets or {}).values()]
             return Batches(given, aims, list(floats), labels)
@@ -256,9 +247,27 @@ class Compilable(Layer):
                     f"{method}: the loss needs targets; y is None. Give y; a generator gives pairs (x, y)."
                 )
             return Batches(given, [], [], labels)
-        compiled = self._compiled_for()
-        targets = compiled.filled_up(targets)
+        targets = self._compiled_for().filled_up(targets)
         labels[1][:] = targets
+        aims = self._fed_targets(method, graph, targets)
+        return Batches(given, aims, self._fed_weights(method, graph, floats), labels)
+
+    def _fed_inputs(self, method: str, graph: Graph, inputs: Any, targets: Any) -> list[Array]:
+        if len(inputs) != len(graph.inputs):
+            told_together = targets == {} and len(inputs) == len(graph.inputs) + len(graph.outputs)
+            raise ArgumentError(
+                f"{method}: {self.name} has {len(graph.inputs)} inputs ({', '.join(t.name for t in graph.inputs)}); "
+                f"got {len(inputs)} arrays."
+                + (f" {method}(x, y) takes the targets as its second argument." * told_together)
+            )
+        return [
+            checks.fed(array, tensor, self._reader_of(graph, tensor), label, method)
+            for (label, array), tensor in zip(inputs.items(), graph.inputs)
+        ]
+
+    def _fed_targets(self, method: str, graph: Graph, targets: dict[str, Array]) -> list[Array]:
+        """The targets as the losses take them; the losses that depend on shapes are chosen here."""
+        compiled = self._compiled_for()
         if len(targets) != len(graph.outputs):
             raise ArgumentError(
                 f"{method}: {self.name} has {len(graph.outputs)} outputs ({', '.join(compiled.names)}); "
@@ -267,16 +276,18 @@ class Compilable(Layer):
         compiled.choose_losses([array.shape for array in targets.values()], [y.shape for y in graph.outputs])
         for (label, array), loss, output in zip(targets.items(), compiled.losses, graph.outputs):
             checks.check_target(array, loss, output, label, method)
-        aims = [checks.target_of(a, loss) for a, loss in zip(targets.values(), compiled.losses)]
-        if len(floats) == 1:
-            floats *= len(aims)
-        if floats and len(floats) != len(aims):
-            raise ArgumentError(
-                f"{method}: give one sample_weight, or one per output ({len(aims)}); got {len(floats)}."
-            )
-        for array, loss, output, name in zip(floats, compiled.losses, graph.outputs, compiled.names):
+        return [checks.target_of(a, loss) for a, loss in zip(targets.values(), compiled.losses)]
+
+    def _fed_weights(self, method: str, graph: Graph, weights: list[Array]) -> list[Array]:
+        """The weights of samples, one array for each output, or none."""
+        compiled, count = self._compiled_for(), len(graph.outputs)
+        if len(weights) == 1:
+            weights = weights * count
+        if weights and len(weights) != count:
+            raise ArgumentError(f"{method}: give one sample_weight, or one per output ({count}); got {len(weights)}.")
+        for array, loss, output, name in zip(weights, compiled.losses, graph.outputs, compiled.names):
             checks.check_sample_weight(array, loss, output, name, method)
-        return Batches(given, aims, list(floats), labels)
+        return weights
 
     def _reader_of(self, graph: Graph, tensor: Tensor) -> str:
         """The layer that an input goes into, for messages."""

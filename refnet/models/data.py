@@ -122,7 +122,7 @@ def check_fixed_batch(graph: Any, samples: int, size: int, method: str) -> None:
 def check_sample_weight(array: Array, loss: losses.Loss | None, output: Tensor, name: str, method: str) -> None:
     """Raises unless there is a weight for each value that a loss of ours has, one per sample."""
     sparse = losses.sparse_categorical_crossentropy
-    if loss is None or getattr(loss, "fn", None) not in {*losses.OUTPUT_SHAPED, sparse}:
+    if loss is None or not losses.is_among(getattr(loss, "fn", None), (*losses.OUTPUT_SHAPED, sparse)):
         return
     axis = getattr(loss, "arguments", {}).get("axis", -1) % len(output.shape)
     values = output.shape[:axis] + output.shape[axis + 1 :]
@@ -188,7 +188,7 @@ def _fits(given: Shape, wanted: Shape) -> bool:
 
 def target_of(array: Array, loss: losses.Loss | None) -> Array:
     """A target as a program takes it: class numbers as int32, everything else as floats."""
-    numbers = getattr(loss, "fn", None) in losses.CLASS_NUMBERS
+    numbers = losses.is_among(getattr(loss, "fn", None), losses.CLASS_NUMBERS)
     dtype = "int32" if numbers or (loss is None and array.dtype.kind in "iu") else dtypes.floatx()
     return np.ascontiguousarray(array, dtypes.as_numpy(dtype))
 
@@ -200,9 +200,11 @@ def check_target(array: Array, loss: losses.Loss | None, output: Tensor, label: 
         return
     arguments = getattr(loss, "arguments", {})
     axis = arguments.get("axis", -1)
-    if function in (losses.sparse_categorical_crossentropy, losses.categorical_generalized_cross_entropy):
+    if losses.is_among(
+        function, (losses.sparse_categorical_crossentropy, losses.categorical_generalized_cross_entropy)
+    ):
         _check_classes(array, loss.name, output.shape, axis, label, method, arguments.get("ignore_class"))
-    if function not in losses.OUTPUT_SHAPED:
+    if not losses.is_among(function, losses.OUTPUT_SHAPED):
         return
     extra = array.ndim == len(output.shape) + 1 and array.shape[-1] == 1
     if not extra and not _same(array.shape, output.shape) and not _same((*array.shape, 1), output.shape):

@@ -225,7 +225,7 @@ class _Copy:
         if node.op is phase and self.training is not None and attributes["condition"].training is None:
             attributes = {"condition": Condition(self.training, attributes["condition"].owner)}
             decided = attributes["condition"].owner is None
-        with trace.inside(call=self.call_for(node.call)):
+        with trace.inside(call=self.call_for(node.call), composite=node.composite):
             results: Tensor | tuple[Tensor, ...]
             if decided:  # an identity node, because the branch may be an outer tensor and the call must still be found
                 results = identity(inputs[0 if self.training else 1])

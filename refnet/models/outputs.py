@@ -37,8 +37,7 @@ def warn_of_outputs(loss: Any, output: Tensor, name: str) -> None:
             f"{name} ends in a softmax of one class, which is 1 whatever comes. Use activation='sigmoid' for yes and no."
         )
         return
-    fitting = FITTING.get(loss.fn) if isinstance(loss, losses.LossFunctionWrapper) else None
-    if fitting is None:
+    if not isinstance(loss, losses.LossFunctionWrapper) or not losses.is_among(loss.fn, FITTING):
         return
     if loss.arguments.get("from_logits"):
         if node.op.name in ("sigmoid", "softmax"):
@@ -51,7 +50,7 @@ def warn_of_outputs(loss: Any, output: Tensor, name: str) -> None:
     if ours and isinstance(layer, (Dense, Windowed)) and layer.activation in (linear, relu):
         _warn(
             f"{loss.name} takes probabilities; {name} ends in {layer.name} with activation={layer.activation.__name__!r}. "
-            f"Use activation={fitting!r} there, or a loss with from_logits=True."
+            f"Use activation={FITTING[loss.fn]!r} there, or a loss with from_logits=True."
         )
 
 

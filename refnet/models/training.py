@@ -255,6 +255,7 @@ class Trainer(GeneratorNames, SingleBatches):
         steps: int | None = None,
         callbacks: Any = None,
         return_dict: bool = False,
+        **more: Any,
     ) -> Any:
         """The loss and the metrics.
 
@@ -266,6 +267,7 @@ class Trainer(GeneratorNames, SingleBatches):
             The loss, or a list of the loss and the metrics, or a dict.
         """
         self._must_be_compiled("evaluate")
+        refuse_others("evaluate", Trainer.evaluate, more)
         batch_size = count_of("evaluate", "batch_size", batch_size, 1, none=32)
         count_of("evaluate", "steps", steps, 1, none=1)
         callback_module.checked(callbacks, verbose)
@@ -294,11 +296,12 @@ class Trainer(GeneratorNames, SingleBatches):
 
     def predict(
         self,
-        x: Any,
+        x: Any = None,
         batch_size: int | None = None,
         verbose: Any = "auto",
         steps: int | None = None,
         callbacks: Any = None,
+        **more: Any,
     ) -> Any:
         """The model's outputs, as new arrays that may be written to.
 
@@ -306,6 +309,7 @@ class Trainer(GeneratorNames, SingleBatches):
             x, batch_size, verbose, callbacks: as in fit; of what gives batches (x, y) the x is taken.
             steps: predict only so many batches; needed where x gives batches without end.
         """
+        refuse_others("predict", Trainer.predict, more)
         batch_size = count_of("predict", "batch_size", batch_size, 1, none=32)
         count_of("predict", "steps", steps, 1, none=1)
         callback_module.checked(callbacks, verbose)

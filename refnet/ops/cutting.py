@@ -11,8 +11,10 @@ from refnet.ops.arguments import converted, dtype_of, shape_of
 from refnet.ops.indexing import whole_numbers
 from refnet.ops.shapes import shape as shape_now
 from refnet.ops.slicing import WHOLE, Range, get_item, item_gradient_op, item_op, listed
+from refnet.tracing import trace
 
 
+@trace.inside(composite="slice")
 def slice(inputs: TensorLike, start_indices: Any, shape: Any) -> TensorLike:
     """A block of x.
 

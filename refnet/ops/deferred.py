@@ -9,8 +9,9 @@ from refnet.errors import ArgumentError, ShapeError
 from refnet.gradients import reverse
 from refnet.graph import Node, as_tensor, clock, node_of, phase, sorted_nodes, written_again
 from refnet.structure import flatten, packed
-from refnet.tensors import Tensor, Variable
+from refnet.tensors import Tensor
 from refnet.tracing import trace
+from refnet.variables import Variable
 
 # ---- any composite
 

@@ -11,6 +11,7 @@ from refnet.errors import called_as
 from refnet.ops.arguments import as_dtype, checked_axes, converted, dtype_of, shape_of
 from refnet.ops.quantiles import ordered_at
 from refnet.ops.statistics import wide_enough
+from refnet.tracing import trace
 
 
 def without(op: str, x: TensorLike, instead: float) -> tuple[TensorLike, TensorLike | None]:
@@ -275,6 +276,7 @@ def kept_variance(op: str, x: TensorLike, axis: Any, keepdims: bool) -> TensorLi
 # ---- quantiles
 
 
+@trace.inside(composite="nanquantile")
 def nanquantile(
     x: TensorLike, q: TensorLike, axis: Any = None, method: str = "linear", keepdims: bool = False
 ) -> Array:
@@ -294,6 +296,7 @@ def nanquantile(
     return ordered_at("nanquantile", x, q, axis, method, keepdims, skip=True)
 
 
+@trace.inside(composite="nanpercentile")
 def nanpercentile(
     x: TensorLike, q: TensorLike, axis: Any = None, method: str = "linear", keepdims: bool = False
 ) -> Array:
@@ -314,6 +317,7 @@ def nanpercentile(
     return ordered_at("nanpercentile", x, q, axis, method, keepdims, whole=100, skip=True)
 
 
+@trace.inside(composite="nanmedian")
 def nanmedian(x: TensorLike, axis: Any = None, keepdims: bool = False) -> Array:
     """The middle of the elements along axes that are not NaN. See `median`.
 

@@ -10,10 +10,12 @@ from refnet.annotations import Array, TensorLike
 from refnet.errors import ArgumentError, ShapeError, in_memory
 from refnet.ops.arguments import as_dtype, checked_axes, converted, dtype_of, flag, floating, is_symbolic, shape_of
 from refnet.ops.statistics import wide_enough
+from refnet.tracing import trace
 
 METHODS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
+@trace.inside(composite="median")
 def median(x: TensorLike, axis: Any = None, keepdims: bool = False) -> Array:
     """The element in the middle of the order along axes, or the mean of the two in the middle.
 
@@ -38,6 +40,7 @@ def median(x: TensorLike, axis: Any = None, keepdims: bool = False) -> Array:
     return ordered_at("median", x, 0.5, axis, "linear", keepdims)
 
 
+@trace.inside(composite="quantile")
 def quantile(x: TensorLike, q: TensorLike, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Array:
     """What stands at the part q of the way through the elements in ascending order along axes.
 
@@ -66,6 +69,7 @@ def quantile(x: TensorLike, q: TensorLike, axis: Any = None, method: str = "line
     return ordered_at("quantile", x, q, axis, method, keepdims)
 
 
+@trace.inside(composite="percentile")
 def percentile(x: TensorLike, q: TensorLike, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Array:
     """`quantile` in hundredths.
 

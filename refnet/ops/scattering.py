@@ -14,6 +14,7 @@ from refnet.ops.cutting import starts_of
 from refnet.ops.indexing import inside, row_of, whole_numbers
 from refnet.ops.segments import segment_sum
 from refnet.ops.slicing import slice_inputs_gradient
+from refnet.tracing import trace
 
 # ---- places: rows of indices as numbers of rows
 
@@ -220,6 +221,7 @@ scatter_update_op: Op = Op(
 )
 
 
+@trace.inside(composite="slice_update")
 def slice_update(inputs: TensorLike, start_indices: Any, updates: TensorLike) -> TensorLike:
     """An array with a block of it replaced.
 

@@ -22,6 +22,7 @@ from refnet.ops.arguments import (
     shape_of,
 )
 from refnet.ops.indexing import whole_numbers
+from refnet.tracing import trace
 
 
 def ascends(a: Number, b: Number) -> Number:
@@ -185,6 +186,7 @@ def checked_k(op: str, k: Any) -> int:
 
 
 @called_as("in_top_k", "take_along_axis")
+@trace.inside(composite="in_top_k")
 def in_top_k(targets: TensorLike, predictions: TensorLike, k: int) -> TensorLike:
     """Whether a class is among the k with the largest scores.
 

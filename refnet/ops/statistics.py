@@ -17,8 +17,8 @@ from refnet.ops.arguments import (
     floating,
     is_symbolic,
     number,
-    promoted,
     shape_of,
+    together_as_floats,
 )
 from refnet.ops.loss import compatible
 from refnet.ops.reduction import reduce, reduced_form, reduced_rule, repeated_back
@@ -165,7 +165,7 @@ def average(x: TensorLike, axis: TensorLike = None, weights: TensorLike = None) 
     """
     if weights is None:
         return mean(floating("average", x), axis)
-    x, weights = promoted("average", floating("average", x), floating("average", weights, "weights"))
+    x, weights = together_as_floats("average", converted("average", x), converted("average", weights, "weights"))
     shape, given, axes = shape_of(x), shape_of(weights), checked_axes("average", axis, len(shape_of(x)))
     if len(given) == 1 and len(axes) == 1 and compatible(given, (shape[axes[0]],)):
         others = tuple(a for a in range(len(shape)) if a not in axes)

@@ -1,5 +1,6 @@
 """Files: written whole or not at all, and read without trusting what they say of themselves."""
 
+import errno
 import importlib
 import io
 import json
@@ -15,7 +16,7 @@ from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any
 
-from refnet.errors import ArgumentError, FileError, MissingFileError, MissingPackageError, RefnetError
+from refnet.errors import ArgumentError, FileError, MissingFileError, MissingPackageError, PlaceError, RefnetError
 
 LARGEST_JSON = 1 << 26  # bytes of a configuration
 FREE_SIZE = 1 << 26  # an archive's member may unpack to so many bytes, whatever it was packed to,
@@ -57,27 +58,58 @@ def reading(path: Any) -> Iterator[None]:
 
 
 def checked_target(path: Any, overwrite: bool, folder: bool = False) -> pathlib.Path:
-    """The path a file, or a folder, is about to be written to. Raises FileExistsError if it exists and must not be replaced."""
+    """The path a file, or a folder, is about to be written to.
+
+    Raises:
+        PlaceError: a folder, where a file is meant.  FileExistsError: it exists and must not be replaced.
+        MissingFileError: its folder does not exist.
+    """
     if not isinstance(path, (str, os.PathLike)):
         raise ArgumentError(f"a path is needed for the file, a string or a pathlib.Path; got {path!r}.")
     target = pathlib.Path(path)
-    if folder and target.exists() and not (target / "config.json").is_file():
+    with writing(target):  # a name may be too long to ask for
+        there, is_folder = target.exists(), target.is_dir()
+    if folder and there and not (target / "config.json").is_file():
         raise FileExistsError(f"{target} exists and is no folder of a model: it is not replaced.")
-    if target.is_dir() and not folder:
-        raise IsADirectoryError(f"{target} is a folder; give the name of a file, inside of it for example.")
-    if target.exists() and not overwrite:
+    if is_folder and not folder:
+        raise PlaceError(f"{target} is a folder; give the name of a file, inside of it for example.")
+    if there and not overwrite:
         raise FileExistsError(f"{target} exists already; give overwrite=True to replace it.")
     if not target.parent.is_dir():
         raise MissingFileError(f"the folder {target.parent} does not exist; make it before saving into it.")
     return target
 
 
+@contextmanager
+def writing(path: Any) -> Iterator[None]:
+    """Turns what the system answers where it cannot write into an error that names the place."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            hint = "Make room there, or choose another folder."
+        elif error.errno == errno.ENAMETOOLONG:
+            hint = "Choose a shorter name."
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT):
+            hint = f"Nothing can be written to the folder {pathlib.Path(path).parent}; choose another one."
+        else:
+            hint = "Choose another place."
+        raise PlaceError(f"{path} cannot be written: {error.strerror or error}. {hint}") from error
+
+
 def write_atomically(path: Any, content: bytes) -> None:
     """Puts a file in place whole: whoever looks, at any moment, finds the old file or the new one.
 
     The content goes into a temporary file of the same folder, is brought to the disk, and takes the name last.
+
+    Raises:
+        PlaceError: it cannot be written there; nothing is left of it.
     """
-    target = pathlib.Path(path)
+    with writing(path):
+        _put(pathlib.Path(path), content)
+
+
+def _put(target: pathlib.Path, content: bytes) -> None:
     part = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
     try:
         with open(part, "xb") as file:
@@ -97,15 +129,23 @@ def write_atomically(path: Any, content: bytes) -> None:
 
 
 def write_folder(path: Any, parts: dict[str, bytes]) -> None:
-    """Puts a folder of files in place whole: the new folder is complete before it takes the name from an older one."""
-    target = pathlib.Path(path)
+    """Puts a folder of files in place whole: the new folder is complete before it takes the name from an older one.
+
+    Raises:
+        PlaceError: it cannot be written there; nothing is left of it.
+    """
+    with writing(path):
+        _put_folder(pathlib.Path(path), parts)
+
+
+def _put_folder(target: pathlib.Path, parts: dict[str, bytes]) -> None:
     mark = f"{os.getpid()}.{secrets.token_hex(4)}"
     part, before = target.with_name(f".{target.name}.{mark}.part"), target.with_name(f".{target.name}.{mark}.old")
     part.mkdir()
     try:
         for name, content in parts.items():
             (part / name).parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(part / name, content)
+            _put(part / name, content)
         if target.exists():
             target.rename(before)
         part.rename(target)

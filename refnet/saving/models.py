@@ -29,6 +29,7 @@ def save_model(
         include_optimizer: whether an `.h5` file says how the model is compiled; a `.keras` file does.
     Raises:
         ArgumentError: another ending, a model that is not built or cannot be described.  FileExistsError.
+        MissingFileError: the folder that the file would be in is not there.  PlaceError: it takes no file.
     Source: Keras 3 `saving.save_model`.
     """
     suffix = pathlib.Path(filepath).suffix
@@ -167,6 +168,9 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
     Args:
         filepath: ends in `.weights.h5`; or in `.h5` or `.hdf5` for the first edition's layout, which has the weights alone.
         overwrite: whether a file may be replaced.
+    Raises:
+        ArgumentError: another ending, a model that is not built.  FileExistsError.
+        MissingFileError: the folder that the file would be in is not there.  PlaceError: it takes no file.
     Source: Keras 3 `Model.save_weights`.
     """
     if not str(filepath).endswith(OLD):

@@ -11,6 +11,7 @@ import time
 from typing import Any, NamedTuple
 
 from refnet_fast import vm
+from refnet_fast.running import failure
 
 KERNEL = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 
@@ -33,6 +34,8 @@ def row_times(running: Any, repeats: int = 5) -> list[RowTime]:
     Args:
         running: a program that has run: its memory holds the last step's values. Variables are updated again and again, so the
             model is of no use afterwards.
+    Raises:
+        OutOfMemoryError, EngineError: a kernel that failed, as in a run.
     """
     groups = [group for group in running.groups_of_rows if group[0].tasks > 0]
     rows, words = [row for group in groups for row in group], running.machine.rows
@@ -42,8 +45,10 @@ def row_times(running: Any, repeats: int = 5) -> list[RowTime]:
     for _ in range(repeats):
         for number, (kernel, frame, tasks) in enumerate(calls):
             start = time.thread_time_ns()
-            kernel(frame, 0, tasks)
+            ended = kernel(frame, 0, tasks)
             best[number] = min(best[number], time.thread_time_ns() - start)
+            if ended:
+                raise failure(rows[number], ended, late=True)
     return [RowTime(row.what, row.kind, row.tasks, row.ns, share, ns) for row, share, ns in zip(rows, shares, best)]
 
 

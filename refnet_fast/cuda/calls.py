@@ -49,18 +49,25 @@ def calls(rows, features, pixels, channels, table, picked, product, convolved, a
         apart: images, height and width, channels of a depthwise one.
         attended: batch, queries, heads and features of attention's queries; keys and heads of its keys; features of its values.
     """
-    whole, row, column, images = floats(rows, features), floats(rows), floats(features), floats(pixels, channels)
-    channel, labels, words = floats(channels), Spec((rows,), "int32"), Spec((picked,), "int32")
-    image, half = floats(max(1, pixels // 26), 2, 13, channels), floats(max(1, pixels // 26), 1, 6, channels)
-    last, first = ({"start": axis, "count": 1, "keepdims": False} for axis in (1, 0))
-    layer, batch = {"count": 1, "epsilon": 1e-3}, {"axis": 1, "epsilon": 1e-3}
     m, n, k = product
-    lane = min(rows * features // 8, 8192)
+    a, b = floats(m, k, dtype="bfloat16"), floats(k, n, dtype="bfloat16")
     found = {
         "matmul_tiled": Call("matmul", (floats(k, m), floats(k, n)), {"transpose1": True, "transpose2": False}),
+        "matmul_short": Call("matmul", (a, b), {"transpose1": False, "transpose2": False}),
+    }
+    found |= by_rows(rows, features) | of_images(pixels, channels) | moved(rows, features, channels, table, picked)
+    found |= in_runs(rows, features, pixels, -(-channels // 4) * 4)
+    found |= convolutions(*convolved, "tiled", "float32") | convolutions(*convolved, "short", "float16")
+    return found | depthwise(*apart) | recurrent(*sequences) | attention(*attended)
+
+
+def by_rows(rows, features):
+    """{name: Call} of kernels that work on rows of a matrix: reductions, softmax and its losses, normalization."""
+    whole, row, column, labels = floats(rows, features), floats(rows), floats(features), Spec((rows,), "int32")
+    last, layer = {"start": 1, "count": 1, "keepdims": False}, {"count": 1, "epsilon": 1e-3}
+    found = {
         "sum_of_rows": Call("sum", (whole,), last),
         "sum_of_pieces": Call("sum", (floats(1, max(rows * features, 16384)),), last),
-        "sum_of_columns": Call("sum", (images,), first),
         "max_of_rows": Call("max", (whole,), last),
         "argmax_of_rows": Call("argmax", (whole,), last),
         "logsumexp_of_rows": Call("logsumexp", (whole,), last),
@@ -72,23 +79,27 @@ def calls(rows, features, pixels, channels, table, picked, product, convolved, a
         "layer_normalization_gradient_rows": Call(
             "layer_normalization_gradient", (whole, whole, row, row, column), layer
         ),
+    }
+    for name, target, extra in (
+        ("softmax_cross_entropy", whole, 0),
+        ("sparse_softmax_cross_entropy", labels, features),
+    ):
+        found[f"{name}_rows"] = Call(name, (whole, target), {}, extra)
+        found[f"{name}_gradient_rows"] = Call(f"{name}_gradient", (row, whole, target), {}, extra)
+    return found
+
+
+def of_images(pixels, channels):
+    """{name: Call} of kernels that work on channels, and of those that find new pixels between old ones."""
+    images, channel, batch = floats(pixels, channels), floats(channels), {"axis": 1, "epsilon": 1e-3}
+    image, half = floats(max(1, pixels // 26), 2, 13, channels), floats(max(1, pixels // 26), 1, 6, channels)
+    found = {
+        "sum_of_columns": Call("sum", (images,), {"start": 0, "count": 1, "keepdims": False}),
         "batch_normalization_training_channels": Call(
             "batch_normalization_training", (images, channel, channel), batch
         ),
         "batch_normalization_training_gradient_channels": Call(
             "batch_normalization_training_gradient", (images, images, channel, channel, channel), batch
-        ),
-        "take_rows": Call("take", (floats(table, channels), words), {"axis": 0}, table),
-        "take_x_gradient_sorted": Call(
-            "take_x_gradient", (floats(picked, channels), words), {"axis": 0, "length": table}, table
-        ),
-        "transpose_tiles": Call("transpose", (whole,), {"axes": (1, 0)}),
-        "concatenate_elements": Call("concatenate", (whole, floats(3, features), whole), {"axis": 0}),
-        "argsort_lanes": Call(
-            "argsort", (floats(max(2, rows * features // 8 // lane), lane),), {"axis": 1, "descending": False}
-        ),
-        "permutation_in_rounds": Call(
-            "permutation", (Spec((1,), "int64"),), {"shape": (picked // 4,), "dtype": "int64", "seed": 7, "place": 3}, 5
         ),
         "resize_axis_elements": Call("resize_axis", (image,), {"axis": 2, "length": 21, "cubic": True}),
         "resize_axis_gradient_elements": Call(
@@ -102,18 +113,26 @@ def calls(rows, features, pixels, channels, table, picked, product, convolved, a
         sampled = {"mode": 1, "height": 2, "width": 5}
         given = half, floats(*half.shape[:3]), floats(*half.shape[:3])
         found[f"sample_{kind}_x_gradient_sorted"] = Call(f"sample_{kind}_x_gradient", given, sampled)
-    a, b = floats(m, k, dtype="bfloat16"), floats(k, n, dtype="bfloat16")
-    found["matmul_short"] = Call("matmul", (a, b), {"transpose1": False, "transpose2": False})
-    found |= in_runs(rows, features, pixels, -(-channels // 4) * 4)
-    found |= convolutions(*convolved, "tiled", "float32") | convolutions(*convolved, "short", "float16")
-    found |= depthwise(*apart) | recurrent(*sequences) | attention(*attended)
-    for name, target, extra in (
-        ("softmax_cross_entropy", whole, 0),
-        ("sparse_softmax_cross_entropy", labels, features),
-    ):
-        found[f"{name}_rows"] = Call(name, (whole, target), {}, extra)
-        found[f"{name}_gradient_rows"] = Call(f"{name}_gradient", (row, whole, target), {}, extra)
     return found
+
+
+def moved(rows, features, channels, table, picked):
+    """{name: Call} of kernels that pick, join, turn and order elements."""
+    whole, words, lane = floats(rows, features), Spec((picked,), "int32"), min(rows * features // 8, 8192)
+    return {
+        "take_rows": Call("take", (floats(table, channels), words), {"axis": 0}, table),
+        "take_x_gradient_sorted": Call(
+            "take_x_gradient", (floats(picked, channels), words), {"axis": 0, "length": table}, table
+        ),
+        "transpose_tiles": Call("transpose", (whole,), {"axes": (1, 0)}),
+        "concatenate_elements": Call("concatenate", (whole, floats(3, features), whole), {"axis": 0}),
+        "argsort_lanes": Call(
+            "argsort", (floats(max(2, rows * features // 8 // lane), lane),), {"axis": 1, "descending": False}
+        ),
+        "permutation_in_rounds": Call(
+            "permutation", (Spec((1,), "int64"),), {"shape": (picked // 4,), "dtype": "int64", "seed": 7, "place": 3}, 5
+        ),
+    }
 
 
 def in_runs(rows, features, pixels, channels):

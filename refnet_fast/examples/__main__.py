@@ -5,6 +5,7 @@ import pathlib
 import sys
 
 from refnet_fast.errors import did_you_mean
+from refnet_fast.progress import stop_printing
 
 HERE = pathlib.Path(__file__).parent
 
@@ -32,4 +33,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        stop_printing()

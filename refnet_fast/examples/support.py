@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from refnet.errors import FileError, MissingPackageError, RefnetError
+from refnet.progress import stop_printing
 
 OUTPUT = pathlib.Path("output")
 COMMAND = 'pip install -e ".[examples]"   (in the repository; elsewhere: pip install "refnet[examples]")'
@@ -41,8 +42,8 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:  # what reads the output, such as `head`, has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        stop_printing()
         sys.exit(1)
 
 

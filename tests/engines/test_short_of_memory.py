@@ -20,6 +20,7 @@ from refnet.errors import EngineError, OutOfMemoryError
 from refnet.graph import Mode, Tensor, Variable, assignment, trace
 from refnet.program import Program
 from refnet_fast import kernels, rows, running, vm
+from refnet_fast.bench.profile import row_times
 from refnet_fast.derive import frame_of, kernel_text
 
 HERE, CPU = Path(__file__).parent, Path(refnet_fast.__file__).parent / "cpu"
@@ -119,6 +120,17 @@ def test_a_kernel_that_fails_stops_the_program_before_variables_change(line, thr
             assert float(count) == 0
     patched, _ = counting()
     assert np.array_equal(patched.run([X])[0], X.argsort(-1, kind="stable"))
+
+
+def test_a_profile_tells_of_a_kernel_that_fails(monkeypatch):
+    get_engine("cpu")
+    monkeypatch.setitem(kernels.tuned, "argsort", [Failing("if i > 5: raise IndexError('row', 6)")])
+    executable, _ = counting()
+    with pytest.raises(EngineError):
+        executable.run([X])
+    (program,) = executable.built.values()
+    with pytest.raises(EngineError, match=r"^argsort: its kernel failed with IndexError\('row', 6\) in work, "):
+        row_times(program)
 
 
 @pytest.fixture

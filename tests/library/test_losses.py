@@ -1,5 +1,6 @@
 """Losses: by hand, in training, with weights and masks, what they refuse. Against Keras: tests/peers."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,24 @@ def test_a_loss_of_ones_own() -> None:
     model = model_of(Cubed(name="cubed"))
     due = np.mean(abs(model.predict(X, verbose=0) - ROWS) ** 3)
     close(model.evaluate(X, ROWS, verbose=0), due, 2 * (ROWS.size + 3 + ELEMENTARY))
+
+
+@dataclasses.dataclass
+class Scaled:
+    """A loss of the user's own that has no hash."""
+
+    factor: float
+
+    def __call__(self, y_true: Any, y_pred: Any) -> Any:
+        return ops.mean(ops.square(y_true - y_pred) * self.factor, -1)
+
+
+def test_a_loss_may_be_a_callable_without_a_hash() -> None:
+    model = Sequential([Input((1,)), Dense(1, kernel_initializer="ones")])
+    model.compile("sgd", Scaled(2.0))
+    x, y = np.array([[1.0], [2.0]]), np.array([[0.0], [4.0]])
+    assert model.evaluate(x, y, sample_weight=np.array([1.0, 0.5]), verbose=0) == 3
+    assert model.fit(x, y, verbose=0).history == {"loss": [5.0]}
 
 
 def test_names_and_configs() -> None:

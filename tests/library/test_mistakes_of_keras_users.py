@@ -147,6 +147,16 @@ MISTAKES: list[tuple[Callable[[], Any], type[Exception], str]] = [
         DtypeError,
         "the loss <lambda>: a symbolic tensor (shape (None, 3)) has no values yet. " + NO_TENSORS,
     ),
+    (
+        lambda: classifier(loss=lambda t, p: np.exp(p)).fit(X, LABELS, verbose=0),
+        DtypeError,
+        "the loss <lambda>: np.exp computes with arrays; a symbolic tensor (shape (None, 3)) has no values yet. Use ops.exp.",
+    ),
+    (
+        lambda: classifier(metrics=[lambda t, p: 0.0 if p[0, 0] > 1 else 1.0]).fit(X, LABELS, verbose=0),
+        DtypeError,
+        "the metric lambda: a symbolic tensor (shape ()) has no truth value yet",
+    ),
     (lambda: Sequential([Input((4,)), InCall(lambda s, x: np.asarray(x))]), DtypeError, NO_TENSORS),
     (
         lambda: Sequential([Input((4,)), InCall(lambda s, x: x @ s.add_weight(shape=(4, 3)))]),
@@ -230,6 +240,18 @@ DATA: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
         MissingArgumentError,
         "fit has no argument 'epoch'. Did you mean 'epochs'?",
     ),
+    (
+        lambda net: net.evaluate(X, LABELS, return_dicts=True),
+        MissingArgumentError,
+        "evaluate has no argument 'return_dicts'. Did you mean 'return_dict'?",
+    ),
+    (
+        lambda net: net.predict(X, batchsize=2),
+        MissingArgumentError,
+        "predict has no argument 'batchsize'. Did you mean 'batch_size'?",
+    ),
+    (lambda net: net.predict(inputs=X), MissingArgumentError, "predict has no argument 'inputs'. Known: batch_size,"),
+    (lambda net: net.predict(), ArgumentError, "predict: x must be an array with one row per sample; got None."),
 ]
 
 

@@ -73,6 +73,9 @@ def test_averages():
     same(ops.average(x, 0, [1.0, 3.0]), [2.5, 5])
     assert ops.average(x, None, [[1.0, 0.0], [0.0, 1.0]]) == 3.5
     assert ops.average([1, 2, 6], weights=[1, 1, 2]).dtype == "float32"
+    halves = np.array([1, 1, 2], "float16")  # integers take the dtype of the floats they meet, as in every op
+    for given in (([1, 2, 6], halves), (halves, [1, 2, 1]), (np.ones(3, bool), halves)):
+        assert ops.average(given[0], weights=given[1]).dtype == "float16"
     with pytest.raises(ShapeError, match="got weights of shape .2,. and axis None"):
         ops.average(x, None, [1.0, 2.0])
 

@@ -249,6 +249,10 @@ def test_boxes_stand_below_what_they_come_from_and_apart():
 
 def test_rows_of_length_1():
     np.testing.assert_array_equal(utils.normalize(np.array([[3.0, 4.0], [0, 0]])), [[0.6, 0.8], [0, 0]])
+    np.testing.assert_array_equal(utils.normalize(np.array([3.0, 4.0])), [0.6, 0.8])
+    assert utils.normalize([[3.0, 4.0]]).dtype == utils.normalize([[3, 4]]).dtype == "float32"
+    with pytest.raises(ArgumentError, match="normalize: there is no axis -1: a single number has no axes"):
+        utils.normalize(3.0)
     np.testing.assert_array_equal(
         utils.normalize(np.array([[1.0, 3.0], [1.0, 1.0]]), axis=0, order=1), [[0.5, 0.75], [0.5, 0.25]]
     )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from refnet import Input, Model, Sequential, layers
-from refnet.errors import ArgumentError, MissingPackageError
+from refnet.errors import ArgumentError, MissingPackageError, PlaceError
 
 
 def small() -> Any:
@@ -85,13 +85,13 @@ class Own(Model):
 
 
 def test_a_folder_and_no_path_are_refused(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(IsADirectoryError, match="is a folder; give the name of a file"):
+    with pytest.raises(PlaceError, match="is a folder; give the name of a file"):
         small().export(tmp_path, format="onnx")
     with pytest.raises(ArgumentError, match="a path is needed.* got None"):
         small().export(None, format="onnx")
     folder = tmp_path / "model.keras"
     folder.mkdir()
-    with pytest.raises(IsADirectoryError, match="is a folder; give the name of a file"):
+    with pytest.raises(PlaceError, match="is a folder; give the name of a file"):
         small().save(folder)
 
 
