@@ -14,7 +14,7 @@ from refnet_fast.cpu.activation import exp, log
 from refnet_fast.cpu.attention_rows import add_shares, key_gradient_row, query_gradient_row, query_row
 from refnet_fast.cpu.contraction import panels, product
 from refnet_fast.cpu.intrinsics import maximum
-from refnet_fast.cpu.rows import MACHINE, fill_row
+from refnet_fast.cpu.rows import MACHINE, copy_row, fill_row
 from refnet_fast.cpu.tile import strips
 from refnet_fast.derive import itemsize
 from refnet_fast.kernels import kernel
@@ -39,8 +39,11 @@ def _blocks(call):
 
 
 def _heads_and_places(call):
-    _, second, third = call.form.domain  # (batch, head, query), or (batch, key, head)
-    return (third, second) if call.op.name == "dot_product_attention_key_gradient" else (second, third)
+    """Of the queries; of the keys where these are a block's lanes."""
+    _, second, third = call.form.domain[:3]  # (batch, head, query), or (batch, key, head), or (batch, head, query, key)
+    if call.op.name == "dot_product_attention_key_gradient":
+        return third, second
+    return second, call.form.domain[3] if call.op.name == "dot_product_attention_bias_gradient" else third
 
 
 def _block_ns(call):
@@ -51,9 +54,11 @@ def _block_ns(call):
         steps, others = features + depth, keys
     else:
         (_, queries, heads, features), (_, keys, shared, _), (_, _, _, depth) = (x.shape for x in call.form.inputs[1:4])
-        to_keys = call.op.name == "dot_product_attention_key_gradient"
-        steps = 2 * (features + depth) if to_keys else 2 * features + depth
-        others = queries * heads // shared if to_keys else keys
+        steps, others = {
+            "dot_product_attention_query_gradient": (2 * features + depth, keys),
+            "dot_product_attention_key_gradient": (2 * (features + depth), queries * heads // shared),
+            "dot_product_attention_bias_gradient": (features + depth, queries),
+        }[call.op.name]
     return LANES * others * (steps * size * 0.005 + ELEMENT_NS)
 
 
@@ -357,3 +362,34 @@ def attention_key_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shift
             out = dk[b, s, head]
             for h in range(out.size):
                 out[h] = out[h] * kind(scale)
+
+
+@kernel("dot_product_attention_bias_gradient", **CALLS)
+def attention_bias_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shift, scale, causal, dbias, lo, hi):
+    """Blocks of 32 keys visit all queries of a head, 256 at a time: two products make the slopes of their logits, which are kept."""
+    kind, group = q.dtype.type, q.shape[2] // k.shape[2]
+    keys, values = scratch((k.shape[3], LANES), q.dtype), scratch((v.shape[3], LANES), q.dtype)
+    logits, slopes = scratch((CHUNK, LANES), q.dtype), scratch((CHUNK, LANES), q.dtype)
+    for task in range(lo, hi):
+        b, n, first, end = block_of(task, q.shape[2], k.shape[1])
+        head, lanes = n // group, end - first
+        masked = hides(mask, b, n, causal) or some_blind(height[b, n])
+        turn(k, b, first, end, head, keys)
+        turn(v, b, first, end, head, values)
+        for start in range(0, q.shape[1], CHUNK):
+            stop = min(start + CHUNK, q.shape[1])
+            meet(strips, q, b, start, stop, n, keys, lanes, logits)
+            meet(strips, dy, b, start, stop, n, values, lanes, slopes)
+            if is_one_number(bias):
+                scaled(logits[: stop - start], kind(scale), bias[b, n, 0, 0])
+            else:
+                for t in range(start, stop):
+                    scaled_lanes(logits[t - start], kind(scale), bias[b, n, t, first:end])
+            slopes_of_queries(logits[: stop - start], slopes, height[b, n, start:stop], shift[b, n, start:stop])
+            for t in range(start, stop):
+                slope = slopes[t - start, :lanes]
+                if masked:
+                    late = min(max(t + 1 - first, 0), lanes) if causal else lanes
+                    hide(slope, mask[b, n, t, first:end], kind(0))
+                    fill_row(slope[0 if height[b, n, t] == -np.inf else late :], kind(0))
+                copy_row(slope, dbias[b, n, t, first:end])
