@@ -38,6 +38,8 @@ CPU_MUTANTS = [
     KernelMutant("a query that sees its successor", "cpu", "attention", "dot_product_attention", "attention_blocks", "min(max(s - first, 0), lanes)", "min(max(s - first - 1, 0), lanes)"),
     KernelMutant("slopes of logits without their mean", "cpu", "attention", "dot_product_attention_query_gradient", "attention_query_gradient_blocks", "(slopes[i, j] - shift[j])", "slopes[i, j]"),
     KernelMutant("a key that hears masked queries", "cpu", "attention", "dot_product_attention_key_gradient", "attention_key_gradient_blocks", "hide(part, mask[b, n, t, first:end], kind(0))", "pass"),
+    KernelMutant("slopes of a bias that are not turned around", "cpu", "attention", "dot_product_attention_query_and_bias_gradient", "attention_query_and_bias_gradient_blocks", "out[lane, place] = slopes[place, lane]", "out[lane, place] = slopes[min(lane, slopes.shape[0] - 1), lane]"),
+    KernelMutant("later places left as they were", "cpu", "attention", "dot_product_attention_query_and_bias_gradient", "attention_query_and_bias_gradient_blocks", "fill_row(dbias[b, n, t, keys:], kind(0))", "pass"),
     KernelMutant("a bias whose masked places learn", "cpu", "attention", "dot_product_attention_bias_gradient", "attention_bias_gradient_blocks", "hide(slope, mask[b, n, t, first:end], kind(0))", "pass"),
     KernelMutant("weights in the place of their slopes", "cpu", "attention", "dot_product_attention_bias_gradient", "attention_bias_gradient_blocks", "copy_row(slope, dbias", "copy_row(logits[t - start, :lanes], dbias"),
     KernelMutant("a bias that learns of the next place", "cpu", "attention", "dot_product_attention_bias_gradient", "attention_bias_gradient_blocks", "max(t + 1 - first, 0)", "max(t + 2 - first, 0)"),

@@ -149,7 +149,7 @@ def test_sampled_tasks_of_volumes_of_many_widths(native_engine, name, data):
     check(name, native_engine, arrays, attributes, [tuple(int(i) for i in rng.integers(0, y)) for _ in range(4)])
 
 
-@pytest.mark.parametrize("name", ["", "_query_gradient", "_key_gradient", "_bias_gradient"])
+@pytest.mark.parametrize("name", ["", "_query_gradient", "_key_gradient", "_bias_gradient", "_query_and_bias_gradient"])
 @given(data=st.data())
 def test_sampled_tasks_of_attention_over_many_places(native_engine, name, data):
     """More queries and keys than a tuned kernel works on at a time, with every kind of mask, and infinities behind them.

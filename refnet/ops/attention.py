@@ -220,18 +220,43 @@ def attention_query_gradient_loop(
     scale: float, causal: bool, dq: Array, dlogits: Array,
 ) -> None:  # fmt: skip
     for b, n, t in tasks:
-        head = n // (q.shape[2] // k.shape[2])
+        slopes_of_logits(dlogits, dy, q, k, v, bias, mask, height, shift, scale, causal, b, n, t)
+        slopes_of_query(dq, dlogits, k, mask, height, scale, causal, b, n, t)
+
+
+def attention_query_and_bias_gradient_loop(
+    tasks: Tasks, dy: Array, q: Array, k: Array, v: Array, bias: Array, mask: Array, height: Array, shift: Array,
+    scale: float, causal: bool, dq: Array, dbias: Array, dlogits: Array,
+) -> None:  # fmt: skip
+    for b, n, t in tasks:
+        slopes_of_logits(dlogits, dy, q, k, v, bias, mask, height, shift, scale, causal, b, n, t)
+        slopes_of_query(dq, dlogits, k, mask, height, scale, causal, b, n, t)
         for s in range(k.shape[1]):
-            dlogits[s] = 0
+            dbias[b, n, t, s] = dlogits[s]
+
+
+def slopes_of_logits(
+    dlogits: Array, dy: Array, q: Array, k: Array, v: Array, bias: Array, mask: Array, height: Array, shift: Array,
+    scale: float, causal: bool, b: int, n: int, t: int,
+) -> None:  # fmt: skip
+    head = n // (q.shape[2] // k.shape[2])
+    for s in range(k.shape[1]):
+        dlogits[s] = 0
+        if learns(mask, height, causal, b, n, t, s):
+            p = weight(q, k, bias, height, scale, b, n, t, s)
+            dlogits[s] = p * excess(dy, v, shift, head, b, n, t, s)
+
+
+def slopes_of_query(
+    dq: Array, dlogits: Array, k: Array, mask: Array, height: Array, scale: float, causal: bool, b: int, n: int, t: int
+) -> None:
+    head = n // (dq.shape[2] // k.shape[2])
+    for h in range(dq.shape[3]):
+        total = 0
+        for s in range(k.shape[1]):
             if learns(mask, height, causal, b, n, t, s):
-                p = weight(q, k, bias, height, scale, b, n, t, s)
-                dlogits[s] = p * excess(dy, v, shift, head, b, n, t, s)
-        for h in range(q.shape[3]):
-            total = 0
-            for s in range(k.shape[1]):
-                if learns(mask, height, causal, b, n, t, s):
-                    total += dlogits[s] * k[b, s, head, h]
-            dq[b, t, n, h] = total * scale
+                total += dlogits[s] * k[b, s, head, h]
+        dq[b, t, n, h] = total * scale
 
 
 def attention_key_gradient_loop(
@@ -297,6 +322,11 @@ def bias_gradient_rule(*specs: Spec, scale: float, is_causal: bool) -> Spec:
     return Spec((*specs[6].shape, specs[2].shape[1]), specs[1].dtype)
 
 
+def query_and_bias_gradient_rule(*specs: Spec, scale: float, is_causal: bool) -> tuple[Spec, Spec]:
+    dq = query_gradient_rule(*specs, scale=scale, is_causal=is_causal)
+    return dq, bias_gradient_rule(*specs, scale=scale, is_causal=is_causal)
+
+
 def query_gradient_form(*specs: Spec, scale: float, is_causal: bool) -> Form:
     _, q, k, v = specs[:4]
     cost = k.shape[1] * (2 * q.shape[3] + v.shape[3] + 20)
@@ -315,6 +345,12 @@ def bias_gradient_form(*specs: Spec, scale: float, is_causal: bool) -> Form:
     _, q, k, v = specs[:4]
     logits = View((*specs[6].shape, k.shape[1]))
     return Form(back_views(*specs), (scale, is_causal), (logits,), logits.shape, q.shape[3] + v.shape[3] + 20)
+
+
+def query_and_bias_gradient_form(*specs: Spec, scale: float, is_causal: bool) -> Form:
+    form = query_gradient_form(*specs, scale=scale, is_causal=is_causal)
+    logits = View((*specs[6].shape, specs[2].shape[1]))
+    return form._replace(outputs=(*form.outputs, logits))
 
 
 def attention_gradient(node: Node, dy: TensorLike, dheight: TensorLike) -> list[TensorLike]:
@@ -388,6 +424,11 @@ def bias_gradient_composite(*given: TensorLike, scale: float, is_causal: bool) -
     return [logits_gradients(*given, scale=scale, is_causal=is_causal)[1]]
 
 
+def query_and_bias_gradient_composite(*given: TensorLike, scale: float, is_causal: bool) -> list[TensorLike]:
+    dq = query_gradient_composite(*given, scale=scale, is_causal=is_causal)
+    return dq + bias_gradient_composite(*given, scale=scale, is_causal=is_causal)
+
+
 BACK = (
     "batch queries heads depth, batch queries heads features, batch keys shared features, batch keys shared depth, ?, ?, "
     "batch heads queries, batch heads queries"
@@ -415,6 +456,15 @@ attention_bias_gradient_op = Op(
     loop=attention_bias_gradient_loop,
     form=bias_gradient_form,
     gradient=lambda node, *ds: differentiated(bias_gradient_composite, node, ds),
+)
+# Both at once, where a planner finds both asked for: they are made of the same slopes of logits.
+attention_query_and_bias_gradient_op = Op(
+    "dot_product_attention_query_and_bias_gradient",
+    query_and_bias_gradient_rule,
+    axes=BACK,
+    loop=attention_query_and_bias_gradient_loop,
+    form=query_and_bias_gradient_form,
+    gradient=lambda node, *ds: differentiated(query_and_bias_gradient_composite, node, ds),
 )
 dot_product_attention_op = Op(
     "dot_product_attention",

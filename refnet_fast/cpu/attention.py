@@ -18,7 +18,7 @@ from refnet_fast.cpu.rows import MACHINE, copy_row, fill_row
 from refnet_fast.cpu.tile import strips
 from refnet_fast.derive import itemsize
 from refnet_fast.kernels import kernel
-from refnet_fast.native import njit
+from refnet_fast.native import Separate, njit
 from refnet_fast.outcomes import cleared_scratch, scratch
 
 CHAIN = 4096  # additions in a row; longer sums are left to the definition, which adds in float64
@@ -56,6 +56,7 @@ def _block_ns(call):
         (_, queries, heads, features), (_, keys, shared, _), (_, _, _, depth) = (x.shape for x in call.form.inputs[1:4])
         steps, others = {
             "dot_product_attention_query_gradient": (2 * features + depth, keys),
+            "dot_product_attention_query_and_bias_gradient": (2 * features + depth, keys),
             "dot_product_attention_key_gradient": (2 * (features + depth), queries * heads // shared),
             "dot_product_attention_bias_gradient": (features + depth, queries),
         }[call.op.name]
@@ -270,9 +271,20 @@ def hide_blind(row, height):
         row[j] = row[j] if height[j] != -np.inf else row.dtype.type(0)
 
 
-@kernel("dot_product_attention_query_gradient", **CALLS)
-def attention_query_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shift, scale, causal, dq, lo, hi):
-    """Blocks of 32 queries visit the keys they see, 256 at a time: two products make the slopes of their logits, one adds to dq."""
+@njit(error_model="numpy", pipeline_class=Separate)
+def keep(slopes, out):
+    """Rows of places become rows of lanes."""
+    for lane in range(out.shape[0]):
+        for place in range(out.shape[1]):
+            out[lane, place] = slopes[place, lane]
+
+
+@njit(error_model="numpy", fastmath={"contract"})
+def query_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shift, scale, causal, dq, dbias, lo, hi):
+    """Blocks of 32 queries visit the keys they see, 256 at a time: two products make the slopes of their logits, one adds to dq.
+
+    Unless dbias is None, the slopes are kept in it.
+    """
     kind, group = q.dtype.type, q.shape[2] // k.shape[2]
     turned, above = scratch((q.shape[3], LANES), q.dtype), scratch((v.shape[3], LANES), q.dtype)
     logits, slopes = scratch((CHUNK, LANES), q.dtype), scratch((CHUNK, LANES), q.dtype)
@@ -283,7 +295,7 @@ def attention_query_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shi
         masked = hides(mask, b, n, causal) or some_blind(height[b, n])
         if masked and not all_finite(k, b, head):
             for t in range(first, end):
-                query_gradient_row(dy, q, k, v, bias, mask, height, shift, scale, causal, b, n, t, dq)
+                query_gradient_row(dy, q, k, v, bias, mask, height, shift, scale, causal, b, n, t, dq, dbias)
             continue
         turn(q, b, first, end, n, turned)
         turn(dy, b, first, end, n, above)
@@ -307,10 +319,28 @@ def attention_query_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shi
                     fill_row(slope[: min(max(s - first, 0), lanes) if causal else 0], kind(0))
             to, step = address(dq, b, first, n), dq.shape[2] * dq.shape[3]
             gather(strips, slopes, k, b, start, stop, head, lanes, to, step, 1 if start else 0)
+            if dbias is not None:
+                keep(slopes[: stop - start, :lanes], dbias[b, n, first:end, start:stop])
         for t in range(first, end):
+            if dbias is not None:
+                fill_row(dbias[b, n, t, keys:], kind(0))
             out = dq[b, t, n]
             for h in range(out.size):
                 out[h] = out[h] * kind(scale)
+
+
+@kernel("dot_product_attention_query_gradient", **CALLS)
+def attention_query_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shift, scale, causal, dq, lo, hi):
+    """Blocks of 32 queries."""
+    query_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shift, scale, causal, dq, None, lo, hi)
+
+
+@kernel("dot_product_attention_query_and_bias_gradient", **CALLS)
+def attention_query_and_bias_gradient_blocks(
+    strips, dy, q, k, v, bias, mask, height, shift, scale, causal, dq, dbias, lo, hi
+):
+    """Blocks of 32 queries, whose slopes of logits are the bias's: they are turned around and kept."""
+    query_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shift, scale, causal, dq, dbias, lo, hi)
 
 
 @kernel("dot_product_attention_key_gradient", **CALLS)
