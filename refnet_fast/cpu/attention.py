@@ -257,6 +257,22 @@ def slopes_of_queries(logits, slopes, height, shift):
 
 
 @njit(error_model="numpy")
+def meet_queries(
+    strips, dy, q, bias, height, shift, scale, b, n, start, stop, first, end, keys, values, logits, slopes
+):
+    """Weights of queries start..stop for keys first..end, a block of lanes, and the gradients of their logits; nothing is masked yet."""
+    kind, lanes = q.dtype.type, end - first
+    meet(strips, q, b, start, stop, n, keys, lanes, logits)
+    meet(strips, dy, b, start, stop, n, values, lanes, slopes)
+    if is_one_number(bias):
+        scaled(logits[: stop - start], kind(scale), bias[b, n, 0, 0])
+    else:
+        for t in range(start, stop):
+            scaled_lanes(logits[t - start], kind(scale), bias[b, n, t, first:end])
+    slopes_of_queries(logits[: stop - start], slopes, height[b, n, start:stop], shift[b, n, start:stop])
+
+
+@njit(error_model="numpy")
 def some_blind(height):
     """Whether some query sees nothing."""
     blind = False
@@ -367,14 +383,10 @@ def attention_key_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shift
                 continue
             for start in range(first if causal else 0, q.shape[1], CHUNK):
                 stop = min(start + CHUNK, q.shape[1])
-                meet(strips, q, b, start, stop, n, keys, lanes, logits)
-                meet(strips, dy, b, start, stop, n, values, lanes, slopes)
-                if is_one_number(bias):
-                    scaled(logits[: stop - start], kind(scale), bias[b, n, 0, 0])
-                else:
-                    for t in range(start, stop):
-                        scaled_lanes(logits[t - start], kind(scale), bias[b, n, t, first:end])
-                slopes_of_queries(logits[: stop - start], slopes, height[b, n, start:stop], shift[b, n, start:stop])
+                meet_queries(
+                    strips, dy, q, bias, height, shift, scale, b, n, start, stop,
+                    first, end, keys, values, logits, slopes,
+                )  # fmt: skip
                 if masked:
                     for t in range(start, stop):
                         late = min(max(t + 1 - first, 0), lanes) if causal else lanes
@@ -408,14 +420,9 @@ def attention_bias_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shif
         turn(v, b, first, end, head, values)
         for start in range(0, q.shape[1], CHUNK):
             stop = min(start + CHUNK, q.shape[1])
-            meet(strips, q, b, start, stop, n, keys, lanes, logits)
-            meet(strips, dy, b, start, stop, n, values, lanes, slopes)
-            if is_one_number(bias):
-                scaled(logits[: stop - start], kind(scale), bias[b, n, 0, 0])
-            else:
-                for t in range(start, stop):
-                    scaled_lanes(logits[t - start], kind(scale), bias[b, n, t, first:end])
-            slopes_of_queries(logits[: stop - start], slopes, height[b, n, start:stop], shift[b, n, start:stop])
+            meet_queries(
+                strips, dy, q, bias, height, shift, scale, b, n, start, stop, first, end, keys, values, logits, slopes
+            )
             for t in range(start, stop):
                 slope = slopes[t - start, :lanes]
                 if masked:
