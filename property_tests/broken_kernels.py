@@ -86,6 +86,11 @@ def in_memory(placed):
     return np.lib.stride_tricks.as_strided(flat, shape, [s * kind.itemsize for s in steps])
 
 
+def array_at(address, count, dtype):
+    """`native.row_at`, which exists in compiled functions only."""
+    return np.frombuffer((ctypes.c_char * (count * np.dtype(dtype).itemsize)).from_address(address), dtype)
+
+
 @njit
 def call_strip(*arguments):
     """`tile.multiply`, which exists in compiled functions only."""
@@ -131,6 +136,7 @@ def python_kernel(mutant, text):
     # the compiled ones are called by compiled kernels only; np.maximum, too, gives NaN where there is one
     stand_ins = {"exp": np.exp, "log": np.log, "maximum": np.maximum, "multiply": call_strip}
     stand_ins |= {"tanh": np.tanh, "sigmoid": lambda x: 1 / (1 + np.exp(-x))}
+    stand_ins |= {"rint": np.rint, "round_down": np.floor, "row_at": array_at}
     stand_ins["select"] = lambda condition, x, y: x if condition else y
     for own in helpers:
         stand_ins |= {name: f for name, f in own.items() if getattr(f, "__module__", None) == own["__name__"]}

@@ -149,7 +149,7 @@ def test_sampled_tasks_of_volumes_of_many_widths(native_engine, name, data):
     check(name, native_engine, arrays, attributes, [tuple(int(i) for i in rng.integers(0, y)) for _ in range(4)])
 
 
-@pytest.mark.parametrize("name", ["", "_query_gradient", "_key_gradient"])
+@pytest.mark.parametrize("name", ["", "_query_gradient", "_key_gradient", "_bias_gradient", "_query_and_bias_gradient"])
 @given(data=st.data())
 def test_sampled_tasks_of_attention_over_many_places(native_engine, name, data):
     """More queries and keys than a tuned kernel works on at a time, with every kind of mask, and infinities behind them.
@@ -160,6 +160,8 @@ def test_sampled_tasks_of_attention_over_many_places(native_engine, name, data):
     rng = np.random.default_rng(draw.integer(0, 2**16))
     batch, group, heads = 2, draw.integer(1, 2), draw.integer(1, 2)
     queries, keys, features, depth = draw.integer(1, 70), draw.integer(1, 300), draw.integer(1, 20), draw.integer(1, 20)
+    if name == "_bias_gradient":  # which is made in blocks of keys, many queries at a time
+        queries, keys = keys, queries
     normal = lambda *shape: rng.standard_normal(shape).astype("float32")
     q, k = normal(batch, queries, group * heads, features), normal(batch, keys, heads, features)
     v, logits = normal(batch, keys, heads, depth), (batch, group * heads, queries, keys)
@@ -175,7 +177,7 @@ def test_sampled_tasks_of_attention_over_many_places(native_engine, name, data):
     if name:
         _, height = Op.named["dot_product_attention"](*arrays, **attributes)
         arrays = [normal(*q.shape[:3], depth), *arrays, height, normal(*logits[:3])]
-    result = (*logits[:3],) if name != "_key_gradient" else k.shape[:3]
+    result = {"_key_gradient": k.shape[:3], "_bias_gradient": logits}.get(name, logits[:3])
     tasks = {tuple(int(i) for i in rng.integers(0, result)) for _ in range(2)}
     check(op.name, native_engine, arrays, attributes, sorted(tasks))
 

@@ -12,7 +12,7 @@ from refnet.graph import node_of, trace
 from refnet.program import Instruction, out_of_range
 from refnet_fast.commits import arrange
 from refnet_fast.memory import lies_at
-from refnet_fast.rewrite import pool_before_relu, simplified, without_short_floats
+from refnet_fast.rewrite import pool_before_relu, queries_with_bias, simplified, without_short_floats
 from refnet_fast.units import gathered
 
 
@@ -45,6 +45,7 @@ class Plan:
         self.instructions = self._alive()
         if tuned:
             self.instructions = pool_before_relu(self)
+            self.instructions = queries_with_bias(self)
         self.readers = self._readers()
         arrange(self, gathered(self))
 

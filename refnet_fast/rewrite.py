@@ -210,3 +210,26 @@ def _swapped(plan, relu, readers, kept):
         result[id(gradient)] = [down, Instruction(gradient.op, inputs, gradient.attributes, slope.outputs, slope.node)]
         result[id(slope)] = []
     return None if slopes else result
+
+
+# ---- attention
+
+TOGETHER = "dot_product_attention_query_gradient", "dot_product_attention_bias_gradient"
+
+
+def queries_with_bias(plan):
+    """The gradients of one attention's queries and of its bias become one instruction: both are made of the slopes of its logits."""
+    if plan.on_device:  # where they have a kernel each
+        return plan.instructions
+    found: dict = {}
+    for instruction in plan.instructions:
+        if instruction.op.name in TOGETHER:
+            found.setdefault((instruction.inputs, exactly(instruction.attributes)), []).append(instruction)
+    replaced: dict = {}  # what to put in an instruction's place
+    for both in found.values():
+        if len(both) == 2:
+            query, bias = sorted(both, key=lambda instruction: TOGETHER.index(instruction.op.name))
+            outputs = (*query.outputs, *bias.outputs)
+            op = Op.named["dot_product_attention_query_and_bias_gradient"]
+            replaced |= {id(both[0]): [query._replace(op=op, outputs=outputs)], id(both[1]): []}
+    return [new for old in plan.instructions for new in replaced.get(id(old), [old])]

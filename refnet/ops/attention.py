@@ -7,6 +7,12 @@ from refnet.errors import ArgumentError, DtypeError, ShapeError
 from refnet.gradients import differentiated
 from refnet.graph import Node
 from refnet.ops.arguments import as_dtype, converted, dtype_of, flag, floating, number, promoted, shape_of
+from refnet.ops.attention_slopes import (
+    bias_gradient_composite,
+    key_gradient_composite,
+    query_and_bias_gradient_composite,
+    query_gradient_composite,
+)
 from refnet.ops.elementwise import sum_like
 from refnet.ops.statistics import wide_enough
 from refnet.scalars import divide, exp, larger, log, lowest
@@ -220,18 +226,43 @@ def attention_query_gradient_loop(
     scale: float, causal: bool, dq: Array, dlogits: Array,
 ) -> None:  # fmt: skip
     for b, n, t in tasks:
-        head = n // (q.shape[2] // k.shape[2])
+        slopes_of_logits(dlogits, dy, q, k, v, bias, mask, height, shift, scale, causal, b, n, t)
+        slopes_of_query(dq, dlogits, k, mask, height, scale, causal, b, n, t)
+
+
+def attention_query_and_bias_gradient_loop(
+    tasks: Tasks, dy: Array, q: Array, k: Array, v: Array, bias: Array, mask: Array, height: Array, shift: Array,
+    scale: float, causal: bool, dq: Array, dbias: Array, dlogits: Array,
+) -> None:  # fmt: skip
+    for b, n, t in tasks:
+        slopes_of_logits(dlogits, dy, q, k, v, bias, mask, height, shift, scale, causal, b, n, t)
+        slopes_of_query(dq, dlogits, k, mask, height, scale, causal, b, n, t)
         for s in range(k.shape[1]):
-            dlogits[s] = 0
+            dbias[b, n, t, s] = dlogits[s]
+
+
+def slopes_of_logits(
+    dlogits: Array, dy: Array, q: Array, k: Array, v: Array, bias: Array, mask: Array, height: Array, shift: Array,
+    scale: float, causal: bool, b: int, n: int, t: int,
+) -> None:  # fmt: skip
+    head = n // (q.shape[2] // k.shape[2])
+    for s in range(k.shape[1]):
+        dlogits[s] = 0
+        if learns(mask, height, causal, b, n, t, s):
+            p = weight(q, k, bias, height, scale, b, n, t, s)
+            dlogits[s] = p * excess(dy, v, shift, head, b, n, t, s)
+
+
+def slopes_of_query(
+    dq: Array, dlogits: Array, k: Array, mask: Array, height: Array, scale: float, causal: bool, b: int, n: int, t: int
+) -> None:
+    head = n // (dq.shape[2] // k.shape[2])
+    for h in range(dq.shape[3]):
+        total = 0
+        for s in range(k.shape[1]):
             if learns(mask, height, causal, b, n, t, s):
-                p = weight(q, k, bias, height, scale, b, n, t, s)
-                dlogits[s] = p * excess(dy, v, shift, head, b, n, t, s)
-        for h in range(q.shape[3]):
-            total = 0
-            for s in range(k.shape[1]):
-                if learns(mask, height, causal, b, n, t, s):
-                    total += dlogits[s] * k[b, s, head, h]
-            dq[b, t, n, h] = total * scale
+                total += dlogits[s] * k[b, s, head, h]
+        dq[b, t, n, h] = total * scale
 
 
 def attention_key_gradient_loop(
@@ -297,6 +328,11 @@ def bias_gradient_rule(*specs: Spec, scale: float, is_causal: bool) -> Spec:
     return Spec((*specs[6].shape, specs[2].shape[1]), specs[1].dtype)
 
 
+def query_and_bias_gradient_rule(*specs: Spec, scale: float, is_causal: bool) -> tuple[Spec, Spec]:
+    dq = query_gradient_rule(*specs, scale=scale, is_causal=is_causal)
+    return dq, bias_gradient_rule(*specs, scale=scale, is_causal=is_causal)
+
+
 def query_gradient_form(*specs: Spec, scale: float, is_causal: bool) -> Form:
     _, q, k, v = specs[:4]
     cost = k.shape[1] * (2 * q.shape[3] + v.shape[3] + 20)
@@ -317,6 +353,12 @@ def bias_gradient_form(*specs: Spec, scale: float, is_causal: bool) -> Form:
     return Form(back_views(*specs), (scale, is_causal), (logits,), logits.shape, q.shape[3] + v.shape[3] + 20)
 
 
+def query_and_bias_gradient_form(*specs: Spec, scale: float, is_causal: bool) -> Form:
+    form = query_gradient_form(*specs, scale=scale, is_causal=is_causal)
+    logits = View((*specs[6].shape, specs[2].shape[1]))
+    return form._replace(outputs=(*form.outputs, logits))
+
+
 def attention_gradient(node: Node, dy: TensorLike, dheight: TensorLike) -> list[TensorLike]:
     (q, k, v, bias, mask), (y, height) = node.inputs, node.outputs
     dy = ops.zeros_like(y) if dy is None else dy
@@ -327,65 +369,6 @@ def attention_gradient(node: Node, dy: TensorLike, dheight: TensorLike) -> list[
     dk, dv = attention_key_gradient_op(*given, **node.attributes)
     dbias = sum_like(attention_bias_gradient_op(*given, **node.attributes), bias)
     return [attention_query_gradient_op(*given, **node.attributes), dk, dv, dbias, None]
-
-
-# ---- second derivatives: the gradients once more, written with ops on whole arrays of logits, and those differentiated
-
-
-def by_group(x: TensorLike, k: TensorLike) -> TensorLike:
-    """(batch, places, heads, features) with the heads as (heads of the key, those that share one)."""
-    batch, places, heads, features = ops.shape(x)
-    shared = shape_of(k)[2]
-    return ops.reshape(x, (batch, places, shared, heads // shared, features))
-
-
-def logits_gradients(
-    dy: TensorLike, q: TensorLike, k: TensorLike, v: TensorLike, bias: TensorLike, mask: TensorLike, height: TensorLike,
-    shift: TensorLike, *, scale: float, is_causal: bool,
-) -> tuple[TensorLike, TensorLike]:  # fmt: skip
-    """The weights and the gradients of the logits, both (batch, head, query, key)."""
-    batch, heads, queries = ops.shape(height)
-    whole_shape = (batch, heads, queries, ops.shape(k)[1])
-    logits = ops.reshape(ops.einsum("btkgh,bskh->bkgts", by_group(q, k), k), whole_shape)
-    dp = ops.reshape(ops.einsum("btkgh,bskh->bkgts", by_group(dy, k), v), whole_shape)
-    logits = ops.add(ops.multiply(logits, scale), bias)
-    blind = ops.expand_dims(ops.isinf(height), 3)
-    seen = ops.logical_and(ops.broadcast_to(mask, whole_shape), ops.logical_not(blind))
-    if is_causal:
-        place = ops.cumsum(ops.ones_like(logits, "int32"), 2)
-        seen = ops.logical_and(seen, ops.less_equal(ops.cumsum(ops.ones_like(logits, "int32"), 3), place))
-    safe = ops.where(seen, ops.subtract(logits, ops.where(blind, 0, ops.expand_dims(height, 3))), 0)
-    p = ops.where(seen, ops.exp(safe), 0)
-    dlogits = ops.where(seen, ops.multiply(p, ops.subtract(dp, ops.expand_dims(shift, 3))), 0)
-    equal_share = ops.divide(ops.ones_like(p), ops.sum(ops.ones_like(p), -1, keepdims=True))
-    return ops.where(blind, equal_share, p), dlogits
-
-
-def grouped_logits(x: TensorLike, k: TensorLike) -> TensorLike:
-    batch, heads, queries, keys = ops.shape(x)
-    shared = shape_of(k)[2]
-    return ops.reshape(x, (batch, shared, heads // shared, queries, keys))
-
-
-def query_gradient_composite(
-    dy: TensorLike, q: TensorLike, k: TensorLike, *rest: TensorLike, scale: float, is_causal: bool
-) -> list[TensorLike]:
-    _, dlogits = logits_gradients(dy, q, k, *rest, scale=scale, is_causal=is_causal)
-    dq = ops.einsum("bkgts,bskh->btkgh", grouped_logits(dlogits, k), k)
-    return [ops.multiply(ops.reshape(dq, ops.shape(q)), scale)]
-
-
-def key_gradient_composite(
-    dy: TensorLike, q: TensorLike, k: TensorLike, *rest: TensorLike, scale: float, is_causal: bool
-) -> list[TensorLike]:
-    p, dlogits = logits_gradients(dy, q, k, *rest, scale=scale, is_causal=is_causal)
-    dk = ops.einsum("bkgts,btkgh->bskh", grouped_logits(dlogits, k), by_group(q, k))
-    dv = ops.einsum("bkgts,btkgh->bskh", grouped_logits(p, k), by_group(dy, k))
-    return [ops.multiply(dk, scale), dv]
-
-
-def bias_gradient_composite(*given: TensorLike, scale: float, is_causal: bool) -> list[TensorLike]:
-    return [logits_gradients(*given, scale=scale, is_causal=is_causal)[1]]
 
 
 BACK = (
@@ -415,6 +398,15 @@ attention_bias_gradient_op = Op(
     loop=attention_bias_gradient_loop,
     form=bias_gradient_form,
     gradient=lambda node, *ds: differentiated(bias_gradient_composite, node, ds),
+)
+# Both at once, where a planner finds both asked for: they are made of the same slopes of logits.
+attention_query_and_bias_gradient_op = Op(
+    "dot_product_attention_query_and_bias_gradient",
+    query_and_bias_gradient_rule,
+    axes=BACK,
+    loop=attention_query_and_bias_gradient_loop,
+    form=query_and_bias_gradient_form,
+    gradient=lambda node, *ds: differentiated(query_and_bias_gradient_composite, node, ds),
 )
 dot_product_attention_op = Op(
     "dot_product_attention",

@@ -14,11 +14,11 @@ from refnet_fast.cpu.activation import exp, log
 from refnet_fast.cpu.attention_rows import add_shares, key_gradient_row, query_gradient_row, query_row
 from refnet_fast.cpu.contraction import panels, product
 from refnet_fast.cpu.intrinsics import maximum
-from refnet_fast.cpu.rows import MACHINE, fill_row
+from refnet_fast.cpu.rows import MACHINE, copy_row, fill_row
 from refnet_fast.cpu.tile import strips
 from refnet_fast.derive import itemsize
 from refnet_fast.kernels import kernel
-from refnet_fast.native import njit
+from refnet_fast.native import Separate, njit
 from refnet_fast.outcomes import cleared_scratch, scratch
 
 CHAIN = 4096  # additions in a row; longer sums are left to the definition, which adds in float64
@@ -39,8 +39,11 @@ def _blocks(call):
 
 
 def _heads_and_places(call):
-    _, second, third = call.form.domain  # (batch, head, query), or (batch, key, head)
-    return (third, second) if call.op.name == "dot_product_attention_key_gradient" else (second, third)
+    """Of the queries; of the keys where these are a block's lanes."""
+    _, second, third = call.form.domain[:3]  # (batch, head, query), or (batch, key, head), or (batch, head, query, key)
+    if call.op.name == "dot_product_attention_key_gradient":
+        return third, second
+    return second, call.form.domain[3] if call.op.name == "dot_product_attention_bias_gradient" else third
 
 
 def _block_ns(call):
@@ -51,9 +54,12 @@ def _block_ns(call):
         steps, others = features + depth, keys
     else:
         (_, queries, heads, features), (_, keys, shared, _), (_, _, _, depth) = (x.shape for x in call.form.inputs[1:4])
-        to_keys = call.op.name == "dot_product_attention_key_gradient"
-        steps = 2 * (features + depth) if to_keys else 2 * features + depth
-        others = queries * heads // shared if to_keys else keys
+        steps, others = {
+            "dot_product_attention_query_gradient": (2 * features + depth, keys),
+            "dot_product_attention_query_and_bias_gradient": (2 * features + depth, keys),
+            "dot_product_attention_key_gradient": (2 * (features + depth), queries * heads // shared),
+            "dot_product_attention_bias_gradient": (features + depth, queries),
+        }[call.op.name]
     return LANES * others * (steps * size * 0.005 + ELEMENT_NS)
 
 
@@ -251,6 +257,22 @@ def slopes_of_queries(logits, slopes, height, shift):
 
 
 @njit(error_model="numpy")
+def meet_queries(
+    strips, dy, q, bias, height, shift, scale, b, n, start, stop, first, end, keys, values, logits, slopes
+):
+    """Weights of queries start..stop for keys first..end, a block of lanes, and the gradients of their logits; nothing is masked yet."""
+    kind, lanes = q.dtype.type, end - first
+    meet(strips, q, b, start, stop, n, keys, lanes, logits)
+    meet(strips, dy, b, start, stop, n, values, lanes, slopes)
+    if is_one_number(bias):
+        scaled(logits[: stop - start], kind(scale), bias[b, n, 0, 0])
+    else:
+        for t in range(start, stop):
+            scaled_lanes(logits[t - start], kind(scale), bias[b, n, t, first:end])
+    slopes_of_queries(logits[: stop - start], slopes, height[b, n, start:stop], shift[b, n, start:stop])
+
+
+@njit(error_model="numpy")
 def some_blind(height):
     """Whether some query sees nothing."""
     blind = False
@@ -265,9 +287,20 @@ def hide_blind(row, height):
         row[j] = row[j] if height[j] != -np.inf else row.dtype.type(0)
 
 
-@kernel("dot_product_attention_query_gradient", **CALLS)
-def attention_query_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shift, scale, causal, dq, lo, hi):
-    """Blocks of 32 queries visit the keys they see, 256 at a time: two products make the slopes of their logits, one adds to dq."""
+@njit(error_model="numpy", pipeline_class=Separate)
+def keep(slopes, out):
+    """Rows of places become rows of lanes."""
+    for lane in range(out.shape[0]):
+        for place in range(out.shape[1]):
+            out[lane, place] = slopes[place, lane]
+
+
+@njit(error_model="numpy", fastmath={"contract"})
+def query_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shift, scale, causal, dq, dbias, lo, hi):
+    """Blocks of 32 queries visit the keys they see, 256 at a time: two products make the slopes of their logits, one adds to dq.
+
+    Unless dbias is None, the slopes are kept in it.
+    """
     kind, group = q.dtype.type, q.shape[2] // k.shape[2]
     turned, above = scratch((q.shape[3], LANES), q.dtype), scratch((v.shape[3], LANES), q.dtype)
     logits, slopes = scratch((CHUNK, LANES), q.dtype), scratch((CHUNK, LANES), q.dtype)
@@ -278,7 +311,7 @@ def attention_query_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shi
         masked = hides(mask, b, n, causal) or some_blind(height[b, n])
         if masked and not all_finite(k, b, head):
             for t in range(first, end):
-                query_gradient_row(dy, q, k, v, bias, mask, height, shift, scale, causal, b, n, t, dq)
+                query_gradient_row(dy, q, k, v, bias, mask, height, shift, scale, causal, b, n, t, dq, dbias)
             continue
         turn(q, b, first, end, n, turned)
         turn(dy, b, first, end, n, above)
@@ -302,10 +335,28 @@ def attention_query_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shi
                     fill_row(slope[: min(max(s - first, 0), lanes) if causal else 0], kind(0))
             to, step = address(dq, b, first, n), dq.shape[2] * dq.shape[3]
             gather(strips, slopes, k, b, start, stop, head, lanes, to, step, 1 if start else 0)
+            if dbias is not None:
+                keep(slopes[: stop - start, :lanes], dbias[b, n, first:end, start:stop])
         for t in range(first, end):
+            if dbias is not None:
+                fill_row(dbias[b, n, t, keys:], kind(0))
             out = dq[b, t, n]
             for h in range(out.size):
                 out[h] = out[h] * kind(scale)
+
+
+@kernel("dot_product_attention_query_gradient", **CALLS)
+def attention_query_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shift, scale, causal, dq, lo, hi):
+    """Blocks of 32 queries."""
+    query_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shift, scale, causal, dq, None, lo, hi)
+
+
+@kernel("dot_product_attention_query_and_bias_gradient", **CALLS)
+def attention_query_and_bias_gradient_blocks(
+    strips, dy, q, k, v, bias, mask, height, shift, scale, causal, dq, dbias, lo, hi
+):
+    """Blocks of 32 queries, whose slopes of logits are the bias's: they are turned around and kept."""
+    query_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shift, scale, causal, dq, dbias, lo, hi)
 
 
 @kernel("dot_product_attention_key_gradient", **CALLS)
@@ -332,14 +383,10 @@ def attention_key_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shift
                 continue
             for start in range(first if causal else 0, q.shape[1], CHUNK):
                 stop = min(start + CHUNK, q.shape[1])
-                meet(strips, q, b, start, stop, n, keys, lanes, logits)
-                meet(strips, dy, b, start, stop, n, values, lanes, slopes)
-                if is_one_number(bias):
-                    scaled(logits[: stop - start], kind(scale), bias[b, n, 0, 0])
-                else:
-                    for t in range(start, stop):
-                        scaled_lanes(logits[t - start], kind(scale), bias[b, n, t, first:end])
-                slopes_of_queries(logits[: stop - start], slopes, height[b, n, start:stop], shift[b, n, start:stop])
+                meet_queries(
+                    strips, dy, q, bias, height, shift, scale, b, n, start, stop,
+                    first, end, keys, values, logits, slopes,
+                )  # fmt: skip
                 if masked:
                     for t in range(start, stop):
                         late = min(max(t + 1 - first, 0), lanes) if causal else lanes
@@ -357,3 +404,29 @@ def attention_key_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shift
             out = dk[b, s, head]
             for h in range(out.size):
                 out[h] = out[h] * kind(scale)
+
+
+@kernel("dot_product_attention_bias_gradient", **CALLS)
+def attention_bias_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shift, scale, causal, dbias, lo, hi):
+    """Blocks of 32 keys visit all queries of a head, 256 at a time: two products make the slopes of their logits, which are kept."""
+    kind, group = q.dtype.type, q.shape[2] // k.shape[2]
+    keys, values = scratch((k.shape[3], LANES), q.dtype), scratch((v.shape[3], LANES), q.dtype)
+    logits, slopes = scratch((CHUNK, LANES), q.dtype), scratch((CHUNK, LANES), q.dtype)
+    for task in range(lo, hi):
+        b, n, first, end = block_of(task, q.shape[2], k.shape[1])
+        head, lanes = n // group, end - first
+        masked = hides(mask, b, n, causal) or some_blind(height[b, n])
+        turn(k, b, first, end, head, keys)
+        turn(v, b, first, end, head, values)
+        for start in range(0, q.shape[1], CHUNK):
+            stop = min(start + CHUNK, q.shape[1])
+            meet_queries(
+                strips, dy, q, bias, height, shift, scale, b, n, start, stop, first, end, keys, values, logits, slopes
+            )
+            for t in range(start, stop):
+                slope = slopes[t - start, :lanes]
+                if masked:
+                    late = min(max(t + 1 - first, 0), lanes) if causal else lanes
+                    hide(slope, mask[b, n, t, first:end], kind(0))
+                    fill_row(slope[0 if height[b, n, t] == -np.inf else late :], kind(0))
+                copy_row(slope, dbias[b, n, t, first:end])

@@ -52,17 +52,22 @@ def query_row(q, k, v, bias, mask, scale, causal, b, n, t, logits, y, height):
 
 
 @njit(error_model="numpy")
-def query_gradient_row(dy, q, k, v, bias, mask, height, shift, scale, causal, b, n, t, dq):
-    """dq of one query, which visits the keys it sees."""
+def query_gradient_row(dy, q, k, v, bias, mask, height, shift, scale, causal, b, n, t, dq, dbias):
+    """dq of one query, which visits the keys it sees; and the slopes of its logits, unless dbias is None."""
     factor, head = q.dtype.type(scale), n // (q.shape[2] // k.shape[2])
     row, above, out = q[b, t, n], dy[b, t, n], dq[b, t, n]
     out[:] = 0
+    if dbias is not None:
+        dbias[b, n, t, :] = 0
     if height[b, n, t] == -np.inf:
         return
     for s in range(min(t + 1, k.shape[1]) if causal else k.shape[1]):
         if mask[b, n, t, s]:
             p = exp(row_dot(row, k[b, s, head]) * factor + bias[b, n, t, s] - height[b, n, t])
-            add_scaled(k[b, s, head], p * (row_dot(above, v[b, s, head]) - shift[b, n, t]), out)
+            slope = p * (row_dot(above, v[b, s, head]) - shift[b, n, t])
+            add_scaled(k[b, s, head], slope, out)
+            if dbias is not None:
+                dbias[b, n, t, s] = slope
     for h in range(out.size):
         out[h] = out[h] * factor
 

@@ -1,12 +1,13 @@
 """The largest and the smallest element along an axis: as many lanes at once as vectors have, or whole rows of columns.
 
 A lane keeps the first of equal numbers and the first NaN, as the definition does. Lanes of one row then meet; which of 0.0 and -0.0
-came first is looked up, where that is the answer.
+came first is looked up, where that is the answer. A gradient finds the best once more, and goes to the first that equals it.
 """
 
 from refnet_fast.cpu.intrinsics import select
 from refnet_fast.cpu.reduction import along_columns, along_rows, results
-from refnet_fast.cpu.rows import copy_row
+from refnet_fast.cpu.rows import copy_row, fill_row
+from refnet_fast.cpu.windows import floats
 from refnet_fast.kernels import as_rows, kernel
 from refnet_fast.native import Separate, njit
 from refnet_fast.outcomes import scratch
@@ -131,3 +132,66 @@ def argmin_rows(x, y, lo, hi):
     kept = scratch(LANES, x.dtype)
     for o in range(lo, hi):
         y[o, 0] = place_of(x[o], extreme_of(x[o], kept, False))
+
+
+# ---- gradients
+
+ALONG_ROWS = ROWS | {"when": lambda call: floats(call) and call.form.outputs[0].shape[2] == 1}
+ALONG_COLUMNS = COLUMNS | {"when": floats}
+
+
+@njit(error_model="numpy", pipeline_class=Separate)
+def give(row, best, left, out):
+    """Gives what is left of each column's slope to an element that equals its best; then nothing is left."""
+    nothing = out.dtype.type(0)
+    for i in range(out.size):
+        wins = (row[i] == best[i]) | ((best[i] != best[i]) & (row[i] != row[i]))
+        out[i] = select(wins, left[i], nothing)
+        left[i] = select(wins, nothing, left[i])
+
+
+@njit(error_model="numpy")
+def give_columns(dy, x, dx, lo, hi, largest):
+    """Columns lo..hi of the gradient, row by row: their best is found, then the slopes go to it."""
+    inner = x.shape[2]
+    kept, slopes = scratch(BLOCK, x.dtype), scratch(BLOCK, x.dtype)
+    while lo < hi:
+        o = lo // inner
+        first = lo - o * inner
+        end = min(hi - o * inner, inner, first + BLOCK)
+        best, left = kept[: end - first], slopes[: end - first]
+        copy_row(x[o, 0, first:end], best)
+        for r in range(1, x.shape[1]):
+            meet(x[o, r, first:end], best, largest)
+        copy_row(dy[o, first:end], left)
+        for r in range(x.shape[1]):
+            give(x[o, r, first:end], best, left, dx[o, r, first:end])
+        lo = o * inner + end
+
+
+@njit(error_model="numpy")
+def give_rows(dy, x, dx, lo, hi, largest):
+    kept = scratch(LANES, x.dtype)
+    for o in range(lo, hi):
+        fill_row(dx[o], 0)
+        dx[o, place_of(x[o], extreme_of(x[o], kept, largest))] = dy[o, 0]
+
+
+@kernel("max_gradient", **ALONG_COLUMNS)
+def max_gradient_columns(dy, x, dx, lo, hi):
+    give_columns(dy, x, dx, lo, hi, True)
+
+
+@kernel("min_gradient", **ALONG_COLUMNS)
+def min_gradient_columns(dy, x, dx, lo, hi):
+    give_columns(dy, x, dx, lo, hi, False)
+
+
+@kernel("max_gradient", **ALONG_ROWS)
+def max_gradient_rows(dy, x, dx, lo, hi):
+    give_rows(dy, x, dx, lo, hi, True)
+
+
+@kernel("min_gradient", **ALONG_ROWS)
+def min_gradient_rows(dy, x, dx, lo, hi):
+    give_rows(dy, x, dx, lo, hi, False)

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import refnet_fast
+from refnet.definition import Op
+from refnet.engine import get_engine
 from refnet_fast import ops
 
 SHAPES = [(3, 63), (2, 64), (3, 129), (2, 700), (2, 70, 3), (1500, 2)]
@@ -44,6 +46,22 @@ def test_long_lanes_give_what_is_defined_to_the_bit(name, dtype, special):
                 )
                 wanted = (place if name.startswith("arg") else np.take_along_axis(x, place, axis)).squeeze(axis)
             assert np.array_equal(bits(ours), bits(wanted)), (shape, axis)
+
+
+@pytest.mark.parametrize("name", ["max", "min"])
+@pytest.mark.parametrize("special", [None, "zeros", np.nan, np.inf])
+def test_the_slope_of_a_long_lane_goes_to_the_first_of_equals(name, special):
+    op, rng = Op.named[f"{name}_gradient"], np.random.default_rng(3)
+    for shape in [*SHAPES, (2, 5, 1100)]:
+        for dtype in ("float32", "float64"):
+            x = awkward(shape, dtype, special)
+            for axis in range(len(shape)):
+                place = np.expand_dims(getattr(np, f"arg{name}")(x, axis=axis), axis)
+                dy, wanted = rng.standard_normal(place.shape).astype(dtype), np.zeros_like(x)
+                np.put_along_axis(wanted, place, dy, axis)
+                attributes = {"start": axis, "count": 1, "keepdims": True}
+                (dx,) = get_engine("cpu").compute(op, [dy, x], attributes)
+                assert np.array_equal(bits(dx), bits(wanted)), (shape, dtype, axis)
 
 
 def test_descending_order_of_a_long_lane_keeps_equal_numbers_in_their_order():

@@ -10,7 +10,7 @@ import refnet_fast
 from refnet import losses, ops
 from refnet.engine import Reference, get_engine
 from refnet.graph import Mode, Tensor, Variable, assignment, trace
-from refnet.program import Program
+from refnet.program import Program, specialize
 from refnet.testing.whole import hold_program, hold_step
 
 RNG = np.random.default_rng(0)
@@ -152,3 +152,22 @@ def test_float64_is_held_to_float64():
     assert 0 < hold_program(program, feeds, "derived") <= 1
     with pytest.raises(AssertionError, match="output 0"):
         hold_program(program, feeds, InFloat32())
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4), (4,)])
+@pytest.mark.parametrize("asked", ["query and bias", "bias", "query"])
+def test_attention_whose_bias_learns(shape, asked):
+    """Where queries and bias are both asked for, one kernel gives both; each alone has its own."""
+    rng = np.random.default_rng(1)
+    normal = lambda *extents: rng.standard_normal(extents).astype("float32")
+    query, bias = Variable(normal(1, 3, 2, 4), name="query"), Variable(normal(*shape), name="bias")
+    key, value = Tensor((1, 4, 1, 4)), Tensor((1, 4, 1, 2))
+    wanted = [v for v in (query, bias) if v.name in asked]
+    with trace.inside(collecting=True):
+        y = ops.dot_product_attention(query, key, value, bias, is_causal=True)
+        slopes = ops.gradients(ops.sum(ops.square(y)), wanted)
+    program, feeds = Program([key, value], slopes, [], Mode(True)), [normal(1, 4, 1, 4), normal(1, 4, 1, 2)]
+    assert 0 < hold_program(program, feeds, "cpu") <= 1
+    plan = get_engine("cpu").build(specialize(program, [a.shape for a in feeds])).plan
+    found = {instruction.op.name for instruction in plan.instructions if "_gradient" in instruction.op.name}
+    assert found == {f"dot_product_attention_{asked.replace(' ', '_')}_gradient"}
