@@ -340,6 +340,11 @@ class StringLookup(Lookup):
         how = (invert, output_mode, pad_to_max_tokens, sparse, salt)
         self._set(max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights, *how)
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """A layer from its config or Keras's, whose `oov_method` has a meaning for integers alone."""
+        return super().from_config({key: value for key, value in config.items() if key != "oov_method"})
+
     def as_tokens(self, inputs: Any) -> Array:
         return self.texts(inputs, self.encoding)
 
