@@ -83,6 +83,12 @@ _BATCH_HOOKS = {
 }
 
 
+class Validated(Callback):
+    """A callback that is told, before `on_epoch_end`, whether `validation_freq` left out the epoch's validation."""
+
+    validation_left_out = False
+
+
 def _is_class(callback: Any) -> bool:
     return isinstance(callback, type) and issubclass(callback, Callback)
 
@@ -196,6 +202,8 @@ class Listening:
             watch: Any = getattr(callback, "watch", None)
             if hasattr(watch, "skipped"):  # a Watch; callbacks of the user's own may have anything of that name
                 watch.skipped = self.validates and not self.evaluated
+            if isinstance(callback, Validated):
+                callback.validation_left_out = self.validates and not self.evaluated
         self._each("on_epoch_end", epoch, logs=logs)
         self.display.end(logs)
 

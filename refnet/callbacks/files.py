@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refnet.callbacks.base import Callback, Values
+from refnet.callbacks.base import Callback, Validated, Values
 from refnet.callbacks.watching import Watch
 from refnet.errors import ArgumentError
 from refnet.progress import tell
@@ -182,8 +182,8 @@ class BackupAndRestore(Callback):
                 self.folder.rmdir()
 
 
-class CSVLogger(Callback):
-    """Writes the logs of each epoch as a row of a CSV file, at once.
+class CSVLogger(Validated):
+    """Writes the logs of each epoch as a row of a CSV file, at once; NA where an epoch was not validated.
 
     Args:
         filename: the file.
@@ -220,6 +220,8 @@ class CSVLogger(Callback):
         rows = []
         if self.keys is None:
             self.keys = sorted(logs)
+            if self.validation_left_out:  # the titles are written once, and later epochs have these values
+                self.keys += [f"val_{key}" for key in self.keys if key != "learning_rate"]
             rows.append(["epoch", *self.keys])
         rows.append([str(epoch), *(_text(logs.get(key, "NA")) for key in self.keys)])
         with open(self.filename, "a", encoding="utf-8", newline="") as file:

@@ -259,10 +259,11 @@ class Layer(Changing, Stateless, OldAttributes):
         return self._in_graph(args, kwargs)
 
     def _taken(self, x: Any) -> Any:
-        """An argument as `call` gets it: arrays become tensors, floating tensors take the layer's dtype."""
+        """An argument as `call` gets it: arrays become tensors, floating tensors take the layer's dtype, if it is floating."""
+        casts = self.autocast and dtypes.is_floating(self.compute_dtype)
         if isinstance(x, (np.ndarray, np.generic)):
-            x = as_tensor(x, self.compute_dtype if x.dtype.kind == "f" and self.autocast else None)
-        if isinstance(x, Tensor) and self.autocast and dtypes.is_floating(x.dtype) and x.dtype != self.compute_dtype:
+            x = as_tensor(x, self.compute_dtype if x.dtype.kind == "f" and casts else None)
+        if isinstance(x, Tensor) and casts and dtypes.is_floating(x.dtype) and x.dtype != self.compute_dtype:
             from refnet import ops
 
             mask, x = x.mask, ops.cast(x, self.compute_dtype)

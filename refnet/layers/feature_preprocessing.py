@@ -238,7 +238,8 @@ class Discretization(Layer):
     def call(self, inputs: Any) -> Any:
         if self.bin_boundaries is None:
             raise ArgumentError(f"{self.name} has no boundaries yet: call adapt(data) first, or give bin_boundaries.")
-        numbers = ops.digitize(inputs, np.asarray(self.bin_boundaries, dtypes.as_numpy(self.dtype)))
+        dtype = self.dtype if dtypes.is_floating(self.dtype) else dtypes.floatx()  # boundaries lie between integers too
+        numbers = ops.digitize(inputs, np.asarray(self.bin_boundaries, dtypes.as_numpy(dtype)))
         dtype = "int32" if self.output_mode == "int" else self.compute_dtype
         return encoded(numbers, self.output_mode, len(self.bin_boundaries) + 1, dtype)
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from refnet import dtypes
 from refnet.errors import RefnetError
 from refnet.graph import Mode, Tensor, Variable, trace
 from refnet.structure import flatten, mapped, packed
@@ -62,7 +63,7 @@ def program_for(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -
     def slot(x: Any) -> Any:
         if not isinstance(x, (np.ndarray, np.generic)):
             return x
-        floating = x.dtype.kind == "f" and layer.autocast
+        floating = x.dtype.kind == "f" and layer.autocast and dtypes.is_floating(layer.compute_dtype)
         shape = x.shape if fixed else (None, *x.shape[1:]) if x.ndim else ()
         slots.append(Tensor(shape, layer.compute_dtype if floating else x.dtype))
         return slots[-1]

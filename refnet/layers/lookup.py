@@ -177,12 +177,15 @@ class Lookup(PipelineLayer):
         """Learns a vocabulary, the most frequent tokens first (of equals the greatest), and forgets what was learned before.
 
         Args:
-            data: an array or a list of tokens (of "tf_idf": a row is a document), a PyDataset, or an iterable of batches.
+            data: an array or a list of tokens (of "tf_idf": a row is a document), a PyDataset, or an iterable of batches (of
+                "tf_idf": a batch without a second axis is one document).
             steps: how many batches are seen; None: all.
         """
         if self.given:
             raise ArgumentError(f"{self.name}.adapt: a vocabulary was given when the layer was made.")
-        self.learn(self.as_tokens(batch) for batch in token_batches(self.name, data, steps))
+        batches = map(self.as_tokens, token_batches(self.name, data, steps))
+        # In an array each row is a document, also one of a single token; a batch without a second axis is one document.
+        self.learn(batches if stands_alone(data) else map(np.atleast_2d, batches))
 
     def learn(self, batches: Iterable[Any]) -> None:
         """Learns from arrays of tokens, or lists of documents that are lists of tokens."""
@@ -282,11 +285,17 @@ def sort_key(token: Any) -> Any:
     return token.encode("utf-8") if isinstance(token, str) else token
 
 
+def stands_alone(data: Any) -> bool:
+    """Whether data are one array or list of tokens, not batches of them."""
+    alone = isinstance(data, list) or hasattr(data, "__array__") or not isinstance(data, Iterable)
+    return alone and not isinstance(data, PyDataset)
+
+
 def token_batches(layer: str, data: Any, steps: int | None) -> Iterable[Any]:
     """The batches that `adapt` sees; an array or a list of tokens is one."""
     if isinstance(data, PyDataset):
         batches: Iterable[Any] = (data[i] for i in range(len(data)))
-    elif isinstance(data, (list, np.ndarray)) or not isinstance(data, Iterable):
+    elif stands_alone(data):
         batches = [data]
     elif isinstance(data, str):
         raise ArgumentError(f"{layer}.adapt takes a list of strings; got one string. Put it into a list.")
@@ -330,6 +339,11 @@ class StringLookup(Lookup):
         self.encoding = encoding
         how = (invert, output_mode, pad_to_max_tokens, sparse, salt)
         self._set(max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights, *how)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """A layer from its config or Keras's, whose `oov_method` has a meaning for integers alone."""
+        return super().from_config({key: value for key, value in config.items() if key != "oov_method"})
 
     def as_tokens(self, inputs: Any) -> Array:
         return self.texts(inputs, self.encoding)

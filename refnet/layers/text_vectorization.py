@@ -74,7 +74,7 @@ class TextVectorization(PipelineLayer):
         self.output_sequence_length, self.ragged, self.encoding = output_sequence_length, ragged, encoding
         self.lookup = StringLookup(
             max_tokens=max_tokens,
-            mask_token="" if self.output_mode == "int" else None,
+            mask_token="",
             vocabulary=vocabulary,
             idf_weights=idf_weights,
             output_mode=output_mode,
@@ -116,7 +116,7 @@ class TextVectorization(PipelineLayer):
         """The words of each text."""
         x = self.texts([inputs] if isinstance(inputs, (str, bytes)) else inputs, self.encoding)
         if self.split is None:
-            lines = [list(row) if isinstance(row, np.ndarray) else [row] for row in self.standard(x)]
+            lines = [list(row) if isinstance(row, np.ndarray) else [row] for row in self.standard(np.atleast_1d(x))]
             return [self.joined(line) for line in lines]
         if x.ndim > 1 and x.shape[-1] != 1 or x.ndim > 2:
             raise ShapeError(f"{self.name} takes texts (batch,) or (batch, 1); got shape {x.shape}.")

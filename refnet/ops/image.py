@@ -258,7 +258,7 @@ def rgb_to_grayscale(images: TensorLike, data_format: str | None = None) -> Tens
         y = 0.2989 * red + 0.5870 * green + 0.1140 * blue
 
     Args:
-        images: one image or a batch with three channels.
+        images: one image or a batch with three channels, or with one, which is brightness already.
         data_format: "channels_last" (also None) or "channels_first".
     Returns:
         One channel, the images' dtype; integers are rounded towards zero.
@@ -272,6 +272,8 @@ def rgb_to_grayscale(images: TensorLike, data_format: str | None = None) -> Tens
     """
     x = converted("rgb_to_grayscale", images, "images")
     dtype = dtype_of(x)
+    if shape_of(x)[image_axes("rgb_to_grayscale", x, data_format)[2]] == 1:
+        return ops.copy(x)
     (red, green, blue), _ = planes("rgb_to_grayscale", x, data_format)
     wide = [as_dtype(c, dtype if dtypes.is_floating(dtype) else dtypes.floatx()) for c in (red, green, blue)]
     warm = ops.add(ops.multiply(wide[0], 0.2989), ops.multiply(wide[1], 0.5870))

@@ -65,6 +65,10 @@ class TimeseriesGenerator(PyDataset):
                 f"TimeseriesGenerator: start_index + length is {self.start_index}, end_index {self.end_index}: no row has a whole "
                 "window before it."
             )
+        if self.end_index >= len(data):
+            raise ArgumentError(
+                f"TimeseriesGenerator: end_index is {end_index}, but the last row of data is {len(data) - 1}. Leave it out to use all."
+            )
         self.generator = random.SeedGenerator(seed) if shuffle else None
 
     def __len__(self) -> int:

@@ -33,6 +33,11 @@ class ArrayDataset(PyDataset):
     def __init__(self, arrays: Any, batch_size: int | None = 32, shuffle: bool = False, seed: Any = None):
         super().__init__()
         self.arrays, self.batch_size, self.shuffle = mapped(np.asarray, arrays), batch_size, shuffle
+        if any(a.ndim == 0 for a in flatten(self.arrays)):
+            raise ShapeError(
+                f"a data set's arrays have one row per sample; got single numbers in {shown(arrays)}. Make lists of numbers arrays "
+                "first: np.array(...)."
+            )
         lengths = {len(a) for a in flatten(self.arrays)}
         if len(lengths) != 1:
             raise ShapeError(f"a data set's arrays have one row per sample; got arrays of lengths {sorted(lengths)}.")

@@ -96,6 +96,10 @@ def test_discretization():
         [0, 1, 0],
         [0, 0, 1],
     ]
+    for dtype in ("int32", "uint8"):  # of the rows: numbers between two integers keep their place
+        rows = layers.Discretization([0.5, 0.75], output_mode="one_hot", dtype=dtype)(np.array([0.2, 0.6, 0.9]))
+        assert rows.tolist() == np.eye(3).tolist() and rows.dtype == dtype
+        assert layers.Discretization([0.5, 0.75], dtype=dtype)(np.array([0.2, 0.6, 0.9])).tolist() == [0, 1, 2]
     many = RANDOM.standard_normal(4000)
     quarters = layers.Discretization(num_bins=4)
     quarters.adapt([many[:1500], many[1500:]])

@@ -239,6 +239,33 @@ def test_texts_as_rows():
     assert model.predict(counts(["a b"]), verbose=0).shape == (1, 1)
 
 
+def test_empty_words_are_no_words():
+    """Whole texts as words: an empty one is neither learned nor counted, whatever the output mode."""
+    for mode in ("int", "count", "multi_hot", "tf_idf"):
+        layer = layers.TextVectorization(split=None, output_mode=mode)
+        layer.adapt(["", "a", "", "b"])
+        assert [w for w in layer.get_vocabulary() if w not in ("", "[UNK]")] == ["b", "a"]
+    counts = layers.TextVectorization(split=None, output_mode="count", vocabulary=["a"])
+    assert counts([[""], ["a"], ["b"]]).tolist() == [[0, 0], [0, 1], [1, 0]]
+
+
+def test_one_text_that_is_not_split():
+    layer = layers.TextVectorization(split=None, vocabulary=["a b"])
+    assert np.asarray(layer(np.array("A b!", object))).tolist() == [2]
+    assert np.asarray(layer("A b!")).tolist() == [2]
+
+
+def test_a_batch_without_a_second_axis_is_one_document():
+    """Rows of an array are documents, of one token each where there is one axis; a batch of a data set is one document then."""
+    tokens = np.array([1, 1, 2])
+    rows, batches = (layers.IntegerLookup(output_mode="tf_idf") for _ in range(2))
+    rows.adapt(tokens)
+    batches.adapt(iter([tokens[:2], tokens[2:]]))
+    weights = {1: math.log(1 + 3 / 3), 2: math.log(1 + 3 / 2)}
+    close(rows(np.array([[1, 2]])), [[0, weights[1], weights[2]]], 2 * ELEMENTARY + 4)
+    close(batches(np.array([[1, 2]])), [[0, math.log(2), math.log(2)]], 2 * ELEMENTARY + 4)
+
+
 def test_mistakes_with_texts():
     for arguments, words in (
         ({"standardize": "upper"}, "standardize"),
@@ -267,3 +294,10 @@ def test_a_config_of_keras_says_how_large_the_vocabulary_is(kind):
     layer = kind(vocabulary=[3, 5] if kind is layers.IntegerLookup else ["a", "b"])
     again = kind.from_config({**layer.get_config(), "vocabulary_size": layer.vocabulary_size()})
     assert again.get_vocabulary() == layer.get_vocabulary()
+
+
+def test_a_config_of_keras_says_how_unknown_strings_are_hashed_though_one_way_is_left():
+    """Keras 3.15 writes oov_method for strings too, and then hashes them by FarmHash whatever it says."""
+    layer = layers.StringLookup(vocabulary=["a"], num_oov_indices=3)
+    again = layers.StringLookup.from_config({**layer.get_config(), "oov_method": "floormod"})
+    assert again(["a", "b", "c", "d"]).tolist() == layer(["a", "b", "c", "d"]).tolist()

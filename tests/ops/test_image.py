@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from refnet import ops
+from refnet import layers, ops
 from refnet.errors import ShapeError
 from refnet.ops.interpolation import fall
 from refnet.ops.resizing import kernel
@@ -39,6 +39,15 @@ def test_whole_numbers_are_rounded_and_kept_in_range():
     assert y.dtype == "uint8" and y.max() == 255 and y[0, 4, 0] == 255
     half = ops.resize(np.array([1, 2], "uint8").reshape(1, 2, 1), (1, 1))
     assert half.tolist() == [[[2]]]
+
+
+def test_grey_images_are_grey_already():
+    grey = IMAGES[..., :1]
+    np.testing.assert_array_equal(ops.rgb_to_grayscale(grey), grey)
+    first = np.moveaxis(grey, -1, 1)
+    np.testing.assert_array_equal(ops.rgb_to_grayscale(first, data_format="channels_first"), first)
+    whole = layers.RandomGrayscale(1.0)(grey.astype("float32"), training=True)
+    np.testing.assert_array_equal(whole, grey.astype("float32"))
 
 
 def test_ratio_is_kept_by_cutting_or_filling():

@@ -206,6 +206,8 @@ def test_a_data_set_cut_in_two():
     assert left.arrays[1].tolist() == [0, 1, 2] and right.arrays[1].tolist() == [3, 4]
     assert [int(b) for _, b in left] == [0, 1, 2]
     assert len(split_dataset(y, right_size=1)[0]) == 4
+    with pytest.raises(ShapeError, match="got single numbers"):
+        split_dataset([[1, 2], [3, 4]], left_size=1)
     small = split_dataset(y, left_size=1, right_size=2)
     assert [part.arrays.tolist() for part in small] == [[0], [3, 4]]
     shuffled = split_dataset([x, y], left_size=3, shuffle=True, seed=2)

@@ -182,6 +182,8 @@ def test_a_timeseries_generator():
         sequence.TimeseriesGenerator(data, data[:-1], 3)
     with pytest.raises(ArgumentError, match="no row has a whole window"):
         sequence.TimeseriesGenerator(data, data, 60)
+    with pytest.raises(ArgumentError, match="end_index is 50, but the last row of data is 49"):
+        sequence.TimeseriesGenerator(data, data, 3, end_index=50)
     with pytest.raises(IndexError):
         generator[20]
 

@@ -113,6 +113,21 @@ def test_rows_of_a_csv_file(tmp_path: pathlib.Path) -> None:
     assert path.read_text().splitlines()[0] == "epoch;loss"
 
 
+def test_a_csv_file_keeps_a_validation_that_begins_later(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "log.csv"
+    rate = callbacks.LearningRateScheduler(lambda epoch: 0.1)
+    asked = {
+        "epochs": 3,
+        "validation_split": 0.25,
+        "validation_freq": 2,
+        "callbacks": [rate, callbacks.CSVLogger(path)],
+    }
+    history = model_with().fit(x, y, **asked)
+    titles, *rows = [line.split(",") for line in path.read_text().splitlines()]
+    assert titles == ["epoch", "learning_rate", "loss", "val_loss"]
+    assert [row[3] for row in rows] == ["NA", str(history.history["val_loss"][0]), "NA"]
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_training_ends_at_a_loss_that_is_no_number(capsys: pytest.CaptureFixture[str]) -> None:
     model = model_with(1e30)
