@@ -11,7 +11,7 @@ import numpy as np
 
 from refnet import dtypes, engine, losses, metrics, optimizers, random
 from refnet.errors import ArgumentError, refuse_others
-from refnet.graph import Tensor, Variable, phase, sorted_nodes
+from refnet.graph import Tensor, Variable, phase, sorted_nodes, trace
 from refnet.layers.base import Layer
 from refnet.layers.weights import undone_on_error
 from refnet.metrics import BY_SHAPES as METRICS_BY_SHAPES
@@ -321,10 +321,10 @@ class Compilable(Layer):
 
     def _executable(self, kind: str, batches: Batches) -> Any:
         """The current engine's executable for one kind of step on such data; made once."""
-        key = (kind, batches.key)
+        graph = self._graph_for(batches)
+        key = (kind, batches.key, graph, trace.learning_phase)
         if key not in self._steps:
             self._resettable = self._shown = None
-            graph = self._graph_for(batches)
             captured = self._captured_layers()
             compiled = None if kind == "predict" else self._compiled_for()
             self._steps[key] = step_program(

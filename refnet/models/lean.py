@@ -7,6 +7,7 @@ import numpy as np
 from refnet.engine import current_engine
 from refnet.errors import ArgumentError
 from refnet.structure import packed
+from refnet.tracing import trace
 
 
 class ModelFunction:
@@ -49,4 +50,4 @@ class ModelFunction:
 
 
 def _key(arrays: list[Any]) -> tuple[Any, ...]:
-    return (current_engine(), *[(a.ndim, a.shape[1:], a.dtype) for a in arrays])
+    return (current_engine(), trace.learning_phase, *[(a.ndim, a.shape[1:], a.dtype) for a in arrays])

@@ -171,7 +171,7 @@ class Stepping(Compilable):
             if kind != "predict" and len(outputs) == len(batches.targets):
                 self._compiled_for().make_metrics(batches.targets, outputs)
         captured = self._captured_layers()
-        current, key = engine.current_engine(), (kind, batches.key, batches.arrangement)
+        current, key = engine.current_engine(), (kind, batches.key, batches.arrangement, trace.learning_phase)
         if self.run_eagerly:
             if (current, key) not in self._executables:
                 self._resettable = self._shown = None
