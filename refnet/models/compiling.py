@@ -45,7 +45,7 @@ class Compilable(Layer):
         self._traced_steps: dict[Any, Any] = {}  # of steps that methods write: see `stepping.py`
         self._logs: dict[Any, dict[str, Any]] = {}  # what such a step shows, by its program
         self._structures: dict[Any, Any] = {}  # how its outputs are put together
-        self._last: Any = None  # the program that ran last
+        self._ran: dict[str, Any] = {}  # the program of each kind of step that ran last
         self._resettable: list[Metric] | None = None  # the metrics, looked up once
         self._shown: dict[str, Metric] | None = None  # those that are shown, likewise
         self.run_eagerly = False
@@ -370,11 +370,11 @@ class Compilable(Layer):
             self._captured.setdefault(layer, layer.trainable)
         return self._captured if self.compiled else {layer: layer.trainable for layer in layers}
 
-    def _results(self, prefix: str = "") -> dict[str, float]:
-        """The values to show now, by name: the metrics', or what a step of the model's own showed last."""
+    def _results(self, kind: str, prefix: str = "") -> dict[str, float]:
+        """The values to show now, by name: the metrics', or what a step of the model's own of this kind showed last."""
         if self._shown is None:
             self._shown = self._shown_metrics()
-        shown = self._logs.get(self._last, self._shown)
+        shown = self._logs.get(self._ran.get(kind), self._shown)
         values: dict[str, Any] = {}
         for key, x in shown.items():
             value = x.numpy() if isinstance(x, Variable) else x.result()

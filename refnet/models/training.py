@@ -1,5 +1,6 @@
 """fit, evaluate and predict. An epoch is one program, run batch after batch."""
 
+import functools
 from collections.abc import Callable, Container
 from typing import Any, TypeAlias
 
@@ -173,11 +174,11 @@ class Trainer(GeneratorNames, SingleBatches):
                     self.reset_metrics()
                 listed.on_epoch_begin(epoch)
                 done, first = feed.epoch(listed, first), 0
-                logs = self._results()
+                logs = self._results("train")
                 if validation is not None and epoch + 1 in evaluated:
                     with listed.validating():
                         validation(listed)
-                    logs.update(self._results("val_"))
+                    logs.update(self._results("test", "val_"))
                 listed.on_epoch_end(epoch, dict(sorted(logs.items())))
                 if self.stop_training or feed.ran_out(done, epoch):
                     break
@@ -228,12 +229,12 @@ class Trainer(GeneratorNames, SingleBatches):
         """
         at, single, arrays = start, listed.wants_batches(kind), batches.arrays if given is None else given
         more = {} if outputs is None else {"outputs": outputs}
-        read = self._results if kind != "predict" else dict
+        read: Any = dict if kind == "predict" else functools.partial(self._results, kind)
         while at < stop:
             if single:
                 listed.on_batch_begin(kind, at - start + number)
             at = step.run_batches(arrays, order, size, at, at + 1 if single else stop, **more)
-            self._last = step.program
+            self._ran[kind] = step.program
             listed.progressed(kind, at - start + number, read)
             if single:
                 rows = [y[(at - 1) * size : at * size] for y in outputs or ()]
@@ -283,7 +284,7 @@ class Trainer(GeneratorNames, SingleBatches):
         listed = callback_module.Listening(callbacks, self, verbose, epochs=1, steps=count)
         with self._alone("evaluate"), listed.running("test"):
             self._evaluate(batches, batch_size, steps, listed)
-            return returned(self._results(), return_dict)
+            return returned(self._results("test"), return_dict)
 
     def _evaluate(self, batches: Batches, size: int, steps: int | None, listed: Any) -> None:
         self.reset_metrics()
