@@ -233,8 +233,9 @@ class Compilable(Layer):
         labels = (list(inputs), list(targets or {}), list(weights or {}))
         floats = [np.ascontiguousarray(a, dtypes.as_numpy(dtypes.floatx())) for a in (weights or {}).values()]
         if not self._has_call:
-            given = [checks.target_of(array, None) for array in inputs.values()]
-            return Batches(given, [checks.target_of(a, None) for a in (targets or {}).values()], list(floats), labels)
+            given = [checks.target_of(array, None, label, method) for label, array in inputs.items()]
+            aims = [checks.target_of(array, None, label, method) for label, array in (targets or {}).items()]
+            return Batches(given, aims, list(floats), labels)
         graph = self._graph_for(Batches(list(inputs.values()), [], [], labels))
         if len(inputs) != len(graph.inputs):
             told_together = targets == {} and len(inputs) == len(graph.inputs) + len(graph.outputs)
@@ -248,7 +249,7 @@ class Compilable(Layer):
             for (label, array), tensor in zip(inputs.items(), graph.inputs)
         ]
         if self._own_targets:
-            aims = [checks.target_of(a, None) for a in (targets or {}).values()]
+            aims = [checks.target_of(array, None, label, method) for label, array in (targets or {}).items()]
             return Batches(given, aims, list(floats), labels)
         if not targets:
             if targets is not None and self._compiled_for().losses != [None] * len(graph.outputs):
@@ -267,7 +268,10 @@ class Compilable(Layer):
         compiled.choose_losses([array.shape for array in targets.values()], [y.shape for y in graph.outputs])
         for (label, array), loss, output in zip(targets.items(), compiled.losses, graph.outputs):
             checks.check_target(array, loss, output, label, method)
-        aims = [checks.target_of(a, loss) for a, loss in zip(targets.values(), compiled.losses)]
+        aims = [
+            checks.target_of(array, loss, label, method)
+            for (label, array), loss in zip(targets.items(), compiled.losses)
+        ]
         if len(floats) == 1:
             floats *= len(aims)
         if floats and len(floats) != len(aims):
