@@ -368,11 +368,13 @@ class Compilable(Layer):
             )
 
     def _captured_layers(self) -> dict[Layer, bool]:
-        """Which layers were trainable at compile; of those that `call` or a deferred build made later, what they are."""
-        layers = self._flatten_layers()
+        """Which of the layers were trainable at compile; of those that `call` or a deferred build made later, what they are."""
+        layers = dict.fromkeys(self._flatten_layers())
         for layer in layers:
             self._captured.setdefault(layer, layer.trainable)
-        return self._captured if self.compiled else {layer: layer.trainable for layer in layers}
+        if not self.compiled:
+            return {layer: layer.trainable for layer in layers}
+        return {layer: on for layer, on in self._captured.items() if layer in layers}  # one may have been popped since
 
     def _results(self, kind: str, prefix: str = "") -> dict[str, float]:
         """The values to show now, by name: the metrics', or what a step of the model's own of this kind showed last."""

@@ -182,7 +182,7 @@ class Trainer(GeneratorNames, SingleBatches):
                 listed.on_epoch_end(epoch, dict(sorted(logs.items())))
                 if self.stop_training or feed.ran_out(done, epoch):
                     break
-            self.optimizer.finalize_variable_values(trained_variables(self._captured))
+            self.optimizer.finalize_variable_values(trained_variables(self._captured_layers()))
         history: callback_module.History = listed.history
         return history
 
