@@ -1,7 +1,8 @@
 """fit, evaluate and predict. An epoch is one program, run batch after batch."""
 
 import functools
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -162,8 +163,8 @@ class Trainer(GeneratorNames, SingleBatches):
     ) -> "callback_module.History":
         """The epochs of fit, with everything checked and prepared."""
         listed.check_names()
-        with self._alone("fit"), listed.running("train"):
-            self.history, self.stop_training = listed.history, False
+        with self._alone("fit"), self._not_stopped(), listed.running("train"):
+            self.history = listed.history
             (start, first), resumed, self._resume = self._resume or (asked.start, 0), self._resume is not None, None
             if resumed:
                 feed.take_up(start - asked.start, first)
@@ -185,6 +186,12 @@ class Trainer(GeneratorNames, SingleBatches):
             self.optimizer.finalize_variable_values(trained_variables(self._captured_layers()))
         history: callback_module.History = listed.history
         return history
+
+    @contextmanager
+    def _not_stopped(self) -> Iterator[None]:
+        """Forgets an earlier run's wish to stop. Callbacks may have one from their first method on: one batch runs all the same."""
+        self.stop_training = False
+        yield
 
     def _held_out(self, x: Any, y: Any, sample_weight: Any, validation_data: Any, validation_split: Any) -> Any:
         """The checked arrays to train on, and those to evaluate on (or None)."""
@@ -233,7 +240,8 @@ class Trainer(GeneratorNames, SingleBatches):
         while at < stop:
             if single:
                 listed.on_batch_begin(kind, at - start + number)
-            at = step.run_batches(arrays, order, size, at, at + 1 if single else stop, **more)
+            one = single or (self.stop_training and kind == "train")
+            at = step.run_batches(arrays, order, size, at, at + 1 if one else stop, **more)
             self._ran[kind] = step.program
             listed.progressed(kind, at - start + number, read)
             if single:
