@@ -256,7 +256,7 @@ class EagerStep(engine.Executable):
     """A step's method, called for every batch on tensors that have values."""
 
     def __init__(self, on: engine.Engine, model: Stepping, kind: str, batches: Batches, captured: Any):
-        self.engine, self.model, self.kind, self.batches = on, model, kind, batches
+        self.engine, self.model, self.kind, self.batches = on, model, kind, batches.emptied()
         self.mode = Mode(None, captured)
         self.program: Any = self  # what logs and structures are kept under
         self.logs: dict[str, Any] = {}

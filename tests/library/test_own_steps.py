@@ -1,5 +1,7 @@
 """Steps that a model writes itself, steps run op by op, and losses and metrics that it computes its own way."""
 
+import gc
+import weakref
 from typing import Any
 
 import numpy as np
@@ -302,3 +304,18 @@ def test_what_training_shows_is_its_own_whatever_a_callback_asks_of_the_model(
     asking = callbacks.LambdaCallback(on_train_batch_end=asked)
     history = model.fit(**given, epochs=2, verbose=0, callbacks=[asking], validation_data=data).history
     assert list(history) == ["given", "val_loss"] and history["given"] == [float(X[:4].max())] * 2
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+@pytest.mark.parametrize("kind", [Own, Model])
+def test_no_step_keeps_the_data_alive(kind: Any, eagerly: bool) -> None:
+    model = layers_of(kind)
+    model.compile("sgd", "mse", run_eagerly=eagerly)
+    calls = (model.train_on_batch, model.fit, model.evaluate, lambda x, y: model.predict(x, verbose=0))
+    for call in calls:
+        x, y = X.copy(), Y.copy()
+        kept = [weakref.ref(x), weakref.ref(y)]
+        call(x, y)
+        del x, y
+        gc.collect()
+        assert [reference() for reference in kept] == [None, None]
