@@ -10,10 +10,11 @@ from refnet import dtypes, ops
 from refnet.arrays import as_array, is_array_like
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Mode, Tensor, Variable, as_tensor, trace
+from refnet.keeping import Kept, key_of
 from refnet.layers.returned import identity
 from refnet.models.traced import Traced
 from refnet.program import Program
-from refnet.structure import flatten, mapped, packed
+from refnet.structure import flatten, mapped, outline, packed
 from refnet.tracing import building
 
 
@@ -24,20 +25,20 @@ class Compiled:
         functools.update_wrapper(self, function)
         self.function, self.name = function, str(getattr(function, "__name__", "function"))
         self._counter = Variable(0, dtype="int64", trainable=False, name=f"{self.name}/run_counter")
-        self._calls: dict[Any, tuple[Traced, Program, dict[Any, Any]]] = {}
+        self._calls: dict[Any, tuple[Traced, Program, dict[Any, Any]]] = Kept()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        leaves = [_number(x) for x in flatten([list(args), kwargs])]
+        structure = mapped(_number, [list(args), kwargs])
+        leaves = flatten(structure)
         symbolic = any(isinstance(x, Tensor) and not isinstance(x, Variable) for x in leaves)
         if symbolic or trace.call is not None or trace.collecting:
             return self.function(*args, **kwargs)
         from refnet.engine import current_engine
 
-        structure = [list(args), kwargs]
         arrays = [x for x in leaves if isinstance(x, np.ndarray)]
         with building:
-            key = (_outline(structure), tuple(_kind(x) for x in leaves), trace.learning_phase)
-            if key not in self._calls:
+            key = (outline(structure, _kind), trace.learning_phase)
+            if key not in self._calls or self._calls[key][0].graph.outdated():
                 self._calls[key] = self._traced(structure, leaves)
             traced, program, executables = self._calls[key]
             engine = current_engine()
@@ -67,17 +68,7 @@ def _number(x: Any) -> Any:
 
 
 def _kind(x: Any) -> Any:
-    if isinstance(x, np.ndarray):
-        return ("array", x.shape, x.dtype.name)
-    return (type(x).__name__, x) if isinstance(x, (int, str, type(None))) else ("object", id(x))
-
-
-def _outline(structure: Any) -> Any:
-    if isinstance(structure, (list, tuple)):
-        return (type(structure).__name__, *(_outline(part) for part in structure))
-    if isinstance(structure, dict):
-        return ("dict", *((key, _outline(part)) for key, part in structure.items()))
-    return "."
+    return ("array", x.shape, x.dtype.name) if isinstance(x, np.ndarray) else key_of(x)
 
 
 def jit(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -89,6 +80,11 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     Args:
         function: takes arrays and floats, in lists, tuples and dicts too, which become tensors; integers, strings and other
             objects are handed to it as they are. Layers inside behave as in inference unless called with `training=True`.
+            An object counts by its value if it has one (`__eq__` and `__hash__`, a set too), else it counts as itself: another
+            object is another kind of arguments, the same one is not looked into again. So what is changed in it after the first
+            call is not seen, as by jax.jit: give another object, or give the number itself as a float. Layers are the exception:
+            what is changed in one as in `layer.activation = None` is followed. Of 256 kinds of arguments the programs are kept; the
+            one that was not called for the longest time goes first.
     Returns:
         A function of the same arguments that gives arrays in the structure that `function` returned. On tensors, or inside
         a layer's call, it is the function itself.

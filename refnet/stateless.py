@@ -16,10 +16,10 @@ from refnet import dtypes, ops
 from refnet.arrays import as_array, is_array_like
 from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.graph import Mode, Tensor, Variable, as_tensor, trace, written_again
-from refnet.layers.immediate import signature
+from refnet.keeping import Kept, key_of
 from refnet.models.traced import Traced
 from refnet.program import Program
-from refnet.structure import flatten, mapped, packed
+from refnet.structure import flatten, mapped, outline, packed
 from refnet.tracing import building
 
 
@@ -37,7 +37,7 @@ class Pure:
         self, owner: Any, function: Callable[..., Any], variables: Sequence[Variable], training: bool | None = None
     ):
         self.owner, self.function, self.variables, self.training = owner, function, list(variables), training
-        self.made: dict[Any, tuple[Any, Program, dict[Any, Any]]] = {}
+        self.made: dict[Any, tuple[Traced, Program, dict[Any, Any]]] = Kept()
         self.counter = Variable(0, dtype="int64", trainable=False, name=f"{owner.name}/run_counter")
 
     def __call__(self, values: Sequence[Any], *args: Any, **kwargs: Any) -> tuple[Any, list[Any]]:
@@ -84,13 +84,13 @@ class Pure:
             raise ArgumentError(f"{self.owner.name}: {needed} is needed; got dtype {value.dtype}.")
 
     def _program(self, given: Any) -> tuple[Any, Program, dict[Any, Any]]:
-        key = signature(mapped(lambda x: np.empty(_extents(x), "O") if isinstance(x, Tensor) else x, given), True)
-        key = (key, tuple(x.dtype for x in flatten(given) if isinstance(x, Tensor)))
-        if key not in self.made:
+        key = (outline(given, _kind), trace.learning_phase)
+        if key not in self.made or self.made[key][0].graph.outdated():
             self.made[key] = self._made(given)
-        return self.made[key]
+        traced, program, executables = self.made[key]
+        return traced.outputs, program, executables
 
-    def _made(self, given: Any) -> tuple[Any, Program, dict[Any, Any]]:
+    def _made(self, given: Any) -> tuple[Traced, Program, dict[Any, Any]]:
         slots: list[Tensor] = []
 
         def slot(x: Any) -> Any:
@@ -111,7 +111,7 @@ class Pure:
                 raise ArgumentError(
                     f"{self.owner.name}: the call changes {variable.name}, which it makes only then: call it once on data before."
                 )
-        return traced.outputs, program, {}
+        return traced, program, {}
 
 
 def _taken(x: Any) -> Any:
@@ -123,8 +123,8 @@ def _taken(x: Any) -> Any:
     return as_array(x) if isinstance(x, np.generic) or is_array_like(x) else x
 
 
-def _extents(x: Tensor) -> tuple[int, ...]:
-    return tuple(0 if d is None else d for d in x.shape)
+def _kind(x: Any) -> Any:
+    return (type(x), x.shape, str(x.dtype)) if isinstance(x, (Tensor, np.ndarray)) else key_of(x)
 
 
 def packed_tensors(structure: Any, values: Sequence[Any]) -> Any:

@@ -34,6 +34,19 @@ def keys(structure: dict[Any, Any]) -> list[Any]:
         return list(structure)
 
 
+def outline(structure: Any, leaf: Callable[[Any], Any]) -> Any:
+    """How a structure is put together, kinds of containers and keys of dicts in their order, with leaf(x) for each leaf; for keys.
+
+    >>> outline([1, {"a": 2}], str) == outline([1, {"a": 2}], str) != outline((1, {"a": 2}), str)
+    True
+    """
+    if isinstance(structure, (list, tuple, deque)):
+        return (type(structure), *(outline(part, leaf) for part in structure))
+    if isinstance(structure, dict):
+        return (type(structure), *((type(key), key, outline(part, leaf)) for key, part in structure.items()))
+    return leaf(structure)
+
+
 def places(structure: Any) -> list[Any] | None:
     """The indices or keys of what a structure holds, in the order of `flatten`; None of a leaf."""
     if isinstance(structure, (list, tuple, deque)):

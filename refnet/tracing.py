@@ -21,6 +21,15 @@ clock = itertools.count()
 building = threading.RLock()  # held while a call may build layers or make a model's programs
 
 
+class Changes:
+    """When, by the clock, an argument of any layer's constructor was last given another value; before all calls if none was."""
+
+    last = -1
+
+
+changes = Changes()
+
+
 class Condition:
     """True in training (or as given), and, with an owner, only while the owner was trainable at compile.
 

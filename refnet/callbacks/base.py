@@ -174,7 +174,7 @@ class Listening:
             self.display.close()
             raise
         if kind != "train":
-            self.logs = self.model._results() if kind == "test" else {}
+            self.logs = self.model._results("test") if kind == "test" else {}
             self.display.end(self.logs)
         self.display.close()
         self._each(f"on_{kind}_end", logs=self.logs)
@@ -185,7 +185,7 @@ class Listening:
         self.evaluated = True
         self._each("on_test_begin")
         yield
-        self._each("on_test_end", logs=self.model._results())
+        self._each("on_test_end", logs=self.model._results("test"))
 
     def _each(self, hook: str, *args: Any, logs: Any = None) -> None:
         for callback in self.callbacks:

@@ -18,6 +18,7 @@ from refnet.errors import (
     in_users_code,
 )
 from refnet.graph import Call, Condition, Mode, Tensor, Variable, as_tensor, phase, trace
+from refnet.keeping import Kept
 from refnet.layers.added_losses import added_here
 from refnet.layers.changes import Changing
 from refnet.layers.checks import refuse_several
@@ -154,7 +155,7 @@ class Layer(Changing, Stateless, OldAttributes):
         self._losses_at_once: list[Any] | None = None
         self._trainable = bool(trainable)
         self._own: list[Variable] = []
-        self._programs: dict[Any, Any] = {}
+        self._programs: dict[Any, Any] = Kept()
 
     def _kind(self) -> str:
         return type(self).__name__
@@ -236,7 +237,10 @@ class Layer(Changing, Stateless, OldAttributes):
         return mapped(lambda y: y.shape, outputs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Tensors in: the call is added to the graph. Arrays in: computed at once, by the current engine."""
+        """Tensors in: the call is added to the graph. Arrays in: computed at once, by the current engine.
+
+        On arrays `call` runs once for each kind of arguments, as a function does under `jit`; see there for what counts as another.
+        """
         if "_programs" not in vars(self):
             raise ArgumentError(f"{type(self).__name__}.__init__ has to call super().__init__() first.")
         if args and isinstance(args[0], (list, tuple)) and all(isinstance(x, NUMBERS) for x in flatten(args[0])):

@@ -7,7 +7,7 @@ from typing import Any
 
 from refnet.activations import linear
 from refnet.layers.weights import Weighted
-from refnet.tracing import clock, trace
+from refnet.tracing import changes, clock, trace
 
 
 class Changing(Weighted):
@@ -22,8 +22,9 @@ class Changing(Weighted):
             if value is None and held[name] is not None and name.endswith("activation"):
                 value = linear
             if held[name] is not value:
-                changes = {**(self._changes or {}), name: value}
-                held.update(_changes=changes, changed_at=next(clock))
+                made = {**(self._changes or {}), name: value}
+                held.update(_changes=made, changed_at=next(clock))
+                changes.last = held["changed_at"]
         super().__setattr__(name, value)
 
 

@@ -7,7 +7,8 @@ import numpy as np
 from refnet import dtypes
 from refnet.errors import RefnetError
 from refnet.graph import Mode, Tensor, Variable, trace
-from refnet.structure import flatten, mapped, packed
+from refnet.keeping import key_of
+from refnet.structure import flatten, mapped, outline, packed
 from refnet.tracing import building
 
 if TYPE_CHECKING:
@@ -22,11 +23,11 @@ def computed(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     arrays = [np.asarray(x) for x in leaves if isinstance(x, (np.ndarray, np.generic))]
     with building:
         kind = (signature([list(args), kwargs], fixed_batch(layer)), trace.learning_phase)
-        key = (kind, tuple((x.trainable, x.built, x.changed_at, id(x)) for x in layer._flatten_layers()))
+        key = (kind, tuple((x.trainable, x.built, x.changed_at, x) for x in layer._flatten_layers()))
         if key not in layer._programs:
             made = made_for(layer, args, kwargs)
             kind = (signature([list(args), kwargs], fixed_batch(layer)), trace.learning_phase)
-            key = (kind, tuple((x.trainable, x.built, x.changed_at, id(x)) for x in layer._flatten_layers()))
+            key = (kind, tuple((x.trainable, x.built, x.changed_at, x) for x in layer._flatten_layers()))
             layer._programs[key] = made
         outputs, program, executables, losses = layer._programs[key]
         engine = current_engine()
@@ -87,10 +88,9 @@ def fixed_batch(layer: "Layer") -> bool:
 
 def signature(structure: Any, fixed: bool) -> Any:
     """What a call's program depends on: the structure, arrays' shapes (the first axis only if fixed), other arguments' values."""
-    if isinstance(structure, (list, tuple)):
-        return (type(structure).__name__, *(signature(part, fixed) for part in structure))
-    if isinstance(structure, dict):
-        return ("dict", *((key, signature(part, fixed)) for key, part in structure.items()))
-    if isinstance(structure, (np.ndarray, np.generic)):
-        return ("array", structure.ndim, structure.shape[0 if fixed else 1 :], structure.dtype.name)
-    return structure if isinstance(structure, (int, float, str, bool, type(None))) else ("object", id(structure))
+
+    def leaf(x: Any) -> Any:
+        array = isinstance(x, (np.ndarray, np.generic))
+        return ("array", x.ndim, x.shape[0 if fixed else 1 :], x.dtype.name) if array else key_of(x)
+
+    return outline(structure, leaf)

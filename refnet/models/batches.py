@@ -3,6 +3,8 @@
 import functools
 from typing import Any
 
+import numpy as np
+
 from refnet.annotations import Array
 
 
@@ -38,5 +40,14 @@ class Batches:
         """How the arrays were given: see `data.arranged`."""
         return tuple(map(tuple, self.labels))
 
+    def emptied(self) -> "Batches":
+        """What a step has to know of such data, their kinds and arrangement, without the samples: for what outlives them."""
+        inputs, targets = ([_emptied(a) for a in part] for part in (self.inputs, self.targets))
+        return Batches(inputs, targets, [None if a is None else _emptied(a) for a in self.weights], self.labels)
+
     def __len__(self) -> int:
         return len(self.inputs[0])
+
+
+def _emptied(array: Array) -> Array:
+    return np.empty((0, *array.shape[1:]), array.dtype)

@@ -12,7 +12,7 @@ import numpy as np
 from refnet import dtypes, engine, losses, metrics, optimizers, random
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, refuse_others
-from refnet.graph import Tensor, Variable, phase, sorted_nodes
+from refnet.graph import Tensor, Variable, phase, sorted_nodes, trace
 from refnet.layers.base import Layer
 from refnet.layers.weights import undone_on_error
 from refnet.metrics import BY_SHAPES as METRICS_BY_SHAPES
@@ -46,7 +46,7 @@ class Compilable(Layer):
         self._traced_steps: dict[Any, Any] = {}  # of steps that methods write: see `stepping.py`
         self._logs: dict[Any, dict[str, Any]] = {}  # what such a step shows, by its program
         self._structures: dict[Any, Any] = {}  # how its outputs are put together
-        self._last: Any = None  # the program that ran last
+        self._ran: dict[str, Any] = {}  # the program of each kind of step that ran last
         self._resettable: list[Metric] | None = None  # the metrics, looked up once
         self._shown: dict[str, Metric] | None = None  # those that are shown, likewise
         self.run_eagerly = False
@@ -234,12 +234,13 @@ class Compilable(Layer):
         labels = (list(inputs), list(targets or {}), list(weights or {}))
         floats = [np.ascontiguousarray(a, dtypes.as_numpy(dtypes.floatx())) for a in (weights or {}).values()]
         if not self._has_call:
-            given = [checks.target_of(array, None) for array in inputs.values()]
-            return Batches(given, [checks.target_of(a, None) for a in (targets or {}).values()], list(floats), labels)
+            given = [checks.target_of(array, None, label, method) for label, array in inputs.items()]
+            aims = [checks.target_of(array, None, label, method) for label, array in (targets or {}).items()]
+            return Batches(given, aims, list(floats), labels)
         graph = self._graph_for(Batches(list(inputs.values()), [], [], labels))
         given = self._fed_inputs(method, graph, inputs, targets)
         if self._own_targets:
-            aims = [checks.target_of(a, None) for a in (targets or {}).values()]
+            aims = [checks.target_of(array, None, label, method) for label, array in (targets or {}).items()]
             return Batches(given, aims, list(floats), labels)
         if not targets:
             if targets is not None and self._compiled_for().losses != [None] * len(graph.outputs):
@@ -276,7 +277,8 @@ class Compilable(Layer):
         compiled.choose_losses([array.shape for array in targets.values()], [y.shape for y in graph.outputs])
         for (label, array), loss, output in zip(targets.items(), compiled.losses, graph.outputs):
             checks.check_target(array, loss, output, label, method)
-        return [checks.target_of(a, loss) for a, loss in zip(targets.values(), compiled.losses)]
+        named = zip(targets.items(), compiled.losses)
+        return [checks.target_of(array, loss, label, method) for (label, array), loss in named]
 
     def _fed_weights(self, method: str, graph: Graph, weights: list[Array]) -> list[Array]:
         """The weights of samples, one array for each output, or none."""
@@ -332,10 +334,10 @@ class Compilable(Layer):
 
     def _executable(self, kind: str, batches: Batches) -> Any:
         """The current engine's executable for one kind of step on such data; made once."""
-        key = (kind, batches.key)
+        graph = self._graph_for(batches)
+        key = (kind, batches.key, graph, trace.learning_phase)
         if key not in self._steps:
             self._resettable = self._shown = None
-            graph = self._graph_for(batches)
             captured = self._captured_layers()
             compiled = None if kind == "predict" else self._compiled_for()
             self._steps[key] = step_program(
@@ -375,17 +377,19 @@ class Compilable(Layer):
             )
 
     def _captured_layers(self) -> dict[Layer, bool]:
-        """Which layers were trainable at compile; of those that `call` or a deferred build made later, what they are."""
-        layers = self._flatten_layers()
+        """Which of the layers were trainable at compile; of those that `call` or a deferred build made later, what they are."""
+        layers = dict.fromkeys(self._flatten_layers())
         for layer in layers:
             self._captured.setdefault(layer, layer.trainable)
-        return self._captured if self.compiled else {layer: layer.trainable for layer in layers}
+        if not self.compiled:
+            return {layer: layer.trainable for layer in layers}
+        return {layer: on for layer, on in self._captured.items() if layer in layers}  # one may have been popped since
 
-    def _results(self, prefix: str = "") -> dict[str, float]:
-        """The values to show now, by name: the metrics', or what a step of the model's own showed last."""
+    def _results(self, kind: str, prefix: str = "") -> dict[str, float]:
+        """The values to show now, by name: the metrics', or what a step of the model's own of this kind showed last."""
         if self._shown is None:
             self._shown = self._shown_metrics()
-        shown = self._logs.get(self._last, self._shown)
+        shown = self._logs.get(self._ran.get(kind), self._shown)
         values: dict[str, Any] = {}
         for key, x in shown.items():
             value = x.numpy() if isinstance(x, Variable) else x.result()

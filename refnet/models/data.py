@@ -170,7 +170,21 @@ def fed(array: Array, tensor: Tensor, who: str, label: str, method: str) -> Arra
         raise ShapeError(
             f"{method}: {who} expects inputs of shape {wanted}, got {label} of shape {given}.{_advice(given, wanted, label)}"
         )
-    return np.ascontiguousarray(array, dtypes.as_numpy(tensor.dtype))
+    advice = f"An Input(..., dtype='int64') takes whole numbers up to {np.iinfo(np.int64).max}."
+    return _cast(array, tensor.dtype, label, method, advice)
+
+
+def _cast(array: Array, dtype: str, label: str, method: str, advice: str) -> Array:
+    """The array in a dtype, row-major. Raises DataError for a number that an integer dtype does not reach: it would wrap round."""
+    wanted = dtypes.as_numpy(dtype)
+    if wanted.kind in "iu" and array.size and not np.can_cast(array.dtype, wanted):
+        least, most = np.iinfo(wanted).min, np.iinfo(wanted).max
+        if not (least <= array.min().item() and array.max().item() <= most):  # so that nan is outside, too
+            place, value = next((p, x) for p, x in np.ndenumerate(array) if not least <= x.item() <= most)
+            raise DataError(
+                f"{method}: {label}[{', '.join(map(str, place))}] is {value}; {dtype} holds whole numbers in {least}..{most}. {advice}"
+            )
+    return np.ascontiguousarray(array, wanted)
 
 
 def _advice(given: Shape, wanted: Shape, label: str) -> str:
@@ -186,11 +200,11 @@ def _fits(given: Shape, wanted: Shape) -> bool:
     return all(w in (None, d) for w, d in zip(wanted, given))
 
 
-def target_of(array: Array, loss: losses.Loss | None) -> Array:
+def target_of(array: Array, loss: losses.Loss | None, label: str, method: str) -> Array:
     """A target as a program takes it: class numbers as int32, everything else as floats."""
     numbers = losses.is_among(getattr(loss, "fn", None), losses.CLASS_NUMBERS)
     dtype = "int32" if numbers or (loss is None and array.dtype.kind in "iu") else dtypes.floatx()
-    return np.ascontiguousarray(array, dtypes.as_numpy(dtype))
+    return _cast(array, dtype, label, method, "Larger ones can be given as floats, astype('float64').")
 
 
 def check_target(array: Array, loss: losses.Loss | None, output: Tensor, label: str, method: str) -> None:

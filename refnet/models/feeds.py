@@ -66,7 +66,7 @@ class ArrayFeed:
                     number=done,
                     given=self.given[1],
                 )
-                if ran < count:  # a callback ended training
+                if self.model.stop_training:  # a callback ended training
                     self.at += ran
                     return done + ran
             self.at, done = self.at + count, done + count

@@ -10,6 +10,7 @@ from refnet.layers.masks import mask_of
 from refnet.layers.returned import identity, identity_op
 from refnet.ops.custom_gradient import with_gradient
 from refnet.structure import flatten, mapped
+from refnet.tracing import changes
 
 Guard = tuple[tuple[Condition, bool], ...]
 MARKS = (identity_op, with_gradient)  # nodes that stay in a graph although they compute nothing
@@ -53,6 +54,7 @@ class Graph:
         self.calls: list[Call] = sorted(calls, key=lambda call: call.number)
         self.losses: list[tuple[Tensor, Guard]] = [loss for call in self.calls for loss in call.losses]
         self.assignments: list[Assignment] = [a for call in self.calls for a in call.assignments]
+        self._looked_at = -1  # the last change, of whatever layer, at which none of its own had changed
 
     def _swapped(self) -> str:
         """Advice where outputs are Inputs and inputs are not."""
@@ -66,7 +68,12 @@ class Graph:
 
     def outdated(self) -> bool:
         """Whether a layer was changed after a call that the graph holds: `layer.activation = None`, for example."""
-        return any(getattr(call.layer, "changed_at", -1) > call.number for call in self.calls)
+        last = changes.last
+        if last > self._looked_at:
+            if any(getattr(call.layer, "changed_at", -1) > call.number for call in self.calls):
+                return True
+            self._looked_at = last
+        return False
 
     def copy(self, inputs: list[Tensor], training: bool | None) -> list[Tensor]:
         """The same graph on other inputs, inside the layer call being traced. Gives the new outputs.

@@ -7,6 +7,7 @@ import numpy as np
 from refnet.engine import current_engine
 from refnet.errors import ArgumentError
 from refnet.structure import packed
+from refnet.tracing import Trace, changes
 
 
 class ModelFunction:
@@ -30,12 +31,14 @@ class ModelFunction:
         known = self.model._lean.get(_key(arrays))
         if known is None or not len(arrays[0]) or any(len(a) != len(arrays[0]) for a in arrays):
             return self._checked(arrays)
-        step, structure = known
+        step, structure, seen = known
+        if seen != changes.last:
+            return self._checked(arrays)  # a layer was changed since, perhaps the model's
         return packed(structure, step.run(arrays))
 
     def _checked(self, arrays: list[Any]) -> Any:
         """A call that is looked at closely; what has nothing to be converted is quick from the next time on."""
-        model = self.model
+        model, seen = self.model, changes.last
         if not arrays:
             raise ArgumentError(f"function: {model.name} needs an array for each of its inputs; got none.")
         parts = model._checked("function", arrays[0] if len(arrays) == 1 else arrays)
@@ -44,9 +47,10 @@ class ModelFunction:
             step = model._executable("predict", batches)
             structure = model._structure(step, batches)
         if [(a.shape, a.dtype) for a in arrays] == [(a.shape, a.dtype) for a in batches.arrays]:
-            model._lean[_key(arrays)] = step, structure
+            model._lean[_key(arrays)] = step, structure, seen
         return packed(structure, step.run(batches.arrays))
 
 
 def _key(arrays: list[Any]) -> tuple[Any, ...]:
-    return (current_engine(), *[(a.ndim, a.shape[1:], a.dtype) for a in arrays])
+    # the phase of the class, where it is fixed for all threads: reading it there is the quicker way
+    return (current_engine(), Trace.learning_phase, *[(a.ndim, a.shape[1:], a.dtype) for a in arrays])

@@ -248,7 +248,8 @@ class Model(Drawn):
 
     def _trace(self, batches: Batches) -> tuple[Graph, Any]:
         inputs = batches.inputs
-        key = (trace.learning_phase, batches.arrangement[0], *((a.shape[1:], a.dtype.kind == "f") for a in inputs))
+        kinds = [(a.shape[1:], "f" if a.dtype.kind == "f" else a.dtype.name) for a in inputs]
+        key = (trace.learning_phase, batches.arrangement[0], *kinds)
         if key not in self._traced:
             slots = [
                 Tensor((None, *a.shape[1:]), self.dtype if a.dtype.kind == "f" else a.dtype, name=f"input_{i}")

@@ -74,8 +74,8 @@ class SingleBatches(Streaming):
         with self._alone(method):
             self.reset_metrics()
             step.run(batches.arrays)
-            self._last = step.program
-            return returned(self._results(), return_dict)
+            self._ran[kind] = step.program
+            return returned(self._results(kind), return_dict)
 
 
 def returned(results: dict[str, Any], as_dict: bool) -> Any:

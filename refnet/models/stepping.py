@@ -58,7 +58,7 @@ class Stepping(Compilable):
         y_pred = self(x, **self._told_training("train"))
         loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
         self._track(loss, x)
-        variables = trained_variables(self._captured)
+        variables = trained_variables(self._captured_layers())
         self.optimizer.updates_of_fit(variables, gradients(self.optimizer.scale_loss(loss), variables))
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
@@ -98,7 +98,8 @@ class Stepping(Compilable):
                 mean_updates(tracker, value, _samples(x if x is not None else target))
             terms.append(value if factor is None else ops.multiply(value, factor))
         terms += self._added_losses(x, outputs, training)
-        terms += [as_tensor(v.regularizer(v)) for v in trained_variables(self._captured) if v.regularizer is not None]
+        variables = trained_variables(self._captured_layers())
+        terms += [as_tensor(v.regularizer(v)) for v in variables if v.regularizer is not None]
         if not terms and training:
             raise ArgumentError("fit: there is nothing to minimise: compile got no loss, and no layer added one.")
         total = as_tensor(0.0, "float32")
@@ -108,7 +109,10 @@ class Stepping(Compilable):
 
     def _added_losses(self, x: Any, outputs: list[Tensor], training: bool) -> list[Tensor]:
         """What the layers on the way to the outputs added, and what `model.add_loss` was given."""
-        given, mode = trace.step or ([t for t in flatten(x) if isinstance(t, Tensor)], Mode(training, self._captured))
+        given, mode = trace.step or (
+            [t for t in flatten(x) if isinstance(t, Tensor)],
+            Mode(training, self._captured_layers()),
+        )
         if not all(isinstance(y, Tensor) for y in outputs):
             return []  # arrays: nobody knows which calls they came from
         held = Graph(given, outputs).losses
@@ -170,15 +174,14 @@ class Stepping(Compilable):
             outputs = self._graph_for(batches).outputs
             if kind != "predict" and len(outputs) == len(batches.targets):
                 self._compiled_for().make_metrics(batches.targets, outputs)
-        captured = self._captured_layers()
-        current, key = engine.current_engine(), (kind, batches.key, batches.arrangement)
+        current, key = engine.current_engine(), (kind, batches.key, batches.arrangement, trace.learning_phase)
         if self.run_eagerly:
             if (current, key) not in self._executables:
                 self._resettable = self._shown = None
-                self._executables[current, key] = EagerStep(current, self, kind, batches, captured)
+                self._executables[current, key] = EagerStep(current, self, kind, batches, self._captured_layers())
             return self._executables[current, key]
         if key not in self._steps:
-            self._resettable = self._shown = None
+            self._resettable, self._shown, captured = None, None, self._captured_layers()
             if key not in self._traced_steps:
                 self._traced_steps[key] = self._traced_step(kind, batches, captured)
             traced = self._traced_steps[key]
@@ -253,7 +256,7 @@ class EagerStep(engine.Executable):
     """A step's method, called for every batch on tensors that have values."""
 
     def __init__(self, on: engine.Engine, model: Stepping, kind: str, batches: Batches, captured: Any):
-        self.engine, self.model, self.kind, self.batches = on, model, kind, batches
+        self.engine, self.model, self.kind, self.batches = on, model, kind, batches.emptied()
         self.mode = Mode(None, captured)
         self.program: Any = self  # what logs and structures are kept under
         self.logs: dict[str, Any] = {}

@@ -1,5 +1,6 @@
 """Training, evaluation and prediction on data that come batch by batch."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -83,7 +84,7 @@ class Streaming(Stepping):
     ) -> int:
         """Runs the batches of an epoch. Gives their number."""
         single, done = listed.wants_batches(kind), 0
-        read: Any = dict if kind == "predict" else self._results
+        read: Any = dict if kind == "predict" else functools.partial(self._results, kind)
         for given in source.batches(steps):
             if single:
                 listed.on_batch_begin(kind, done)
@@ -91,7 +92,7 @@ class Streaming(Stepping):
                 batches = self._batch(kind, source, given, class_weight)
                 step = self._executable(kind, batches)
             results = step.run(batches.arrays)
-            self._last = step.program
+            self._ran[kind] = step.program
             if keep is not None:
                 keep(results)
             done += 1
@@ -126,7 +127,7 @@ class Streaming(Stepping):
         with self._alone("evaluate"), listed.running("test"):
             self.reset_metrics()
             self._stream("test", source, steps, listed)
-            return self._results()
+            return self._results("test")
 
     def _predict_source(self, data: Any, steps: int | None, verbose: Any, callbacks: Any) -> Any:
         source = self._source(data, "x", "predict")

@@ -1,6 +1,8 @@
 """fit, evaluate and predict. An epoch is one program, run batch after batch."""
 
-from collections.abc import Callable, Container
+import functools
+from collections.abc import Callable, Container, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -161,8 +163,8 @@ class Trainer(GeneratorNames, SingleBatches):
     ) -> "callback_module.History":
         """The epochs of fit, with everything checked and prepared."""
         listed.check_names()
-        with self._alone("fit"), listed.running("train"):
-            self.history, self.stop_training = listed.history, False
+        with self._alone("fit"), self._not_stopped(), listed.running("train"):
+            self.history = listed.history
             (start, first), resumed, self._resume = self._resume or (asked.start, 0), self._resume is not None, None
             if resumed:
                 feed.take_up(start - asked.start, first)
@@ -173,17 +175,23 @@ class Trainer(GeneratorNames, SingleBatches):
                     self.reset_metrics()
                 listed.on_epoch_begin(epoch)
                 done, first = feed.epoch(listed, first), 0
-                logs = self._results()
+                logs = self._results("train")
                 if validation is not None and epoch + 1 in evaluated:
                     with listed.validating():
                         validation(listed)
-                    logs.update(self._results("val_"))
+                    logs.update(self._results("test", "val_"))
                 listed.on_epoch_end(epoch, dict(sorted(logs.items())))
                 if self.stop_training or feed.ran_out(done, epoch):
                     break
-            self.optimizer.finalize_variable_values(trained_variables(self._captured))
+            self.optimizer.finalize_variable_values(trained_variables(self._captured_layers()))
         history: callback_module.History = listed.history
         return history
+
+    @contextmanager
+    def _not_stopped(self) -> Iterator[None]:
+        """Forgets an earlier run's wish to stop. Callbacks may have one from their first method on: one batch runs all the same."""
+        self.stop_training = False
+        yield
 
     def _held_out(self, x: Any, y: Any, sample_weight: Any, validation_data: Any, validation_split: Any) -> Any:
         """The checked arrays to train on, and those to evaluate on (or None)."""
@@ -228,12 +236,13 @@ class Trainer(GeneratorNames, SingleBatches):
         """
         at, single, arrays = start, listed.wants_batches(kind), batches.arrays if given is None else given
         more = {} if outputs is None else {"outputs": outputs}
-        read = self._results if kind != "predict" else dict
+        read: Any = dict if kind == "predict" else functools.partial(self._results, kind)
         while at < stop:
             if single:
                 listed.on_batch_begin(kind, at - start + number)
-            at = step.run_batches(arrays, order, size, at, at + 1 if single else stop, **more)
-            self._last = step.program
+            one = single or (self.stop_training and kind == "train")
+            at = step.run_batches(arrays, order, size, at, at + 1 if one else stop, **more)
+            self._ran[kind] = step.program
             listed.progressed(kind, at - start + number, read)
             if single:
                 rows = [y[(at - 1) * size : at * size] for y in outputs or ()]
@@ -285,7 +294,7 @@ class Trainer(GeneratorNames, SingleBatches):
         listed = callback_module.Listening(callbacks, self, verbose, epochs=1, steps=count)
         with self._alone("evaluate"), listed.running("test"):
             self._evaluate(batches, batch_size, steps, listed)
-            return returned(self._results(), return_dict)
+            return returned(self._results("test"), return_dict)
 
     def _evaluate(self, batches: Batches, size: int, steps: int | None, listed: Any) -> None:
         self.reset_metrics()

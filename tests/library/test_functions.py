@@ -1,13 +1,17 @@
 """jit, grad and value_and_grad of plain functions, and gradients written by hand."""
 
+import gc
+import weakref
+from collections import OrderedDict, deque
 from typing import Any
 
 import numpy as np
 import pytest
 
-from refnet import grad, jit, ops, optimizers, random, value_and_grad
+from refnet import activations, grad, jit, ops, optimizers, random, value_and_grad
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Tensor, Variable
+from refnet.keeping import Kept
 from refnet.layers import Dense, Input, Layer
 from refnet.models import Sequential
 
@@ -143,3 +147,72 @@ def test_a_gradient_written_by_hand() -> None:
     wrong = ops.custom_gradient(lambda x, y: (x, lambda upstream: upstream))
     with pytest.raises(ArgumentError, match="the function has 2 arguments; its gradient gave 1"):
         grad(lambda x: ops.sum(wrong(x, x)))(X)
+
+
+class Holder:
+    def __init__(self, k: float):
+        self.k = k
+
+
+def test_objects_that_come_and_go_are_told_apart() -> None:
+    """A freed object's id is given to the next one, whose program must not be the old one's."""
+    x = np.zeros(1, "float32")
+    apply, scale = jit(lambda a, function: function(a)), jit(lambda a, holder: a * holder.k)
+    assert [apply(x, lambda v: v + 1)[0], apply(x, lambda v: v + 2)[0], apply(x, lambda v: v + 3)[0]] == [1, 2, 3]
+    assert [scale(x + 1, Holder(k))[0] for k in (2.0, 3.0, 4.0)] == [2, 3, 4]
+    slope = grad(lambda a, function: ops.sum(function(a)))
+    assert [slope(x, lambda v: v * 2)[0], slope(x, lambda v: v * 3)[0]] == [2, 3]
+
+
+def test_what_has_a_value_counts_by_it() -> None:
+    calls: list[Any] = []
+
+    @jit
+    def f(x: Any, option: Any) -> Any:
+        calls.append(option)
+        return x + len(calls)
+
+    x = np.zeros(1, "float32")
+    chosen = {0}
+    same = [chosen, {0}, slice(0, 2), slice(0, 2), 1j, 1j, frozenset([2]), frozenset([2]), b"a", b"a"]
+    assert [f(x, option)[0] for option in same] == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+    chosen.add(1)
+    others = [chosen, {1}, {True}, {1.0}, 1, True, 0j, complex(0.0, -0.0), (1,), [1]]
+    assert [f(x, option)[0] for option in others] == list(range(6, 6 + len(others)))
+    assert f(x, chosen)[0] == 6
+
+
+def test_containers_that_are_read_in_another_order_are_told_apart() -> None:
+    f = jit(lambda d: d["a"] - 2 * d["b"])
+    a, b = np.array([5.0]), np.array([1.0])
+    assert f(OrderedDict(b=b, a=a))[0] == f({"b": b, "a": a})[0] == f({"a": a, "b": b})[0] == 3
+    g = jit(lambda first, second: len(first) - len(second) if isinstance(first, deque) else ops.sum(first))
+    assert g(deque([a, b]), [a]) == 1 and g([a, b], deque([a])) == 6
+
+
+def test_an_object_is_looked_into_once_and_a_layer_followed() -> None:
+    x, holder, layer = np.full(1, -2.0, "float32"), Holder(3.0), Dense(1, activation="relu", kernel_initializer="ones")
+    scale, through = jit(lambda a, held: a * held.k), jit(lambda a: layer(a))
+    assert scale(x, holder)[0] == -6 and through(x[None]).tolist() == [[0.0]]
+    holder.k = 4.0
+    assert scale(x, holder)[0] == -6  # as the docstring says
+    for name, expected in ((None, -2.0), ("relu", 0.0), ("relu", 0.0), (None, -2.0)):
+        layer.activation = activations.get(name)
+        assert through(x[None]).tolist() == [[expected]]
+
+
+def test_only_so_many_programs_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert f"Of {Kept.most} kinds" in str(jit.__doc__)
+    monkeypatch.setattr(Kept, "most", 3)
+    calls: list[int] = []
+    f, x = jit(lambda a, k: calls.append(k) or a + k), np.zeros(1, "float32")
+    for k in (0, 1, 2, 0, 3, 0, 1):  # 3 lets 1 go, which was asked for the longest time ago, and not 0
+        assert f(x, k)[0] == k
+    assert calls == [0, 1, 2, 3, 1]
+    held, scale = weakref.WeakSet[Holder](), jit(lambda a, holder: a * holder.k)
+    for k in range(5):
+        holder = Holder(float(k))
+        held.add(holder)
+        scale(x, holder)
+    gc.collect()
+    assert sorted(holder.k for holder in held) == [2.0, 3.0, 4.0]

@@ -46,6 +46,16 @@ def test_it_follows_weights_layers_and_compile() -> None:
     assert np.array_equal(function(x), model.predict(x, verbose=0))
 
 
+def test_it_follows_a_layer_that_is_changed() -> None:
+    model, x = perceptron(), np.full((1, 3), -1.0, "float32")
+    inner = refnet.Sequential([refnet.Input((3,)), model])
+    functions = [model.function(), inner.function()]
+    for activation, expected in ((None, -3.0), ("relu", 0.0), (None, -3.0), (None, -3.0)):
+        model.layers[0].activation = refnet.activations.get(activation)
+        for function in functions:
+            assert function(x).tolist() == [[expected, expected]]
+
+
 def test_several_inputs_and_outputs() -> None:
     a, b = refnet.Input((2,)), refnet.Input((2,))
     model = refnet.Model([a, b], {"sum": layers.Add()([a, b]), "product": layers.Multiply()([a, b])})

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from refnet import ops
+from refnet import initializers, ops
 from refnet.errors import ArgumentError, ShapeError
 from refnet.layers import Activation, Dense, Dropout, Embedding, Flatten, Input, InputLayer, Layer, Masking, SimpleRNN
 from refnet.models import Model, Sequential
@@ -257,3 +257,32 @@ def test_a_thousand_layers_do_not_overflow_the_stack() -> None:
         y = Layer.__call__(Activation("linear"), y) + 0.5
     model = Model(x, y)
     assert model.predict(np.zeros((1, 1)))[0, 0] == 500
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+@pytest.mark.parametrize("fitted", [False, True])
+def test_a_layer_that_was_popped_is_trained_no_more(fitted: bool, eagerly: bool) -> None:
+    """Neither its regularizer nor the optimizer reaches it; the others stay as trainable as compile found them, and so does it."""
+    first, kept = (Dense(1, kernel_initializer="zeros", name=name) for name in ("first", "kept"))
+    last = Dense(1, kernel_initializer=initializers.Constant(3.0), kernel_regularizer="l2", name="last")
+    model = Sequential([Input((2,)), first, kept, last])
+    first.trainable = False
+    model.compile("adam", "mse", run_eagerly=eagerly)
+    first.trainable, kept.trainable = True, False  # too late: until the next compile, as in the book's GAN
+    x, y = np.ones((4, 2), "float32"), np.ones((4, 1), "float32")
+    if fitted:
+        model.fit(x, y, verbose=0)
+    assert model.pop() is last
+    before = [layer.get_weights() for layer in (first, kept, last)]
+    history = model.fit(x, y, batch_size=4, epochs=2, verbose=0).history
+    output = 0.0 if not fitted else float(before[1][1][0])
+    assert history["loss"][0] == np.float32(1 - output) ** 2
+    changed = [
+        any(not np.array_equal(a, b) for a, b in zip(old, layer.get_weights()))
+        for old, layer in zip(before, (first, kept, last))
+    ]
+    assert changed == [False, True, False]
+    model.add(last)
+    old = last.get_weights()
+    model.fit(x, y, verbose=0)
+    assert not np.array_equal(last.get_weights()[0], old[0])

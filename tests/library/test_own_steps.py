@@ -1,11 +1,13 @@
 """Steps that a model writes itself, steps run op by op, and losses and metrics that it computes its own way."""
 
+import gc
+import weakref
 from typing import Any
 
 import numpy as np
 import pytest
 
-from refnet import losses, metrics, ops, optimizers, random, utils, value_and_grad
+from refnet import callbacks, losses, metrics, ops, optimizers, random, utils, value_and_grad
 from refnet.errors import ArgumentError
 from refnet.graph import Tensor
 from refnet.layers import Dense, Dropout, Input, Lambda, Layer, concatenate
@@ -278,3 +280,42 @@ def test_the_models_loss_in_a_loop_of_ones_own() -> None:
         close(value, plain.train_on_batch(X, Y), 2 * (Y.size + 4))
     for a, b in zip(model.get_weights(), plain.get_weights()):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+@pytest.mark.parametrize("batchwise", [False, True])
+@pytest.mark.parametrize("method", ["predict", "evaluate", "predict_on_batch", "test_on_batch"])
+def test_what_training_shows_is_its_own_whatever_a_callback_asks_of_the_model(
+    method: str, batchwise: bool, eagerly: bool
+) -> None:
+    class Telling(Model):
+        def train_step(self, data: Any) -> Any:
+            return {"given": ops.max(data[0])}
+
+    def asked(batch: int, logs: Any) -> None:
+        if method in ("predict", "predict_on_batch"):
+            getattr(model, method)(X[:2])
+        else:
+            getattr(model, method)(X[:2], Y[:2])
+
+    model, data = layers_of(Telling), (X[:4], Y[:4])
+    model.compile("sgd", "mse", run_eagerly=eagerly)
+    given = {"x": iter([data, data]), "steps_per_epoch": 1} if batchwise else {"x": data[0], "y": data[1]}
+    asking = callbacks.LambdaCallback(on_train_batch_end=asked)
+    history = model.fit(**given, epochs=2, verbose=0, callbacks=[asking], validation_data=data).history
+    assert list(history) == ["given", "val_loss"] and history["given"] == [float(X[:4].max())] * 2
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+@pytest.mark.parametrize("kind", [Own, Model])
+def test_no_step_keeps_the_data_alive(kind: Any, eagerly: bool) -> None:
+    model = layers_of(kind)
+    model.compile("sgd", "mse", run_eagerly=eagerly)
+    calls = (model.train_on_batch, model.fit, model.evaluate, lambda x, y: model.predict(x, verbose=0))
+    for call in calls:
+        x, y = X.copy(), Y.copy()
+        kept = [weakref.ref(x), weakref.ref(y)]
+        call(x, y)
+        del x, y
+        gc.collect()
+        assert [reference() for reference in kept] == [None, None]

@@ -1,0 +1,61 @@
+"""What is made once for a kind of arguments and kept for the next time: the key of an argument, and a store that lets the oldest go."""
+
+from collections import OrderedDict
+from typing import Any
+
+from refnet.comparing import Compared
+
+
+class Same:
+    """An object as a part of a key: it is only itself. While the key is kept so is the object, and no other gets its id."""
+
+    __slots__ = ("object",)
+
+    def __init__(self, object: Any):
+        self.object = object
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and self.object is other.object
+
+    def __hash__(self) -> int:
+        return id(self.object)
+
+
+def key_of(x: Any) -> Any:
+    """The key of an argument that is no array: its type and value if it has a value, else the object itself, which is not looked into.
+
+    1, True and 1.0 have three keys, 0.0 and -0.0 two: a function can tell them apart.
+    """
+    if isinstance(x, float):
+        return type(x), float.hex(x)
+    if isinstance(x, complex):
+        return type(x), float.hex(x.real), float.hex(x.imag)
+    if isinstance(x, (set, frozenset)):
+        return type(x), frozenset(map(key_of, x))
+    if isinstance(x, slice):
+        return slice, key_of(x.start), key_of(x.stop), key_of(x.step)
+    hashed: Any = type(x).__hash__
+    if isinstance(x, Compared) or hashed in (None, object.__hash__):
+        return Same(x)
+    try:
+        hash(x)
+    except TypeError:  # it holds something that has no value
+        return Same(x)
+    return type(x), x
+
+
+class Kept(OrderedDict[Any, Any]):
+    """A dict of so many entries at most: one more, and the one that was asked for the longest time ago goes."""
+
+    most = 256  # each may hold a program and the memory of its run; more kinds than these one program hardly meets
+
+    def __getitem__(self, key: Any) -> Any:
+        value = super().__getitem__(key)
+        self.move_to_end(key)
+        return value
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        super().__setitem__(key, value)
+        self.move_to_end(key)
+        if len(self) > self.most:
+            del self[next(iter(self))]
