@@ -86,12 +86,11 @@ class ModelCheckpoint(Callback):
 
     def consider(self, logs: dict[str, Any], fields: dict[str, Any]) -> None:
         """Saves the model unless a better one was."""
-        if self.save_best_only:
-            value, before = self.watch.read(logs), self.watch.best
-            if not self.watch.improved(value):
-                if self.verbose:
-                    tell(f"Epoch {self.epoch + 1}: {self.watch.monitor} did not get better than {before}")
-                return
+        value, best = self.watch.read(logs) if self.save_best_only else None, self.watch.best
+        if value is not None and not self.watch.better(value, best):
+            if self.verbose:
+                tell(f"Epoch {self.epoch + 1}: {self.watch.monitor} did not get better than {best}")
+            return
         try:
             known: dict[str, Any] = {**logs, **fields, "epoch": self.epoch + 1}
             path = pathlib.Path(self.filepath.format_map(Values(known)))
@@ -105,6 +104,8 @@ class ModelCheckpoint(Callback):
             self.model.save_weights(path)
         else:
             self.model.save(path)
+        if value is not None:
+            self.watch.best = value  # only now that its file is there
         if self.verbose:
             tell(f"Epoch {self.epoch + 1}: saved to {path}")
 

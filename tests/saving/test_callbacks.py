@@ -72,6 +72,36 @@ def test_only_the_best_is_saved(mode: str, threshold: Any, saved: list[int], tmp
     assert sorted(int(path.name[0]) - 1 for path in tmp_path.iterdir()) == saved
 
 
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_a_value_that_is_no_number_is_never_the_best(mode: str, tmp_path: pathlib.Path) -> None:
+    sign = {"min": 1, "max": -1}[mode]
+    feed = Feed(np.nan, 1.0 * sign, np.nan, 0.5 * sign, np.nan)
+    checkpoint = callbacks.ModelCheckpoint(tmp_path / "m{epoch}.weights.h5", "watched", 0, True, True, mode)
+    stop = callbacks.EarlyStopping("watched", mode=mode, patience=2, restore_best_weights=True)
+    reduce = callbacks.ReduceLROnPlateau("watched", mode=mode, patience=1, factor=0.5)
+    model, kept = model_with(), Weights()
+    history = model.fit(x, y, epochs=5, callbacks=[feed, checkpoint, stop, reduce, kept], verbose=0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m2.weights.h5", "m4.weights.h5"]
+    assert stop.best == 0.5 * sign and stop.best_epoch == 3
+    np.testing.assert_array_equal(model.get_weights()[0], kept.at_ends[3])
+    assert np.round(history.history["learning_rate"], 6).tolist() == [0.1, 0.05, 0.05, 0.025, 0.025]
+    only = callbacks.EarlyStopping("watched", mode=mode, patience=2)
+    assert model.fit(x, y, epochs=5, callbacks=[Feed(*[np.nan] * 5), only], verbose=0).epoch == [0, 1]
+    assert only.best is None
+
+
+def test_the_best_is_what_was_saved(tmp_path: pathlib.Path) -> None:
+    model, path = model_with(), tmp_path / "m.weights.h5"
+    best = callbacks.ModelCheckpoint(path, "watched", 0, True, True, "min")
+    path.mkdir()  # a folder of that name: the file cannot be written
+    with pytest.raises(IsADirectoryError):
+        model.fit(x, y, callbacks=[Feed(0.5), best], verbose=0)
+    assert best.watch.best is None
+    path.rmdir()
+    model.fit(x, y, callbacks=[Feed(0.5), best], verbose=0)
+    assert best.watch.best == 0.5 and path.is_file()
+
+
 def test_a_checkpoint_may_count_batches(tmp_path: pathlib.Path) -> None:
     each = callbacks.ModelCheckpoint(tmp_path / "{epoch}_{batch}.keras", save_freq=4)
     model_with().fit(x, y, epochs=2, batch_size=2, callbacks=[each])
