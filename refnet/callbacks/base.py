@@ -18,7 +18,8 @@ class Callback:
     A callback that overrides a hook of training batches makes training stop after every batch, which costs speed.
 
     Attributes:
-        model: the model in training.  params: {"epochs", "steps", "verbose", "batch_size"}.
+        model: the model in training.
+        params: {"epochs", "steps", "verbose", "batch_size", "do_validation"}, the last whether fit evaluates, of the first edition.
         validation_data: in fit, the arrays of the validation data in a list: inputs, targets, sample weights; None without.
 
     >>> class Count(Callback):
@@ -125,6 +126,7 @@ class Listening:
         last: list[Callback] = [self.history] if history and self.history not in given else []
         self.callbacks = given + last  # the history has what other callbacks put into the logs
         params = {"epochs": epochs, "steps": steps, "verbose": verbose, "batch_size": batch_size}
+        params["do_validation"] = validates
         for callback in self.callbacks:
             callback.set_params(params)
             callback.set_model(model)

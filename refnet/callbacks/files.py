@@ -182,7 +182,7 @@ class BackupAndRestore(Callback):
 
 
 class CSVLogger(Callback):
-    """Writes the logs of each epoch as a row of a CSV file, at once.
+    """Writes the logs of each epoch as a row of a CSV file, at once; NA where an epoch has no value, as it was not evaluated.
 
     Args:
         filename: the file.
@@ -218,11 +218,19 @@ class CSVLogger(Callback):
         logs = logs or {}
         rows = []
         if self.keys is None:
-            self.keys = sorted(logs)
+            self.keys = self._titles(logs)
             rows.append(["epoch", *self.keys])
         rows.append([str(epoch), *(_text(logs.get(key, "NA")) for key in self.keys)])
         with open(self.filename, "a", encoding="utf-8", newline="") as file:
             csv.writer(file, delimiter=self.separator, lineterminator="\n").writerows(rows)
+
+    def _titles(self, logs: Any) -> list[str]:
+        """The names in the logs, and those of an evaluation that is still to come (`validation_freq`)."""
+        names = set(logs)
+        if self.params.get("do_validation") and not any(name.startswith("val_") for name in names):
+            shown = self.model._shown_names()  # None: a step of the model's own says them when it has run
+            names |= {f"val_{name}" for name in (names - {"learning_rate"} if shown is None else shown)}
+        return sorted(names)
 
 
 def _text(value: Any) -> str:

@@ -143,6 +143,23 @@ def test_rows_of_a_csv_file(tmp_path: pathlib.Path) -> None:
     assert path.read_text().splitlines()[0] == "epoch;loss"
 
 
+@pytest.mark.parametrize("own", [False, True])
+def test_a_csv_file_has_columns_for_an_evaluation_that_comes_later(own: bool, tmp_path: pathlib.Path) -> None:
+    class Stepping(Sequential):
+        def train_step(self, data: Any) -> Any:  # what it shows is known when it has run
+            return super().train_step(data)
+
+    path, model = tmp_path / "log.csv", (Stepping if own else Sequential)([Input((2,)), layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=["mae"])
+    told: dict[str, Any] = {"epochs": 3, "validation_data": (x, y), "validation_freq": 2, "verbose": 0}
+    rate = callbacks.LearningRateScheduler(lambda epoch: 0.1)
+    history = model.fit(x, y, callbacks=[rate, callbacks.CSVLogger(path)], **told).history
+    lines = [line.split(",") for line in path.read_text().splitlines()]
+    assert lines[0] == ["epoch", "learning_rate", "loss", "mae", "val_loss", "val_mae"]
+    assert lines[1][4:] == lines[3][4:] == ["NA", "NA"]
+    assert [float(value) for value in lines[2][4:]] == [history["val_loss"][0], history["val_mae"][0]]
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_training_ends_at_a_loss_that_is_no_number(capsys: pytest.CaptureFixture[str]) -> None:
     model = model_with(1e30)
