@@ -60,6 +60,10 @@ class Callback:
     def on_test_end(self, logs: Any = None) -> None: ...
     def on_predict_begin(self, logs: Any = None) -> None: ...
     def on_predict_end(self, logs: Any = None) -> None: ...
+
+    def on_run_failed(self, logs: Any = None) -> None:
+        """A fit, evaluate or predict has ended by an error, be it before this callback heard that it began: no end will follow."""
+
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None: ...
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None: ...
     def on_batch_begin(self, batch: int, logs: Any = None) -> None: ...
@@ -160,20 +164,21 @@ class Listening:
 
     @contextmanager
     def running(self, kind: str) -> Iterator[None]:
-        """Begins and ends a run; the display is put away whatever happens."""
-        self._each(f"on_{kind}_begin")
-        if kind != "train":
-            self.display.begin(None, None, self.steps)
+        """Begins and ends a run; the display is put away whatever happens, and the callbacks hear of an error."""
         try:
+            self._each(f"on_{kind}_begin")
+            if kind != "train":
+                self.display.begin(None, None, self.steps)
             yield
+            if kind != "train":
+                self.logs = self.model._results() if kind == "test" else {}
+                self.display.end(self.logs)
+            self.display.close()
+            self._each(f"on_{kind}_end", logs=self.logs)
         except BaseException:
             self.display.close()
+            self._each("on_run_failed")
             raise
-        if kind != "train":
-            self.logs = self.model._results() if kind == "test" else {}
-            self.display.end(self.logs)
-        self.display.close()
-        self._each(f"on_{kind}_end", logs=self.logs)
 
     @contextmanager
     def validating(self) -> Iterator[None]:
