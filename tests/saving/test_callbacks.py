@@ -352,3 +352,53 @@ def test_evaluation_uses_the_averages_and_training_does_not(on_epoch: bool) -> N
     np.testing.assert_array_equal(model.get_weights()[0], averages[-1])
     with pytest.raises(ArgumentError, match="needs an optimizer with use_ema=True; the model's is sgd"):
         model_with().fit(x, y, callbacks=[callbacks.SwapEMAWeights()])
+
+
+class Raises(callbacks.Callback):
+    """Ends a run by an error, in one of its hooks."""
+
+    def __init__(self, hook: str):
+        def fail(*args: Any) -> None:
+            raise KeyboardInterrupt(hook)
+
+        setattr(self, hook, fail)
+
+    def hears(self, hook: str) -> bool:
+        return hook in vars(self) or super().hears(hook)
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(
+    ("run", "hook"),
+    [
+        *(("predict", f"on_predict_{when}") for when in ("begin", "batch_begin", "end")),
+        *(("evaluate", f"on_test_{when}") for when in ("begin", "batch_begin", "end")),
+        *(("fit", hook) for hook in ("on_train_begin", "on_train_batch_end", "on_test_batch_end", "on_epoch_end")),
+    ],
+)
+def test_a_run_that_fails_leaves_the_weights_in_the_model(run: str, hook: str, late: bool) -> None:
+    model = averaged()
+    model.fit(x, y, epochs=2, batch_size=6, verbose=0)
+    model.set_weights([model.get_weights()[0] + 1])  # else they are their averages
+    held = []
+    keep = callbacks.LambdaCallback(**{hook: lambda *args: held.append(model.get_weights()[0])})
+    swap, fail = callbacks.SwapEMAWeights(swap_on_epoch=True), Raises(hook)
+    told: dict[str, Any] = {"verbose": 0, "callbacks": [swap, keep, fail] if late else [keep, fail, swap]}
+    call = {
+        "predict": lambda: model.predict(x, **told),
+        "evaluate": lambda: model.evaluate(x, y, **told),
+        "fit": lambda: model.fit(x, y, validation_data=(x, y), **told),
+    }[run]
+    before, trained = model.get_weights()[0], hook in ("on_train_batch_end", "on_test_batch_end", "on_epoch_end")
+    with pytest.raises(KeyboardInterrupt, match=hook):
+        call()
+    assert not model.optimizer.averages_swapped and held
+    average = model.optimizer.slot(model.weights[0], "average").numpy()
+    assert not np.array_equal(model.get_weights()[0], average)
+    if not trained:
+        np.testing.assert_array_equal(model.get_weights()[0], before)
+        seen: list[Any] = []
+        look = callbacks.LambdaCallback(on_predict_batch_end=lambda *args: seen.append(model.get_weights()[0]))
+        model.predict(x, verbose=0, callbacks=[swap, look])
+        np.testing.assert_array_equal(seen[0], average)
+        np.testing.assert_array_equal(model.get_weights()[0], before)
