@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from refnet import Input, Sequential, callbacks, layers, optimizers, saving
+from refnet import Input, Sequential, callbacks, layers, optimizers, progress, saving
 from refnet.callbacks.watching import Watch
 from refnet.errors import ArgumentError
 
@@ -207,6 +207,23 @@ def test_a_progress_logger_shows_lines_though_fit_is_silent(capsys: pytest.Captu
     model_with().fit(x, y, epochs=2, callbacks=[callbacks.ProgbarLogger()], verbose=0)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "Epoch 1/2" and "loss: " in lines[1] and len(lines) == 4
+
+
+def test_a_progress_logger_puts_its_display_away_when_a_run_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[Any] = []
+
+    class Kept(progress.Lines):
+        def __init__(self) -> None:
+            shown.append(self)
+            self.closed = False
+
+        def close(self) -> None:
+            self.closed = True
+
+    monkeypatch.setattr(progress, "display", lambda verbose: Kept() if verbose == 1 else progress.Silent())
+    with pytest.raises(KeyboardInterrupt):
+        model_with().fit(x, y, callbacks=[callbacks.ProgbarLogger(), Raises("on_train_batch_end")], verbose=0)
+    assert [display.closed for display in shown] == [True]
 
 
 @pytest.mark.parametrize(
