@@ -115,9 +115,14 @@ def _write(file: Any, path: str, name: str, values: Mapping[str, Variable | Arra
     group = file.create_group(f"{path}/vars")
     group.attrs["name"] = name
     for key, value in values.items():
-        dataset = group.create_dataset(key, data=value.numpy() if isinstance(value, Variable) else value)
-        if isinstance(value, Variable) and value.dtype == "bfloat16":
-            dataset.attrs["dtype"] = "bfloat16"
+        put_array(group, key, value)
+
+
+def put_array(group: Any, key: str, value: Variable | Array) -> None:
+    """A dataset in a group. HDF5 does not have bfloat16: its bits are stored, and an attribute says what they are."""
+    dataset = group.create_dataset(key, data=value.numpy() if isinstance(value, Variable) else value)
+    if isinstance(value, Variable) and value.dtype == "bfloat16":
+        dataset.attrs["dtype"] = "bfloat16"
 
 
 # ---- reading
