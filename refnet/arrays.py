@@ -1,11 +1,12 @@
 """Arrays of other packages, read as NumPy's."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from refnet.annotations import Array
-from refnet.errors import DtypeError, shown
+from refnet.errors import ArgumentError, DtypeError, ShapeError, shown
 
 INTERFACES = ("__array__", "__array_interface__", "__array_struct__")
 
@@ -41,3 +42,32 @@ def as_array(x: Any, what: str = "an argument") -> Array:
         if not foreign or isinstance(error, DtypeError):
             raise
         raise DtypeError(f"{what} cannot be read as a NumPy array: {shown(x)}. {error}") from error
+
+
+def values_for(variables: Sequence[Any], values: Iterable[Any], what: str, order: str, hint: str = "") -> list[Array]:
+    """Arrays that variables may be set to, one after the other: whoever sets them in turn is not stopped halfway.
+
+    Args:
+        variables: what is to be set.
+        values: an array for each.
+        what: as messages name the call.  order: as they name the variables' order.  hint: what follows a wrong number of arrays.
+    Raises:
+        ArgumentError: another number of arrays, or none of numbers.  ShapeError: an array of another shape.
+    """
+    try:
+        arrays = [as_array(value, f"{what}: an array") for value in values]
+    except DtypeError:
+        raise
+    except (TypeError, ValueError):  # no iterable, or rows of different lengths
+        raise ArgumentError(f"{what} takes a list of arrays, in the order of {order}; got {values!r}.") from None
+    if len(arrays) != len(variables):
+        needs = ", ".join(f"{v.name} {v.shape}" for v in variables) or "none"
+        raise ArgumentError(f"{what} needs {len(variables)} arrays ({needs}); got {len(arrays)}.{hint}")
+    for variable, array in zip(variables, arrays):
+        if array.shape != variable.shape:
+            raise ShapeError(
+                f"{what}: {variable.name} has shape {variable.shape}; got an array of shape {array.shape}."
+            )
+        if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
+            raise ArgumentError(f"{what}: {variable.name} needs numbers; got dtype {array.dtype}.")
+    return arrays

@@ -13,6 +13,7 @@ from refnet import backend_sequences as sequences
 from refnet import backend_values as values
 from refnet import dtypes, naming, ops, random, utils
 from refnet.annotations import Array, Shape, TensorLike
+from refnet.arrays import values_for
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Condition, Constant, Tensor, Variable, as_tensor, assignment, phase, trace
 from refnet.graph_functions import Function as Function
@@ -199,9 +200,11 @@ def batch_get_value(tensors: Iterable[Any]) -> list[Array]:
 
 
 def batch_set_value(tuples: Iterable[tuple[Variable, Any]]) -> None:
-    """Sets several variables, given as pairs (variable, value)."""
-    for x, value in tuples:
-        set_value(x, value)
+    """Sets several variables, given as pairs (variable, value); none of them if a value does not fit."""
+    pairs = list(tuples)
+    variables, values = [x for x, _ in pairs], [value for _, value in pairs]
+    for x, value in zip(variables, values_for(variables, values, "batch_set_value", "the variables")):
+        x.set(value)
 
 
 def update(x: Variable, new_x: Any) -> Any:

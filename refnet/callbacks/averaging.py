@@ -9,6 +9,8 @@ from refnet.errors import ArgumentError
 class SwapEMAWeights(Callback):
     """Evaluates and predicts with the moving averages of the weights; needs an optimizer with use_ema=True.
 
+    A run that ends by an error leaves the model as it found it: weights or averages.
+
     Args:
         swap_on_epoch: whether callbacks that come after it find the averages in the model at the end of each epoch: to save them,
             for example.
@@ -22,6 +24,9 @@ class SwapEMAWeights(Callback):
 
     def __init__(self, swap_on_epoch: bool = False):
         self.swap_on_epoch = swap_on_epoch
+        self.found: list[
+            bool
+        ] = []  # for each run under way, outermost first: whether the averages were in the model before
 
     @property
     def optimizer(self) -> Any:
@@ -36,28 +41,45 @@ class SwapEMAWeights(Callback):
             )
         return optimizer
 
-    def _swap(self) -> None:
-        self.optimizer.swap_averages(self.model.trainable_weights)
+    def _put(self, averages: bool) -> None:
+        """Brings the averages into the model, or the weights back."""
+        if self.optimizer.averages_swapped != averages:
+            self.optimizer.swap_averages(self.model.trainable_weights)
+
+    def _begin(self) -> None:
+        self.found.append(self.optimizer.averages_swapped)
+        self._put(True)
+
+    def _end(self) -> None:
+        self._put(self.found.pop() if self.found else False)
 
     def on_train_begin(self, logs: Any = None) -> None:
-        _ = self.optimizer  # an optimizer without averages is refused before a step is made
+        # an optimizer without averages is refused before a step is made
+        self.found = [self.optimizer.averages_swapped]
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self.found = []
+
+    def on_run_failed(self, logs: Any = None) -> None:
+        if self.found:
+            self._put(self.found[0])
+        self.found = []
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        if self.optimizer.averages_swapped:
-            self._swap()
+        self._put(False)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if self.swap_on_epoch and not self.optimizer.averages_swapped:
-            self._swap()
+        if self.swap_on_epoch:
+            self._put(True)
 
     def on_test_begin(self, logs: Any = None) -> None:
-        self._swap()
+        self._begin()
 
     def on_test_end(self, logs: Any = None) -> None:
-        self._swap()
+        self._end()
 
     def on_predict_begin(self, logs: Any = None) -> None:
-        self._swap()
+        self._begin()
 
     def on_predict_end(self, logs: Any = None) -> None:
-        self._swap()
+        self._end()

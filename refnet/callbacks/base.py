@@ -18,7 +18,8 @@ class Callback:
     A callback that overrides a hook of training batches makes training stop after every batch, which costs speed.
 
     Attributes:
-        model: the model in training.  params: {"epochs", "steps", "verbose", "batch_size"}.
+        model: the model in training.
+        params: {"epochs", "steps", "verbose", "batch_size", "do_validation"}, the last whether fit evaluates, of the first edition.
         validation_data: in fit, the arrays of the validation data in a list: inputs, targets, sample weights; None without.
 
     >>> class Count(Callback):
@@ -59,6 +60,10 @@ class Callback:
     def on_test_end(self, logs: Any = None) -> None: ...
     def on_predict_begin(self, logs: Any = None) -> None: ...
     def on_predict_end(self, logs: Any = None) -> None: ...
+
+    def on_run_failed(self, logs: Any = None) -> None:
+        """A fit, evaluate or predict has ended by an error, be it before this callback heard that it began: no end will follow."""
+
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None: ...
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None: ...
     def on_batch_begin(self, batch: int, logs: Any = None) -> None: ...
@@ -131,6 +136,7 @@ class Listening:
         last: list[Callback] = [self.history] if history and self.history not in given else []
         self.callbacks = given + last  # the history has what other callbacks put into the logs
         params = {"epochs": epochs, "steps": steps, "verbose": verbose, "batch_size": batch_size}
+        params["do_validation"] = validates
         for callback in self.callbacks:
             callback.set_params(params)
             callback.set_model(model)
@@ -164,20 +170,21 @@ class Listening:
 
     @contextmanager
     def running(self, kind: str) -> Iterator[None]:
-        """Begins and ends a run; the display is put away whatever happens."""
-        self._each(f"on_{kind}_begin")
-        if kind != "train":
-            self.display.begin(None, None, self.steps)
+        """Begins and ends a run; the display is put away whatever happens, and the callbacks hear of an error."""
         try:
+            self._each(f"on_{kind}_begin")
+            if kind != "train":
+                self.display.begin(None, None, self.steps)
             yield
+            if kind != "train":
+                self.logs = self.model._results("test") if kind == "test" else {}
+                self.display.end(self.logs)
+            self.display.close()
+            self._each(f"on_{kind}_end", logs=self.logs)
         except BaseException:
             self.display.close()
+            self._each("on_run_failed")
             raise
-        if kind != "train":
-            self.logs = self.model._results("test") if kind == "test" else {}
-            self.display.end(self.logs)
-        self.display.close()
-        self._each(f"on_{kind}_end", logs=self.logs)
 
     @contextmanager
     def validating(self) -> Iterator[None]:

@@ -86,12 +86,11 @@ class ModelCheckpoint(Callback):
 
     def consider(self, logs: dict[str, Any], fields: dict[str, Any]) -> None:
         """Saves the model unless a better one was."""
-        if self.save_best_only:
-            value, before = self.watch.read(logs), self.watch.best
-            if not self.watch.improved(value):
-                if self.verbose:
-                    tell(f"Epoch {self.epoch + 1}: {self.watch.monitor} did not get better than {before}")
-                return
+        value, best = self.watch.read(logs) if self.save_best_only else None, self.watch.best
+        if value is not None and not self.watch.better(value, best):
+            if self.verbose:
+                tell(f"Epoch {self.epoch + 1}: {self.watch.monitor} did not get better than {best}")
+            return
         try:
             known: dict[str, Any] = {**logs, **fields, "epoch": self.epoch + 1}
             path = pathlib.Path(self.filepath.format_map(Values(known)))
@@ -106,6 +105,8 @@ class ModelCheckpoint(Callback):
             self.model.save_weights(path)
         else:
             self.model.save(path)
+        if value is not None:
+            self.watch.best = value  # only now that its file is there
         if self.verbose:
             tell(f"Epoch {self.epoch + 1}: saved to {path}")
 
@@ -155,6 +156,11 @@ class BackupAndRestore(Callback):
             with files.reading(self.latest):
                 self.model._resume = restore_state(self.model, self.latest.read_bytes())
 
+    def on_run_failed(self, logs: Any = None) -> None:
+        self.model._resume = (
+            None  # another callback has refused this run; a later one without a backup begins at its beginning
+        )
+
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.epoch, self.shuffler = epoch, self.model.shuffler_state()
 
@@ -182,8 +188,8 @@ class BackupAndRestore(Callback):
                 self.folder.rmdir()
 
 
-class CSVLogger(Validated):
-    """Writes the logs of each epoch as a row of a CSV file, at once; NA where an epoch was not validated.
+class CSVLogger(Callback):
+    """Writes the logs of each epoch as a row of a CSV file, at once; NA where an epoch has no value, as it was not evaluated.
 
     Args:
         filename: the file.
@@ -219,13 +225,19 @@ class CSVLogger(Validated):
         logs = logs or {}
         rows = []
         if self.keys is None:
-            self.keys = sorted(logs)
-            if self.validation_left_out:  # the titles are written once, and later epochs have these values
-                self.keys += [f"val_{key}" for key in self.keys if key != "learning_rate"]
+            self.keys = self._titles(logs)
             rows.append(["epoch", *self.keys])
         rows.append([str(epoch), *(_text(logs.get(key, "NA")) for key in self.keys)])
         with open(self.filename, "a", encoding="utf-8", newline="") as file:
             csv.writer(file, delimiter=self.separator, lineterminator="\n").writerows(rows)
+
+    def _titles(self, logs: Any) -> list[str]:
+        """The names in the logs, and those of an evaluation that is still to come (`validation_freq`)."""
+        names = set(logs)
+        if self.params.get("do_validation") and not any(name.startswith("val_") for name in names):
+            shown = self.model._shown_names()  # None: a step of the model's own says them when it has run
+            names |= {f"val_{name}" for name in (names - {"learning_rate"} if shown is None else shown)}
+        return sorted(names)
 
 
 def _text(value: Any) -> str:

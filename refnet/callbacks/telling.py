@@ -69,3 +69,6 @@ class ProgbarLogger(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.display.end(logs or {})
+
+    def on_run_failed(self, logs: Any = None) -> None:
+        self.display.close()

@@ -247,6 +247,12 @@ class TensorBoard(Callback):
                     self.file("validation").scalar(f"evaluation_{name}_vs_iterations", np.reshape(value, ()), step)
 
     def on_train_end(self, logs: Any = None) -> None:
+        self._close()
+
+    def on_run_failed(self, logs: Any = None) -> None:
+        self._close()  # what was written of the run is worth a look
+
+    def _close(self) -> None:
         for file in self.files.values():
             file.close()
         self.files = {}

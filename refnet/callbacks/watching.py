@@ -79,8 +79,10 @@ class Watch:
         return float(np.reshape(value, ()))
 
     def better(self, value: float, than: float | None) -> bool:
-        """Whether a value is better than another; than None it is."""
-        return than is None or self.sign * value < self.sign * than - self.min_delta
+        """Whether a value is better than another. Any number is better than None or NaN; NaN is better than nothing."""
+        if value != value:
+            return False
+        return than is None or than != than or self.sign * value < self.sign * than - self.min_delta
 
     def improved(self, value: float) -> bool:
         """Whether a value is better than the best so far; it is the best then."""

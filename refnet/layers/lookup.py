@@ -26,7 +26,7 @@ class Lookup(PipelineLayer):
     Works on arrays and lists, outside of models; see `PipelineLayer`.
 
     Args:
-        max_tokens: the largest size of the vocabulary, special tokens included; None: any.
+        max_tokens: the largest size of the vocabulary, special tokens included, so more than there are of these; None: any.
         num_oov_indices: how many numbers stand for unknown tokens; with several, a hash chooses. 0: unknown tokens are an error.
         mask_token: stands for what is not there; None: nothing does.
         oov_token: what unknown tokens come back as with `invert`.
@@ -67,6 +67,11 @@ class Lookup(PipelineLayer):
         self.mask_token, self.oov_token, self.sparse = mask_token, oov_token, sparse
         self.pad_to_max_tokens, self.salt = pad_to_max_tokens, salt
         self.salt_key = salt_of(self.name, salt)
+        if max_tokens is not None and max_tokens <= self.token_start:
+            raise ArgumentError(
+                f"{self.name}: max_tokens counts the special tokens too, of which there are {self.token_start}; "
+                f"max_tokens={max_tokens!r} leaves no room for others. Give at least {self.token_start + 1}."
+            )
         self.tokens: list[Any] = []
         self.numbers: dict[Any, int] = {}
         self.idf_weights: Array = None

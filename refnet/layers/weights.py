@@ -9,8 +9,8 @@ import numpy as np
 
 from refnet import dtypes, mixed_precision
 from refnet.annotations import Array
-from refnet.arrays import as_array
-from refnet.errors import ArgumentError, DtypeError, FileError, ShapeError
+from refnet.arrays import values_for
+from refnet.errors import ArgumentError, FileError, ShapeError
 from refnet.graph import Tensor, Variable, trace
 from refnet.registration import take_room
 from refnet.structure import flatten
@@ -260,24 +260,10 @@ class Weighted:
         Raises:
             ArgumentError: another number of arrays.  ShapeError: an array of another shape. Nothing is set then.
         """
-        try:
-            values, own = [as_array(w, f"{self.name}.set_weights: an array") for w in weights], self.weights
-        except DtypeError:
-            raise
-        except (TypeError, ValueError):  # no iterable, or rows of different lengths
-            raise ArgumentError(
-                f"{self.name}.set_weights takes a list of arrays, in the order of get_weights; got {weights!r}."
-            ) from None
-        if len(values) != len(own):
-            needs = ", ".join(f"{v.name} {v.shape}" for v in own) or "none"
-            hint = "" if self.built else " It is not built yet: call it once, or build(input_shape), first."
-            raise ArgumentError(f"{self.name}.set_weights needs {len(own)} arrays ({needs}); got {len(values)}.{hint}")
-        for variable, value in zip(own, values):
-            if value.shape != variable.shape:
-                raise ShapeError(
-                    f"{self.name}.set_weights: {variable.name} has shape {variable.shape}; got an array of shape {value.shape}."
-                )
-            if value.dtype.kind not in "biuf" and value.dtype.name != "bfloat16":
-                raise ArgumentError(f"{self.name}.set_weights: {variable.name} needs numbers; got dtype {value.dtype}.")
+        own, hint = (
+            self.weights,
+            "" if self.built else " It is not built yet: call it once, or build(input_shape), first.",
+        )
+        values = values_for(own, weights, f"{self.name}.set_weights", "get_weights", hint)
         for variable, value in zip(own, values):
             variable.set(value)

@@ -8,6 +8,7 @@ import numpy as np
 
 from refnet import ops
 from refnet.annotations import Array, TensorLike
+from refnet.arrays import values_for
 from refnet.errors import ArgumentError
 from refnet.graph import Assignment, Tensor, Variable, assignment
 from refnet.naming import snake_case
@@ -230,11 +231,13 @@ class Optimizer(OwnUpdate, Applied):
         return self.saved_variables(self._weights) if self.built else self.own_variables()
 
     def set_weights(self, weights: Sequence[Any]) -> None:
-        """Sets `variables` from arrays, in their order."""
+        """Sets `variables` from arrays, in their order.
+
+        Raises:
+            ArgumentError: another number of arrays.  ShapeError: an array of another shape. Nothing is set then.
+        """
         own = self.variables
-        if len(weights) != len(own):
-            raise ArgumentError(f"{self.name} has {len(own)} variables; set_weights got {len(weights)} arrays.")
-        for variable, value in zip(own, weights):
+        for variable, value in zip(own, values_for(own, weights, f"{self.name}.set_weights", "variables")):
             variable.set(value)
 
     # ---- a step

@@ -20,7 +20,7 @@ from refnet.errors import ArgumentError, FileError, MissingFileError, MissingPac
 
 LARGEST_JSON = 1 << 26  # bytes of a configuration
 FREE_SIZE = 1 << 26  # an archive's member may unpack to so many bytes, whatever it was packed to,
-EXPANSION = 100  # and beyond that to so many times what it takes in the archive
+EXPANSION = 100  # and beyond that to so many times what it takes in the archive; all members together likewise
 
 # What reading a damaged file ends in, in json, zipfile, h5py, NumPy and where a configuration's values are used.
 DAMAGE = (
@@ -181,6 +181,7 @@ def members(content: bytes) -> dict[str, bytes]:
         FileError: a part that is missing, twice there, unreasonably large, or under a name that leads elsewhere.
     """
     found: dict[str, bytes] = {}
+    unpacked, room = 0, max(FREE_SIZE, EXPANSION * len(content))
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for info in archive.infolist():
             parts = info.filename.replace("\\", "/").split("/")
@@ -197,7 +198,13 @@ def members(content: bytes) -> dict[str, bytes]:
                 limit = LARGEST_JSON
             if info.file_size > limit:
                 raise FileError(f"{info.filename} says it has {info.file_size} bytes, of {info.compress_size} stored.")
-            found[info.filename] = archive.read(info)
+            unpacked += info.file_size
+            if unpacked > room:
+                raise FileError(
+                    f"its members say they have {unpacked} bytes and more, in an archive of {len(content)}."
+                )
+            with archive.open(info) as member:
+                found[info.filename] = member.read(info.file_size)  # without a size it would unpack more than it gives
     for name in ("config.json", "model.weights.h5"):
         if name not in found:
             raise FileError(f"the archive has no {name}: it is not a .keras file.")

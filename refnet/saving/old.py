@@ -17,7 +17,7 @@ from refnet.graph import Variable
 from refnet.layers.base import Layer
 from refnet.saving.files import h5py
 from refnet.saving.serialization import serialized
-from refnet.saving.weights import Source, ordered_layers, trained
+from refnet.saving.weights import Source, ordered_layers, put_array, trained
 
 NAMES_IN_ATTRIBUTE = 2000  # more names than fit into one attribute go into several, numbered
 OWN = "top_level_model_weights"  # the group of a model's own weights
@@ -104,7 +104,7 @@ def _write_group(group: Any, variables: list[Variable]) -> None:
         while name in names:
             name, number = f"{variable.name}_{number}", number + 1
         names.append(name)
-        group.create_dataset(name, data=variable.numpy())
+        put_array(group, name, variable)
     _write_names(group, "weight_names", names)
 
 

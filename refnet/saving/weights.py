@@ -19,7 +19,8 @@ from refnet.saving.files import FREE_SIZE, h5py
 
 # (variable, array), and (layer, {name: array}) of layers that read for themselves
 Pairs: TypeAlias = list[tuple[Any, Any]]
-EXPANSION = 1000  # a dataset larger than FREE_SIZE may be so many times what it takes in the file
+EXPANSION = 1000  # a file's arrays, if larger than FREE_SIZE, may be so many times what they take in it
+DEEPEST = 256  # groups inside one another; a model in a model in a model has two for each
 
 
 # ---- where everything stands
@@ -115,9 +116,14 @@ def _write(file: Any, path: str, name: str, values: Mapping[str, Variable | Arra
     group = file.create_group(f"{path}/vars")
     group.attrs["name"] = name
     for key, value in values.items():
-        dataset = group.create_dataset(key, data=value.numpy() if isinstance(value, Variable) else value)
-        if isinstance(value, Variable) and value.dtype == "bfloat16":
-            dataset.attrs["dtype"] = "bfloat16"
+        put_array(group, key, value)
+
+
+def put_array(group: Any, key: str, value: Variable | Array) -> None:
+    """A dataset in a group. HDF5 does not have bfloat16: its bits are stored, and an attribute says what they are."""
+    dataset = group.create_dataset(key, data=value.numpy() if isinstance(value, Variable) else value)
+    if isinstance(value, Variable) and value.dtype == "bfloat16":
+        dataset.attrs["dtype"] = "bfloat16"
 
 
 # ---- reading
@@ -151,7 +157,8 @@ class Source:
 
     def __init__(self, content: bytes):
         check_heaps(content)
-        self.size = len(content)
+        self.size, self.taken = len(content), 0
+        self.room = max(FREE_SIZE, EXPANSION * self.size)  # bytes that its arrays may take, all of them together
         self.file = h5py().File(io.BytesIO(content), "r")
 
     def __enter__(self) -> "Source":
@@ -166,10 +173,13 @@ class Source:
         for name in [part for part in path.split("/") if part]:
             if not isinstance(at, package.Group) or name not in at:
                 return None
-            if at.get(name, getclass=True, getlink=True) is not package.HardLink:
-                raise FileError(f"{path} is a link to elsewhere; such files are not read.")
-            at = at[name]
+            at = self._held(at, name, path)
         return at
+
+    def _held(self, group: Any, name: str, path: str) -> Any:
+        if group.get(name, getclass=True, getlink=True) is not h5py().HardLink:
+            raise FileError(f"{path} is a link to elsewhere; such files are not read.")
+        return group[name]
 
     def names(self, path: str) -> list[str]:
         group = self.get(path)
@@ -177,7 +187,9 @@ class Source:
 
     def dataset(self, path: str) -> Any:
         """A dataset of numbers that is stored in the file itself."""
-        found = self.get(path)
+        return self._checked(self.get(path), path)
+
+    def _checked(self, found: Any, path: str) -> Any:
         if not isinstance(found, h5py().Dataset):
             raise FileError(f"{path} is not in the file as an array.")
         if found.external or found.is_virtual:
@@ -186,7 +198,7 @@ class Source:
         if not (found.dtype.kind in "biuf" or bits and found.dtype.itemsize == 2):
             raise FileError(f"{path} holds {found.dtype}, not numbers.")
         declared = math.prod(found.shape or ()) * found.dtype.itemsize
-        if found.shape is None or declared > max(FREE_SIZE, EXPANSION * self.size):
+        if found.shape is None or declared > self.room:
             raise FileError(f"{path} says it has {declared} bytes; the file has {self.size}.")
         return found
 
@@ -209,19 +221,39 @@ class Source:
         return {name: self.array(self.dataset(f"{path}/vars/{name}")) for name in self.names(f"{path}/vars")}
 
     def array(self, dataset: Any) -> Array:
+        self.taken += dataset.size * dataset.dtype.itemsize
+        self._check_room(self.taken)
         if dataset.dtype.kind == "V":
             return np.asarray(dataset[()]).view(dtypes.as_numpy("bfloat16"))
         return np.asarray(dataset[()])
 
+    def _check_room(self, size: int) -> None:
+        if size > self.room:
+            raise FileError(f"its arrays say they have {size} bytes and more; the file has {self.size}.")
+
     def elements(self, optimizer: str = "optimizer") -> int:
-        """How many elements all of the layers' datasets have, for the limit on a model that is made for this file."""
-        total, todo = 0, [path for path in self.names("/") if path != optimizer]
+        """How many elements all of the layers' datasets have, for the limit on a model that is made for this file.
+
+        Raises:
+            FileError: links to elsewhere, more than the file can hold, groups that are nested too deep.
+        """
+        total, size, seen = 0, 0, set[int]()
+        todo = [(self.file, name, name, 0) for name in self.names("/") if name != optimizer]
         while todo:
-            path = todo.pop()
-            if isinstance(self.get(path), h5py().Dataset):
-                total += math.prod(self.dataset(path).shape)
-            else:
-                todo += [f"{path}/{name}" for name in self.names(path)]
+            group, name, path, depth = todo.pop()
+            found = self._held(group, name, path)
+            place = h5py().h5o.get_info(found.id).addr
+            if place in seen:  # a second name of the same: a group may even hold itself
+                continue
+            seen.add(place)
+            if isinstance(found, h5py().Group):
+                if depth == DEEPEST:
+                    raise FileError(f"its groups are nested deeper than {DEEPEST}: {path[:80]}...")
+                todo += [(found, inner, f"{path}/{inner}", depth + 1) for inner in found]
+            elif isinstance(found, h5py().Dataset):
+                dataset = self._checked(found, path)
+                total, size = total + dataset.size, size + dataset.size * dataset.dtype.itemsize
+                self._check_room(size)
         return total
 
 

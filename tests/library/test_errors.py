@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from refnet import callbacks, optimizers
+from refnet import Variable, backend, callbacks, optimizers
 from refnet.errors import ArgumentError, DataError, DtypeError, ShapeError
 from refnet.layers import Activation, Dense, Input, Rescaling
 from refnet.models import Model, Sequential
@@ -196,6 +196,28 @@ def test_set_weights_checks_everything_first(classifier: Any, refuses: Any) -> N
     refuses(model, ShapeError, message, lambda: model.set_weights(weights))
     message = "net.set_weights needs 4 arrays (hidden/kernel (4, 5), hidden/bias (5,), out/kernel (5, 3), out/bias (3,)); got 2."
     refuses(model, ArgumentError, message, lambda: model.set_weights(weights[:2]))
+
+
+@pytest.mark.parametrize("kind", ["optimizer", "backend"])
+def test_whatever_sets_several_variables_checks_them_first(kind: str) -> None:
+    optimizer, weight = optimizers.Adam(0.5), Variable(np.zeros(3, "float32"), name="w")
+    optimizer.build([weight])
+    own = optimizer.variables
+    values = [np.full(v.shape, 77, "float32") for v in own]
+
+    def put(arrays: Any) -> None:
+        if kind == "optimizer":
+            optimizer.set_weights(arrays)
+        else:
+            backend.batch_set_value(zip(own, arrays))
+
+    with pytest.raises(ShapeError, match=r"adam/w/velocity has shape \(3,\); got an array of shape \(4,\)"):
+        put([*values[:-1], np.zeros(4)])
+    with pytest.raises(ArgumentError, match="needs numbers; got dtype <U1"):
+        put([*values[:-1], np.array(["a", "b", "c"])])
+    assert [v.numpy().max() for v in own] == [0, 0.5, 0, 0]
+    put(values)
+    assert all((v.numpy() == 77).all() for v in own)
 
 
 def test_the_first_number_that_is_not_finite_is_named_once(classifier: Any) -> None:

@@ -160,6 +160,10 @@ def test_mistakes_with_vocabularies():
         (lambda: layers.StringLookup(mask_token="m", vocabulary=["a", "m"]), ArgumentError, "holds 'm' inside"),
         (lambda: layers.StringLookup(max_tokens=2, vocabulary=["a", "b"]), ArgumentError, "max_tokens is 2"),
         (lambda: layers.StringLookup(max_tokens=1), ArgumentError, "max_tokens"),
+        # what was learned once ignored it: the first of max_tokens - 3 tokens were all but the last
+        (lambda: layers.StringLookup(2, num_oov_indices=3), ArgumentError, "there are 3; max_tokens=2 leaves no room"),
+        (lambda: layers.IntegerLookup(2, num_oov_indices=2), ArgumentError, "Give at least 3"),
+        (lambda: layers.TextVectorization(2), ArgumentError, "there are 2; max_tokens=2 leaves no room"),
         (lambda: layers.StringLookup(output_mode="tf_idf", vocabulary=["a"]), ArgumentError, "idf_weights"),
         (
             lambda: layers.StringLookup(output_mode="tf_idf", vocabulary=["a"], idf_weights=[1.0, 2.0]),

@@ -2,6 +2,7 @@
 
 import pathlib
 import struct
+import threading
 import zlib
 from typing import Any
 
@@ -190,3 +191,17 @@ def test_weights_of_inner_models_and_cells_are_told_apart(tmp_path: pathlib.Path
     tags = read(tmp_path / "train").Tags()["tensors"]
     assert {"left/last/kernel/histogram", "right/last/kernel/histogram"} <= set(tags)
     assert sum("histogram" in tag for tag in tags) == 10
+
+
+def test_what_a_run_wrote_before_an_error_is_there(tmp_path: pathlib.Path) -> None:
+    def fail(batch: int, logs: Any) -> None:
+        if batch == 2:
+            raise KeyboardInterrupt
+
+    before = set(threading.enumerate())
+    board = callbacks.TensorBoard(log_dir=tmp_path, update_freq="batch")
+    with pytest.raises(KeyboardInterrupt):
+        stop = callbacks.LambdaCallback(on_train_batch_end=fail)
+        model().fit(X, Y, batch_size=4, callbacks=[board, stop], verbose=0)
+    assert set(threading.enumerate()) <= before  # the writer's own thread, which never ended
+    assert len(numbers(read(tmp_path / "train"), "batch_loss")) == 3

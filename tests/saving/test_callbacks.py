@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from refnet import Input, Sequential, callbacks, layers, optimizers, saving
+from refnet import Input, Sequential, callbacks, layers, optimizers, progress, saving
 from refnet.callbacks.watching import Watch
 from refnet.errors import ArgumentError
 
@@ -72,6 +72,36 @@ def test_only_the_best_is_saved(mode: str, threshold: Any, saved: list[int], tmp
     assert sorted(int(path.name[0]) - 1 for path in tmp_path.iterdir()) == saved
 
 
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_a_value_that_is_no_number_is_never_the_best(mode: str, tmp_path: pathlib.Path) -> None:
+    sign = {"min": 1, "max": -1}[mode]
+    feed = Feed(np.nan, 1.0 * sign, np.nan, 0.5 * sign, np.nan)
+    checkpoint = callbacks.ModelCheckpoint(tmp_path / "m{epoch}.weights.h5", "watched", 0, True, True, mode)
+    stop = callbacks.EarlyStopping("watched", mode=mode, patience=2, restore_best_weights=True)
+    reduce = callbacks.ReduceLROnPlateau("watched", mode=mode, patience=1, factor=0.5)
+    model, kept = model_with(), Weights()
+    history = model.fit(x, y, epochs=5, callbacks=[feed, checkpoint, stop, reduce, kept], verbose=0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m2.weights.h5", "m4.weights.h5"]
+    assert stop.best == 0.5 * sign and stop.best_epoch == 3
+    np.testing.assert_array_equal(model.get_weights()[0], kept.at_ends[3])
+    assert np.round(history.history["learning_rate"], 6).tolist() == [0.1, 0.05, 0.05, 0.025, 0.025]
+    only = callbacks.EarlyStopping("watched", mode=mode, patience=2)
+    assert model.fit(x, y, epochs=5, callbacks=[Feed(*[np.nan] * 5), only], verbose=0).epoch == [0, 1]
+    assert only.best is None
+
+
+def test_the_best_is_what_was_saved(tmp_path: pathlib.Path) -> None:
+    model, path = model_with(), tmp_path / "m.weights.h5"
+    best = callbacks.ModelCheckpoint(path, "watched", 0, True, True, "min")
+    path.mkdir()  # a folder of that name: the file cannot be written
+    with pytest.raises(IsADirectoryError):
+        model.fit(x, y, callbacks=[Feed(0.5), best], verbose=0)
+    assert best.watch.best is None
+    path.rmdir()
+    model.fit(x, y, callbacks=[Feed(0.5), best], verbose=0)
+    assert best.watch.best == 0.5 and path.is_file()
+
+
 def test_a_checkpoint_may_count_batches(tmp_path: pathlib.Path) -> None:
     each = callbacks.ModelCheckpoint(tmp_path / "{epoch}_{batch}.keras", save_freq=4)
     model_with().fit(x, y, epochs=2, batch_size=2, callbacks=[each])
@@ -113,19 +143,21 @@ def test_rows_of_a_csv_file(tmp_path: pathlib.Path) -> None:
     assert path.read_text().splitlines()[0] == "epoch;loss"
 
 
-def test_a_csv_file_keeps_a_validation_that_begins_later(tmp_path: pathlib.Path) -> None:
-    path = tmp_path / "log.csv"
+@pytest.mark.parametrize("own", [False, True])
+def test_a_csv_file_has_columns_for_an_evaluation_that_comes_later(own: bool, tmp_path: pathlib.Path) -> None:
+    class Stepping(Sequential):
+        def train_step(self, data: Any) -> Any:  # what it shows is known when it has run
+            return super().train_step(data)
+
+    path, model = tmp_path / "log.csv", (Stepping if own else Sequential)([Input((2,)), layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=["mae"])
+    told: dict[str, Any] = {"epochs": 3, "validation_data": (x, y), "validation_freq": 2, "verbose": 0}
     rate = callbacks.LearningRateScheduler(lambda epoch: 0.1)
-    asked = {
-        "epochs": 3,
-        "validation_split": 0.25,
-        "validation_freq": 2,
-        "callbacks": [rate, callbacks.CSVLogger(path)],
-    }
-    history = model_with().fit(x, y, **asked)
-    titles, *rows = [line.split(",") for line in path.read_text().splitlines()]
-    assert titles == ["epoch", "learning_rate", "loss", "val_loss"]
-    assert [row[3] for row in rows] == ["NA", str(history.history["val_loss"][0]), "NA"]
+    history = model.fit(x, y, callbacks=[rate, callbacks.CSVLogger(path)], **told).history
+    lines = [line.split(",") for line in path.read_text().splitlines()]
+    assert lines[0] == ["epoch", "learning_rate", "loss", "mae", "val_loss", "val_mae"]
+    assert lines[1][4:] == lines[3][4:] == ["NA", "NA"]
+    assert [float(value) for value in lines[2][4:]] == [history["val_loss"][0], history["val_mae"][0]]
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -175,6 +207,23 @@ def test_a_progress_logger_shows_lines_though_fit_is_silent(capsys: pytest.Captu
     model_with().fit(x, y, epochs=2, callbacks=[callbacks.ProgbarLogger()], verbose=0)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "Epoch 1/2" and "loss: " in lines[1] and len(lines) == 4
+
+
+def test_a_progress_logger_puts_its_display_away_when_a_run_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[Any] = []
+
+    class Kept(progress.Lines):
+        def __init__(self) -> None:
+            shown.append(self)
+            self.closed = False
+
+        def close(self) -> None:
+            self.closed = True
+
+    monkeypatch.setattr(progress, "display", lambda verbose: Kept() if verbose == 1 else progress.Silent())
+    with pytest.raises(KeyboardInterrupt):
+        model_with().fit(x, y, callbacks=[callbacks.ProgbarLogger(), Raises("on_train_batch_end")], verbose=0)
+    assert [display.closed for display in shown] == [True]
 
 
 @pytest.mark.parametrize(
@@ -320,3 +369,53 @@ def test_evaluation_uses_the_averages_and_training_does_not(on_epoch: bool) -> N
     np.testing.assert_array_equal(model.get_weights()[0], averages[-1])
     with pytest.raises(ArgumentError, match="needs an optimizer with use_ema=True; the model's is sgd"):
         model_with().fit(x, y, callbacks=[callbacks.SwapEMAWeights()])
+
+
+class Raises(callbacks.Callback):
+    """Ends a run by an error, in one of its hooks."""
+
+    def __init__(self, hook: str):
+        def fail(*args: Any) -> None:
+            raise KeyboardInterrupt(hook)
+
+        setattr(self, hook, fail)
+
+    def hears(self, hook: str) -> bool:
+        return hook in vars(self) or super().hears(hook)
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(
+    ("run", "hook"),
+    [
+        *(("predict", f"on_predict_{when}") for when in ("begin", "batch_begin", "end")),
+        *(("evaluate", f"on_test_{when}") for when in ("begin", "batch_begin", "end")),
+        *(("fit", hook) for hook in ("on_train_begin", "on_train_batch_end", "on_test_batch_end", "on_epoch_end")),
+    ],
+)
+def test_a_run_that_fails_leaves_the_weights_in_the_model(run: str, hook: str, late: bool) -> None:
+    model = averaged()
+    model.fit(x, y, epochs=2, batch_size=6, verbose=0)
+    model.set_weights([model.get_weights()[0] + 1])  # else they are their averages
+    held = []
+    keep = callbacks.LambdaCallback(**{hook: lambda *args: held.append(model.get_weights()[0])})
+    swap, fail = callbacks.SwapEMAWeights(swap_on_epoch=True), Raises(hook)
+    told: dict[str, Any] = {"verbose": 0, "callbacks": [swap, keep, fail] if late else [keep, fail, swap]}
+    call = {
+        "predict": lambda: model.predict(x, **told),
+        "evaluate": lambda: model.evaluate(x, y, **told),
+        "fit": lambda: model.fit(x, y, validation_data=(x, y), **told),
+    }[run]
+    before, trained = model.get_weights()[0], hook in ("on_train_batch_end", "on_test_batch_end", "on_epoch_end")
+    with pytest.raises(KeyboardInterrupt, match=hook):
+        call()
+    assert not model.optimizer.averages_swapped and held
+    average = model.optimizer.slot(model.weights[0], "average").numpy()
+    assert not np.array_equal(model.get_weights()[0], average)
+    if not trained:
+        np.testing.assert_array_equal(model.get_weights()[0], before)
+        seen: list[Any] = []
+        look = callbacks.LambdaCallback(on_predict_batch_end=lambda *args: seen.append(model.get_weights()[0]))
+        model.predict(x, verbose=0, callbacks=[swap, look])
+        np.testing.assert_array_equal(seen[0], average)
+        np.testing.assert_array_equal(model.get_weights()[0], before)

@@ -8,8 +8,10 @@ import subprocess
 import sys
 import tracemalloc
 import zipfile
+from collections.abc import Callable
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -104,8 +106,6 @@ def test_paths_out_of_the_archive_are_refused(tmp_path: pathlib.Path) -> None:
 
 
 def test_sizes_that_files_only_claim_take_no_memory(tmp_path: pathlib.Path) -> None:
-    import h5py
-
     path = tmp_path / "m.keras"
     held = parts(path)
     config = json.loads(held["config.json"])
@@ -143,9 +143,64 @@ def test_sizes_that_files_only_claim_take_no_memory(tmp_path: pathlib.Path) -> N
     tracemalloc.stop()
 
 
-def test_a_model_that_was_not_loaded_is_not_changed(tmp_path: pathlib.Path) -> None:
-    import h5py
+def test_what_members_and_arrays_claim_together_takes_no_memory(tmp_path: pathlib.Path) -> None:
+    """Each of them by itself is small enough."""
+    path = tmp_path / "m.keras"
+    held = parts(path)
+    weights = io.BytesIO(held["model.weights.h5"])
+    with h5py.File(weights, "r+") as file:
+        for number in range(5):
+            file.create_dataset(f"layers/more_{number}", (1 << 22,), "float32", chunks=(1 << 12,), compression="gzip")
+    zeros = bytes(40 << 20)
+    tracemalloc.start()
+    put(path, {**held, "model.weights.h5": weights.getvalue()})
+    with pytest.raises(FileError, match="its arrays say they have [0-9]{8} bytes and more; the file has"):
+        saving.load_model(path)
+    put(path, {**held, "assets/a": zeros, "assets/b": zeros}, zipfile.ZIP_DEFLATED)
+    with pytest.raises(FileError, match="its members say they have 8[0-9]{7} bytes and more, in an archive of"):
+        saving.load_model(path)
+    put(path, {**held, "assets/a": zeros}, zipfile.ZIP_DEFLATED)
+    assert len(saving.load_model(path).layers) == 2
+    before = tracemalloc.get_traced_memory()[0]
+    tracemalloc.reset_peak()
+    size = len(zeros).to_bytes(4, "little")
+    assert path.read_bytes().count(size) == 2  # before the member, and in the list at the end
+    path.write_bytes(path.read_bytes().replace(size, (10).to_bytes(4, "little")))
+    with pytest.raises(FileError, match="Bad CRC-32"):
+        saving.load_model(path)
+    assert tracemalloc.get_traced_memory()[1] - before < len(zeros)
+    tracemalloc.stop()
 
+
+def test_groups_that_hold_themselves_or_each_other_many_times_are_read_once(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "m.keras"
+    held = parts(path)
+
+    def load(change: Callable[[Any], None]) -> Any:
+        weights = io.BytesIO(held["model.weights.h5"])
+        with h5py.File(weights, "r+") as file:
+            change(file.create_group("more"))
+        put(path, {**held, "model.weights.h5": weights.getvalue()})
+        return saving.load_model(path)
+
+    def loop(group: Any) -> None:
+        group["itself"] = group
+
+    def doubled(group: Any) -> None:
+        for _ in range(60):  # 2 ** 60 ways to the last
+            inner = group.create_group("one")
+            group["other"], group = inner, inner
+
+    def deep(group: Any) -> None:
+        for _ in range(300):
+            group = group.create_group("in")
+
+    assert len(load(loop).layers) == len(load(doubled).layers) == 2
+    with pytest.raises(FileError, match="nested deeper than 256: more/in/in/"):
+        load(deep)
+
+
+def test_a_model_that_was_not_loaded_is_not_changed(tmp_path: pathlib.Path) -> None:
     held = model()
     before = held.get_weights()
     held.save_weights(tmp_path / "w.weights.h5")

@@ -240,12 +240,25 @@ def test_old_files_are_taken_in_the_layers_order(tmp_path: pathlib.Path) -> None
         Sequential([Input((5,)), layers.Dense(4)]).load_weights(tmp_path / "old.h5")
 
 
-def test_bfloat16_weights_come_back(tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+def test_bfloat16_weights_come_back(ending: str, tmp_path: pathlib.Path) -> None:
     model = Sequential([Input((5,)), layers.Dense(4, dtype="bfloat16")])
-    model.save(tmp_path / "m.keras")
-    again = saving.load_model(tmp_path / "m.keras")
+    model.compile("adam", "mse")
+    model.fit(np.ones((2, 5)), np.ones((2, 4)), verbose=0)
+
+    def held(one: Any) -> list[Any]:
+        return [v.numpy().astype("float32") for v in [*one.weights, *one.optimizer.variables]]
+
+    model.save(tmp_path / f"m{ending}")
+    again = saving.load_model(tmp_path / f"m{ending}")
     assert again.weights[0].dtype == "bfloat16"
-    same([w.astype("float32") for w in again.get_weights()], [w.astype("float32") for w in model.get_weights()])
+    same(held(again), held(model))
+    weights = tmp_path / {".keras": "m.weights.h5", ".h5": "w.h5"}[ending]
+    model.save_weights(weights)
+    for weight in again.weights:
+        weight.set(np.zeros(weight.shape))
+    again.load_weights(weights)
+    same(held(again), held(model))
 
 
 # ---- errors

@@ -236,3 +236,22 @@ def test_whoever_reads_while_files_are_replaced_finds_a_whole_one(tmp_path: path
         assert len(content) == 3_000_000 and content in (bytes(3_000_000), b"\1" * 3_000_000)
     files.write_atomically(path, b"new")
     assert path.read_bytes() == b"new"
+
+
+def test_a_run_that_did_not_begin_does_not_move_the_next_ones_beginning(tmp_path: pathlib.Path) -> None:
+    """The backup was read, then another callback refused: what was read must not outlive that run."""
+
+    class Refuses(callbacks.Callback):
+        def on_train_begin(self, logs: Any = None) -> None:
+            raise ValueError("not now")
+
+    x, y = np.ones((4, 2), "float32"), np.ones((4, 1), "float32")
+    model = Sequential([Input((2,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    keep = callbacks.BackupAndRestore(tmp_path / "run", delete_checkpoint=False)
+    model.fit(x, y, epochs=3, verbose=0, callbacks=[keep])
+    for listed in ([keep, Refuses()], [callbacks.CallbackList([keep]), Refuses()]):
+        with pytest.raises(ValueError, match="not now"):
+            model.fit(x, y, epochs=5, verbose=0, callbacks=listed)
+        assert model.fit(x, y, epochs=5, verbose=0).epoch == [0, 1, 2, 3, 4]
+    assert model.fit(x, y, epochs=5, verbose=0, callbacks=[keep]).epoch == [3, 4]
