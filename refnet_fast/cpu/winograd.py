@@ -28,11 +28,10 @@ AT_HAND = 384 * 1024  # bytes of transformed tiles, which stay in the second-lev
 STEPS = 512  # additions in a row
 LEAST = 32  # channels, and filters
 MANY = 64  # pixels of an image of the result; of one, so that it has the same bits alone and among others
-PAIRS = 1536  # of channels and filters for each of these pixels, at most: every thread transforms all taps
+PAIRS = 24576  # of channels and filters, for each product of a tile, to one of these pixels at most: every thread transforms all taps
 ROOM = 2**25  # bytes that a thread takes, at most
 OF_TAPS_ROOM = 2**24  # and of these of transformed taps, which stay in the third-level cache
-OF_KERNEL_PAIRS = 2**18
-OF_KERNEL_PIXELS = 1024  # of all images
+OF_KERNEL_PIXELS = 1024  # of all images, for the gradient of a kernel
 TILES = 48  # at hand at least: for each a product reads all taps
 
 
@@ -255,45 +254,65 @@ def room(size, down, across, channels, filters):
     return size * channels * (down * across * filters + count * some) + tiles
 
 
+def parts(call):
+    """The shapes of images, kernel and results of a convolution; of a gradient, which is one of them, those of what it is the gradient
+    of."""
+    first, second, made = call.inputs[0].shape, call.inputs[1].shape, call.outputs[0].shape
+    if "kernel" in call.op.name:
+        return first, made, second
+    return (made, second, first) if "inputs" in call.op.name else (first, second, made)
+
+
+def tiles_of_image(call):
+    """How many tiles lie one below the other in an image of the results, or of the inputs' gradient, and how many side by side."""
+    _, kernel, result = parts(call)
+    made = result if "kernel" in call.op.name else call.outputs[0].shape
+    return tuple(-(-n // filtering(taps).shape[1]) for n, taps in zip(made[1:3], kernel))
+
+
+def terms(extent, taps, count, before):
+    """How many taps lie inside of an image's rows or columns, `extent`, in all of `count` windows."""
+    return sum(max(0, min(taps, extent + before - i) - max(0, before - i)) for i in range(count))
+
+
+def fewer(call):
+    """Whether tiles of an image take fewer multiplications than the sum, which multiplies no padding; the transform of the taps, which
+    each thread makes, counts as four tiles."""
+    image, kernel, result = parts(call)
+    sums = math.prod(map(terms, image[1:3], kernel, result[1:3], call.attributes["padding"]))
+    return sums >= products_of(kernel[:2]) * (math.prod(tiles_of_image(call)) + 4)
+
+
 def in_tiles(call):
     """Whether a call is a convolution without strides, or a gradient of one, of 2 to MOST taps on a side, that has enough of
     everything, and whole vectors."""
-    a, lane, of_kernel = call.attributes, lanes(element_size(call)), "kernel" in call.op.name
-    taps, (batch, rows, columns, _) = call.inputs[1].shape, call.outputs[0].shape
-    if of_kernel:
-        (batch, rows, columns, _), taps = taps, call.outputs[0].shape
-    if a["strides"] != (1, 1) or a["dilation"] != (1, 1) or not all(2 <= n <= MOST for n in taps[:2]):
+    size, (_, kernel, result) = element_size(call), parts(call)
+    lane, sides, pairs = lanes(size), kernel[:2], kernel[2] * kernel[3]
+    if call.attributes["strides"] != (1, 1) or call.attributes["dilation"] != (1, 1):
         return False
-    if room(element_size(call), *taps) > ROOM:
+    if not all(2 <= n <= MOST for n in sides) or not all(n % lane == 0 and n >= LEAST for n in kernel[2:]):
         return False
-    pixels, pairs = rows * columns, taps[2] * taps[3]
-    enough = pixels >= MANY and pairs <= PAIRS * pixels
-    if of_kernel:
-        enough = batch * pixels >= OF_KERNEL_PIXELS and pairs <= OF_KERNEL_PAIRS
-    return enough and all(n % lane == 0 and n >= LEAST for n in taps[2:])
-
-
-def tiles_of_images(call):
-    """How many tiles lie one below the other in all images, and how many side by side."""
-    result = call.inputs[1] if "kernel" in call.op.name else call.outputs[0]
-    high, broad = (filtering(n).shape[1] for n in kernel_extents(call))
-    batch, rows, columns, _ = result.shape
-    return batch * -(-rows // high), -(-columns // broad)
+    if "kernel" in call.op.name:
+        enough = math.prod(result[:3]) >= OF_KERNEL_PIXELS
+    else:
+        pixels = math.prod(call.outputs[0].shape[1:3])
+        enough = pixels >= MANY and products_of(sides) * pairs <= PAIRS * pixels
+    return enough and fewer(call) and room(size, *sides, call.inputs[0].shape[-1], call.outputs[0].shape[-1]) <= ROOM
 
 
 def tile_rows(call):
     """A task is a row of tiles."""
-    return tiles_of_images(call)[0]
+    return call.outputs[0].shape[0] * tiles_of_image(call)[0]
 
 
 def tile_row_ns(call):
     channels, filters, size = call.inputs[0].shape[-1], call.outputs[0].shape[-1], element_size(call)
-    return tiles_of_images(call)[1] * products_of(kernel_extents(call)) * channels * (filters + 30) * size * 0.005
+    return tiles_of_image(call)[1] * products_of(kernel_extents(call)) * channels * (filters + 30) * size * 0.005
 
 
 def kernel_extents(call):
     """(down, across) taps of a convolution, or of a gradient of one."""
-    return tuple((call.outputs[0] if "kernel" in call.op.name else call.inputs[1]).shape[:2])
+    return tuple(parts(call)[1][:2])
 
 
 def tiles_of(given):

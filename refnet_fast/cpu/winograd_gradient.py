@@ -1,6 +1,8 @@
 """The gradient of a kernel by Winograd's algorithm, G^T [(A dy) * (B^T d)], as `winograd.py` says: the products of the tiles of all
 images are added up before they are transformed back."""
 
+import math
+
 import numpy as np
 
 from refnet_fast.cpu.filtering import OF_DATA, OF_KERNEL, OF_SLOPES, transformed
@@ -13,7 +15,7 @@ from refnet_fast.cpu.winograd import (
     products_of,
     shapes_of,
     tiles_at_hand,
-    tiles_of_images,
+    tiles_of_image,
     transformed_tiles,
 )
 from refnet_fast.native import njit
@@ -135,5 +137,6 @@ def channel_vectors(call):
 
 def channel_vector_ns(call):
     """What the tiles of dy cost is spent by each thread."""
-    (down, across), size, filters = tiles_of_images(call), element_size(call), call.inputs[1].shape[-1]
-    return down * across * products_of(kernel_extents(call)) * lanes(size) * filters * size * 0.006
+    (batch, _, _, filters), size = call.inputs[1].shape, element_size(call)
+    tiles = batch * math.prod(tiles_of_image(call))
+    return tiles * products_of(kernel_extents(call)) * lanes(size) * filters * size * 0.006
