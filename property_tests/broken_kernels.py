@@ -6,6 +6,7 @@ kernel's is written beside the others under another name and runs in the simulat
 
 import contextlib
 import ctypes
+import functools
 import importlib
 import importlib.util
 import json
@@ -257,50 +258,46 @@ def tiles_rejection(broken):
     the text of a file by its name."""
     files = "winograd", "winograd_gradient"
     scope, gradient = (plain(file, broken.get(file) or source("cpu", file).read_text()) for file in files)
-    given, random = tiling(4), np.random.default_rng(1)
     scope |= {"multiply": call_strip, "transformed": call_transform, "convolve": call_convolve, "clear_rows": zeros_at}
-    scope |= {"move_bytes": ctypes.memmove, "AT_HAND": 0, "TILES": 4, "STEPS": 2}
-    gradient |= {name: scope[name] for name in ("multiply", "transformed", "at_a_line", "tile_of", "tiles_at_hand")}
-    gradient["BLOCKS"] = 2
-    channels, filters = 2 * given[1], strip_for.py_func(given, 2**20)[1] + given[1]
-    shapes = (2, 5, 5, channels), (3, 3, channels, filters), (2, 4, 5, filters)
-    x, k, dy = (random.integers(1, 4, shape).astype("float32") for shape in shapes)
-    for odd in (False, True):
-        if odd:
-            x[1, 2, 2, channels - 1] = np.inf
-        dy[0, 0, 0, 0] = np.inf if odd else 1
-        due = [
-            reference.compute(named("conv2d"), [x, k], PADDED | {"extents": (4, 5)})[0],
-            reference.compute(
-                named("conv2d_kernel_gradient"), [x, dy[..., : given[1]].copy()], PADDED | {"extents": (3, 3)}
-            )[0],
-        ]
-        y, dk = np.full_like(due[0], 7), np.full((9 * channels, given[1]), 7, "float32")
-        slopes, places = dy[..., : given[1]].copy(), [a.ctypes.data for a in (x, k, y)]
-        with np.errstate(all="ignore"):
-            for lo, hi in ((0, 1), (1, 4)):
-                scope["convolve_tiles_here"](given, *places, (5, 5), channels, filters, (4, 5), (0, 1), lo, hi)
-            for lo, hi in ((0, 1), (1, 2)):
-                gradient["kernel_of_tiles"](
-                    given,
-                    x.ctypes.data,
-                    slopes.ctypes.data,
-                    dk,
-                    2,
-                    (5, 5, channels),
-                    (3, 3, given[1]),
-                    (4, 5),
-                    (0, 1),
-                    lo,
-                    hi,
-                )
-        for got, right in zip((y, dk.reshape(due[1].shape)), due):
-            if not np.array_equal(got, right, equal_nan=True):
-                return f"{np.sum(got != right)} sums are wrong"
+    scope |= {"move_bytes": ctypes.memmove, "AT_HAND": 0, "TILES": 4, "STEPS": 2, "OF_TAPS_ROOM": 400000}
+    shared = "multiply", "transformed", "at_a_line", "tiles_at_hand", "shapes_of", "transformed_tiles"
+    gradient |= {name: scope[name] for name in shared} | {"BLOCKS": 2, "SUMS": 0}
+    for taps, image, result in (((3, 3), (5, 5), (4, 5)), ((4, 2), (9, 5), (7, 5))):
+        given, padding = tiling(4, taps), (taps[0] // 2 - 1, 1)
+        rows = 2 * -(-result[0] // given[11])  # of tiles
+        for (x, k, dy), due in tiles_due(taps, image, result, padding):
+            (*_, channels, filters), made = k.shape, [np.full_like(a, 7) for a in due]
+            matrix = made[1].reshape(-1, filters)
+            convolved, slopes = [[a.ctypes.data for a in pair] for pair in ((x, k, made[0]), (x, dy))]
+            with np.errstate(all="ignore"):
+                for lo, hi in ((0, 1), (1, rows)):
+                    scope["convolve_tiles_here"](given, *convolved, image, channels, filters, result, padding, lo, hi)
+                for lo, hi in ((0, 1), (1, 3)):
+                    shapes = (*image, channels), (*taps, filters), result
+                    gradient["kernel_of_tiles"](given, *slopes, matrix, 2, *shapes, padding, lo, hi)
+            for got, right in zip(made, due):
+                if not np.array_equal(got, right, equal_nan=True):
+                    return f"{np.sum(got != right)} sums are wrong"
     return None
 
 
-PADDED = {"groups": 1, "strides": (1, 1), "dilation": (1, 1), "padding": (0, 1)}
+@functools.cache
+def tiles_due(taps, image, result, padding):
+    """Arrays for a convolution, without and with numbers that are not finite, each with what is due: result, and kernel's gradient."""
+    random, lane = np.random.default_rng(1), strips(4).lanes
+    channels, filters = 3 * lane, strip_for.py_func(strips(4), 2**20)[1] + lane
+    shapes = (2, *image, channels), (*taps, channels, filters), (2, *result, filters)
+    x, k, dy = (random.integers(1, 4, shape).astype("float32") for shape in shapes)
+    attributes = {"groups": 1, "strides": (1, 1), "dilation": (1, 1), "padding": padding}
+    found = []
+    for odd in (False, True):
+        x, dy = x.copy(), dy.copy()
+        if odd:
+            x[1, 2, 2, channels - 1] = dy[0, 0, 0, 0] = np.inf
+        (y,) = get_engine("derived").compute(named("conv2d"), [x, k], attributes | {"extents": result})
+        (dk,) = get_engine("derived").compute(named("conv2d_kernel_gradient"), [x, dy], attributes | {"extents": taps})
+        found.append(((x, k, dy), (y, dk)))
+    return found
 
 
 # ---- CUDA kernels, in the simulator

@@ -112,20 +112,48 @@ def spoiled(kind, rng, shape):
 
 
 @pytest.mark.parametrize("kind", ["like", "sizes", "few", "odd"])
+@pytest.mark.parametrize("taps", [(3, 3), (5, 5), (4, 7)], ids=str)
 @pytest.mark.parametrize("name", ["conv2d", "conv2d_inputs_gradient", "conv2d_kernel_gradient"])
-def test_sampled_tasks_of_convolutions_in_tiles(native_engine, name, kind):
-    """3x3, whole vectors of channels and of filters, and an odd number of rows and columns."""
+def test_sampled_tasks_of_convolutions_in_tiles(native_engine, name, taps, kind):
+    """Whole vectors of channels and of filters, and an odd number of rows and columns."""
     rng = np.random.default_rng(len(kind))
-    before, batch, rows, columns, channels, filters = (1, 0), 6, 15, 13, 32, 48
-    image, kernel, result = (batch, rows, columns, channels), (3, 3, channels, filters), (batch, rows, columns, filters)
+    before, batch, rows, columns, channels, filters = (taps[0] // 2, taps[1] // 3 - 1), 6, 15, 13, 32, 48
+    image, kernel, result = (
+        (batch, rows, columns, channels),
+        (*taps, channels, filters),
+        (batch, rows, columns, filters),
+    )
     a, b, y, extents = {
         "conv2d": (image, kernel, result, (rows, columns)),
         "conv2d_inputs_gradient": (result, kernel, image, (rows, columns)),
-        "conv2d_kernel_gradient": (image, result, kernel, (3, 3)),
+        "conv2d_kernel_gradient": (image, result, kernel, taps),
     }[name]
     attributes = {"groups": 1, "strides": (1, 1), "dilation": (1, 1), "padding": before, "extents": extents}
     tasks = [tuple(int(i) for i in rng.integers(0, y)) for _ in range(4 if "kernel" in name else 16)]
     check(name, native_engine, [spoiled(kind, rng, a), spoiled(kind, rng, b)], attributes, tasks)
+
+
+@pytest.mark.parametrize("name", ["conv2d", "conv2d_inputs_gradient", "conv2d_kernel_gradient"])
+@given(data=st.data())
+def test_sampled_tasks_of_tiles_of_many_shapes(native_engine, name, data):
+    """Taps of every number that tiles are made for, padding up to all taps but one, and images smaller than their kernel."""
+    draw = Drawn(data)
+    rng = np.random.default_rng(draw.integer(0, 2**16))
+    taps = draw.choice([(2, 2), (3, 5), (4, 4), (5, 5), (6, 2), (7, 7)])
+    padding, images = tuple(draw.integer(0, n - 1) for n in taps), 1 if native_engine != "cpu" else 8
+    image = (images, *(draw.integer(n // 2 + 2, 20) for n in taps), draw.choice((32, 48)))
+    extents = tuple(max(1, n + 2 * before - size + 1) for n, before, size in zip(image[1:3], padding, taps))
+    kernel, result = (*taps, image[3], draw.choice((32, 80))), (images, *extents)
+    result += (kernel[3],)
+    a, b, y, extents = {
+        "conv2d": (image, kernel, result, extents),
+        "conv2d_inputs_gradient": (result, kernel, image, image[1:3]),
+        "conv2d_kernel_gradient": (image, result, kernel, taps),
+    }[name]
+    kind, dtype = draw.choice(("like", "sizes", "few", "odd")), draw.choice(("float32", "float64"))
+    arrays = [spoiled(kind, rng, shape).astype(dtype) for shape in (a, b)]
+    attributes = {"groups": 1, "strides": (1, 1), "dilation": (1, 1), "padding": padding, "extents": extents}
+    check(name, native_engine, arrays, attributes, [tuple(int(i) for i in rng.integers(0, y)) for _ in range(2)])
 
 
 @pytest.mark.parametrize("name", ["conv3d", "conv3d_inputs_gradient", "conv3d_kernel_gradient"])

@@ -320,7 +320,7 @@ def conv2d_kernel_gradient_rows(
     add_images(strips, x, dy, total, part, batch, apart, image, window, result, strides, dilation, padding, lo, hi)
 
 
-# ---- 3x3 kernels, as `winograd.py` says
+# ---- kernels of several taps without strides, as `winograd.py` says
 
 
 def to_tiles(call):
@@ -329,16 +329,16 @@ def to_tiles(call):
 
 @kernel("conv2d", when=to_tiles, tasks=tile_rows, cost=tile_row_ns, arguments=tiles_of(forward))
 def conv2d_in_tiles(tiling, x, k, y, image, window, result, strides, dilation, padding, lo, hi):
-    """Rows lo..hi of 2x2 tiles of the output, each of 16 multiplications where there are 36 in the sum."""
+    """Rows lo..hi of tiles of the output, of a 3x3 kernel 2x2 with 16 multiplications where there are 36 in the sum."""
     convolve_tiles(tiling, x, k, y, image[:2], image[2], window[2], result, padding, lo, hi)
 
 
 @kernel("conv2d_inputs_gradient", when=to_tiles, tasks=tile_rows, cost=tile_row_ns, arguments=tiles_of(backward))
 def conv2d_inputs_gradient_in_tiles(tiling, dy, k, dx, image, result, strides, dilation, padding, lo, hi):
-    """Rows lo..hi of 2x2 tiles of dx: dy convolved with the filters turned around."""
-    turned = scratch(k.size, k.dtype)
-    turned_around(k, (0, 1, 3, 1), (0, 1, 3, 1), turned)
-    around = (2 - padding[0], 2 - padding[1])
+    """Rows lo..hi of tiles of dx: dy convolved with the filters turned around."""
+    turned, (p_count, q_count, _, _) = scratch(k.size, k.dtype), k.shape
+    turned_around(k, (0, 1, p_count, 1), (0, 1, q_count, 1), turned)
+    around = (p_count - 1 - padding[0], q_count - 1 - padding[1])
     convolve_tiles(tiling, dy, turned.ctypes.data, dx, image[:2], image[2], result[2], result[:2], around, lo, hi)
     turned[0] = 0  # it lives until here
 

@@ -26,12 +26,18 @@ CASES = {
         (1, 1),
         ((1, 1), (1, 1)),
     ),
+    "tiles of 5x5 taps": ((5, 15, 17, 32), (5, 5, 32, 80), (1, 1), (1, 1), ((2, 2), (2, 2))),
+    "tiles of many taps down and some across": ((5, 18, 17, 48), (7, 4, 48, 32), (1, 1), (1, 1), ((3, 5), (0, 4))),
+    "tiles of few taps down and many across": ((4, 18, 20, 32), (2, 6, 32, 48), (1, 1), (1, 1), ((0, 0), (5, 0))),
+    "more taps than are transformed at a time": ((4, 16, 17, 304), (5, 5, 304, 144), (1, 1), (1, 1), ((2, 2), (4, 1))),
+    "taps beyond all sides of an image": ((16, 4, 5, 32), (7, 6, 32, 32), (1, 1), (1, 1), ((6, 6), (5, 5))),
     "three filters": ((2, 10, 10, 128), (7, 7, 128, 3), (1, 1), (1, 1), ((3, 3), (3, 3))),
     "one filter, taps apart": ((2, 9, 20, 32), (3, 4, 32, 1), (2, 1), (1, 3), ((3, 1), (0, 5))),
     "two filters, channels that fill no vector": ((3, 8, 7, 11), (3, 3, 11, 2), (1, 2), (1, 1), ((1, 1), (1, 2))),
 }
 FEW = [case for case in CASES if "filter" in case]
 TILES = [case for case in CASES if "tiles" in case]
+LARGE = "more taps than are transformed at a time"  # and in float64 than there is room for
 IN_BOTH = [(case, "float32") for case in CASES] + [(case, "float64") for case in FEW + TILES]
 
 
@@ -121,7 +127,7 @@ def serving(name, arrays, attributes):
     return kernels.find(kernels.KernelCall(op, form, specs, promised, attributes)).name
 
 
-@pytest.mark.parametrize("case, dtype", [(case, dtype) for case, dtype in IN_BOTH if case in TILES])
+@pytest.mark.parametrize("case, dtype", [(LARGE, "float32"), *(both for both in IN_BOTH if both[0] in TILES)])
 @pytest.mark.parametrize("name", NAMES)
 def test_tiles_serve(name, case, dtype):
     """Or the tests of these cases test something else."""
@@ -129,7 +135,7 @@ def test_tiles_serve(name, case, dtype):
     read, extents = {
         "conv2d": ((0, 1), arrays[2].shape[1:3]),
         "conv2d_inputs_gradient": ((2, 1), arrays[0].shape[1:3]),
-        "conv2d_kernel_gradient": ((0, 2), (3, 3)),
+        "conv2d_kernel_gradient": ((0, 2), CASES[case][1][:2]),
     }[name]
     read = [arrays[place] for place in read]
     assert serving(name, read, {**attributes, "extents": extents}) == f"{name}_in_tiles"
@@ -143,23 +149,24 @@ def test_tiles_do_not_serve_where_their_taps_take_much_memory(channels, kernel):
     assert serving("conv2d", arrays, attributes) == kernel
 
 
+@pytest.mark.parametrize("case", [TILES[0], "tiles of 5x5 taps"])
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_not_finite_stays_where_it_is(name):
+def test_what_is_not_finite_stays_where_it_is(name, case):
     """In tiles a number spreads; the definition's results are infinite or nan where their own terms are."""
-    arrays, attributes = drawn(TILES[0], whole=True)
+    arrays, attributes = drawn(case, whole=True)
     for a in arrays:
         a[a == 0] = 1  # times infinity it would be nan
     x, k, dy = arrays
-    x[1, 5, 6, 3], dy[0, 18, 16, 20] = np.inf, -np.inf
+    x[1, 5, 6, 3], dy[0, -1, 16, 20] = np.inf, -np.inf
     with np.errstate(invalid="ignore"):
-        due = tap_by_tap(name, TILES[0], [np.where(np.isfinite(a), a, 0) for a in arrays])
+        due = tap_by_tap(name, case, [np.where(np.isfinite(a), a, 0) for a in arrays])
         reached = tap_by_tap(
-            name, TILES[0], [(~np.isfinite(x)).astype("f"), np.ones_like(k), (~np.isfinite(dy)).astype("f")]
+            name, case, [(~np.isfinite(x)).astype("f"), np.ones_like(k), (~np.isfinite(dy)).astype("f")]
         )
         if name == "conv2d_kernel_gradient":  # a product of two: what the one reaches, and what the other
             ones = [np.ones_like(x), k, (~np.isfinite(dy)).astype("f")]
             others = [(~np.isfinite(x)).astype("f"), k, np.ones_like(dy)]
-            reached = tap_by_tap(name, TILES[0], ones) + tap_by_tap(name, TILES[0], others)
+            reached = tap_by_tap(name, case, ones) + tap_by_tap(name, case, others)
     result = computed(name, arrays, attributes)
     np.testing.assert_array_equal(~np.isfinite(result), reached > 0)
     np.testing.assert_array_equal(result[reached == 0], due[reached == 0])
