@@ -5,9 +5,11 @@ n = the number of terms and d = the deepest chain of roundings in one term. What
 
     |computed - value|  <=  gamma(d + n - 1) * m + error,      gamma(k) = k u / (1 - k u)
 
-u is the unit roundoff; `error` collects what underflow adds. At a nonlinear operation the number collapses to its value and an
-absolute error, found by evaluating the function at both ends of the interval. Where an interval passes the largest finite
-number its end is infinite; where even NaN may come out the number is `free`.
+u is the unit roundoff; `error` collects what underflow adds. While all terms are multiples of a power of two, the *grid*, and m is
+less than 1/u times it, nothing rounds in whatever order, and the computed value is the exact one: no term of a long sum of whole
+numbers can be missing. At a nonlinear operation the number collapses to its value and an absolute error, found by evaluating the
+function at both ends of the interval. Where an interval passes the largest finite number its end is infinite; where even NaN may
+come out the number is `free`.
 
 Comparisons of exact numbers are decided. Where computed values are compared and their intervals overlap, either answer is
 correct: `every_choice` runs the computation once for each.
@@ -22,7 +24,21 @@ import numpy as np
 from refnet.scalars import rounding
 from refnet.scalars.choices import decide
 from refnet.scalars.exact import mp
-from refnet.scalars.rounding import INF, NAN, SLACK, ZERO, finite, fits, gamma, ulp, zero
+from refnet.scalars.rounding import (
+    INF,
+    NAN,
+    NO_GRID,
+    SLACK,
+    ZERO,
+    exponent,
+    finite,
+    fits,
+    gamma,
+    sure_grid,
+    ulp,
+    unrounded,
+    zero,
+)
 
 UNSEEN = mp.mpf(2) ** 200  # beside this, 1 is nearly lost in the working precision
 
@@ -30,7 +46,7 @@ UNSEEN = mp.mpf(2) ** 200  # beside this, 1 is nearly lost in the working precis
 class Bound:
     """See the module. `Bound(x)` is x exactly."""
 
-    __slots__ = ("value", "magnitude", "terms", "depth", "error", "free", "negative_zero")
+    __slots__ = ("value", "magnitude", "terms", "depth", "error", "free", "negative_zero", "grid")
     __array_ufunc__ = None
 
     def __init__(
@@ -42,10 +58,12 @@ class Bound:
         error: Any = ZERO,
         free: bool = False,
         negative_zero: bool = False,
+        grid: int = NO_GRID,
     ):
         self.value = value
         self.magnitude = (abs(value) if finite(value) else ZERO) if magnitude is None else magnitude
         self.terms, self.depth, self.error, self.free, self.negative_zero = terms, depth, error, free, negative_zero
+        self.grid = grid  # its exponent
 
     @staticmethod
     def read(x: Any) -> "Bound":
@@ -53,7 +71,7 @@ class Bound:
         value = mp.mpf(x.item() if isinstance(x, np.generic) else x)
         if zero(value):
             return Bound(value, negative_zero=math.copysign(1, x) < 0)
-        return Bound(value)
+        return Bound(value, grid=sure_grid(exponent(value)))
 
     @staticmethod
     def of(x: Any) -> "Bound":
@@ -63,7 +81,10 @@ class Bound:
         number = x.item() if isinstance(x, np.generic) else x
         value = mp.mpf(number)
         held = value == 0 or not finite(value) or fits(value)
-        return Bound(value, depth=0 if held else 1, negative_zero=value == 0 and math.copysign(1, number) < 0)
+        grid = sure_grid(exponent(value)) if held else NO_GRID
+        return Bound(
+            value, depth=0 if held else 1, negative_zero=value == 0 and math.copysign(1, number) < 0, grid=grid
+        )
 
     def __repr__(self) -> str:
         low, high = self.interval
@@ -80,6 +101,12 @@ class Bound:
         return self.terms == 1 and self.depth == 0 and self.error == 0 and not self.free
 
     @property
+    def unrounded(self) -> bool:
+        """Whether the computed value is sure to be `value`, though operations have led to it."""
+        one_addition = self.terms == 2 and self.depth == 0
+        return not self.free and unrounded(self.value if one_addition else self.magnitude, self.grid)
+
+    @property
     def is_zero(self) -> bool:
         """Whether it is sure to be 0."""
         return self.exact and zero(self.value)
@@ -87,7 +114,7 @@ class Bound:
     @property
     def radius(self) -> Any:
         """How far a computed value may be from `value`, overflow aside."""
-        if self.exact or not finite(self.value):
+        if self.exact or not finite(self.value) or self.unrounded:
             return ZERO
         if self.error == INF:
             return INF
@@ -100,7 +127,7 @@ class Bound:
         """The least and the greatest value that may be computed."""
         if self.free:
             return -INF, INF
-        if self.exact or not finite(self.value):
+        if self.exact or not finite(self.value) or self.unrounded:
             return self.value, self.value
         radius, largest = self.radius, rounding.current.largest
         low, high = self.value - radius, self.value + radius
@@ -119,10 +146,10 @@ class Bound:
         """This sum as one term of something else: its order of evaluation ends here."""
         if self.terms == 2 and self.depth == 0 and finite(self.value):
             free = self.free or self.overflows
-            return Bound(self.value, abs(self.value), 1, 1, self.error, free, self.negative_zero)
+            return Bound(self.value, abs(self.value), 1, 1, self.error, free, self.negative_zero, self.grid)
         if self.terms > 1:
             free = self.free or self.overflows
-            return Bound(self.value, self.magnitude, 1, self.roundings, self.error, free, self.negative_zero)
+            return Bound(self.value, self.magnitude, 1, self.roundings, self.error, free, self.negative_zero, self.grid)
         return self
 
     # -- sums and products
@@ -153,6 +180,8 @@ class Bound:
             self.depth if self.depth > other.depth else other.depth,
             error,
             free,
+            False,
+            self.grid if self.grid < other.grid else other.grid,
         )
 
     def _infinite_sum(self, other: "Bound", value: Any) -> "Bound":
@@ -167,7 +196,9 @@ class Bound:
 
     def __neg__(self) -> "Bound":
         negative_zero = self.value == 0 and not self.negative_zero
-        return Bound(-self.value, self.magnitude, self.terms, self.depth, self.error, self.free, negative_zero)
+        return Bound(
+            -self.value, self.magnitude, self.terms, self.depth, self.error, self.free, negative_zero, self.grid
+        )
 
     def __pos__(self) -> "Bound":
         return self
@@ -188,7 +219,7 @@ class Bound:
             free = free or any(finite(x.value) and not x.exact and x.straddles_zero for x in (a, b))
             return Bound(value, None, 1, 0, ZERO, free)
         if a.exact and b.exact and (value == 0 or abs(a.value) == 1 or abs(b.value) == 1):
-            return Bound(value, negative_zero=negative_zero)
+            return Bound(value, negative_zero=negative_zero, grid=sure_grid(a.grid + b.grid))
         far_a, far_b = a.reach, b.reach
         if a.is_zero and far_b < INF and not b.straddles_zero or b.is_zero and far_a < INF and not a.straddles_zero:
             return Bound(ZERO, negative_zero=negative_zero)  # whatever the other was rounded to
@@ -204,6 +235,7 @@ class Bound:
             spread + rounding.current.eta,
             free,
             negative_zero,
+            sure_grid(a.grid + b.grid),
         )
 
     __rmul__ = __mul__
@@ -233,7 +265,7 @@ class Bound:
 
     def __abs__(self) -> "Bound":
         x = self.settled()
-        return Bound(abs(x.value), x.magnitude, 1, x.depth, x.error, x.free)
+        return Bound(abs(x.value), x.magnitude, 1, x.depth, x.error, x.free, grid=x.grid)
 
     def truncate(self) -> int:
         if not self.exact:
