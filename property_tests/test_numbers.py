@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from refnet import scalars
 from refnet.engine import get_engine
 from refnet.scalars.bound import Bound
-from refnet.scalars.choices import every_choice
+from refnet.scalars.choices import Undecided, every_choice
 from refnet.scalars.dual import Dual
 from refnet.scalars.exact import Exact, Irrational, exactly, mp
 from refnet.scalars.recording import Recording
@@ -151,6 +151,24 @@ def test_both_answers_are_tried_where_rounding_decides():
 
         assert set(every_choice(larger)) == {"above", "below"}
         assert list(every_choice(lambda: third > Bound.read(np.float32(0.3)))) == [True]
+
+
+def test_a_whole_part_is_any_that_rounding_allows():
+    with arithmetic(FLOAT32):
+        near, far = Bound.read(np.float32(2.7)) / 2.7 * 3, Bound.read(np.float32(2.5)) * 3.25
+        assert set(every_choice(near.truncate)) == {2, 3} and set(every_choice((-near).truncate)) == {-2, -3}
+        assert list(every_choice(far.truncate)) == [8] and list(every_choice((far * 8 / 8).floor().truncate)) == [8]
+        assert (whole_sum([3, 5]) * 2.5).truncate() == 20  # nothing is rounded
+        with pytest.raises(Undecided, match="anywhere in"):
+            (near * 1e12).truncate()
+        with pytest.raises(Undecided, match="infinite"):
+            (near * 1e38 * 1e2).truncate()
+
+
+def test_a_whole_number_that_an_op_has_written_is_rounded():
+    with arithmetic(FLOAT32):
+        assert Bound.read(2**24 + 1).radius > 0 and Bound.read(np.int32(2**24 + 1)).radius > 0
+        assert Bound.read(2**24 + 2).exact
 
 
 def test_the_difference_of_equals_is_zero_whatever_is_rounded():

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from refnet.scalars import rounding
-from refnet.scalars.choices import decide
+from refnet.scalars.choices import Undecided, any_of, decide
 from refnet.scalars.exact import mp
 from refnet.scalars.rounding import (
     INF,
@@ -30,10 +30,10 @@ from refnet.scalars.rounding import (
     NO_GRID,
     SLACK,
     ZERO,
-    exponent,
     finite,
     fits,
     gamma,
+    grid_of,
     sure_grid,
     ulp,
     unrounded,
@@ -67,11 +67,13 @@ class Bound:
 
     @staticmethod
     def read(x: Any) -> "Bound":
-        """An element of an input: exact."""
+        """An element of an input: exact. A whole number, which some op has written, is rounded if the dtype does not hold it."""
+        if isinstance(x, (int, np.integer)):
+            return Bound.of(x)
         value = mp.mpf(x.item() if isinstance(x, np.generic) else x)
         if zero(value):
             return Bound(value, negative_zero=math.copysign(1, x) < 0)
-        return Bound(value, grid=sure_grid(exponent(value)))
+        return Bound(value, grid=grid_of(value))
 
     @staticmethod
     def of(x: Any) -> "Bound":
@@ -81,7 +83,7 @@ class Bound:
         number = x.item() if isinstance(x, np.generic) else x
         value = mp.mpf(number)
         held = value == 0 or not finite(value) or fits(value)
-        grid = sure_grid(exponent(value)) if held else NO_GRID
+        grid = grid_of(value) if held else NO_GRID
         return Bound(
             value, depth=0 if held else 1, negative_zero=value == 0 and math.copysign(1, number) < 0, grid=grid
         )
@@ -268,9 +270,13 @@ class Bound:
         return Bound(abs(x.value), x.magnitude, 1, x.depth, x.error, x.free, grid=x.grid)
 
     def truncate(self) -> int:
-        if not self.exact:
-            raise TypeError("a computed value has no certain whole part")
-        return int(self.value)
+        """The whole part; of a computed value, any that an engine may find: see `every_choice`."""
+        low, high = self.settled().interval
+        if self.exact or low == high:
+            return int(self.value)
+        if not (finite(low) and finite(high)):
+            raise Undecided("a computed value that may be infinite has no whole part")
+        return any_of(int(low), int(high), int(self.value))
 
     def larger(self, other: Any) -> "Bound":
         """Whichever an engine takes for the larger."""
@@ -395,7 +401,9 @@ def stepped(x: Bound, f: Callable[[Any], Any]) -> Bound:
     if not (finite(low) and finite(high)):
         return Bound(f(x.value), error=INF)
     value = f(x.value)
-    return Bound(value, error=max(f(high) - value, value - f(low)), negative_zero=value == 0 and x.below_zero)
+    error = max(f(high) - value, value - f(low))
+    grid = NO_GRID if error else grid_of(value)
+    return Bound(value, error=error, negative_zero=value == 0 and x.below_zero, grid=grid)
 
 
 from refnet.scalars import bound_division as division  # noqa: E402  (makes Bounds)

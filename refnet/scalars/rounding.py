@@ -55,6 +55,11 @@ def sure_grid(e: int) -> int:
     return e if e >= exponent(current.eta) else NO_GRID
 
 
+def grid_of(x: Any) -> int:
+    """The widest grid on which a finite number lies."""
+    return sure_grid(exponent(x))
+
+
 def unrounded(size: Any, grid: int) -> bool:
     """Whether the arithmetic holds all multiples of 2**grid whose absolute values are no larger than `size`."""
     if grid == NO_GRID or not finite(size):
