@@ -92,6 +92,39 @@ def test_matmul_transposes(engine, data):
 
 
 @given(data=st.data())
+def test_long_sums_of_whole_numbers_are_exact(engine, data):
+    """Longer than any block of a kernel: below 2**24 nothing rounds in whatever order, so that no term can be missing or doubled."""
+    draw = Drawn(data)
+    length = draw.choice((4097, 4100, 6001, 8192, 9999))
+    rng = np.random.default_rng(draw.integer(0, 2**16))
+    whole = lambda *shape: rng.integers(-9, 10, shape).astype("float32")
+    a, b, x, image, kernel = whole(2, length), whole(length, 3), whole(8192), whole(1, 2, length), whole(2, length, 2)
+    terms = lambda *arrays: [array.astype("int64") for array in arrays]
+    with use_engine(engine):
+        assert np.array_equal(ops.sum(a, 1), np.sum(*terms(a), 1)) and np.array_equal(
+            ops.sum(b, 0), np.sum(*terms(b), 0)
+        )
+        assert ops.mean(x) == np.sum(*terms(x)) / 8192
+        assert np.array_equal(ops.matmul(a, b), np.matmul(*terms(a, b)))
+        assert np.array_equal(ops.conv(image, kernel)[0], np.tensordot(*terms(image[0], kernel))[None])
+        assert np.array_equal(ops.cumsum(b, 0), np.cumsum(*terms(b), 0))
+
+
+@given(data=st.data())
+def test_convolutions_of_thousands_of_whole_channels_are_exact(native_engine, data):
+    """16 filters are computed as they are defined, 32 in tiles, whose terms stay below 2**24 too."""
+    draw = Drawn(data)
+    channels, filters = draw.choice((4097, 4608)), draw.choice((16, 32))
+    rng = np.random.default_rng(draw.integer(0, 2**16))
+    image, kernel = (rng.integers(-3, 4, s).astype("float32") for s in ((1, 2, 2, channels), (3, 3, channels, filters)))
+    padded = np.pad(image.astype("int64"), ((0, 0), (1, 1), (1, 1), (0, 0)))
+    with use_engine(native_engine):
+        y = ops.conv(image, kernel, padding="same")
+    for i, j in np.ndindex(2, 2):
+        assert np.array_equal(y[0, i, j], np.tensordot(padded[0, i : i + 3, j : j + 3], kernel.astype("int64"), 3))
+
+
+@given(data=st.data())
 def test_max_is_what_argmax_points_at(engine, data):
     draw = Drawn(data)
     x = draw.array(draw.shape(2, 2, 1, 6), draw.choice(("float32", "int32")))

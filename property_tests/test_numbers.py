@@ -10,12 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refnet import scalars
+from refnet.engine import get_engine
 from refnet.scalars.bound import Bound
-from refnet.scalars.choices import every_choice
+from refnet.scalars.choices import Undecided, every_choice
 from refnet.scalars.dual import Dual
 from refnet.scalars.exact import Exact, Irrational, exactly, mp
 from refnet.scalars.recording import Recording
-from refnet.scalars.rounding import FLOAT32, arithmetic
+from refnet.scalars.rounding import FLOAT32, FLOAT64, arithmetic
+from refnet.testing.certificates import hold, named
 
 NOT_METHODS = {"plain", "divide", "floor_divide", "remainder", "isnan", "lowest", "power"}  # operators serve these
 
@@ -87,6 +89,50 @@ def test_cancellation_keeps_the_error_of_the_terms():
         assert 1 <= total.radius <= 50
 
 
+def whole_sum(values):
+    total = 0
+    for x in values:
+        total = total + Bound.read(np.float32(x))
+    return total
+
+
+def test_whole_numbers_do_not_round_below_the_precision():
+    """2**24 less 1, in whatever order it was summed, and in steps of any power of two; one more and an order may round."""
+    for step in (1.0, 0.125, 2.0**90, 2.0**-149):
+        with arithmetic(FLOAT32):
+            below, at = (whole_sum([step * (2**23 - 1), step * 2**22, step * (2**22 - more)]) for more in (0, -1))
+            assert below.value == mp.mpf(step) * (2**24 - 1) and below.interval == (below.value, below.value)
+            assert at.radius > 0
+    with arithmetic(FLOAT64):
+        assert whole_sum([2.0**30, 1.0, 2.0**40, 0.0, -3.0]).radius == 0
+
+
+def test_whole_products_do_not_round_and_others_do():
+    with arithmetic(FLOAT32):
+        a, b = whole_sum([3, 5, 9]), whole_sum([-7, 2.5, 1])
+        product = a * b - 8
+        assert product.interval == (17 * -3.5 - 8,) * 2
+        assert (product / 4).interval == (product.value / 4,) * 2 and abs(product).radius == (-product).radius == 0
+        assert (product / 3).radius > 0 and (product + 0.1).radius > 0 and (abs(product).sqrt() + 1).radius > 0
+        assert (a * 2.0**-150).radius > 0  # it underflows
+        assert (whole_sum([2.0**127] * 3) - 2.0**127).overflows
+    read_in_tf32 = Bound(mp.mpf(3), error=mp.mpf(2) ** -10)
+    with arithmetic(FLOAT32):
+        assert (read_in_tf32 + Bound.read(np.float32(1))).radius >= mp.mpf(2) ** -10
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_no_term_of_a_long_sum_can_be_missing(dtype):
+    """16-bit floats are summed in float32, so their sum is rounded once, when it is stored."""
+    attributes = {"start": 0, "count": 1, "keepdims": False}
+    op, engine, length = named("sum"), get_engine("reference"), 2047 if dtype == "float16" else 8192
+    x = np.ones(length, dtype)
+    assert hold(op, engine, [x], attributes, [np.array(length, dtype)]) == 0
+    for wrong in (length - 1, length - 2):
+        with pytest.raises(AssertionError, match=f"is {wrong}.0; exactly {length}.0"):
+            hold(op, engine, [x], attributes, [np.array(wrong, dtype)])
+
+
 def test_zeros_keep_their_sign_under_division():
     with arithmetic(FLOAT32):
         one, zero, minus = (Bound.read(np.float32(v)) for v in (1.0, 0.0, -0.0))
@@ -105,6 +151,24 @@ def test_both_answers_are_tried_where_rounding_decides():
 
         assert set(every_choice(larger)) == {"above", "below"}
         assert list(every_choice(lambda: third > Bound.read(np.float32(0.3)))) == [True]
+
+
+def test_a_whole_part_is_any_that_rounding_allows():
+    with arithmetic(FLOAT32):
+        near, far = Bound.read(np.float32(2.7)) / 2.7 * 3, Bound.read(np.float32(2.5)) * 3.25
+        assert set(every_choice(near.truncate)) == {2, 3} and set(every_choice((-near).truncate)) == {-2, -3}
+        assert list(every_choice(far.truncate)) == [8] and list(every_choice((far * 8 / 8).floor().truncate)) == [8]
+        assert (whole_sum([3, 5]) * 2.5).truncate() == 20  # nothing is rounded
+        with pytest.raises(Undecided, match="anywhere in"):
+            (near * 1e12).truncate()
+        with pytest.raises(Undecided, match="infinite"):
+            (near * 1e38 * 1e2).truncate()
+
+
+def test_a_whole_number_that_an_op_has_written_is_rounded():
+    with arithmetic(FLOAT32):
+        assert Bound.read(2**24 + 1).radius > 0 and Bound.read(np.int32(2**24 + 1)).radius > 0
+        assert Bound.read(2**24 + 2).exact
 
 
 def test_the_difference_of_equals_is_zero_whatever_is_rounded():

@@ -5,6 +5,7 @@ definitions and helpers from, the versions of Numba and LLVM, and the processor.
 processes may build the same kernel at once.
 """
 
+import contextlib
 import functools
 import hashlib
 import importlib.util
@@ -77,44 +78,55 @@ def source_of(name):
     return pathlib.Path(spec.origin).read_text() if spec is not None and spec.origin else ""
 
 
-IMPORT = re.compile(r"^from (refnet[\w.]*) import (?:\(([^)]*)\)|([^\n#]*))", re.MULTILINE)
+IMPORT = re.compile(r"^[ \t]*from (refnet[\w.]*) import (?:\(([^)]*)\)|([^\n#]*))", re.MULTILINE)
+PACKAGES = (
+    "refnet",
+    "refnet_fast",
+    "refnet.ops",
+    "refnet_fast.cpu",
+    "refnet_fast.cuda",
+)  # names in them may be modules
+ALL_OPS = "refnet.ops"  # what definitions are put together with; no loop calls anything through it
 
 
-def imports_in(text):
-    """[(module of ours, names)] of the import statements that begin a line of a text. Parsing it all would take longer than
-    loading the kernel."""
-    found = []
-    for module, several, line in IMPORT.findall(text):
-        names = [part.split(" as ")[0].strip() for part in (several or line).split(",")]
-        found.append((module, [name for name in names if name]))
-    return found
+def imported_by(text):
+    """The modules that a text imports from, wherever it does, of those that decide what a kernel computes. Parsing it all would take
+    longer than loading the kernel."""
+    found = set()
+    for source, several, line in IMPORT.findall(text):
+        found.add(source)
+        if source in PACKAGES:
+            found |= {f"{source}.{part.split(' as ')[0].strip()}" for part in (several or line).split(",")}
+    return sorted(module for module in found if module.startswith(MEANING) and module != ALL_OPS)
+
+
+@functools.cache
+def sources_behind(name):
+    """{module: text} of a module and of all that it imports, as far as these decide what a kernel computes."""
+    seen, todo = {}, [name]
+    while todo:
+        module = todo.pop()
+        if module not in seen:
+            seen[module] = source_of(module)
+            todo += imported_by(seen[module])
+    return seen
 
 
 @functools.cache
 def meaning_of(name):
     """The sources that a module's functions are made of: its own and those of the modules it imports."""
-    seen, todo = {}, [name]
-    while todo:
-        module = todo.pop()
-        if module in seen or not module.startswith(MEANING):
-            continue
-        seen[module] = source_of(module)
-        for source, names in imports_in(seen[module]):
-            todo.append(source)
-            if source in ("refnet.ops", "refnet_fast.cpu", "refnet_fast.cuda"):  # packages: their names are modules
-                todo += [f"{source}.{name}" for name in names]
+    seen = sources_behind(name)
     return "".join(f"# {m}\n{seen[m]}" for m in sorted(seen))
 
 
 @functools.cache
 def common_meaning():
-    return machine() + "".join(source_of(name) for name in ALWAYS)
+    return machine() + "".join(meaning_of(name) for name in ALWAYS)
 
 
 def key_of(text):
     """The name of a kernel: a hash of all that decides its machine code."""
-    modules = sorted({module for module, _ in imports_in(text) if module.startswith(MEANING)})
-    sources = "".join(meaning_of(module) for module in modules)
+    sources = "".join(meaning_of(module) for module in imported_by(text))
     return hashlib.sha256((text + sources + common_meaning()).encode()).hexdigest()[:24]
 
 
@@ -127,9 +139,10 @@ def load(text):
     """The module of that text, from a file in the disk cache whose name is the text's key."""
     path = file_of(text)
     name = path.stem
-    if not path.exists():
+    written = text.encode()
+    if not path.exists() or path.read_bytes() != written:  # a full disk or a lost machine leaves files empty or cut off
         part = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")  # others may write the same file now
-        part.write_text(text)
+        part.write_bytes(written)
         part.replace(path)
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
@@ -148,13 +161,15 @@ def build_all(texts):
     missing = [text for text in wanted if not file_of(text).exists()]
     helped = missing[1::2] if len(missing) >= ENOUGH_FOR_TWO and processors() > 1 else []
     if helped:
-        helper = subprocess.Popen([sys.executable, "-m", "refnet_fast.build"], stdin=subprocess.PIPE, text=True)
-        helper.stdin.write(json.dumps(helped))
-        helper.stdin.close()
+        # What it could not compile, or all if it ended without reading, is compiled below, where errors reach the user.
+        command = [sys.executable, "-m", "refnet_fast.build"]
+        helper = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        with contextlib.suppress(BrokenPipeError), helper.stdin as asked:
+            asked.write(json.dumps(helped).encode())
         for text in wanted:
             if text not in helped:
                 addresses[text] = load(text).kernel.address
-        helper.wait()  # what it could not compile fails below, where the error reaches the user
+        helper.wait()
     for text in wanted:
         if text not in addresses:
             addresses[text] = load(text).kernel.address

@@ -2,6 +2,7 @@
 
 import importlib
 import pathlib
+import re
 import subprocess
 import sys
 import textwrap
@@ -9,8 +10,11 @@ import textwrap
 import numpy as np
 import pytest
 
+from refnet import ops
 from refnet.errors import ArgumentError
-from refnet.testing import check
+from refnet.scalars.choices import Undecided
+from refnet.testing import check, conformance
+from refnet.testing.__main__ import main as command
 
 SOMEBODYS_OPS = '''
 import numpy as np
@@ -85,6 +89,31 @@ def test_a_module_without_known_names_fails(tmp_path):
     report = examine(path)
     assert report.returncode == 1
     assert "no function that refnet defines" in report.stdout
+
+
+@pytest.mark.parametrize("name", ["round", "map_coordinates", "nanquantile", "divide_no_nan"])
+def test_whole_parts_of_computed_numbers_end_no_report(name):
+    report = conformance.examine(name, getattr(ops, name), 20)
+    assert report.verdict == "within" and report.calls >= 15, report
+
+
+def test_calls_without_a_certificate_are_told_and_the_others_count(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "ours.py"
+    path.write_text("from refnet.ops import add, corrcoef\n")
+    monkeypatch.setattr(conformance, "WAYS", 1)
+    assert command([str(path), "--examples", "12"]) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"corrcoef: [1-9]\d* calls without a certificate: there are more than 1 ways", told), told
+    assert "corrcoef(array(" in told
+    assert "add: " not in told and told.count("within") == 2
+
+    def undecided(program, feeds):
+        raise Undecided("nobody knows")
+
+    monkeypatch.setattr(conformance, "certified", undecided)
+    assert command([str(path), "add", "--examples", "3"]) == 1
+    told = capsys.readouterr().out
+    assert "none" in told and "add: 3 calls without a certificate: nobody knows" in told
 
 
 @pytest.mark.parametrize("engine", ["reference", "derived", "cpu"])

@@ -5,9 +5,11 @@ n = the number of terms and d = the deepest chain of roundings in one term. What
 
     |computed - value|  <=  gamma(d + n - 1) * m + error,      gamma(k) = k u / (1 - k u)
 
-u is the unit roundoff; `error` collects what underflow adds. At a nonlinear operation the number collapses to its value and an
-absolute error, found by evaluating the function at both ends of the interval. Where an interval passes the largest finite
-number its end is infinite; where even NaN may come out the number is `free`.
+u is the unit roundoff; `error` collects what underflow adds. While all terms are multiples of a power of two, the *grid*, and m is
+less than 1/u times it, nothing rounds in whatever order, and the computed value is the exact one: no term of a long sum of whole
+numbers can be missing. At a nonlinear operation the number collapses to its value and an absolute error, found by evaluating the
+function at both ends of the interval. Where an interval passes the largest finite number its end is infinite; where even NaN may
+come out the number is `free`.
 
 Comparisons of exact numbers are decided. Where computed values are compared and their intervals overlap, either answer is
 correct: `every_choice` runs the computation once for each.
@@ -20,9 +22,23 @@ from typing import Any
 import numpy as np
 
 from refnet.scalars import rounding
-from refnet.scalars.choices import decide
+from refnet.scalars.choices import Undecided, any_of, decide
 from refnet.scalars.exact import mp
-from refnet.scalars.rounding import INF, NAN, SLACK, ZERO, finite, fits, gamma, ulp, zero
+from refnet.scalars.rounding import (
+    INF,
+    NAN,
+    NO_GRID,
+    SLACK,
+    ZERO,
+    finite,
+    fits,
+    gamma,
+    grid_of,
+    sure_grid,
+    ulp,
+    unrounded,
+    zero,
+)
 
 UNSEEN = mp.mpf(2) ** 200  # beside this, 1 is nearly lost in the working precision
 
@@ -30,7 +46,7 @@ UNSEEN = mp.mpf(2) ** 200  # beside this, 1 is nearly lost in the working precis
 class Bound:
     """See the module. `Bound(x)` is x exactly."""
 
-    __slots__ = ("value", "magnitude", "terms", "depth", "error", "free", "negative_zero")
+    __slots__ = ("value", "magnitude", "terms", "depth", "error", "free", "negative_zero", "grid")
     __array_ufunc__ = None
 
     def __init__(
@@ -42,18 +58,22 @@ class Bound:
         error: Any = ZERO,
         free: bool = False,
         negative_zero: bool = False,
+        grid: int = NO_GRID,
     ):
         self.value = value
         self.magnitude = (abs(value) if finite(value) else ZERO) if magnitude is None else magnitude
         self.terms, self.depth, self.error, self.free, self.negative_zero = terms, depth, error, free, negative_zero
+        self.grid = grid  # its exponent
 
     @staticmethod
     def read(x: Any) -> "Bound":
-        """An element of an input: exact."""
+        """An element of an input: exact. A whole number, which some op has written, is rounded if the dtype does not hold it."""
+        if isinstance(x, (int, np.integer)):
+            return Bound.of(x)
         value = mp.mpf(x.item() if isinstance(x, np.generic) else x)
         if zero(value):
             return Bound(value, negative_zero=math.copysign(1, x) < 0)
-        return Bound(value)
+        return Bound(value, grid=grid_of(value))
 
     @staticmethod
     def of(x: Any) -> "Bound":
@@ -63,7 +83,10 @@ class Bound:
         number = x.item() if isinstance(x, np.generic) else x
         value = mp.mpf(number)
         held = value == 0 or not finite(value) or fits(value)
-        return Bound(value, depth=0 if held else 1, negative_zero=value == 0 and math.copysign(1, number) < 0)
+        grid = grid_of(value) if held else NO_GRID
+        return Bound(
+            value, depth=0 if held else 1, negative_zero=value == 0 and math.copysign(1, number) < 0, grid=grid
+        )
 
     def __repr__(self) -> str:
         low, high = self.interval
@@ -80,6 +103,12 @@ class Bound:
         return self.terms == 1 and self.depth == 0 and self.error == 0 and not self.free
 
     @property
+    def unrounded(self) -> bool:
+        """Whether the computed value is sure to be `value`, though operations have led to it."""
+        one_addition = self.terms == 2 and self.depth == 0
+        return not self.free and unrounded(self.value if one_addition else self.magnitude, self.grid)
+
+    @property
     def is_zero(self) -> bool:
         """Whether it is sure to be 0."""
         return self.exact and zero(self.value)
@@ -87,7 +116,7 @@ class Bound:
     @property
     def radius(self) -> Any:
         """How far a computed value may be from `value`, overflow aside."""
-        if self.exact or not finite(self.value):
+        if self.exact or not finite(self.value) or self.unrounded:
             return ZERO
         if self.error == INF:
             return INF
@@ -100,7 +129,7 @@ class Bound:
         """The least and the greatest value that may be computed."""
         if self.free:
             return -INF, INF
-        if self.exact or not finite(self.value):
+        if self.exact or not finite(self.value) or self.unrounded:
             return self.value, self.value
         radius, largest = self.radius, rounding.current.largest
         low, high = self.value - radius, self.value + radius
@@ -119,10 +148,10 @@ class Bound:
         """This sum as one term of something else: its order of evaluation ends here."""
         if self.terms == 2 and self.depth == 0 and finite(self.value):
             free = self.free or self.overflows
-            return Bound(self.value, abs(self.value), 1, 1, self.error, free, self.negative_zero)
+            return Bound(self.value, abs(self.value), 1, 1, self.error, free, self.negative_zero, self.grid)
         if self.terms > 1:
             free = self.free or self.overflows
-            return Bound(self.value, self.magnitude, 1, self.roundings, self.error, free, self.negative_zero)
+            return Bound(self.value, self.magnitude, 1, self.roundings, self.error, free, self.negative_zero, self.grid)
         return self
 
     # -- sums and products
@@ -153,6 +182,8 @@ class Bound:
             self.depth if self.depth > other.depth else other.depth,
             error,
             free,
+            False,
+            self.grid if self.grid < other.grid else other.grid,
         )
 
     def _infinite_sum(self, other: "Bound", value: Any) -> "Bound":
@@ -167,7 +198,9 @@ class Bound:
 
     def __neg__(self) -> "Bound":
         negative_zero = self.value == 0 and not self.negative_zero
-        return Bound(-self.value, self.magnitude, self.terms, self.depth, self.error, self.free, negative_zero)
+        return Bound(
+            -self.value, self.magnitude, self.terms, self.depth, self.error, self.free, negative_zero, self.grid
+        )
 
     def __pos__(self) -> "Bound":
         return self
@@ -188,7 +221,7 @@ class Bound:
             free = free or any(finite(x.value) and not x.exact and x.straddles_zero for x in (a, b))
             return Bound(value, None, 1, 0, ZERO, free)
         if a.exact and b.exact and (value == 0 or abs(a.value) == 1 or abs(b.value) == 1):
-            return Bound(value, negative_zero=negative_zero)
+            return Bound(value, negative_zero=negative_zero, grid=sure_grid(a.grid + b.grid))
         far_a, far_b = a.reach, b.reach
         if a.is_zero and far_b < INF and not b.straddles_zero or b.is_zero and far_a < INF and not a.straddles_zero:
             return Bound(ZERO, negative_zero=negative_zero)  # whatever the other was rounded to
@@ -204,6 +237,7 @@ class Bound:
             spread + rounding.current.eta,
             free,
             negative_zero,
+            sure_grid(a.grid + b.grid),
         )
 
     __rmul__ = __mul__
@@ -233,12 +267,16 @@ class Bound:
 
     def __abs__(self) -> "Bound":
         x = self.settled()
-        return Bound(abs(x.value), x.magnitude, 1, x.depth, x.error, x.free)
+        return Bound(abs(x.value), x.magnitude, 1, x.depth, x.error, x.free, grid=x.grid)
 
     def truncate(self) -> int:
-        if not self.exact:
-            raise TypeError("a computed value has no certain whole part")
-        return int(self.value)
+        """The whole part; of a computed value, any that an engine may find: see `every_choice`."""
+        low, high = self.settled().interval
+        if self.exact or low == high:
+            return int(self.value)
+        if not (finite(low) and finite(high)):
+            raise Undecided("a computed value that may be infinite has no whole part")
+        return any_of(int(low), int(high), int(self.value))
 
     def larger(self, other: Any) -> "Bound":
         """Whichever an engine takes for the larger."""
@@ -363,7 +401,9 @@ def stepped(x: Bound, f: Callable[[Any], Any]) -> Bound:
     if not (finite(low) and finite(high)):
         return Bound(f(x.value), error=INF)
     value = f(x.value)
-    return Bound(value, error=max(f(high) - value, value - f(low)), negative_zero=value == 0 and x.below_zero)
+    error = max(f(high) - value, value - f(low))
+    grid = NO_GRID if error else grid_of(value)
+    return Bound(value, error=error, negative_zero=value == 0 and x.below_zero, grid=grid)
 
 
 from refnet.scalars import bound_division as division  # noqa: E402  (makes Bounds)

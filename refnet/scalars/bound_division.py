@@ -7,7 +7,7 @@ import numpy as np
 from refnet.scalars import rounding
 from refnet.scalars.bound import ANYTHING, Bound, collapsed, rounded_once
 from refnet.scalars.exact import mp
-from refnet.scalars.rounding import INF, NAN, ZERO, finite
+from refnet.scalars.rounding import INF, NAN, NO_GRID, ZERO, exponent, finite, sure_grid
 
 
 def quotient(a: Bound, b: Bound) -> Bound:
@@ -23,12 +23,14 @@ def quotient(a: Bound, b: Bound) -> Bound:
             return ANYTHING
         return Bound(-INF if a.below_zero != b.below_zero else INF)
     if b.exact and finite(b.value) and finite(a.value):  # a scaled sum: its terms stay what they are
+        power_of_two = abs(b.value) == mp.ldexp(1, exponent(b.value))
+        grid = sure_grid(a.grid - exponent(b.value)) if power_of_two else NO_GRID
         if a.exact and (a.value == 0 or abs(b.value) == 1):
             value = a.value / b.value
-            return Bound(value, negative_zero=value == 0 and (a.below_zero != b.below_zero))
+            return Bound(value, negative_zero=value == 0 and (a.below_zero != b.below_zero), grid=grid)
         scale = abs(b.value)
         spread = INF if a.reach == INF else a.error / scale + rounding.current.eta
-        return Bound(a.value / b.value, a.magnitude / scale, 1, a.depth + 1, spread)
+        return Bound(a.value / b.value, a.magnitude / scale, 1, a.depth + 1, spread, grid=grid)
     (a_low, a_high), (b_low, b_high) = a.interval, b.interval
     if b_low <= 0 <= b_high:
         return ANYTHING

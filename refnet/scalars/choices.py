@@ -4,6 +4,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+MOST = 64  # whole parts of one computed value that are tried
+
+
+class Undecided(Exception):
+    """Rounding decides so much of a computation that what a correct engine may answer is not worked out."""
+
 
 class Choices:
     """The answers to the undecided comparisons of one run: the given ones first, then what the exact values say."""
@@ -33,7 +39,7 @@ def answering(choices: Choices) -> Iterator[Choices]:
 def every_choice(run: Callable[[], Any], limit: int = 512) -> Iterator[Any]:
     """The results of `run` under every combination of answers to the comparisons that rounding decides.
 
-    The first follows the exact values. Raises RecursionError if there are more than `limit` combinations.
+    The first follows the exact values. Raises Undecided if there are more than `limit` combinations.
     """
     paths: list[tuple[bool, ...]] = [()]
     done = 0
@@ -44,9 +50,22 @@ def every_choice(run: Callable[[], Any], limit: int = 512) -> Iterator[Any]:
         yield result
         done += 1
         if done + len(paths) > limit:
-            raise RecursionError(f"more than {limit} ways to answer the comparisons of computed values")
+            raise Undecided(
+                f"there are more than {limit} ways in which rounding may decide comparisons and whole parts"
+            )
         for place in range(len(given), len(choices.made)):
             paths.append((*choices.made[:place], not choices.made[place]))
+
+
+def any_of(first: int, last: int, likely: int) -> int:
+    """Each whole number in first..last is correct: the likely one, or another where `every_choice` asks for it."""
+    if last - first > MOST:
+        raise Undecided(f"a computed value has a whole part anywhere in {first}..{last}")
+    numbers = [likely, *(n for n in range(first, last + 1) if n != likely)]
+    for number in numbers[:-1]:
+        if decide(True):
+            return number
+    return numbers[-1]
 
 
 def decide(default: bool) -> bool:

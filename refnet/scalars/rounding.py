@@ -22,6 +22,11 @@ class Arithmetic(NamedTuple):
     eta: Any
     largest: Any
 
+    @property
+    def digits(self) -> int:
+        """Binary digits of a number."""
+        return -exponent(self.u)
+
 
 FLOAT32 = Arithmetic(mp.mpf(2) ** -24, mp.mpf(2) ** -149, mp.mpf(float(np.finfo(np.float32).max)))
 FLOAT64 = Arithmetic(mp.mpf(2) ** -53, mp.mpf(2) ** -1074, mp.mpf(float(np.finfo(np.float64).max)))
@@ -34,6 +39,33 @@ ULPS = 3.0
 OTHER_ULPS = {"divide": 0.5, "sqrt": 0.5, "cbrt": 4.0, "erfc": 6.0, "erfinv": 6.0}
 
 current = FLOAT32
+
+
+NO_GRID = -(10**9)  # the exponent of a grid that is not known
+
+
+def exponent(x: Any) -> int:
+    """The e of the largest power of two, 2**e, of which a finite number is a multiple; of 0, that of 1."""
+    _, mantissa, e, _ = x._mpf_
+    return int(e) if mantissa else 0
+
+
+def sure_grid(e: int) -> int:
+    """A grid 2**e, unless numbers of the arithmetic are farther apart even at 0: then what lies on it may underflow."""
+    return e if e >= exponent(current.eta) else NO_GRID
+
+
+def grid_of(x: Any) -> int:
+    """The widest grid on which a finite number lies."""
+    return sure_grid(exponent(x))
+
+
+def unrounded(size: Any, grid: int) -> bool:
+    """Whether the arithmetic holds all multiples of 2**grid whose absolute values are no larger than `size`."""
+    if grid == NO_GRID or not finite(size):
+        return False
+    _, mantissa, e, bits = size._mpf_
+    return not mantissa or (e + bits <= grid + current.digits and bool(size <= current.largest))
 
 
 def finite(x: Any) -> bool:
@@ -79,6 +111,5 @@ def ulp(x: Any) -> Any:
 
 def fits(value: Any) -> bool:
     """Whether the arithmetic's dtype holds the value exactly."""
-    digits = int(-mp.log(current.u, 2))
     mantissa = value.man
-    return bool(mantissa.bit_length() <= digits and abs(value) <= current.largest and abs(value) >= current.eta)
+    return bool(mantissa.bit_length() <= current.digits and abs(value) <= current.largest and abs(value) >= current.eta)

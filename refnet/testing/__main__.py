@@ -2,7 +2,8 @@
 
 MODULE is a module's name or a path to a .py file. Its functions (matmul, softmax, ...) are called with NumPy arrays, as
 refnet.ops' functions would be, on fixed cases from the strategies; every element must stay within the definition's certificate.
-The exit status is 1 if a function fails, or if none has a name that is known.
+A call of which rounding decides too much has no certificate; it is not counted, and the reason is printed. The exit status is 1 if
+a function fails or none of its calls has a certificate, or if no function has a name that is known.
 """
 
 import argparse
@@ -41,15 +42,14 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{given.module} has no function that refnet defines; known: {', '.join(known_names())}")
         return 1
     reports = [examine(name, getattr(module, name), given.examples) for name in names]
-    rows = [
-        [r.name, str(r.calls), number(r.worst), number(r.ulp), "within" if not r.refusal else "REFUSED"]
-        for r in reports
-    ]
+    rows = [[r.name, str(r.calls), number(r.worst), number(r.ulp), r.verdict] for r in reports]
     print_table(f"{given.module} against refnet", ["function", "calls", "error / bound", "ULP", "certificate"], rows)
     for r in reports:
         if r.refusal:
             print(f"\n{r.name}: {r.refusal}")
-    return 1 if any(r.refusal for r in reports) else 0
+        if r.uncertain:
+            print(f"\n{r.name}: {r.uncertain} calls without a certificate: {r.reason}")
+    return 1 if any(r.refusal or not r.calls for r in reports) else 0
 
 
 def loaded(name: str) -> ModuleType:

@@ -172,7 +172,7 @@ def stored(x: Bound, dtype: str) -> Limits:
     free = x.free or x.overflows
     if not mp.isfinite(x.value):
         return Limits(x.value, x.value, x.value, free)
-    if x.exact and fits(x.value, storage) and not free:
+    if (x.exact or x.unrounded) and fits(x.value, storage) and not free:
         return Limits(x.value, x.value, x.value, False)
     low, high = x.interval
     if low == high == 0 and not free:  # a sum of zeros has no rounding, however many there are

@@ -9,10 +9,10 @@ from refnet import dtypes
 from refnet.annotations import Array
 from refnet.program import Program, specialize
 from refnet.scalars.bound import Bound
-from refnet.scalars.choices import every_choice
+from refnet.scalars.choices import Undecided, every_choice
 from refnet.scalars.exact import mp
 from refnet.scalars.rounding import arithmetic
-from refnet.testing.certificates import Limits, arithmetic_of, either, judge, stored
+from refnet.testing.certificates import Limits, Verdict, arithmetic_of, either, judge, stored
 from refnet.testing.draw import Seeded
 from refnet.testing.evaluate import program_of, run_program
 from refnet.testing.reproduce import array_text
@@ -23,13 +23,22 @@ WAYS = 64  # in which comparisons may go that rounding decides
 
 
 class Report(NamedTuple):
-    """How a function did: the worst error / bound and error in ULP over its calls, and the first thing that was wrong."""
+    """How a function did: the worst error / bound and error in ULP over its calls, and the first thing that was wrong.
+
+    calls: that were held to a certificate, the refused one included.  uncertain: calls that have none; reason: why the last has none.
+    """
 
     name: str
     calls: int
     worst: float
     ulp: float
     refusal: str
+    uncertain: int = 0
+    reason: str = ""
+
+    @property
+    def verdict(self) -> str:
+        return "REFUSED" if self.refusal else "within" if self.calls else "none"
 
 
 def known_names() -> list[str]:
@@ -40,33 +49,38 @@ def known_names() -> list[str]:
 
 def examine(name: str, function: Callable[..., Any], examples: int = 40) -> Report:
     """Calls a function on fixed cases and compares every element with the certificate of refnet's function of that name."""
-    worst, ulp = 0.0, 0.0
+    worst, ulp, calls, uncertain, reason = 0.0, 0.0, 0, 0, ""
     for number in range(examples):
         usage = use(name, Seeded(("conformance", name, number)))
         program, feeds = program_of(function_named(name), usage.arguments, usage.keywords)
-        certificates = certified(program, feeds)
         try:
-            with np.errstate(all="ignore"):
-                given = function(*usage.arguments, **usage.keywords)
-        except Exception as error:  # somebody else's code: whatever it raises is what the report has to say
-            return Report(
-                name, number + 1, float("inf"), float("inf"), f"{type(error).__name__}: {error}\n    {call_text(usage)}"
-            )
-        results = list(given) if isinstance(given, (tuple, list)) else [given]
-        if len(results) != len(certificates):
-            return Report(
-                name,
-                number + 1,
-                worst,
-                ulp,
-                f"{len(results)} results; {len(certificates)} are due.\n    {call_text(usage)}",
-            )
-        for got, (limits, dtype) in zip(results, certificates):
-            verdict = judge(np.asarray(got), limits, limits.shape, dtype, "y")
-            worst, ulp = max(worst, verdict.worst), max(ulp, verdict.ulp)
-            if verdict.refusal:
-                return Report(name, number + 1, worst, ulp, f"{verdict.refusal}\n    {call_text(usage)}")
-    return Report(name, examples, worst, ulp, "")
+            certificates = certified(program, feeds)
+        except Undecided as undecided:
+            uncertain, reason = uncertain + 1, f"{undecided}\n    {call_text(usage)}"
+            continue
+        calls += 1
+        verdict = verdict_on(function, usage, certificates)
+        worst, ulp = max(worst, verdict.worst), max(ulp, verdict.ulp)
+        if verdict.refusal:
+            return Report(name, calls, worst, ulp, f"{verdict.refusal}\n    {call_text(usage)}", uncertain, reason)
+    return Report(name, calls, worst, ulp, "", uncertain, reason)
+
+
+def verdict_on(function: Callable[..., Any], usage: Usage, certificates: list[tuple[Array, str]]) -> Verdict:
+    """What a function's results for one call are worth: the first that is wrong counts."""
+    try:
+        with np.errstate(all="ignore"):
+            given = function(*usage.arguments, **usage.keywords)
+    except Exception as error:  # somebody else's code: whatever it raises is what the report has to say
+        return Verdict(float("inf"), float("inf"), f"{type(error).__name__}: {error}")
+    results = list(given) if isinstance(given, (tuple, list)) else [given]
+    if len(results) != len(certificates):
+        return Verdict(float("inf"), float("inf"), f"{len(results)} results; {len(certificates)} are due.")
+    verdicts = [
+        judge(np.asarray(got), limits, limits.shape, dtype, "y") for got, (limits, dtype) in zip(results, certificates)
+    ]
+    refusal = next((v.refusal for v in verdicts if v.refusal), "")
+    return Verdict(max((v.worst for v in verdicts), default=0.0), max((v.ulp for v in verdicts), default=0.0), refusal)
 
 
 def agree(function: Callable[..., Any], theirs: Any, *arguments: Any, **keywords: Any) -> float:

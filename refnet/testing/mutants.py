@@ -53,6 +53,16 @@ def a_million_terms() -> Sequence[tuple[list[Array], dict[str, Any], Any]]:
     return [([x], {"start": 0, "count": 1, "keepdims": False}, [(0, 0)])]
 
 
+def long_sums() -> Sequence[tuple[list[Array], dict[str, Any], Any]]:
+    """8192 ones: in whole numbers, the rounding of so long a sum hides no term."""
+    return [([np.ones(8192, "float32")], {"start": 0, "count": 1, "keepdims": False}, None)]
+
+
+def long_products() -> Sequence[tuple[list[Array], dict[str, Any], Any]]:
+    arrays = [np.ones((1, 1, 8192), "float32"), np.ones((1, 8192, 1), "float32")]
+    return [(arrays, {"transpose1": False, "transpose2": False}, None)]
+
+
 def of_row(row: tuple[str, ...]) -> Mutant:
     """A mutant from its texts, in the order of its fields."""
     fields: dict[str, Any] = dict(zip(Mutant._fields, row))
@@ -86,6 +96,23 @@ MUTANTS = [
         "total = __import__('numpy').float32(total + x[o, r, i])",
         within="sum_loop",
         calls=a_million_terms,
+    ),
+    Mutant(
+        "one term of a long sum is left out",
+        "ops.reduction",
+        "sum",
+        "total += x[o, r, i]",
+        "total += x[o, r, i] if r != 4100 else 0",
+        within="sum_loop",
+        calls=long_sums,
+    ),
+    Mutant(
+        "a block of a long product begins one too late",
+        "ops.contraction",
+        "matmul",
+        "for k in range(a.shape[2]):",
+        "for k in [*range(4096), *range(4097, a.shape[2])]:",
+        calls=long_products,
     ),
     Mutant(
         "wrong sign in a gradient",

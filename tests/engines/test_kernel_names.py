@@ -1,7 +1,9 @@
 """Machine code in the disk cache is told apart by names, and made again when a source changes that it was made of."""
 
+import ctypes
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -41,8 +43,90 @@ def test_no_two_compiled_functions_share_a_name(compiled_functions):
     assert {name: n for name, n in Counter(compiled_functions).items() if n > 1} == {}
 
 
-def test_what_is_compiled_stands_in_modules_that_name_the_kernels(compiled_functions):
-    """A kernel whose name did not follow from all its sources would be met again after they have changed."""
-    modules = {module for module, _ in compiled_functions}
-    assert len(modules) > 20
-    assert {m for m in modules if not m.startswith(build.MEANING) and m not in build.ALWAYS} == set()
+REACH = Path(__file__).with_name("what_kernels_reach.py")
+SIMULATED = {
+    "refnet.dtypes"
+}  # of the plain `wide` of refnet_fast.cuda.numbers; on a device an overload takes its place
+
+
+@pytest.mark.parametrize("engine, least", [("cpu", 250), ("cuda", 60)])
+def test_a_kernels_name_follows_from_all_that_it_is_compiled_from(engine, least):
+    """A kernel whose name did not would be met again after its sources have changed."""
+    root = str(Path(__file__).parents[2])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, *sys.path])}
+    done = subprocess.run(
+        [sys.executable, str(REACH), engine], env=environment, capture_output=True, text=True, cwd=root
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    missing = json.loads(done.stdout)
+    assert len(missing) >= least
+    allowed = SIMULATED if engine == "cuda" else set()
+    assert {imports: modules for imports, modules in missing.items() if set(modules) - allowed} == {}
+
+
+@pytest.fixture
+def edited(monkeypatch):
+    """A function that gives the keys of texts as if a module's text had been changed."""
+
+    def keys(texts, module):
+        caches = (build.source_of, build.sources_behind, build.meaning_of, build.common_meaning)
+        original = build.source_of.__wrapped__
+        with monkeypatch.context() as patch:
+            patch.setattr(build, "source_of", lambda name: original(name) + "# edited" * (name == module))
+            for cached in caches[1:]:
+                cached.cache_clear()
+            found = [build.key_of(text) for text in texts]
+        for cached in caches[1:]:
+            cached.cache_clear()
+        return found
+
+    return keys
+
+
+def test_an_edit_renames_the_kernels_that_it_concerns_and_no_others(edited):
+    draws = "from refnet_fast.cpu.random import random_normals\n"
+    inverse = "from refnet.ops.special import erfinv_scalar\ndefinition = compiled(erfinv_scalar)\n"
+    moves = "from refnet.ops.shapes import copy_loop\n"
+    texts = [draws, inverse, moves]
+    now = [build.key_of(text) for text in texts]
+    renamed = lambda module: [a != b for a, b in zip(now, edited(texts, module))]
+    assert renamed("refnet.philox")[:2] == [True, True]
+    assert renamed("refnet_fast.cpu.random") == [True, False, False]
+    assert renamed("refnet.ops.convolution") == renamed("refnet.layers.core") == renamed("no.module") == [False] * 3
+
+
+TEXT = """from numba import cfunc, types
+
+
+@cfunc(types.int64(types.int64), cache=True)
+def kernel(x):
+    return x + {more}
+"""
+
+
+@pytest.fixture
+def empty_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("REFNET_CACHE_DIR", str(tmp_path))
+    build.cache_folder.cache_clear()
+    monkeypatch.setattr(build, "addresses", {})
+    yield build.cache_folder()
+    build.cache_folder.cache_clear()
+
+
+@pytest.mark.parametrize("left", ["", "cut off", "cut off within a line"])
+def test_a_file_that_was_cut_off_is_written_again(empty_cache, left):
+    text = TEXT.format(more=41)
+    cut = {"": 0, "cut off": text.index("@cfunc"), "cut off within a line": len(text) - 8}[left]
+    build.file_of(text).write_text(text[:cut])
+    address = build.build_all([text])[text]
+    assert ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(address)(1) == 42
+    assert build.file_of(text).read_text() == text
+
+
+def test_kernels_are_compiled_here_where_the_helper_ends_without_reading(empty_cache, monkeypatch):
+    """As where the package was found through sys.path alone. A pipe takes 64 KB before it breaks."""
+    texts = [TEXT.format(more=more) + "# " + "long " * 4000 + "\n" for more in range(build.ENOUGH_FOR_TWO)]
+    monkeypatch.setattr(build, "processors", lambda: 2)
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    addresses = build.build_all(texts)
+    assert [ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(addresses[text])(1) for text in texts] == list(range(1, 9))
