@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refnet.callbacks.base import Callback, Validated, Values
+from refnet.callbacks.base import Callback, Values
 from refnet.callbacks.watching import Watch
 from refnet.errors import ArgumentError
 from refnet.progress import tell
