@@ -109,7 +109,9 @@ class Pure:
         for variable in program.commits:
             if variable is not self.counter:
                 raise ArgumentError(
-                    f"{self.owner.name}: the call changes {variable.name}, which it makes only then: call it once on data before."
+                    f"{self.owner.name}: the call changes {variable.name}, which is none of its variables. If it is made in the call, "
+                    "call it once on data before. If a stateful recurrent layer keeps it: with stateful=False and return_state=True "
+                    "it takes and gives its state as initial_state."
                 )
         return traced, program, {}
 

@@ -167,6 +167,8 @@ class AUC(Metric):
 def inner_thresholds(name: str, count: int, given: Any) -> list[float]:
     """The thresholds between 0 and 1: those given, or as many even ones as there are to be with both ends."""
     if given is not None:
+        if np.ndim(given) != 1:
+            raise ArgumentError(f"{name}: thresholds is a list of numbers in 0..1; got {given!r}.")
         thresholds = sorted(float(t) for t in given)
         if thresholds and not 0 <= thresholds[0] <= thresholds[-1] <= 1:
             raise ArgumentError(f"{name}: thresholds lie in 0..1; got {thresholds}.")

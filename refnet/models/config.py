@@ -25,8 +25,15 @@ OPERATIONS = {
     **{"true_divide": "TrueDivide", "floor_divide": "FloorDivide", "absolute": "Absolute", "matmul": "Matmul"},
     **{"not_equal": "NotEqual", "logical_or": "LogicalOr", "logical_and": "LogicalAnd"},
 }
-# Those that Keras makes masks with besides, and the arguments they take: {name of the class: (name of the function, arguments)}.
-READ = {
+# Those that are read from Keras's files besides, and the arguments they take: {name of the class: (name of the function, arguments)}.
+READ: dict[str, tuple[str, tuple[str, ...]]] = {
+    **{kind: (kind.lower(), ()) for kind in ("Relu", "Relu6", "Sigmoid", "Silu", "Softplus", "Softsign")},
+    **{kind: (kind.lower(), ("axis", "keepdims")) for kind in ("Mean", "Sum")},
+    **{kind: (kind.lower(), ("axis", "keepdims", "initial")) for kind in ("Max", "Min")},
+    **{"Softmax": ("softmax", ("axis",)), "LogSoftmax": ("log_softmax", ("axis",)), "Gelu": ("gelu", ("approximate",))},
+    **{"LeakyRelu": ("leaky_relu", ("negative_slope",)), "Clip": ("clip", ("x_min", "x_max"))},
+    **{"Reshape": ("reshape", ("newshape",)), "Transpose": ("transpose", ("axes",)), "Stack": ("stack", ("axis",))},
+    **{"Cast": ("cast", ("dtype",)), "Norm": ("norm", ("ord", "axis", "keepdims"))},
     **{"Any": ("any", ("axis", "keepdims")), "Concatenate": ("concatenate", ("axis",))},
     **{"ExpandDims": ("expand_dims", ("axis",)), "Squeeze": ("squeeze", ("axis",))},
     **{"ZerosLike": ("zeros_like", ("dtype",)), "OnesLike": ("ones_like", ("dtype",))},

@@ -118,7 +118,8 @@ def image_dataset_from_directory(
         format: of Keras; the result is a PyDataset.
         verbose: whether the number of files is printed.
     Returns:
-        A PyDataset of (images, float32 in 0..255, labels), or of images; `class_names` and `file_paths` are its attributes.
+        A PyDataset of (images, float32 in 0..255, labels), or of images; `class_names` (of a list of labels the numbers as
+        strings, None without labels) and `file_paths` are its attributes.
     Raises:
         MissingFileError: no folder, no images.  ArgumentError.
     Source: Keras 3 `utils.image_dataset_from_directory`.
@@ -242,9 +243,11 @@ class Files:
         if not self.paths:
             raise MissingFileError(f"{name}: {directory} holds no files that end in {', '.join(formats)}.")
         numbers = np.repeat(np.arange(len(found)), [len(paths) for paths in found]) if inferred else labels
-        self.class_names: list[str] | None = names if inferred else None
+        if not inferred and labels is not None:
+            names = [str(number) for number in sorted(set(np.asarray(numbers).reshape(-1).tolist()))]
+        self.class_names: list[str] | None = None if labels is None else names
         self.numbers = None if self.label_mode is None else self.checked(np.asarray(numbers))
-        count = len(names) if inferred else len(set(np.asarray(numbers).tolist())) if labels is not None else 0
+        count = len(names)
         self.count = count
         if self.label_mode == "binary" and count != 2:
             raise ArgumentError(f"{name}: label_mode 'binary' is for two classes; there are {count}.")

@@ -25,6 +25,8 @@ def test_counts_by_hand() -> None:
     assert counts == {"TruePositives": 1, "FalsePositives": 1}
     assert float(metrics.FalseNegatives(thresholds=0.5)(y_true, y_pred)) == 1  # 0.5 is not above 0.5
     assert metrics.TrueNegatives(thresholds=[0.1, 0.5])(y_true, y_pred).tolist() == [0, 1]
+    with pytest.raises(ArgumentError, match="auc: thresholds is a list of numbers in 0..1; got 0.3"):
+        metrics.AUC(thresholds=0.3)
     assert float(metrics.Precision()(y_true, y_pred)) == 0.5 == float(metrics.Recall()(y_true, y_pred))
     assert float(metrics.Precision()([0, 0], [0.1, 0.2])) == 0
 

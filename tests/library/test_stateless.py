@@ -95,6 +95,14 @@ def test_metrics(made: Any) -> None:
     np.testing.assert_array_equal(got, made.result())
 
 
+def test_what_a_stateful_layer_keeps_cannot_be_fed() -> None:
+    layer = layers.SimpleRNN(2, stateful=True)
+    steps = np.ones((1, 3, 2), "float32")
+    layer(steps)
+    with pytest.raises(ArgumentError, match="rnn_state, which is none of its variables.*stateful=False"):
+        layer.stateless_call(values(layer.trainable_variables), [], steps)
+
+
 def test_what_is_refused() -> None:
     with pytest.raises(ArgumentError, match="it is not built yet"):
         layers.Dense(1).stateless_call([], [], X)

@@ -369,3 +369,34 @@ def test_the_archive_has_keras_three_parts(tmp_path: pathlib.Path) -> None:
     with zipfile.ZipFile(tmp_path / "m.keras") as archive:
         assert archive.namelist() == ["metadata.json", "config.json", "model.weights.h5"]
         assert json.loads(archive.read("metadata.json"))["keras_version"].startswith("3.")
+
+
+@pytest.mark.parametrize(
+    ("kind", "config"),
+    [
+        ("Relu", {}),
+        ("Sigmoid", {}),
+        ("Softmax", {"axis": 1}),
+        ("Gelu", {"approximate": True}),
+        ("LeakyRelu", {"negative_slope": 0.3}),
+        ("Mean", {"axis": 1, "keepdims": True}),
+        ("Sum", {"axis": [1, 2], "keepdims": False}),
+        ("Max", {"axis": -1, "keepdims": False, "initial": None}),
+        ("Reshape", {"newshape": [-1, 6]}),
+        ("Transpose", {"axes": [0, 2, 1]}),
+        ("Clip", {"x_min": -0.5, "x_max": 0.5}),
+        ("Cast", {"dtype": "int32"}),
+        ("Norm", {"ord": None, "axis": -1, "keepdims": False}),
+    ],
+)
+def test_operations_of_keras_between_layers_are_read(kind: str, config: dict[str, Any]) -> None:
+    """The entry is ours for an op without arguments, with Keras's class and arguments put in."""
+    inputs = Input((2, 3))
+    whole = json.loads(Model(inputs, ops.exp(inputs)).to_json())
+    entry = whole["config"]["layers"][1]
+    assert entry["class_name"] == "Exp"
+    entry.update(class_name=kind, registered_name=kind, config={"name": "exp", **config})
+    given = random.normal(size=(4, 2, 3)).astype("float32")
+    name = {"LeakyRelu": "leaky_relu"}.get(kind, kind.lower())
+    got = models.model_from_json(json.dumps(whole)).predict(given, verbose=0)
+    np.testing.assert_array_equal(got, getattr(ops, name)(given, **config))
