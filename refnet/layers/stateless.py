@@ -9,6 +9,7 @@ from refnet.graph import Mode, Tensor, trace
 from refnet.keeping import Kept
 from refnet.layers.weights import Weighted
 from refnet.structure import flatten
+from refnet.tracing import building
 
 
 class Stateless(Weighted):
@@ -65,9 +66,10 @@ class Stateless(Weighted):
             return outputs, self._losses_of([inner, more], outputs) if return_losses else []
 
         key = ("stateless", bool(kwargs.get("training")), return_losses, *trained, None, *kept)
-        pure = self._programs.found(key)
-        if pure is None:
-            self._programs[key] = pure = Pure(self, called, [*trained, *kept], bool(kwargs.get("training")))
+        with building:
+            pure = self._programs.found(key)
+            if pure is None:
+                self._programs[key] = pure = Pure(self, called, [*trained, *kept], bool(kwargs.get("training")))
         values = [*trainable_variables, *non_trainable_variables]
         (outputs, losses), new = pure(values, *args, **kwargs)
         rest = new[len(trained) :]
