@@ -25,11 +25,11 @@ class Compiled:
         functools.update_wrapper(self, function)
         self.function, self.name = function, str(getattr(function, "__name__", "function"))
         self._counter = Variable(0, dtype="int64", trainable=False, name=f"{self.name}/run_counter")
-        self._calls: dict[Any, tuple[Traced, Program, dict[Any, Any]]] = Kept()
+        self._calls = Kept()  # {kind of arguments: a Traced, its Program, {engine: Executable}}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        structure = mapped(_number, [list(args), kwargs])
-        leaves = flatten(structure)
+        structure = [list(args), kwargs]
+        leaves = [_number(x) for x in flatten(structure)]
         symbolic = any(isinstance(x, Tensor) and not isinstance(x, Variable) for x in leaves)
         if symbolic or trace.call is not None or trace.collecting:
             return self.function(*args, **kwargs)
@@ -37,10 +37,11 @@ class Compiled:
 
         arrays = [x for x in leaves if isinstance(x, np.ndarray)]
         with building:
-            key = (outline(structure, _kind), trace.learning_phase)
-            if key not in self._calls or self._calls[key][0].graph.outdated():
-                self._calls[key] = self._traced(structure, leaves)
-            traced, program, executables = self._calls[key]
+            key = (outline(structure, _unread), tuple(map(_kind, leaves)), trace.learning_phase)
+            made = self._calls.found(key)
+            if made is None or made[0].graph.outdated():
+                self._calls[key] = made = self._traced(structure, leaves)
+            traced, program, executables = made
             engine = current_engine()
             if engine not in executables:
                 executables[engine] = engine.prepare(program)
@@ -65,6 +66,10 @@ def _number(x: Any) -> Any:
     if is_array_like(x) and not isinstance(x, Tensor):
         return as_array(x)
     return x
+
+
+def _unread(x: Any) -> None:
+    """A leaf in an outline that says of leaves only where they are."""
 
 
 def _kind(x: Any) -> Any:

@@ -45,13 +45,15 @@ def key_of(x: Any) -> Any:
 
 
 class Kept(OrderedDict[Any, Any]):
-    """A dict of so many entries at most: one more, and the one that was asked for the longest time ago goes."""
+    """A dict of so many entries at most: one more, and the one that `found` gave the longest time ago goes."""
 
     most = 256  # each may hold a program and the memory of its run; more kinds than these one program hardly meets
 
-    def __getitem__(self, key: Any) -> Any:
-        value = super().__getitem__(key)
-        self.move_to_end(key)
+    def found(self, key: Any) -> Any:
+        """What is kept under the key, from now on the last to go; None if nothing is."""
+        value = self.get(key)
+        if value is not None:
+            self.move_to_end(key)
         return value
 
     def __setitem__(self, key: Any, value: Any) -> None:

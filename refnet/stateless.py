@@ -37,7 +37,7 @@ class Pure:
         self, owner: Any, function: Callable[..., Any], variables: Sequence[Variable], training: bool | None = None
     ):
         self.owner, self.function, self.variables, self.training = owner, function, list(variables), training
-        self.made: dict[Any, tuple[Traced, Program, dict[Any, Any]]] = Kept()
+        self.made = Kept()  # {kind of arguments: a Traced, its Program, {engine: Executable}}
         self.counter = Variable(0, dtype="int64", trainable=False, name=f"{owner.name}/run_counter")
 
     def __call__(self, values: Sequence[Any], *args: Any, **kwargs: Any) -> tuple[Any, list[Any]]:
@@ -85,9 +85,10 @@ class Pure:
 
     def _program(self, given: Any) -> tuple[Any, Program, dict[Any, Any]]:
         key = (outline(given, _kind), trace.learning_phase)
-        if key not in self.made or self.made[key][0].graph.outdated():
-            self.made[key] = self._made(given)
-        traced, program, executables = self.made[key]
+        made = self.made.found(key)
+        if made is None or made[0].graph.outdated():
+            self.made[key] = made = self._made(given)
+        traced, program, executables = made
         return traced.outputs, program, executables
 
     def _made(self, given: Any) -> tuple[Traced, Program, dict[Any, Any]]:

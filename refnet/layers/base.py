@@ -155,7 +155,7 @@ class Layer(Changing, Stateless, OldAttributes):
         self._losses_at_once: list[Any] | None = None
         self._trainable = bool(trainable)
         self._own: list[Variable] = []
-        self._programs: dict[Any, Any] = Kept()
+        self._programs = Kept()
 
     def _kind(self) -> str:
         return type(self).__name__

@@ -24,12 +24,13 @@ def computed(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     with building:
         kind = (signature([list(args), kwargs], fixed_batch(layer)), trace.learning_phase)
         key = (kind, tuple((x.trainable, x.built, x.changed_at, x) for x in layer._flatten_layers()))
-        if key not in layer._programs:
+        made = layer._programs.found(key)
+        if made is None:
             made = made_for(layer, args, kwargs)
             kind = (signature([list(args), kwargs], fixed_batch(layer)), trace.learning_phase)
             key = (kind, tuple((x.trainable, x.built, x.changed_at, x) for x in layer._flatten_layers()))
             layer._programs[key] = made
-        outputs, program, executables, losses = layer._programs[key]
+        outputs, program, executables, losses = made
         engine = current_engine()
         if engine not in executables:
             executables[engine] = engine.prepare(program)

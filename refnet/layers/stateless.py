@@ -6,14 +6,16 @@ from typing import Any
 
 from refnet.errors import ArgumentError, shown
 from refnet.graph import Mode, Tensor, trace
+from refnet.keeping import Kept
 from refnet.layers.weights import Weighted
 from refnet.structure import flatten
+from refnet.tracing import building
 
 
 class Stateless(Weighted):
     """The part of a layer that is called on values. See `refnet.stateless`."""
 
-    _programs: dict[Any, Any]
+    _programs: Kept
 
     @abstractmethod
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -64,10 +66,12 @@ class Stateless(Weighted):
             return outputs, self._losses_of([inner, more], outputs) if return_losses else []
 
         key = ("stateless", bool(kwargs.get("training")), return_losses, *trained, None, *kept)
-        if key not in self._programs:
-            self._programs[key] = Pure(self, called, [*trained, *kept], bool(kwargs.get("training")))
+        with building:
+            pure = self._programs.found(key)
+            if pure is None:
+                self._programs[key] = pure = Pure(self, called, [*trained, *kept], bool(kwargs.get("training")))
         values = [*trainable_variables, *non_trainable_variables]
-        (outputs, losses), new = self._programs[key](values, *args, **kwargs)
+        (outputs, losses), new = pure(values, *args, **kwargs)
         rest = new[len(trained) :]
         return (outputs, rest, losses) if return_losses else (outputs, rest)
 
