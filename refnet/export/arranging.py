@@ -136,6 +136,16 @@ def one_hot(w: Writer, call: Exported) -> str:
     return w.cast(w.node("Equal", x, numbers), call.outputs[0].dtype)
 
 
+@writes("bincount", "bincount_integers")
+def bincount(w: Writer, call: Exported) -> str:
+    """Each number's amount is added at its place in a row of zeros."""
+    amounts, numbers = call.names
+    rows = w.node("Gather", w.node("Shape", numbers), w.ints(0))
+    shape = w.node("Concat", rows, w.ints(call.attributes["length"]), axis=0)
+    zeros = w.node("Expand", w.constant(0, call.outputs[0].dtype), shape)
+    return w.node("ScatterElements", zeros, w.cast(numbers, "int64"), amounts, axis=1, reduction="add")
+
+
 @writes("resize_axis", "enlarge_axis", "adaptive_mean")
 def along_an_axis(w: Writer, call: Exported) -> str:
     """A linear map along one axis: its matrix is what the op makes of the unit vectors."""

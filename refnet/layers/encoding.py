@@ -1,5 +1,6 @@
 """Class numbers as rows: what several layers do with the numbers they find."""
 
+import math
 from typing import Any
 
 from refnet import dtypes, ops
@@ -41,13 +42,34 @@ def encoded(numbers: Any, mode: str, depth: int, dtype: Any, weights: Any = None
     if mode == "one_hot":
         numbers = ops.squeeze(numbers, -1) if rank > 1 and numbers.shape[-1] == 1 else numbers
         return ops.one_hot(numbers, depth, dtype=dtype)
-    rows = ops.one_hot(numbers if rank else ops.reshape(numbers, (1,)), depth, dtype=dtype)
-    axis = max(rank - 1, 0)
-    if mode == "multi_hot":
-        return ops.max(rows, axis, initial=0)
+    if rank == 0:
+        numbers, weights = ops.reshape(numbers, (1,)), None if weights is None else ops.reshape(weights, (1,))
+    counts = _counts(numbers, depth, dtype, weights)
+    return ops.minimum(counts, ops.ones((), dtype)) if mode == "multi_hot" else counts
+
+
+def _counts(numbers: Any, depth: int, dtype: Any, weights: Any) -> Any:
+    """For each row of numbers (last axis) how often each occurs. Counted, not added up from rows of `one_hot`: of texts with a large
+    vocabulary these would take a thousand times the result."""
+    if numbers.dtype not in ("int32", "int64"):  # others may not reach the depth
+        numbers = ops.cast(numbers, "int64")
+    inside = ops.logical_and(ops.greater_equal(numbers, 0), ops.less(numbers, depth))
+    places = ops.where(inside, numbers, ops.zeros((), numbers.dtype))
+    amounts = ops.cast(inside, dtype)
     if weights is not None:
-        rows = ops.multiply(rows, ops.expand_dims(ops.cast(weights, dtype), -1))
-    return ops.sum(rows, axis)
+        amounts = ops.where(inside, ops.cast(weights, dtype), ops.zeros((), dtype))
+    lead = ops.shape(numbers)[:-1]
+    if len(lead) > 1:
+        places, amounts = _as_rows(places), _as_rows(amounts)
+    counts = ops.cast(ops.bincount(places, amounts, depth), dtype)
+    return ops.reshape(counts, (*lead, depth)) if len(lead) > 1 else counts
+
+
+def _as_rows(x: Any) -> Any:
+    """(..., words) as (rows, words)."""
+    *lead, words = ops.shape(x)
+    open_rows = None in x.shape[:-1] and x.shape[-1] not in (None, 0)
+    return ops.reshape(x, (-1 if open_rows else math.prod(lead), words))
 
 
 class CategoryEncoding(Layer):

@@ -1,11 +1,12 @@
 """Normalization, discretization and encoding of features by hand-computed examples; preprocessing layers in models and files."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
 
-from refnet import layers, models, ops
+from refnet import backend, layers, models, ops
 from refnet.errors import ArgumentError, ShapeError
 from refnet.layers import Input
 from refnet.testing.closeness import close
@@ -147,6 +148,53 @@ def test_category_encoding():
 
 
 # ---- files
+
+
+@pytest.mark.parametrize("symbolic", [False, True])
+@pytest.mark.parametrize("mode", ["multi_hot", "count", "weighted"])
+@pytest.mark.parametrize("shape", [(), (4,), (3, 4), (2, 3, 4), (2, 3, 0), (0, 3)])
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8"])
+def test_rows_are_what_one_hot_rows_would_add_up_to(dtype, shape, mode, symbolic):
+    """Numbers outside of 0..4 are left out, those of wrapped dtypes too."""
+    numbers, weights = RANDOM.integers(-3, 9, shape).astype(dtype), RANDOM.integers(1, 9, shape).astype("float32")
+    ones = ops.one_hot(numbers if shape else numbers.reshape(1), 5)
+    axis = max(len(shape) - 1, 0)
+    due = np.max(ones, axis, initial=0) if mode == "multi_hot" else np.sum(ones, axis)
+    if mode == "weighted":
+        due = np.sum(ones * weights.reshape(weights.shape or (1,))[..., None], axis)
+    layer = layers.CategoryEncoding(5, mode if mode == "multi_hot" else "count")
+    more = {"count_weights": weights} if mode == "weighted" else {}
+    if symbolic and shape:
+        slots = [Input(batch_shape=(None,) * len(shape), dtype=str(a.dtype)) for a in (numbers, *more.values())]
+        found = backend.function(slots, [layer(slots[0], **dict(zip(more, slots[1:])))])([numbers, *more.values()])[0]
+    else:
+        found = layer(numbers, **more)
+    assert found.dtype == np.float32 and found.shape == due.shape
+    np.testing.assert_array_equal(found, due)
+
+
+def test_counts_pass_gradients_to_their_weights():
+    numbers = Input((3,), dtype="int32")
+    weights, slopes = Input((3,)), Input((4,))
+    rows = layers.CategoryEncoding(4, "count")(numbers, count_weights=weights)
+    gradient = backend.gradients(ops.sum(ops.multiply(rows, slopes)), [weights])
+    given = [np.array([[3, 0, 3], [-1, 1, 4]]), np.ones((2, 3)), np.array([[1.0, 2, 3, 4], [5, 6, 7, 8]])]
+    found = backend.function([numbers, weights, slopes], gradient)(given)[0]
+    assert found.tolist() == [[4, 1, 4], [0, 6, 0]]
+
+
+@pytest.mark.parametrize("mode", ["multi_hot", "count", "tf_idf"])
+def test_rows_of_a_large_vocabulary_take_no_more_memory_than_their_own(mode):
+    words = [f"w{i}" for i in range(3000)]
+    idf = {"idf_weights": [1.0] * 3000} if mode == "tf_idf" else {}
+    layer = layers.TextVectorization(vocabulary=words, output_mode=mode, **idf)
+    texts = [" ".join(RANDOM.choice(words, 200)) for _ in range(4)]
+    layer(texts[:1])
+    tracemalloc.start()
+    rows = layer(texts)
+    peak = tracemalloc.get_traced_memory()[1]
+    assert peak < 200 * rows.nbytes  # a row of `one_hot` for each word takes 200 times as much
+    tracemalloc.stop()
 
 
 def test_models_with_preprocessing_layers_in_files(tmp_path):

@@ -113,6 +113,8 @@ ONE_INPUT = [
     (layers.Normalization(mean=1.0, variance=2.0), STEPS),
     (layers.Embedding(9, 3), WORDS),
     (layers.CategoryEncoding(6, "multi_hot"), WORDS),
+    (layers.Lambda(lambda x: layers.CategoryEncoding(6, "count")(ops.stack([x - 2, x], 1))), WORDS),
+    (layers.Lambda(lambda x: ops.bincount(x, minlength=9)), WORDS),
     (layers.Discretization(bin_boundaries=[-0.5, 0.0, 1.0]), STEPS),
     (layers.EinsumDense("abc,cd->abd", output_shape=(None, 3)), STEPS),
     (layers.TimeDistributed(layers.Dense(3)), STEPS),
