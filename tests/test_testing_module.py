@@ -10,7 +10,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from refnet import ops
+from refnet import dtypes, ops
 from refnet.errors import ArgumentError
 from refnet.scalars.choices import Undecided
 from refnet.testing import check, conformance
@@ -47,7 +47,7 @@ def test_the_readmes_kernels_fare_as_it_says(tmp_path):
     report = examine(path)
     lines = {line.split()[1]: line for line in report.stdout.splitlines() if line.startswith("│")}
     assert "within" in lines["matmul"] and "REFUSED" in lines["softmax"], report.stdout + report.stderr
-    assert "is nan; exactly" in report.stdout
+    assert "is 0.0; exactly nan" in report.stdout and "inf" in report.stdout.split("softmax(array(")[1]
 
 
 def examine(path):
@@ -89,6 +89,44 @@ def test_a_module_without_known_names_fails(tmp_path):
     report = examine(path)
     assert report.returncode == 1
     assert "no function that refnet defines" in report.stdout
+
+
+def floats_in(x):
+    """The floating arrays among arguments, flat, as float64."""
+    if isinstance(x, np.ndarray):
+        return [x.astype("float64").ravel()] if dtypes.is_floating(x.dtype.name) else []
+    return [a for part in x for a in floats_in(part)] if isinstance(x, (tuple, list)) else []
+
+
+WITHOUT_FLOATS = ("bincount", "multi_hot", "one_hot")
+
+
+@pytest.mark.parametrize("name", sorted({*conformance.known_names()} - {*WITHOUT_FLOATS}))
+def test_the_first_cases_of_every_function_hold_nan_infinity_and_negative_zero(name):
+    cases = [conformance.fixed_case(name, number) for number in range(len(conformance.SPECIAL))]
+    held = np.concatenate([a for case in cases for a in floats_in([*case.arguments, *case.keywords.values()])])
+    assert np.isnan(held).any() and np.isinf(held).any()
+    assert np.any((held == 0) & np.signbit(held)) or name == "det"  # its matrices are drawn and then added to
+
+
+def without_nan(name):
+    """A function of that name which takes NaN for 0."""
+    clean = lambda x: np.where(np.isnan(x), x.dtype.type(0), x) if floats_in(x) else x
+    return lambda *given, **named: getattr(ops, name)(
+        *[clean(x) if isinstance(x, np.ndarray) else x for x in given], **{k: clean(x) for k, x in named.items()}
+    )
+
+
+WRONG = {
+    name: without_nan(name) for name in ("cumsum", "repeat", "top_k", "segment_sum", "outer", "arctan2", "lstm", "gru")
+}
+WRONG["isnan"] = lambda x: np.zeros(np.shape(x), bool)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_function_that_mistakes_nan_is_refused_soon(name):
+    assert conformance.examine(name, WRONG[name], len(conformance.SPECIAL)).refusal
+    assert not conformance.examine(name, getattr(ops, name), len(conformance.SPECIAL)).refusal
 
 
 @pytest.mark.parametrize("name", ["round", "map_coordinates", "nanquantile", "divide_no_nan"])

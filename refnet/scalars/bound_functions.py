@@ -59,8 +59,10 @@ def arctan2(y: Any, x: Any) -> Bound:
     y, x = Bound.of(y).settled(), Bound.of(x).settled()
     if y.free or x.free:
         return ANYTHING
+    if mp.isnan(y.value) or mp.isnan(x.value):
+        return Bound(NAN)
     value = angle(y.value, x.value, y.below_zero, x.below_zero)
-    if y.exact and x.exact or mp.isnan(value):
+    if y.exact and x.exact:
         return collapsed(value, value, value, "arctan2")
     (y_low, y_high), (x_low, x_high) = y.interval, x.interval
     if (y_low <= 0 <= y_high and x_low <= 0) or INF in map(abs, (y_low, y_high, x_low, x_high)):

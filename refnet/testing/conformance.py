@@ -20,6 +20,8 @@ from refnet.testing.strategies import Usage, load, usages, use
 from refnet.testing.usages import function_named
 
 WAYS = 64  # in which comparisons may go that rounding decides
+# What the first cases hold: a wrong answer to one such value shows where it is alone, and where it meets others.
+SPECIAL = ((np.nan,), (np.inf,), (-0.0,), (np.nan,), (-np.inf,), *[(np.nan, np.inf, -np.inf, -0.0)] * 3)
 
 
 class Report(NamedTuple):
@@ -51,7 +53,7 @@ def examine(name: str, function: Callable[..., Any], examples: int = 40) -> Repo
     """Calls a function on fixed cases and compares every element with the certificate of refnet's function of that name."""
     worst, ulp, calls, uncertain, reason = 0.0, 0.0, 0, 0, ""
     for number in range(examples):
-        usage = use(name, Seeded(("conformance", name, number)))
+        usage = fixed_case(name, number)
         program, feeds = program_of(function_named(name), usage.arguments, usage.keywords)
         try:
             certificates = certified(program, feeds)
@@ -64,6 +66,11 @@ def examine(name: str, function: Callable[..., Any], examples: int = 40) -> Repo
         if verdict.refusal:
             return Report(name, calls, worst, ulp, f"{verdict.refusal}\n    {call_text(usage)}", uncertain, reason)
     return Report(name, calls, worst, ulp, "", uncertain, reason)
+
+
+def fixed_case(name: str, number: int) -> Usage:
+    """The call of that number; the first hold NaN, infinities and negative zeros."""
+    return use(name, Seeded(("conformance", name, number), special=SPECIAL[number] if number < len(SPECIAL) else ()))
 
 
 def verdict_on(function: Callable[..., Any], usage: Usage, certificates: list[tuple[Array, str]]) -> Verdict:

@@ -27,17 +27,22 @@ class Draw(ABC):
         calm: only ordinary, distinct values away from kinks and poles: for gradients.
         exotic: also the dtypes and broadcasts that a kernel cache pays for: for the deep profile.
         large: axes of up to 40 places instead of 5.
+        special: values that are put into floating arrays, which are drawn wherever there is a choice, and not empty: one value into
+            the first array, several into all.
     """
 
-    def __init__(self, calm: bool = False, exotic: bool = False, large: bool = False):
-        self.calm, self.exotic, self.large = calm, exotic, large
+    def __init__(self, calm: bool = False, exotic: bool = False, large: bool = False, special: Sequence[float] = ()):
+        self.calm, self.exotic, self.large, self.special = calm, exotic, large, special
         self.arrays = 0  # drawn so far: two arrays of one seed must differ
+        self.forced = 0  # special values put in so far
 
     @abstractmethod
     def integer(self, low: int, high: int) -> int:
         """A whole number in low..high, both included."""
 
     def choice(self, options: Sequence[T]) -> T:
+        if self.special:
+            options = [x for x in options if isinstance(x, str) and dtypes.is_floating(x)] or options
         return options[self.integer(0, len(options) - 1)]
 
     def flag(self) -> bool:
@@ -60,6 +65,8 @@ class Draw(ABC):
 
     def anything(self) -> str:
         """Any dtype."""
+        if self.special:
+            return self.real()
         return self.choice((self.real(), self.real(), "bool")) if not self.calm else "float64"
 
     def index(self) -> str:
@@ -72,7 +79,7 @@ class Draw(ABC):
             return self.integer(max(least, 1), 3)
         if self.large:
             return self.integer(8, 40)
-        return self.integer(least if self.integer(0, 7) == 0 else max(least, 1), longest)
+        return self.integer(least if self.integer(0, 7) == 0 and not self.special else max(least, 1), longest)
 
     def shape(self, lowest: int = 0, highest: int = 3, least: int = 0, longest: int = 5) -> tuple[int, ...]:
         """A shape of rank lowest..highest with unequal extents."""
@@ -90,11 +97,13 @@ class Draw(ABC):
         low: float | None = None,
         high: float | None = None,
         calm: tuple[float, float] = (-2, 2),
+        refused: bool = False,
     ) -> Array:
         """An array of any values of a dtype (or within low..high), in any memory layout.
 
         Args:
             calm: the interval of values when the draw is calm.
+            refused: whether values outside of low..high would be refused, so that no special ones are put in.
         """
         self.arrays += 1
         rng = np.random.default_rng((self.arrays, self.integer(0, 2**16)))
@@ -116,11 +125,19 @@ class Draw(ABC):
             values = self._floats(rng, size, dtype)
         else:
             values = self._whole(rng, size, dtype)
+        if dtypes.is_floating(dtype) and not refused:
+            self._put_special(values, rng)
         with np.errstate(all="ignore"):
             return self._laid_out(values.astype(dtypes.as_numpy(dtype)).reshape(shape))
 
+    def _put_special(self, values: Array, rng: np.random.Generator) -> None:
+        if len(self.special) > 1 or not self.forced:
+            places = rng.permutation(values.size)[: len(self.special)]
+            values[places] = rng.permutation(self.special)[: len(places)]
+            self.forced += len(places)
+
     def _floats(self, rng: np.random.Generator, size: int, dtype: str) -> Array:
-        style = self.choice(STYLES)
+        style = "normal" if len(self.special) == 1 else "special" if self.special else self.choice(STYLES)
         values = rng.standard_normal(size)
         if style == "whole":
             return rng.integers(-3, 4, size).astype(float)
@@ -162,8 +179,10 @@ class Draw(ABC):
 class Seeded(Draw):
     """Decisions from a seed: the same cases every time, without Hypothesis."""
 
-    def __init__(self, seed: Any, calm: bool = False, exotic: bool = False, large: bool = False):
-        super().__init__(calm, exotic, large)
+    def __init__(
+        self, seed: Any, calm: bool = False, exotic: bool = False, large: bool = False, special: Sequence[float] = ()
+    ):
+        super().__init__(calm, exotic, large, special)
         self.random = random.Random(str(seed))
 
     def integer(self, low: int, high: int) -> int:

@@ -12,7 +12,7 @@ import pytest
 
 from refnet import Input, Sequential, callbacks, layers, optimizers, progress, saving
 from refnet.callbacks.watching import Watch
-from refnet.errors import ArgumentError
+from refnet.errors import ArgumentError, PlaceError
 
 x = np.linspace(-1, 1, 24, dtype="float32").reshape(12, 2)
 y = x[:, :1] * 2
@@ -94,7 +94,7 @@ def test_the_best_is_what_was_saved(tmp_path: pathlib.Path) -> None:
     model, path = model_with(), tmp_path / "m.weights.h5"
     best = callbacks.ModelCheckpoint(path, "watched", 0, True, True, "min")
     path.mkdir()  # a folder of that name: the file cannot be written
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(PlaceError):
         model.fit(x, y, callbacks=[Feed(0.5), best], verbose=0)
     assert best.watch.best is None
     path.rmdir()

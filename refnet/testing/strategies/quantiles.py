@@ -19,7 +19,7 @@ def median_usages(draw: Draw) -> Any:
 @usage("quantile")
 def quantile_usages(draw: Draw) -> Any:
     (x, axis), keywords = median_usages(draw)
-    q = draw.array(draw.choice(((), (2,), (1, 3))), "float64", low=0, high=1, calm=(0, 1))
+    q = draw.array(draw.choice(((), (2,), (1, 3))), "float64", low=0, high=1, calm=(0, 1), refused=True)
     return (x, q, axis), {"method": draw.choice(METHODS), **keywords}
 
 

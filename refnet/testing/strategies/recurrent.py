@@ -32,7 +32,7 @@ def sizes(draw: Draw) -> Sizes:
     batch, time, units = (
         1 if draw.integer(0, 7) == 0 else draw.extent(least, most) for least, most in ((0, 2), (2, 3), (2, 2))
     )
-    return Sizes(batch, time, units, draw.floating(), draw.integer(0, 2) > 0, draw.flag())
+    return Sizes(batch, time, units, draw.floating(), draw.integer(0, 2) > 0 or bool(draw.special), draw.flag())
 
 
 def codes(draw: Draw, size: Sizes, *names: str) -> dict[str, int]:
