@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from refnet import dtypes, ops
+from refnet.engine import get_engine
 from refnet.errors import ArgumentError
 from refnet.scalars.choices import Undecided
 from refnet.testing import check, conformance
 from refnet.testing.__main__ import main as command
+from refnet.testing.certificates import SIGNED, hold, named
 
 SOMEBODYS_OPS = '''
 import numpy as np
@@ -127,6 +129,36 @@ WRONG["isnan"] = lambda x: np.zeros(np.shape(x), bool)
 def test_a_function_that_mistakes_nan_is_refused_soon(name):
     assert conformance.examine(name, WRONG[name], len(conformance.SPECIAL)).refusal
     assert not conformance.examine(name, getattr(ops, name), len(conformance.SPECIAL)).refusal
+
+
+SIGNLESS = {
+    "abs": lambda x: np.where(x < 0, -x, x),
+    "multiply": lambda x, y: np.multiply(x, y) + np.float32(0),
+    "negative": lambda x: x.dtype.type(0) - x,
+    "sqrt": lambda x: np.where(x == 0, x.dtype.type(0), np.sqrt(x)),
+}
+
+
+@pytest.mark.parametrize("name", SIGNLESS)
+def test_a_zero_of_the_wrong_sign_is_refused_where_its_operation_decides_it(name):
+    report = conformance.examine(name, SIGNLESS[name])
+    assert re.search(r"is (0.0; exactly -0.0|-0.0; exactly 0.0), allowed", report.refusal), report
+
+
+@pytest.mark.parametrize("name", SIGNED)
+@pytest.mark.parametrize("engine", ["reference", "derived", "cpu"])
+def test_zeros_of_either_sign_have_their_sign_on_every_engine(engine, name):
+    importlib.import_module("refnet_fast")  # registers the engines
+    x = np.array([0.0, -0.0, 1.5, -1.5, 0.25, -0.25, np.inf, -np.inf, 3e-39, -1e-45], "float32")
+    pairs = [np.repeat(x, len(x)), np.tile(x, len(x))]
+    assert check(name, engine, pairs if name in ("multiply", "divide") else [x], {}) <= 1
+
+
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_a_sum_and_the_larger_of_zeros_may_be_either(zero):
+    x, y, got = np.zeros(1, "float32"), np.full(1, -0.0, "float32"), np.full(1, zero, "float32")
+    assert hold(named("maximum"), get_engine("reference"), [x, y], {}, [got]) == 0
+    assert hold(named("add"), get_engine("reference"), [y, y], {}, [got]) == 0
 
 
 @pytest.mark.parametrize("name", ["round", "map_coordinates", "nanquantile", "divide_no_nan"])

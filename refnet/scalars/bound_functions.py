@@ -49,6 +49,8 @@ def elementary(name: str, real: Real) -> Callable[[Bound], Bound]:
         x = self.settled()
         if x.free or mp.isnan(x.value):
             return ANYTHING if x.free else Bound(NAN)
+        if name == "sqrt" and x.is_zero:  # with its sign
+            return x
         return bounds(x, name, real)
 
     return method

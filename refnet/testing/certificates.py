@@ -4,6 +4,7 @@
 """
 
 import importlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -24,16 +25,21 @@ from refnet.testing.reproduce import reproduction
 
 # Files whose definitions only move elements: the results must be the same bits, the sign of zero included.
 MOVING = ("refnet.ops.shapes", "refnet.ops.slicing", "refnet.ops.joining", "refnet.ops.filling")
+# Ops of one operation, which IEEE 754 defines with the sign of a zero. In others engines may rightly differ: a sum is 0.0 or -0.0 by
+# its start, the larger of 0.0 and -0.0 is either, and a function may be computed through others.
+SIGNED = ("abs", "ceil", "divide", "floor", "multiply", "negative", "round", "sqrt", "square", "trunc")
 MOST_UNITS = 1024  # a bound of more units than this is one of terms that cancel, and an error in units says nothing
 
 
 class Limits(NamedTuple):
-    """What one element may be: low <= computed <= high; `value` is exact. `free`: anything, NaN too."""
+    """What one element may be: low <= computed <= high; `value` is exact. `free`: anything, NaN too. `sign`: of a zero, 1 or -1; 0 if
+    it may have either."""
 
     value: Any
     low: Any
     high: Any
     free: bool
+    sign: int = 0
 
 
 def arithmetic_of(dtype_names: Sequence[str]) -> Arithmetic:
@@ -76,7 +82,7 @@ def certificate(
         with answering(first):
             outputs = evaluate(op, arrays, attributes, read, tasks)
         if not first.made:
-            limits = [_limited(y, s.dtype) for y, s in zip(outputs, specs)]
+            limits = [_limited(y, s.dtype, op.name in SIGNED) for y, s in zip(outputs, specs)]
             return _with_own_bound(limits, op, arrays, attributes, engine)
         # Rounding decides a comparison somewhere: each task by itself, in every way it can go.
         domain = op.form(*[spec_of(a) for a in arrays], **attributes).domain
@@ -136,13 +142,15 @@ def must_be_equal(op: Op, specs: Sequence[Any]) -> bool:
     return moves or op.random or not any(dtypes.is_floating(s.dtype) for s in specs)
 
 
-def _limited(outputs: Array, dtype: str) -> Array:
-    """Bounds as the Limits of what is stored."""
+def _limited(outputs: Array, dtype: str, signed: bool = False) -> Array:
+    """Bounds as the Limits of what is stored; signed: zeros have the sign that the definition gives them."""
     result = np.full(outputs.shape, None, object)
     floating = dtypes.is_floating(dtype)
     for index in written(outputs):
         x = outputs[index]
-        result[index] = stored(Bound.of(x), dtype) if floating else {x.item() if isinstance(x, np.generic) else x}
+        result[index] = (
+            stored(Bound.of(x), dtype, signed) if floating else {x.item() if isinstance(x, np.generic) else x}
+        )
     return result
 
 
@@ -166,14 +174,15 @@ STORAGE = {
 }
 
 
-def stored(x: Bound, dtype: str) -> Limits:
-    """The limits of a Bound that is rounded once more, to the dtype it is stored in."""
+def stored(x: Bound, dtype: str, signed: bool = False) -> Limits:
+    """The limits of a Bound that is rounded once more, to the dtype it is stored in; signed: with the sign of a zero."""
     storage = STORAGE[dtype]
     free = x.free or x.overflows
     if not mp.isfinite(x.value):
         return Limits(x.value, x.value, x.value, free)
     if (x.exact or x.unrounded) and fits(x.value, storage) and not free:
-        return Limits(x.value, x.value, x.value, False)
+        sign = (-1 if x.negative_zero else 1) if signed and x.is_zero else 0
+        return Limits(x.value, x.value, x.value, False, sign)
     low, high = x.interval
     if low == high == 0 and not free:  # a sum of zeros has no rounding, however many there are
         return Limits(x.value, x.value, x.value, False)
@@ -209,7 +218,8 @@ def either(p: Any, q: Any) -> Any:
         return q if p is None else p
     if isinstance(p, Limits):
         special = not (mp.isfinite(p.value) and mp.isfinite(q.value)) and p.value != q.value
-        return Limits(p.value, min(p.low, q.low), max(p.high, q.high), p.free or q.free or special)
+        sign = p.sign if p.sign == q.sign else 0
+        return Limits(p.value, min(p.low, q.low), max(p.high, q.high), p.free or q.free or special, sign)
     return p | q
 
 
@@ -314,7 +324,7 @@ def judge(got: Array, expected: Array, shape: tuple[int, ...], dtype: str, name:
             worst, worst_ulp = max(worst, float(ratio)), max(worst_ulp, error_in_ulp(x, limits, dtype))
             if ratio > 1 and not refusal:
                 refusal = (
-                    f"{place} is {float(x)!r}; exactly {mp.nstr(limits.value, 17)}, allowed "
+                    f"{place} is {float(x)!r}; exactly {'-' * (limits.sign < 0)}{mp.nstr(limits.value, 17)}, allowed "
                     f"{mp.nstr(limits.low, 17)} .. {mp.nstr(limits.high, 17)}; error / bound = {mp.nstr(ratio, 4)}."
                 )
         else:
@@ -351,7 +361,7 @@ def error_over_bound(got: Any, limits: Limits) -> Any:
         return ZERO if x != x and limits.value != limits.value else INF
     computed = mp.mpf(x)
     if computed == limits.value:
-        return ZERO
+        return INF if limits.sign and math.copysign(1, x) != limits.sign else ZERO
     if not limits.low <= computed <= limits.high:
         room = limits.high - limits.value if computed > limits.value else limits.value - limits.low
         return abs(computed - limits.value) / room if room > 0 and mp.isfinite(computed) else INF

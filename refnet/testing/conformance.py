@@ -12,7 +12,7 @@ from refnet.scalars.bound import Bound
 from refnet.scalars.choices import Undecided, every_choice
 from refnet.scalars.exact import mp
 from refnet.scalars.rounding import arithmetic
-from refnet.testing.certificates import Limits, Verdict, arithmetic_of, either, judge, stored
+from refnet.testing.certificates import SIGNED, Limits, Verdict, arithmetic_of, either, judge, stored
 from refnet.testing.draw import Seeded
 from refnet.testing.evaluate import program_of, run_program
 from refnet.testing.reproduce import array_text
@@ -126,19 +126,20 @@ def agree(function: Callable[..., Any], theirs: Any, *arguments: Any, **keywords
 def certified(program: Program, feeds: list[Array]) -> list[tuple[Array, str]]:
     """What each result of a whole program may be: the Bounds travel from node to node."""
     names = [y.dtype for y in program.outputs] + [a.dtype.name for a in feeds]
-    shapes = specialize(program, [a.shape for a in feeds]).outputs
+    concrete = specialize(program, [a.shape for a in feeds])
+    shapes, signed = concrete.outputs, all(i.op.name in SIGNED for i in concrete.instructions)
     total = [np.full(y.shape, None, object) for y in shapes]
     with arithmetic(arithmetic_of(names)):
         for outputs in every_choice(lambda: run_program(program, feeds, Bound.read), WAYS):
             for whole, y, t in zip(total, outputs, program.outputs):
                 for index in np.ndindex(*y.shape):
-                    whole[index] = either(whole[index], limit(y[index], t.dtype))
+                    whole[index] = either(whole[index], limit(y[index], t.dtype, signed))
     return [(limits, t.dtype) for limits, t in zip(total, program.outputs)]
 
 
-def limit(x: Any, dtype: str) -> Any:
+def limit(x: Any, dtype: str, signed: bool) -> Any:
     """A Bound as Limits; an integer or bool as the set of the one value it must have."""
-    return stored(Bound.of(x), dtype) if dtypes.is_floating(dtype) else {np.asarray(x).item()}
+    return stored(Bound.of(x), dtype, signed) if dtypes.is_floating(dtype) else {np.asarray(x).item()}
 
 
 def call_text(usage: Usage) -> str:
