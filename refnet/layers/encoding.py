@@ -44,8 +44,10 @@ def encoded(numbers: Any, mode: str, depth: int, dtype: Any, weights: Any = None
         return ops.one_hot(numbers, depth, dtype=dtype)
     if rank == 0:
         numbers, weights = ops.reshape(numbers, (1,)), None if weights is None else ops.reshape(weights, (1,))
-    counts = _counts(numbers, depth, dtype, weights)
-    return ops.minimum(counts, ops.ones((), dtype)) if mode == "multi_hot" else counts
+    if mode == "count":
+        return _counts(numbers, depth, dtype, weights)
+    wide = dtype if dtypes.is_floating(dtype) else "int32"  # 256 of a kind are 0 in uint8
+    return ops.cast(ops.minimum(_counts(numbers, depth, wide, None), ops.ones((), wide)), dtype)
 
 
 def _counts(numbers: Any, depth: int, dtype: Any, weights: Any) -> Any:

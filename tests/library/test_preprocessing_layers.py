@@ -173,6 +173,14 @@ def test_rows_are_what_one_hot_rows_would_add_up_to(dtype, shape, mode, symbolic
     np.testing.assert_array_equal(found, due)
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "bool", "float16", "float32"])
+def test_multi_hot_rows_are_of_ones_however_often_a_number_occurs(dtype):
+    """A count of 256 is 0 in uint8, one of 128 is -128 in int8."""
+    numbers = np.stack([np.repeat([1, 2], 128), np.full(256, 3)])
+    rows = layers.CategoryEncoding(4, "multi_hot", dtype=dtype)(numbers)
+    assert rows.dtype == dtype and rows.tolist() == [[0, 1, 1, 0], [0, 0, 0, 1]]
+
+
 def test_counts_pass_gradients_to_their_weights():
     numbers = Input((3,), dtype="int32")
     weights, slopes = Input((3,)), Input((4,))
