@@ -7,6 +7,7 @@ import numpy as np
 from refnet import constraints, initializers, ops, regularizers
 from refnet.errors import ArgumentError, ShapeError
 from refnet.layers.base import Layer
+from refnet.layers.checks import behind_the_batch
 
 
 def _at_least_zero(layer: str, word: str, value: Any) -> float:
@@ -179,6 +180,9 @@ class Softmax(Layer):
     def __init__(self, axis: Any = -1, **more: Any):
         super().__init__(**more)
         self.axis, self.built = axis, True
+
+    def samples_apart(self, rank: int | None) -> bool:
+        return behind_the_batch(self.axis, rank)
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         """`mask`: True where an element takes part."""

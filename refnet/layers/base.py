@@ -188,6 +188,14 @@ class Layer(Changing, Stateless, OldAttributes):
         """
         return previous_mask
 
+    def samples_apart(self, rank: int | None) -> bool:
+        """Whether what becomes of a sample depends on it alone, and a call changes nothing: then steps may be taken for samples.
+
+        Args:
+            rank: of the inputs; None if that is not known.
+        """
+        return True
+
     def add_loss(self, loss: Any, inputs: Any = None) -> None:
         """Adds a tensor (or several), summed, to the loss of every model that holds this call. `inputs` is not read."""
         for value in flatten(loss):

@@ -131,6 +131,9 @@ class BatchNormalization(Scaled):
     def _stddev_initializer(self, shape: Shape, dtype: Any = None) -> Array:
         return ops.sqrt(self.moving_variance_initializer(shape, dtype=dtype))
 
+    def samples_apart(self, rank: int | None) -> bool:
+        return False
+
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """`mask`: True where an element takes part in mean and variance; one axis less than the inputs."""
         (axis,) = counted(self.name, self.axis, inputs.shape)

@@ -14,6 +14,14 @@ def data_format_of(layer: str, value: Any) -> str:
     return value or "channels_last"
 
 
+def behind_the_batch(axes: Any, rank: int | None) -> bool:
+    """Whether none of these axes, one or several, is the batch's. Where the rank is not known, of those counted from the end only the
+    last is taken for another one."""
+    entries = axes if isinstance(axes, (list, tuple)) else [axes]
+    first = -1 if rank is None else 1 - rank
+    return all(isinstance(a, (int, np.integer)) and (a > 0 or first <= a < 0) for a in entries)
+
+
 def refuse_several(layer: str, inputs: Any) -> None:
     """Raises ArgumentError for a list, tuple or dict where a layer takes one tensor."""
     if not isinstance(inputs, (list, tuple, dict)) or not inputs:

@@ -225,6 +225,11 @@ def as_floats(layer: Layer, x: Any) -> Any:
     return x if dtypes.is_floating(x.dtype) else ops.cast(x, layer.compute_dtype)
 
 
+def each_its_own_noise(noise_shape: Any) -> bool:
+    """Whether a shape of noise leaves the number of samples open."""
+    return noise_shape is None or list(noise_shape)[:1] == [None]
+
+
 class Dropout(Layer):
     """In training, sets elements to 0 at random and scales the others by 1 / (1 - rate); at inference, nothing.
 
@@ -254,6 +259,9 @@ class Dropout(Layer):
     def call(self, inputs: Any, training: Any = None) -> Any:
         x = as_floats(self, inputs)
         return random.dropout(x, self.rate, self.noise_shape, self.key) if training and self.rate else x
+
+    def samples_apart(self, rank: int | None) -> bool:
+        return each_its_own_noise(self.noise_shape)
 
 
 class Flatten(Layer):

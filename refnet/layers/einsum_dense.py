@@ -90,6 +90,10 @@ class EinsumDense(Layer):
         self.kernel_regularizer, self.bias_regularizer = map(regularizers.get, (kernel_regularizer, bias_regularizer))
         self.kernel_constraint, self.bias_constraint = map(constraints.get, (kernel_constraint, bias_constraint))
 
+    def samples_apart(self, rank: int | None) -> bool:
+        first = self.letters.inputs[:1]
+        return self.letters.leading or (first not in self.letters.kernel and self.letters.outputs.startswith(first))
+
     def extents(self, shape: Shape) -> dict[str, int | None]:
         """The length that each letter stands for, with inputs of this shape.
 

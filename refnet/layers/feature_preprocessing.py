@@ -10,6 +10,7 @@ from refnet import dtypes, ops
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.layers.base import Layer
+from refnet.layers.checks import behind_the_batch
 from refnet.layers.encoding import encoded, no_sparse, output_mode_of
 from refnet.utils.py_dataset import PyDataset
 
@@ -150,6 +151,9 @@ class Normalization(Layer):
             mean = moved
         self.adapt_mean.set(np.asarray(mean, dtypes.as_numpy(self.dtype)))
         self.adapt_variance.set(np.asarray(variance, dtypes.as_numpy(self.dtype)))
+
+    def samples_apart(self, rank: int | None) -> bool:
+        return behind_the_batch(self.axis, rank)
 
     def call(self, inputs: Any) -> Any:
         if len(inputs.shape) != len(self.broadcast):

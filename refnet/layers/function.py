@@ -56,6 +56,9 @@ class Lambda(Layer):
         self.takes = {word for word in ("training", "mask") if word in taken}
         self.branches_on_training, self.built = "training" in self.takes, True
 
+    def samples_apart(self, rank: int | None) -> bool:
+        return False
+
     def call(self, inputs: Any, mask: Any = None, training: Any = None) -> Any:
         given = {"mask": mask, "training": training}
         return self.function(inputs, **self.arguments, **{word: given[word] for word in self.takes})

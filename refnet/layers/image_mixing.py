@@ -27,6 +27,9 @@ class MixingLayer(RandomImageLayer):
             )
         return super().__call__(*args, **more)
 
+    def samples_apart(self, rank: int | None) -> bool:
+        return False
+
     def call(self, inputs: Any, training: Any = None) -> Any:
         given = dict(inputs) if isinstance(inputs, dict) else {"images": inputs}
         if "images" not in given or "bounding_boxes" in given:

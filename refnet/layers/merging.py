@@ -7,7 +7,7 @@ from refnet import ops
 from refnet.definition import broadcast_shapes
 from refnet.errors import ArgumentError, ShapeError
 from refnet.layers.base import Layer
-from refnet.layers.checks import whole
+from refnet.layers.checks import behind_the_batch, whole
 from refnet.layers.masks import mask_of
 from refnet.layers.normalization import LEAST_LENGTH
 
@@ -173,6 +173,9 @@ class Concatenate(Merge):
         if isinstance(axis, bool) or not isinstance(axis, int):
             raise ArgumentError(f"{self.name}: axis must be an integer; got {axis!r}.")
         self.axis = axis
+
+    def samples_apart(self, rank: int | None) -> bool:
+        return behind_the_batch(self.axis, rank)
 
     def call(self, inputs: Any) -> Any:
         if not isinstance(inputs, (list, tuple)) or not inputs:

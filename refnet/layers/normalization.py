@@ -8,6 +8,7 @@ from refnet import constraints, initializers, ops, regularizers
 from refnet.annotations import Shape
 from refnet.errors import ArgumentError, ShapeError
 from refnet.layers.base import Layer
+from refnet.layers.checks import behind_the_batch
 from refnet.old_names import serve
 
 
@@ -158,6 +159,9 @@ class LayerNormalization(Scaled):
         self.features = tuple(input_shape[a] for a in counted(self.name, self.axis, tuple(input_shape)))
         self.make_scale(self.features)
 
+    def samples_apart(self, rank: int | None) -> bool:
+        return behind_the_batch(self.axis, rank)
+
     def call(self, inputs: Any) -> Any:
         axes = counted(self.name, self.axis, inputs.shape)
         self.check_features(tuple(inputs.shape[a] for a in axes), self.features, inputs.shape)
@@ -229,6 +233,9 @@ class GroupNormalization(Scaled):
         self.features = (shape[axis],)
         self.make_scale(self.features)
 
+    def samples_apart(self, rank: int | None) -> bool:
+        return behind_the_batch(self.axis, rank)
+
     def call(self, inputs: Any) -> Any:
         (axis,) = counted(self.name, self.axis, inputs.shape)
         self.check_features((inputs.shape[axis],), self.features, inputs.shape)
@@ -261,6 +268,9 @@ class RMSNormalization(Layer):
     def build(self, input_shape: Any) -> None:
         self.features = tuple(input_shape[a] for a in counted(self.name, self.axis, tuple(input_shape)))
         self.scale = self.add_weight(self.features, "ones", name="scale")
+
+    def samples_apart(self, rank: int | None) -> bool:
+        return behind_the_batch(self.axis, rank)
 
     def call(self, inputs: Any) -> Any:
         axes = counted(self.name, self.axis, inputs.shape)
@@ -296,6 +306,9 @@ class UnitNormalization(Layer):
     def __init__(self, axis: Any = -1, **more: Any):
         super().__init__(**more)
         self.axis, self.built = axes_of(self.name, axis), True
+
+    def samples_apart(self, rank: int | None) -> bool:
+        return behind_the_batch(self.axis, rank)
 
     def call(self, inputs: Any) -> Any:
         return ops.normalize(inputs, self.axis, epsilon=LEAST_LENGTH)

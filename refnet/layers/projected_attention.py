@@ -8,7 +8,7 @@ from refnet import initializers, ops, regularizers
 from refnet.errors import ArgumentError, ShapeError
 from refnet.layers.attention import causal, masked_softmax, window
 from refnet.layers.base import Layer
-from refnet.layers.checks import share, whole
+from refnet.layers.checks import behind_the_batch, share, whole
 from refnet.layers.core import Dropout
 from refnet.layers.einsum_dense import EinsumDense
 from refnet.layers.masks import with_mask
@@ -94,6 +94,9 @@ class ProjectedAttention(Layer):
         for part in parts:
             seen = part if seen is None else ops.logical_and(seen, part)
         return seen
+
+    def samples_apart(self, rank: int | None) -> bool:
+        return behind_the_batch(self.attention_axes or (), rank)
 
     def attend(self, query: Any, key: Any, value: Any, seen: Any, is_causal: bool, training: Any, scores: bool) -> Any:
         """The heads' averages, and the weights if they are asked for.

@@ -7,7 +7,7 @@ from refnet import ops, random, regularizers
 from refnet.errors import ArgumentError
 from refnet.layers.base import Layer
 from refnet.layers.checks import SPATIAL, check_rank, data_format_of, share
-from refnet.layers.core import Dropout, as_floats
+from refnet.layers.core import Dropout, as_floats, each_its_own_noise
 from refnet.ops.activation import SELU_ALPHA, SELU_SCALE
 
 
@@ -108,6 +108,9 @@ class AlphaDropout(Layer):
         kept = ops.where(ops.greater_equal(drawn, self.rate), x, low)
         return ops.add(ops.multiply(kept, a), -a * low * self.rate)
 
+    def samples_apart(self, rank: int | None) -> bool:
+        return each_its_own_noise(self.noise_shape)
+
 
 class SpatialDropout(Dropout):
     """Base of layers that drop whole feature maps."""
@@ -207,3 +210,6 @@ class ActivityRegularization(Layer):
 
     def call(self, inputs: Any) -> Any:
         return inputs
+
+    def samples_apart(self, rank: int | None) -> bool:
+        return False

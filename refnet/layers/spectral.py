@@ -53,6 +53,9 @@ class SpectralNormalization(Wrapper):
             (1, kernel.shape[-1]), start, dtype=kernel.dtype, trainable=False, name="vector_u"
         )
 
+    def samples_apart(self, rank: int | None) -> bool:
+        return False
+
     def call(self, inputs: Any, training: Any = None) -> Any:
         if training:
             self.normalize_kernel()

@@ -181,9 +181,6 @@ def copied(layer: Any, way: str, **changes: Any) -> Any:
 
 # ---- the same layer for every step
 
-# Layers whose results for a sample depend on the others in the batch, or whose state changes with every call.
-OVER_THE_BATCH = ("BatchNormalization", "SpectralNormalization", "ActivityRegularization", "Lambda")
-
 
 class TimeDistributed(Wrapper):
     """A layer applied to every step of a sequence, with the same weights.
@@ -191,8 +188,8 @@ class TimeDistributed(Wrapper):
         y[n, t] = layer(x[n, t])
 
     Layers of refnet's that treat the samples of a batch apart take all steps at once, as one larger batch. Every other layer
-    (your own, BatchNormalization, what has an activity regularizer or is stateful) is called once for each step; where the number of
-    steps is open, as `ops.map` calls it: it may not draw, assign variables or add losses then.
+    (your own, BatchNormalization, Softmax(axis=0), what has an activity regularizer or is stateful) is called once for each step;
+    where the number of steps is open, as `ops.map` calls it: it may not draw, assign variables or add losses then.
 
     Args:
         layer: of one step.
@@ -223,7 +220,7 @@ class TimeDistributed(Wrapper):
         takes = self.layer.call_parameters()
         more = {"training": training} if "training" in takes else {}
         masked = mask is not None and "mask" in takes and len(mask.shape) > 2
-        if apart(self.layer):
+        if apart(self.layer, len(inputs.shape) - 1):
             batch, time = ops.shape(inputs)[:2]
             if masked:
                 more["mask"] = ops.reshape(mask, (-1, *ops.shape(mask)[2:]))
@@ -256,13 +253,15 @@ def _merged_axes(x: Any) -> Any:
     return ops.reshape(x, (batch * time if known or None in x.shape[2:] else -1, *rest))
 
 
-def apart(layer: Layer) -> bool:
-    """Whether a layer treats the samples of a batch apart, as far as is known: then steps may be samples too."""
+def apart(layer: Layer, rank: int) -> bool:
+    """Whether a layer, with inputs of this rank, treats the samples of a batch apart, as far as is known: then steps may be samples."""
     from refnet.models.model import Model
 
     for inner in layer._flatten_layers():
         own = type(inner).__module__.startswith("refnet.")
-        if not own or type(inner).__name__ in OVER_THE_BATCH or inner.activity_regularizer is not None:
+        if not own or inner.activity_regularizer is not None:
+            return False
+        if not inner.samples_apart(rank if inner is layer else None):
             return False
         if getattr(inner, "stateful", False):
             return False

@@ -80,7 +80,7 @@ class Recorded:
         stand_ins: the tensors it is traced on.
     Attributes:
         outputs: what it gives for the stand-ins.
-        captured: what else it reads: variables, and tensors that do not depend on the stand-ins.
+        captured: what else it reads: variables, and tensors that were there before.
     Raises:
         ArgumentError: a function that draws random numbers, or does one thing in training and another in inference.
     """
@@ -98,7 +98,9 @@ class Recorded:
                     f"{op}: the number of steps is open, and a step {what}, which is possible only where their number is known. "
                     "Give Input the length of that axis."
                 )
-            if any(x in reached for x in node.inputs):
+            if (
+                node.number > began
+            ):  # of variables alone too: it belongs to a layer's call, whose inputs stand-ins may be
                 reached.update(node.outputs)
                 self._nodes.append(node)
         read = [x for node in self._nodes for x in node.inputs] + self.outputs

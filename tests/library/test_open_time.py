@@ -59,6 +59,16 @@ class Inner(Minimal):
         return super().call(Louder()(inputs), states)
 
 
+class Turned(Layer):
+    """What it computes of its weight has nothing to do with the step."""
+
+    def build(self, input_shape: Any) -> None:
+        self.factor = self.add_weight((input_shape[-1],), "ones")
+
+    def call(self, inputs: Any) -> Any:
+        return inputs * ops.expand_dims(ops.exp(self.factor), 0)
+
+
 class Doubling(Layer):
     """A layer of a user's own."""
 
@@ -79,6 +89,7 @@ LAYERS: dict[str, Any] = {
     "masked": lambda: (lambda inner: lambda x: inner(Masking()(x)))(RNN(Minimal(3), zero_output_for_mask=True)),
     "images": lambda: ConvLSTM1D(2, 2, padding="same", dropout=0.3, recurrent_dropout=0.3),
     "own layer": lambda: TimeDistributed(Doubling()),
+    "own weights": lambda: TimeDistributed(Turned()),
 }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from refnet import ops, optimizers
+from refnet import layers, ops, optimizers
 from refnet.errors import ArgumentError, ShapeError
 from refnet.layers import (
     GRU,
@@ -28,6 +28,7 @@ from refnet.layers import (
     StackedRNNCells,
     TimeDistributed,
 )
+from refnet.layers.wrappers import apart
 from refnet.models import Model, Sequential
 from refnet.testing.closeness import close
 from refnet.testing.conformance import agree
@@ -212,6 +213,53 @@ def test_time_distributed_goes_step_by_step_where_it_must() -> None:
 
 
 # ---- convolutional
+
+
+INNER = {
+    "Softmax(0)": lambda: layers.Softmax(axis=0),
+    "Softmax(0, 1)": lambda: layers.Softmax(axis=(0, 1)),
+    "Softmax(-2)": lambda: layers.Softmax(axis=-2),
+    "UnitNormalization(0)": lambda: layers.UnitNormalization(axis=0),
+    "UnitNormalization(-2)": lambda: layers.UnitNormalization(axis=-2),
+    "LayerNormalization(0)": lambda: layers.LayerNormalization(axis=0),
+    "RMSNormalization(-2)": lambda: layers.RMSNormalization(axis=-2),
+    "Normalization(0)": lambda: layers.Normalization(axis=0, mean=[0.0, 1.0, 2.0], variance=[1.0, 2.0, 3.0]),
+    "EinsumDense": lambda: layers.EinsumDense("ab,ac->cb", output_shape=(4,)),
+    "inside a model": lambda: Sequential([Input((4,)), layers.Softmax(axis=0), Dense(2)]),
+    "behind a bend": lambda: Sequential([Input((4,)), layers.UnitNormalization(axis=-2)]),
+    "joined": lambda: (lambda x: Model(x, layers.Concatenate(axis=0)([x, Dense(4)(x)])))(Input((4,))),
+}
+
+
+@pytest.mark.parametrize("name", INNER)
+def test_time_distributed_does_not_mix_steps_where_a_layer_works_across_the_batch(name: str) -> None:
+    inner = INNER[name]()
+    every, one = TimeDistributed(inner), Input(batch_shape=(3, 4))
+    for steps in (5, None):
+        slot = Input(batch_shape=(3, steps, 4))
+        found = Model(slot, every(slot)).predict(STEPS, batch_size=3)
+        step = Model(one, inner(one))  # after the first call, which makes the weights
+        due = [step.predict(STEPS[:, t], batch_size=3) for t in range(5)]
+        np.testing.assert_array_equal(found, np.stack(due, 1))
+
+
+@pytest.mark.parametrize("kind", [Dropout, layers.AlphaDropout])
+def test_noise_of_a_fixed_shape_is_drawn_for_each_step(kind: Any) -> None:
+    ones = np.ones((3, 6, 8), "float32")
+    for shape in ((3, 1), (1, 8)):
+        found = TimeDistributed(kind(0.5, noise_shape=shape, seed=1))(ones, training=True)
+        shared = 2 if shape == (3, 1) else 0  # along this axis all are dropped, or none
+        assert (found == np.take(found, [0], shared)).all()
+        assert (found != found[:, :1]).any()
+    agree(TimeDistributed(kind(0.5, noise_shape=(3, 1))), ones, ones)
+
+
+@pytest.mark.parametrize(
+    "layer", [layers.Softmax(), layers.UnitNormalization([1]), Dropout(0.5, noise_shape=(None, 1))]
+)
+def test_time_distributed_still_takes_all_steps_at_once_along_other_axes(layer: Any) -> None:
+    assert apart(layer, 2)
+    np.testing.assert_array_equal(TimeDistributed(layer)(STEPS)[:, 3], layer(STEPS[:, 3]))
 
 
 def test_a_convolutional_memory_of_one_pixel_is_an_lstm() -> None:

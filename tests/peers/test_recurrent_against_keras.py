@@ -115,8 +115,10 @@ def test_bidirectional_layers_and_states(keras: Any, compared: Any) -> None:
         lambda k: k.LSTM(2),
         lambda k: k.Flatten(),
         lambda k: k.BatchNormalization(),
+        lambda k: k.Softmax(axis=0),
+        lambda k: k.UnitNormalization(axis=0),
     ],
-    ids=["Dense", "Conv1D", "LSTM", "Flatten", "BatchNormalization"],
+    ids=["Dense", "Conv1D", "LSTM", "Flatten", "BatchNormalization", "Softmax", "UnitNormalization"],
 )
 def test_time_distributed(keras: Any, compared: Any, inner: Any) -> None:
     x = FRAMES[1]
