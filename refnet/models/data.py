@@ -179,8 +179,9 @@ def _cast(array: Array, dtype: str, label: str, method: str, advice: str) -> Arr
     wanted = dtypes.as_numpy(dtype)
     if wanted.kind in "iu" and array.size and not np.can_cast(array.dtype, wanted):
         least, most = np.iinfo(wanted).min, np.iinfo(wanted).max
-        if not (least <= array.min().item() and array.max().item() <= most):  # so that nan is outside, too
-            place, value = next((p, x) for p, x in np.ndenumerate(array) if not least <= x.item() <= most)
+        # The cast cuts fractions off. In this form nan is outside, too.
+        if not (least - 1 < array.min().item() and array.max().item() < most + 1):
+            place, value = next((p, x) for p, x in np.ndenumerate(array) if not least - 1 < x.item() < most + 1)
             raise DataError(
                 f"{method}: {label}[{', '.join(map(str, place))}] is {value}; {dtype} holds whole numbers in {least}..{most}. {advice}"
             )

@@ -53,6 +53,17 @@ def test_inputs_that_it_holds(dtype: str) -> None:
         assert np.array_equal(words(wanted).predict(x, verbose=0)[..., 0], x)
 
 
+def test_fractions_are_cut_off_before_the_range_is_looked_at() -> None:
+    """As NumPy casts them: -0.9 is 0, and 255.9, which a resized image may hold, is 255."""
+    x = np.array([[-0.9, 255.9]])
+    assert words("uint8").predict(x, verbose=0)[..., 0].tolist() == [[0, 255]]
+    for number in (-1.0, 256.0):
+        with pytest.raises(DataError, match="uint8 holds whole numbers in 0..255"):
+            words("uint8").predict(np.array([[1.5, number]]), verbose=0)
+    with pytest.raises(DataError, match="int64 holds whole numbers"):
+        words("int64").predict(np.array([[1.5, 2.0**63]]), verbose=0)
+
+
 def test_targets_of_a_step_of_ones_own() -> None:
     class Largest(Model):
         def call(self, x: Any) -> Any:
