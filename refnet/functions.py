@@ -88,8 +88,8 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
             An object counts by its value if it has one (`__eq__` and `__hash__`, a set too), else it counts as itself: another
             object is another kind of arguments, the same one is not looked into again. So what is changed in it after the first
             call is not seen, as by jax.jit: give another object, or give the number itself as a float. Layers are the exception:
-            what is changed in one as in `layer.activation = None` is followed. Of 256 kinds of arguments the programs are kept; the
-            one that was not called for the longest time goes first.
+            an argument of the constructor that is changed, as in `layer.activation = None`, is followed; `trainable` is not. Of 256
+            kinds of arguments the programs are kept; the one that was not called for the longest time goes first.
     Returns:
         A function of the same arguments that gives arrays in the structure that `function` returned. On tensors, or inside
         a layer's call, it is the function itself.

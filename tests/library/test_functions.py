@@ -12,7 +12,7 @@ from refnet import activations, grad, jit, ops, optimizers, random, value_and_gr
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Tensor, Variable
 from refnet.keeping import Kept
-from refnet.layers import Dense, Input, Layer
+from refnet.layers import BatchNormalization, Dense, Input, Layer
 from refnet.models import Sequential
 
 X = np.linspace(-1, 1, 6, dtype="float32").reshape(2, 3)
@@ -199,10 +199,16 @@ def test_an_object_is_looked_into_once_and_a_layer_followed() -> None:
     for name, expected in ((None, -2.0), ("relu", 0.0), ("relu", 0.0), (None, -2.0)):
         layer.activation = activations.get(name)
         assert through(x[None]).tolist() == [[expected]]
+    norm = BatchNormalization(momentum=0.0)
+    step = jit(lambda a: norm(a, training=True))
+    for value, trainable in ((1.0, True), (2.0, False), (3.0, True)):
+        norm.trainable = trainable
+        step(np.full((2, 1), value, "float32"))
+        assert norm.moving_mean.numpy() == value  # `trainable` is what it was at first, as the docstring says too
 
 
 def test_only_so_many_programs_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert f"Of {Kept.most} kinds" in str(jit.__doc__)
+    assert f"Of {Kept.most} kinds" in " ".join(str(jit.__doc__).split())
     monkeypatch.setattr(Kept, "most", 3)
     calls: list[int] = []
     f, x = jit(lambda a, k: calls.append(k) or a + k), np.zeros(1, "float32")
