@@ -202,9 +202,10 @@ class Compilable(Layer):
 
     def reset_metrics(self) -> None:
         """Sets the loss tracker and the metrics back to their beginning."""
-        if self._resettable is None:
-            self._resettable = list(self.metrics)
-        for metric in self._resettable:
+        known = self._resettable  # read once: a predict in another thread may forget them meanwhile
+        if known is None:
+            known = self._resettable = list(self.metrics)
+        for metric in known:
             metric.reset_state()
 
     def _must_be_compiled(self, method: str) -> None:
@@ -387,9 +388,10 @@ class Compilable(Layer):
 
     def _results(self, kind: str, prefix: str = "") -> dict[str, float]:
         """The values to show now, by name: the metrics', or what a step of the model's own of this kind showed last."""
-        if self._shown is None:
-            self._shown = self._shown_metrics()
-        shown = self._logs.get(self._ran.get(kind), self._shown)
+        known = self._shown  # read once: a predict in another thread may forget them meanwhile
+        if known is None:
+            known = self._shown = self._shown_metrics()
+        shown = self._logs.get(self._ran.get(kind), known)
         values: dict[str, Any] = {}
         for key, x in shown.items():
             value = x.numpy() if isinstance(x, Variable) else x.result()

@@ -175,6 +175,22 @@ def test_two_threads_cannot_share_a_models_metrics(method: str) -> None:
     model.fit(X, Y, callbacks=[callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: model.evaluate(X, Y))])
 
 
+def test_metrics_are_read_while_another_thread_makes_a_program() -> None:
+    """Which forgets what is shown, to look it up again: here in the middle of reading, where threads seldom meet."""
+
+    class Interrupted(dict[str, Any]):
+        def get(self, *args: Any) -> Any:
+            model._steps.clear()
+            together(lambda: model.predict_on_batch(X))
+            assert model._shown is None
+            return super().get(*args)
+
+    model = net()
+    wanted = model.test_on_batch(X, Y)
+    model._ran = Interrupted(model._ran)
+    assert model._results("test") == {"loss": wanted}
+
+
 def test_ops_on_arrays_stay_on_the_definitions_while_another_thread_builds(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
     plain = engine.reference.compute
