@@ -121,6 +121,18 @@ def test_whole_products_do_not_round_and_others_do():
         assert (read_in_tf32 + Bound.read(np.float32(1))).radius >= mp.mpf(2) ** -10
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_what_overflows_on_a_grid_may_be_infinite(sign):
+    """A sum of two, whose value alone counts; and such a sum times a number by which its value would be small again."""
+    largest = np.full(1, sign * 2.0**127, "float32")
+    engine, infinite = get_engine("reference"), np.full(1, sign * np.inf, "float32")
+    assert hold(named("add"), engine, [largest, largest], {}, [infinite]) == 0
+    with arithmetic(FLOAT32):
+        total = whole_sum([*largest, *largest])
+        for smaller in (total * Bound.read(np.float32(2.0**-20)), total / Bound.read(np.float32(2.0**20))):
+            assert not smaller.unrounded and sign * mp.inf in smaller.interval
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_no_term_of_a_long_sum_can_be_missing(dtype):
     """16-bit floats are summed in float32, so their sum is rounded once, when it is stored."""

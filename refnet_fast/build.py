@@ -96,7 +96,8 @@ def imported_by(text):
     for source, several, line in IMPORT.findall(text):
         found.add(source)
         if source in PACKAGES:
-            found |= {f"{source}.{part.split(' as ')[0].strip()}" for part in (several or line).split(",")}
+            names = re.sub("#.*", "", several or line).split(",")
+            found |= {f"{source}.{name.split(' as ')[0].strip()}" for name in names if name.strip()}
     return sorted(module for module in found if module.startswith(MEANING) and module != ALL_OPS)
 
 

@@ -105,8 +105,10 @@ class Bound:
     @property
     def unrounded(self) -> bool:
         """Whether the computed value is sure to be `value`, though operations have led to it."""
+        if self.free or self.error == INF:  # something before it may have overflowed
+            return False
         one_addition = self.terms == 2 and self.depth == 0
-        return not self.free and unrounded(self.value if one_addition else self.magnitude, self.grid)
+        return unrounded(self.value if one_addition else self.magnitude, self.grid)
 
     @property
     def is_zero(self) -> bool:

@@ -61,11 +61,11 @@ def grid_of(x: Any) -> int:
 
 
 def unrounded(size: Any, grid: int) -> bool:
-    """Whether the arithmetic holds all multiples of 2**grid whose absolute values are no larger than `size`."""
+    """Whether the arithmetic holds all multiples of 2**grid whose absolute values are no larger than that of `size`."""
     if grid == NO_GRID or not finite(size):
         return False
     _, mantissa, e, bits = size._mpf_
-    return not mantissa or (e + bits <= grid + current.digits and bool(size <= current.largest))
+    return not mantissa or (e + bits <= grid + current.digits and bool(abs(size) <= current.largest))
 
 
 def finite(x: Any) -> bool:

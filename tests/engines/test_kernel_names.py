@@ -95,6 +95,16 @@ def test_an_edit_renames_the_kernels_that_it_concerns_and_no_others(edited):
     assert renamed("refnet.ops.convolution") == renamed("refnet.layers.core") == renamed("no.module") == [False] * 3
 
 
+def test_modules_that_a_package_is_asked_for_are_found_beside_comments():
+    text = "from refnet_fast.cpu import (\n    rows,  # why, so\n    tile as tiles,\n)\nfrom refnet import philox  # it, too\n"
+    assert build.imported_by(text) == [
+        "refnet.philox",
+        "refnet_fast.cpu",
+        "refnet_fast.cpu.rows",
+        "refnet_fast.cpu.tile",
+    ]
+
+
 TEXT = """from numba import cfunc, types
 
 

@@ -1,4 +1,4 @@
-"""Convolutions whose sums have no terms give 0 wherever they write, on memory that held other numbers."""
+"""Calls without a term or an element: sums are 0 wherever they write, on memory that held other numbers, and what is empty is not touched."""
 
 import numpy as np
 import pytest
@@ -44,3 +44,15 @@ def test_sums_without_terms_are_zero(case: str) -> None:
     (due,) = get_engine("reference").compute(op, arrays, attributes)
     assert not due[empty].any()
     np.testing.assert_array_equal(got, due)
+
+
+@pytest.mark.parametrize("name", ["max_gradient", "min_gradient"])
+@pytest.mark.parametrize("shapes", [((2,), (2, 0)), ((2, 3), (2, 0, 3))], ids=str)
+def test_slopes_of_no_elements_are_written_nowhere(name, shapes) -> None:
+    arrays, op = [np.full(shape, 5, "float32") for shape in shapes], named(name)
+    attributes = {"start": 1, "count": 1, "keepdims": False}
+    running = get_engine("cpu").build(single(op, [spec_of(a) for a in arrays], attributes))
+    running.memory.room[:] = 0x41
+    (dx,) = running.run(arrays)
+    slopes = arrays[0].nbytes  # the only bytes that the call puts into the room
+    assert dx.shape == shapes[1] and np.count_nonzero(running.memory.room.view("uint8") != 0x41) <= slopes
