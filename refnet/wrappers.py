@@ -4,8 +4,6 @@ Source: Keras 3 `keras.wrappers`. Needs scikit-learn (extra `examples`).
 """
 
 import copy
-import pathlib
-import tempfile
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,7 @@ from refnet import losses
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, MissingPackageError
 from refnet.metrics import Metric
-from refnet.models import Model, clone_model, load_model
+from refnet.models import Model, clone_model
 from refnet.old_names import serve
 from refnet.structure import mapped
 
@@ -81,15 +79,6 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not an
         check_is_fitted(self)
         return np.asarray(self.model_.predict(validate_data(self, X, reset=False), verbose=0))
 
-    def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = super().__getstate__()
-        return {name: _packed(value) if isinstance(value, Model) else value for name, value in state.items()}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(
-            {name: value.model() if isinstance(value, _File) else value for name, value in state.items()}
-        )
-
 
 def _fresh(model: Model) -> Model:
     """A copy of a compiled model with new weights, a new optimizer and new metrics."""
@@ -104,27 +93,6 @@ def _fresh(model: Model) -> Model:
     optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
     made.compile(optimizer, **{word: mapped(renewed, value) for word, value in told.items()})
     return made
-
-
-class _File:
-    """A model as the content of its file, for pickles."""
-
-    def __init__(self, content: bytes):
-        self.content = content
-
-    def model(self) -> Model:
-        with tempfile.TemporaryDirectory() as folder:
-            path = pathlib.Path(folder) / "model.keras"
-            path.write_bytes(self.content)
-            loaded: Model = load_model(path)
-        return loaded
-
-
-def _packed(model: Model) -> _File:
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder) / "model.keras"
-        model.save(path)
-        return _File(path.read_bytes())
 
 
 class SKLearnClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]  # scikit-learn is not annotated

@@ -16,6 +16,7 @@ from refnet.models.data import arranged
 from refnet.models.drawn import Drawn
 from refnet.models.functional import Graph
 from refnet.progress import tell
+from refnet.saving.models import content_of, model_from_content
 from refnet.saving.serialization import restored, serialized
 from refnet.structure import flatten, mapped, packed
 
@@ -287,6 +288,10 @@ class Model(Drawn):
             return model_of(config, cls)
 
     # ---- files
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For `copy.deepcopy` and `pickle`: as the content of its `.keras` file. Raises ArgumentError as `save` does."""
+        return model_from_content, (content_of(self),)
 
     def save(
         self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, include_optimizer: bool = True

@@ -37,27 +37,47 @@ def save_model(
         raise ArgumentError(f"{model.name}.save: zipped=False makes a folder, whose name does not end in '.keras'.")
     if zipped is not False and suffix not in (".keras", *OLD) or str(filepath).endswith(".weights.h5"):
         raise ArgumentError(f"{model.name}.save: a model's file ends in '.keras' or '.h5'; got {str(filepath)!r}.")
-    if not model.weights and not model.built:
-        raise ArgumentError(f"{model.name} is not built yet: call it once, or build(input_shape), before saving it.")
+    _refuse_unbuilt(model)
     target = files.checked_target(filepath, overwrite, folder=zipped is False)
     if suffix in OLD and zipped is not False:
         files.write_atomically(target, old.written_model(model, FORMAT, include_optimizer))
         return
+    if zipped is False:
+        files.write_folder(target, _parts(model))
+        return
+    files.write_atomically(target, content_of(model))
+
+
+def _refuse_unbuilt(model: Any) -> None:
+    if not model.weights and not model.built:
+        raise ArgumentError(f"{model.name} is not built yet: call it once, or build(input_shape), before saving it.")
+
+
+def _parts(model: Any) -> dict[str, bytes]:
+    """The files that a `.keras` archive holds."""
     now = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
-    parts = {
+    return {
         "metadata.json": json.dumps({"keras_version": FORMAT, "date_saved": now, "written_by": "refnet"}).encode(),
         "config.json": json.dumps(serialized(model)).encode(),
         "model.weights.h5": weights.written(model),
         **own.assets(weights.places(model)),
     }
-    if zipped is False:
-        files.write_folder(target, parts)
-        return
+
+
+def content_of(model: Any) -> bytes:
+    """The content of a model's `.keras` file. Raises ArgumentError for a model that is not built or cannot be described."""
+    _refuse_unbuilt(model)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in parts.items():
+        for name, content in _parts(model).items():
             archive.writestr(zipfile.ZipInfo(name), content)
-    files.write_atomically(target, buffer.getvalue())
+    return buffer.getvalue()
+
+
+def model_from_content(content: bytes) -> Any:
+    """The model in the content of a `.keras` file. Raises FileError as `load_model` does."""
+    with files.reading("the copy or pickle of a model"):
+        return _loaded_parts(files.members(content), None, compile=True, safe_mode=True)
 
 
 def load_model(

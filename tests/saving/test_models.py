@@ -1,9 +1,11 @@
 """What is saved comes back: predictions, optimizer, what compile was told, and classes of the user's."""
 
+import copy
 import errno
 import json
 import os
 import pathlib
+import pickle
 import sys
 import zipfile
 from typing import Any
@@ -400,3 +402,35 @@ def test_operations_of_keras_between_layers_are_read(kind: str, config: dict[str
     name = {"LeakyRelu": "leaky_relu"}.get(kind, kind.lower())
     got = models.model_from_json(json.dumps(whole)).predict(given, verbose=0)
     np.testing.assert_array_equal(got, getattr(ops, name)(given, **config))
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_and_a_pickle_are_the_model_with_its_optimizer(copied: Any) -> None:
+    model = Sequential([Input((3,)), layers.Dense(4, activation="tanh"), layers.Dense(1)])
+    model.compile("adam", "mse", metrics=["mae"])
+    x = np.linspace(-1, 1, 24, dtype="float32").reshape(8, 3)
+    model.fit(x, x[:, :1], epochs=2, verbose=0)
+    again = copied(model)
+    assert again is not model and again.optimizer is not model.optimizer
+    np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+    before = model.get_weights()
+    both = [m.fit(x, x[:, :1], epochs=2, verbose=0, shuffle=False).history["loss"][-1] for m in (again, model)]
+    assert both[0] == both[1]
+    assert any((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_a_model_that_cannot_be_described_says_so_when_it_is_copied() -> None:
+    class Own(Model):
+        def __init__(self, units: int):
+            super().__init__()
+            self.dense = layers.Dense(units)
+
+        def call(self, x: Any) -> Any:
+            return self.dense(x)
+
+    model = Own(2)
+    with pytest.raises(ArgumentError, match="is not built yet: call it once"):
+        copy.deepcopy(model)
+    model(np.ones((1, 3)))
+    with pytest.raises(RefnetError, match="Own"):
+        copy.deepcopy(model)
