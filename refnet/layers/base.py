@@ -20,15 +20,15 @@ from refnet.errors import (
 from refnet.graph import Call, Condition, Mode, Tensor, Variable, as_tensor, phase, trace
 from refnet.keeping import Kept
 from refnet.layers.added_losses import added_here
-from refnet.layers.changes import Changing
 from refnet.layers.checks import refuse_several
-from refnet.layers.constructor import check_arguments, first_shape, lasting, with_extents
+from refnet.layers.configs import Configured
+from refnet.layers.constructor import check_arguments, first_shape
 from refnet.layers.first_edition import OldAttributes
 from refnet.layers.immediate import computed
 from refnet.layers.input_spec import check_inputs
 from refnet.layers.masks import mask_of, open_masks, pass_masks
 from refnet.layers.returned import identity
-from refnet.layers.shapes import as_shapes, map_shapes, shapes_in
+from refnet.layers.shapes import map_shapes, shapes_in
 from refnet.layers.stateless import Stateless
 from refnet.layers.strays import warn_of_strays
 from refnet.layers.weights import undone_on_error
@@ -63,7 +63,7 @@ def _default_of(function: Callable[..., Any], name: str) -> Any:
     return None if found is None else found.default
 
 
-class Layer(Changing, Stateless, OldAttributes):
+class Layer(Configured, Stateless, OldAttributes):
     """Base of all layers.
 
     A subclass creates its weights in `build(input_shape)` with `add_weight`, and writes ops in `call(inputs)`. If `call` has
@@ -376,63 +376,6 @@ class Layer(Changing, Stateless, OldAttributes):
 
         for y in outputs:
             self.add_loss(ops.divide(self.activity_regularizer(y), ops.cast(ops.shape(y)[0], y.dtype)))
-
-    # ---- configs
-
-    def get_config(self) -> dict[str, Any]:
-        """What `from_config` needs to make such a layer again: the arguments of __init__."""
-        from refnet.saving.serialization import serialized
-
-        if self._writes_its_config():
-            own = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype_policy.name}
-            penalty = self.activity_regularizer
-            return own if penalty is None else {**own, "activity_regularizer": serialized(penalty, keep=True)}
-        args, kwargs = self._arguments
-        bound = inspect.signature(type(self).__init__).bind(self, *args, **kwargs)
-        bound.apply_defaults()
-        config: dict[str, Any] = {}
-        for parameter, value in list({**bound.arguments, **(self._changes or {})}.items())[1:]:
-            kind = bound.signature.parameters[parameter].kind
-            if kind is inspect.Parameter.VAR_KEYWORD:
-                config.update(serialized(lasting(self, value), keep=True))
-            elif kind is not inspect.Parameter.VAR_POSITIONAL:
-                config[parameter] = serialized(value, keep=True)
-        config = with_extents(self, config)
-        return {**config, "name": self.name, "trainable": self.trainable, "dtype": self.dtype_policy.name}
-
-    def _writes_its_config(self) -> bool:
-        """Whether a class of the user's, derived from no particular layer, has a get_config, which knows its arguments best."""
-        for kind in type(self).__mro__:
-            if kind.__module__.startswith("refnet."):
-                return False
-            if "get_config" in vars(kind):
-                break
-        first = next(kind for kind in type(self).__mro__ if kind.__module__.startswith("refnet."))
-        return first is Layer or first.__name__ == "Model"
-
-    def get_build_config(self) -> dict[str, Any] | None:
-        """What `build_from_config` needs to build such a layer again; a file has it beside the config. None: nothing."""
-        return None
-
-    def build_from_config(self, config: dict[str, Any]) -> None:
-        """Builds the layer as get_build_config said."""
-        if not self.built and config.get("input_shape") is not None:
-            self.build(as_shapes(config["input_shape"]))
-            self.built = True
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        """A new layer from what get_config gave; its weights are not in a config."""
-        from refnet.saving.serialization import accepted, restored
-
-        taken = inspect.signature(cls.__init__).parameters
-        every = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in taken.values())
-        values = {key: restored(value) for key, value in accepted(cls, config, Layer).items()}
-        base = {key: values[key] for key in ("name", "trainable", "dtype") if key in values}
-        layer = cls(**{k: v for k, v in values.items() if every or k in taken or k not in base})
-        layer.name, layer._trainable = base.get("name", layer.name), base.get("trainable", True)
-        layer.dtype_policy = mixed_precision.get(base.get("dtype", layer.dtype_policy))
-        return layer
 
 
 def _read(x: Any) -> Any:
