@@ -32,7 +32,7 @@ PROGRAMS = (
     *("mnist_dense", "imdb_dense", "reuters", "boston", "pima", "mnist_convnet", "cats_dogs", "imdb_recurrent", "jena"),
     *("imdb_conv1d", "question_answering", "multi_output", "convnet_blocks", "shared_lstm", "selu_net"),
     *("text_generation", "vae", "gan", "ctc_digits", "autoencoder", "next_frame", "segmentation", "policy_gradient"),
-    *("word_vectors", "hyperparameter_search", "ensembles"),
+    *("word_vectors", "hyperparameter_search", "ensembles", "pretrained_features"),
 )
 ACTING = ("policy_gradient",)  # what they do next follows from what the network answers: every call is made
 OURS = ("datasets", "evaluation", "ensemble", "preprocessing", "errors")  # on both sides
@@ -76,10 +76,27 @@ def put_keras_behind() -> None:
         if name.startswith(tuple(f"refnet.{ours}" for ours in OURS)):
             known[name.replace("refnet.", "refnet_fast.", 1)] = module
     known["refnet_fast.random"] = drawing(keras.random, refnet.random)
+    known.update(with_random_weights(keras.applications))
     sys.modules.update(known)
     for name, module in known.items():
         if name.count(".") == 1:
             setattr(package, name.partition(".")[2], module)
+
+
+def with_random_weights(theirs: Any) -> dict[str, types.ModuleType]:
+    """Keras's `applications` for programs that ask for ImageNet's weights: their files are not there, so they go on without."""
+    from refnet.applications import files, vgg16
+    from refnet.errors import MissingFileError
+
+    def VGG16(weights: Any = None, **more: Any) -> Any:
+        if weights is not None:
+            raise MissingFileError("the nets are compared with random weights.")
+        return theirs.VGG16(weights=None, **more)
+
+    package, net = types.ModuleType("refnet_fast.applications"), types.ModuleType("refnet_fast.applications.vgg16")
+    net.__dict__.update(VGG16=VGG16, PUBLISHED=vgg16.PUBLISHED)
+    package.__dict__.update(vgg16=net, files=files)
+    return {package.__name__: package, net.__name__: net, f"{package.__name__}.files": files}
 
 
 def drawing(theirs: Any, ours: Any) -> types.ModuleType:

@@ -42,14 +42,14 @@ def build_model(filters):
 def main(job: Job) -> None:
     (digits, _), (test_digits, _) = mnist.load_data()
     draws = random.SeedGenerator(job.seed)
-    count, tested, filters = job.pick((6000, 500, 32), (320, 60, 8))
+    count, tested, filters = job.pick((3000, 500, 32), (320, 60, 8))
     train, test = films(digits, count, draws), films(test_digits, tested, draws)
     job.say(f"training on {count} films of {FRAMES + 1} frames")
     model = build_model(filters)
     history = model.fit(
         train[:, :-1],
         train[:, 1:],
-        epochs=job.epochs(15, 5),
+        epochs=job.epochs(10, 5),
         batch_size=job.pick(16, 8),
         validation_data=(test[:, :-1], test[:, 1:]),
     )
