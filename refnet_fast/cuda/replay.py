@@ -50,11 +50,12 @@ class Replay:
     def _captured(self):
         """The launches as a graph that can be launched."""
         api, stream = driver(), int(self.stream.handle)
-        api.cuStreamBeginCapture(stream, relaxed())
-        try:
-            self._launch()
-        finally:  # ends the capture in any case: until then nobody may wait for the device
-            captured = api.cuStreamEndCapture(stream)
+        with device.order:
+            api.cuStreamBeginCapture(stream, relaxed())
+            try:
+                self._launch()
+            finally:  # ends the capture in any case: until then nobody may wait for the device
+                captured = api.cuStreamEndCapture(stream)
         try:
             return api.cuGraphInstantiate(captured, 0)
         finally:

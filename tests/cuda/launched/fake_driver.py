@@ -71,6 +71,8 @@ class FakeDriver:
         return TOTAL - taken, TOTAL
 
     def cuMemsetD8(self, address, value, size):
+        if self.capturing is not None:
+            raise Refusal("work on the default stream while a stream is captured")
         self.inside(int(address), size)
         ctypes.memset(int(address), value, size)
 
