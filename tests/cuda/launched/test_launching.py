@@ -4,6 +4,8 @@ The simulator has none of it. Here Numba itself finds the types of the arguments
 a launch takes; see fake_driver.py. What kernels would compute is not looked at.
 """
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -87,6 +89,56 @@ def test_a_kernel_that_cannot_be_captured_is_launched_one_by_one(driver, engine,
     with pytest.warns(UserWarning, match="refused to capture a step as a graph .*CAPTURE_UNSUPPORTED"):
         fitted(engine)
     assert "graph" not in {name for name, _ in driver.done} and driver.capturing is None
+
+
+@pytest.mark.parametrize(
+    "name", ["sum_of_columns", "transpose_tiles", "argsort_lanes", "concatenate_elements", "matmul_tiled"]
+)
+def test_what_was_compiled_before_is_what_is_launched(driver, engine, name):
+    """The types that an argument has before it lies on a device are those that Numba finds there: nothing is compiled twice."""
+    from refnet.definition import Op
+    from refnet_fast.cuda import calls, derive
+
+    call = calls.TINY[name]
+    _, launches = calls.launches(call)
+    for launch in launches:
+        launch.compile()
+    kernels = [derive.dispatcher(launch.text) for launch in launches]
+    made = [len(kernel.overloads) for kernel in kernels]
+    assert not driver.done and min(made) > 0
+    engine.compute(Op.named[call.op], calls.arrays(call), call.attributes)
+    assert [n for n, _ in driver.done].count("launch") >= len(launches)
+    assert [len(kernel.overloads) for kernel in kernels] == made
+
+
+def test_another_thread_asks_for_a_value_while_a_step_is_captured(driver, engine, monkeypatch):
+    """Copies that wait, and memory that is zeroed, are work on the default stream, which the driver refuses until the capture is over."""
+    from numba.cuda import dispatcher
+
+    from refnet_fast.cuda import device
+
+    block, launch, threads, ended = device.Block(8), dispatcher.launch, [], []
+
+    def asks():
+        try:
+            device.download(block.address, np.empty(8, np.uint8))
+            device.Block(8)
+            ended.append("well")
+        except Exception as error:
+            ended.append(repr(error))
+
+    def launched(stream, *arguments):
+        if driver.capturing is not None and not threads:
+            threads.append(threading.Thread(target=asks))
+            threads[0].start()
+            threads[0].join(0.3)  # long enough to be refused; who waits for the end of the capture ends after it
+        launch(stream, *arguments)
+
+    monkeypatch.setattr(dispatcher, "launch", launched)
+    fitted(engine)
+    (thread,) = threads
+    thread.join(60)
+    assert ended == ["well"] and "graph" in {name for name, _ in driver.done}
 
 
 def test_memory_that_is_not_there(driver, engine, monkeypatch):
