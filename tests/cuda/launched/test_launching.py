@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import refnet_fast  # noqa: F401  (registers the engines)
-from refnet import layers, models, ops
+from refnet import dtypes, layers, models, ops
 from refnet.engine import use_engine
 
 
@@ -89,6 +89,15 @@ def test_a_kernel_that_cannot_be_captured_is_launched_one_by_one(driver, engine,
     with pytest.warns(UserWarning, match="refused to capture a step as a graph .*CAPTURE_UNSUPPORTED"):
         fitted(engine)
     assert "graph" not in {name for name, _ in driver.done} and driver.capturing is None
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_product_whose_sums_are_cut(driver, engine, dtype):
+    """Few columns and many terms: what adds the parts has larger blocks than the tile."""
+    a, b = np.zeros((40, 2000), dtypes.as_numpy(dtype)), np.zeros((2000, 16), dtypes.as_numpy(dtype))
+    with use_engine(engine):
+        ops.matmul(a, b)
+    assert [name for name, _ in driver.done].count("launch") == 2
 
 
 @pytest.mark.parametrize(
