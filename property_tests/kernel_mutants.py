@@ -205,6 +205,13 @@ CUDA_MUTANTS = [
     KernelMutant("the first word for all of a block", "cuda", "random", "random_uniform", "random_uniform_runs", "fraction(words[k], bits)", "fraction(words[0], bits)"),
     KernelMutant("outer numbers that go to the first of their run", "cuda", "random", "random_normal", "random_normal_runs", "spots[slot] = thread * RUN + e * OF_BLOCK + k", "spots[slot] = thread * RUN"),
     KernelMutant("a doubling that is not counted", "cuda", "random", "random_normal", "random_normal_runs", "m * 2.0, k + 1", "m * 2.0, k"),
+    KernelMutant("the first of a column for its largest", "cuda", "extremum", "max", "max_of_columns", "best = largest_of_column(x, o, min(i, x.shape[2] - 1), room)", "best = REAL(x[o, 0, min(i, x.shape[2] - 1)])"),
+    KernelMutant("the last of a column's equals", "cuda", "extremum", "argmax", "argmax_of_columns", "(value == best and at < place)", "(value == best and at > place)"),
+    KernelMutant("a column's sum by one of its threads", "cuda", "statistics", "logsumexp", "logsumexp_of_columns", "total = sum_of_lanes(total, room)", "total = float64(total)"),
+    KernelMutant("the first lane of a column for the second", "cuda", "activation", "softmax", "softmax_columns", "total = room[0, cuda.threadIdx.x]", "total = room[1, cuda.threadIdx.x]", "columns"),
+    KernelMutant("a column's logarithm that is added", "cuda", "activation", "log_softmax", "log_softmax_columns", "y[o, r, i] = REAL(x[o, r, i]) - best - total", "y[o, r, i] = REAL(x[o, r, i]) - best + total"),
+    KernelMutant("a column's dot product not taken off", "cuda", "activation", "softmax_gradient", "softmax_gradient_columns", "(float64(dy[o, r, i]) - total)", "float64(dy[o, r, i])"),
+    KernelMutant("probabilities without the column's total", "cuda", "activation", "log_softmax_gradient", "log_softmax_gradient_columns", "exp(REAL(y[o, r, i])) * total", "exp(REAL(y[o, r, i]))"),
     KernelMutant("what should go stays", "cuda", "random", "dropout_mask", "dropout_mask_runs", "if words[k] >= threshold", "if words[k] < threshold"),
 ]  # fmt: skip
 
