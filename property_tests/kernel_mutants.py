@@ -164,7 +164,7 @@ CUDA_MUTANTS = [
     KernelMutant("neighbours of a fragment stored on each other", "cuda", "short_product", "conv2d", "conv2d_short", "start + across + lane % 4 * 2", "start + across + lane % 4"),
     KernelMutant("the lower half of every fragment is the upper", "cuda", "rounded_product", "matmul", "matmul_rounded", "load_rounded(xs, 1, left, at + 8)", "load_rounded(xs, 1, left, at)"),
     KernelMutant("four terms met twice, the next four not at all", "cuda", "rounded_product", "matmul", "matmul_rounded", "beside + 8 * q + 4 * RIGHT_PITCH", "beside + 8 * q"),
-    KernelMutant("a stage read where the next one is written", "cuda", "rounded_product", "conv2d_kernel_gradient", "conv2d_kernel_gradient_rounded", "range(stage * DEPTH + lane % 4, (stage + 1) * DEPTH, 8)", "range((stage + 1) % STAGES * DEPTH + lane % 4, ((stage + 1) % STAGES + 1) * DEPTH, 8)"),
+    KernelMutant("a stage read where the next one is written", "cuda", "rounded_product", "conv2d_kernel_gradient", "conv2d_kernel_gradient_rounded", "line = stage * DEPTH + k + lane % 4", "line = (stage + 1) % STAGES * DEPTH + k + lane % 4"),
     KernelMutant("a state that the gates do not see change", "cuda", "recurrent_lstm", "lstm", "lstm_rows", "c[n, t, u] = cell[e]\n                see(seen, e, hidden[e], dropout, n, u)", "c[n, t, u] = cell[e]"),
     KernelMutant("nothing flows back through the output gate", "cuda", "recurrent_lstm", "lstm_gradient", "lstm_gradient_rows", "row[at + 3 * UNITS] = through(", "row[at + 3 * UNITS] = 0 * through("),
     KernelMutant("the second row of a block is the first", "cuda", "recurrent_simple", "simple_rnn", "simple_rnn_rows", "total[r] += seen[r * UNITS + j] * weight", "total[r] += seen[j] * weight"),

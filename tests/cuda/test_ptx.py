@@ -260,14 +260,15 @@ def test_elementwise_float32_is_computed_in_float32():
 
 
 @pytest.mark.parametrize("size", ["TINY", "USUAL", "LARGE"])
-def test_large_blocks_tell_the_compiler_how_large_they_are(size):
-    """A thread may have 255 registers else, and 65,536 are not enough for more than 256 threads: the device refuses to launch them."""
+def test_a_device_takes_the_blocks_and_grids_of_all_launches(size):
+    """Grids have 65,535 blocks along y and z. A kernel that says how large its blocks are has no larger ones. One that does not has 255
+    registers a thread, of which a multiprocessor has 65,536: 256 threads."""
     from refnet_fast.cuda import calls
 
     for name, call in getattr(calls, size).items():
-        for kind in ("float32", "float64"):
+        for kind, rounds in (("float32", False), ("float32", True), ("float64", False)):
             inputs = tuple(Spec(x.shape, kind) if x.dtype == "float32" else x for x in call.inputs)
-            for launch in calls.launches(call._replace(inputs=inputs))[1]:
-                threads = math.prod(launch.block)
+            for launch in calls.launches(call._replace(inputs=inputs), rounds)[1]:
                 (bounds, *_) = [*map(int, re.findall(r"^BOUNDS = \((\d+),", launch.text, re.MULTILINE)), 256]
-                assert threads <= bounds, (name, launch.step, kind)
+                assert math.prod(launch.block) <= bounds, (name, launch.step, kind)
+                assert launch.grid[0] < 2**31 and max((0, *launch.grid[1:])) < 65536, (name, launch.step, kind)
