@@ -191,7 +191,10 @@ class Checking:
         """TFLOP/s of square products, ours and PyTorch's, and of convolutions."""
         size = 32 if self.tiny else SIZE
         for dtype in ("float32",) if self.tiny else ("float32", "bfloat16"):
-            self.add(rows, f"{size}^3 {dtype}, TFLOP/s", lambda dtype=dtype: self.product(size, dtype))
+            name = f"{size}^3 {dtype}, TFLOP/s"
+            self.add(rows, name, lambda dtype=dtype: self.multiplied(size, dtype, self.engine))
+            if importlib.util.find_spec("torch") is not None and not self.tiny:
+                self.add(rows, f"{name}, beside", functools.partial(self.beside, size, dtype, rows[name]))
         self.add(rows, f"{size}^3 float32 as TF32, TFLOP/s", lambda: self.multiplied(size, "float32", self.rounding()))
         images, kernel = self.calls["conv2d_tiled"].inputs
         flops = 2 * size_of(images.shape[:3]) * size_of(kernel.shape)  # of its gradients too
@@ -199,13 +202,10 @@ class Checking:
             if name.startswith("conv2d"):
                 self.add(rows, f"{name}, TFLOP/s", lambda call=call: {"ours": flops / self.timed(call) / 1e12})
 
-    def product(self, size, dtype):
-        """The row of a product, with PyTorch's beside it where that is installed."""
-        row = self.multiplied(size, dtype, self.engine)
-        if importlib.util.find_spec("torch") is not None and not self.tiny:
-            row["PyTorch"] = 2 * size**3 / seconds_of_torch_product(size, dtype) / 1e12
-            row["share"] = row["ours"] / row["PyTorch"]
-        return row
+    def beside(self, size, dtype, ours):
+        """PyTorch's product, and what share of it ours is: a row of its own, as PyTorch may be there without a device."""
+        theirs = 2 * size**3 / seconds_of_torch_product(size, dtype) / 1e12
+        return {"PyTorch": theirs, "share": ours["ours"] / theirs}
 
     def multiplied(self, size, dtype, engine):
         call = square(size, dtype)
