@@ -62,7 +62,8 @@ def write_whole(report, path):
 
 
 def not_run(rows, names):
-    rows.update(dict.fromkeys(names, {"not run": "no time was left"}))
+    for name in names:
+        rows[name] = {"not run": "no time was left"}
 
 
 def among_processes(rows, alone, others, command_of, part, left):
@@ -93,7 +94,8 @@ def among_processes(rows, alone, others, command_of, part, left):
                 seconds = left() if names[0] in alone else min(left(), PATIENCE)
                 found = apart(command_of(names, path), seconds, path)
             with lock:
-                behind = noted(rows, names, found.get(part, {}), found.get("ended", "without a row"))
+                over = left() <= 0  # then it was ended for that
+                behind = noted(rows, names, found.get(part, {}), None if over else found.get("ended", "without a row"))
                 if behind:
                     waiting.append(behind)
 
@@ -103,11 +105,16 @@ def among_processes(rows, alone, others, command_of, part, left):
 
 
 def noted(rows, names, found, how):
-    """Notes what a process found out about the names it was given, and how it ended at one of them; gives those that are left."""
+    """Notes what a process found out about the names it was given, and how it ended at one of them (None: nobody knows); gives those
+    that are left."""
     missing = [name for name in names if name not in found]
     for name in names:
         if name in found:
             rows[name] = found[name]
-    if missing and not any(isinstance(found.get(name), dict) and "failed" in found[name] for name in names):
+    if (
+        missing
+        and how is not None
+        and not any(isinstance(found.get(name), dict) and "failed" in found[name] for name in names)
+    ):
         rows[missing.pop(0)] = {"failed": how}
     return missing

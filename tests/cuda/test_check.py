@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,16 @@ def test_a_name_that_fails_dies_or_hangs_costs_no_other_its_row(monkeypatch):
     assert rows["hangs"]["failed"]["status"] == "ran out of time"
     apart.among_processes(rows := {}, [], ["late"], lambda some, path: [], "part", lambda: 0.0)
     assert rows == {"late": {"not run": "no time was left"}}
+    until = time.monotonic() + 4  # what is at work then has not failed
+    apart.among_processes(
+        rows := {},
+        [],
+        ["hangs"],
+        lambda some, path: [sys.executable, "-c", WRITES, str(path), *some],
+        "part",
+        lambda: until - time.monotonic(),
+    )
+    assert rows == {"hangs": {"not run": "no time was left"}}
 
 
 @needs_numba_cuda
