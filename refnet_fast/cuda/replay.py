@@ -48,9 +48,11 @@ class Replay:
         weakref.finalize(self, driver().cuGraphExecDestroy, self.graph).atexit = False
 
     def _captured(self):
-        """The launches as a graph that can be launched."""
+        """The launches as a graph that can be launched. What Python lets go meanwhile is given back to the device afterwards."""
+        from numba import cuda
+
         api, stream = driver(), int(self.stream.handle)
-        with device.order:
+        with device.order, cuda.defer_cleanup():
             api.cuStreamBeginCapture(stream, relaxed())
             try:
                 self._launch()

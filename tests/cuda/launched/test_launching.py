@@ -150,6 +150,30 @@ def test_another_thread_asks_for_a_value_while_a_step_is_captured(driver, engine
     assert ended == ["well"] and "graph" in {name for name, _ in driver.done}
 
 
+def test_nothing_is_given_back_while_a_step_is_captured(driver, engine, monkeypatch):
+    """Python may let go of memory at any time; to free it makes the driver wait for the device, which is being told what to do later."""
+    from numba.cuda import dispatcher
+
+    from refnet_fast.cuda import device
+
+    kept, launch, seen = [device.Block(8) for _ in range(50)], dispatcher.launch, []
+
+    taken = len(driver.blocks)
+
+    def launched(stream, *arguments):
+        if driver.capturing is not None and kept:
+            before = len(driver.blocks)
+            kept.clear()
+            seen.append(before - len(driver.blocks))
+        launch(stream, *arguments)
+
+    monkeypatch.setattr(dispatcher, "launch", launched)
+    fitted(engine)
+    assert seen == [0] and "graph" in {name for name, _ in driver.done}
+    device.free()
+    assert len(driver.blocks) < taken
+
+
 def test_memory_that_is_not_there(driver, engine, monkeypatch):
     """The driver's own refusal, where it tells that there is more than it has, is told as ours; nothing is lost."""
     from cuda.bindings.driver import CUresult
