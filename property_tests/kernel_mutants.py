@@ -164,7 +164,7 @@ CUDA_MUTANTS = [
     KernelMutant("neighbours of a fragment stored on each other", "cuda", "short_product", "conv2d", "conv2d_short", "start + across + lane % 4 * 2", "start + across + lane % 4"),
     KernelMutant("the lower half of every fragment is the upper", "cuda", "rounded_product", "matmul", "matmul_rounded", "load_rounded(xs, 1, left, at + 8)", "load_rounded(xs, 1, left, at)"),
     KernelMutant("four terms met twice, the next four not at all", "cuda", "rounded_product", "matmul", "matmul_rounded", "beside + 8 * q + 4 * RIGHT_PITCH", "beside + 8 * q"),
-    KernelMutant("a stage read where the next one is written", "cuda", "rounded_product", "conv2d_kernel_gradient", "conv2d_kernel_gradient_rounded", "range(stage * DEPTH + lane % 4, (stage + 1) * DEPTH, 8)", "range((stage + 1) % STAGES * DEPTH + lane % 4, ((stage + 1) % STAGES + 1) * DEPTH, 8)"),
+    KernelMutant("a stage read where the next one is written", "cuda", "rounded_product", "conv2d_kernel_gradient", "conv2d_kernel_gradient_rounded", "line = stage * DEPTH + k + lane % 4", "line = (stage + 1) % STAGES * DEPTH + k + lane % 4"),
     KernelMutant("a state that the gates do not see change", "cuda", "recurrent_lstm", "lstm", "lstm_rows", "c[n, t, u] = cell[e]\n                see(seen, e, hidden[e], dropout, n, u)", "c[n, t, u] = cell[e]"),
     KernelMutant("nothing flows back through the output gate", "cuda", "recurrent_lstm", "lstm_gradient", "lstm_gradient_rows", "row[at + 3 * UNITS] = through(", "row[at + 3 * UNITS] = 0 * through("),
     KernelMutant("the second row of a block is the first", "cuda", "recurrent_simple", "simple_rnn", "simple_rnn_rows", "total[r] += seen[r * UNITS + j] * weight", "total[r] += seen[j] * weight"),
@@ -205,6 +205,13 @@ CUDA_MUTANTS = [
     KernelMutant("the first word for all of a block", "cuda", "random", "random_uniform", "random_uniform_runs", "fraction(words[k], bits)", "fraction(words[0], bits)"),
     KernelMutant("outer numbers that go to the first of their run", "cuda", "random", "random_normal", "random_normal_runs", "spots[slot] = thread * RUN + e * OF_BLOCK + k", "spots[slot] = thread * RUN"),
     KernelMutant("a doubling that is not counted", "cuda", "random", "random_normal", "random_normal_runs", "m * 2.0, k + 1", "m * 2.0, k"),
+    KernelMutant("the first of a column for its largest", "cuda", "extremum", "max", "max_of_columns", "best = largest_of_column(x, o, min(i, x.shape[2] - 1), room)", "best = REAL(x[o, 0, min(i, x.shape[2] - 1)])"),
+    KernelMutant("the last of a column's equals", "cuda", "extremum", "argmax", "argmax_of_columns", "(value == best and at < place)", "(value == best and at > place)"),
+    KernelMutant("a column's sum by one of its threads", "cuda", "statistics", "logsumexp", "logsumexp_of_columns", "total = sum_of_lanes(total, room)", "total = float64(total)"),
+    KernelMutant("the first lane of a column for the second", "cuda", "activation", "softmax", "softmax_columns", "total = room[0, cuda.threadIdx.x]", "total = room[1, cuda.threadIdx.x]", "columns"),
+    KernelMutant("a column's logarithm that is added", "cuda", "activation", "log_softmax", "log_softmax_columns", "y[o, r, i] = REAL(x[o, r, i]) - best - total", "y[o, r, i] = REAL(x[o, r, i]) - best + total"),
+    KernelMutant("a column's dot product not taken off", "cuda", "activation", "softmax_gradient", "softmax_gradient_columns", "(float64(dy[o, r, i]) - total)", "float64(dy[o, r, i])"),
+    KernelMutant("probabilities without the column's total", "cuda", "activation", "log_softmax_gradient", "log_softmax_gradient_columns", "exp(REAL(y[o, r, i])) * total", "exp(REAL(y[o, r, i]))"),
     KernelMutant("what should go stays", "cuda", "random", "dropout_mask", "dropout_mask_runs", "if words[k] >= threshold", "if words[k] < threshold"),
 ]  # fmt: skip
 

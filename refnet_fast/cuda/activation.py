@@ -1,13 +1,19 @@
-"""Softmax and its logarithm over rows, and their gradients: a warp or a block a row, bound by memory.
+"""Softmax and its logarithm over rows, and their gradients: a warp or a block a row, bound by memory; and over columns, where the lanes lie
+along another axis than the last.
 
-A row is read again from the cache, not from memory, as long as it fits there.
+A row, or 32 columns, are read again from the cache, not from memory, as long as they fit there.
 """
 
 from numba import cuda, float64
 
-from refnet_fast.cuda import rows
+from refnet_fast.cuda import columns, rows
+from refnet_fast.cuda.columns import column_of, largest_of_column, sum_of_lanes
 from refnet_fast.cuda.kernels import kernel
+from refnet_fast.cuda.reduction import COLUMNS, LANES
 from refnet_fast.cuda.rows import MOST, exp, largest_of, log, row_largest, row_sum, working
+from refnet_fast.cuda.text import inlined
+
+# ruff: noqa: F821 (a kernel's constants are filled in by `text_of`)
 
 
 def worth_sharing(call):
@@ -86,3 +92,69 @@ def log_softmax_gradient_rows(dy, y, dx):
     if row < y.shape[0]:
         for r in range(thread, y.shape[1], cuda.blockDim.x):
             dx[row, r, 0] = working(y, dy[row, r, 0]) - exp(working(y, y[row, r, 0])) * total
+
+
+# ---- along another axis than the last: 32 columns a block, every eighth row a thread
+
+
+@inlined
+def sum_of_exponentials(x, o, i, best, room):
+    """That of a column, its largest element taken off, which all of its threads get."""
+    total = float64(0)
+    for r in range(cuda.threadIdx.y, x.shape[1], LANES):
+        total += float64(exp(REAL(x[o, r, i]) - best))
+    return sum_of_lanes(total, room)
+
+
+@kernel("softmax", **columns.CALLS)
+def softmax_columns(x, y):
+    """As over rows."""
+    found, room = cuda.shared.array((LANES, COLUMNS), REAL), cuda.shared.array((LANES, COLUMNS), float64)
+    o, i = column_of(x)
+    here = min(i, x.shape[2] - 1)
+    best = largest_of_column(x, o, here, found)
+    total = REAL(sum_of_exponentials(x, o, here, best, room))
+    if i < x.shape[2]:
+        for r in range(cuda.threadIdx.y, x.shape[1], LANES):
+            y[o, r, i] = exp(REAL(x[o, r, i]) - best) / total
+
+
+@kernel("log_softmax", **columns.CALLS)
+def log_softmax_columns(x, y):
+    """As over rows."""
+    found, room = cuda.shared.array((LANES, COLUMNS), REAL), cuda.shared.array((LANES, COLUMNS), float64)
+    o, i = column_of(x)
+    here = min(i, x.shape[2] - 1)
+    best = largest_of_column(x, o, here, found)
+    total = REAL(log(sum_of_exponentials(x, o, here, best, room)))
+    if i < x.shape[2]:
+        for r in range(cuda.threadIdx.y, x.shape[1], LANES):
+            y[o, r, i] = REAL(x[o, r, i]) - best - total
+
+
+@kernel("softmax_gradient", **columns.CALLS)
+def softmax_gradient_columns(dy, y, dx):
+    """As over rows."""
+    room = cuda.shared.array((LANES, COLUMNS), float64)
+    o, i = column_of(y)
+    here, total = min(i, y.shape[2] - 1), float64(0)
+    for r in range(cuda.threadIdx.y, y.shape[1], LANES):
+        total += float64(dy[o, r, here]) * float64(y[o, r, here])
+    total = sum_of_lanes(total, room)
+    if i < y.shape[2]:
+        for r in range(cuda.threadIdx.y, y.shape[1], LANES):
+            dx[o, r, i] = float64(y[o, r, i]) * (float64(dy[o, r, i]) - total)
+
+
+@kernel("log_softmax_gradient", **columns.CALLS)
+def log_softmax_gradient_columns(dy, y, dx):
+    """As over rows."""
+    room = cuda.shared.array((LANES, COLUMNS), float64)
+    o, i = column_of(y)
+    here, total = min(i, y.shape[2] - 1), float64(0)
+    for r in range(cuda.threadIdx.y, y.shape[1], LANES):
+        total += float64(dy[o, r, here])
+    total = REAL(sum_of_lanes(total, room))
+    if i < y.shape[2]:
+        for r in range(cuda.threadIdx.y, y.shape[1], LANES):
+            dx[o, r, i] = REAL(dy[o, r, i]) - exp(REAL(y[o, r, i])) * total

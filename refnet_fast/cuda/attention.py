@@ -62,7 +62,7 @@ def attention_blocks(q, k, v, bias, mask, scale, causal, y, height):
     left = cuda.shared.array(LEFT, REAL, alignment=16)
     right = cuda.shared.array(RIGHT, REAL, alignment=16)
     weights = cuda.shared.array(ROOM, REAL, alignment=16)
-    room = cuda.shared.array(THREADS, float64)
+    room = cuda.shared.array(THREADS, REAL)
     logits = cuda.local.array(16, REAL)
     total = cuda.local.array(EACH, REAL)
     best = cuda.local.array(4, REAL)
@@ -83,7 +83,7 @@ def attention_blocks(q, k, v, bias, mask, scale, causal, y, height):
         for p in unrolled(4):
             visible = every >> int32(4 * p) & int32(15)
             seen |= int32(visible != 0) << int32(p)
-            top = REAL(row_largest(float64(largest_visible(logits, int64(p), visible)), room))
+            top = REAL(row_largest(largest_visible(logits, int64(p), visible), room))
             if not (top > best[p] or top != top):
                 top = best[p]
             shrinks[p] = REAL(1) if top == best[p] else exp(best[p] - top)

@@ -80,6 +80,12 @@ def by_rows(rows, features):
             "layer_normalization_gradient", (whole, whole, row, row, column), layer
         ),
     }
+    wide, high = floats(features, rows + 32), floats(2, features, rows)
+    for name in ("max", "argmax", "logsumexp"):
+        found[f"{name}_of_columns"] = Call(name, (wide,), {"start": 0, "count": 1, "keepdims": False})
+    for name in ("softmax", "log_softmax"):
+        found[f"{name}_columns"] = Call(name, (high,), {"axis": 1})
+        found[f"{name}_gradient_columns"] = Call(f"{name}_gradient", (high, high), {"axis": 1})
     for name, target, extra in (
         ("softmax_cross_entropy", whole, 0),
         ("sparse_softmax_cross_entropy", labels, features),

@@ -2,15 +2,10 @@
 write it down whenever a row is added, so that what was found is kept whatever comes after.
 """
 
-import concurrent.futures
 import functools
 import importlib.util
-import json
-import os
 import pathlib
-import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,13 +20,15 @@ from refnet.engine import get_engine, use_engine
 from refnet.testing import hold
 from refnet.testing.evaluate import specs_of
 from refnet.testing.whole import hold_step
+from refnet_fast.bench.programs.workloads import WORKS
 from refnet_fast.cuda import calls, kernels, target
+from refnet_fast.cuda.apart import PROCESSES, among_processes, apart, run
 from refnet_fast.cuda.engine import CudaEngine
 from refnet_fast.engine import single
 
-ROOT = pathlib.Path(__file__).parents[2]
 PRODUCTS = ("matmul", "conv")  # how the names of kernels begin that arithmetic bounds, not memory
 STEPS, POLICIES = "3 steps of 8 samples in ", ("float32", "mixed_float16", "mixed_bfloat16")
+SIZE = 4096  # of square products that are timed
 ATTEMPTS, TIMES = 5, 10  # runs between two events, and how often
 LONG = 2e6  # nanoseconds of a task, as its form counts them, that Python takes too long to certify
 
@@ -73,16 +70,10 @@ class Checking:
         """{kernel: worst error / bound} of the small calls, those in TF32 too; and of small steps of training."""
         kernels.load()
         rounded = [k.name for found in kernels.rounding.values() for k in found]
-        names = [*(STEPS + policy for policy in POLICIES), *calls.TINY, *rounded]
+        steps, names = [STEPS + policy for policy in POLICIES], [*calls.TINY, *rounded]
         if self.tiny:
-            names = [name for name in names if "columns" in name or name == STEPS + "float32"]
-        if self.names or self.tiny:
-            for name in self.names or names:
-                self.add(rows, name, lambda name=name: self.certified(name))
-            return
-        with concurrent.futures.ThreadPoolExecutor(max(1, (os.cpu_count() or 1) - 2)) as pool:
-            for name, row in zip(names, pool.map(self.certified_apart, names)):
-                rows[name] = row
+            names, steps = [name for name in names if "columns" in name], [STEPS + "float32"]
+        self.each(rows, "certificates", steps, names, self.certified)
 
     def certified(self, name):
         """The row of a kernel, or of steps under a policy."""
@@ -91,14 +82,42 @@ class Checking:
         call = calls.TINY[name.replace("_rounded", "_tiled")]
         return self.held(call, engine=self.rounding() if name.endswith("_rounded") else None)
 
-    def certified_apart(self, name):
-        """The same from a process of its own: a kernel that touches what it must not ends every other of its process, and compiling
-        takes most of the time, for which there are many processors."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = pathlib.Path(folder) / "found.json"
-            command = [sys.executable, "-m", "refnet_fast.cuda.check", "--here", "--only", "certificates"]
-            found = apart([*command, "--kernel", name, "--save", str(path)], max(1.0, self.left()), path)
-        return found.get("certificates", {}).get(name, {"failed": found})
+    def each(self, rows, part, alone, others, find):
+        """Fills in the rows of a part by `find(name)`, in other processes: compiling takes most of the time, for which there are
+        many processors. Here those of the names that this process was given, up to one that fails: nothing works on a device behind it.
+        """
+        if not (self.names or self.tiny):
+            among_processes(rows, alone, others, functools.partial(command_of, part), part, self.left)
+            return
+        for name in self.names or [*alone, *others]:
+            self.add(rows, name, functools.partial(find, name))
+            if isinstance(rows[name], dict) and "failed" in rows[name]:
+                break
+
+    # ---- compiling
+
+    def compiled(self, rows):
+        """{kernel: seconds to compile it for its large call}: it lies on disk then, and the parts that time it lose no time."""
+        if self.tiny:
+            rows["not run"] = "the simulator"
+            return
+        self.each(rows, "compiled", [], [*self.timed_calls()], self.seconds_to_compile)
+
+    def timed_calls(self):
+        """{name: (call, whether what it reads is rounded)} of all that is timed."""
+        untimed = "matmul", "conv3d"
+        found = {name: (call, False) for name, call in self.calls.items() if not name.startswith(untimed)}
+        sizes = [("float32", False), ("bfloat16", False), ("float32", True)]
+        return found | {f"product, {dtype}, {rounds}": (square(SIZE, dtype), rounds) for dtype, rounds in sizes}
+
+    def seconds_to_compile(self, name):
+        began = time.monotonic()
+        _, launches = calls.launches(*self.timed_calls()[name])
+        for launch in {launch.text: launch for launch in launches}.values():
+            launch.compile()
+        return time.monotonic() - began
+
+    # ---- what is held to its certificate
 
     def held(self, call, tasks=None, engine=None):
         """The worst error / bound; what the certificate says if an element is beyond it."""
@@ -170,9 +189,12 @@ class Checking:
 
     def products(self, rows):
         """TFLOP/s of square products, ours and PyTorch's, and of convolutions."""
-        size = 32 if self.tiny else 4096
+        size = 32 if self.tiny else SIZE
         for dtype in ("float32",) if self.tiny else ("float32", "bfloat16"):
-            self.add(rows, f"{size}^3 {dtype}, TFLOP/s", lambda dtype=dtype: self.product(size, dtype))
+            name = f"{size}^3 {dtype}, TFLOP/s"
+            self.add(rows, name, lambda dtype=dtype: self.multiplied(size, dtype, self.engine))
+            if importlib.util.find_spec("torch") is not None and not self.tiny:
+                self.add(rows, f"{name}, beside", functools.partial(self.beside, size, dtype, rows[name]))
         self.add(rows, f"{size}^3 float32 as TF32, TFLOP/s", lambda: self.multiplied(size, "float32", self.rounding()))
         images, kernel = self.calls["conv2d_tiled"].inputs
         flops = 2 * size_of(images.shape[:3]) * size_of(kernel.shape)  # of its gradients too
@@ -180,13 +202,10 @@ class Checking:
             if name.startswith("conv2d"):
                 self.add(rows, f"{name}, TFLOP/s", lambda call=call: {"ours": flops / self.timed(call) / 1e12})
 
-    def product(self, size, dtype):
-        """The row of a product, with PyTorch's beside it where that is installed."""
-        row = self.multiplied(size, dtype, self.engine)
-        if importlib.util.find_spec("torch") is not None and not self.tiny:
-            row["PyTorch"] = 2 * size**3 / seconds_of_torch_product(size, dtype) / 1e12
-            row["share"] = row["ours"] / row["PyTorch"]
-        return row
+    def beside(self, size, dtype, ours):
+        """PyTorch's product, and what share of it ours is: a row of its own, as PyTorch may be there without a device."""
+        theirs = 2 * size**3 / seconds_of_torch_product(size, dtype) / 1e12
+        return {"PyTorch": theirs, "share": ours["ours"] / theirs}
 
     def multiplied(self, size, dtype, engine):
         call = square(size, dtype)
@@ -209,7 +228,7 @@ class Checking:
             return
         engine = CudaEngine("cuda-cublas")
         for dtype in ("float32", "float64", "float16", "bfloat16"):
-            self.add(rows, dtype, lambda dtype=dtype: self.multiplied(4096, dtype, engine))
+            self.add(rows, dtype, lambda dtype=dtype: self.multiplied(SIZE, dtype, engine))
             for flags in ((False, False), (True, False), (False, True)):
                 attributes = dict(zip(("transpose1", "transpose2"), flags))
                 shapes = [(33, 18)[:: -1 if flags[0] else 1], (18, 13)[:: -1 if flags[1] else 1]]
@@ -260,8 +279,9 @@ class Checking:
 
     def properties(self, rows):
         """How pytest property_tests ends: what has failed is named as it fails, so that it is known however far it comes."""
-        engine = "cuda-sim" if self.tiny else "cuda"
-        several = ["-n0"] if self.tiny or importlib.util.find_spec("xdist") is None else ["-n", "auto"]
+        engine, several = "cuda-sim" if self.tiny else "cuda", ["-n0"]
+        if not self.tiny and importlib.util.find_spec("xdist") is not None:
+            several = ["-n", str(PROCESSES), "--maxprocesses", str(PROCESSES)]
         command = [sys.executable, "-m", "pytest", "-v", *several, "-p", "no:cacheprovider", "--engine", engine]
         chosen = ["-k", "draw_the_same_bits and dropout", "property_tests/test_random.py"]
         ended = run(command + (chosen if self.tiny else ["property_tests"]), self.left())
@@ -274,42 +294,28 @@ class Checking:
         rows["status"] = ended["status"]
 
     def workloads(self, rows):
-        """The report of the benchmark."""
+        """The reports of the benchmark, one for each workload, as many as there is time for."""
         if self.tiny:
             rows["not run"] = "the simulator"
             return
-        report = ROOT / "refnet_fast" / "bench" / "results" / "cuda-workloads.json"
-        command = ["-m", "refnet_fast.bench", "--engine", "cuda", "--rounds", "3", "--save", str(report)]
-        ended = run([sys.executable, *command], self.left())
-        rows["printed"], rows["status"] = ended["output"][-6000:], ended["status"]
-        rows["report"] = json.loads(report.read_text()) if report.exists() else None
+        for name in WORKS:
+            self.add(rows, name, functools.partial(self.workload, name))
+
+    def workload(self, name):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "report.json"
+            command = [sys.executable, "-m", "refnet_fast.bench", "--engine", "cuda", "--rounds", "3", "--only", name]
+            found = apart([*command, "--save", str(path)], self.left(), path)
+        ended = found.pop("ended", None)
+        if ended is not None:
+            found["failed" if ended["status"] in range(256) else "not finished"] = ended
+        return found
 
 
-def run(command, seconds):
-    """How a command ends that may take so long: {"status", "output"}. When its time is over, all that it has started ends with it."""
-    with tempfile.TemporaryFile("w+", errors="replace") as printed:
-        process = subprocess.Popen(
-            command, cwd=ROOT, stdout=printed, stderr=subprocess.STDOUT, text=True, start_new_session=True
-        )
-        try:
-            status = process.wait(max(1.0, seconds))
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            status = "ran out of time"
-        printed.seek(0)
-        return {"status": status, "output": printed.read()}
-
-
-def apart(command, seconds, path):
-    """What a process has written to a file when it ends, however it does: a part that ends badly says how."""
-    ended = run(command, seconds)
-    found = json.loads(path.read_text()) if path.exists() else {}
-    return (
-        found
-        if ended["status"] in (0, 1) and found
-        else {**found, "ended": {**ended, "output": ended["output"][-3000:]}}
-    )
+def command_of(part, names, path):
+    """The command by which another process fills in these rows of a part."""
+    command = [sys.executable, "-m", "refnet_fast.cuda.check", "--here", "--only", part, "--save", str(path)]
+    return command + [word for name in names for word in ("--kernel", name)]
 
 
 def moved(call):

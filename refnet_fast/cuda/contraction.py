@@ -330,7 +330,7 @@ def declare(op_name, name, product_of, when, function=product, among=tuned):
         lambda call: (-(-size_of(call.outputs[0].shape) // threads),),
         (threads,),
         needed=lambda call: product_of(call).parts > 1,
-        constants=lambda call: product_of(call).constants(),
+        constants=lambda call: {**product_of(call).constants(), "BOUNDS": (threads, 1)},  # not those of a tile
     )
     made.steps.append(summing)
     made.name = first.name = name

@@ -21,7 +21,7 @@ from refnet_fast.build import load
 from refnet_fast.cuda import numbers, target
 from refnet_fast.cuda.device import array_at, calls
 from refnet_fast.cuda.philox import fraction_by_factor, philox_in_words
-from refnet_fast.derive import Placed, Translator
+from refnet_fast.derive import Placed, Translator, itemsize
 from refnet_fast.fuse import NARROW, WIDE, node_lines
 from refnet_fast.rewrite import SHORT
 
@@ -84,6 +84,11 @@ class Launch:
             return
         self._ready(stream)
 
+    def compile(self):
+        """Compiles the kernel for the device and keeps it on disk; nothing is started."""
+        with target.compiling(contract=self.contract):
+            dispatcher(self.text).compile(tuple(map(type_of, self.arguments)))
+
     def ptx(self, capability):
         """The kernel as PTX for a compute capability, (9, 0) for example; no device is needed."""
         from numba import cuda
@@ -130,13 +135,25 @@ def type_of(argument):
     from numba.cuda.np.numpy_support import from_dtype
 
     if isinstance(argument, Placed):
-        layout = "C" if argument.contiguous else "A"
-        return types.Array(from_dtype(dtypes.as_numpy(argument.dtype)), len(argument.view.shape), layout)
+        return types.Array(from_dtype(dtypes.as_numpy(argument.dtype)), len(argument.view.shape), layout_of(argument))
     if isinstance(argument, (tuple, list)):
         parts = tuple(map(type_of, argument))
         return types.Tuple(parts) if len(set(parts)) > 1 else types.UniTuple(parts[0], len(parts))
     number = plain(argument)
     return types.boolean if isinstance(number, bool) else types.float64 if isinstance(number, float) else types.int64
+
+
+def layout_of(placed):
+    """Numba's letter for how an array lies: rows one after the other, columns, or any other way. It goes by the strides that it is given."""
+    from numba.cuda.cudadrv.dummyarray import Array
+
+    shape, strides, size = placed.view.shape, placed.view.strides, itemsize(placed.dtype)
+    if placed.contiguous:
+        return "C"
+    if 0 in strides and placed.size:
+        return "A"
+    flags = Array.from_desc(0, tuple(shape), tuple(n * size for n in strides), size).flags
+    return "C" if flags["C_CONTIGUOUS"] else "F" if flags["F_CONTIGUOUS"] else "A"
 
 
 # ---- the text of a kernel

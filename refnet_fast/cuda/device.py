@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import threading
 import weakref
 
 import numpy as np
@@ -18,6 +19,11 @@ calls: collections.Counter = collections.Counter()
 limit = None  # bytes that blocks may take together; None: as many as the device has
 held = 0  # bytes that blocks take
 reserves: weakref.WeakSet = weakref.WeakSet()  # objects whose `give_back()` frees memory that can be done without
+
+# Held while a stream is captured, and by what works on the default stream (memory is zeroed there, and copies that wait run there): the
+# driver refuses that while a stream is captured, whichever thread asks, and what was captured is lost. Nobody waits for another
+# lock inside.
+order = threading.RLock()
 
 
 class Block:
@@ -56,7 +62,7 @@ def zeros(size):
         return cuda.to_device(np.zeros(size, np.uint8))
     from numba.cuda.cudadrv import driver
 
-    with refused(size):
+    with refused(size), order:
         room = cuda.device_array(size, np.uint8)
         driver.device_memset(room, 0, size)
     return room
@@ -132,14 +138,16 @@ def upload(array, address):
     """Copies a row-major host array to an address."""
     if array.size:
         calls["upload"] += 1
-        array_at(address, (array.nbytes,), "uint8").copy_to_device(bytes_in(array))
+        with order:
+            array_at(address, (array.nbytes,), "uint8").copy_to_device(bytes_in(array))
 
 
 def download(address, array):
     """Copies from an address into a row-major host array."""
     if array.size:
         calls["download"] += 1
-        array_at(address, (array.nbytes,), "uint8").copy_to_host(bytes_in(array))
+        with order:
+            array_at(address, (array.nbytes,), "uint8").copy_to_host(bytes_in(array))
 
 
 def send(array, address, stream):

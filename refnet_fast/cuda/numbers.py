@@ -160,20 +160,28 @@ def select(test, one, other):
     return one if test else other
 
 
-# Functions that NVIDIA's library has for float32; the others are computed in float64 and rounded.
+# Functions that NVIDIA's library has for float32, and those that are exact; the others are computed in float64 and rounded.
 OWN = ("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sin", "cos", "erf")
+WHOLE = {
+    "floor": "floorf",
+    "ceil": "ceilf",
+    "nearest": "rintf",
+    "trunc": "truncf",
+}  # whole numbers, by libdevice's names
 OF_ANY = ("isnan", "larger", "lowest", "truncate", "floor_divide", "remainder")  # the same for every type
 
 
 def _in_float32(name):
     """A function of refnet.scalars on float32."""
+    if not simulated():
+        from numba.cuda import libdevice
     function = FUNCTIONS[name]
     if name in OF_ANY:
         return function
     if name == "divide" and not simulated():
         return jit(lambda x, y: x / y)
-    if name in OWN and not simulated():
-        own = getattr(math, name)
+    if (name in OWN or name in WHOLE) and not simulated():
+        own = getattr(math, name) if name in OWN else getattr(libdevice, WHOLE[name])
         return jit(lambda x: own(x))
     if len(inspect.signature(getattr(scalars, name)).parameters) == 2:
         return jit(lambda x, y: np.float32(function(np.float64(x), np.float64(y))))

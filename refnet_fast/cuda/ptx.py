@@ -89,8 +89,14 @@ def usage(text, capability):
     }
 
 
+def in_float64(text):
+    """How many instructions of a kernel work on float64. To read an argument, or to move a constant, is no work: both are done once."""
+    found = re.findall(r"^\s*(?:@!?%p\d+\s+)?([a-z][\w.:]*\.f64[\w.:]*)\s", text, re.MULTILINE)
+    return sum(not name.startswith(("ld.param", "mov")) for name in found)
+
+
 def table(capabilities=CAPABILITIES):
-    """[(kernel's step, capability, usage)] of every tuned kernel, those in TF32 too, assembled for each of these architectures."""
+    """[(kernel's step, capability, usage, instructions in float64)] of every tuned kernel, those in TF32 too, assembled for each of these architectures."""
     kernels.load()
     rows = []
     for rounds, family in ((False, kernels.tuned), (True, kernels.rounding)):
@@ -103,17 +109,19 @@ def table(capabilities=CAPABILITIES):
                 )
             for launch in {launch.text: launch for launch in launches}.values():
                 for capability in capabilities:
-                    rows.append((launch.step, capability, usage(launch.ptx(capability), capability)))
+                    text = launch.ptx(capability)
+                    rows.append((launch.step, capability, usage(text, capability), in_float64(text)))
     return rows
 
 
 def main(capabilities=CAPABILITIES):
     """Prints the table."""
-    print(f"{'kernel':48} {'for':6} {'registers':>9} {'spilled bytes':>14} {'stack bytes':>12} {'shared bytes':>13}")
-    for name, (major, minor), used in table(capabilities):
-        print(
-            f"{name:48} sm_{major}{minor}  {used['registers']:9} {used['spills']:14} {used['stack']:12} {used['shared']:13}"
-        )
+    print(
+        f"{'kernel':48} {'for':6} {'registers':>9} {'spilled bytes':>14} {'stack bytes':>12} {'shared bytes':>13} {'in float64':>11}"
+    )
+    for name, (major, minor), used, wide in table(capabilities):
+        counts = f"{used['registers']:9} {used['spills']:14} {used['stack']:12} {used['shared']:13} {wide:11}"
+        print(f"{name:48} sm_{major}{minor}  {counts}")
 
 
 if __name__ == "__main__":

@@ -53,6 +53,7 @@ class Cut:
             **{"ROWS": self.rows, "UNITS": self.units, "THREADS": self.threads, "STATE": state, "REAL": self.real},
             **{"GATES": self.columns // self.units, "COLUMNS": self.columns, "ALL": self.rows * self.columns},
             **{"activate": activate, "through": through},
+            "BOUNDS": (self.threads, 1),
         }
 
 

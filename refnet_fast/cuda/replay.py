@@ -48,13 +48,16 @@ class Replay:
         weakref.finalize(self, driver().cuGraphExecDestroy, self.graph).atexit = False
 
     def _captured(self):
-        """The launches as a graph that can be launched."""
+        """The launches as a graph that can be launched. What Python lets go meanwhile is given back to the device afterwards."""
+        from numba import cuda
+
         api, stream = driver(), int(self.stream.handle)
-        api.cuStreamBeginCapture(stream, relaxed())
-        try:
-            self._launch()
-        finally:  # ends the capture in any case: until then nobody may wait for the device
-            captured = api.cuStreamEndCapture(stream)
+        with device.order, cuda.defer_cleanup():
+            api.cuStreamBeginCapture(stream, relaxed())
+            try:
+                self._launch()
+            finally:  # ends the capture in any case: until then nobody may wait for the device
+                captured = api.cuStreamEndCapture(stream)
         try:
             return api.cuGraphInstantiate(captured, 0)
         finally:

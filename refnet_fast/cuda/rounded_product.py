@@ -52,10 +52,11 @@ def multiply_rounded(total, left, right, stage, thread):
     lane, warp = thread % 32, thread // 32
     at = warp // WARPS_ACROSS * 16 * DOWN + lane // 4
     beside = warp % WARPS_ACROSS * 8 * ACROSS + lane // 4
-    for k in range(stage * DEPTH + lane % 4, (stage + 1) * DEPTH, 8):
-        load_rows(ys, right, k * RIGHT_PITCH + beside)
+    for k in range(0, DEPTH, 8):  # of the same length for all threads, whose instructions are those of a warp
+        line = stage * DEPTH + k + lane % 4
+        load_rows(ys, right, line * RIGHT_PITCH + beside)
         for p in unrolled(DOWN):
-            load_columns(xs, left, k * LEFT_PITCH + at + 16 * p)
+            load_columns(xs, left, line * LEFT_PITCH + at + 16 * p)
             for q in unrolled(ACROSS):
                 multiply_add_rounded(total, (p * ACROSS + q) * 4, xs, 0, ys, 2 * q)
 

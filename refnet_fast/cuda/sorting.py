@@ -77,7 +77,7 @@ def constants(call):
     grid=lambda call: (-(-lanes(call) // threads(call)[1]) * parts(call),),
     block=threads,
     rooms=rooms,
-    constants=constants,
+    constants=lambda call: {**constants(call), "BOUNDS": (size_of(threads(call)), 1)},
 )
 def argsort_lanes(x, descending, y, held, standing):
     """A lane, or the part of one that shared memory holds, by some threads of a block. What fills it up comes last."""
@@ -144,7 +144,7 @@ def _merges():
             block=(THREADS,),
             needed=lambda call, turn=turn: turn < constants(call)["MERGES"],
             more=(turn,),
-            constants=constants,
+            constants=lambda call: {**constants(call), "BOUNDS": (THREADS, 1)},
         )(merged_parts)
 
 

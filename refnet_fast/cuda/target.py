@@ -2,11 +2,14 @@
 
 import contextlib
 import functools
+import importlib.metadata
 import importlib.util
+import re
 import types as python_types
 
 from refnet.errors import EngineError
 
+LEAST = 0, 30  # of numba-cuda, as pyproject.toml asks for it
 SIMULATE = "NUMBA_ENABLE_CUDASIM=1"
 
 # Bytes that a kernel's arguments may take. Drivers from 530 on (CUDA 12.1) take 32,764 on sm_70 and later; but numba-cuda[cu12] runs on
@@ -33,6 +36,12 @@ def check(name, device=0):
         raise EngineError(
             f"engine {name!r} needs the package numba-cuda, which is not installed. "
             "Install it: pip install 'refnet[cuda]' (CUDA 12)."
+        )
+    here = importlib.metadata.version("numba-cuda")
+    if tuple(map(int, re.findall(r"\d+", here)[:2])) < LEAST:
+        raise EngineError(
+            f"engine {name!r} needs numba-cuda {LEAST[0]}.{LEAST[1]} or a later one; {here} is installed. "
+            "Install it: pip install --upgrade 'refnet[cuda]' (CUDA 12), or numba-cuda[cu13] beside a toolkit of CUDA 13."
         )
     try:
         from numba import cuda
@@ -71,8 +80,8 @@ def check(name, device=0):
         )
     if not toolkit():
         raise EngineError(
-            "engine 'cuda' found a device but not the CUDA toolkit's compiler (NVVM, NVRTC). "
-            "Install it: pip install 'refnet[cuda]' (CUDA 12), or use the engine 'cpu'."
+            "engine 'cuda' found a device but not the CUDA toolkit's compiler (NVVM, NVRTC). If there is one, let CUDA_HOME say where. "
+            "Else install it: pip install 'refnet[cuda]' (CUDA 12), or use the engine 'cpu'."
         )
 
 

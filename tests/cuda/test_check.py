@@ -64,7 +64,7 @@ def test_what_was_found_before_a_process_died_is_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(check, "apart", lambda command, *more: started.append(command) or checking_apart(*more))
 
     def checking_apart(seconds, path):
-        from refnet_fast.cuda.checking import apart
+        from refnet_fast.cuda.apart import apart
 
         return apart([sys.executable, "-c", DIES, str(path)], 60, path)
 
@@ -90,6 +90,75 @@ def test_a_row_that_fails_or_comes_too_late_loses_no_other():
     assert rows["late"] == {"not run": "no time was left"}
 
 
+WRITES = """
+import os, sys, time
+from refnet_fast.cuda.apart import write_whole
+names, path, rows = sys.argv[2:], sys.argv[1], {}
+for name in names:
+    if name == "dies":
+        os.abort()
+    if name == "hangs":
+        time.sleep(1000)
+    rows[name] = {"failed": "it is wrong"} if name == "fails" else 0.5
+    write_whole({"part": rows}, path)
+    if name == "fails":
+        break
+"""
+
+
+@needs_numba_cuda
+def test_a_name_that_fails_dies_or_hangs_costs_no_other_its_row(monkeypatch):
+    """Those that shared a process with it are found in another."""
+    from refnet_fast.cuda import apart
+
+    monkeypatch.setattr(apart, "PATIENCE", 6.0)
+    names = ["first", "dies", "behind", "fails", "after", "last", "hangs", "late"]
+    rows = {}
+    apart.among_processes(
+        rows, ["alone"], names, lambda some, path: [sys.executable, "-c", WRITES, str(path), *some], "part", lambda: 1e6
+    )
+    assert {name for name, row in rows.items() if row == 0.5} == {"alone", "first", "behind", "after", "last", "late"}
+    assert rows["dies"]["failed"]["status"] == -6 and rows["fails"] == {"failed": "it is wrong"}
+    assert rows["hangs"]["failed"]["status"] == "ran out of time"
+    apart.among_processes(rows := {}, [], ["late"], lambda some, path: [], "part", lambda: 0.0)
+    assert rows == {"late": {"not run": "no time was left"}}
+    until = time.monotonic() + 4  # what is at work then has not failed
+    apart.among_processes(
+        rows := {},
+        [],
+        ["hangs"],
+        lambda some, path: [sys.executable, "-c", WRITES, str(path), *some],
+        "part",
+        lambda: until - time.monotonic(),
+    )
+    assert rows == {"hangs": {"not run": "no time was left"}}
+
+
+@needs_numba_cuda
+def test_a_report_is_written_as_a_whole_or_not_at_all(tmp_path, monkeypatch):
+    """Who is killed while it writes leaves the one before: half of it would end the command that reads it."""
+    from refnet_fast.cuda.apart import write_whole
+
+    def killed_half_way(path, text):
+        path.write_bytes(text[: len(text) // 2].encode())
+        raise KeyboardInterrupt
+
+    write_whole({"a row": 0.5}, tmp_path / "report.json")
+    monkeypatch.setattr(Path, "write_text", killed_half_way)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole({"a row": 1.5}, tmp_path / "report.json")
+    assert json.loads((tmp_path / "report.json").read_bytes()) == {"a row": 0.5}
+
+
+@needs_numba_cuda
+def test_the_parts_are_run_where_the_environment_cannot_be_told(monkeypatch):
+    from refnet_fast.cuda import check
+
+    monkeypatch.setattr(check, "environment", lambda: 1 / 0)
+    told = check.told_or_why_not()
+    assert "ZeroDivisionError" in told["failed"] and check.failures({"environment": told}) == ["environment"]
+
+
 @needs_numba_cuda
 def ended(process):
     """Whether a process is dead, buried or not."""
@@ -100,7 +169,7 @@ def ended(process):
 
 
 def test_a_command_that_takes_too_long_ends_with_all_that_it_has_started():
-    from refnet_fast.cuda.checking import run
+    from refnet_fast.cuda.apart import run
 
     seconds, said = 1.0, {"output": ""}
     while not said["output"]:  # a busy machine may not have begun the command when its time is over

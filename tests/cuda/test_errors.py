@@ -1,8 +1,10 @@
 """What is missing is named, with the way to get it, before anything runs."""
 
+import importlib.metadata
 import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,8 @@ import refnet_fast  # noqa: F401  (registers the engines)
 from refnet.engine import get_engine
 from refnet.errors import EngineError
 from refnet_fast.cuda import target
+
+PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
 def test_importing_refnet_fast_imports_no_cuda():
@@ -27,6 +31,16 @@ def test_without_the_package(name, monkeypatch):
         EngineError, match=rf"engine '{name}' needs the package numba-cuda.*pip install 'refnet\[cuda\]'"
     ):
         target.check(name)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("numba_cuda") is None, reason="not run: numba-cuda is not installed")
+def test_a_package_that_is_too_old(monkeypatch):
+    """What is imported from it is not there yet; 'auto' would meet that as an error of Python's."""
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.9.2")
+    with pytest.raises(EngineError, match=r"needs numba-cuda 0\.30 or a later one; 0\.9\.2 is installed"):
+        target.check("cuda")
+    pinned = [line for line in PROJECT.read_text().splitlines() if "numba-cuda[cu12]>=" in line]
+    assert pinned and all("numba-cuda[cu12]>={}.{}".format(*target.LEAST) in line for line in pinned)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("numba_cuda") is None, reason="not run: numba-cuda is not installed")

@@ -7,6 +7,7 @@ Everything that it does not know is an error.
 
 import contextlib
 import ctypes
+import re
 import types
 
 import numpy as np
@@ -71,6 +72,8 @@ class FakeDriver:
         return TOTAL - taken, TOTAL
 
     def cuMemsetD8(self, address, value, size):
+        if self.capturing is not None:
+            raise Refusal("work on the default stream while a stream is captured")
         self.inside(int(address), size)
         ctypes.memset(int(address), value, size)
 
@@ -239,9 +242,10 @@ def install(patch):
     def launch(stream, shape, kernel, *arguments):
         fake.known(int(stream.handle))
         assert all(n > 0 for n in shape.grid + shape.block) and shape.grid[0] < 2**31 and max(shape.grid[1:]) < 65536
-        assert shape.block[0] * shape.block[1] * shape.block[2] <= 1024
         ParamHolder(arguments)
-        text = kernel.get_asm_str()
+        text, threads = kernel.get_asm_str(), shape.block[0] * shape.block[1] * shape.block[2]
+        (most,) = re.findall(r"\.maxntid (\d+)", text) or [1024]
+        assert threads <= int(most), f"{threads} threads of a block, of a kernel compiled for {most}"
         parameters = text.partition(".entry")[2].partition("{")[0].count(".param")
         assert parameters == len(arguments), f"{len(arguments)} arguments for {parameters} parameters"
         entry = ("launch", kernel.name)

@@ -4,11 +4,13 @@ The simulator has none of it. Here Numba itself finds the types of the arguments
 a launch takes; see fake_driver.py. What kernels would compute is not looked at.
 """
 
+import threading
+
 import numpy as np
 import pytest
 
 import refnet_fast  # noqa: F401  (registers the engines)
-from refnet import layers, models, ops
+from refnet import dtypes, layers, models, ops
 from refnet.engine import use_engine
 
 
@@ -87,6 +89,89 @@ def test_a_kernel_that_cannot_be_captured_is_launched_one_by_one(driver, engine,
     with pytest.warns(UserWarning, match="refused to capture a step as a graph .*CAPTURE_UNSUPPORTED"):
         fitted(engine)
     assert "graph" not in {name for name, _ in driver.done} and driver.capturing is None
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_product_whose_sums_are_cut(driver, engine, dtype):
+    """Few columns and many terms: what adds the parts has larger blocks than the tile."""
+    a, b = np.zeros((40, 2000), dtypes.as_numpy(dtype)), np.zeros((2000, 16), dtypes.as_numpy(dtype))
+    with use_engine(engine):
+        ops.matmul(a, b)
+    assert [name for name, _ in driver.done].count("launch") == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["sum_of_columns", "transpose_tiles", "argsort_lanes", "concatenate_elements", "matmul_tiled"]
+)
+def test_what_was_compiled_before_is_what_is_launched(driver, engine, name):
+    """The types that an argument has before it lies on a device are those that Numba finds there: nothing is compiled twice."""
+    from refnet.definition import Op
+    from refnet_fast.cuda import calls, derive
+
+    call = calls.TINY[name]
+    _, launches = calls.launches(call)
+    for launch in launches:
+        launch.compile()
+    kernels = [derive.dispatcher(launch.text) for launch in launches]
+    made = [len(kernel.overloads) for kernel in kernels]
+    assert not driver.done and min(made) > 0
+    engine.compute(Op.named[call.op], calls.arrays(call), call.attributes)
+    assert [n for n, _ in driver.done].count("launch") >= len(launches)
+    assert [len(kernel.overloads) for kernel in kernels] == made
+
+
+def test_another_thread_asks_for_a_value_while_a_step_is_captured(driver, engine, monkeypatch):
+    """Copies that wait, and memory that is zeroed, are work on the default stream, which the driver refuses until the capture is over."""
+    from numba.cuda import dispatcher
+
+    from refnet_fast.cuda import device
+
+    block, launch, threads, ended = device.Block(8), dispatcher.launch, [], []
+
+    def asks():
+        try:
+            device.download(block.address, np.empty(8, np.uint8))
+            device.Block(8)
+            ended.append("well")
+        except Exception as error:
+            ended.append(repr(error))
+
+    def launched(stream, *arguments):
+        if driver.capturing is not None and not threads:
+            threads.append(threading.Thread(target=asks))
+            threads[0].start()
+            threads[0].join(0.3)  # long enough to be refused; who waits for the end of the capture ends after it
+        launch(stream, *arguments)
+
+    monkeypatch.setattr(dispatcher, "launch", launched)
+    fitted(engine)
+    (thread,) = threads
+    thread.join(60)
+    assert ended == ["well"] and "graph" in {name for name, _ in driver.done}
+
+
+def test_nothing_is_given_back_while_a_step_is_captured(driver, engine, monkeypatch):
+    """Python may let go of memory at any time; to free it makes the driver wait for the device, which is being told what to do later."""
+    from numba.cuda import dispatcher
+
+    from refnet_fast.cuda import device
+
+    kept, launch, seen = [device.Block(8) for _ in range(50)], dispatcher.launch, []
+
+    taken = len(driver.blocks)
+
+    def launched(stream, *arguments):
+        if driver.capturing is not None and kept:
+            before = len(driver.blocks)
+            kept.clear()
+            seen.append(before - len(driver.blocks))
+        launch(stream, *arguments)
+
+    monkeypatch.setattr(dispatcher, "launch", launched)
+    fitted(engine)
+    assert seen == [0] and "graph" in {name for name, _ in driver.done}
+    device.free()
+    assert len(driver.blocks) < taken
 
 
 def test_memory_that_is_not_there(driver, engine, monkeypatch):

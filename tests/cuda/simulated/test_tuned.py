@@ -45,6 +45,25 @@ def test_certified(name):
         np.testing.assert_array_equal(y, again)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["max", "argmax", "logsumexp", "softmax", "log_softmax"])
+def test_what_is_no_number_in_columns(name, dtype):
+    """NaN, infinities and equals, in rows of different threads; 19 rows are no multiple of a column's eight threads."""
+    x = generator.standard_normal((2, 19, 6)).astype(dtype)
+    x[0, 11, 0] = x[1, 9, 5] = x[1, 3, 5] = np.nan
+    x[0, 4, 1], x[:, :, 2], x[0, 0, 3] = np.inf, -np.inf, -np.inf
+    x[0, (18, 7, 13), 4] = 9.0
+    attributes = {"axis": 1} if name.endswith("softmax") else {"start": 1, "count": 1, "keepdims": False}
+    y = computed(Op.named[name], [x], attributes)
+    (due,) = get_engine("reference").compute(Op.named[name], [x], attributes)
+    if name in ("max", "argmax"):
+        np.testing.assert_array_equal(y, due)
+    else:
+        assert hold(Op.named[name], get_engine("cuda-sim"), [x], attributes, [y]) <= 1
+        np.testing.assert_array_equal(np.isnan(y), np.isnan(due))
+        np.testing.assert_array_equal(np.isinf(y), np.isinf(due))
+
+
 def test_every_kernel_has_a_call():
     kernels.load()
     assert {k.name for found in kernels.tuned.values() for k in found} == set(TINY) == set(USUAL) == set(LARGE)
