@@ -124,63 +124,42 @@ def test_runs_are_moved_by_instructions_of_16_bytes(name):
 
 # Which steps of tuned kernels work on float64 where all arrays are float32 or shorter, by why they do.
 IN_FLOAT64 = {
-    "what is not finite is computed once more, by the definition": (
-        *(
-            "conv{}_tiled",
-            "conv{}_short",
-            "conv{}_rounded",
-            "conv{}_inputs_gradient_tiled",
-            "conv{}_inputs_gradient_short",
-        ),
-        *("conv{}_inputs_gradient_rounded", "depthwise_windows", "depthwise_inputs_gradient_windows", "sum_of_parts"),
-        "sum_of_strips",
-    ),
-    "activations are their definitions": (
-        *(
-            "simple_rnn_rows",
-            "simple_rnn_gradient_rows",
-            "lstm_rows",
-            "lstm_gradient_rows",
-            "gru_rows",
-            "gru_gradient_rows",
-        ),
-    ),
-    "totals, and what is made of them": (
-        *(
-            "sum_of_columns",
-            "sum_of_chunks",
-            "sum_of_pieces",
-            "sum_of_totals",
-            "sum_of_rows",
-            "sums_of_rows",
-            "sums_of_pixels",
-        ),
-        *(
-            "softmax_rows",
-            "log_softmax_rows",
-            "softmax_gradient_rows",
-            "log_softmax_gradient_rows",
-            "logsumexp_of_rows",
-        ),
-        *("softmax_columns", "log_softmax_columns", "softmax_gradient_columns", "log_softmax_gradient_columns"),
-        *("logsumexp_of_columns", "softmax_cross_entropy_rows", "softmax_cross_entropy_gradient_rows"),
-        *("sparse_softmax_cross_entropy_rows", "sparse_softmax_cross_entropy_gradient_rows"),
-        *("layer_normalization_rows", "layer_normalization_gradient_rows", "batch_normalization_training_channels"),
-        *("moments_of_channels", "normalized_channels", "batch_normalization_training_gradient_channels"),
-        *("gradients_of_channels", "gradients_through_channels"),
-    ),
-    "rows exchange what they found as float64, once a row": ("max_of_rows", "argmax_of_rows"),
-    "a variance and its epsilon, once a channel": ("batch_normalization_lanes", "batch_normalization_rows"),
-    "the sum of a row, the mean that a blind query gets, comparisons with infinity, the sign of a zero": (
-        *("attention_blocks", "attention_query_gradient_blocks", "attention_key_gradient_blocks"),
-        *("attention_value_gradient_blocks", "attention_bias_gradient_blocks"),
-    ),
-    "places between pixels, and weights": (
-        *("sample_bilinear_elements", "sample_nearest_elements", "sample_bilinear_x_gradient_sorted"),
-        *("sample_nearest_x_gradient_sorted", "resize_axis_elements", "resize_axis_gradient_elements"),
-        *("mixed_pixels", "gathered_places"),
-    ),
-    "draws have the definition's bits": ("random_uniform_runs", "random_normal_runs"),
+    "what is not finite is computed once more, by the definition": """
+        conv{}_tiled conv{}_short conv{}_rounded conv{}_inputs_gradient_tiled conv{}_inputs_gradient_short
+        conv{}_inputs_gradient_rounded depthwise_windows depthwise_inputs_gradient_windows sum_of_parts
+        sum_of_strips
+    """,
+    "activations are their definitions": """
+        simple_rnn_rows simple_rnn_gradient_rows lstm_rows lstm_gradient_rows gru_rows gru_gradient_rows
+    """,
+    "totals, and what is made of them": """
+        sum_of_columns sum_of_chunks sum_of_pieces sum_of_totals sum_of_rows sums_of_rows sums_of_pixels
+        softmax_rows log_softmax_rows softmax_gradient_rows log_softmax_gradient_rows logsumexp_of_rows
+        softmax_columns log_softmax_columns softmax_gradient_columns log_softmax_gradient_columns
+        logsumexp_of_columns softmax_cross_entropy_rows softmax_cross_entropy_gradient_rows
+        sparse_softmax_cross_entropy_rows sparse_softmax_cross_entropy_gradient_rows
+        layer_normalization_rows layer_normalization_gradient_rows batch_normalization_training_channels
+        moments_of_channels normalized_channels batch_normalization_training_gradient_channels
+        gradients_of_channels gradients_through_channels
+    """,
+    "rows exchange what they found as float64, once a row": """
+        max_of_rows argmax_of_rows
+    """,
+    "a variance and its epsilon, once a channel": """
+        batch_normalization_lanes batch_normalization_rows
+    """,
+    "the sum of a row, the mean that a blind query gets, comparisons with infinity, the sign of a zero": """
+        attention_blocks attention_query_gradient_blocks attention_key_gradient_blocks
+        attention_value_gradient_blocks attention_bias_gradient_blocks
+    """,
+    "places between pixels, and weights": """
+        sample_bilinear_elements sample_nearest_elements sample_bilinear_x_gradient_sorted
+        sample_nearest_x_gradient_sorted resize_axis_elements resize_axis_gradient_elements mixed_pixels
+        gathered_places
+    """,
+    "draws have the definition's bits": """
+        random_uniform_runs random_normal_runs
+    """,
 }
 
 
@@ -193,7 +172,7 @@ def test_tuned_kernels_spill_nothing(capsys):
     families = kernels.tuned, kernels.rounding
     steps = {step.name for family in families for found in family.values() for k in found for step in k.steps}
     assert {(name, architecture) for name, architecture, *_ in lines} == {(name, "sm_90") for name in steps}
-    expected = {name.format(f"{axes}d") for names in IN_FLOAT64.values() for name in names for axes in (2, 3)}
+    expected = {name.format(f"{axes}d") for names in IN_FLOAT64.values() for name in names.split() for axes in (2, 3)}
     assert {line[0] for line in lines if int(line[6])} == expected
     for name, architecture, registers, spilled, stack, shared, _ in lines:
         most = 168 if name.endswith("_rounded") else 128  # in TF32 the smaller tile has blocks of 128 threads
@@ -213,26 +192,19 @@ def test_long_attention_of_wide_heads_spills_nothing():
 
 # Elementwise ops that work on float64 though they read and write float32.
 WIDE_OPS = {
-    "NVIDIA's library, or refnet.scalars, has them for float64 alone": (
-        *(
-            "arccos",
-            "arccosh",
-            "arcsin",
-            "arcsinh",
-            "arctan",
-            "arctan2",
-            "arctanh",
-            "bessel",
-            "cbrt",
-            "cosh",
-            "erfc",
-            "erfinv",
-        ),
-        *("sinh", "tan", "power", "ftrl_update", "adam_rate", "adamax_rate", "nadam_rates"),
-    ),
-    "rests are the definition's": ("floor_divide", "mod"),
-    "bits of neighbours are found in float64": ("nextafter",),
-    "their results are not float32": ("cast", "cast_to_integer"),
+    "NVIDIA's library, or refnet.scalars, has them for float64 alone": """
+        arccos arccosh arcsin arcsinh arctan arctan2 arctanh bessel cbrt cosh erfc erfinv sinh tan power
+        ftrl_update adam_rate adamax_rate nadam_rates
+    """,
+    "rests are the definition's": """
+        floor_divide mod
+    """,
+    "bits of neighbours are found in float64": """
+        nextafter
+    """,
+    "their results are not float32": """
+        cast cast_to_integer
+    """,
 }
 
 
@@ -240,7 +212,7 @@ def test_elementwise_float32_is_computed_in_float32():
     """No element is widened. One number that is not float32, a Python float for example, would make all that follows float64."""
     from refnet_fast.cuda import ptx
 
-    known = {name for names in WIDE_OPS.values() for name in names}
+    known = {name for names in WIDE_OPS.values() for name in names.split()}
     found = []
     for name in primitives():
         if Op.named[name].scalar is not None and name not in known:
