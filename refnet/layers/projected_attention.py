@@ -6,7 +6,8 @@ from typing import Any
 
 from refnet import initializers, ops, regularizers
 from refnet.errors import ArgumentError, ShapeError
-from refnet.layers.attention import causal, masked_softmax, window
+from refnet.layers.activation import masked_softmax
+from refnet.layers.attention import causal, window
 from refnet.layers.base import Layer
 from refnet.layers.checks import behind_the_batch, share, whole
 from refnet.layers.core import Dropout

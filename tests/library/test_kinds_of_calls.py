@@ -93,3 +93,17 @@ def test_a_models_steps_are_those_of_the_learning_phase(kind: Any, monkeypatch: 
     for fixed, total in ((None, 8.0), (True, 0.0), (False, 8.0), (True, 0.0)):
         monkeypatch.setattr(type(trace), "learning_phase", fixed)
         assert model.predict(x, verbose=0).sum() == model.predict_on_batch(x).sum() == function(x).sum() == total
+
+
+def test_the_inputs_may_be_given_by_their_name() -> None:
+    words = layers.Input((3,), dtype="int32")
+    x = layers.Embedding(5, 4, mask_zero=True)(inputs=words)
+    y = layers.LSTM(2, return_sequences=True)(training=False, sequences=x)
+    attended = layers.MultiHeadAttention(1, 2)(value=y, query=y)
+    model = Model(words, layers.Dropout(0.5)(inputs=layers.Add()(inputs=[y, attended])))
+    assert x.mask is y.mask is attended.mask is not None
+    ids = np.array([[1, 2, 0]])
+    for again in (Model.from_config(model.get_config()), Model(words, model(inputs=words))):
+        again.set_weights(model.get_weights())
+        np.testing.assert_array_equal(again(inputs=ids), model(ids))
+    np.testing.assert_array_equal(Dense(1, kernel_initializer="ones")(inputs=X[None]), [[3.0]])
