@@ -37,7 +37,7 @@ class Compiled:
 
         arrays = [x for x in leaves if isinstance(x, np.ndarray)]
         with building:
-            key = (outline(structure, _unread), tuple(map(_kind, leaves)), trace.learning_phase)
+            key = (outline(structure, _unread), tuple(map(_kind, leaves)), trace.learning_phase, dtypes.floatx())
             made = self._calls.found(key)
             if made is None or made[0].graph.outdated():
                 self._calls[key] = made = self._traced(structure, leaves)

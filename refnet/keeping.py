@@ -1,6 +1,7 @@
 """What is made once for a kind of arguments and kept for the next time: the key of an argument, and a store that lets the oldest go."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 from refnet.comparing import Compared
@@ -45,9 +46,17 @@ def key_of(x: Any) -> Any:
 
 
 class Kept(OrderedDict[Any, Any]):
-    """A dict of so many entries at most: one more, and the one that `found` gave the longest time ago goes."""
+    """A dict of so many entries at most: one more, and the one that `found` gave the longest time ago goes.
+
+    Args:
+        gone: is called with the key and the value that went.
+    """
 
     most = 256  # each may hold a program and the memory of its run; more kinds than these one program hardly meets
+
+    def __init__(self, gone: Callable[[Any, Any], None] | None = None):
+        super().__init__()
+        self._gone = gone
 
     def found(self, key: Any) -> Any:
         """What is kept under the key, from now on the last to go; None if nothing is."""
@@ -60,4 +69,7 @@ class Kept(OrderedDict[Any, Any]):
         super().__setitem__(key, value)
         self.move_to_end(key)
         if len(self) > self.most:
-            del self[next(iter(self))]
+            first = next(iter(self))
+            value = self.pop(first)
+            if self._gone is not None:
+                self._gone(first, value)

@@ -84,7 +84,7 @@ class Pure:
             raise ArgumentError(f"{self.owner.name}: {needed} is needed; got dtype {value.dtype}.")
 
     def _program(self, given: Any) -> tuple[Any, Program, dict[Any, Any]]:
-        key = (outline(given, _kind), trace.learning_phase)
+        key = (outline(given, _kind), trace.learning_phase, dtypes.floatx())
         made = self.made.found(key)
         if made is None or made[0].graph.outdated():
             self.made[key] = made = self._made(given)

@@ -185,12 +185,26 @@ class Softmax(Layer):
         return behind_the_batch(self.axis, rank)
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        """`mask`: True where an element takes part."""
-        if mask is not None:
-            far = -3e4 if inputs.dtype == "float16" else -1e9
-            inputs = ops.add(inputs, ops.multiply(ops.subtract(1.0, ops.cast(mask, inputs.dtype)), far))
-        if not isinstance(self.axis, (list, tuple)):
-            return ops.softmax(inputs, self.axis)
-        if len(self.axis) == 1:
-            return ops.softmax(inputs, self.axis[0])
-        return ops.exp(ops.subtract(inputs, ops.logsumexp(inputs, tuple(self.axis), keepdims=True)))
+        """`mask`: True, or a number above 1/2, where an element takes part; the others are 0."""
+        return masked_softmax(inputs, mask, self.axis)
+
+
+def masked_softmax(inputs: Any, mask: Any, axis: Any) -> Any:
+    """The softmax over an axis, or several, of what a mask lets take part; 0 elsewhere, also where nothing takes part, as in Keras."""
+    if mask is None:
+        return _softmax(inputs, axis)
+    if mask.dtype != "bool":
+        mask = ops.greater(mask, 0.5)
+    y = _softmax(ops.where(mask, inputs, ops.full_like(inputs, far_below(inputs.dtype))), axis)
+    return ops.where(mask, y, ops.zeros_like(y))
+
+
+def far_below(dtype: str) -> float:
+    """What stands for a number that takes no part in a softmax, as in Keras."""
+    return -3e4 if dtype == "float16" else -1e9
+
+
+def _softmax(x: Any, axis: Any) -> Any:
+    if isinstance(axis, (list, tuple)) and len(axis) > 1:
+        return ops.exp(ops.subtract(x, ops.logsumexp(x, tuple(axis), keepdims=True)))
+    return ops.softmax(x, axis[0] if isinstance(axis, (list, tuple)) else axis)

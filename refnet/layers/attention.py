@@ -4,6 +4,7 @@ from typing import Any
 
 from refnet import ops, random
 from refnet.errors import ArgumentError, ShapeError
+from refnet.layers.activation import far_below
 from refnet.layers.base import Layer
 from refnet.layers.checks import share
 
@@ -93,7 +94,7 @@ class Attention(Layer):
             if use_causal_mask:
                 early = causal(ops.shape(query)[1], ops.shape(key)[1])
                 seen = early if seen is None else ops.logical_and(seen, early)
-            weights = self._dropped(masked_softmax(self.scores(query, key), seen), training)
+            weights = self._dropped(weights_of(self.scores(query, key), seen), training)
             y = ops.matmul(weights, value)
         if query_mask is not None:
             y = ops.where(ops.expand_dims(ops.cast(query_mask, "bool"), -1), y, ops.zeros_like(y))
@@ -173,11 +174,8 @@ def window(queries: Any, keys: Any, width: int) -> Any:
     return ops.less(ops.abs(ops.subtract(ops.cumsum(ones, 1), ops.cumsum(ones, 2))), width)
 
 
-def masked_softmax(scores: Any, mask: Any, axis: Any = -1) -> Any:
+def weights_of(scores: Any, mask: Any) -> Any:
     """The softmax of the scores where the mask is True. As in Keras the others are far below: a row that sees nothing sees all."""
     if mask is not None:
-        far = -3e4 if scores.dtype == "float16" else -1e9
-        scores = ops.where(mask, scores, ops.full_like(scores, far))
-    if isinstance(axis, tuple) and len(axis) > 1:
-        return ops.exp(ops.subtract(scores, ops.logsumexp(scores, axis, keepdims=True)))
-    return ops.softmax(scores, axis[0] if isinstance(axis, tuple) else axis)
+        scores = ops.where(mask, scores, ops.full_like(scores, far_below(scores.dtype)))
+    return ops.softmax(scores)

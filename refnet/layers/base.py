@@ -58,6 +58,13 @@ def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
 
 
 @functools.cache
+def _first_of(function: Callable[..., Any]) -> str | None:
+    """The name of a method's first argument that may be given by place and by name."""
+    found = list(inspect.signature(function).parameters.values())[1:2]
+    return found[0].name if found and found[0].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD else None
+
+
+@functools.cache
 def _default_of(function: Callable[..., Any], name: str) -> Any:
     found = inspect.signature(function).parameters.get(name)
     return None if found is None else found.default
@@ -251,6 +258,9 @@ class Layer(Configured, Stateless, OldAttributes):
         """
         if "_programs" not in vars(self):
             raise ArgumentError(f"{type(self).__name__}.__init__ has to call super().__init__() first.")
+        first = None if args else _first_of(type(self).call)
+        if first in kwargs:  # given by its name: the inputs all the same
+            args, kwargs = (kwargs[first],), {word: value for word, value in kwargs.items() if word != first}
         if args and isinstance(args[0], (list, tuple)) and all(isinstance(x, NUMBERS) for x in flatten(args[0])):
             args = (np.asarray(args[0], dtypes.floatx()), *args[1:])
         if self.one_tensor and args:

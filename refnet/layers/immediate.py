@@ -22,12 +22,12 @@ def computed(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     leaves = flatten([list(args), kwargs])
     arrays = [np.asarray(x) for x in leaves if isinstance(x, (np.ndarray, np.generic))]
     with building:
-        kind = (signature([list(args), kwargs], fixed_batch(layer)), trace.learning_phase)
+        kind = (signature([list(args), kwargs], fixed_batch(layer)), trace.learning_phase, dtypes.floatx())
         key = (kind, tuple((x.trainable, x.built, x.changed_at, x) for x in layer._flatten_layers()))
         made = layer._programs.found(key)
         if made is None:
             made = made_for(layer, args, kwargs)
-            kind = (signature([list(args), kwargs], fixed_batch(layer)), trace.learning_phase)
+            kind = (signature([list(args), kwargs], fixed_batch(layer)), *kind[1:])
             key = (kind, tuple((x.trainable, x.built, x.changed_at, x) for x in layer._flatten_layers()))
             layer._programs[key] = made
         outputs, program, executables, losses = made

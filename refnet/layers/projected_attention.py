@@ -6,7 +6,8 @@ from typing import Any
 
 from refnet import initializers, ops, regularizers
 from refnet.errors import ArgumentError, ShapeError
-from refnet.layers.attention import causal, masked_softmax, window
+from refnet.layers.activation import masked_softmax
+from refnet.layers.attention import causal, window
 from refnet.layers.base import Layer
 from refnet.layers.checks import behind_the_batch, share, whole
 from refnet.layers.core import Dropout
@@ -144,8 +145,10 @@ class ProjectedAttention(Layer):
 
         Args:
             query: (batch, T, features).  value, key: (batch, S, features); the key is the value if it is left out.
-            query_mask, value_mask, key_mask: (batch, T) and (batch, S), False where a step holds nothing.
-            attention_mask: (batch, T, S), or with an axis of heads in front of T; True where a query sees a key.
+            query_mask, value_mask, key_mask: (batch, T) and (batch, S), False where a step holds nothing. MultiHeadAttention of
+                Keras 3.15 passes over a query_mask that is given, and reads the one that the query carries.
+            attention_mask: (batch, T, S), or with an axis of heads in front of T; True where a query sees a key. One that sees
+                none gets 0 where weights are kept (dropout, return_attention_scores, several axes), else a mean, as in Keras.
             return_attention_scores: whether to return the weights too, (batch, heads, T, S).
             use_causal_mask: whether a query sees only the keys up to its own place.
         """

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from refnet import dtypes, engine, losses, metrics, optimizers, random
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, refuse_others
 from refnet.graph import Tensor, Variable, phase, sorted_nodes, trace
+from refnet.keeping import Kept
 from refnet.layers.base import Layer
 from refnet.layers.weights import undone_on_error
 from refnet.metrics import BY_SHAPES as METRICS_BY_SHAPES
@@ -39,13 +41,15 @@ class Compilable(Layer):
         self._compiled: Compiled | None = None
         self._step_loss: metrics.Mean | None = None
         self._captured: dict[Layer, bool] = {}
-        self._steps: dict[Any, Any] = {}
+        self._steps = Kept(
+            self._let_go
+        )  # the programs, by kind of step and of data: these may come in any number of shapes
         self._executables: dict[Any, Any] = {}
-        self._row_shapes: dict[Any, list[Any] | None] = {}
-        self._lean: dict[Any, Any] = {}  # what `function` knows by engine, shapes and dtypes
+        self._row_shapes = Kept()
+        self._lean = Kept()  # what `function` knows by engine, shapes and dtypes
         self._traced_steps: dict[Any, Any] = {}  # of steps that methods write: see `stepping.py`
-        self._logs: dict[Any, dict[str, Any]] = {}  # what such a step shows, by its program
-        self._structures: dict[Any, Any] = {}  # how its outputs are put together
+        self._logs = WeakKeyDictionary[Any, dict[str, Any]]()  # what such a step shows, by its program
+        self._structures = WeakKeyDictionary[Any, Any]()  # how its outputs are put together
         self._ran: dict[str, Any] = {}  # the program of each kind of step that ran last
         self._resettable: list[Metric] | None = None  # the metrics, looked up once
         self._shown: dict[str, Metric] | None = None  # those that are shown, likewise
@@ -336,12 +340,13 @@ class Compilable(Layer):
     def _executable(self, kind: str, batches: Batches) -> Any:
         """The current engine's executable for one kind of step on such data; made once."""
         graph = self._graph_for(batches)
-        key = (kind, batches.key, graph, trace.learning_phase)
-        if key not in self._steps:
+        key = (kind, batches.key, graph, trace.learning_phase, dtypes.floatx())
+        program = self._steps.found(key)
+        if program is None:
             self._resettable = self._shown = None
             captured = self._captured_layers()
             compiled = None if kind == "predict" else self._compiled_for()
-            self._steps[key] = step_program(
+            program = self._steps[key] = step_program(
                 kind,
                 graph,
                 captured,
@@ -354,10 +359,20 @@ class Compilable(Layer):
                 self._told_training(kind).get("training"),
             )
             self._warn_of_open_training(kind, graph)
-        current, program = engine.current_engine(), self._steps[key]
-        if (current, program) not in self._executables:
-            self._executables[current, program] = current.prepare(program)
-        return self._executables[current, program]
+        return self._prepared_on_current(program)
+
+    def _prepared_on_current(self, program: Any) -> Any:
+        current = engine.current_engine()
+        made = self._executables.get((current, program))
+        if made is None:
+            made = self._executables[current, program] = current.prepare(program)
+        return made
+
+    def _let_go(self, key: Any, program: Any) -> None:
+        """Forgets what was made of a program that is kept no longer. Who runs it holds it."""
+        self._traced_steps.pop(key, None)
+        for made in [made for made in self._executables if made[1] is program]:
+            del self._executables[made]
 
     def _told_training(self, kind: str) -> dict[str, bool]:
         """What a step hands to the model's call: `training`, if that takes it, as in Keras 3; else layers inside go their default way."""
@@ -391,7 +406,8 @@ class Compilable(Layer):
         known = self._shown  # read once: a predict in another thread may forget them meanwhile
         if known is None:
             known = self._shown = self._shown_metrics()
-        shown = self._logs.get(self._ran.get(kind), known)
+        ran = self._ran.get(kind)
+        shown = known if ran is None else self._logs.get(ran, known)
         values: dict[str, Any] = {}
         for key, x in shown.items():
             value = x.numpy() if isinstance(x, Variable) else x.result()

@@ -4,6 +4,7 @@ An op called outside of any layer is an entry like a layer: one that Keras has u
 attributes is written as Keras writes it, another as refnet's own.
 """
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,13 @@ from refnet.definition import Op
 from refnet.errors import ArgumentError, FileError
 from refnet.graph import Call, Constant, Node, Tensor, node_of
 from refnet.layers.base import Layer
+from refnet.layers.batch_normalization import BatchNormalization
 from refnet.layers.core import InputLayer
+from refnet.layers.function import Lambda
 from refnet.layers.masks import mask_of
+from refnet.layers.projected_attention import ProjectedAttention
+from refnet.layers.wrappers import Bidirectional, TimeDistributed
+from refnet.models.model import Model
 from refnet.saving.serialization import restored, serialized
 from refnet.structure import flatten, mapped
 
@@ -40,6 +46,8 @@ READ: dict[str, tuple[str, tuple[str, ...]]] = {
     "ConvertToTensor": ("convert_to_tensor", ("dtype",)),
 }
 KERAS_MODULE = "keras.src.ops.numpy"
+# Layers whose `call` has training=None in Keras: in a call of theirs, True or False is what the user said.
+WITHOUT_DEFAULT = (BatchNormalization, Bidirectional, Lambda, Model, ProjectedAttention, TimeDistributed)
 
 
 class Order:
@@ -251,6 +259,8 @@ class _Maker:
         args, kwargs = self.at(use["args"]), {key: self.at(value) for key, value in use["kwargs"].items()}
         if "mask" in kwargs and args and _follows(kwargs["mask"], args[0]):
             del kwargs["mask"]
+        if "number" not in use and _was_open(self.layers[name], kwargs.get("training")):
+            kwargs.pop("training", None)
         self.made[name, self.calls[name]] = flatten(self.layers[name](*args, **kwargs))
         self.calls[name] += 1
 
@@ -277,6 +287,18 @@ def _follows(mask: Any, inputs: Any) -> bool:
     if all(part is None for part in given):
         return True
     return len(given) == len(own) and all(a is b or _alike(a, b) for a, b in zip(given, own))
+
+
+def _was_open(layer: Any, training: Any) -> bool:
+    """Whether a call in a file of Keras's left `training` open: it writes there what its layer's `call` has as default, which its fit,
+    evaluate and predict replace by what they do."""
+    if not isinstance(layer, Layer) or training is None:
+        return True
+    call = type(layer).call
+    if not call.__module__.startswith("refnet."):
+        said = inspect.signature(call).parameters.get("training")
+        return said is not None and said.default is training
+    return training is layer.trains_by_default and not isinstance(layer, WITHOUT_DEFAULT)
 
 
 def _alike(a: Any, b: Any) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from refnet.graph import Tensor, trace
+from refnet.keeping import Kept
 from refnet.layers.base import Layer
 from refnet.models.functional import Graph
 from refnet.models.training import Trainer
@@ -30,7 +31,7 @@ class Drawn(Trainer):
 
     graph: Graph | None
     _renewed: Graph | None
-    _traced: dict[Any, tuple[Graph, Any]]
+    _traced: Kept
     _inputs_structure: Any
     _outputs_structure: Any
 

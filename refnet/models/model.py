@@ -7,6 +7,7 @@ from refnet import dtypes, ops, registration, saving
 from refnet.annotations import Shape
 from refnet.errors import ArgumentError, ShapeError, UsageError, shown
 from refnet.graph import Mode, Tensor, trace
+from refnet.keeping import Kept
 from refnet.layers.added_losses import added_here
 from refnet.layers.base import Layer
 from refnet.layers.masks import with_mask
@@ -43,7 +44,7 @@ class Model(Drawn):
         self._whole = inputs is not None
         super().__init__(**more)
         self._start()
-        self._traced: dict[Any, tuple[Graph, Any]] = {}
+        self._traced = Kept()  # of a subclass: its graph and outputs, by kind of inputs
         self._seen_inputs: Any = (
             None  # of a subclass: tensors like those of its first call, from which export traces it
         )
@@ -250,8 +251,9 @@ class Model(Drawn):
     def _trace(self, batches: Batches) -> tuple[Graph, Any]:
         inputs = batches.inputs
         kinds = [(a.shape[1:], "f" if a.dtype.kind == "f" else a.dtype.name) for a in inputs]
-        key = (trace.learning_phase, batches.arrangement[0], *kinds)
-        if key not in self._traced:
+        key = (trace.learning_phase, dtypes.floatx(), batches.arrangement[0], *kinds)
+        made: tuple[Graph, Any] | None = self._traced.found(key)
+        if made is None:
             slots = [
                 Tensor((None, *a.shape[1:]), self.dtype if a.dtype.kind == "f" else a.dtype, name=f"input_{i}")
                 for i, a in enumerate(inputs)
@@ -259,8 +261,8 @@ class Model(Drawn):
             with trace.inside(call=None, guard=(), training=None):
                 outputs = self(arranged(batches.labels[0], slots))
             self._calls_made.pop()
-            self._traced[key] = Graph(slots, flatten(outputs)), outputs
-        return self._traced[key]
+            made = self._traced[key] = Graph(slots, flatten(outputs)), outputs
+        return made
 
     # ---- configs
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from refnet import engine, metrics, ops
+from refnet import dtypes, engine, metrics, ops
 from refnet.annotations import Array
 from refnet.eager import Eager, known_tensor
 from refnet.errors import ArgumentError, without_tape
@@ -174,24 +174,22 @@ class Stepping(Compilable):
             outputs = self._graph_for(batches).outputs
             if kind != "predict" and len(outputs) == len(batches.targets):
                 self._compiled_for().make_metrics(batches.targets, outputs)
-        current, key = engine.current_engine(), (kind, batches.key, batches.arrangement, trace.learning_phase)
+        current = engine.current_engine()
+        key = (kind, batches.key, batches.arrangement, trace.learning_phase, dtypes.floatx())
         if self.run_eagerly:
             if (current, key) not in self._executables:
                 self._resettable = self._shown = None
                 self._executables[current, key] = EagerStep(current, self, kind, batches, self._captured_layers())
             return self._executables[current, key]
-        if key not in self._steps:
+        program = self._steps.found(key)
+        if program is None:
             self._resettable, self._shown, captured = None, None, self._captured_layers()
             if key not in self._traced_steps:
                 self._traced_steps[key] = self._traced_step(kind, batches, captured)
             traced = self._traced_steps[key]
-            self._steps[key] = traced.program(self.run_counter, Mode(None, captured))
-            self._structures[self._steps[key]] = traced.outputs
-            self._logs[self._steps[key]] = traced.logs
-        program = self._steps[key]
-        if (current, program) not in self._executables:
-            self._executables[current, program] = current.prepare(program)
-        return self._executables[current, program]
+            program = self._steps[key] = traced.program(self.run_counter, Mode(None, captured))
+            self._structures[program], self._logs[program] = traced.outputs, traced.logs
+        return self._prepared_on_current(program)
 
     def _traced_step(self, kind: str, batches: Batches, captured: Any) -> "TracedStep":
         slots = [Tensor((None, *a.shape[1:]), a.dtype, name=f"data_{i}") for i, a in enumerate(batches.arrays)]

@@ -34,7 +34,7 @@ def modern(config: Any) -> dict[str, Any]:
                 inner[end] = inner[end][0] if _single(inner[end]) else inner[end]
         module = {"Functional": "keras.src.models.functional", "Sequential": "keras"}.get(name)
     else:
-        inner, module = _layer(name, inner), None
+        inner, module, name = _layer(name, inner), None, CALLED_OTHERWISE.get(name, name)
     made = {"module": module, "registered_name": None, **own, "class_name": name, "config": inner}
     if "inbound_nodes" in config:
         made["inbound_nodes"] = [_node(node) for node in config["inbound_nodes"]]
@@ -71,6 +71,11 @@ def _places(value: Any) -> list[list[Any]]:
 def _single(ends: Any) -> bool:
     """Whether a list of ends has one, which today stands alone."""
     return isinstance(ends, list) and len(ends) == 1 and isinstance(ends[0], list)
+
+
+CALLED_OTHERWISE = {
+    "GroupedQueryAttention": "GroupQueryAttention"
+}  # Keras's own names of classes that it exports by another
 
 
 def _layer(name: str, config: dict[str, Any]) -> dict[str, Any]:

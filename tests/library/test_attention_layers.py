@@ -55,6 +55,20 @@ def test_masks_leave_values_out_and_queries_empty() -> None:
     assert np.array_equal(scores != 0, np.tril(np.ones((5, 5), bool))[None].repeat(2, 0))
 
 
+@pytest.mark.parametrize("more", [{"return_attention_scores": True}, {}], ids=["scores", "dropout"])
+@pytest.mark.parametrize("kind", [MultiHeadAttention, GroupedQueryAttention])
+def test_a_query_that_sees_nothing_takes_nothing_where_weights_are_kept(kind: Any, more: dict[str, Any]) -> None:
+    seen = np.ones((2, 3, 5), bool)
+    seen[0, 1] = False
+    layer = kind(2, 4, 2, dropout=0.0 if more else 0.5, bias_initializer="ones")
+    result = layer(QUERY, VALUE, attention_mask=seen, **more)
+    y, weights = result if more else (result, None)
+    np.testing.assert_array_equal(y[0, 1], np.ones(4))  # the last bias
+    if weights is not None:
+        assert not weights[0, :, 1].any()
+        assert weights[1].all()
+
+
 def test_attention_reads_the_masks_its_inputs_carry() -> None:
     words = Input((None,), dtype="int32")
     x = Embedding(5, 4, mask_zero=True)(words)

@@ -1,5 +1,6 @@
 """What is traced once and kept serves only calls of the same kind: the arguments' types, values and order, and the layers as they are."""
 
+import gc
 import math
 from collections import OrderedDict
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from refnet import layers
+from refnet import config, jit, layers, ops
 from refnet.graph import trace
+from refnet.keeping import Kept
 from refnet.layers import Dense, Layer
 from refnet.models import Model
 
@@ -93,3 +95,71 @@ def test_a_models_steps_are_those_of_the_learning_phase(kind: Any, monkeypatch: 
     for fixed, total in ((None, 8.0), (True, 0.0), (False, 8.0), (True, 0.0)):
         monkeypatch.setattr(type(trace), "learning_phase", fixed)
         assert model.predict(x, verbose=0).sum() == model.predict_on_batch(x).sum() == function(x).sum() == total
+
+
+def test_the_inputs_may_be_given_by_their_name() -> None:
+    words = layers.Input((3,), dtype="int32")
+    x = layers.Embedding(5, 4, mask_zero=True)(inputs=words)
+    y = layers.LSTM(2, return_sequences=True)(training=False, sequences=x)
+    attended = layers.MultiHeadAttention(1, 2)(value=y, query=y)
+    model = Model(words, layers.Dropout(0.5)(inputs=layers.Add()(inputs=[y, attended])))
+    assert x.mask is y.mask is attended.mask is not None
+    ids = np.array([[1, 2, 0]])
+    for again in (Model.from_config(model.get_config()), Model(words, model(inputs=words))):
+        again.set_weights(model.get_weights())
+        np.testing.assert_array_equal(again(inputs=ids), model(ids))
+    np.testing.assert_array_equal(Dense(1, kernel_initializer="ones")(inputs=X[None]), [[3.0]])
+
+
+class Longest(Model):
+    """Its step shows the length of the sequences, and its call takes any."""
+
+    def build(self, input_shape: Any) -> None:
+        self.factor = self.add_weight((), "ones", name="factor")
+
+    def call(self, x: Any) -> Any:
+        return ops.sum(x, axis=1, keepdims=True) * self.factor
+
+    def test_step(self, data: Any) -> Any:
+        x, y = data
+        return {"length": ops.cast(ops.shape(x)[1], "float32") + 0 * ops.sum(self(x) - y)}
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_model_keeps_so_many_programs_whatever_shapes_come(own: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Kept, "most", 3)
+    x = layers.Input((None,))
+    model = Longest() if own else Model(x, ops.sum(x, axis=1, keepdims=True))
+    model.compile("sgd", "mse")
+    function = model.function()
+    for length in [1, 2, 3, 4, 5, 6, 1, 6]:
+        given, due = np.ones((2, length), "float32"), np.full((2, 1), length, "float32")
+        np.testing.assert_array_equal(model.predict_on_batch(given), due)
+        np.testing.assert_array_equal(function(given), due)
+        shown = model.evaluate(given, due, verbose=0, return_dict=True)
+        assert shown == ({"length": length} if own else {"loss": 0.0})
+    gc.collect()
+    kept = (model._steps, model._executables, model._lean, model._traced, model._traced_steps)
+    assert [len(store) for store in kept] == (
+        [3, 3, 3, 3, 2] if own else [3, 3, 3, 0, 0]
+    )  # of its own are the steps of evaluate
+    assert len(model._logs) == len(model._structures) == len(model._traced_steps)
+
+
+def test_another_floatx_is_another_kind() -> None:
+    class Half(Layer):
+        def call(self, x: Any) -> Any:
+            return ops.ones((1,)) / 2 + ops.cast(x, config.floatx())
+
+    layer, function, n = (
+        Half(dtype="int32"),
+        jit(lambda n: ops.ones((1,)) + ops.cast(n, config.floatx())),
+        np.array([1]),
+    )
+    try:
+        for name in ("float32", "float64", "float32"):
+            config.set_floatx(name)
+            for y in (layer(n), function(n), layer.stateless_call([], [], n)[0]):
+                assert y.dtype == name
+    finally:
+        config.set_floatx("float32")

@@ -245,6 +245,10 @@ def test_masks_survive_training_configs_and_copies() -> None:
 def test_softmax_takes_an_explicit_mask() -> None:
     mask = np.array([[True, False, True]])
     np.testing.assert_array_equal(Softmax()(np.zeros((1, 3), "float32"), mask=mask), [[0.5, 0, 0.5]])
+    nothing = np.array([[False, False, False], [True, False, True]])
+    for taking in (nothing, nothing.astype("float32"), np.where(nothing, 0.6, 0.4)):
+        y = Softmax()(np.array([[1.0, 2.0, 3.0], [1.0, np.nan, 1.0]], "float32"), mask=taking)
+        np.testing.assert_array_equal(y, [[0, 0, 0], [0.5, 0, 0.5]])
 
 
 def test_op_by_op_masks_travel_too() -> None:

@@ -20,6 +20,7 @@ QUERY_MASK = np.array([[1, 1, 1, 0, 0], [1, 0, 1, 1, 1], [0, 0, 0, 0, 1]], bool)
 VALUE_MASK = np.array([[1, 1, 1, 1, 0, 0], [1, 1, 1, 0, 1, 1], [1, 0, 0, 0, 0, 1]], bool)  # every query sees something
 SEEN = RANDOM.random((3, 5, 6)) > 0.3
 SEEN[:, np.arange(5), np.arange(5)] = True
+SEEN_BY_SOME = SEEN & (np.arange(5) != 2)[:, None]
 
 
 @pytest.mark.parametrize(
@@ -80,6 +81,8 @@ def test_attention_of_other_shapes_and_axes(keras: Any, compared: Any) -> None:
     for more, args, given in (
         ({"value_dim": 5, "output_shape": 7}, [QUERY, VALUE], {"value_mask": VALUE_MASK, "use_causal_mask": True}),
         ({"value_dim": 5}, [QUERY, VALUE], {"key_mask": VALUE_MASK, "return_attention_scores": True}),
+        ({}, [QUERY, VALUE], {"attention_mask": SEEN_BY_SOME, "return_attention_scores": True}),
+        ({"dropout": 0.3}, [QUERY, VALUE], {"attention_mask": SEEN_BY_SOME}),
         ({}, [images, images], {}),
         ({"attention_axes": (2,)}, [images, images], {}),
         ({"attention_axes": 1, "output_shape": (2, 3)}, [images, images], {"return_attention_scores": True}),

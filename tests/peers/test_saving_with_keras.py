@@ -265,6 +265,24 @@ def test_the_mask_that_keras_hands_on_as_an_op_is_read(tmp_path: pathlib.Path) -
     near(predictions(model, inputs)[0], predictions(read, inputs)[0], model)
 
 
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_a_training_that_keras_fills_in_is_no_wish_of_the_users(ending: str, tmp_path: pathlib.Path) -> None:
+    images = keras.Input((4, 4, 1))
+    model = keras.Model(images, keras.layers.Dropout(0.5)(keras.layers.RandomFlip()(images)))
+    model.save(tmp_path / f"model.{ending}")
+    read, draws = refnet.saving.load_model(tmp_path / f"model.{ending}"), np.random.default_rng(0).random((20, 4, 4, 1))
+    near(predictions(model, draws)[0], predictions(read, draws)[0], model)
+    assert np.any(np.asarray(read(draws, training=True)) == 0)
+
+
+def test_an_old_file_names_grouped_attention_as_keras_own_code_does(tmp_path: pathlib.Path) -> None:
+    steps = keras.Input((6, 1))
+    model = keras.Model(steps, keras.layers.GroupQueryAttention(3, 4, 2)(steps, steps))
+    model.save(tmp_path / "model.h5")
+    read = refnet.saving.load_model(tmp_path / "model.h5")
+    near(predictions(model, x[:, :, None])[0], predictions(read, x[:, :, None])[0], model)
+
+
 def _own_constraint() -> Any:
     class _Positive(keras.constraints.Constraint):
         def __call__(self, w: Any) -> Any:

@@ -436,3 +436,38 @@ def test_a_model_that_cannot_be_described_says_so_when_it_is_copied() -> None:
     model(np.ones((1, 3)))
     with pytest.raises(RefnetError, match="Own"):
         copy.deepcopy(model)
+
+
+def written_by_keras(model: Any, training: dict[str, Any]) -> Any:
+    """The model from its config as Keras writes it: it numbers no calls, and fills in what a layer's `call` has as default."""
+    config = model.get_config()
+    for layer in config["layers"]:
+        for use in layer["inbound_nodes"]:
+            del use["number"]
+            if layer["class_name"] in training:
+                use["kwargs"] = {"training": training[layer["class_name"]]}
+    return Model.from_config(config)
+
+
+def test_the_training_that_keras_fills_in_leaves_it_to_fit_and_predict() -> None:
+    images = Input((4, 4, 1))
+    kept = layers.RandomFlip("horizontal", seed=1)(images)
+    model = Model(images, layers.Dropout(0.5, seed=2)(kept))
+    draws = np.random.default_rng(0).standard_normal((20, 4, 4, 1)).astype("float32")
+    read = written_by_keras(model, {"Dropout": False, "RandomFlip": True})
+    np.testing.assert_array_equal(read.predict(draws, verbose=0), draws)
+    trained = np.asarray(read(draws, training=True))
+    assert 0.4 < (trained == 0).mean() < 0.6
+    assert set(abs(trained[trained != 0])) <= set(abs(2 * draws).ravel())
+    assert any((y != 0).sum() > 0 and not np.any((y != 0) & (y == 2 * x)) for x, y in zip(draws, trained))  # flipped
+
+
+def test_a_training_that_keras_did_not_fill_in_is_kept() -> None:
+    x = Input((3,))
+    model = Model(x, layers.Dropout(0.5)(layers.BatchNormalization()(x)))
+    read = written_by_keras(model, {"BatchNormalization": False, "Dropout": True})
+    draws = np.full((50, 3), 5.0, "float32")
+    y = read.predict(draws, verbose=0)
+    assert 0 < (y == 0).mean() < 1
+    read(draws, training=True)
+    np.testing.assert_array_equal(read.layers[1].moving_mean.numpy(), np.zeros(3))
