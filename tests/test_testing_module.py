@@ -167,6 +167,28 @@ def test_whole_parts_of_computed_numbers_end_no_report(name):
     assert report.verdict == "within" and report.calls >= 15, report
 
 
+@pytest.mark.parametrize("name", ["gaussian_blur", "resize"])
+def test_numbers_that_a_call_makes_of_none_of_its_arrays_may_be_rounded(name):
+    """The weights of a blur are computed too: an engine's differ from the reference's by roundings."""
+    fast = importlib.import_module("refnet_fast")
+    report = conformance.examine(name, getattr(fast.ops, name), 24)
+    assert not report.refusal and report.calls >= 20 and 0 < report.worst <= 1, report
+
+
+def test_the_rounding_of_weights_is_no_licence():
+    """Weights that are wrong in their sixth digit are refused."""
+    wrong = lambda images, size, sigma: ops.gaussian_blur(images, size, [s * (1 + 1e-6) for s in sigma])
+    assert "allowed" in conformance.examine("gaussian_blur", wrong).refusal
+
+
+def test_a_name_that_the_kit_cannot_draw_calls_of_is_refused_in_words(tmp_path, capsys):
+    path = tmp_path / "ours.py"
+    path.write_text("def add(x, y): return x + y\ndef blend(x): return x\n")
+    with pytest.raises(SystemExit):
+        command([str(path), "blend"])
+    assert "blend is no function that the kit draws calls of. It knows abs, absolute, " in capsys.readouterr().err
+
+
 def test_calls_without_a_certificate_are_told_and_the_others_count(tmp_path, monkeypatch, capsys):
     path = tmp_path / "ours.py"
     path.write_text("from refnet.ops import add, corrcoef\n")

@@ -37,6 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
     for name in given.names:
         if not callable(getattr(module, name, None)):
             parser.error(f"{given.module} has no function {name!r}")
+        if name not in known_names():
+            parser.error(f"{name} is no function that the kit draws calls of. It knows {', '.join(known_names())}.")
     names = given.names or [name for name in known_names() if callable(getattr(module, name, None))]
     if not names:
         print(f"{given.module} has no function that refnet defines; known: {', '.join(known_names())}")

@@ -1,13 +1,16 @@
 """Anybody's function of a known name, held to the definition: the whole call is certified at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from refnet import dtypes
 from refnet.annotations import Array
-from refnet.program import Program, specialize
+from refnet.definition import Op
+from refnet.engine import Engine, Running, reference, use_engine
+from refnet.graph import Constant, Node
+from refnet.program import Concrete, Program, specialize
 from refnet.scalars.bound import Bound
 from refnet.scalars.choices import Undecided, every_choice
 from refnet.scalars.exact import mp
@@ -54,7 +57,7 @@ def examine(name: str, function: Callable[..., Any], examples: int = 40) -> Repo
     worst, ulp, calls, uncertain, reason = 0.0, 0.0, 0, 0, ""
     for number in range(examples):
         usage = fixed_case(name, number)
-        program, feeds = program_of(function_named(name), usage.arguments, usage.keywords)
+        program, feeds = recorded(function_named(name), usage.arguments, usage.keywords)
         try:
             certificates = certified(program, feeds)
         except Undecided as undecided:
@@ -104,7 +107,7 @@ def agree(function: Callable[..., Any], theirs: Any, *arguments: Any, **keywords
         AssertionError: an element of theirs or of ours left its bound, or ours have another dtype than is due; says whose. Or the
             certificate says nothing of most elements, because they may be anything though their exact values are finite.
     """
-    program, feeds = program_of(function, arguments, keywords)
+    program, feeds = recorded(function, arguments, keywords)
     certificates = certified(program, feeds)
     ours, worst = function(*arguments, **keywords), 0.0
     for limits, _ in certificates:
@@ -121,6 +124,33 @@ def agree(function: Callable[..., Any], theirs: Any, *arguments: Any, **keywords
             assert not verdict.refusal, verdict.refusal
             worst = max(worst, verdict.worst)
     return worst
+
+
+class Recording(Engine):
+    """While a call is recorded: what its ops make of numbers alone (the weights of a blur) become nodes too, computed by nobody.
+
+    A correct engine computes them as any other result, with roundings, so they must not count as exact. Whole numbers and random
+    ones do: no rounding decides them, and a call's own key decides what is drawn.
+    """
+
+    name = "recording"
+
+    def compute(self, op: Op, arrays: Sequence[Array], attributes: dict[str, Any]) -> list[Any]:
+        given = [Constant(a) for a in arrays]
+        if op.random or not any(dtypes.is_floating(y.dtype) for y in op.specs(*given, **attributes)):
+            return reference.compute(op, arrays, attributes)
+        return list(Node(op, given, attributes).outputs)
+
+    def build(self, concrete: Concrete) -> Running:
+        return reference.build(concrete)
+
+
+def recorded(
+    function: Callable[..., Any], arguments: Sequence[Any], keywords: dict[str, Any]
+) -> tuple[Program, list[Array]]:
+    """A call as a program that holds every rounding of it, those in numbers that do not depend on the arrays too."""
+    with use_engine(Recording()):
+        return program_of(function, arguments, keywords)
 
 
 def certified(program: Program, feeds: list[Array]) -> list[tuple[Array, str]]:
