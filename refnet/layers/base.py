@@ -1,6 +1,7 @@
 """What a layer is: weights, and a `call` that writes ops. Calling it marks the graph: which layer, its losses, its updates."""
 
 import contextlib
+import copy
 import functools
 import inspect
 from collections.abc import Callable, Iterator
@@ -123,6 +124,18 @@ class Layer(Changing, Stateless, OldAttributes):
 
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
     run_counter: Variable
+
+    def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return self._arguments
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For `copy.deepcopy` and `pickle`: all that the layer holds, but the graphs it is in and the programs made of it."""
+        return {**vars(self), "_calls_made": [], "_losses_at_once": None, "_programs": Kept()}
+
+    def __copy__(self) -> "Layer":
+        """A layer with weights of its own: two layers that fill one list of weights would be none."""
+        return copy.deepcopy(self)
+
     _first_weights: Any = None  # of Keras 2: what the weights are set to when they are made
     _knows_batch = False  # whether `call` reads the number of samples as a number, when it is called on arrays
 

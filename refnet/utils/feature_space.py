@@ -121,6 +121,9 @@ class FeatureSpace(FeatureKinds, PipelineLayer):
                 )
             taken.add(cross.name)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_symbols": None}
+
     # ---- learning
 
     def adapt(self, dataset: Any) -> None:
