@@ -22,7 +22,7 @@ from refnet.graph import Call, Condition, Mode, Tensor, Variable, as_tensor, pha
 from refnet.keeping import Kept
 from refnet.layers.added_losses import added_here
 from refnet.layers.changes import Changing
-from refnet.layers.checks import refuse_several
+from refnet.layers.checks import must_be_initialized, refuse_no_numbers, refuse_several
 from refnet.layers.constructor import check_arguments, first_shape, lasting, with_extents
 from refnet.layers.first_edition import OldAttributes
 from refnet.layers.immediate import computed
@@ -262,8 +262,7 @@ class Layer(Changing, Stateless, OldAttributes):
 
         On arrays `call` runs once for each kind of arguments, as a function does under `jit`; see there for what counts as another.
         """
-        if "_programs" not in vars(self):
-            raise ArgumentError(f"{type(self).__name__}.__init__ has to call super().__init__() first.")
+        must_be_initialized(self)
         if args and isinstance(args[0], (list, tuple)) and all(isinstance(x, NUMBERS) for x in flatten(args[0])):
             args = (np.asarray(args[0], dtypes.floatx()), *args[1:])
         if self.one_tensor and args:
@@ -271,6 +270,7 @@ class Layer(Changing, Stateless, OldAttributes):
         args, kwargs = mapped(_read, args), mapped(_read, kwargs)
         leaves = flatten([list(args), kwargs])
         if not any(isinstance(x, Tensor) for x in leaves) and trace.call is None and not trace.collecting:
+            refuse_no_numbers(self.name, leaves)
             if not any(isinstance(x, (np.ndarray, np.generic)) for x in leaves):
                 raise ArgumentError(
                     f"{self.name} is called on a tensor or an array of numbers; got {', '.join(map(repr, args)) or 'nothing'}."
