@@ -1,5 +1,6 @@
 """Anybody's function of a known name, held to the definition: the whole call is certified at once."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -50,6 +51,14 @@ def known_names() -> list[str]:
     """The functions that can be examined."""
     load()
     return sorted(usages)
+
+
+def unknown_names() -> list[str]:
+    """The functions of refnet.ops that cannot: no calls of them are drawn."""
+    import refnet.ops
+
+    public = (name for name, f in vars(refnet.ops).items() if inspect.isfunction(f) and not name.startswith("_"))
+    return sorted({*public} - {*known_names()})
 
 
 def examine(name: str, function: Callable[..., Any], examples: int = 40) -> Report:
