@@ -72,7 +72,7 @@ def pick_class_gradient_calls(draw: Draw) -> Any:
 @usage("binary_crossentropy")
 def binary_crossentropy_usages(draw: Draw) -> Any:
     shape, dtype, logits = draw.shape(1, 2), draw.floating(), draw.flag()
-    limits = {} if logits else {"low": 0, "high": 1}
+    limits: dict[str, Any] = {} if logits else {"low": 0, "high": 1}
     target = draw.array(shape, dtype, low=0, high=1, calm=(0, 1))
     return (target, draw.array(shape, dtype, calm=(0.1, 0.9), **limits)), {"from_logits": logits}
 
@@ -80,7 +80,7 @@ def binary_crossentropy_usages(draw: Draw) -> Any:
 def scores(draw: Draw, n: int, classes: int, dtype: str) -> tuple[Array, dict[str, Any]]:
     """Scores or probabilities of classes, and what a loss is told of them."""
     logits = draw.flag()
-    limits = {} if logits else {"low": 0, "high": 1}
+    limits: dict[str, Any] = {} if logits else {"low": 0, "high": 1}
     return draw.array((n, classes), dtype, calm=(0.1, 0.9), **limits), {"from_logits": logits}
 
 
