@@ -193,7 +193,7 @@ class CSVLogger(Callback):
 
     Args:
         filename: the file.
-        separator: between values.
+        separator: between values, one character.
         append: whether rows are added to a file that exists; else it is begun anew.
     Raises:
         PlaceError: the file cannot be written; at the beginning of fit.
@@ -211,6 +211,8 @@ class CSVLogger(Callback):
     """
 
     def __init__(self, filename: Any, separator: str = ",", append: bool = False):
+        if not isinstance(separator, str) or len(separator) != 1:
+            raise ArgumentError(f"CSVLogger: separator is one character; got {separator!r}.")
         self.filename, self.separator, self.append = pathlib.Path(filename), separator, append
         self.keys: list[str] | None = None
 

@@ -187,6 +187,8 @@ MISTAKES: list[tuple[Callable[[], Any], type[Exception], str]] = [
         PlaceError,
         "/dev/null/runs/train cannot be written",
     ),
+    (lambda: callbacks.CSVLogger("log.csv", separator=", "), ArgumentError, "separator is one character; got ', '."),
+    (lambda: callbacks.RemoteMonitor("localhost:9000"), ArgumentError, "root begins with http:// or https://; got"),
     (lambda: callbacks.LearningRateScheduler(0.1), ArgumentError, "schedule is a function of the epoch (and the rate)"),
     (
         lambda: FeatureSpace({"n": "float"})({"n": [[1.0], [1.0, 2.0]]}),
