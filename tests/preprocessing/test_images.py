@@ -302,6 +302,10 @@ def test_mistakes_with_the_generator():
         ({"brightness_range": 2}, "brightness_range is a pair"),
         ({"validation_split": 1.5}, "validation_split"),
         ({"data_format": "last"}, "data_format"),
+        ({"rotation_range": "30"}, "rotation_range is a number; got '30'"),
+        ({"channel_shift_range": (-9, 9)}, "channel_shift_range is a number; got"),
+        ({"width_shift_range": [["a"]]}, "width_shift_range is a number, or a list of them"),
+        ({"rescale": "1/255"}, "rescale is a number; got '1/255'"),
         ({"interpolation_order": 3}, "interpolation_order"),
     ):
         with pytest.raises(ArgumentError, match=words):
