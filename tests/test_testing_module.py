@@ -10,13 +10,15 @@ import textwrap
 import numpy as np
 import pytest
 
-from refnet import dtypes, ops
+from refnet import Sequential, dtypes, layers, ops
 from refnet.engine import get_engine
-from refnet.errors import ArgumentError
+from refnet.errors import ArgumentError, DtypeError
 from refnet.scalars.choices import Undecided
 from refnet.testing import check, conformance
 from refnet.testing.__main__ import main as command
 from refnet.testing.certificates import SIGNED, hold, named
+from refnet.testing.replay import replay_step
+from refnet.testing.whole import hold_step
 
 SOMEBODYS_OPS = '''
 import numpy as np
@@ -217,6 +219,36 @@ def test_calls_without_a_certificate_are_told_and_the_others_count(tmp_path, mon
     assert command([str(path), "add", "--examples", "3"]) == 1
     told = capsys.readouterr().out
     assert "none" in told and "add: 3 calls without a certificate: nobody knows" in told
+
+
+ROW = np.ones((2, 3), "float32")
+
+
+@pytest.mark.parametrize(
+    ("name", "arrays", "attributes", "words"),
+    [
+        ("softmax", [ROW], {}, "op softmax takes the attributes axis: missing a required"),
+        ("softmax", [ROW], {"axs": 1}, "op softmax takes the attributes axis: "),
+        ("softmax", [ROW, ROW], {"axis": 1}, "op softmax takes 1 arrays; got 2."),
+        ("add", [ROW], {}, "op add takes "),
+        ("add", [ROW, ROW, ROW], {}, "op add takes "),
+        ("phase", [ROW, ROW], {"condition": None}, "op phase has no definition of its own"),
+        ("exp", [np.array(["a"])], {}, r"arrays\[0\] has dtype <U1"),
+    ],
+)
+def test_what_is_no_call_of_an_op_reaches_no_kernel(name, arrays, attributes, words):
+    """Numba's own error came of two arrays."""
+    importlib.import_module("refnet_fast")  # registers the engines
+    for engine in ("reference", "cpu"):
+        with pytest.raises((ArgumentError, DtypeError), match=words):
+            check(name, engine, arrays, attributes)
+
+
+def test_steps_of_a_model_that_is_not_compiled_are_refused():
+    model = Sequential([layers.Input((3,)), layers.Dense(1)])
+    for step in (replay_step, hold_step):
+        with pytest.raises(ArgumentError, match="must be compiled before"):
+            step(model, ROW, np.zeros(2))
 
 
 @pytest.mark.parametrize("engine", ["reference", "derived", "cpu"])
