@@ -108,7 +108,8 @@ def agree(function: Callable[..., Any], theirs: Any, *arguments: Any, **keywords
     So far may any correct evaluation of the definition be from the exact value: nobody chooses how near is near enough.
 
     Args:
-        function: of `refnet.ops`, or written with them.
+        function: of `refnet.ops`, or written with them. What it makes of numbers alone counts as exact here, as weights that
+            layers in it are given do; `examine` takes it for computed.
         theirs: their result, or a tuple or list of them; rounded to the dtype that is due.
     Returns:
         The worst error as a fraction of its bound.
@@ -116,7 +117,7 @@ def agree(function: Callable[..., Any], theirs: Any, *arguments: Any, **keywords
         AssertionError: an element of theirs or of ours left its bound, or ours have another dtype than is due; says whose. Or the
             certificate says nothing of most elements, because they may be anything though their exact values are finite.
     """
-    program, feeds = recorded(function, arguments, keywords)
+    program, feeds = program_of(function, arguments, keywords)
     certificates = certified(program, feeds)
     ours, worst = function(*arguments, **keywords), 0.0
     for limits, _ in certificates:
