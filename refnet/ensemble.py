@@ -24,11 +24,16 @@ def answers(member: Any, x: Any) -> Array:
     `predict_proba` is asked where there is one (of scikit-learn's classifiers, say, whose `predict` gives classes), else `predict`,
     else the member is a function.
     """
-    ask = getattr(member, "predict_proba", None) or getattr(member, "predict", None) or member
+    ask: Any = getattr(member, "predict_proba", None) or getattr(member, "predict", None) or member
     if not callable(ask):
         raise ArgumentError(f"an ensemble's members have predict or predict_proba, or are functions; got {member!r}.")
-    given: Array = np.asarray(ask(x), "float64")
-    return given
+    given: Array = np.asarray(ask(x))
+    if given.dtype.kind not in "biuf" or not given.ndim:
+        raise DataError(
+            f"an ensemble's members give numbers, a row for each sample; {member!r} gave shape {given.shape}, dtype {given.dtype}. "
+            "A classifier that gives names of classes needs predict_proba."
+        )
+    return given.astype("float64")
 
 
 class Ensemble:
@@ -52,9 +57,9 @@ class Ensemble:
         self.weights = self._checked(np.ones(len(self.members)) if weights is None else weights)
 
     def _checked(self, weights: Any) -> Array:
-        given: Array = np.asarray(weights, "float64")
-        fits = given.shape == (len(self.members),) and np.isfinite(given).all() and (given >= 0).all()
-        if not fits or given.sum() == 0:
+        given: Array = np.asarray(weights)
+        numbers = given.dtype.kind in "biuf" and given.shape == (len(self.members),)
+        if not numbers or not np.isfinite(given).all() or (given < 0).any() or given.sum() == 0:
             raise ArgumentError(
                 f"weights: one number for each of the {len(self.members)} members, not negative and not all 0; got {weights!r}."
             )
@@ -122,6 +127,11 @@ def _loss_for(truth: Array, given: Array) -> Callable[[Array, Array], float]:
     inside = given.min() >= 0 and given.max() <= 1
     if whole and inside:
         return _crossentropy
+    if truth.dtype.kind not in "biuf" or truth.size != given[0].size:
+        raise DataError(
+            f"fit_weights: targets of shape {truth.shape}, dtype {truth.dtype}, do not go with answers of shape {given[0].shape}. "
+            "Class numbers go with probabilities, in 0..1; other targets have a number for each answer. Or give a loss."
+        )
     return lambda y, p: float(np.mean((y.reshape(p.shape) - p) ** 2))
 
 

@@ -169,7 +169,8 @@ class KerasRegressor(RegressorMixin, _Wrapper):  # type: ignore[misc]  # scikit-
 
     def predict(self, x: Any, **kwargs: Any) -> Array:
         """The number, or the numbers, of each sample."""
-        return np.squeeze(self._predicted(x, kwargs), -1)
+        numbers = self._predicted(x, kwargs)
+        return np.squeeze(numbers, -1) if numbers.shape[-1] == 1 else numbers
 
     def score(self, x: Any, y: Any, **kwargs: Any) -> float:
         """Minus the loss, so that more is better."""

@@ -95,6 +95,10 @@ class Variable(Tensor):
         self.residence: Residence | None = None
         self.placed = False  # whether an engine has laid it beside others
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For `copy.deepcopy` and `pickle`: the value as it is now, in memory of its own."""
+        return {**vars(self), "array": self.numpy(), "residence": None, "placed": False}
+
     @property
     def dtype(self) -> str:
         """The dtype that it is read in: its own, or, where a layer with a mixed policy reads its weights, the layer's."""

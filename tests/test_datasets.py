@@ -10,7 +10,7 @@ import urllib.request
 import numpy as np
 import pytest
 
-from refnet.datasets import boston_housing, files, imdb, mnist, reuters
+from refnet.datasets import boston_housing, files, glove, imdb, jena_climate, mnist, nietzsche, pima, reuters
 from refnet.datasets.sequences import Encoding
 from refnet.errors import ArgumentError, DataError, MissingFileError
 
@@ -112,6 +112,51 @@ def test_another_file_of_that_name_is_refused(folder):
 class Harmful:
     def __reduce__(self):
         return print, ("this must not be printed",)
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", b"PK\3\4 cut off", "npy", "cut", "folder"])
+def test_what_is_no_data_file_is_refused_in_words(folder, content):
+    """What a browser or a proxy leaves behind under a set's name; a single array; a file that was cut off."""
+    for name, load in (("mnist.npz", mnist.load_data), ("imdb.npz", imdb.load_data)):
+        path = folder / name
+        if content == "folder":
+            path.mkdir()
+        elif content == "npy":
+            np.save(folder / "one.npy", np.zeros(3))
+            (folder / "one.npy").rename(path)
+        elif content == "cut":
+            small_mnist(path)
+            path.write_bytes(path.read_bytes()[:-100])
+        else:
+            path.write_bytes(content)
+        with pytest.raises(DataError, match=re.escape(f"{path} is not an .npz file")):
+            load()
+
+
+def test_what_is_no_text_is_refused_in_words(folder):
+    junk = b"\xff\xfe\0 junk"
+    for name, load in (
+        ("imdb_word_index.json", imdb.get_word_index),
+        ("nietzsche.txt", nietzsche.load_data),
+        ("pima-indians-diabetes.csv", pima.load_data),
+        ("glove.6B.100d.txt", glove.load_data),
+        ("jena_climate_2009_2016.csv", jena_climate.load_data),
+    ):
+        (folder / name).write_bytes(junk)
+        with pytest.raises(DataError, match="is no text in UTF-8"):
+            load()
+    (folder / "imdb_word_index.json").write_text("<html>")
+    with pytest.raises(DataError, match="is no JSON file"):
+        imdb.get_word_index()
+
+
+def test_another_name_is_not_answered_with_the_sets_own_file(folder, offline):
+    """`imdb.load_data("10000")` gave all words of imdb_flat.npz: only the set's own name has a second one."""
+    for name in ("imdb_flat.npz", "reuters_flat.npz", "pima-indians-diabetes.data.csv"):
+        (folder / name).write_bytes(b"")
+    for load in (imdb.load_data, reuters.load_data, pima.load_data):
+        with pytest.raises(MissingFileError, match="file 10000 is not in"):
+            load("10000")
 
 
 def test_a_pickle_that_asks_for_more_than_numbers_is_not_read(folder, capsys):

@@ -80,7 +80,10 @@ class Request:
 
     def _shape(self) -> Shape:
         """The shape of one image."""
-        given = None if self.input_shape is None else tuple(self.input_shape)
+        given = None if self.input_shape is None else self.input_shape
+        if given is not None and not isinstance(given, (tuple, list)):
+            raise ArgumentError(f"{self.net}: input_shape is (height, width, channels); got {given!r}.")
+        given = None if given is None else tuple(given)
         if given is None:
             side = self.default if self.include_top else None
             return (side, side, 3)

@@ -89,7 +89,10 @@ def decode_predictions(preds: Any, top: int = 5) -> list[list[tuple[str, str, An
     if chances.ndim != 2 or chances.shape[1] != 1000:
         raise ShapeError(f"decode_predictions needs predictions of shape (batch, 1000); got {chances.shape}.")
     path = published(*CLASSES, CLASSES_MD5)
-    index = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:  # no text, or no JSON
+        index = None
     if not isinstance(index, dict) or set(index) != {str(i) for i in range(1000)}:
         raise DataError(
             f"{path} does not name the classes 0..999: it is another file. Delete it to have it fetched again."

@@ -347,6 +347,10 @@ class LearningRateScheduler(Callback):
     shows_rate = True
 
     def __init__(self, schedule: Callable[..., float], verbose: int = 0):
+        if not callable(schedule):
+            raise ArgumentError(
+                f"LearningRateScheduler: schedule is a function of the epoch (and the rate) that gives the rate; got {schedule!r}."
+            )
         self.schedule, self.verbose = schedule, verbose
         parameters = inspect.signature(schedule).parameters.values()
         # the first edition's takes none

@@ -193,8 +193,10 @@ class CSVLogger(Callback):
 
     Args:
         filename: the file.
-        separator: between values.
+        separator: between values, one character.
         append: whether rows are added to a file that exists; else it is begun anew.
+    Raises:
+        PlaceError: the file cannot be written; at the beginning of fit.
     Source: Keras 3 `callbacks.CSVLogger`.
 
     >>> import tempfile
@@ -209,13 +211,16 @@ class CSVLogger(Callback):
     """
 
     def __init__(self, filename: Any, separator: str = ",", append: bool = False):
+        if not isinstance(separator, str) or len(separator) != 1:
+            raise ArgumentError(f"CSVLogger: separator is one character; got {separator!r}.")
         self.filename, self.separator, self.append = pathlib.Path(filename), separator, append
         self.keys: list[str] | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.keys = None
         if not self.append:
-            self.filename.write_text("", encoding="utf-8")
+            with files.writing(self.filename):
+                self.filename.write_text("", encoding="utf-8")
         elif self.filename.is_file():
             with open(self.filename, encoding="utf-8", newline="") as file:
                 titles = next(csv.reader(file, delimiter=self.separator), [])
@@ -228,7 +233,7 @@ class CSVLogger(Callback):
             self.keys = self._titles(logs)
             rows.append(["epoch", *self.keys])
         rows.append([str(epoch), *(_text(logs.get(key, "NA")) for key in self.keys)])
-        with open(self.filename, "a", encoding="utf-8", newline="") as file:
+        with files.writing(self.filename), open(self.filename, "a", encoding="utf-8", newline="") as file:
             csv.writer(file, delimiter=self.separator, lineterminator="\n").writerows(rows)
 
     def _titles(self, logs: Any) -> list[str]:

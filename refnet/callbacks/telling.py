@@ -8,6 +8,7 @@ import numpy as np
 
 from refnet import progress
 from refnet.callbacks.base import Callback
+from refnet.errors import ArgumentError
 
 SECONDS = 10.0  # that a server is waited for
 
@@ -32,6 +33,8 @@ class RemoteMonitor(Callback):
         headers: dict[str, str] | None = None,
         send_as_json: bool = False,
     ):
+        if not isinstance(root, str) or not root.startswith(("http://", "https://")):
+            raise ArgumentError(f"RemoteMonitor: root begins with http:// or https://; got {root!r}.")
         self.root, self.path, self.field, self.headers, self.send_as_json = root, path, field, headers, send_as_json
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:

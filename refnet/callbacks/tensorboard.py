@@ -34,8 +34,9 @@ class Events:
     """
 
     def __init__(self, folder: pathlib.Path):
-        folder.mkdir(parents=True, exist_ok=True)
-        self.writer = _package("summary.writer.event_file_writer").EventFileWriter(str(folder))
+        with files.writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            self.writer = _package("summary.writer.event_file_writer").EventFileWriter(str(folder))
         self.event = _package("compat.proto.event_pb2").Event
         self.summary = _package("compat.proto.summary_pb2").Summary
 
@@ -286,7 +287,8 @@ class TensorBoard(Callback):
                 raise ArgumentError(
                     f"TensorBoard: embeddings_metadata names a layer {name!r}; the model's embeddings are {names}."
                 )
-        self.log_dir.mkdir(parents=True, exist_ok=True)
+        with files.writing(self.log_dir):
+            self.log_dir.mkdir(parents=True, exist_ok=True)
         for name in names:
             metadata = by_layer.get(name) if by_layer else self.embeddings_metadata
             text += f"embeddings {{\n  tensor_name: {json.dumps(name)}\n  tensor_path: {json.dumps(_tsv(name))}\n"

@@ -42,5 +42,5 @@ def load_data(part: str = "train", path: str = "aclImdb") -> tuple[list[str], Ar
         raise ArgumentError(f"acl_imdb.load_data: part is 'train' or 'test'; got {part!r}.")
     folder = directory(path) / part
     groups = [sorted((folder / name).glob("*.txt")) for name in ("neg", "pos")]
-    texts = [file.read_text(encoding="utf-8") for group in groups for file in group]
+    texts = [files.text(file) for group in groups for file in group]
     return texts, np.repeat(np.arange(2), [len(group) for group in groups])

@@ -7,11 +7,14 @@
 A file that is already here is used as it is. Nothing is ever unpickled freely: object arrays go through `SequenceUnpickler`.
 """
 
+import contextlib
 import json
 import os
 import pathlib
 import pickle
 import zipfile
+import zlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -39,6 +42,15 @@ def present(*names: str) -> pathlib.Path | None:
             if found.exists():
                 return found
     return None
+
+
+def names_of(path: str, default: str, other: str) -> tuple[str, ...]:
+    """The names under which a set may lie: its own two; the one that somebody gives, and no other, if it is none of them.
+
+    >>> names_of("imdb.npz", "imdb.npz", "imdb_flat.npz"), names_of("mine.npz", "imdb.npz", "imdb_flat.npz")
+    (('imdb.npz', 'imdb_flat.npz'), ('mine.npz',))
+    """
+    return (path, other) if path == default else (path,)
 
 
 def find(path: str, *others: str, sha256: str, origin: str = ORIGIN) -> pathlib.Path:
@@ -94,19 +106,49 @@ def by_hand(*names: str, source: str, commands: str = "") -> pathlib.Path:
 
 def arrays(path: pathlib.Path, *names: str) -> list[Array]:
     """Arrays of an .npz file. Raises DataError if one is missing or the file is none."""
+    with reading_npz(path), np.load(path, allow_pickle=False) as file:
+        missing = [name for name in names if name not in file.files]
+        if missing:
+            raise DataError(f"{path} holds {', '.join(file.files)}, not {', '.join(missing)}: it is another file.")
+        return [file[name] for name in names]
+
+
+@contextlib.contextmanager
+def reading_npz(path: pathlib.Path) -> Iterator[None]:
+    """Turns what comes of a damaged file, or of one that is no .npz file (a page that says "not found"), into a DataError."""
+    again = "Delete it to have it fetched again."
+    if not zipfile.is_zipfile(path):
+        raise DataError(f"{path} is not an .npz file. {again}")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            missing = [name for name in names if name not in file.files]
-            if missing:
-                raise DataError(f"{path} holds {', '.join(file.files)}, not {', '.join(missing)}: it is another file.")
-            return [file[name] for name in names]
-    except zipfile.BadZipFile as error:
-        raise DataError(f"{path} is not an .npz file ({error}). Delete it to have it fetched again.") from error
+        yield
+    except DataError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, pickle.UnpicklingError, ValueError, EOFError) as error:
+        raise DataError(f"{path} is not an .npz file, or is damaged ({error}). {again}") from error
+
+
+@contextlib.contextmanager
+def reading_text(path: pathlib.Path) -> Iterator[None]:
+    """Turns what comes of a file that is no text into a DataError."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is no text in UTF-8 ({error}): it is damaged, or another file.") from error
+
+
+def text(path: pathlib.Path) -> str:
+    """The text of a file in UTF-8. Raises DataError if it is none."""
+    with reading_text(path):
+        return path.read_text(encoding="utf-8")
 
 
 def word_index(path: str, sha256: str) -> dict[str, int]:
     """{word: rank} from a JSON file."""
-    index: dict[str, int] = json.loads(find(path, sha256=sha256).read_text(encoding="utf-8"))
+    found = find(path, sha256=sha256)
+    try:
+        index: dict[str, int] = json.loads(text(found))
+    except json.JSONDecodeError as error:
+        raise DataError(f"{found} is no JSON file ({error}). Delete it to have it fetched again.") from error
     return index
 
 
@@ -153,7 +195,7 @@ def latin_bytes(text: str, encoding: str) -> bytes:
 
 def ragged(path: pathlib.Path, name: str) -> list[Array]:
     """Sequences from an .npz file: stored flat (`name_flat` with `name_offsets`), or as Keras has them, pickled lists."""
-    with zipfile.ZipFile(path) as file:
+    with reading_npz(path), zipfile.ZipFile(path) as file:
         if f"{name}.npy" in file.namelist():
             with file.open(f"{name}.npy") as stream:
                 version = np.lib.format.read_magic(stream)

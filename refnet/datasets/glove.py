@@ -24,7 +24,7 @@ def load_data(path: str = "glove.6B.100d.txt") -> dict[str, Array]:
     )
     vectors: dict[str, Array] = {}
     length = 0
-    with open(found, encoding="utf-8") as lines:
+    with files.reading_text(found), open(found, encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
             word, _, rest = line.rstrip("\n").partition(" ")
             vector = np.fromstring(rest, np.float32, sep=" ") if rest.isascii() else np.zeros(0, np.float32)

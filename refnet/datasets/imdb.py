@@ -33,7 +33,7 @@ def load_data(
         MissingFileError: the file is nowhere and cannot be fetched.
         ArgumentError: maxlen leaves nothing.
     """
-    found = files.find(path, "imdb_flat.npz", sha256=SHA256)
+    found = files.find(*files.names_of(path, "imdb.npz", "imdb_flat.npz"), sha256=SHA256)
     encoding = Encoding(num_words, skip_top, maxlen, start_char, oov_char, index_from)
     random = np.random.RandomState(seed)  # Keras's generator: the order is part of the data set
     parts = []

@@ -42,7 +42,7 @@ def load_data(path: str = "jena_climate_2009_2016.csv", allow_part: bool = False
     except MissingFileError as error:
         hint = f"\n  A part of it is in {part}:  jena_climate.load_data(allow_part=True)" if part else ""
         raise MissingFileError(f"{error}{hint}") from None
-    head, *lines = found.read_text(encoding="utf-8").split("\n")
+    head, *lines = files.text(found).split("\n")
     names = tuple(name.strip().strip('"') for name in head.split(","))
     if names[0] != "Date Time" or len(names) < 2:
         raise DataError(f"{found} does not begin with a line of column names, 'Date Time' first; got {head[:60]!r}.")

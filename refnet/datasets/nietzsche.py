@@ -14,4 +14,4 @@ def load_data(path: str = "nietzsche.txt") -> str:
     Raises:
         MissingFileError: the file is nowhere and cannot be fetched.
     """
-    return files.find(path, sha256=SHA256, origin=ORIGIN).read_text(encoding="utf-8")
+    return files.text(files.find(path, sha256=SHA256, origin=ORIGIN))

@@ -19,11 +19,10 @@ def load_data(path: str = "pima-indians-diabetes.csv") -> tuple[Array, Array]:
         MissingFileError: the file is nowhere.  DataError: something else than such a table.
     """
     found = files.by_hand(
-        path,
-        "pima-indians-diabetes.data.csv",
+        *files.names_of(path, "pima-indians-diabetes.csv", "pima-indians-diabetes.data.csv"),
         source="the US National Institute of Diabetes and Digestive and Kidney Diseases",
         commands=f"curl -o {files.folders()[-1] / 'pima-indians-diabetes.csv'} "
         "https://raw.githubusercontent.com/jbrownlee/Datasets/master/pima-indians-diabetes.data.csv",
     )
-    rows = tables.numbers(found, found.read_text(encoding="utf-8").split("\n"), 9)
+    rows = tables.numbers(found, files.text(found).split("\n"), 9)
     return rows[:, :8].copy(), rows[:, 8].astype(np.int64)

@@ -44,7 +44,7 @@ def load_data(
     """
     if not 0 <= test_split < 1:
         raise ArgumentError(f"reuters.load_data: test_split must be at least 0 and less than 1; got {test_split}.")
-    found = files.find(path, "reuters_flat.npz", sha256=SHA256)
+    found = files.find(*files.names_of(path, "reuters.npz", "reuters_flat.npz"), sha256=SHA256)
     texts, (labels,) = files.ragged(found, "x"), files.arrays(found, "y")
     order = np.arange(len(texts))
     np.random.RandomState(seed).shuffle(order)  # Keras's generator: the order is part of the data set

@@ -6,6 +6,7 @@ import numpy as np
 
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, DataError
+from refnet.evaluation.samples import as_numbers
 
 
 def _labels(y: Any, what: str) -> Array:
@@ -53,7 +54,7 @@ def best_constant(y_train: Any, y_test: Any) -> dict[str, float]:
     >>> best_constant([0.0, 1.0, 5.0], [1.0, 3.0])
     {'mean_absolute_error': 1.0, 'mean_squared_error': 1.0}
     """
-    train, test = np.asarray(y_train, "float64"), np.asarray(y_test, "float64")
+    train, test = as_numbers("best_constant", y_train), as_numbers("best_constant", y_test)
     if not train.size or not test.size:
         raise DataError("best_constant: there are no targets.")
     return {
@@ -75,9 +76,9 @@ def last_value(series: Any, delay: int, start: int = 0, stop: int | None = None)
     >>> last_value([1.0, 2.0, 4.0, 4.0], 1)
     1.0
     """
-    values = np.asarray(series, "float64").reshape(-1)
-    if delay < 1:
-        raise ArgumentError(f"last_value: delay is at least 1; got {delay!r}.")
+    values = as_numbers("last_value", series).reshape(-1)
+    if isinstance(delay, bool) or not isinstance(delay, (int, np.integer)) or delay < 1:
+        raise ArgumentError(f"last_value: delay is an integer of at least 1; got {delay!r}.")
     asked = np.arange(len(values))[start:stop]
     asked = asked[asked + delay < len(values)]
     if not len(asked):

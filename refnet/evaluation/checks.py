@@ -10,7 +10,7 @@ import numpy as np
 
 from refnet.annotations import Array
 from refnet.errors import ShapeError
-from refnet.evaluation.samples import listed
+from refnet.evaluation.samples import as_numbers, listed
 
 
 class EvaluationWarning(UserWarning):
@@ -72,7 +72,10 @@ def check_times(train_times: Any, test_times: Any, stacklevel: int = 2) -> int:
     Source: Chollet 4.2.2.
     """
     train, test = np.asarray(train_times), np.asarray(test_times)
-    late = int((train >= test.min()).sum()) if train.size and test.size else 0
+    first = (
+        min(test.reshape(-1).tolist(), default=None) if test.dtype.kind in "US" else test.min() if test.size else None
+    )
+    late = int((train >= first).sum()) if train.size and first is not None else 0
     if late:
         message = (
             f"{late} of {len(train)} training samples are not from before the first test sample: what is to be predicted in time "
@@ -110,7 +113,7 @@ def check_statistics(train: Any, test: Any, stacklevel: int = 2) -> list[str]:
         ShapeError: features that do not agree.
     Source: Chollet 3.6.2, 4.3.1.
     """
-    first, second = (np.asarray(part, "float64") for part in (train, test))
+    first, second = (as_numbers("check_statistics", part) for part in (train, test))
     if first.shape[-1:] != second.shape[-1:] or first.ndim < 2:
         raise ShapeError(f"both parts must be (samples, ..., features); got {first.shape} and {second.shape}.")
     first, second = (part.reshape(-1, part.shape[-1]) for part in (first, second))

@@ -8,7 +8,7 @@ import numpy as np
 
 from refnet import seeds
 from refnet.annotations import Array
-from refnet.errors import ArgumentError, DataError, ShapeError
+from refnet.errors import ArgumentError, DataError, ShapeError, shown
 from refnet.evaluation import checks
 from refnet.evaluation.samples import as_arrays, listed
 from refnet.evaluation.splits import Pair, fold_indices, hold_out_indices
@@ -151,9 +151,12 @@ def iterated_k_fold(
 
 def _samples(x: Any, y: Any) -> int:
     """How many samples there are. Raises ShapeError where arrays disagree."""
-    lengths = [len(array) for array in listed(x) + listed(y)]
-    if not lengths:
+    arrays = listed(x) + listed(y)
+    if not arrays:
         raise DataError("there are no arrays to evaluate on.")
+    if any(not array.ndim for array in arrays):
+        raise ShapeError(f"x and y are arrays with a row for each sample; got {shown(x)} and {shown(y)}.")
+    lengths = [len(array) for array in arrays]
     if len(set(lengths)) > 1:
         raise ShapeError(f"all arrays must have the same number of samples; got {', '.join(map(str, lengths))}.")
     return lengths[0]
@@ -191,6 +194,8 @@ def _train(work: Work, part: Pair, seed: int) -> tuple[dict[str, float], dict[st
         if work.prepare is not None:
             x, x_test = work.prepare(x, x_test)
         model = work.build()
+        if not hasattr(model, "fit"):
+            raise ArgumentError(f"build is a function that makes a new compiled model; it gave {shown(model)}.")
         history = model.fit(x, y, validation_data=(x_test, y_test), **work.fit).history
         scores = model.evaluate(x_test, y_test, verbose=0, return_dict=True)
     return {name: float(value) for name, value in scores.items()}, history

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from refnet.annotations import Array
+from refnet.errors import DataError, shown
 
 
 def as_arrays(x: Any) -> Any:
@@ -20,6 +21,15 @@ def as_arrays(x: Any) -> Any:
     if isinstance(x, (list, tuple)) and x and all(hasattr(part, "__array__") and np.ndim(part) for part in x):
         return [np.asarray(part) for part in x]
     return np.asarray(x)
+
+
+def as_numbers(what: str, x: Any) -> Array:
+    """x as float64. Raises DataError, naming the call, where it holds what is no number."""
+    try:
+        numbers: Array = np.asarray(x, "float64")
+    except (TypeError, ValueError):
+        raise DataError(f"{what} takes numbers, in rows of equal length; got {shown(x)}.") from None
+    return numbers
 
 
 def listed(x: Any) -> list[Array]:

@@ -6,7 +6,8 @@ import numpy as np
 
 from refnet import random
 from refnet.annotations import Array
-from refnet.errors import ArgumentError, DataError
+from refnet.errors import ArgumentError, DataError, ShapeError
+from refnet.evaluation.samples import as_numbers
 
 Pair = tuple[Array, Array]
 
@@ -30,7 +31,7 @@ def hold_out_indices(samples: int, share: float = 0.25, shuffle: bool = True, se
     >>> hold_out_indices(5, 0.4, shuffle=False)
     (array([0, 1, 2]), array([3, 4]))
     """
-    if not 0 < share < 1:
+    if not isinstance(share, (int, float, np.number)) or not 0 < share < 1:
         raise ArgumentError(f"hold_out: share lies between 0 and 1; got {share!r}.")
     if samples < 2:
         raise DataError(f"hold_out needs at least 2 samples; got {samples}.")
@@ -67,12 +68,19 @@ def standardized(train: Any, test: Any) -> Pair:
         train, test: (samples, ..., features).
     Returns:
         Both as float32; a feature that is constant in the training part becomes 0 there.
+    Raises:
+        DataError: what are no numbers.  ShapeError: parts with other features, or without an axis of them.
     Source: Chollet 3.6.2.
 
     >>> standardized([[1.0], [3.0]], [[5.0]])[1]
     array([[3.]], dtype=float32)
     """
-    first, second = np.asarray(train, "float64"), np.asarray(test, "float64")
+    first, second = as_numbers("standardized", train), as_numbers("standardized", test)
+    if first.ndim < 2 or first.shape[-1:] != second.shape[-1:]:
+        raise ShapeError(
+            f"standardized: both parts must be (samples, ..., features); got {first.shape} and {second.shape}. A single feature "
+            "is a column: x[:, None]."
+        )
     axes = tuple(range(first.ndim - 1))
     mean, deviation = first.mean(axes), first.std(axes)
     deviation = np.where(deviation > 0, deviation, 1.0)

@@ -1,6 +1,7 @@
 """What a layer is: weights, and a `call` that writes ops. Calling it marks the graph: which layer, its losses, its updates."""
 
 import contextlib
+import copy
 import functools
 import inspect
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from refnet.errors import (
 from refnet.graph import Call, Condition, Mode, Tensor, Variable, as_tensor, phase, trace
 from refnet.keeping import Kept
 from refnet.layers.added_losses import added_here
-from refnet.layers.checks import refuse_several
+from refnet.layers.checks import must_be_initialized, refuse_no_numbers, refuse_several
 from refnet.layers.configs import Configured
 from refnet.layers.constructor import check_arguments, first_shape
 from refnet.layers.first_edition import OldAttributes
@@ -130,6 +131,18 @@ class Layer(Configured, Stateless, OldAttributes):
 
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
     run_counter: Variable
+
+    def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return self._arguments
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For `copy.deepcopy` and `pickle`: all that the layer holds, but the graphs it is in and the programs made of it."""
+        return {**vars(self), "_calls_made": [], "_losses_at_once": None, "_programs": Kept()}
+
+    def __copy__(self) -> "Layer":
+        """A layer with weights of its own: two layers that fill one list of weights would be none."""
+        return copy.deepcopy(self)
+
     _first_weights: Any = None  # of Keras 2: what the weights are set to when they are made
     _knows_batch = False  # whether `call` reads the number of samples as a number, when it is called on arrays
 
@@ -256,8 +269,7 @@ class Layer(Configured, Stateless, OldAttributes):
 
         On arrays `call` runs once for each kind of arguments, as a function does under `jit`; see there for what counts as another.
         """
-        if "_programs" not in vars(self):
-            raise ArgumentError(f"{type(self).__name__}.__init__ has to call super().__init__() first.")
+        must_be_initialized(self)
         first = None if args else _first_of(type(self).call)
         if first in kwargs:  # given by its name: the inputs all the same
             args, kwargs = (kwargs[first],), {word: value for word, value in kwargs.items() if word != first}
@@ -268,6 +280,7 @@ class Layer(Configured, Stateless, OldAttributes):
         args, kwargs = mapped(_read, args), mapped(_read, kwargs)
         leaves = flatten([list(args), kwargs])
         if not any(isinstance(x, Tensor) for x in leaves) and trace.call is None and not trace.collecting:
+            refuse_no_numbers(self.name, leaves)
             if not any(isinstance(x, (np.ndarray, np.generic)) for x in leaves):
                 raise ArgumentError(
                     f"{self.name} is called on a tensor or an array of numbers; got {', '.join(map(repr, args)) or 'nothing'}."

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from refnet.errors import ArgumentError, ShapeError, shown
+from refnet.errors import ArgumentError, DtypeError, ShapeError, shown
 
 
 def data_format_of(layer: str, value: Any) -> str:
@@ -20,6 +20,22 @@ def behind_the_batch(axes: Any, rank: int | None) -> bool:
     entries = axes if isinstance(axes, (list, tuple)) else [axes]
     first = -1 if rank is None else 1 - rank
     return all(isinstance(a, (int, np.integer)) and (a > 0 or first <= a < 0) for a in entries)
+
+
+def must_be_initialized(layer: Any) -> None:
+    """Raises ArgumentError for a layer of a user's own whose __init__ has not called ours: it has nothing that a layer has."""
+    if "_programs" not in vars(layer):
+        raise ArgumentError(f"{type(layer).__name__}.__init__ has to call super().__init__() first.")
+
+
+def refuse_no_numbers(layer: str, leaves: Any) -> None:
+    """Raises DtypeError for arrays among a call's arguments that hold something else than numbers."""
+    for x in leaves:
+        numbers = not isinstance(x, (np.ndarray, np.generic)) or x.dtype.kind in "biuf" or x.dtype.name == "bfloat16"
+        if not numbers:
+            from refnet.models.data import no_numbers
+
+            raise DtypeError(f"{layer} is called on arrays of numbers; got {no_numbers(x, np.asarray(x))}")
 
 
 def refuse_several(layer: str, inputs: Any) -> None:

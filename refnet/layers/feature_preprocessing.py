@@ -8,7 +8,8 @@ import numpy as np
 
 from refnet import dtypes, ops
 from refnet.annotations import Array
-from refnet.errors import ArgumentError, ShapeError, shown
+from refnet.arrays import as_array
+from refnet.errors import ArgumentError, DtypeError, ShapeError, shown
 from refnet.layers.base import Layer
 from refnet.layers.checks import behind_the_batch
 from refnet.layers.encoding import encoded, no_sparse, output_mode_of
@@ -18,10 +19,10 @@ EPSILON = 1e-7  # the least standard deviation that is divided by
 
 
 def batches_of(layer: str, data: Any, steps: int | None = None) -> Iterator[Array]:
-    """The batches that `adapt` sees: of an array itself, of a data set or any iterable its batches' inputs.
+    """The batches that `adapt` sees: of an array itself, of a data set or any iterable its batches' inputs; empty ones teach nothing.
 
     Raises:
-        ArgumentError: nothing to learn from.
+        ArgumentError: nothing to learn from.  DtypeError: what are no numbers.
     """
     if isinstance(data, np.ndarray) or hasattr(data, "__array__"):
         found: Iterable[Any] = [data]
@@ -32,14 +33,21 @@ def batches_of(layer: str, data: Any, steps: int | None = None) -> Iterator[Arra
         found = [np.asarray(data)] if plain else data
     else:
         raise ArgumentError(f"{layer}.adapt takes an array, a data set or batches; got {shown(data)}.")
-    count = 0
+    count, seen = 0, False
     for batch in found:
         if steps is not None and count >= steps:
             break
         count += 1
-        yield np.asarray(batch[0] if isinstance(batch, tuple) else batch)
+        array = as_array(batch[0] if isinstance(batch, tuple) else batch, f"{layer}.adapt: a batch")
+        if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
+            raise DtypeError(f"{layer}.adapt: data must hold numbers; got an array of dtype {array.dtype}.")
+        if array.size:
+            seen = True
+            yield array
     if not count:
         raise ArgumentError(f"{layer}.adapt: there are no batches to learn from.")
+    if not seen:
+        raise ArgumentError(f"{layer}.adapt: the data hold no numbers to learn from; all batches are empty.")
 
 
 class Normalization(Layer):

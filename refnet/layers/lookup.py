@@ -198,11 +198,7 @@ class Lookup(PipelineLayer):
         holding: collections.Counter[Any] = collections.Counter()
         documents = 0
         for batch in batches:
-            rows = (
-                batch
-                if isinstance(batch, list)
-                else np.atleast_1d(batch).reshape(len(np.atleast_1d(batch)), -1).tolist()
-            )
+            rows = batch if isinstance(batch, list) else [np.ravel(row).tolist() for row in np.atleast_1d(batch)]
             documents += len(rows)
             for row in rows:
                 counts.update(row)

@@ -16,6 +16,7 @@ from refnet.errors import ArgumentError, refuse_others
 from refnet.graph import Tensor, Variable, phase, sorted_nodes, trace
 from refnet.keeping import Kept
 from refnet.layers.base import Layer
+from refnet.layers.checks import must_be_initialized
 from refnet.layers.weights import undone_on_error
 from refnet.metrics import BY_SHAPES as METRICS_BY_SHAPES
 from refnet.metrics import Metric
@@ -131,6 +132,7 @@ class Compilable(Layer):
         Raises:
             ArgumentError: an unknown name or argument, with the near ones. Nothing is changed then.
         """
+        must_be_initialized(self)
         if more.get("sample_weight_mode") in (None, "temporal"):
             more.pop("sample_weight_mode", None)
         refuse_others("compile", Compilable.compile, more)

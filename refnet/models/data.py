@@ -65,7 +65,7 @@ def _array(value: Any, label: str, method: str) -> Array:
     except ValueError:
         raise ShapeError(f"{method}: {label} must be an array; its rows have different lengths.{PAD}") from None
     if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
-        raise DtypeError(f"{method}: {label} must hold numbers; got {_no_numbers(value, array)}")
+        raise DtypeError(f"{method}: {label} must hold numbers; got {no_numbers(value, array)}")
     if array.ndim == 0:
         raise ShapeError(
             f"{method}: {label} must have one row per sample; got a single number. One sample is a batch of one, x[None]; a data set "
@@ -74,7 +74,7 @@ def _array(value: Any, label: str, method: str) -> Array:
     return array
 
 
-def _no_numbers(value: Any, array: Array) -> str:
+def no_numbers(value: Any, array: Array) -> str:
     """What an array holds in place of numbers, and what to do."""
     if isinstance(value, str) or callable(value):
         call = f" Call it: {value.__name__}()." if hasattr(value, "__name__") else ""

@@ -10,6 +10,7 @@ from refnet.graph import Mode, Tensor, trace
 from refnet.keeping import Kept
 from refnet.layers.added_losses import added_here
 from refnet.layers.base import Layer
+from refnet.layers.checks import must_be_initialized
 from refnet.layers.masks import with_mask
 from refnet.layers.weights import undone_on_error
 from refnet.models.batches import Batches
@@ -224,6 +225,7 @@ class Model(Drawn):
         """
         from refnet.models.summary import summary_lines
 
+        must_be_initialized(self)
         self._build_for_summary()
         for line in summary_lines(self, line_length, positions, expand_nested, show_trainable, layer_range):
             (print_fn or tell)(line)

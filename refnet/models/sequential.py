@@ -8,6 +8,7 @@ from refnet.annotations import Shape
 from refnet.errors import ArgumentError, ShapeError, foreign
 from refnet.graph import Tensor, trace
 from refnet.layers.base import Layer
+from refnet.layers.checks import must_be_initialized
 from refnet.layers.core import InputLayer
 from refnet.layers.embedding import Embedding
 from refnet.layers.weights import undone_on_error
@@ -54,6 +55,7 @@ class Sequential(ClassNames, Model):
         if not isinstance(layer, Layer):
             called = f" {layer.__name__} is a class: call it, {layer.__name__}(...)." if isinstance(layer, type) else ""
             raise ArgumentError(f"{self.name}.add takes a layer; got {layer!r}.{called or foreign(layer)}")
+        must_be_initialized(layer)
         if isinstance(layer, InputLayer):
             if self._stack or self._between:
                 raise ArgumentError(f"{self.name}: an Input can only stand at the front.")

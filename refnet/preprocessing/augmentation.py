@@ -94,6 +94,17 @@ class ImageDataGenerator:
         self.samplewise_center = samplewise_center or samplewise_std_normalization
         self.samplewise_std_normalization = samplewise_std_normalization
         self.zca_whitening, self.zca_epsilon = zca_whitening, zca_epsilon
+        for word, value, axes in (
+            ("rotation_range", rotation_range, 0),
+            ("shear_range", shear_range, 0),
+            ("channel_shift_range", channel_shift_range, 0),
+            ("rescale", rescale or 0, 0),
+            ("width_shift_range", width_shift_range, 1),
+            ("height_shift_range", height_shift_range, 1),
+        ):
+            if np.asarray(value).dtype.kind not in "biuf" or np.ndim(value) > axes:
+                what = "a number, or a list of them" if axes else "a number"
+                raise ArgumentError(f"ImageDataGenerator: {word} is {what}; got {value!r}.")
         self.rotation_range, self.shear_range = rotation_range, shear_range
         self.width_shift_range, self.height_shift_range = width_shift_range, height_shift_range
         self.brightness_range = None if brightness_range is None else pair("brightness_range", brightness_range)

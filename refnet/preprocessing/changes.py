@@ -137,8 +137,8 @@ def random_rotation(x: Array, rg: float, seed: int | None = None, **more: Any) -
 
 def random_shift(x: Array, wrg: float, hrg: float, seed: int | None = None, **more: Any) -> Array:
     """An image shifted by at most the share wrg of its width and hrg of its height; `more` as in `apply_affine_transform`."""
-    high = hrg * x.shape[more.get("row_axis", 1)]
-    wide = wrg * x.shape[more.get("col_axis", 2)]
+    high = hrg * np.shape(x)[more.get("row_axis", 1)]
+    wide = wrg * np.shape(x)[more.get("col_axis", 2)]
     return _random_affine(x, ["tx", "ty"], [(-high, high), (-wide, wide)], seed, more)
 
 
@@ -156,9 +156,16 @@ def random_zoom(x: Array, zoom_range: Any, seed: int | None = None, **more: Any)
 # ---- colours
 
 
-def apply_channel_shift(x: Array, intensity: float, channel_axis: int = 0) -> Array:
-    """An image with a number added to all values, kept between the least and the greatest it had."""
-    return np.asarray(np.clip(x + np.asarray(intensity, x.dtype), x.min(), x.max()))
+def apply_channel_shift(x: Any, intensity: float, channel_axis: int = 0) -> Array:
+    """An image with a number added to all values, kept between the least and the greatest it had.
+
+    Returns:
+        The image's floating dtype; of whole numbers float64, as NumPy adds.
+    """
+    x = np.asarray(x)
+    # a whole number takes no part of another one, and unsigned ones begin anew beyond their end
+    wide = x if np.issubdtype(x.dtype, np.floating) else x.astype(np.float64)
+    return np.asarray(np.clip(wide + np.asarray(intensity, wide.dtype), wide.min(), wide.max()))
 
 
 def random_channel_shift(x: Array, intensity_range: float, channel_axis: int = 0, seed: int | None = None) -> Array:

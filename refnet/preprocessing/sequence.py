@@ -19,7 +19,7 @@ class TimeseriesGenerator(PyDataset):
     A batch's rows t are start_index + length + k * stride; its windows data[t - length : t : sampling_rate], its targets targets[t].
 
     Args:
-        data: an array or a list, time first.
+        data: an array, a list, or a table of pandas, whose rows count by their place; time first.
         targets: as long as `data`.
         length: how far back a window goes.
         sampling_rate: steps from one point of a window to the next.
@@ -56,7 +56,17 @@ class TimeseriesGenerator(PyDataset):
             raise ArgumentError(
                 f"TimeseriesGenerator: data and targets are equally long; got {len(data)} and {len(targets)} rows."
             )
-        self.data, self.targets, self.length = data, targets, length
+        for word, value in (
+            ("length", length),
+            ("sampling_rate", sampling_rate),
+            ("stride", stride),
+            ("batch_size", batch_size),
+        ):
+            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+                raise ArgumentError(f"TimeseriesGenerator: {word} is an integer of at least 1; got {value!r}.")
+        if not isinstance(start_index, (int, np.integer)) or start_index < 0:
+            raise ArgumentError(f"TimeseriesGenerator: start_index is an integer of at least 0; got {start_index!r}.")
+        self.data, self.targets, self.length = by_place(data), by_place(targets), length
         self.sampling_rate, self.stride, self.shuffle, self.reverse = sampling_rate, stride, shuffle, reverse
         self.start_index, self.batch_size = start_index + length, batch_size
         self.end_index = len(data) - 1 if end_index is None else end_index
@@ -97,6 +107,11 @@ class TimeseriesGenerator(PyDataset):
     def to_json(self, **more: Any) -> str:
         """The generator as JSON."""
         return json.dumps({"class_name": type(self).__name__, "config": self.get_config()}, **more)
+
+
+def by_place(rows: Any) -> Any:
+    """Rows that an index picks by their place: a table or column of pandas would go by its labels."""
+    return np.asarray(rows) if hasattr(rows, "iloc") else rows
 
 
 def timeseries_generator_from_json(json_string: str) -> TimeseriesGenerator:
@@ -161,6 +176,12 @@ def skipgrams(
     kept = np.ones(len(sequence), bool)
     with engine.eager_on_current():
         if sampling_table is not None:
+            top = max(sequence, default=0)
+            if top >= len(sampling_table):
+                raise ArgumentError(
+                    f"skipgrams: sampling_table has {len(sampling_table)} entries; word {top} needs "
+                    f"make_sampling_table({top + 1}) or larger."
+                )
             likely = np.array([sampling_table[word] for word in sequence])
             kept = likely >= random.uniform((len(sequence),), dtype="float64", seed=generator)
         pairs = true_pairs(sequence, kept, window_size)

@@ -2,6 +2,7 @@
 
 MODULE is a module's name or a path to a .py file. Its functions (matmul, softmax, ...) are called with NumPy arrays, as
 refnet.ops' functions would be, on fixed cases from the strategies; every element must stay within the definition's certificate.
+Functions of refnet.ops of which the kit draws no calls are named at the end.
 A call of which rounding decides too much has no certificate; it is not counted, and the reason is printed. The exit status is 1 if
 a function fails or none of its calls has a certificate, or if no function has a name that is known.
 """
@@ -17,7 +18,7 @@ from refnet.testing.report import number, print_table
 
 
 def main(arguments: list[str] | None = None) -> int:
-    from refnet.testing.conformance import examine, known_names
+    from refnet.testing.conformance import examine, known_names, unknown_names
 
     parser = argparse.ArgumentParser(
         prog="python -m refnet.testing", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -37,10 +38,13 @@ def main(arguments: list[str] | None = None) -> int:
     for name in given.names:
         if not callable(getattr(module, name, None)):
             parser.error(f"{given.module} has no function {name!r}")
+        if name not in known_names():
+            parser.error(f"{name} is no function that the kit draws calls of. It knows {', '.join(known_names())}.")
     names = given.names or [name for name in known_names() if callable(getattr(module, name, None))]
     if not names:
         print(f"{given.module} has no function that refnet defines; known: {', '.join(known_names())}")
         return 1
+    left = [] if given.names else sorted(name for name in unknown_names() if callable(getattr(module, name, None)))
     reports = [examine(name, getattr(module, name), given.examples) for name in names]
     rows = [[r.name, str(r.calls), number(r.worst), number(r.ulp), r.verdict] for r in reports]
     print_table(f"{given.module} against refnet", ["function", "calls", "error / bound", "ULP", "certificate"], rows)
@@ -49,6 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"\n{r.name}: {r.refusal}")
         if r.uncertain:
             print(f"\n{r.name}: {r.uncertain} calls without a certificate: {r.reason}")
+    if left:
+        print(f"\nNot examined, for the kit draws no calls of them: {', '.join(left)}")
     return 1 if any(r.refusal or not r.calls for r in reports) else 0
 
 

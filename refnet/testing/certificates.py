@@ -12,6 +12,7 @@ import numpy as np
 
 from refnet import dtypes
 from refnet.annotations import Array, Tasks
+from refnet.arrays import as_array
 from refnet.definition import Op
 from refnet.engine import Engine, get_engine, spec_of
 from refnet.naming import found
@@ -20,7 +21,7 @@ from refnet.scalars.bound import Bound
 from refnet.scalars.choices import Choices, answering, every_choice
 from refnet.scalars.exact import mp
 from refnet.scalars.rounding import FLOAT32, FLOAT64, INF, SLACK, ZERO, Arithmetic, arithmetic
-from refnet.testing.evaluate import evaluate, specs_of
+from refnet.testing.evaluate import evaluate, refuse_other_calls, specs_of
 from refnet.testing.reproduce import reproduction
 
 # Files whose definitions only move elements: the results must be the same bits, the sign of zero included.
@@ -242,14 +243,16 @@ def check(
         The worst error as a fraction of its bound; 0 where the result must be equal, and is.
     Raises:
         AssertionError: naming op, element, what came, what is exact, what was allowed, and the call as code.
-        ArgumentError: no such op; attributes with which it would reach outside of the arrays.
+        ArgumentError: no such op; other attributes or another number of arrays than it takes; attributes with which it would reach
+            outside of the arrays.  DtypeError: arrays of something else than numbers.
 
     >>> check("softmax", "reference", [np.array([[1.0, 2.0]], "float32")], {"axis": 1}) <= 1
     True
     """
     op = named(op) if isinstance(op, str) else op
     engine = get_engine(engine)
-    arrays = [np.asarray(a) for a in arrays]
+    arrays = [as_array(a) for a in arrays]
+    refuse_other_calls(op, arrays, attributes)
     results = engine.compute(op, arrays, attributes)
     return hold(op, engine, arrays, attributes, results, tasks)
 

@@ -1,13 +1,17 @@
 """Anybody's function of a known name, held to the definition: the whole call is certified at once."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from refnet import dtypes
 from refnet.annotations import Array
-from refnet.program import Program, specialize
+from refnet.definition import Op
+from refnet.engine import Engine, Running, reference, use_engine
+from refnet.graph import Constant, Node
+from refnet.program import Concrete, Program, specialize
 from refnet.scalars.bound import Bound
 from refnet.scalars.choices import Undecided, every_choice
 from refnet.scalars.exact import mp
@@ -49,12 +53,20 @@ def known_names() -> list[str]:
     return sorted(usages)
 
 
+def unknown_names() -> list[str]:
+    """The functions of refnet.ops that cannot: no calls of them are drawn."""
+    import refnet.ops
+
+    public = (name for name, f in vars(refnet.ops).items() if inspect.isfunction(f) and not name.startswith("_"))
+    return sorted({*public} - {*known_names()})
+
+
 def examine(name: str, function: Callable[..., Any], examples: int = 40) -> Report:
     """Calls a function on fixed cases and compares every element with the certificate of refnet's function of that name."""
     worst, ulp, calls, uncertain, reason = 0.0, 0.0, 0, 0, ""
     for number in range(examples):
         usage = fixed_case(name, number)
-        program, feeds = program_of(function_named(name), usage.arguments, usage.keywords)
+        program, feeds = recorded(function_named(name), usage.arguments, usage.keywords)
         try:
             certificates = certified(program, feeds)
         except Undecided as undecided:
@@ -96,7 +108,8 @@ def agree(function: Callable[..., Any], theirs: Any, *arguments: Any, **keywords
     So far may any correct evaluation of the definition be from the exact value: nobody chooses how near is near enough.
 
     Args:
-        function: of `refnet.ops`, or written with them.
+        function: of `refnet.ops`, or written with them. What it makes of numbers alone counts as exact here, as weights that
+            layers in it are given do; `examine` takes it for computed.
         theirs: their result, or a tuple or list of them; rounded to the dtype that is due.
     Returns:
         The worst error as a fraction of its bound.
@@ -121,6 +134,33 @@ def agree(function: Callable[..., Any], theirs: Any, *arguments: Any, **keywords
             assert not verdict.refusal, verdict.refusal
             worst = max(worst, verdict.worst)
     return worst
+
+
+class Recording(Engine):
+    """While a call is recorded: what its ops make of numbers alone (the weights of a blur) become nodes too, computed by nobody.
+
+    A correct engine computes them as any other result, with roundings, so they must not count as exact. Whole numbers and random
+    ones do: no rounding decides them, and a call's own key decides what is drawn.
+    """
+
+    name = "recording"
+
+    def compute(self, op: Op, arrays: Sequence[Array], attributes: dict[str, Any]) -> list[Any]:
+        given = [Constant(a) for a in arrays]
+        if op.random or not any(dtypes.is_floating(y.dtype) for y in op.specs(*given, **attributes)):
+            return reference.compute(op, arrays, attributes)
+        return list(Node(op, given, attributes).outputs)
+
+    def build(self, concrete: Concrete) -> Running:
+        return reference.build(concrete)
+
+
+def recorded(
+    function: Callable[..., Any], arguments: Sequence[Any], keywords: dict[str, Any]
+) -> tuple[Program, list[Array]]:
+    """A call as a program that holds every rounding of it, those in numbers that do not depend on the arrays too."""
+    with use_engine(Recording()):
+        return program_of(function, arguments, keywords)
 
 
 def certified(program: Program, feeds: list[Array]) -> list[tuple[Array, str]]:

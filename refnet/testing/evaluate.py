@@ -1,5 +1,6 @@
 """Definitions, and graphs of them, on other kinds of number than machine floats."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from refnet import dtypes
 from refnet.annotations import Array, Number, Tasks
 from refnet.definition import Op, Spec
 from refnet.engine import interpret, seen, spec_of, widened
+from refnet.errors import ArgumentError, DtypeError
 from refnet.graph import Constant, Mode, Tensor, Variable
 from refnet.program import Concrete, Program, specialize
 
@@ -76,6 +78,32 @@ def numbers(array: Array, read: Reader) -> Array:
     result = np.empty(array.shape, object)
     result.reshape(-1)[:] = [read(x) for x in array.reshape(-1)]
     return result
+
+
+def refuse_other_calls(op: Op, arrays: Sequence[Array], attributes: dict[str, Any]) -> None:
+    """Raises for what is no call of the op, before a kernel is given it.
+
+    Raises:
+        DtypeError: arrays of something else than numbers.  ArgumentError: other attributes than the op's, another number of arrays,
+        an op without a definition of its own.
+    """
+    for number, a in enumerate(arrays):
+        if a.dtype.kind not in "biuf" and a.dtype.name != "bfloat16":
+            raise DtypeError(f"op {op.name}: arrays hold numbers; arrays[{number}] has dtype {a.dtype}.")
+    function = op.scalar or op.loop
+    if function is None:
+        raise ArgumentError(f"op {op.name} has no definition of its own: it is written with other ops.")
+    rule = inspect.signature(op.rule)
+    try:
+        rule.bind(*arrays, **attributes)
+    except TypeError as error:
+        words = [p.name for p in rule.parameters.values() if p.kind is p.KEYWORD_ONLY]
+        raise ArgumentError(f"op {op.name} takes the attributes {', '.join(words) or '(none)'}: {error}.") from None
+    form = op.form(*[spec_of(a) for a in arrays], **attributes)
+    others = len(form.attributes) + (0 if op.scalar else 1 + len(form.outputs) + len(form.scratch))
+    wanted = len(inspect.signature(function).parameters) - others
+    if not op.variadic and wanted != len(arrays):
+        raise ArgumentError(f"op {op.name} takes {wanted} arrays; got {len(arrays)}.")
 
 
 # ---- graphs

@@ -93,6 +93,7 @@ def replay_step(
     model: Any, x: Array, y: Array, engines: Sequence[Engine | str] = ("reference", "derived"), tasks: int = 200
 ) -> Replay:
     """The training step of a compiled model on one batch, replayed: see `replay`. The model stays as it is."""
+    model._must_be_compiled("replay_step")
     batches = model._fed("replay_step", *model._checked("replay_step", x, y))
     return replay(model._executable("train", batches).program, batches.arrays, engines, tasks)
 

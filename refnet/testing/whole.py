@@ -81,6 +81,8 @@ def hold_step(
         theirs: the loss that somebody else's model gives for this step, from the same weights, or a list of it and of means that
             are the model's metrics, and its weights after it, in the order of `model.weights`; held to the same limits.
     """
+    if y is not None:
+        model._must_be_compiled("hold_step")
     with use_engine(engine or current_engine()):
         checked = model._checked("hold_step", x, y, sample_weight)
         batches = model._fed("hold_step", *checked) if y is not None else model._fed("hold_step", checked[0])

@@ -98,6 +98,8 @@ def split_dataset(
     batch_size = None
     if isinstance(dataset, ArrayDataset):
         dataset, batch_size = dataset.arrays, dataset.batch_size
+    elif hasattr(dataset, "iloc"):  # a table of pandas, whose elements are its columns' names
+        dataset = np.asarray(dataset)
     elif isinstance(dataset, PyDataset) or (not isinstance(dataset, (np.ndarray, list, tuple, dict))):
         dataset, batch_size = gathered(dataset)
     whole = ArrayDataset(tuple(dataset) if isinstance(dataset, list) else dataset, None)

@@ -121,13 +121,16 @@ class FeatureSpace(FeatureKinds, PipelineLayer):
                 )
             taken.add(cross.name)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_symbols": None}
+
     # ---- learning
 
     def adapt(self, dataset: Any) -> None:
         """Learns vocabularies, means and boundaries, and forgets what was learned before.
 
         Args:
-            dataset: a dict {name: column}, or a PyDataset or iterable of such dicts (or of pairs that begin with one).
+            dataset: a dict {name: column} or a table of pandas, or a PyDataset or iterable of such dicts (or of pairs that begin with one).
         Raises:
             ArgumentError: something else, a missing column; a space that was read with what it had learned.
         """
@@ -141,6 +144,7 @@ class FeatureSpace(FeatureKinds, PipelineLayer):
 
     def _table(self, method: str, dataset: Any) -> dict[str, Any]:
         """All columns of what `adapt` takes."""
+        dataset = as_columns(dataset)
         if isinstance(dataset, Mapping):
             batches: list[Any] = [dataset]
         elif isinstance(dataset, PyDataset):
@@ -172,7 +176,12 @@ class FeatureSpace(FeatureKinds, PipelineLayer):
     def _column(self, name: str, values: Any) -> Any:
         """A column as the array (rows, 1) or wider that its layer takes."""
         dtype = self.features[name].dtype
-        column: Array = np.asarray(values, object) if dtype == "string" else np.asarray(values)
+        try:
+            column: Array = np.asarray(values, object) if dtype == "string" else np.asarray(values)
+        except ValueError:
+            raise DataError(
+                f"{self.name}: feature {name!r} is a column, whose rows have one length; got {shown(values)}."
+            ) from None
         if dtype != "string":
             if column.dtype.kind not in "biuf":
                 raise DataError(
@@ -192,16 +201,17 @@ class FeatureSpace(FeatureKinds, PipelineLayer):
         """The encoded columns of a table, or of one row of single values, which then has no axis of rows.
 
         Args:
-            data: {name: column} or {name: value}.
+            data: {name: column}, a table of pandas, or {name: value}.
         Returns:
             (rows, width), or a dict of such arrays; without the first axis for one row.
         Raises:
             ArgumentError: no dict, a missing feature, used before `adapt`.  ShapeError: columns of different lengths.
         """
         self._must_be_adapted()
+        data = as_columns(data)
         self._must_fit("call", data)
-        single = any(np.ndim(data[name]) == 0 for name in self.features)
         columns = {name: self._column(name, data[name]) for name in self.features}
+        single = any(np.ndim(data[name]) == 0 for name in self.features)
         lengths = {len(column) for column in columns.values()}
         if len(lengths) > 1:
             raise ShapeError(f"{self.name}: columns must have one length; got {', '.join(map(str, sorted(lengths)))}.")
@@ -347,6 +357,11 @@ class FeatureSpace(FeatureKinds, PipelineLayer):
 
         self._must_be_adapted()
         save_model(self, filepath)
+
+
+def as_columns(table: Any) -> Any:
+    """A table of pandas as a dict of its columns; anything else as it is."""
+    return dict(table) if hasattr(table, "iloc") and hasattr(table, "columns") else table
 
 
 def _whole(column: Array) -> Array:

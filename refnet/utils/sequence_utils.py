@@ -21,7 +21,7 @@ def pad_sequences(
     Args:
         sequences: a list of sequences of numbers, or of arrays of one shape.
         maxlen: the length; that of the longest if None.
-        dtype: of the result.
+        dtype: of the result; "str" for words as long as the longest.
         padding: where `value` is put: "pre" (in front) or "post".
         truncating: where what is too long is cut: "pre" (in front) or "post".
         value: what fills up.
@@ -46,20 +46,34 @@ def pad_sequences(
             raise ArgumentError(f"pad_sequences takes a list of sequences; sequences[{i}] is {shown(sequence)}.")
     if maxlen is None:
         maxlen = max((len(sequence) for sequence in sequences), default=0)
-    text = np.issubdtype(dtype, np.str_) or np.issubdtype(dtype, np.bytes_) or dtype in (object, "object")
-    if isinstance(value, str) and not text:
-        raise ArgumentError(f"pad_sequences: value {value!r} is no {np.dtype(dtype)}; give dtype=object for strings.")
+    if isinstance(maxlen, bool) or not isinstance(maxlen, (int, np.integer)) or maxlen < 0:
+        raise ArgumentError(f"pad_sequences: maxlen is an integer of at least 0, or None; got {maxlen!r}.")
+    try:
+        kind = np.dtype(dtype)
+    except TypeError:
+        raise ArgumentError(f"pad_sequences: dtype is one of NumPy's, such as 'int32'; got {dtype!r}.") from None
+    if kind.kind in "US" and not kind.itemsize:  # as long as the longest word: NumPy would keep one letter of each
+        kind = np.result_type(np.asarray(value, kind), *(np.asarray(s, kind) for s in sequences if len(s)))
+    if isinstance(value, str) and kind.kind not in "USO":
+        raise ArgumentError(f"pad_sequences: value {value!r} is no {kind}; give dtype=object for strings.")
     shape = next((np.shape(sequence)[1:] for sequence in sequences if len(sequence)), ())
-    padded = np.full((len(sequences), maxlen, *shape), value, dtype)
+    try:
+        padded = np.full((len(sequences), maxlen, *shape), value, kind)
+    except (ValueError, TypeError, OverflowError):
+        raise ArgumentError(f"pad_sequences: value {shown(value)} is no {kind}; give another value or dtype.") from None
     for i, sequence in enumerate(sequences):
         kept = sequence[max(len(sequence) - maxlen, 0) :] if truncating == "pre" else sequence[:maxlen]
         if not len(kept):
             continue
         try:
-            row = np.asarray(kept, dtype)
+            row = np.asarray(kept, kind)
+        except OverflowError:
+            raise DtypeError(
+                f"pad_sequences: sequences[{i}] holds a number that {kind} has no room for; give a wider dtype."
+            ) from None
         except (ValueError, TypeError):
             raise DtypeError(
-                f"pad_sequences: sequences[{i}] holds {kept[0]!r}, which is no {np.dtype(dtype)}. Number words first (TextVectorization, "
+                f"pad_sequences: sequences[{i}] holds {kept[0]!r}, which is no {kind}. Number words first (TextVectorization, "
                 "StringLookup), or give dtype=object."
             ) from None
         if row.shape[1:] != shape:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from refnet.annotations import Array
-from refnet.errors import ArgumentError, ShapeError, did_you_mean
+from refnet.errors import ArgumentError, DataError, ShapeError, did_you_mean
 from refnet.visualize.paper import BLUE, COLOURS, GREEN, GREY, ORANGE, colour_map, matplotlib, new_figure, plain, saved
 
 
@@ -120,11 +120,15 @@ def series(
         x: (n,), where they are; 0, 1, ... if None.
     Returns:
         The matplotlib Figure.
+    Raises:
+        ShapeError: another number of places.
     """
     figure = new_figure(9, 4.2, title)
     axis = plain(figure.subplots())
     for number, (name, values) in enumerate(lines.items()):
         row = np.asarray(values)
+        if x is not None and len(x) != len(row):
+            raise ShapeError(f"series: x has {len(x)} places, but {name!r} {len(row)} values.")
         at = np.arange(len(row)) if x is None else x
         axis.plot(at, row, color=COLOURS[number % len(COLOURS)], linewidth=1.4, label=name)
     axis.set(xlabel=x_label, ylabel=y_label)
@@ -174,7 +178,8 @@ def scatter_2d(
     Returns:
         The matplotlib Figure.
     Raises:
-        ShapeError: points that are no pairs.
+        ShapeError: points that are no pairs; another number of labels.
+        DataError: labels that are no whole numbers, or have no name.
     """
     at: Array = np.asarray(points)
     if at.ndim != 2 or at.shape[1] != 2:
@@ -182,7 +187,14 @@ def scatter_2d(
     figure = new_figure(7.4, 6.2, title)
     axis = plain(figure.subplots())
     kinds = None if labels is None else np.asarray(labels)
-    if kinds is None or kinds.dtype.kind in "US":
+    if kinds is not None and kinds.shape != at.shape[:1]:
+        raise ShapeError(f"scatter_2d: a label for each of {len(at)} points is needed; got shape {kinds.shape}.")
+    most = np.inf if names is None else len(names)
+    numbers = kinds if kinds is not None and kinds.dtype.kind not in "OUS" else np.zeros(0)
+    if not ((numbers == np.floor(numbers)) & (numbers < most)).all():
+        below = "" if names is None else f" below {len(names)}, the number of names"
+        raise DataError(f"scatter_2d: labels are whole numbers{below}, or strings; got up to {numbers.max()}.")
+    if kinds is None or kinds.dtype.kind in "OUS":
         axis.scatter(*at.T, s=14, color=BLUE if kinds is None else GREY, alpha=0.7)
         words: Any = [] if kinds is None else kinds
         keep_apart(

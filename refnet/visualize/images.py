@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from refnet.annotations import Array
-from refnet.errors import ShapeError
+from refnet.errors import ArgumentError, DataError, ShapeError
 from refnet.visualize.paper import new_figure, saved
 
 
@@ -49,11 +49,13 @@ def image_grid(
     Returns:
         The matplotlib Figure.
     Raises:
-        ShapeError: no images, or something that is none.
+        ShapeError: no images, or something that is none.  ArgumentError: columns below 1.
     """
     shown = [displayable(image) for image in images]
     if not shown:
         raise ShapeError("image_grid: there are no images.")
+    if columns is not None and columns < 1:
+        raise ArgumentError(f"image_grid: columns is at least 1; got {columns!r}.")
     columns = columns or min(len(shown), max(1, round((2 * len(shown)) ** 0.5)))
     rows = -(-len(shown) // columns)
     height = size * max(image.shape[0] / image.shape[1] for image in shown) + (0.22 if titles else 0.05)
@@ -84,12 +86,16 @@ def confusion_matrix(
     Returns:
         The matplotlib Figure: a row for each true class, shaded by its share, with the counts where there is room for them.
     Raises:
-        ShapeError: unequal lengths.
+        ShapeError: unequal lengths.  ArgumentError: fewer names than classes.
+        DataError: no samples; classes that are no whole numbers from 0 on.
     """
-    truth, read = _classes(y_true), _classes(y_pred)
+    truth, read = _classes("y_true", y_true), _classes("y_pred", y_pred)
     if truth.shape != read.shape:
         raise ShapeError(f"confusion_matrix: {len(truth)} true classes, but {len(read)} predictions.")
-    classes = max(int(max(truth.max(), read.max())) + 1, len(names or ()))
+    classes = int(max(truth.max(), read.max())) + 1
+    if names is not None and len(names) < classes:
+        raise ArgumentError(f"confusion_matrix: there are classes up to {classes - 1}, but {len(names)} names.")
+    classes = max(classes, len(names or ()))
     counts = np.zeros((classes, classes), int)
     np.add.at(counts, (truth, read), 1)
     side = min(2.6 + 0.5 * classes, 11)
@@ -109,9 +115,18 @@ def confusion_matrix(
     return saved(figure, to_file)
 
 
-def _classes(y: Any) -> Array:
+def _classes(word: str, y: Any) -> Array:
     values: Array = np.asarray(y)
+    if values.dtype.kind not in "biuf":
+        raise DataError(
+            f"confusion_matrix: {word} must hold class numbers; got dtype {values.dtype}. Of names, "
+            "np.unique(names, return_inverse=True)[1] makes numbers."
+        )
+    if not values.size:
+        raise DataError(f"confusion_matrix: {word} holds no samples.")
     if values.ndim == 2 and values.shape[1] > 1:
         return values.argmax(1)
-    values = values.reshape(-1)
-    return values.astype(int) if values.dtype.kind in "biu" else (np.rint(values)).astype(int)
+    values = np.rint(values.reshape(-1)) if values.dtype.kind == "f" else values.reshape(-1)
+    if not (np.isfinite(values) & (values >= 0)).all():
+        raise DataError(f"confusion_matrix: class numbers begin with 0; {word} holds {values.min()}.")
+    return values.astype(int)

@@ -5,6 +5,7 @@ import pathlib
 from typing import Any
 
 from refnet.errors import ArgumentError, MissingPackageError
+from refnet.saving.files import writing
 
 BLUE, ORANGE, GREEN, RED, GREY = "#1f5fa8", "#d9730d", "#2f8f4e", "#b3373f", "#6b7280"
 COLOURS = (BLUE, ORANGE, GREEN, RED, "#7a4fa3", "#0f8b8d", GREY, "#a8741a")
@@ -54,5 +55,6 @@ def saved(figure: Any, to_file: Any) -> Any:
             raise ArgumentError(
                 f"to_file: {str(to_file)!r} does not end in a kind of picture: {', '.join('.' + k for k in sorted(known))}."
             )
-        figure.savefig(path, dpi=DPI)
+        with writing(path):
+            figure.savefig(path, dpi=DPI)
     return figure

@@ -126,6 +126,7 @@ def test_a_net_on_a_tensor_of_ones_own() -> None:
         ("VGG16", {"pooling": "mean"}, "pooling is None, 'avg' or 'max'"),
         ("VGG16", {"input_tensor": np.zeros((1, 32, 32, 3))}, "input_tensor is a tensor"),
         ("VGG16", {"input_shape": (32, 32)}, "input_shape is"),
+        ("VGG16", {"input_shape": 224}, r"input_shape is \(height, width, channels\); got 224"),
         ("ResNet50", {"input_shape": (31, 32, 3)}, "at least 32 x 32"),
         ("Xception", {"input_shape": (70, 71, 3)}, "at least 71 x 71"),
         ("InceptionV3", {"input_shape": (75, 74, 3)}, "at least 75 x 75"),
@@ -307,6 +308,7 @@ def test_answers_in_words(tmp_path: pathlib.Path) -> None:
     for shape in ((1000,), (2, 999)):
         with pytest.raises(ShapeError, match="predictions of shape"):
             applications.vgg16.decode_predictions(np.zeros(shape))
-    path.write_text("{}")
-    with pytest.raises(DataError, match="another file"):
-        applications.vgg16.decode_predictions(chances)
+    for content in ("{}", "<html>"):
+        path.write_text(content)
+        with pytest.raises(DataError, match="another file"):
+            applications.vgg16.decode_predictions(chances)

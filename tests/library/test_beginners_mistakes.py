@@ -6,8 +6,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from refnet import Input, Model, Sequential, Variable, layers, ops, regularizers, utils
-from refnet.errors import ArgumentError, DataError, DtypeError, MissingArgumentError, RefnetError, ShapeError
+from refnet import Input, Model, Sequential, Variable, callbacks, layers, ops, regularizers, utils
+from refnet.errors import (
+    ArgumentError,
+    DataError,
+    DtypeError,
+    MissingArgumentError,
+    PlaceError,
+    RefnetError,
+    ShapeError,
+)
+from refnet.utils import FeatureSpace
 
 X = np.zeros((8, 4), "float32")
 IMAGES = np.zeros((8, 6, 6), "float32")
@@ -30,6 +39,17 @@ def with_words() -> Any:
     model = Sequential([Input((3,)), layers.Embedding(10, 2, name="words"), layers.Flatten(), layers.Dense(1)])
     model.compile("sgd", "mse")
     return model
+
+
+class WithoutSuper(Model):
+    def __init__(self) -> None:
+        self.dense = layers.Dense(3)
+
+    def call(self, inputs: Any) -> Any:
+        return self.dense(inputs)
+
+
+WORDS = np.array([["a", "b"]])
 
 
 class Forgetful(Model):
@@ -133,6 +153,48 @@ MISTAKES: list[tuple[Callable[[], Any], type[Exception], str]] = [
         "A recurrent layer in front of it needs return_sequences=True.",
     ),
     (lambda: layers.MultiHeadAttention(2, 4)(Input((5, 4))), ArgumentError, "layer(query, value); the same tensor"),
+    (
+        lambda: layers.Dense(2, name="d")(WORDS),
+        DtypeError,
+        "d is called on arrays of numbers; got an array of dtype <U1. Of class names",
+    ),
+    (
+        lambda: classifier()(np.array([[1, None]], object)),
+        DtypeError,
+        "net is called on arrays of numbers; got an array of",
+    ),
+    (lambda: layers.Flatten(name="f")(X.astype("datetime64[s]")), DtypeError, "f is called on arrays of numbers; got"),
+    (
+        lambda: WithoutSuper().compile("sgd"),
+        ArgumentError,
+        "WithoutSuper.__init__ has to call super().__init__() first.",
+    ),
+    (lambda: WithoutSuper().summary(), ArgumentError, "WithoutSuper.__init__ has to call super().__init__() first."),
+    (
+        lambda: Sequential([WithoutSuper()]),
+        ArgumentError,
+        "WithoutSuper.__init__ has to call super().__init__() first.",
+    ),
+    (lambda: layers.StringLookup(name="s").adapt([]), ArgumentError, "s.adapt: the data hold no tokens."),
+    (lambda: layers.Discretization(num_bins=2).adapt(WORDS), DtypeError, "adapt: data must hold numbers"),
+    (
+        lambda: classifier().fit(X, LABELS, callbacks=[callbacks.CSVLogger("/dev/null/log.csv")]),
+        PlaceError,
+        "/dev/null/log.csv cannot be written",
+    ),
+    (
+        lambda: classifier().fit(X, LABELS, callbacks=[callbacks.TensorBoard("/dev/null/runs")]),
+        PlaceError,
+        "/dev/null/runs/train cannot be written",
+    ),
+    (lambda: callbacks.CSVLogger("log.csv", separator=", "), ArgumentError, "separator is one character; got ', '."),
+    (lambda: callbacks.RemoteMonitor("localhost:9000"), ArgumentError, "root begins with http:// or https://; got"),
+    (lambda: callbacks.LearningRateScheduler(0.1), ArgumentError, "schedule is a function of the epoch (and the rate)"),
+    (
+        lambda: FeatureSpace({"n": "float"})({"n": [[1.0], [1.0, 2.0]]}),
+        DataError,
+        "'n' is a column, whose rows have one",
+    ),
 ]
 
 

@@ -66,6 +66,19 @@ def test_a_loss_of_ones_own_and_one_column_of_probabilities():
     close(np.float64(single.fit_weights(Y, Y[:, None])), alone, 2 * (4 + ELEMENTARY))
 
 
+def test_what_is_no_number_is_refused_in_words():
+    with pytest.raises(ArgumentError, match="one number for each of the 1 members"):
+        Ensemble([lambda x: x], weights="equal")
+    for given in (np.array(["a", "b"]), 3.0):
+        with pytest.raises(DataError, match="members give numbers, a row for each sample"):
+            Ensemble([lambda x, given=given: given]).predict(1)
+    logits = 10 * RIGHT
+    members = Ensemble([lambda x: x, lambda x: 2 * x])
+    for y in (Y, np.array(list("abca")), np.eye(4)):
+        with pytest.raises(DataError, match="do not go with answers of shape"):
+            members.fit_weights(logits, y)
+
+
 def test_what_is_refused():
     with pytest.raises(ArgumentError, match="at least one member"):
         Ensemble([])

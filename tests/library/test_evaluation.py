@@ -149,6 +149,29 @@ def test_what_protocols_refuse() -> None:
 # ---- baselines
 
 
+def test_what_is_no_number_or_no_model_is_refused_in_words() -> None:
+    with pytest.raises(ShapeError, match="a row for each sample; got 5"):
+        evaluation.k_fold(Recorder, 5, Y)
+    with pytest.raises(ArgumentError, match="build is a function that makes a new compiled model; it gave None"):
+        evaluation.k_fold(lambda: None, X, Y)
+    with pytest.raises(ArgumentError, match="share lies between 0 and 1"):
+        evaluation.hold_out(Recorder, X, Y, share="0.2")  # type: ignore[arg-type]  # a mistake
+    with pytest.raises(DataError, match="standardized takes numbers"):
+        evaluation.standardized([["a"]], [["b"]])
+    for train, test in ((X, X[:, :1]), (Y, Y)):
+        with pytest.raises(ShapeError, match=r"must be \(samples, ..., features\)"):
+            evaluation.standardized(train, test)
+    with pytest.raises(DataError, match="best_constant takes numbers"):
+        evaluation.best_constant(["a"], [1.0])
+    with pytest.raises(ArgumentError, match="delay is an integer"):
+        evaluation.last_value(Y, 1.5)  # type: ignore[arg-type]  # a mistake
+
+
+def test_dates_as_texts_have_an_order() -> None:
+    with pytest.warns(evaluation.EvaluationWarning, match="1 of 2 training samples"):
+        assert evaluation.check_times(["2020-01-01", "2021-06-01"], ["2021-01-01", "2022-01-01"]) == 1
+
+
 def test_baselines() -> None:
     assert evaluation.majority_class([[0, 1], [0, 1], [1, 0]], [[0, 1], [1, 0]]) == 0.5
     assert evaluation.random_labels([0, 1, 2, 2]) == 1 / 16 + 1 / 16 + 1 / 4
@@ -156,7 +179,7 @@ def test_baselines() -> None:
     assert errors == {"mean_absolute_error": 3.0, "mean_squared_error": 4.0}
     assert evaluation.last_value([0, 1, 3, 6], 2) == 4.0
     assert evaluation.last_value([0, 1, 3, 6], 1, start=1, stop=2) == 2.0
-    with pytest.raises(ArgumentError, match="delay is at least 1"):
+    with pytest.raises(ArgumentError, match="delay is an integer of at least 1"):
         evaluation.last_value([1, 2], 0)
     with pytest.raises(ArgumentError, match="none from 0 on has one 5 later"):
         evaluation.last_value([1, 2], 5)

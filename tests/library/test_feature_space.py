@@ -70,6 +70,21 @@ def test_every_kind_as_keras_gives_it() -> None:
     np.testing.assert_array_equal(first, together(OTHER)[0])
 
 
+def test_a_table_of_pandas_is_its_columns() -> None:
+    class Table:
+        iloc, columns = None, ("n",)
+
+        def keys(self) -> Any:
+            return self.columns
+
+        def __getitem__(self, name: str) -> Any:
+            return {"n": [1.0, 3.0]}[name]
+
+    space = FeatureSpace({"n": "float_normalized"})
+    space.adapt(Table())
+    np.testing.assert_array_equal(space(Table()), [[-1.0], [1.0]])
+
+
 def test_batches_are_learned_from_together() -> None:
     space, again = whole(), whole()
     space.adapt(TABLE)

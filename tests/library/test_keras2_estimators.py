@@ -88,6 +88,17 @@ def test_numbers_in_a_pipeline() -> None:
     assert pipe.score(ROWS, targets) > -0.1  # a line fits exactly; the targets' variance is 3.4
 
 
+def test_several_numbers_for_each_sample() -> None:
+    def plane() -> Sequential:
+        model = Sequential([Dense(2, input_dim=2)])
+        model.compile("sgd", "mean_squared_error")
+        return model
+
+    regressor = KerasRegressor(plane, epochs=1, verbose=0)
+    regressor.fit(ROWS, ROWS)
+    assert regressor.predict(ROWS).shape == ROWS.shape
+
+
 class Own(KerasClassifier):
     def __call__(self, units: int = 4) -> Sequential:
         return three(units)

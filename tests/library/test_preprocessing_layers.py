@@ -65,6 +65,16 @@ def test_normalization_learns_the_same_from_batches():
     close(y.std(0), np.ones((3, 4)), 6 + 2 * 20, size)
 
 
+def test_an_empty_batch_teaches_nothing():
+    """It made all means NaN; no data at all ended in a division by zero."""
+    layer = layers.Normalization()
+    layer.adapt([np.ones((2, 3)), np.zeros((0, 3)), 3 * np.ones((2, 3))])
+    np.testing.assert_array_equal(layer.mean, [[2, 2, 2]])
+    for layer in (layers.Normalization(), layers.Discretization(num_bins=3)):
+        with pytest.raises(ArgumentError, match="no numbers to learn from; all batches are empty"):
+            layer.adapt(np.zeros((0, 3)))
+
+
 def test_mistakes_with_normalization():
     for make, error, words in (
         (lambda: layers.Normalization(mean=1.0), ArgumentError, "together"),

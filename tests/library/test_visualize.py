@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from refnet import backend, layers, models, utils, visualize
-from refnet.errors import ArgumentError, MissingPackageError, ShapeError
+from refnet.errors import ArgumentError, DataError, MissingPackageError, PlaceError, ShapeError
 from refnet.testing.closeness import ELEMENTARY, close
 from refnet.visualize.images import displayable
 from refnet.visualize.inside import tiled
@@ -101,6 +101,33 @@ def test_a_confusion_matrix_counts():
     assert len(axis.texts) == 2
     with pytest.raises(ShapeError, match="4 true classes, but 3 predictions"):
         visualize.confusion_matrix(truth, chances[:3])
+
+
+def test_pictures_of_what_is_no_class_are_refused_in_words():
+    """A class of -1 was counted as the last one."""
+    for truth, read, error, words in (
+        ([-1, 1], [0, 1], DataError, "class numbers begin with 0; y_true holds -1"),
+        ([0, 1], [0, np.nan], DataError, "class numbers begin with 0; y_pred holds nan"),
+        (["cat"], ["dog"], DataError, "y_true must hold class numbers; got dtype <U3"),
+        ([], [], DataError, "y_true holds no samples"),
+        ([0, 2], [0, 1], ArgumentError, "classes up to 2, but 2 names"),
+    ):
+        with pytest.raises(error, match=words):
+            visualize.confusion_matrix(truth, read, names=["a", "b"])
+    points = np.zeros((3, 2))
+    with pytest.raises(ShapeError, match="a label for each of 3 points"):
+        visualize.scatter_2d(points, [0, 1])
+    for labels in ([0, 1, 2], [0, 0.5, 1], [0, 1, np.nan]):
+        with pytest.raises(DataError, match="labels are whole numbers below 2, the number of names, or strings"):
+            visualize.scatter_2d(points, labels, names=["a", "b"])
+    (axis,) = visualize.scatter_2d(points, np.array(["x", "y", "z"], object)).axes
+    assert len(axis.texts) == 3
+    with pytest.raises(ShapeError, match="x has 2 places, but 'a' 3 values"):
+        visualize.series({"a": [1, 2, 3]}, x=[1, 2])
+    with pytest.raises(ArgumentError, match="columns is at least 1"):
+        visualize.image_grid(np.zeros((2, 4, 4)), columns=-1)
+    with pytest.raises(PlaceError, match=r"/nowhere/a.png cannot be written"):
+        visualize.bars({"a": 1.0}, to_file="/nowhere/a.png")
 
 
 # ---- inside a network

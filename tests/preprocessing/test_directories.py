@@ -200,6 +200,16 @@ def test_mistakes_with_windows():
 # ---- data sets cut in two
 
 
+def test_a_table_of_pandas_is_cut_by_its_rows():
+    class Table:
+        iloc = None
+        __array__ = lambda self, dtype=None, copy=None: np.arange(6).reshape(3, 2)
+        __iter__ = lambda self: iter(["a", "b"])  # the columns' names
+
+    left, right = split_dataset(Table(), left_size=2)
+    assert left.arrays.tolist() == [[0, 1], [2, 3]] and right.arrays.tolist() == [[4, 5]]
+
+
 def test_a_data_set_cut_in_two():
     x, y = np.arange(10).reshape(5, 2), np.arange(5)
     left, right = split_dataset((x, y), left_size=0.6)

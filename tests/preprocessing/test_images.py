@@ -129,6 +129,17 @@ def test_colours_by_hand():
     np.testing.assert_array_equal(image.apply_brightness_shift(outside, 1.0, scale=False), outside)
 
 
+@pytest.mark.parametrize("intensity", [-100.0, 0.5, 100.0])
+def test_whole_numbers_are_shifted_as_floats_are(intensity):
+    """Bytes began anew beyond their ends: 250 + 100 was 94."""
+    due = image.apply_channel_shift(PHOTO.astype("float64"), intensity, 2)
+    close(image.apply_channel_shift(PHOTO, intensity, 2), due, roundings=0)
+    close(image.apply_channel_shift(PHOTO.tolist(), intensity, 2), due, roundings=0)
+    generator = image.ImageDataGenerator(channel_shift_range=1)
+    drawn = {"channel_shift_intensity": intensity}
+    close(generator.apply_transform(PHOTO, drawn), due, roundings=0)
+
+
 def test_the_functions_that_draw():
     x = RANDOM.random((3, 6, 6)).astype("float32")
     for function, arguments in (
@@ -291,6 +302,10 @@ def test_mistakes_with_the_generator():
         ({"brightness_range": 2}, "brightness_range is a pair"),
         ({"validation_split": 1.5}, "validation_split"),
         ({"data_format": "last"}, "data_format"),
+        ({"rotation_range": "30"}, "rotation_range is a number; got '30'"),
+        ({"channel_shift_range": (-9, 9)}, "channel_shift_range is a number; got"),
+        ({"width_shift_range": [["a"]]}, "width_shift_range is a number, or a list of them"),
+        ({"rescale": "1/255"}, "rescale is a number; got '1/255'"),
         ({"interpolation_order": 3}, "interpolation_order"),
     ):
         with pytest.raises(ArgumentError, match=words):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import refnet
-from refnet.errors import ArgumentError, ShapeError
+from refnet.errors import ArgumentError, DtypeError, ShapeError
 from refnet.preprocessing import sequence, text
 from refnet.testing.closeness import ELEMENTARY, close
 from refnet.utils import pad_sequences
@@ -162,6 +162,60 @@ def test_mistakes_with_padding():
     ):
         with pytest.raises(error, match=words):
             pad_sequences(*arguments)
+
+
+def test_padding_refuses_numbers_that_do_not_go_into_arrays():
+    for length in (2.0, np.mean([2, 1]), -1, True, "2"):
+        with pytest.raises(ArgumentError, match="maxlen is an integer of at least 0"):
+            pad_sequences([[1, 2], [3]], maxlen=length)
+    with pytest.raises(DtypeError, match=r"sequences\[1\] holds a number that uint8 has no room for"):
+        pad_sequences([[1], [300]], dtype="uint8")
+    for value in (-1, None, [1, 2]):
+        with pytest.raises(ArgumentError, match="value .* is no uint8"):
+            pad_sequences([[1, 2, 3], [3]], dtype="uint8", value=value)
+    with pytest.raises(ArgumentError, match="dtype is one of NumPy's"):
+        pad_sequences([[1]], dtype="strin")
+    assert pad_sequences([[1, 2], [3]], maxlen=np.int64(0)).shape == (2, 0)
+
+
+def test_padded_words_keep_all_their_letters():
+    got = pad_sequences([["one", "three"], ["two"]], dtype="str", value="")
+    assert got.tolist() == [["one", "three"], ["", "two"]]
+
+
+class Column:
+    """What a column of pandas has: rows by their labels, which a cut or a shuffle leaves behind, and by their places (`iloc`)."""
+
+    def __init__(self, values, labels):
+        self.values, self.labels = np.asarray(values), list(labels)
+
+    iloc = property(lambda self: self.values)
+    __array__ = lambda self, dtype=None, copy=None: self.values
+    __len__ = lambda self: len(self.values)
+
+    def __getitem__(self, label):
+        return self.values[label] if isinstance(label, slice) else self.values[self.labels.index(label)]
+
+
+def test_a_column_of_pandas_goes_by_its_places():
+    rows = np.arange(8.0)
+    for labels in (range(100, 108), range(7, -1, -1)):
+        column = Column(rows, labels)
+        windows, due = sequence.TimeseriesGenerator(column, column, length=3)[0]
+        np.testing.assert_array_equal(windows[1], [1, 2, 3])
+        np.testing.assert_array_equal(due, [3, 4, 5, 6, 7])
+
+
+def test_mistakes_with_a_timeseries_generator_and_skipgrams():
+    rows = np.arange(10)
+    for word in ("length", "sampling_rate", "stride", "batch_size"):
+        for value in (0, 2.5, "2", True):
+            with pytest.raises(ArgumentError, match=f"{word} is an integer of at least 1"):
+                sequence.TimeseriesGenerator(rows, rows, **{"length": 3, word: value})
+    with pytest.raises(ArgumentError, match="start_index is an integer of at least 0"):
+        sequence.TimeseriesGenerator(rows, rows, 3, start_index=-5)
+    with pytest.raises(ArgumentError, match=r"sampling_table has 10 entries; word 30 needs make_sampling_table\(31\)"):
+        sequence.skipgrams([1, 30], 40, sampling_table=sequence.make_sampling_table(10))
 
 
 def test_a_timeseries_generator():

@@ -6,17 +6,19 @@ import numpy as np
 
 from refnet.errors import DtypeError, ShapeError
 from refnet.testing.draw import Draw
-from refnet.testing.strategies import refuse, strategy
+from refnet.testing.strategies import refuse, strategy, usage
 from refnet.testing.strategies.elementwise import operands
 
 
 @strategy("bitwise_and", "bitwise_or", "bitwise_xor")
+@usage("bitwise_and", "bitwise_or", "bitwise_xor")
 def bitwise_calls(draw: Draw) -> Any:
     more = ("int8", "uint8", "uint32", "uint64") if draw.exotic else ()
     return operands(draw, 2, draw.choice(("int32", "bool", "int64", *more))), {}
 
 
 @strategy("left_shift", "right_shift")
+@usage("left_shift", "right_shift")
 def shift_calls(draw: Draw) -> Any:
     more = ("int8", "uint8", "uint32", "uint64") if draw.exotic else ()
     dtype = draw.choice(("int32", "int64", *more))

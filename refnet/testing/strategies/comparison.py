@@ -22,6 +22,7 @@ def class_calls(draw: Draw) -> Any:
 
 
 @strategy("logical_and", "logical_or")
+@usage("logical_and", "logical_or")
 def logical_calls(draw: Draw) -> Any:
     return operands(draw, 2, "bool"), {}
 
@@ -32,6 +33,7 @@ def xor_usages(draw: Draw) -> Any:
 
 
 @strategy("logical_not")
+@usage("logical_not")
 def not_calls(draw: Draw) -> Any:
     return operands(draw, 1, "bool"), {}
 

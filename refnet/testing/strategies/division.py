@@ -14,6 +14,7 @@ def divide_calls(draw: Draw) -> Any:
 
 
 @strategy("floor_divide", "mod")
+@usage("floor_divide", "mod")
 def floor_divide_calls(draw: Draw) -> Any:
     return operands(draw, 2, draw.real(), calm=(0.5, 3)), {}
 

@@ -22,6 +22,19 @@ refuse("concatenate", [np.zeros((2, 3)), np.zeros((3, 3))], axis=1, error=ShapeE
 refuse("concatenate", [np.zeros((2, 3))], axis=2, error=ArgumentError, words="axis 2")
 
 
+@usage("stack")
+def stack_usages(draw: Draw) -> Any:
+    shape, dtype = draw.shape(0, 2), draw.anything()
+    parts = [draw.array(shape, dtype) for _ in range(draw.integer(1, 3))]
+    return (parts,), {"axis": draw.integer(-1 - len(shape), len(shape))}
+
+
+@usage("split")
+def split_usages(draw: Draw) -> Any:
+    shape = (draw.extent(), 6)
+    return (draw.array(shape, draw.anything()), draw.choice((1, 2, 3, [1, 4]))), {"axis": draw.choice((1, -1))}
+
+
 @usage("concatenate")
 def concatenate_usages(draw: Draw) -> Any:
     (*parts,), keywords = concatenate_calls(draw)

@@ -7,7 +7,7 @@ import numpy as np
 from refnet.annotations import Array
 from refnet.errors import ShapeError
 from refnet.testing.draw import Draw
-from refnet.testing.strategies import refuse, strategy
+from refnet.testing.strategies import refuse, strategy, usage
 from refnet.testing.strategies.elementwise import operands
 
 
@@ -67,6 +67,35 @@ def pick_class_calls(draw: Draw) -> Any:
 def pick_class_gradient_calls(draw: Draw) -> Any:
     n, classes, dtype = rows(draw)
     return [draw.array((n,), dtype), draw.array((n, classes), dtype), labels(draw, n, classes)], {}
+
+
+@usage("binary_crossentropy")
+def binary_crossentropy_usages(draw: Draw) -> Any:
+    shape, dtype, logits = draw.shape(1, 2), draw.floating(), draw.flag()
+    limits: dict[str, Any] = {} if logits else {"low": 0, "high": 1}
+    target = draw.array(shape, dtype, low=0, high=1, calm=(0, 1))
+    return (target, draw.array(shape, dtype, calm=(0.1, 0.9), **limits)), {"from_logits": logits}
+
+
+def scores(draw: Draw, n: int, classes: int, dtype: str) -> tuple[Array, dict[str, Any]]:
+    """Scores or probabilities of classes, and what a loss is told of them."""
+    logits = draw.flag()
+    limits: dict[str, Any] = {} if logits else {"low": 0, "high": 1}
+    return draw.array((n, classes), dtype, calm=(0.1, 0.9), **limits), {"from_logits": logits}
+
+
+@usage("categorical_crossentropy")
+def categorical_crossentropy_usages(draw: Draw) -> Any:
+    n, classes, dtype = rows(draw)
+    output, keywords = scores(draw, n, classes, dtype)
+    return (targets(draw, n, classes, dtype), output), keywords
+
+
+@usage("sparse_categorical_crossentropy")
+def sparse_categorical_crossentropy_usages(draw: Draw) -> Any:
+    n, classes, dtype = rows(draw)
+    output, keywords = scores(draw, n, classes, dtype)
+    return (labels(draw, n, classes), output), keywords
 
 
 for _name in ("categorical_crossentropy", "binary_crossentropy"):

@@ -92,6 +92,21 @@ def batch_normalization_training_usages(draw: Draw) -> Any:
     return (draw.array(shape, draw.floating()), axis, draw.array((shape[axis],), "float32")), {}
 
 
+@usage("batch_normalization")
+def batch_normalization_usages(draw: Draw) -> Any:
+    shape, dtype, keywords = channels(draw)
+    vector = (shape[keywords["axis"]],)
+    more = {word: draw.array(vector, dtype) for word in ("offset", "scale") if draw.flag()}
+    arrays = draw.array(shape, dtype), draw.array(vector, dtype), variances(draw, vector, dtype)
+    return arrays, keywords | more
+
+
+@usage("instance_normalization")
+def instance_normalization_usages(draw: Draw) -> Any:
+    shape, dtype = draw.shape(3, 4, 1, 3), draw.floating()
+    return (draw.array(shape, dtype), draw.array(shape[-1:], dtype)), {}
+
+
 @usage("group_normalization")
 def group_normalization_usages(draw: Draw) -> Any:
     groups, axis = draw.choice((1, 2, -1)), draw.choice((1, -1))

@@ -67,6 +67,11 @@ def others_calls(draw: Draw) -> Any:
     }
 
 
+@usage("any", "all", "count_nonzero")
+def truth_usages(draw: Draw) -> Any:
+    return (draw.array(draw.shape(1, 3), draw.anything()),), {"axis": draw.choice((None, 0, -1))}
+
+
 @usage("argmax", "argmin")
 def argument_usages(draw: Draw) -> Any:
     shape = draw.shape(1, 3, 1)

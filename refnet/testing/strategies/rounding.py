@@ -10,6 +10,7 @@ from refnet.testing.strategies import refuse, strategy, usage
 
 
 @strategy("floor", "ceil", "round", "trunc")
+@usage("floor", "ceil", "trunc")
 def whole_calls(draw: Draw) -> Any:
     """Halves among the numbers: there the even one wins."""
     shape, dtype = draw.shape(), draw.floating()

@@ -17,6 +17,7 @@ def reshape_calls(draw: Draw) -> Any:
 
 
 @strategy("broadcast_to")
+@usage("broadcast_to")
 def broadcast_to_calls(draw: Draw) -> Any:
     target = draw.shape(0, 3)
     source = tuple(1 if draw.flag() else d for d in target)[draw.integer(0, len(target)) :]
@@ -43,6 +44,23 @@ refuse("broadcast_to", np.zeros((2, 3)), (2, 4), error=ShapeError, words="broadc
 @usage("transpose")
 def transpose_usages(draw: Draw) -> Any:
     return (draw.array(draw.shape(0, 3), draw.floating()),), {}
+
+
+@usage("swapaxes", "moveaxis")
+def swapaxes_usages(draw: Draw) -> Any:
+    x = draw.array(draw.shape(1, 3), draw.anything())
+    return (x, *(draw.integer(-x.ndim, x.ndim - 1) for _ in range(2))), {}
+
+
+@usage("expand_dims", "flip")
+def axis_usages(draw: Draw) -> Any:
+    x = draw.array(draw.shape(1, 3), draw.anything())
+    return (x, draw.integer(-x.ndim, x.ndim - 1)), {}
+
+
+@usage("squeeze")
+def squeeze_usages(draw: Draw) -> Any:
+    return (draw.array((1, draw.extent(), 1), draw.anything()), draw.choice((0, -1, (0, 2)))), {}
 
 
 @usage("reshape")

@@ -41,6 +41,22 @@ def spread_calls(draw: Draw) -> Any:
     }
 
 
+@usage("slice")
+def slice_usages(draw: Draw) -> Any:
+    x = draw.array(draw.shape(1, 3, 1), draw.anything())
+    start = tuple(draw.integer(0, n - 1) for n in x.shape)
+    return (x, start, tuple(draw.integer(1, n - first) for n, first in zip(x.shape, start))), {}
+
+
+@usage("pad")
+def pad_usages(draw: Draw) -> Any:
+    x = draw.array(draw.shape(1, 3, 1), draw.real())
+    mode = draw.choice(("edge", "reflect", "symmetric"))
+    most = 2 if mode == "edge" else min(x.shape) - (mode == "reflect")
+    widths = [(draw.integer(0, most), draw.integer(0, most)) for _ in x.shape]
+    return (x, widths), draw.choice(({}, {"mode": mode}, {"constant_values": 3}))
+
+
 @usage("get_item")
 def get_item_usages(draw: Draw) -> Any:
     """Index arrays of one shape beside slices and integers."""

@@ -11,17 +11,19 @@ from refnet.testing.strategies.elementwise import operands
 
 
 @strategy("cbrt", "log2", "log10")
-@usage("exp2")
+@usage("cbrt", "log2", "log10", "exp2")
 def positive_calls(draw: Draw) -> Any:
     return operands(draw, 1, draw.floating(), calm=(0.25, 3)), {}
 
 
 @strategy("erfc")
+@usage("erfc")
 def erfc_calls(draw: Draw) -> Any:
     return operands(draw, 1, draw.floating()), {}
 
 
 @strategy("erfinv")
+@usage("erfinv")
 def erfinv_calls(draw: Draw) -> Any:
     """Mostly inside -1..1; now and then anything."""
     limits = {} if draw.calm or draw.integer(0, 3) == 0 else {"low": -1, "high": 1}

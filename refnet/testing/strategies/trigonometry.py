@@ -11,17 +11,19 @@ from refnet.testing.strategies.elementwise import operands
 
 
 @strategy("sin", "cos", "arctan", "sinh", "cosh", "arcsinh")
-@usage("sinc")
+@usage("sin", "cos", "arctan", "sinh", "cosh", "arcsinh", "sinc")
 def everywhere_calls(draw: Draw) -> Any:
     return operands(draw, 1, draw.floating()), {}
 
 
 @strategy("tan")
+@usage("tan")
 def tan_calls(draw: Draw) -> Any:
     return operands(draw, 1, draw.floating(), calm=(-1.2, 1.2)), {}
 
 
 @strategy("arcsin", "arccos", "arctanh")
+@usage("arcsin", "arccos", "arctanh")
 def ball_calls(draw: Draw) -> Any:
     """Mostly inside -1..1; now and then anything."""
     limits = {} if draw.calm or draw.integer(0, 3) == 0 else {"low": -1, "high": 1}
@@ -29,6 +31,7 @@ def ball_calls(draw: Draw) -> Any:
 
 
 @strategy("arccosh")
+@usage("arccosh")
 def arccosh_calls(draw: Draw) -> Any:
     limits = {} if draw.calm or draw.integer(0, 3) == 0 else {"low": 1, "high": 9}
     return operands(draw, 1, draw.floating(), calm=(1.2, 4), **limits), {}

@@ -13,7 +13,20 @@ from refnet.testing.strategies.elementwise import operands
 @strategy("exp", "expm1", "tanh", "erf")
 @usage("exp", "expm1", "tanh", "erf", "relu", "sigmoid", "softplus", "negative", "square", "abs", "sign")
 @usage(
-    "absolute", "linear", "relu6", "leaky_relu", "elu", "selu", "silu", "gelu", "softsign", "hard_sigmoid", "reciprocal"
+    "absolute",
+    "fabs",
+    "linear",
+    "swish",
+    "hard_swish",
+    "relu6",
+    "leaky_relu",
+    "elu",
+    "selu",
+    "silu",
+    "gelu",
+    "softsign",
+    "hard_sigmoid",
+    "reciprocal",
 )
 def smooth_calls(draw: Draw) -> Any:
     return operands(draw, 1, draw.floating()), {}
