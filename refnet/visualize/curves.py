@@ -112,12 +112,14 @@ def series(
     x_label: str = "",
     y_label: str = "",
     to_file: Any = None,
+    log: bool = False,
 ) -> Any:
     """Several rows of numbers as curves over one axis.
 
     Args:
         lines: {name: (n,)}.
         x: (n,), where they are; 0, 1, ... if None.
+        log: whether the axis of values is logarithmic; values that are not positive are not drawn then.
     Returns:
         The matplotlib Figure.
     Raises:
@@ -131,7 +133,7 @@ def series(
             raise ShapeError(f"series: x has {len(x)} places, but {name!r} {len(row)} values.")
         at = np.arange(len(row)) if x is None else x
         axis.plot(at, row, color=COLOURS[number % len(COLOURS)], linewidth=1.4, label=name)
-    axis.set(xlabel=x_label, ylabel=y_label)
+    axis.set(xlabel=x_label, ylabel=y_label, yscale="log" if log else "linear")
     axis.legend(frameon=False)
     return saved(figure, to_file)
 

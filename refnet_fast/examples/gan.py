@@ -87,9 +87,8 @@ def main(job: Job) -> None:
         job.note("quick: networks a tenth as wide; at so few steps there are colours, no frogs yet")
     job.picture("frogs", visualize.image_grid(stages, columns=10, title="Ten codes as training goes on"))
     job.picture("real", visualize.image_grid((frogs[:20] + 1) / 2, columns=10, title="Frogs of CIFAR-10"))
-    job.picture(
-        "losses", visualize.series(curves, title="Two networks against each other", x_label="step", y_label="loss")
-    )
+    title = "Two networks against each other"
+    job.picture("losses", visualize.series(curves, title=title, x_label="step", y_label="loss", log=True))
 
 
 if __name__ == "__main__":

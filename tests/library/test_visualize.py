@@ -61,7 +61,10 @@ def test_what_curves_refuse(tmp_path):
 
 
 def test_series_bars_and_points():
+    (axis,) = visualize.series({"a": [1, 200]}, log=True).axes
+    assert axis.get_yscale() == "log"
     (axis,) = visualize.series({"a": [1, 2], "b": [2, 1]}, x=[5, 6], x_label="t").axes
+    assert axis.get_yscale() == "linear"
     assert lines_of(axis) == {"a": [1, 2], "b": [2, 1]} and list(axis.lines[0].get_xdata()) == [5, 6]
     (axis,) = visualize.bars({"one": 1.0, "two": 2.0}, baseline=1.5).axes
     assert [bar.get_width() for bar in axis.patches] == [1, 2]
