@@ -19,12 +19,13 @@ class ColorLayer(RandomImageLayer):
 
     def __init__(self, value_range: Any = (0, 255), seed: Any = None, data_format: str | None = None, **more: Any):
         super().__init__(seed=seed, data_format=data_format, **more)
-        pair = isinstance(value_range, (tuple, list, np.ndarray)) and len(value_range) == 2
-        if not pair or not all(isinstance(v, (int, float, np.number)) for v in value_range):
+        given = value_range.tolist() if isinstance(value_range, np.ndarray) else value_range
+        pair = isinstance(given, (tuple, list)) and len(given) == 2
+        if not pair or not all(isinstance(v, (int, float, np.number)) for v in given):
             raise ArgumentError(
                 f"{self.name}: value_range is a pair of numbers (least, greatest); got {shown(value_range)}."
             )
-        self.value_range = sorted(float(v) for v in value_range)
+        self.value_range = sorted(float(v) for v in given)
         if not self.value_range[0] < self.value_range[1]:
             raise ArgumentError(
                 f"{self.name}: value_range is (least, greatest), two different numbers; got {shown(value_range)}."

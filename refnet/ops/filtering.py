@@ -90,7 +90,8 @@ def gaussian_blur(
             raise ShapeError(f"{name}: sigma must hold two numbers; got shape {tuple(shape_of(sigma))}.")
         deviations = [as_dtype(ops.get_item(sigma, k), dtype_of(wide)) for k in (0, 1)]
     else:
-        given = list(sigma) if isinstance(sigma, (tuple, list, np.ndarray)) and np.ndim(sigma) == 1 else [sigma] * 2
+        several = isinstance(sigma, (tuple, list)) or (isinstance(sigma, np.ndarray) and sigma.ndim == 1)
+        given = list(sigma) if several else [sigma] * 2
         parts = [number(name, s, "sigma") for s in given]
         if len(parts) != 2 or not all(0 < s < np.inf for s in parts):
             raise ArgumentError(f"{name}: sigma must be two numbers above 0; got {sigma!r}.")

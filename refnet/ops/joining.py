@@ -202,8 +202,9 @@ def split(x: TensorLike, indices_or_sections: Any, axis: int = 0) -> list[Tensor
     x = converted("split", x)
     axis = checked_axis("split", axis, len(shape_of(x)))
     before = [slice(None)] * axis
-    if isinstance(indices_or_sections, (list, tuple, np.ndarray)) and np.ndim(indices_or_sections):
-        cuts = [0, *(integer("split", i, "i") for i in indices_or_sections), None]
+    at_once = isinstance(indices_or_sections, np.ndarray) and not indices_or_sections.ndim
+    if isinstance(indices_or_sections, (list, tuple, np.ndarray)) and not at_once:
+        cuts = [0, *(integer("split", i, "indices_or_sections") for i in indices_or_sections), None]
         return [get_item(x, (*before, slice(low, high))) for low, high in zip(cuts, cuts[1:])]
     sections, length = integer("split", indices_or_sections, "indices_or_sections"), shape_of(x)[axis]
     if not 1 <= sections <= MOST_PARTS:

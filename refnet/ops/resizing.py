@@ -184,13 +184,11 @@ def checked_options(interpolation: str, crop: bool, pad: bool, fill_mode: str) -
 
 
 def checked_size(size: Any) -> tuple[int, int]:
-    whole = [
-        isinstance(n, (int, np.integer)) and n > 0
-        for n in (size if isinstance(size, (tuple, list, np.ndarray)) else ())
-    ]
-    if whole != [True, True]:
+    pair = size.tolist() if isinstance(size, np.ndarray) else size
+    given = pair if isinstance(pair, (tuple, list)) else ()
+    if [isinstance(n, (int, np.integer)) and n > 0 for n in given] != [True, True]:
         raise ArgumentError(f"resize: size must be (height, width), integers above 0; got {size!r}.")
-    return int(size[0]), int(size[1])
+    return int(pair[0]), int(pair[1])
 
 
 def fitted(x: TensorLike, axes: tuple[int, int], target: tuple[int, int], crop: bool, fill_value: float) -> TensorLike:

@@ -201,12 +201,11 @@ def random_brightness(x: Array, brightness_range: Any, scale: bool = True, seed:
 
 
 def pair(word: str, value: Any) -> tuple[float, float]:
-    numbers = isinstance(value, (tuple, list, np.ndarray)) and all(
-        isinstance(v, (int, float, np.number)) for v in value
-    )
-    if not numbers or len(value) != 2:
+    given = value.tolist() if isinstance(value, np.ndarray) else value
+    numbers = isinstance(given, (tuple, list)) and all(isinstance(v, (int, float, np.number)) for v in given)
+    if not numbers or len(given) != 2:
         raise ArgumentError(f"{word} is a pair of numbers (low, high); got {shown(value)}.")
-    return float(value[0]), float(value[1])
+    return float(given[0]), float(given[1])
 
 
 def one_of(word: str, value: Any, known: Sequence[Any]) -> Any:

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from refnet import ops, random
+from refnet import layers, ops, random
 from refnet.engine import reference
-from refnet.errors import ArgumentError, OutOfMemoryError, RefnetError, ShapeError
+from refnet.errors import ArgumentError, DataError, OutOfMemoryError, RefnetError, ShapeError
 from refnet.graph import Tensor
 from refnet.ops.indexing import take_x_gradient
 from refnet.ops.slicing import slice_inputs_gradient
-from refnet.program import Program
+from refnet.preprocessing import image
+from refnet.program import Program, check_range
 from refnet.testing.closeness import ELEMENTARY, close
 
 ONE, ZERO, MATRIX = np.ones(1, "float32"), np.zeros(1, "float32"), np.ones((1, 1), "float32")
@@ -131,3 +132,35 @@ def test_bounds_beyond_the_dtype_of_what_is_clipped_do_not_wrap_around():
 
 def test_no_integer_is_close_to_a_number_beyond_its_dtype():
     assert ops.isclose(BYTES, -2).tolist() == [False, False]
+
+
+IMAGE = np.ones((1, 3, 1))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: ops.image.gaussian_blur(IMAGE, (3, 1), (np.zeros((2, 0)), 1.0)),
+            "gaussian_blur: sigma must be a number",
+        ),
+        (lambda: ops.image.resize(IMAGE, np.array(3)), r"resize: size must be \(height, width\)"),
+        (lambda: ops.split(BYTES, (np.zeros((2, 0)), 1)), "split: indices_or_sections must be a number"),
+        (lambda: layers.RandomBrightness(0.1, value_range=np.array(3)), "value_range is a pair of numbers"),
+        (lambda: image.ImageDataGenerator(zoom_range=np.array(0.3)), "zoom_range is a pair of numbers"),
+    ],
+)
+def test_arrays_of_no_axes_and_rows_of_unequal_length_are_told_in_words(call, message):
+    """NumPy counts the axes of neither, nor goes through the first."""
+    with pytest.raises(ArgumentError, match=message):
+        call()
+
+
+def test_numbers_that_stand_for_a_whole_axis_are_looked_at_once():
+    """2**40 indices without the memory for them: to read each takes an hour, and then there is no room for them."""
+    ids = np.broadcast_to(np.int32(0), (2**40,))
+    check_range("take", ids, 0, 1)
+    with pytest.raises(DataError, match=r"take: indices must lie in 1..1; the one at \[0\] is 0"):
+        check_range("take", ids, 1, 2)
+    with pytest.raises(DataError, match=r"the one at \[1, 0\] is 7"):
+        check_range("take", np.broadcast_to([[1], [7]], (2, 2**40)), 0, 3)
