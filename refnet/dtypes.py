@@ -67,6 +67,11 @@ def name_of(dtype: np.dtype[Any]) -> str:
     return dtype.name
 
 
+def of_numbers(dtype: np.dtype[Any]) -> bool:
+    """Whether arrays of a NumPy dtype hold numbers as refnet takes them, bools among them; to NumPy bfloat16 is none."""
+    return dtype.kind in "biuf" or name_of(dtype) == "bfloat16"
+
+
 def is_floating(name: str) -> bool:
     return name in FLOATING
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from refnet import dtypes
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, DataError, MissingPackageError, ShapeError
 
@@ -28,7 +29,7 @@ def answers(member: Any, x: Any) -> Array:
     if not callable(ask):
         raise ArgumentError(f"an ensemble's members have predict or predict_proba, or are functions; got {member!r}.")
     given: Array = np.asarray(ask(x))
-    if given.dtype.kind not in "biuf" or not given.ndim:
+    if not dtypes.of_numbers(given.dtype) or not given.ndim:
         raise DataError(
             f"an ensemble's members give numbers, a row for each sample; {member!r} gave shape {given.shape}, dtype {given.dtype}. "
             "A classifier that gives names of classes needs predict_proba."
@@ -58,12 +59,13 @@ class Ensemble:
 
     def _checked(self, weights: Any) -> Array:
         given: Array = np.asarray(weights)
-        numbers = given.dtype.kind in "biuf" and given.shape == (len(self.members),)
+        numbers = dtypes.of_numbers(given.dtype) and given.shape == (len(self.members),)
         if not numbers or not np.isfinite(given).all() or (given < 0).any() or given.sum() == 0:
             raise ArgumentError(
                 f"weights: one number for each of the {len(self.members)} members, not negative and not all 0; got {weights!r}."
             )
-        return given / given.sum()
+        shares: Array = given.astype("float64")
+        return shares / shares.sum()
 
     def answers(self, x: Any) -> Array:
         """What each member predicts: (members, samples, ...)."""
@@ -127,7 +129,7 @@ def _loss_for(truth: Array, given: Array) -> Callable[[Array, Array], float]:
     inside = given.min() >= 0 and given.max() <= 1
     if whole and inside:
         return _crossentropy
-    if truth.dtype.kind not in "biuf" or truth.size != given[0].size:
+    if not dtypes.of_numbers(truth.dtype) or truth.size != given[0].size:
         raise DataError(
             f"fit_weights: targets of shape {truth.shape}, dtype {truth.dtype}, do not go with answers of shape {given[0].shape}. "
             "Class numbers go with probabilities, in 0..1; other targets have a number for each answer. Or give a loss."

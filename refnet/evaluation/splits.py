@@ -1,5 +1,6 @@
 """Which samples train and which test."""
 
+import numbers
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def hold_out_indices(samples: int, share: float = 0.25, shuffle: bool = True, se
     >>> hold_out_indices(5, 0.4, shuffle=False)
     (array([0, 1, 2]), array([3, 4]))
     """
-    if not isinstance(share, (int, float, np.number)) or not 0 < share < 1:
+    if not isinstance(share, numbers.Real) or not 0 < share < 1:
         raise ArgumentError(f"hold_out: share lies between 0 and 1; got {share!r}.")
     if samples < 2:
         raise DataError(f"hold_out needs at least 2 samples; got {samples}.")

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from refnet.dtypes import of_numbers
 from refnet.errors import ArgumentError, DtypeError, ShapeError, shown
 
 
@@ -31,8 +32,7 @@ def must_be_initialized(layer: Any) -> None:
 def refuse_no_numbers(layer: str, leaves: Any) -> None:
     """Raises DtypeError for arrays among a call's arguments that hold something else than numbers."""
     for x in leaves:
-        numbers = not isinstance(x, (np.ndarray, np.generic)) or x.dtype.kind in "biuf" or x.dtype.name == "bfloat16"
-        if not numbers:
+        if isinstance(x, (np.ndarray, np.generic)) and not of_numbers(x.dtype):
             from refnet.models.data import no_numbers
 
             raise DtypeError(f"{layer} is called on arrays of numbers; got {no_numbers(x, np.asarray(x))}")

@@ -39,7 +39,7 @@ def batches_of(layer: str, data: Any, steps: int | None = None) -> Iterator[Arra
             break
         count += 1
         array = as_array(batch[0] if isinstance(batch, tuple) else batch, f"{layer}.adapt: a batch")
-        if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
+        if not dtypes.of_numbers(array.dtype):
             raise DtypeError(f"{layer}.adapt: data must hold numbers; got an array of dtype {array.dtype}.")
         if array.size:
             seen = True

@@ -198,7 +198,10 @@ class Lookup(PipelineLayer):
         holding: collections.Counter[Any] = collections.Counter()
         documents = 0
         for batch in batches:
-            rows = batch if isinstance(batch, list) else [np.ravel(row).tolist() for row in np.atleast_1d(batch)]
+            rows = batch
+            if not isinstance(batch, list):
+                batch = np.atleast_1d(batch)
+                rows = batch.reshape(len(batch), math.prod(batch.shape[1:])).tolist()  # -1 would be any number of none
             documents += len(rows)
             for row in rows:
                 counts.update(row)

@@ -39,6 +39,8 @@ class Weighted:
     dtype_policy: mixed_precision.DTypePolicy
     _trainable: bool
     _own: list[Variable]
+    # Attributes in which no layers inside this one are looked for.
+    _no_layers = frozenset({"_calls_made", "_own", "_programs", "_arguments"})
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Variables that a subclass puts into attributes, by themselves or in lists, tuples and dicts, are weights of the layer."""
@@ -142,8 +144,7 @@ class Weighted:
 
     def _held_layers(self) -> list[Any]:
         """The layers held in attributes, directly or in lists, tuples and dicts."""
-        hidden = ("_calls_made", "_own", "_programs", "_arguments")
-        held = [x for name, value in vars(self).items() if name not in hidden for x in flatten(value)]
+        held = [x for name, value in vars(self).items() if name not in self._no_layers for x in flatten(value)]
         return list(dict.fromkeys(x for x in held if isinstance(x, Weighted) and x is not self))
 
     def _flatten_layers(self) -> list[Any]:

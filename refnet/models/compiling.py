@@ -36,15 +36,24 @@ class Compilable(Layer):
     _own_loss: Any
     stop_training: bool
     _resume: tuple[int, int] | None  # the epoch and step at which a run that was interrupted goes on
+    # Hundreds of programs, and another thread may be putting some out.
+    _no_layers = Layer._no_layers | {
+        "_steps",
+        "_executables",
+        "_row_shapes",
+        "_lean",
+        "_traced",
+        "_traced_steps",
+        "_ran",
+    }
 
     def _start(self) -> None:
         self._told = self._own_loss = None
         self._compiled: Compiled | None = None
         self._step_loss: metrics.Mean | None = None
         self._captured: dict[Layer, bool] = {}
-        self._steps = Kept(
-            self._let_go
-        )  # the programs, by kind of step and of data: these may come in any number of shapes
+        # the programs, by kind of step and of data: these may come in any number of shapes
+        self._steps = Kept(self._let_go)
         self._executables: dict[Any, Any] = {}
         self._row_shapes = Kept()
         self._lean = Kept()  # what `function` knows by engine, shapes and dtypes

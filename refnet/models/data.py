@@ -64,7 +64,7 @@ def _array(value: Any, label: str, method: str) -> Array:
         array = as_array(value, f"{method}: {label}")
     except ValueError:
         raise ShapeError(f"{method}: {label} must be an array; its rows have different lengths.{PAD}") from None
-    if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
+    if not dtypes.of_numbers(array.dtype):
         raise DtypeError(f"{method}: {label} must hold numbers; got {no_numbers(value, array)}")
     if array.ndim == 0:
         raise ShapeError(

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from refnet.dtypes import floatx
 from refnet.engine import current_engine
 from refnet.errors import ArgumentError
 from refnet.structure import packed
@@ -46,11 +47,11 @@ class ModelFunction:
             batches = model._fed("function", parts[0])
             step = model._executable("predict", batches)
             structure = model._structure(step, batches)
-        if [(a.shape, a.dtype) for a in arrays] == [(a.shape, a.dtype) for a in batches.arrays]:
-            model._lean[_key(arrays)] = step, structure, seen
+            if [(a.shape, a.dtype) for a in arrays] == [(a.shape, a.dtype) for a in batches.arrays]:
+                model._lean[_key(arrays)] = step, structure, seen
         return packed(structure, step.run(batches.arrays))
 
 
 def _key(arrays: list[Any]) -> tuple[Any, ...]:
     # the phase of the class, where it is fixed for all threads: reading it there is the quicker way
-    return (current_engine(), Trace.learning_phase, *[(a.ndim, a.shape[1:], a.dtype) for a in arrays])
+    return (current_engine(), Trace.learning_phase, floatx(), *[(a.ndim, a.shape[1:], a.dtype) for a in arrays])

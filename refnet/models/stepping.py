@@ -22,7 +22,7 @@ from refnet.models.functional import Graph
 from refnet.models.steps import mean_updates, scalar, trained_variables
 from refnet.models.traced import Traced
 from refnet.structure import flatten, mapped
-from refnet.tracing import Call, clock
+from refnet.tracing import Call, building, clock
 from refnet.utils.packing import pack_x_y_sample_weight, unpack_x_y_sample_weight
 
 _PARTS = {
@@ -165,8 +165,9 @@ class Stepping(Compilable):
         return any(getattr(type(self), name) is not getattr(Stepping, name) for name in parts)
 
     def _executable(self, kind: str, batches: Batches) -> Any:
-        self._renew()
-        return self._own_executable(kind, batches) if self._own_step(kind) else super()._executable(kind, batches)
+        with building:  # another thread's prediction may put out what this one has just found
+            self._renew()
+            return self._own_executable(kind, batches) if self._own_step(kind) else super()._executable(kind, batches)
 
     def _own_executable(self, kind: str, batches: Batches) -> Any:
         """The executable of a step that a method writes."""

@@ -21,6 +21,7 @@ from refnet.models.steps import trained_variables
 from refnet.models.streaming import count_of, refuse
 from refnet.program import Program, specialize
 from refnet.structure import packed
+from refnet.tracing import building
 
 Feed: TypeAlias = ArrayFeed | SourceFeed
 
@@ -347,12 +348,14 @@ class Trainer(GeneratorNames, SingleBatches):
             return None
         size = min(size, samples)
         shapes = tuple((size, *a.shape[1:]) for a in batches.arrays)
-        if (program, shapes) not in self._row_shapes:
-            fixed = any(y.shape[:1] != (None,) for y in program.outputs)
-            known = [] if fixed else [y.shape for y in specialize(program, shapes).outputs]
-            by_rows = not fixed and all(shape[0] == size for shape in known)
-            self._row_shapes[program, shapes] = [shape[1:] for shape in known] if by_rows else None
-        rows = self._row_shapes[program, shapes]
+        with building:  # other threads predict too, and what they keep may put this out
+            kept = self._row_shapes.found((program, shapes))
+            if kept is None:
+                fixed = any(y.shape[:1] != (None,) for y in program.outputs)
+                known = [] if fixed else [y.shape for y in specialize(program, shapes).outputs]
+                by_rows = not fixed and all(shape[0] == size for shape in known)
+                kept = self._row_shapes[program, shapes] = ([shape[1:] for shape in known] if by_rows else None,)
+        (rows,) = kept
         if rows is None:
             return None
         return [np.empty((samples, *row), dtypes.as_numpy(y.dtype)) for row, y in zip(rows, program.outputs)]

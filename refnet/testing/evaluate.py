@@ -88,7 +88,7 @@ def refuse_other_calls(op: Op, arrays: Sequence[Array], attributes: dict[str, An
         an op without a definition of its own.
     """
     for number, a in enumerate(arrays):
-        if a.dtype.kind not in "biuf" and a.dtype.name != "bfloat16":
+        if not dtypes.of_numbers(a.dtype):
             raise DtypeError(f"op {op.name}: arrays hold numbers; arrays[{number}] has dtype {a.dtype}.")
     function = op.scalar or op.loop
     if function is None:

@@ -1,5 +1,6 @@
 """Sequences of unequal lengths as one array."""
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -46,8 +47,13 @@ def pad_sequences(
             raise ArgumentError(f"pad_sequences takes a list of sequences; sequences[{i}] is {shown(sequence)}.")
     if maxlen is None:
         maxlen = max((len(sequence) for sequence in sequences), default=0)
-    if isinstance(maxlen, bool) or not isinstance(maxlen, (int, np.integer)) or maxlen < 0:
-        raise ArgumentError(f"pad_sequences: maxlen is an integer of at least 0, or None; got {maxlen!r}.")
+    asked = maxlen
+    try:
+        maxlen = -1 if isinstance(maxlen, bool) else operator.index(maxlen)
+    except TypeError:  # no whole number
+        maxlen = -1
+    if maxlen < 0:
+        raise ArgumentError(f"pad_sequences: maxlen is an integer of at least 0, or None; got {asked!r}.")
     try:
         kind = np.dtype(dtype)
     except TypeError:

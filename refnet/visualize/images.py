@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from refnet import dtypes
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, DataError, ShapeError
 from refnet.visualize.paper import new_figure, saved
@@ -95,7 +96,7 @@ def confusion_matrix(
     classes = int(max(truth.max(), read.max())) + 1
     if names is not None and len(names) < classes:
         raise ArgumentError(f"confusion_matrix: there are classes up to {classes - 1}, but {len(names)} names.")
-    classes = max(classes, len(names or ()))
+    classes = classes if names is None else len(names)
     counts = np.zeros((classes, classes), int)
     np.add.at(counts, (truth, read), 1)
     side = min(2.6 + 0.5 * classes, 11)
@@ -117,7 +118,7 @@ def confusion_matrix(
 
 def _classes(word: str, y: Any) -> Array:
     values: Array = np.asarray(y)
-    if values.dtype.kind not in "biuf":
+    if not dtypes.of_numbers(values.dtype):
         raise DataError(
             f"confusion_matrix: {word} must hold class numbers; got dtype {values.dtype}. Of names, "
             "np.unique(names, return_inverse=True)[1] makes numbers."
@@ -126,7 +127,7 @@ def _classes(word: str, y: Any) -> Array:
         raise DataError(f"confusion_matrix: {word} holds no samples.")
     if values.ndim == 2 and values.shape[1] > 1:
         return values.argmax(1)
-    values = np.rint(values.reshape(-1)) if values.dtype.kind == "f" else values.reshape(-1)
+    values = values.reshape(-1) if values.dtype.kind in "biu" else np.rint(values.reshape(-1))
     if not (np.isfinite(values) & (values >= 0)).all():
         raise DataError(f"confusion_matrix: class numbers begin with 0; {word} holds {values.min()}.")
     return values.astype(int)

@@ -21,8 +21,8 @@ held = 0  # bytes that blocks take
 reserves: weakref.WeakSet = weakref.WeakSet()  # objects whose `give_back()` frees memory that can be done without
 
 # Held while a stream is captured, and by what works on the default stream (memory is zeroed there, and copies that wait run there): the
-# driver refuses that while a stream is captured, whichever thread asks, and what was captured is lost. Nobody waits for another
-# lock inside.
+# driver refuses that while a stream is captured, whichever thread asks, and what was captured is lost. Memory is not given back
+# then either. Nobody waits for another lock inside.
 order = threading.RLock()
 
 
@@ -92,9 +92,10 @@ def free():
     from numba import cuda
 
     context = cuda.current_context()
-    if not simulated():
-        context.memory_manager.deallocations.clear()
-    left = context.get_memory_info().free
+    with order:  # while a stream is captured nothing is given back
+        if not simulated():
+            context.memory_manager.deallocations.clear()
+        left = context.get_memory_info().free
     return left if limit is None else min(left, limit - held)
 
 

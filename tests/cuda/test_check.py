@@ -159,7 +159,6 @@ def test_the_parts_are_run_where_the_environment_cannot_be_told(monkeypatch):
     assert "ZeroDivisionError" in told["failed"] and check.failures({"environment": told}) == ["environment"]
 
 
-@needs_numba_cuda
 def ended(process):
     """Whether a process is dead, buried or not."""
     try:
@@ -168,6 +167,7 @@ def ended(process):
         return True
 
 
+@needs_numba_cuda
 def test_a_command_that_takes_too_long_ends_with_all_that_it_has_started():
     from refnet_fast.cuda.apart import run
 

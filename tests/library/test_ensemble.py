@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from refnet import dtypes
 from refnet.ensemble import Ensemble, answers
 from refnet.errors import ArgumentError, DataError, ShapeError
 from refnet.testing.closeness import ELEMENTARY, close
@@ -64,6 +65,15 @@ def test_a_loss_of_ones_own_and_one_column_of_probabilities():
     single = Ensemble([Model(RIGHT[:, 1:]), Model(RIGHT[:, :1])])
     alone = -np.mean(np.log(RIGHT[range(4), Y]))
     close(np.float64(single.fit_weights(Y, Y[:, None])), alone, 2 * (4 + ELEMENTARY))
+
+
+def test_members_may_answer_in_bfloat16():
+    half = dtypes.as_numpy("bfloat16")
+    y = Ensemble([lambda x: x.astype(half), lambda x: 3 * x]).predict(np.ones((2, 1)))
+    np.testing.assert_array_equal(y, [[2.0], [2.0]])
+    targets = np.array([[1.0], [3.0]], half)
+    members = Ensemble([lambda x: x, lambda x: 5 - x])
+    assert members.fit_weights(np.array([[1.0], [3.0]]), targets) == 0  # the first member answers exactly
 
 
 def test_what_is_no_number_is_refused_in_words():

@@ -2,6 +2,7 @@
 
 import pathlib
 import warnings
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -154,6 +155,7 @@ def test_what_is_no_number_or_no_model_is_refused_in_words() -> None:
         evaluation.k_fold(Recorder, 5, Y)
     with pytest.raises(ArgumentError, match="build is a function that makes a new compiled model; it gave None"):
         evaluation.k_fold(lambda: None, X, Y)
+    assert len(evaluation.hold_out_indices(12, Fraction(1, 4))[1]) == 3  # type: ignore[arg-type]  # a number all the same
     with pytest.raises(ArgumentError, match="share lies between 0 and 1"):
         evaluation.hold_out(Recorder, X, Y, share="0.2")  # type: ignore[arg-type]  # a mistake
     with pytest.raises(DataError, match="standardized takes numbers"):

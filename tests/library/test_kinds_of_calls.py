@@ -151,15 +151,16 @@ def test_another_floatx_is_another_kind() -> None:
         def call(self, x: Any) -> Any:
             return ops.ones((1,)) / 2 + ops.cast(x, config.floatx())
 
-    layer, function, n = (
-        Half(dtype="int32"),
-        jit(lambda n: ops.ones((1,)) + ops.cast(n, config.floatx())),
-        np.array([1]),
-    )
+    class Cast(Model):
+        def call(self, x: Any) -> Any:
+            return ops.cast(x, config.floatx())
+
+    layer, n, predict = Half(dtype="int32"), np.array([1]), Cast().function()
+    function = jit(lambda n: ops.ones((1,)) + ops.cast(n, config.floatx()))
     try:
         for name in ("float32", "float64", "float32"):
             config.set_floatx(name)
-            for y in (layer(n), function(n), layer.stateless_call([], [], n)[0]):
+            for y in (layer(n), function(n), layer.stateless_call([], [], n)[0], predict(n[None])):
                 assert y.dtype == name
     finally:
         config.set_floatx("float32")

@@ -12,8 +12,9 @@ import pytest
 
 from refnet import callbacks, engine, ops
 from refnet.errors import ArgumentError
+from refnet.keeping import Kept
 from refnet.layers import Activation, Dense, Dropout, Input
-from refnet.models import Sequential
+from refnet.models import Model, Sequential
 from refnet_fast import vm
 from refnet_fast.native import aligned_zeros
 
@@ -74,6 +75,22 @@ def test_predict_from_four_threads(deferred: bool) -> None:
         assert len(model.get_weights()) == 4
         for result, right in zip(results, expected):
             np.testing.assert_array_equal(result, right)
+
+
+def test_threads_predict_more_shapes_than_a_model_keeps_programs_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one thread has just made or found, another may put out."""
+    monkeypatch.setattr(Kept, "most", 1)
+    x = Input((None,))
+    model = Model(x, ops.sum(x, axis=1, keepdims=True))
+    function = model.function()
+
+    def one(first: int) -> None:
+        for turn in range(150):
+            length = 1 + (first + turn) % 3
+            for predict in (partial(model.predict, verbose=0), model.predict_on_batch, function):
+                np.testing.assert_array_equal(predict(np.ones((2, length), "float32")), np.full((2, 1), length))
+
+    together(*[partial(one, first) for first in range(4)])
 
 
 def test_models_are_built_called_and_trained_at_once() -> None:

@@ -6,7 +6,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from refnet import backend, layers, models, utils, visualize
+from refnet import backend, dtypes, layers, models, utils, visualize
 from refnet.errors import ArgumentError, DataError, MissingPackageError, PlaceError, ShapeError
 from refnet.testing.closeness import ELEMENTARY, close
 from refnet.visualize.images import displayable
@@ -104,6 +104,15 @@ def test_a_confusion_matrix_counts():
     assert len(axis.texts) == 2
     with pytest.raises(ShapeError, match="4 true classes, but 3 predictions"):
         visualize.confusion_matrix(truth, chances[:3])
+
+
+def test_a_confusion_matrix_of_bfloat16_and_names_in_an_array():
+    chances = np.eye(3)[[0, 2]].astype(dtypes.as_numpy("bfloat16"))
+    for read in (chances, chances.argmax(1).astype(chances.dtype)):
+        (axis,) = visualize.confusion_matrix([0, 1], read).axes
+        np.testing.assert_array_equal(axis.images[0].get_array(), [[1, 0, 0], [0, 0, 1], [0, 0, 0]])
+    (axis,) = visualize.confusion_matrix([0, 1], [0, 1], names=np.array(["a", "b", "c"])).axes
+    assert axis.images[0].get_array().shape == (3, 3)
 
 
 def test_pictures_of_what_is_no_class_are_refused_in_words():

@@ -107,6 +107,12 @@ def test_masks_limits_and_what_is_learned():
     assert dropped([["a", "", "q", ""]]).tolist() == [[1, 1]]
     few = layers.StringLookup(max_tokens=3)
     few.adapt(["b", "b", "a", "c", "c", "c"])
+    ended_by_zero = layers.StringLookup()
+    for shape in ((2,), (1, 2), (2, 1, 1)):
+        data = np.array(["a\0", "b"], object).reshape(shape)
+        for given in (data, iter([data, np.empty((0, 3), object)])):
+            ended_by_zero.adapt(given)
+            assert ended_by_zero.get_vocabulary() == ["[UNK]", "b", "a\0"]
     assert few.get_vocabulary() == ["[UNK]", "c", "b"] and few.vocabulary_size() == 3
     padded = layers.StringLookup(max_tokens=5, vocabulary=["a"], output_mode="multi_hot", pad_to_max_tokens=True)
     assert padded([["a"]]).tolist() == [[0, 1, 0, 0, 0]]

@@ -176,6 +176,7 @@ def test_padding_refuses_numbers_that_do_not_go_into_arrays():
     with pytest.raises(ArgumentError, match="dtype is one of NumPy's"):
         pad_sequences([[1]], dtype="strin")
     assert pad_sequences([[1, 2], [3]], maxlen=np.int64(0)).shape == (2, 0)
+    assert pad_sequences([[1, 2], [3]], maxlen=np.array(1)).tolist() == [[2], [3]]
 
 
 def test_padded_words_keep_all_their_letters():

@@ -174,6 +174,43 @@ def test_nothing_is_given_back_while_a_step_is_captured(driver, engine, monkeypa
     assert len(driver.blocks) < taken
 
 
+def test_another_thread_asks_for_memory_that_was_let_go_while_a_step_is_captured(driver, engine, monkeypatch):
+    """It is given back after the capture, so who asks waits for that: until then the device seems to be full."""
+    from numba.cuda import dispatcher
+
+    from refnet_fast.cuda import device
+
+    size, launch, threads, ended = 2**20, dispatcher.launch, [], []
+    kept = [device.Block(size)]
+
+    def asks():
+        try:
+            kept.append(device.Block(size))
+            ended.append("well")
+        except Exception as error:
+            ended.append(repr(error))
+
+    def launched(stream, *arguments):
+        if driver.capturing is not None and not threads:
+            total = (
+                sum(length for length, _ in driver.blocks.values()) + size // 2
+            )  # room for the others, not for this one
+            monkeypatch.setattr(
+                driver, "cuMemGetInfo", lambda: (total - sum(n for n, _ in driver.blocks.values()), total)
+            )
+            kept.clear()
+            threads.append(threading.Thread(target=asks))
+            threads[0].start()
+            threads[0].join(0.3)  # long enough to be refused
+        launch(stream, *arguments)
+
+    monkeypatch.setattr(dispatcher, "launch", launched)
+    fitted(engine)
+    (thread,) = threads
+    thread.join(60)
+    assert ended == ["well"] and "graph" in {name for name, _ in driver.done}
+
+
 def test_memory_that_is_not_there(driver, engine, monkeypatch):
     """The driver's own refusal, where it tells that there is more than it has, is told as ours; nothing is lost."""
     from cuda.bindings.driver import CUresult
