@@ -182,11 +182,6 @@ MISTAKES: list[tuple[Callable[[], Any], type[Exception], str]] = [
         PlaceError,
         "/dev/null/log.csv cannot be written",
     ),
-    (
-        lambda: classifier().fit(X, LABELS, callbacks=[callbacks.TensorBoard("/dev/null/runs")]),
-        PlaceError,
-        "/dev/null/runs/train cannot be written",
-    ),
     (lambda: callbacks.CSVLogger("log.csv", separator=", "), ArgumentError, "separator is one character; got ', '."),
     (lambda: callbacks.RemoteMonitor("localhost:9000"), ArgumentError, "root begins with http:// or https://; got"),
     (lambda: callbacks.LearningRateScheduler(0.1), ArgumentError, "schedule is a function of the epoch (and the rate)"),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from refnet import Input, Model, Sequential, callbacks, layers, optimizers
-from refnet.errors import ArgumentError
+from refnet.errors import ArgumentError, PlaceError
 
 pytestmark = pytest.mark.peers
 generator = np.random.default_rng(0)
@@ -205,3 +205,8 @@ def test_what_a_run_wrote_before_an_error_is_there(tmp_path: pathlib.Path) -> No
         model().fit(X, Y, batch_size=4, callbacks=[board, stop], verbose=0)
     assert set(threading.enumerate()) <= before  # the writer's own thread, which never ended
     assert len(numbers(read(tmp_path / "train"), "batch_loss")) == 3
+
+
+def test_a_folder_that_cannot_be_made_is_told() -> None:
+    with pytest.raises(PlaceError, match="/dev/null/runs/train cannot be written"):
+        model().fit(X, Y, callbacks=[callbacks.TensorBoard("/dev/null/runs")], verbose=0)
