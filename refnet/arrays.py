@@ -71,3 +71,13 @@ def values_for(variables: Sequence[Any], values: Iterable[Any], what: str, order
         if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
             raise ArgumentError(f"{what}: {variable.name} needs numbers; got dtype {array.dtype}.")
     return arrays
+
+
+def read_once(array: Array) -> Array:
+    """The array without the repetitions of numbers that stand for a whole axis: as it is, it may be larger than anybody could read.
+
+    >>> read_once(np.broadcast_to(np.array([[1], [7]]), (2, 2**40)))
+    array([[1],
+           [7]])
+    """
+    return np.asarray(array[tuple(slice(1) if stride == 0 else slice(None) for stride in array.strides)])

@@ -9,6 +9,7 @@ from collections.abc import Container, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from refnet.annotations import Array, Shape
+from refnet.arrays import read_once
 from refnet.definition import Op
 from refnet.errors import ArgumentError, DataError, RefnetError, ShapeError, in_layer
 from refnet.graph import Assignment, Mode, Node, Tensor, Variable, node_of, phase, run_counter, trace
@@ -234,8 +235,7 @@ def check_range(what: Instruction | str, array: Array, low: int, high: int) -> N
 
     if array.size == 0:
         return
-    # a number that stands for a whole axis is read once: such an array may be larger than anybody could read
-    array = np.asarray(array[tuple(slice(1) if stride == 0 else slice(None) for stride in array.strides)])
+    array = read_once(array)
     if low <= array.min() and array.max() < high:
         return
     outside = np.argwhere((array < low) | (array >= high))

@@ -6,6 +6,7 @@ import numpy as np
 
 from refnet import dtypes, ops
 from refnet.annotations import Array, Tasks, TensorLike
+from refnet.arrays import read_once
 from refnet.definition import Form, Op, Spec, View, size_of
 from refnet.errors import ArgumentError, ShapeError, called_as
 from refnet.graph import Node, Tensor
@@ -22,7 +23,7 @@ def prepared(op: str, data: TensorLike, segment_ids: TensorLike, num_segments: A
     if num_segments is None:
         if isinstance(ids, Tensor):
             raise ArgumentError(f"{op}: in a graph num_segments must be given; the ids are not known yet.")
-        num_segments = int(np.max(ids, initial=-1)) + 1
+        num_segments = int(np.max(read_once(ids), initial=-1)) + 1
     if isinstance(num_segments, bool) or not isinstance(num_segments, (int, np.integer)) or num_segments < 0:
         raise ArgumentError(f"{op}: num_segments must be an integer, not below 0; got {num_segments!r}.")
     if dtype_of(data) == "bool":
@@ -291,7 +292,7 @@ def bincount(x: TensorLike, weights: TensorLike = None, minlength: int = 0, spar
     length = (
         integer("bincount", minlength, "minlength")
         if is_symbolic(x)
-        else max(int(np.max(x)) + 1 if np.size(x) else 0, integer("bincount", minlength, "minlength"))
+        else max(int(np.max(read_once(x))) + 1 if np.size(x) else 0, integer("bincount", minlength, "minlength"))
     )
     op = bincount_op if dtypes.is_floating(dtype_of(amounts)) else bincount_integers_op
     if rank == 1:

@@ -8,6 +8,7 @@ from refnet.engine import reference
 from refnet.errors import ArgumentError, DataError, OutOfMemoryError, RefnetError, ShapeError
 from refnet.graph import Tensor
 from refnet.ops.indexing import take_x_gradient
+from refnet.ops.segments import prepared
 from refnet.ops.slicing import slice_inputs_gradient
 from refnet.preprocessing import image
 from refnet.program import Program, check_range
@@ -164,3 +165,5 @@ def test_numbers_that_stand_for_a_whole_axis_are_looked_at_once():
         check_range("take", ids, 1, 2)
     with pytest.raises(DataError, match=r"the one at \[1, 0\] is 7"):
         check_range("take", np.broadcast_to([[1], [7]], (2, 2**40)), 0, 3)
+    data, _, segments = prepared("segment_sum", np.broadcast_to(np.float32(0), (2**40,)), ids, None)
+    assert segments == 1 and data.shape == (2**40,)
