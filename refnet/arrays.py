@@ -9,6 +9,7 @@ from refnet.annotations import Array
 from refnet.errors import ArgumentError, DtypeError, ShapeError, shown
 
 INTERFACES = ("__array__", "__array_interface__", "__array_struct__")
+PAD = " utils.pad_sequences brings sequences to one length."
 
 
 def is_array_like(x: Any) -> bool:
@@ -42,6 +43,26 @@ def as_array(x: Any, what: str = "an argument") -> Array:
         if not foreign or isinstance(error, DtypeError):
             raise
         raise DtypeError(f"{what} cannot be read as a NumPy array: {shown(x)}. {error}") from error
+
+
+def no_numbers(value: Any, array: Array) -> str:
+    """What an array holds in place of numbers, and what to do."""
+    if isinstance(value, str) or callable(value):
+        call = f" Call it: {value.__name__}()." if hasattr(value, "__name__") else ""
+        return f"{shown(value)}.{call}"
+    kind = f"an array of dtype {array.dtype}"
+    if array.dtype.kind in "US":
+        return f"{kind}. Of class names, np.unique(names, return_inverse=True)[1] makes numbers; of texts, layers.TextVectorization."
+    if array.dtype != object:
+        return f"{kind}. Turn it into floats or integers first."
+    if any(isinstance(row, (list, tuple, np.ndarray)) for row in array.ravel()[:10]):
+        return f"{kind}, whose elements are sequences.{PAD}"
+    for place, part in np.ndenumerate(array):
+        if not isinstance(part, (bool, int, float, np.number, np.bool_)):
+            columns = getattr(value, "columns", None)
+            where = f", in the column {columns[place[-1]]!r}" if columns is not None and array.ndim == 2 else ""
+            return f"{kind}: the element {list(place)} is {part!r}{where}. Turn strings and objects into numbers first."
+    return f"{kind}, whose elements are numbers all the same: astype('float32') makes floats of them."
 
 
 def values_for(variables: Sequence[Any], values: Iterable[Any], what: str, order: str, hint: str = "") -> list[Array]:

@@ -72,10 +72,7 @@ def check_times(train_times: Any, test_times: Any, stacklevel: int = 2) -> int:
     Source: Chollet 4.2.2.
     """
     train, test = np.asarray(train_times), np.asarray(test_times)
-    first = (
-        min(test.reshape(-1).tolist(), default=None) if test.dtype.kind in "US" else test.min() if test.size else None
-    )
-    late = int((train >= first).sum()) if train.size and first is not None else 0
+    late = int((train >= np.sort(test, axis=None)[0]).sum()) if train.size and test.size else 0
     if late:
         message = (
             f"{late} of {len(train)} training samples are not from before the first test sample: what is to be predicted in time "

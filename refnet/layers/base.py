@@ -111,6 +111,11 @@ class Layer(Configured, Stateless, OldAttributes):
     one_tensor = False  # whether `call` takes one tensor: a list of them is a mistake
     supports_masking = False  # whether `compute_mask` says which of the outputs' steps hold something
 
+    _arguments: tuple[tuple[Any, ...], dict[str, Any]]
+    run_counter: Variable
+    _first_weights: Any = None  # of Keras 2: what the weights are set to when they are made
+    _knows_batch = False  # whether `call` reads the number of samples as a number, when it is called on arrays
+
     def __init_subclass__(cls, **more: Any) -> None:
         super().__init_subclass__(**more)
         Layer.kinds[cls.__name__] = cls
@@ -129,9 +134,6 @@ class Layer(Configured, Stateless, OldAttributes):
         layer._arguments = (args, kwargs)
         return layer
 
-    _arguments: tuple[tuple[Any, ...], dict[str, Any]]
-    run_counter: Variable
-
     def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return self._arguments
 
@@ -142,9 +144,6 @@ class Layer(Configured, Stateless, OldAttributes):
     def __copy__(self) -> "Layer":
         """A layer with weights of its own: two layers that fill one list of weights would be none."""
         return copy.deepcopy(self)
-
-    _first_weights: Any = None  # of Keras 2: what the weights are set to when they are made
-    _knows_batch = False  # whether `call` reads the number of samples as a number, when it is called on arrays
 
     def __init__(
         self,

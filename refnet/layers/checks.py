@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from refnet.arrays import no_numbers
 from refnet.dtypes import of_numbers
 from refnet.errors import ArgumentError, DtypeError, ShapeError, shown
 
@@ -33,8 +34,6 @@ def refuse_no_numbers(layer: str, leaves: Any) -> None:
     """Raises DtypeError for arrays among a call's arguments that hold something else than numbers."""
     for x in leaves:
         if isinstance(x, (np.ndarray, np.generic)) and not of_numbers(x.dtype):
-            from refnet.models.data import no_numbers
-
             raise DtypeError(f"{layer} is called on arrays of numbers; got {no_numbers(x, np.asarray(x))}")
 
 

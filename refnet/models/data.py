@@ -8,7 +8,7 @@ import numpy as np
 
 from refnet import dtypes, losses
 from refnet.annotations import Array, Shape
-from refnet.arrays import as_array
+from refnet.arrays import PAD, as_array, no_numbers
 from refnet.errors import ArgumentError, DataError, DtypeError, ShapeError, calls_below_the_user, shown
 from refnet.graph import Tensor
 from refnet.structure import keys
@@ -46,9 +46,6 @@ def arranged(labels: list[str], leaves: list[Any]) -> Any:
     return dict(zip(places, leaves)) if isinstance(places[0], str) else list(leaves)
 
 
-PAD = " utils.pad_sequences brings sequences to one length."
-
-
 def _is_several(value: Any) -> bool:
     """Whether a list or tuple holds arrays, one per input, and is not itself the rows of one."""
     if not isinstance(value, (list, tuple)):
@@ -72,26 +69,6 @@ def _array(value: Any, label: str, method: str) -> Array:
             "that gives single samples is batched first."
         )
     return array
-
-
-def no_numbers(value: Any, array: Array) -> str:
-    """What an array holds in place of numbers, and what to do."""
-    if isinstance(value, str) or callable(value):
-        call = f" Call it: {value.__name__}()." if hasattr(value, "__name__") else ""
-        return f"{shown(value)}.{call}"
-    kind = f"an array of dtype {array.dtype}"
-    if array.dtype.kind in "US":
-        return f"{kind}. Of class names, np.unique(names, return_inverse=True)[1] makes numbers; of texts, layers.TextVectorization."
-    if array.dtype != object:
-        return f"{kind}. Turn it into floats or integers first."
-    if any(isinstance(row, (list, tuple, np.ndarray)) for row in array.ravel()[:10]):
-        return f"{kind}, whose elements are sequences.{PAD}"
-    for place, part in np.ndenumerate(array):
-        if not isinstance(part, (bool, int, float, np.number, np.bool_)):
-            columns = getattr(value, "columns", None)
-            where = f", in the column {columns[place[-1]]!r}" if columns is not None and array.ndim == 2 else ""
-            return f"{kind}: the element {list(place)} is {part!r}{where}. Turn strings and objects into numbers first."
-    return f"{kind}, whose elements are numbers all the same: astype('float32') makes floats of them."
 
 
 def check_lengths(arrays: dict[str, Array], method: str) -> int:

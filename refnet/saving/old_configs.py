@@ -73,9 +73,8 @@ def _single(ends: Any) -> bool:
     return isinstance(ends, list) and len(ends) == 1 and isinstance(ends[0], list)
 
 
-CALLED_OTHERWISE = {
-    "GroupedQueryAttention": "GroupQueryAttention"
-}  # Keras's own names of classes that it exports by another
+# Keras's own names of classes that it exports by another
+CALLED_OTHERWISE = {"GroupedQueryAttention": "GroupQueryAttention"}
 
 
 def _layer(name: str, config: dict[str, Any]) -> dict[str, Any]:

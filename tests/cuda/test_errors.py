@@ -13,6 +13,9 @@ from refnet.engine import get_engine
 from refnet.errors import EngineError
 from refnet_fast.cuda import target
 
+needs_numba_cuda = pytest.mark.skipif(
+    importlib.util.find_spec("numba_cuda") is None, reason="not run: numba-cuda is not installed"
+)
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
@@ -33,7 +36,7 @@ def test_without_the_package(name, monkeypatch):
         target.check(name)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("numba_cuda") is None, reason="not run: numba-cuda is not installed")
+@needs_numba_cuda
 def test_a_package_that_is_too_old(monkeypatch):
     """What is imported from it is not there yet; 'auto' would meet that as an error of Python's."""
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.9.2")
@@ -43,13 +46,13 @@ def test_a_package_that_is_too_old(monkeypatch):
     assert pinned and all("numba-cuda[cu12]>={}.{}".format(*target.LEAST) in line for line in pinned)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("numba_cuda") is None, reason="not run: numba-cuda is not installed")
+@needs_numba_cuda
 def test_the_simulator_must_be_on_from_the_start():
     with pytest.raises(EngineError, match="NUMBA_ENABLE_CUDASIM=1 python your_program.py"):
         get_engine("cuda-sim")
 
 
-@pytest.mark.skipif(importlib.util.find_spec("numba_cuda") is None, reason="not run: numba-cuda is not installed")
+@needs_numba_cuda
 def test_without_driver_or_device(monkeypatch):
     from numba import cuda
 
@@ -66,7 +69,7 @@ def test_without_driver_or_device(monkeypatch):
         target.check("cuda")
 
 
-@pytest.mark.skipif(importlib.util.find_spec("numba_cuda") is None, reason="not run: numba-cuda is not installed")
+@needs_numba_cuda
 def test_a_device_that_is_not_there(monkeypatch):
     from numba import cuda
 
