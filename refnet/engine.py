@@ -17,7 +17,7 @@ from refnet import dtypes
 from refnet.annotations import Array, Shape, Tasks, TensorLike
 from refnet.arrays import as_array
 from refnet.definition import Op, Spec, View
-from refnet.errors import DtypeError, EngineError, in_memory
+from refnet.errors import DtypeError, EngineError, in_memory, shown
 from refnet.graph import Constant, Tensor, Variable
 from refnet.old_names import serve
 from refnet.program import Concrete, Program, check_range, check_ranges, specialize
@@ -174,6 +174,8 @@ def get_engine(name: str | Engine) -> Engine:
     """The engine of that name. Raises EngineError if there is none, or if it cannot run here."""
     if isinstance(name, Engine):
         return name
+    if not isinstance(name, str):
+        raise EngineError(f"an engine is named by a string, such as 'cpu'; got {shown(name)}.")
     found = _registered.get(name) or _from_entry_points(name)
     base, colon, device = name.partition(":")
     if found is None and colon and base in _of_devices:

@@ -9,6 +9,7 @@ import numpy as np
 from refnet.callbacks.base import Callback, Values
 from refnet.callbacks.watching import Watch
 from refnet.errors import ArgumentError
+from refnet.paths import as_path
 from refnet.progress import tell
 from refnet.saving import files
 from refnet.saving.state import packed_state, restore_state
@@ -136,7 +137,7 @@ class BackupAndRestore(Callback):
     ):
         if not str(backup_dir):
             raise ArgumentError("BackupAndRestore: backup_dir names a folder; got an empty string.")
-        self.folder = pathlib.Path(backup_dir)
+        self.folder = as_path("BackupAndRestore", backup_dir)
         self.frequency = _frequency("BackupAndRestore", save_freq)
         self.double_checkpoint, self.delete_checkpoint = double_checkpoint, delete_checkpoint
         self.latest, self.previous = self.folder / "latest.backup", self.folder / "previous.backup"
@@ -213,7 +214,7 @@ class CSVLogger(Callback):
     def __init__(self, filename: Any, separator: str = ",", append: bool = False):
         if not isinstance(separator, str) or len(separator) != 1:
             raise ArgumentError(f"CSVLogger: separator is one character; got {separator!r}.")
-        self.filename, self.separator, self.append = pathlib.Path(filename), separator, append
+        self.filename, self.separator, self.append = as_path("CSVLogger", filename), separator, append
         self.keys: list[str] | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:

@@ -14,6 +14,7 @@ from refnet.annotations import Array
 from refnet.callbacks.base import Callback
 from refnet.errors import ArgumentError, MissingPackageError
 from refnet.layers.embedding import Embedding
+from refnet.paths import as_path
 from refnet.saving import files
 
 
@@ -187,7 +188,7 @@ class TensorBoard(Callback):
                 f"TensorBoard: update_freq is 'epoch', 'batch' or a number of batches; got {update_freq!r}."
             )
         _package("summary.writer.event_file_writer")
-        self.log_dir = pathlib.Path(log_dir)
+        self.log_dir = as_path("TensorBoard", log_dir)
         self.histogram_freq, self.write_graph, self.write_images = histogram_freq, write_graph, write_images
         self.write_steps_per_second = write_steps_per_second
         self.update_freq = 1 if update_freq == "batch" else update_freq

@@ -193,8 +193,8 @@ class Model(Drawn):
             raise ArgumentError(f"{self.name}.get_layer takes a name or an index.")
         layers = self.layers
         if index is not None:
-            if not -len(layers) <= index < len(layers):
-                raise ArgumentError(f"{self.name} has {len(layers)} layers; there is no layer {index}.")
+            if not hasattr(index, "__index__") or not -len(layers) <= index < len(layers):
+                raise ArgumentError(f"{self.name} has {len(layers)} layers; there is no layer {index!r}.")
             return layers[index]
         for layer in layers:
             if layer.name == name:

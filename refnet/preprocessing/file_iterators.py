@@ -11,6 +11,7 @@ import numpy as np
 from refnet import dtypes
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, MissingFileError, did_you_mean
+from refnet.paths import as_path
 from refnet.preprocessing.iterators import FORMATS, Iterator, subset_of
 from refnet.progress import tell
 from refnet.utils.image_utils import CHANNELS, checked_size, img_to_array, load_img
@@ -145,7 +146,7 @@ class DirectoryIterator(FileIterator):
         saving = (save_to_dir, save_prefix, save_format)
         how = (target_size, color_mode, class_mode, data_format, saving, interpolation, keep_aspect_ratio, dtype)
         self._set(image_data_generator, *how)
-        self.directory = pathlib.Path(directory)
+        self.directory = as_path("flow_from_directory", directory)
         if not self.directory.is_dir():
             raise MissingFileError(f"flow_from_directory: there is no folder {directory}.")
         folders = sorted(entry.name for entry in self.directory.iterdir() if entry.is_dir())

@@ -16,7 +16,8 @@ from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any
 
-from refnet.errors import ArgumentError, FileError, MissingFileError, MissingPackageError, PlaceError, RefnetError
+from refnet.errors import FileError, MissingFileError, MissingPackageError, PlaceError, RefnetError
+from refnet.paths import as_path
 
 LARGEST_JSON = 1 << 26  # bytes of a configuration
 FREE_SIZE = 1 << 26  # an archive's member may unpack to so many bytes, whatever it was packed to,
@@ -64,9 +65,7 @@ def checked_target(path: Any, overwrite: bool, folder: bool = False) -> pathlib.
         PlaceError: a folder, where a file is meant.  FileExistsError: it exists and must not be replaced.
         MissingFileError: its folder does not exist.
     """
-    if not isinstance(path, (str, os.PathLike)):
-        raise ArgumentError(f"a path is needed for the file, a string or a pathlib.Path; got {path!r}.")
-    target = pathlib.Path(path)
+    target = as_path("the file to write", path)
     with writing(target):  # a name may be too long to ask for
         there, is_folder = target.exists(), target.is_dir()
     if folder and there and not (target / "config.json").is_file():

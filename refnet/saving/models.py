@@ -3,12 +3,12 @@
 import datetime
 import io
 import json
-import pathlib
 import zipfile
 from typing import Any
 
 from refnet import registration
 from refnet.errors import ArgumentError, FileError, MissingFileError
+from refnet.paths import as_path
 from refnet.saving import files, old, old_configs, own, weights
 from refnet.saving.serialization import restored, serialized
 
@@ -32,7 +32,7 @@ def save_model(
         MissingFileError: the folder that the file would be in is not there.  PlaceError: it takes no file.
     Source: Keras 3 `saving.save_model`.
     """
-    suffix = pathlib.Path(filepath).suffix
+    suffix = as_path(f"{model.name}.save", filepath).suffix
     if zipped is False and suffix == ".keras":
         raise ArgumentError(f"{model.name}.save: zipped=False makes a folder, whose name does not end in '.keras'.")
     if zipped is not False and suffix not in (".keras", *OLD) or str(filepath).endswith(".weights.h5"):
@@ -107,7 +107,7 @@ def load_model(
     >>> np.array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
     True
     """
-    path = pathlib.Path(filepath)
+    path = as_path("load_model", filepath)
     if (path / "config.json").is_file():
         with files.reading(path):
             return _loaded_parts(files.folder_members(path), custom_objects, compile, safe_mode)
@@ -217,7 +217,7 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, by_name
         FileError: a damaged file; another number of layers or variables, or other shapes.
     Source: Keras 3 `Model.load_weights`.
     """
-    path = pathlib.Path(filepath)
+    path = as_path(f"{model.name}.load_weights", filepath)
     if not str(path).endswith((".keras", *OLD)):
         raise ArgumentError(
             f"{model.name}.load_weights reads '.weights.h5', '.keras' and '.h5'; got {str(filepath)!r}."

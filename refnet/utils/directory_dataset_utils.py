@@ -11,6 +11,7 @@ from refnet import dtypes, engine, ops, random
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, FileError, MissingFileError, did_you_mean, shown
 from refnet.ops.resizing import LANCZOS, METHODS
+from refnet.paths import as_path
 from refnet.progress import tell
 from refnet.utils.ahead import ahead
 from refnet.utils.dataset_utils import checked_index, drawn_order
@@ -217,7 +218,7 @@ class Files:
         follow_links: bool,
         verbose: bool,
     ):
-        self.name, self.directory, self.formats = name, pathlib.Path(directory), formats
+        self.name, self.directory, self.formats = name, as_path(name, directory), formats
         if not self.directory.is_dir():
             raise MissingFileError(f"{name}: there is no folder {directory}.")
         if label_mode not in LABEL_MODES:

@@ -1,10 +1,10 @@
 """Pictures of models: their layers as boxes, what flows between them as arrows; drawn by matplotlib (the extra `viz`)."""
 
-import pathlib
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from refnet.errors import ArgumentError, MissingPackageError
+from refnet.paths import as_path
 from refnet.structure import flatten
 from refnet.utils.layered_layout import Layout, layered
 
@@ -149,7 +149,7 @@ def plot_model(
         raise ArgumentError(f"plot_model has no argument {next(iter(more))!r}.")
     if rankdir not in ("TB", "LR"):
         raise ArgumentError(f"plot_model: rankdir is 'TB' or 'LR'; got {rankdir!r}.")
-    if to_file is not None and pathlib.Path(to_file).suffix[1:].lower() not in ENDINGS:
+    if to_file is not None and as_path("plot_model", to_file).suffix[1:].lower() not in ENDINGS:
         raise ArgumentError(f"plot_model: to_file ends in {', '.join('.' + e for e in ENDINGS)}; got {str(to_file)!r}.")
     shown = Shown(show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable, expand_nested)
     figure = drawn(boxes_of(model, shown), rankdir == "LR")

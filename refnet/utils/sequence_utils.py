@@ -59,7 +59,7 @@ def pad_sequences(
     except TypeError:
         raise ArgumentError(f"pad_sequences: dtype is one of NumPy's, such as 'int32'; got {dtype!r}.") from None
     if kind.kind in "US" and not kind.itemsize:  # as long as the longest word: NumPy would keep one letter of each
-        kind = np.result_type(np.asarray(value, kind), *(np.asarray(s, kind) for s in sequences if len(s)))
+        kind = np.result_type(np.asarray(value, kind), *(_row(i, s, kind) for i, s in enumerate(sequences) if len(s)))
     if isinstance(value, str) and kind.kind not in "USO":
         raise ArgumentError(f"pad_sequences: value {value!r} is no {kind}; give dtype=object for strings.")
     shape = next((np.shape(sequence)[1:] for sequence in sequences if len(sequence)), ())
@@ -71,17 +71,7 @@ def pad_sequences(
         kept = sequence[max(len(sequence) - maxlen, 0) :] if truncating == "pre" else sequence[:maxlen]
         if not len(kept):
             continue
-        try:
-            row = np.asarray(kept, kind)
-        except OverflowError:
-            raise DtypeError(
-                f"pad_sequences: sequences[{i}] holds a number that {kind} has no room for; give a wider dtype."
-            ) from None
-        except (ValueError, TypeError):
-            raise DtypeError(
-                f"pad_sequences: sequences[{i}] holds {kept[0]!r}, which is no {kind}. Number words first (TextVectorization, "
-                "StringLookup), or give dtype=object."
-            ) from None
+        row = _row(i, kept, kind)
         if row.shape[1:] != shape:
             raise ShapeError(
                 f"pad_sequences: the elements of sequences[{i}] have shape {row.shape[1:]}, those before it {shape}."
@@ -89,3 +79,25 @@ def pad_sequences(
         where = slice(maxlen - len(row), None) if padding == "pre" else slice(len(row))
         padded[i, where] = row
     return padded
+
+
+def _row(i: int, sequence: Any, kind: np.dtype[Any]) -> Array:
+    """sequences[i] as an array."""
+    try:
+        return np.asarray(sequence, kind)
+    except OverflowError:
+        raise DtypeError(
+            f"pad_sequences: sequences[{i}] holds a number that {kind} has no room for; give a wider dtype."
+        ) from None
+    except (ValueError, TypeError):
+        nested = [part for part in sequence if isinstance(part, (list, tuple, np.ndarray))]
+        if nested:
+            raise ShapeError(
+                f"pad_sequences: sequences[{i}] holds sequences, such as {nested[0]!r}, but not all of one length. "
+                "Each of `sequences` is one sequence: pad the inner ones first."
+            ) from None
+        wrong = [part for part in sequence if not isinstance(part, (int, float, np.number))]
+        raise DtypeError(
+            f"pad_sequences: sequences[{i}] holds {(wrong or sequence)[0]!r}, which is no {kind}. Number words first (TextVectorization, "
+            "StringLookup), or give dtype=object."
+        ) from None

@@ -210,7 +210,7 @@ def heatmap(model: Any, image: Any, layer: Any, class_index: int | None = None) 
     if class_index is None:
         scores = np.asarray(model.predict(pixels, verbose=0))[0]
         class_index = int(scores.argmax()) if classes > 1 else int(scores[0] > 0.5)
-    if not 0 <= class_index < max(classes, 2):
+    if not hasattr(class_index, "__index__") or not 0 <= class_index < max(classes, 2):
         raise ArgumentError(f"heatmap: {model.name} has {classes} outputs; there is no class {class_index!r}.")
     if classes == 1:
         score = model.output[:, 0] if class_index == 1 else -model.output[:, 0]

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from refnet import Input, Model, Sequential, Variable, callbacks, layers, ops, regularizers, utils
+from refnet import Input, Model, Sequential, Variable, callbacks, layers, ops, regularizers, use_engine, utils
 from refnet.errors import (
     ArgumentError,
     DataError,
     DtypeError,
+    EngineError,
     MissingArgumentError,
     PlaceError,
     RefnetError,
@@ -145,6 +146,8 @@ MISTAKES: list[tuple[Callable[[], Any], type[Exception], str]] = [
         DtypeError,
         "y must hold numbers; got an array of dtype <U1.",
     ),
+    (lambda: use_engine(None), EngineError, "an engine is named by a string, such as 'cpu'; got None."),
+    (lambda: classifier().get_layer(index="last"), ArgumentError, "net has 1 layers; there is no layer 'last'."),
     (lambda: classifier().get_layer("dense_9"), ArgumentError, "net has no layer 'dense_9'. Its layers: last."),
     (lambda: layers.Dropout(20), ArgumentError, "rate must be a number from 0 to 1; got 20."),
     (

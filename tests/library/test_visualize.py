@@ -207,6 +207,8 @@ def test_a_heatmap_by_hand():
     assert (visualize.heatmap(model, image, "channel", 1) == 0).all()
     with pytest.raises(ArgumentError, match="2 outputs; there is no class 5"):
         visualize.heatmap(model, image, "channel", 5)
+    with pytest.raises(ArgumentError, match="there is no class 'cat'"):
+        visualize.heatmap(model, image, "channel", "cat")
 
 
 def test_one_sigmoid_output_has_two_classes():

@@ -170,6 +170,11 @@ def test_padding_refuses_numbers_that_do_not_go_into_arrays():
             pad_sequences([[1, 2], [3]], maxlen=length)
     with pytest.raises(DtypeError, match=r"sequences\[1\] holds a number that uint8 has no room for"):
         pad_sequences([[1], [300]], dtype="uint8")
+    with pytest.raises(DtypeError, match=r"sequences\[0\] holds 'a', which is no int32. Number words first"):
+        pad_sequences([[1, "a"], [2]])
+    for nested, dtype in (([[1, 2], [[1, 2], [3]]], "int32"), ([["a", ["b"]], ["c"]], "str")):
+        with pytest.raises(ShapeError, match="holds sequences, such as .*, but not all of one length"):
+            pad_sequences(nested, dtype=dtype)
     for value in (-1, None, [1, 2]):
         with pytest.raises(ArgumentError, match="value .* is no uint8"):
             pad_sequences([[1, 2, 3], [3]], dtype="uint8", value=value)

@@ -14,7 +14,9 @@ from refnet import (
     Sequential,
     callbacks,
     layers,
+    preprocessing,
     saving,
+    utils,
 )
 from refnet.errors import (
     ArgumentError,
@@ -47,6 +49,23 @@ def test_wrong_names_say_what_is_needed(tmp_path: pathlib.Path) -> None:
     model.save(tmp_path / "m.keras")
     with pytest.raises(FileExistsError, match="overwrite=True"):
         model.save(tmp_path / "m.keras", overwrite=False)
+
+
+def test_what_is_no_path(tmp_path: pathlib.Path) -> None:
+    model = classifier()
+    for call in (
+        model.save,
+        model.load_weights,
+        saving.load_model,
+        callbacks.CSVLogger,
+        callbacks.BackupAndRestore,
+        callbacks.TensorBoard,
+        utils.image_dataset_from_directory,
+        lambda path: utils.plot_model(model, path or 3),
+        preprocessing.image.ImageDataGenerator().flow_from_directory,
+    ):
+        with pytest.raises(ArgumentError, match="a path is needed, a string or a pathlib.Path; got (None|3)"):
+            call(None)
 
 
 def test_a_failing_write_leaves_the_old_file(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
