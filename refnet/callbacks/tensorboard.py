@@ -1,8 +1,11 @@
 """Event files for TensorBoard, written by its own package without TensorFlow."""
 
 import importlib
+import itertools
 import json
+import os
 import pathlib
+import socket
 import struct
 import time
 import zlib
@@ -17,6 +20,8 @@ from refnet.layers.embedding import Embedding
 from refnet.paths import as_path
 from refnet.saving import files
 
+_numbers = itertools.count()  # of this process's event files: two of one second have two names
+
 
 def _package(name: str) -> Any:
     try:
@@ -30,19 +35,31 @@ def _package(name: str) -> Any:
 class Events:
     """One event file.
 
+    Records are written by TensorBoard's RecordWriter: its EventFileWriter would load all of TensorFlow, where that is installed.
+
     Args:
         folder: where it is made; TensorBoard shows each folder as a run.
     """
 
     def __init__(self, folder: pathlib.Path):
-        with files.writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            self.writer = _package("summary.writer.event_file_writer").EventFileWriter(str(folder))
         self.event = _package("compat.proto.event_pb2").Event
         self.summary = _package("compat.proto.summary_pb2").Summary
+        records = _package("summary.writer.record_writer")
+        name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
+        self.path = folder / name
+        with files.writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        with files.writing(self.path):
+            self.writer = records.RecordWriter(self.path.open("xb"))
+        self._write(file_version="brain.Event:2")
+        self.flush()
+
+    def _write(self, **content: Any) -> None:
+        with files.writing(self.path):
+            self.writer.write(self.event(wall_time=time.time(), **content).SerializeToString())
 
     def _add(self, summary: Any, step: int) -> None:
-        self.writer.add_event(self.event(wall_time=time.time(), step=step, summary=summary))
+        self._write(step=step, summary=summary)
 
     def scalar(self, tag: str, value: Any, step: int) -> None:
         self._add(_package("plugins.scalar.summary_v2").scalar_pb(tag, float(value)), step)
@@ -57,13 +74,15 @@ class Events:
         self._add(self.summary(value=[self.summary.Value(tag=tag, image=image)]), step)
 
     def graph(self, model: Any) -> None:
-        self.writer.add_event(self.event(wall_time=time.time(), graph_def=graph_of(model).SerializeToString()))
+        self._write(graph_def=graph_of(model).SerializeToString())
 
     def flush(self) -> None:
-        self.writer.flush()
+        with files.writing(self.path):
+            self.writer.flush()
 
     def close(self) -> None:
-        self.writer.close()
+        with files.writing(self.path):
+            self.writer.close()
 
 
 def png(pixels: Array) -> bytes:
@@ -187,7 +206,7 @@ class TensorBoard(Callback):
             raise ArgumentError(
                 f"TensorBoard: update_freq is 'epoch', 'batch' or a number of batches; got {update_freq!r}."
             )
-        _package("summary.writer.event_file_writer")
+        _package("summary.writer.record_writer")
         self.log_dir = as_path("TensorBoard", log_dir)
         self.histogram_freq, self.write_graph, self.write_images = histogram_freq, write_graph, write_images
         self.write_steps_per_second = write_steps_per_second

@@ -1,7 +1,10 @@
 """TensorBoard's own reader finds what the callback writes."""
 
+import os
 import pathlib
 import struct
+import subprocess
+import sys
 import threading
 import zlib
 from typing import Any
@@ -203,10 +206,31 @@ def test_what_a_run_wrote_before_an_error_is_there(tmp_path: pathlib.Path) -> No
     with pytest.raises(KeyboardInterrupt):
         stop = callbacks.LambdaCallback(on_train_batch_end=fail)
         model().fit(X, Y, batch_size=4, callbacks=[board, stop], verbose=0)
-    assert set(threading.enumerate()) <= before  # the writer's own thread, which never ended
+    assert set(threading.enumerate()) <= before  # nothing goes on in the background
     assert len(numbers(read(tmp_path / "train"), "batch_loss")) == 3
 
 
 def test_a_folder_that_cannot_be_made_is_told() -> None:
     with pytest.raises(PlaceError, match="/dev/null/runs/train cannot be written"):
         model().fit(X, Y, callbacks=[callbacks.TensorBoard("/dev/null/runs")], verbose=0)
+
+
+def test_tensorflow_is_not_loaded_where_it_is_installed(tmp_path: pathlib.Path) -> None:
+    """It takes seconds, half a gigabyte, and writes lines to the user's terminal."""
+    (tmp_path / "tensorflow").mkdir()
+    (tmp_path / "tensorflow" / "__init__.py").write_text("raise SystemExit('TensorFlow was loaded')\n")
+    program = """if True:
+        import numpy as np
+        from refnet import Input, Sequential, callbacks, layers
+        model = Sequential([Input((3,)), layers.Dense(1)])
+        model.compile("sgd", "mse")
+        board = callbacks.TensorBoard("logs", histogram_freq=1, write_images=True)
+        model.fit(np.ones((8, 3)), np.ones((8, 1)), verbose=0, callbacks=[board])
+    """
+    paths = os.pathsep.join((str(tmp_path), str(pathlib.Path(__file__).parents[2])))
+    environment = {**os.environ, "PYTHONPATH": paths}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(list(tmp_path.glob("logs/train/events.out.tfevents.*"))) == 1
