@@ -4,6 +4,7 @@ Nodes, assignments and layer calls are numbered by one clock, so their order is 
 """
 
 import itertools
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 clock = itertools.count()
 building = threading.RLock()  # held while a call may build layers or make a model's programs
+if hasattr(os, "register_at_fork"):  # a forked child has none of its parent's threads, of which one may hold the lock
+    os.register_at_fork(after_in_child=building._at_fork_reinit)  # type: ignore[attr-defined]  # as the standard library does
 
 
 class Changes:

@@ -139,18 +139,39 @@ def file_of(text):
 def load(text):
     """The module of that text, from a file in the disk cache whose name is the text's key."""
     path = file_of(text)
-    name = path.stem
     written = text.encode()
     if not path.exists() or path.read_bytes() != written:  # a full disk or a lost machine leaves files empty or cut off
         part = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")  # others may write the same file now
         part.write_bytes(written)
         part.replace(path)
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # Numba's cache finds the module of a function by its name
-    spec.loader.exec_module(module)
+    try:
+        module = _module_in(path)
+    except (MemoryError, OSError):
+        raise
+    except Exception:  # what is left of a file that was cut off may be read as anything
+        if not _forgotten(path):
+            raise
+        module = _module_in(path)
     _kept.append(module)
     return module
+
+
+def _module_in(path):
+    """The module in a file, whose functions Numba compiles, or takes from files of its own beside it."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # Numba's cache finds the module of a function by its name
+    spec.loader.exec_module(module)
+    return module
+
+
+def _forgotten(path):
+    """Removes what was compiled from a file; whether there was anything."""
+    beside = pathlib.Path(numba.config.CACHE_DIR or path.parent)  # a user may ask Numba for another folder
+    made = [f for f in beside.rglob(f"{path.stem}.*") if f.suffix in (".nbi", ".nbc", ".pyc")]
+    for file in made:
+        file.unlink(missing_ok=True)
+    return bool(made)
 
 
 def build_all(texts):

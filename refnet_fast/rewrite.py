@@ -1,7 +1,5 @@
 """Rewritings of a plan's instructions that change what is computed where, but no result."""
 
-import math
-
 from refnet.definition import Op
 from refnet.graph import Constant, Node
 from refnet.program import Instruction
@@ -49,14 +47,14 @@ def without_short_floats(plan, instructions):
 
 
 def exactly(attributes):
-    """A call's attributes as a key: 0.0 and -0.0, which are equal, are two."""
+    """A call's attributes as a key: 0.0 and -0.0, which are equal, are two; nan, which equals nothing, is one."""
     return tuple(sorted((name, _exact(value)) for name, value in attributes.items()))
 
 
 def _exact(value):
     if isinstance(value, tuple):
         return tuple(map(_exact, value))
-    return "-0.0" if isinstance(value, float) and value == 0 and math.copysign(1, value) < 0 else value
+    return float.hex(value) if isinstance(value, float) and (value == 0 or value != value) else value
 
 
 def simplified(plan):

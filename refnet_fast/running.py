@@ -103,11 +103,10 @@ class Running:
     def _epoch_machine(self, data, order, batch_size, outputs):
         """The machine with rows that gather a batch before, and rows that keep the outputs after."""
         arrays = [part for a in data for part in ([a.starts, a.places] if isinstance(a, IndexLists) else [a])]
-        key = tuple(
-            (address_of(a), a.shape, a.dtype.str)
-            for a in [*arrays, *([order] if order is not None else []), *(outputs or [])]
-        )
+        parts = arrays, [] if order is None else [order], outputs or []
+        key = tuple(tuple((address_of(a), a.shape, a.dtype.str) for a in part) for part in parts)
         if self._epoch[0] != key:
+            self._epoch = (None, None)  # from here on the lists are other data's; an interrupt may come
             pairs = list(zip(self.concrete.inputs, data))
             for x, given in pairs:
                 if x in self.lists:

@@ -246,6 +246,7 @@ class Machine:
         run, control = compiled_run(), self.control
         # What the last run noted down may never have been read: an interrupt comes between any two of Python's steps.
         control[FLAG], control[FAILED], control[FAILED_LATE] = -1, 0, 0
+        control[MEET] = 0  # nobody waits there; in a forked child it may say that threads of its parent do
         if threads == 1 or not self.parallel:
             return run(self.rows, control, self.first_commit, 0, 1, start, stop)
         arguments = [(self.rows, control, self.first_commit, thread, threads, start, stop) for thread in range(threads)]

@@ -67,8 +67,8 @@ class Embedding(Layer):
         )
 
     def call(self, inputs: Any) -> Any:
-        if inputs.dtype not in ("int32", "int64"):
-            inputs = ops.cast(inputs, "int32")
+        if inputs.dtype not in ("int32", "int64", "uint64"):
+            inputs = ops.cast(inputs, "int64" if inputs.dtype == "uint32" else "int32")
         return ops.take(self.embeddings, inputs, axis=0)
 
     def index_advice(self, index: int) -> str:

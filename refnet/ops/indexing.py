@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from refnet import dtypes
+from refnet import dtypes, ops
 from refnet.annotations import Array, Shape, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, View, broadcast_shapes, size_of
 from refnet.errors import ArgumentError, DataError, DtypeError, ShapeError
@@ -19,7 +19,10 @@ def whole_numbers(op: str, x: TensorLike, name: str = "indices") -> TensorLike:
         return x.astype(np.int64)  # an empty list has no dtype of its own
     if not dtypes.is_integer(dtype):
         raise DtypeError(f"{op}: {name} must be integers; got {dtype}. Cast them with ops.cast.")
-    return as_dtype(x, "int64") if dtype == "uint64" else x
+    if dtype != "uint64":
+        return x
+    most = np.uint64(2**63 - 1)  # what is larger would come round to a negative number, which counts from the end
+    return as_dtype(ops.minimum(x, most) if isinstance(x, Tensor) else np.minimum(x, most), "int64")
 
 
 def inside(op: str, indices: TensorLike, extent: int | None, axis: int, name: str) -> None:

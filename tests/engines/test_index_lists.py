@@ -10,6 +10,7 @@ from refnet.graph import Mode, Tensor, Variable, assignment, trace
 from refnet.program import Program
 from refnet.testing.certificates import hold, named
 from refnet_fast import layers, lists, vm
+from refnet_fast.running import Running
 
 COLUMNS, UNITS, BATCH = 200, 3, 8
 NO_TURNS = {"transpose1": False, "transpose2": False}
@@ -101,6 +102,30 @@ def test_a_column_that_all_samples_share_is_not_one_long_sum() -> None:
     assert step.run_batches(taken, None, samples, 0, 1, [due]) == 1
     np.testing.assert_allclose(due[7], samples * np.float64(np.float32(0.1)), rtol=(2048 + 32) * 2**-24)
     assert not np.delete(due, 7, axis=0).any()
+
+
+def test_data_that_were_not_reached_do_not_take_the_place_of_those_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An epoch that ends before its first batch, by Ctrl-C or for want of memory, leaves nothing of its data behind."""
+    products = Products(*drawn())
+    first, second = (products.step.fed([multi_hot(BATCH, seed)], BATCH) for seed in (0, 1))
+
+    def run(data: list) -> tuple[np.ndarray, np.ndarray]:
+        y, gradient = kept
+        products.step.run_batches(data, None, BATCH, 0, 1, [y, gradient])
+        return y.copy(), gradient.copy()
+
+    kept = np.zeros((BATCH, UNITS), "float32"), np.zeros((COLUMNS, UNITS), "float32")
+    due, other = run(first), run(second)
+    assert all(not np.array_equal(a, b) for a, b in zip(due, other))
+    run(first)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Running, "_machine", interrupted)
+        run(second)
+    assert all(np.array_equal(a, b) for a, b in zip(run(first), due, strict=True))
+
+
+def interrupted(*given: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_one_and_two_threads_train_to_the_same_bits() -> None:

@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from numba.core.errors import TypingError
 
 from refnet_fast import build
 
@@ -131,6 +132,34 @@ def test_a_file_that_was_cut_off_is_written_again(empty_cache, left):
     address = build.build_all([text])[text]
     assert ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(address)(1) == 42
     assert build.file_of(text).read_text() == text
+
+
+LEFT = {
+    "nothing": lambda code: b"",
+    "half": lambda code: code[: len(code) // 2],
+    "zeros": lambda code: bytes(len(code)),
+}
+
+
+@pytest.mark.parametrize("what", [".nbi", ".nbc"])
+@pytest.mark.parametrize("left", LEFT)
+def test_machine_code_that_was_cut_off_is_made_again(empty_cache, what, left):
+    """As a machine that lost its power leaves the files that were written last."""
+    text = TEXT.format(more=43)
+    build.build_all([text])
+    (damaged,) = (empty_cache / "__pycache__").glob(f"{build.file_of(text).stem}.*{what}")
+    whole = damaged.read_bytes()
+    damaged.write_bytes(LEFT[left](whole))
+    build.addresses.clear()  # as another process finds it
+    for _ in range(2):
+        address = build.build_all([text])[text]
+        assert ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(address)(1) == 44
+    assert len(damaged.read_bytes()) == len(whole)
+
+
+def test_a_kernel_that_cannot_be_compiled_says_so(empty_cache):
+    with pytest.raises(TypingError, match="nowhere"):
+        build.build_all([TEXT.format(more="nowhere")])
 
 
 def test_kernels_are_compiled_here_where_the_helper_ends_without_reading(empty_cache, monkeypatch):

@@ -8,10 +8,12 @@ import threading
 import numpy as np
 import pytest
 
-from refnet import ops
+from refnet import ops, tracing
 from refnet.engine import get_engine
 from refnet.errors import ArgumentError
 from refnet.graph import Mode, Tensor, Variable, assignment, trace
+from refnet.layers import Activation, Input
+from refnet.models import Sequential
 from refnet.program import Program
 from refnet_fast import rows, running, vm
 
@@ -85,37 +87,56 @@ def test_an_interrupt_at_any_instruction_leaves_all_threads_ready():
     assert 50 < number < 5_000
 
 
-def answer_of_a_child(executable, pipe):
-    pipe.send(executable.run([X])[0])
+def answer_of_a_child(call):
+    """What a forked process makes of a call, within half a minute."""
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    child = context.Process(target=lambda: theirs.send(call()), daemon=True)
+    child.start()
+    try:
+        assert ours.poll(30), "the child waits for what nobody will do"
+        return ours.recv()
+    finally:
+        child.kill()
+        child.join()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
-def test_a_child_forked_while_another_thread_runs_a_program():
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+
+
+@forks
+@pytest.mark.parametrize("lock", [lambda: vm.workers.lock, lambda: tracing.building], ids=["a program", "what builds"])
+def test_a_child_forked_while_another_thread_runs(lock):
     executable, _ = counting()
     (due,) = executable.run([X])
     holding, leave = threading.Event(), threading.Event()
 
     def hold():
-        with vm.workers.lock:
+        with lock():
             holding.set()
             leave.wait(60)
 
     thread = threading.Thread(target=hold)
     thread.start()
     holding.wait()
-    context = multiprocessing.get_context("fork")
-    ours, theirs = context.Pipe()
-    child = context.Process(target=answer_of_a_child, args=(executable, theirs), daemon=True)
-    child.start()
     try:
-        assert ours.poll(30), "the child waits for a lock that nobody holds"
-        assert np.array_equal(ours.recv(), due)
+        assert np.array_equal(answer_of_a_child(lambda: executable.run([X])[0]), due)
+        model = Sequential([Input((4,)), Activation("relu")])
+        assert np.array_equal(answer_of_a_child(lambda: model.predict(X, verbose=0)), np.maximum(X, 0))
     finally:
         leave.set()
         thread.join()
-        child.kill()
-        child.join()
     assert np.array_equal(executable.run([X])[0], due)
+
+
+@forks
+def test_a_child_forked_while_a_thread_waits_for_others():
+    """At a barrier, where it is counted: of those that will come, none is in the child."""
+    executable, _ = counting()
+    (due,) = executable.run([X])
+    (program,) = executable.built.values()
+    program.control[vm.MEET] = 1  # as memory stands then
+    assert np.array_equal(answer_of_a_child(lambda: executable.run([X])[0]), due)
 
 
 @pytest.mark.parametrize("count", [0, -1, 2.0, True, "2"])

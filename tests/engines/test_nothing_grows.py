@@ -59,3 +59,12 @@ def test_many_shapes_do_not_keep_memory_each(monkeypatch: pytest.MonkeyPatch) ->
         gc.collect()
         ops.square(np.ones((3, 5), "float32"))
         assert all(holder() is cpu for holder, _ in cpu.recent.sizes)
+
+
+def test_a_call_with_nan_among_its_numbers_is_built_once() -> None:
+    """Though nan is not equal to itself, by which programs are looked up."""
+    with refnet_fast.use_engine(engine.CpuEngine("cpu", True)) as cpu:
+        for nan in (float("nan"), -float("nan"), float("nan")):
+            padded = ops.pad(np.ones(2, "float32"), 1, constant_values=nan)
+            assert np.isnan(padded[[0, 3]]).all() and padded[[1, 2]].tolist() == [1, 1]
+        assert len(cpu.built) == len(cpu.recent.sizes) == 1

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from refnet import Model, Sequential, ops
+from refnet.engine import use_engine
 from refnet.errors import DataError
 from refnet.layers import Embedding, Input
 
@@ -46,10 +47,32 @@ def test_inputs_that_their_dtype_does_not_hold(dtype: str, number: Any, shown: s
     assert np.array_equal(model.get_weights()[0], ROWS)
 
 
-@pytest.mark.parametrize("dtype", ["int64", "uint64", "int32", "uint8", "float64"])
+@pytest.mark.parametrize("engine", ["reference", "cpu"])
+@pytest.mark.parametrize(
+    ("dtype", "number", "shown"),
+    [
+        ("uint32", 2**32 - 1, "4294967295"),  # which would be -1 in 32 bits, the last row
+        ("uint32", 2**31, "2147483648"),
+        ("uint64", 2**32 + 3, "4294967299"),
+        ("uint64", 2**63, "9223372036854775807"),  # as far as an index can be told
+        ("uint64", 2**64 - 1, "9223372036854775807"),
+    ],
+)
+def test_rows_that_no_embedding_has(dtype: str, number: int, shown: str, engine: str) -> None:
+    with use_engine(engine):
+        model = words(dtype)
+        model.compile("sgd", "mse")
+        x, y = np.array([[1, 2], [3, number]], dtype), np.zeros((2, 2, 1))
+        for call in (model.predict_on_batch, lambda x: model.train_on_batch(x, y)):
+            with pytest.raises(DataError, match=rf"indices must lie in -300..299; the one at \[1, 1\] is {shown}\."):
+                call(x)
+        assert np.array_equal(model.get_weights()[0], ROWS)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint64", "uint32", "int32", "uint8", "float64"])
 def test_inputs_that_it_holds(dtype: str) -> None:
     x = np.array([[0, 3], [2, 255]], dtype)
-    for wanted in ("int64", "int32", "uint8"):
+    for wanted in ("int64", "uint64", "uint32", "int32", "uint8"):
         assert np.array_equal(words(wanted).predict(x, verbose=0)[..., 0], x)
 
 

@@ -6,7 +6,7 @@ import pytest
 import refnet_fast  # noqa: F401  (registers the engines)
 from refnet import ops
 from refnet.definition import Op
-from refnet.engine import interpret, reference, use_engine
+from refnet.engine import get_engine, interpret, reference, use_engine
 from refnet.errors import ArgumentError, DataError, DtypeError, ShapeError
 from refnet.gradients import gradients
 from refnet.graph import Tensor
@@ -71,6 +71,19 @@ def test_an_index_outside_is_an_error_and_no_loop_reads_outside():
     y = np.empty(3, np.float32)
     interpret(Op.named["take"], [np.array([1, 2, 3], np.float32), np.array([99, -99, 1])], {"axis": 0}, [y])
     assert y.tolist() == [3, 1, 2]
+
+
+@pytest.mark.parametrize("function", [ops.take, ops.take_along_axis])
+@pytest.mark.parametrize("number", [2**63, 2**64 - 1])
+def test_an_index_beyond_int64_does_not_come_round_to_the_last_places(function, number):
+    x, indices = Tensor((3,)), Tensor((1,), "uint64")
+    for name in ("reference", "cpu"):
+        with use_engine(name), pytest.raises(DataError, match=r"-3\.\.2; the one at \[0\] is 9223372036854775807\."):
+            function(np.arange(3.0), np.array([number], "uint64"), axis=0)
+        program = get_engine(name).prepare(Program([x, indices], [function(x, indices, axis=0)]))
+        with pytest.raises(DataError, match=r"-3\.\.2; the one at \[0\] is 9223372036854775807\."):
+            program.run([np.arange(3.0), np.array([number], "uint64")])
+        assert program.run([np.arange(3.0), np.array([2], "uint64")])[0] == 2
 
 
 def test_take_refuses_floats_and_empty_axes():
