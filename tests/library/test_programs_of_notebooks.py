@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from refnet import Input, Sequential, Variable, layers, ops
+from refnet import Input, Model, Sequential, Variable, layers, ops
+from refnet.errors import ArgumentError
 
 X = np.linspace(-1, 1, 32).astype("float32").reshape(8, 4)
 Y = X[:, :1]
@@ -97,3 +98,45 @@ def test_what_is_frozen_after_compile_is_not_warned_of() -> None:
         model.fit(X, Y, verbose=0)
         model.compile("sgd", "mse")
         model.fit(X, Y, verbose=0)
+
+
+# ---- several outputs
+
+
+def two_outputs(**told: Any) -> Any:
+    inputs = Input((4,))
+    last = layers.Dense(1)(inputs)
+    model = Model(inputs, {"seen": last, "shown": last * 2.0, "other": last + 1.0})
+    model.compile("sgd", **told)
+    return model
+
+
+def test_a_dict_of_targets_needs_none_for_an_output_without_a_loss() -> None:
+    """As in Keras: what is looked at in predictions alone has no target."""
+    model = two_outputs(loss={"seen": "mse", "other": "mae"})
+    whole = {"seen": Y, "shown": Y, "other": Y}
+    wanted = model.evaluate(X, whole, verbose=0)
+    assert model.evaluate(X, {"other": Y, "seen": Y}, verbose=0) == wanted
+    assert model.evaluate(X, {"other": Y, "shown": Y, "seen": Y}, verbose=0) == wanted
+    assert model.evaluate(X, [Y, Y], verbose=0) == wanted
+    assert "val_loss" in model.fit(X, {"seen": Y, "other": Y}, validation_split=0.5, verbose=0).history
+
+
+def test_an_output_with_a_loss_or_a_metric_needs_a_target() -> None:
+    model = two_outputs(loss={"seen": "mse"}, metrics={"shown": ["mae"]})
+    with pytest.raises(ArgumentError, match=r"y is a dict with the keys \['seen'\]; .* \['seen', 'shown'\]"):
+        model.fit(X, {"seen": Y}, verbose=0)
+    with pytest.raises(ArgumentError, match=r"y is a dict with the keys \['seen', 'wrong'\]"):
+        model.fit(X, {"seen": Y, "wrong": Y}, verbose=0)
+    with pytest.raises(ArgumentError, match="has 3 outputs .* got 1 arrays of targets"):
+        model.fit(X, Y, verbose=0)  # there would be nothing that the metric is told of
+    assert model.fit(X, {"seen": Y, "shown": Y}, verbose=0).history["shown_mae"][0] > 0
+
+
+def test_a_dict_for_the_only_output() -> None:
+    inputs = Input((4,))
+    model = Model(inputs, {"seen": layers.Dense(1)(inputs)})
+    model.compile("sgd", "mse", metrics=["mae", "mse"])
+    assert len(model.fit(X, {"seen": Y}, verbose=0).history) == 3
+    with pytest.raises(ArgumentError, match="the model's names are"):
+        model.fit(X, {"shown": Y}, verbose=0)
