@@ -1,6 +1,6 @@
 """`python -m refnet ops [--json] [NAME ...]`: every op, and how accurate each engine is (NUMBA_ENABLE_CUDASIM=1: CUDA kernels too).
 `python -m refnet explain OP --at 0,1`: the terms that make up one element of a result.
-`python -m refnet read [NAME]`: the definitions in the order of Chollet's book, or one of them with its worked example."""
+`python -m refnet read [NAME]`: the definitions in the order of Chollet's book, or any one of them with its worked example."""
 
 import argparse
 import json
@@ -34,7 +34,7 @@ def parser_of_commands() -> argparse.ArgumentParser:
     ops.add_argument("--json", action="store_true", help="a JSON list instead of a table")
     explain = commands.add_parser("explain", help="the terms of one element")
     explain.add_argument("op")
-    explain.add_argument("--at", default=None, help="the element's index, as 0,1; the last one if left out")
+    explain.add_argument("--at", default=None, help="the element's index, as 0,1; if left out, one is chosen")
     explain.add_argument("--seed", type=int, default=0, help="which of the fixed calls")
     read = commands.add_parser("read", help="the definitions in the book's order, or one of them")
     read.add_argument("name", nargs="?", help="a definition; the list if left out")

@@ -22,7 +22,8 @@ def as_array(x: Any, what: str = "an argument") -> Array:
 
     Args:
         x: a NumPy array, a number or nested lists of them; or what has `__array__`, `__array_interface__` or `__dlpack__`: a
-            PyTorch tensor on the CPU, a JAX array, a column of a table. A sparse matrix of SciPy is written out, zeros and all.
+            PyTorch tensor on the CPU, a JAX array, a table of numbers or a column of one. A sparse matrix of SciPy is written out,
+            zeros and all.
         what: as messages name it.
     Raises:
         DtypeError: an array of another package that NumPy cannot read: on a device, part of a graph, or of a dtype it lacks.
@@ -38,11 +39,22 @@ def as_array(x: Any, what: str = "an argument") -> Array:
     try:
         if foreign and not any(hasattr(x, name) for name in INTERFACES):
             return np.from_dlpack(x)
-        return np.asarray(x)
+        array = np.asarray(x)
+        return array if array.dtype != object else _of_columns(x, array)
     except (RuntimeError, TypeError, ValueError, BufferError) as error:
         if not foreign or isinstance(error, DtypeError):
             raise
         raise DtypeError(f"{what} cannot be read as a NumPy array: {shown(x)}. {error}") from error
+
+
+def _of_columns(table: Any, array: Array) -> Array:
+    """The numbers of a table whose columns have several dtypes (floats beside bools), in the dtype that holds all. NumPy makes objects
+    of them, and they stay that where a column holds something else."""
+    names = getattr(table, "columns", ()) if hasattr(table, "__getitem__") else ()
+    if array.ndim != 2 or len(names) != array.shape[1] or len(set(names)) != len(names):
+        return array
+    columns = [np.asarray(table[name]) for name in names]
+    return np.stack(columns, axis=1) if all(c.dtype.kind in "biuf" for c in columns) else array
 
 
 def no_numbers(value: Any, array: Array) -> str:

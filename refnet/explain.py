@@ -1,17 +1,18 @@
 """Explanations: a definition run on numbers that remember how they were made prints the terms of one output."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from refnet import dtypes
+from refnet import dtypes, worked
 from refnet.annotations import Array
 from refnet.definition import Op
 from refnet.engine import interpret, spec_of
-from refnet.errors import ArgumentError, did_you_mean
+from refnet.errors import ArgumentError
+from refnet.graph import Constant
 from refnet.program import Concrete, specialize
 from refnet.scalars.recording import Recording, decisions
 
@@ -26,16 +27,23 @@ class Element(NamedTuple):
     decisions: list[str]
 
 
-def element(op: Op, arrays: list[Array], attributes: dict[str, Any], index: tuple[int, ...]) -> Element:
+def element(
+    op: Op,
+    arrays: list[Array],
+    attributes: dict[str, Any],
+    index: tuple[int, ...],
+    known: Sequence[Array] | None = None,
+) -> Element:
     """An element of a primitive's first result as an expression in the elements of the arguments, x[0, 1] (or x1[..], x2[..]).
 
     Args:
         op: a primitive.
         arrays, attributes: the call; floating arrays become names, the rest stay numbers.
+        known: the arrays with their names, where the call's function was given others.
     """
     specs = [spec_of(a) for a in arrays]
     results = op.specs(*specs, **attributes)
-    named_arrays = all_named(arrays)
+    named_arrays = all_named(arrays) if known is None else known
     for task in np.ndindex(*op.form(*specs, **attributes).domain):
         outputs = [np.full(s.shape, None, object) for s in results]
         with decisions() as made:
@@ -64,33 +72,74 @@ def named(array: Array, letter: str) -> Array:
 
 
 class Example(NamedTuple):
-    """A small call: the arrays, what else was given, the shape of the result, and what gives an element of it."""
+    """A small call: as one writes it, its arrays, the shape of the result, what gives an element of it, and one to look at.
 
+    at: the index of an element; None for the last.  all: whether the values of all arrays are told, as they are few.
+    """
+
+    call: str
     arrays: list[Array]
-    others: dict[str, Any]
     shape: tuple[int, ...]
     element: Callable[[tuple[int, ...]], Element]
+    at: tuple[int, ...] | None = None
+    all: bool = False
 
 
 def example_of(name: str, seed: Any) -> Example:
     """A drawn call of an op; a function written with other ops is followed down to their loops."""
     from refnet.testing.draw import Seeded
-    from refnet.testing.evaluate import program_of
     from refnet.testing.strategies import case, usages, use
-    from refnet.testing.usages import function_named
 
     draw = Seeded(("explain", name, seed), calm=True)
-    if name not in usages or (name in Op.named and Op.named[name].primitive):
-        drawn = case(name, draw)
-        arrays = [np.asarray(a) for a in drawn.arrays]
-        shape = drawn.op.specs(*(spec_of(a) for a in arrays), **drawn.attributes)[0].shape
-        return Example(arrays, drawn.attributes, shape, partial(element, drawn.op, arrays, drawn.attributes))
-    usage = use(name, draw)
-    program, feeds = program_of(function_named(name), usage.arguments, usage.keywords)
+    if name in usages:
+        usage = use(name, draw)
+        return example_of_call(name, usage.arguments, usage.keywords or {})
+    drawn = case(name, draw)
+    arrays = [np.asarray(a) for a in drawn.arrays]
+    shape = drawn.op.specs(*(spec_of(a) for a in arrays), **drawn.attributes)[0].shape
+    return Example(
+        written(name, arrays, drawn.attributes), arrays, shape, partial(element, drawn.op, arrays, drawn.attributes)
+    )
+
+
+def example_of_call(name: str, arguments: Sequence[Any], keywords: dict[str, Any]) -> Example:
+    """A call of a public function. One that is a single primitive is told with its comparisons."""
+    from refnet import ops
+    from refnet.testing.evaluate import program_of
+    from refnet.testing.usages import function_named
+
+    function = function_named(name if hasattr(ops, name) else f"random.{name}")
+    program, feeds = program_of(function, arguments, keywords)
     concrete = specialize(program, [a.shape for a in feeds])
-    others = {key: value for key, value in (usage.keywords or {}).items() if not isinstance(value, np.ndarray)}
-    shape = tuple(concrete.outputs[0].shape)
-    return Example(feeds, others, shape, partial(element_of_graph, concrete, feeds))
+    found = partial(element_of_graph, concrete, feeds)
+    only = concrete.instructions[0]
+    if len(concrete.instructions) == 1 and only.op.primitive and only.outputs[0] is concrete.outputs[0]:
+        given: dict[Any, Array] = {x: np.asarray(x.value) for x in only.inputs if isinstance(x, Constant)}
+        given.update(zip(concrete.inputs, feeds))
+        names: dict[Any, Array] = {**given, **dict(zip(concrete.inputs, all_named(feeds)))}
+        arrays, known = [given[x] for x in only.inputs], [names[x] for x in only.inputs]
+        found = partial(element, only.op, arrays, only.attributes, known=known)
+    return Example(written(name, arguments, keywords), feeds, tuple(concrete.outputs[0].shape), found)
+
+
+def worked_example(name: str) -> Example:
+    """The call of the reading path that is worked out by hand."""
+    at, arguments, keywords = worked.CALLS[name]
+    return example_of_call(name, arguments, keywords)._replace(at=at, all=True)
+
+
+def written(name: str, arguments: Sequence[Any], keywords: dict[str, Any]) -> str:
+    """A call as one writes it, with the dtypes and shapes of its arrays."""
+    given = [in_a_call(x) for x in arguments] + [f"{word}={in_a_call(x)}" for word, x in keywords.items()]
+    return f"{name}({', '.join(given)})"
+
+
+def in_a_call(x: Any) -> str:
+    if isinstance(x, np.ndarray):
+        return f"{x.dtype.name}{list(x.shape)}"
+    if isinstance(x, list):
+        return f"[{', '.join(map(in_a_call, x))}]"
+    return str(getattr(x, "__name__", repr(x)))
 
 
 def element_of_graph(concrete: Concrete, feeds: list[Array], index: tuple[int, ...]) -> Element:
@@ -108,47 +157,66 @@ def explain(name: str, at: str | None = None, seed: int = 0) -> str:
 
     Args:
         name: an op of `refnet.ops`, primitive or written with others.
-        at: the element's index, such as "0,1"; None for the last one.
-        seed: which example.
+        at: the element's index, such as "0,1"; None for the one that is worked out by hand, where there is one, or the last.
+        seed: which example; from 1 on none that is worked out by hand.
     Raises:
-        ArgumentError: no such op; no example with such an element.
+        ArgumentError: no such op, or no example of it; no example with such an element.
 
-    >>> print(explain("add", "0,1").splitlines()[1].rpartition(" = ")[0])
-    y[0, 1] = x1[0, 1] + x2[0, 1]
+    >>> print(explain("add"))
+    add(float64[2, 2], float64[2])
+    y[1, 0] = x1[1, 0] + x2[0] = 13
+    where x1 = [[1.0, 2.0], [3.0, 4.0]]
+    where x2 = [10.0, 20.0]
     """
+    from refnet.reading import nearest
     from refnet.testing.strategies import primitives, usages
 
-    known = sorted({*primitives(), *usages})
+    known = sorted({*primitives(), *usages, *worked.CALLS})
     if name not in known:
-        raise ArgumentError(f"explain: there is no op {name!r}.{did_you_mean(name, known)}")
+        raise ArgumentError(f"explain: {without_example(name) or f'there is no op {name!r}.' + nearest(name, known)}")
     words = at.split(",") if at else []
     index = tuple(int(word) for word in words if word.strip().isdecimal())
     if len(index) != len(words):
         raise ArgumentError(f"explain: --at must be an index, such as 0,1; got {at!r}.")
     shapes = set()
-    for attempt in range(seed, seed + ATTEMPTS):
-        example = example_of(name, attempt)
+    for example in examples(name, seed):
         shapes.add(example.shape)
-        if at is None:
-            if prod(example.shape) < 2 and attempt < seed + ATTEMPTS - 1:
-                continue
-            index = tuple(n - 1 for n in example.shape)
-        if len(index) == len(example.shape) and all(i < n for i, n in zip(index, example.shape)):
-            break
-    else:
-        seen = ", ".join(map(str, sorted(shapes, key=lambda shape: (len(shape), shape))[-4:]))
-        raise ArgumentError(f"explain: --at {at} is in no example of {name}; their results have shapes like {seen}.")
-    return told(name, example, index)
+        if at is None and (example.at is not None or prod(example.shape) > 1):
+            return told(example, example.at or tuple(n - 1 for n in example.shape))
+        if at is not None and len(index) == len(example.shape) and all(i < n for i, n in zip(index, example.shape)):
+            return told(example, index)
+    if at is None:  # every example has one element
+        return told(example, tuple(0 for _ in example.shape))
+    seen = ", ".join(map(str, sorted(shapes, key=lambda shape: (len(shape), shape))[-4:]))
+    raise ArgumentError(f"explain: --at {at} is in no example of {name}; their results have shapes like {seen}.")
 
 
-def told(name: str, example: Example, index: tuple[int, ...]) -> str:
+def examples(name: str, seed: int) -> Iterator[Example]:
+    """The call that is worked out by hand, if there is one and no other is asked for, then drawn ones."""
+    from refnet.testing.strategies import primitives, usages
+
+    if name in worked.CALLS and seed == 0:
+        yield worked_example(name)
+    if name in usages or name in primitives():
+        for attempt in range(seed, seed + ATTEMPTS):
+            yield example_of(name, attempt)
+
+
+def without_example(name: str) -> str:
+    """Where a public function is written of which there is no example; nothing for other names."""
+    from refnet.reading import file_of, public
+
+    function = public(name)
+    return f"there is no example of {name}, which is written with other ops in {file_of(function)}." if function else ""
+
+
+def told(example: Example, index: tuple[int, ...]) -> str:
     """The call, the element, the arrays that stayed numbers, and what was decided by comparing."""
-    given = ", ".join(f"{a.dtype.name}{list(a.shape)}" for a in example.arrays)
-    others = f", {example.others}" if example.others else ""
     found = example.element(index)
-    lines = [f"{name}({given}{others})", f"y{list(index)} = {found.expression!r}"]
+    result = found.expression if isinstance(found.expression, Recording) else np.asarray(found.expression).item()
+    lines = [example.call, f"y{list(index)} = {result!r}"]
     for array, letter in zip(example.arrays, letters(len(example.arrays))):
-        if not dtypes.is_floating(array.dtype.name):
+        if example.all or not dtypes.is_floating(array.dtype.name):
             lines.append(f"where {letter} = {array.tolist()}")
     made = [text for text in dict.fromkeys(found.decisions) if "x" in text]
     if made:

@@ -4,12 +4,13 @@ A program of that time finds them: `from keras.layers.convolutional import Conv2
 not listed: `dir` shows today's names alone.
 """
 
+import functools
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from refnet.errors import MissingNameError
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from importlib.abc import Loader
 else:
     Loader = object  # importing it takes longer than all else that `import refnet` does
+
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 # Modules of Keras 2, and the modules of refnet that have what they held. `layers.core` and a few others exist here too, with less.
 ENGINE = ("layers", "models", "utils")
@@ -177,3 +180,24 @@ class OldModules(Loader):
             f"refnet.{other}" for other in MODULES[module.__name__.partition(".")[2]]
         )
         serve(module.__name__)
+
+
+def name_first(*order: str) -> Callable[[Method], Method]:
+    """A decorator: an `add_weight` takes the name in the first place too, and the rest in this order, as in Keras 2."""
+
+    def decorator(add_weight: Method) -> Method:
+        @functools.wraps(add_weight)
+        def called(self: Any, *args: Any, **more: Any) -> Any:
+            if not args or not isinstance(args[0], str) or len(args) > len(order):
+                return add_weight(self, *args, **more)
+            named = dict(zip(order, args))
+            for word in named.keys() & more.keys():
+                raise TypeError(
+                    f"{self.name}.add_weight: {args[0]!r} comes first, which is the name; {word}={more[word]!r} is given too. In "
+                    "Keras 3 the shape comes first: add_weight(shape, initializer, name=...)."
+                )
+            return add_weight(self, **named, **more)
+
+        return cast(Method, called)
+
+    return decorator

@@ -74,19 +74,18 @@ def reading(name: str) -> str:
     """One definition, with all it stands on in its file, and its example worked out.
 
     Args:
-        name: a step of the path, or any other primitive op.
+        name: a step of the path, any other primitive op, or a public function that is written with other ops.
     Raises:
         ArgumentError: neither.
 
     >>> print(reading("relu").splitlines()[0])
     relu (refnet/ops/activation.py): one element at a time: a scalar function
     """
-    from refnet.testing.strategies import primitives, usages
+    from refnet.testing.strategies import primitives
 
     steps = {step.name: step for step in PATH}
-    known = list(dict.fromkeys([*steps, *primitives()]))
-    if name not in known:
-        raise ArgumentError(f"read: there is no definition {name!r}.{did_you_mean(name, known)}")
+    if name not in steps and name not in primitives():
+        return of_other_ops(name)
     step = steps.get(name, Step("", name, name, "a primitive"))
     op = Op.named[step.op]
     parts = [f"{name} ({module_of(op).__name__.replace('.', '/')}.py): {step.what}"]
@@ -100,19 +99,71 @@ def reading(name: str) -> str:
         more = [f for f in (meaning_of(other), *helpers(meaning_of(other))) if f not in shown]
         shown += more
         parts.append(f"A gradient: {other.name}\n\n{indented(texts(more))}")
-    from refnet.explain import explain
+    return "\n\n".join([*parts, *worked_out(name, step.op)])
 
-    worked = name if name in (*primitives(), *usages) else step.op
-    parts.append(f"One element worked out (python -m refnet explain {worked})\n\n{indented(explain(worked))}")
-    return "\n\n".join(parts)
+
+def of_other_ops(name: str) -> str:
+    """A public function that is written with other ops: what it means, and its text."""
+    from refnet.testing.strategies import primitives
+
+    function = public(name)
+    if function is None:
+        known = sorted({*(step.name for step in PATH), *primitives(), *public_names()})
+        raise ArgumentError(f"read: there is no definition {name!r}.{nearest(name, known)}")
+    parts = [
+        f"{name} ({file_of(function)}): written with other ops",
+        f"What it means\n\n{indented(inspect.getdoc(function) or '')}",
+        f"How it is written\n\n{indented(without_docstring(function))}",
+    ]
+    return "\n\n".join([*parts, *worked_out(name)])
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """' Did you mean ...?', or where all names are listed: they are too many for a message."""
+    near = did_you_mean(name, known)
+    return near if near.startswith(" Did") else " `python -m refnet ops` lists them."
+
+
+def worked_out(*names: str) -> list[str]:
+    """An element of the first of the ops that has an example; nothing if none has."""
+    from refnet import worked
+    from refnet.explain import explain
+    from refnet.testing.strategies import primitives, usages
+
+    for name in names:
+        if name in (*worked.CALLS, *primitives(), *usages):
+            return [f"One element worked out (python -m refnet explain {name})\n\n{indented(explain(name))}"]
+    return []
 
 
 def public(name: str) -> Callable[..., Any] | None:
     """The public function of that name."""
     from refnet import ops, random
 
-    function: Callable[..., Any] | None = getattr(ops, name, getattr(random, name, None))
-    return function
+    found = (getattr(package, name, None) for package in (ops, random) if name in public_names())
+    return next((function for function in found if inspect.isfunction(function)), None)
+
+
+def public_names() -> list[str]:
+    """The names of all public functions of ops and of random numbers. Each says where it comes from."""
+    from refnet import ops, random
+
+    members = [*inspect.getmembers(ops, inspect.isfunction), *inspect.getmembers(random, inspect.isfunction)]
+    return [name for name, function in members if "Source:" in (function.__doc__ or "")]
+
+
+def file_of(function: Callable[..., Any]) -> str:
+    return function.__module__.replace(".", "/") + ".py"
+
+
+def without_docstring(function: Callable[..., Any]) -> str:
+    """A function's text without what `inspect.getdoc` shows of it."""
+    lines = text_of(function).splitlines()
+    (definition,) = ast.parse("\n".join(lines)).body
+    said = definition.body[0] if isinstance(definition, ast.FunctionDef) else None
+    if isinstance(said, ast.Expr) and isinstance(said.value, ast.Constant) and said.end_lineno is not None:
+        del lines[said.lineno - 1 : said.end_lineno]
+    return "\n".join(lines)
 
 
 def is_gradient(other: Op, op: Op) -> bool:

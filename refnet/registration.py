@@ -18,6 +18,7 @@ class _State(threading.local):
     file: bool = False  # whether a file is being read: then only what was registered or given may be made
     safe: bool = True
     room: int | None = None  # how many more elements of weights a file has values for
+    shared: dict[int, Any] | None = None  # layers made from a file, by the number that says where else they stand
 
 
 _state = _State()
@@ -98,17 +99,23 @@ def reading_file(safe: bool, room: int | None = None) -> Iterator[None]:
         safe: whether what could run the file's own code is refused.
         room: how many elements of weights the file has; a model that wants more is refused before it takes the memory.
     """
-    before = _state.file, _state.safe, _state.room
+    before = _state.file, _state.safe, _state.room, _state.shared
     _state.file, _state.safe, _state.room = True, safe, room
+    _state.shared = {} if before[3] is None else before[3]  # a layer of the user's may ask for what it holds by itself
     try:
         yield
     finally:
-        _state.file, _state.safe, _state.room = before
+        _state.file, _state.safe, _state.room, _state.shared = before
 
 
 def from_file() -> bool:
     """Whether a file is being read."""
     return _state.file
+
+
+def shared_layers() -> dict[int, Any] | None:
+    """The layers of the file being read that stand in several places, by number; None where no file is read."""
+    return _state.shared
 
 
 def safe_mode() -> bool:

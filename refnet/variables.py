@@ -131,6 +131,19 @@ class Variable(Tensor):
         """A copy of the current value; with copy=False the value itself, which must not be written to."""
         return handed_out(self.value, dtype, copy)
 
+    def __repr__(self) -> str:
+        with np.printoptions(threshold=6, edgeitems=1, precision=4):
+            value = " ".join(str(self.value).split())
+        return f"{super().__repr__()[:-1]} value={value}>"
+
+    def __format__(self, form: str) -> str:
+        """As `format` writes the number that a variable of one number holds; without a form, what `repr` shows."""
+        if not form:
+            return repr(self)
+        if self.array.size != 1:
+            raise TypeError(f"{self.name} has shape {self.shape}; only one number is written in the form {form!r}.")
+        return format(self.value.item(), form)
+
     def __float__(self) -> float:
         return float(self.value)
 

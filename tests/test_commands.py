@@ -12,7 +12,8 @@ import pytest
 import refnet.__main__
 import refnet.testing.__main__
 import refnet_fast.bench.__main__
-from refnet import reading
+from refnet import reading, worked
+from refnet.explain import explain
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,13 @@ from refnet import reading
         ),
         (refnet.__main__.main, ["explain", "matmul", "--at", "a"], "--at must be an index, such as 0,1; got 'a'."),
         (refnet.__main__.main, ["read", "mtmul"], "there is no definition 'mtmul'. Did you mean 'matmul'?"),
-        (refnet.__main__.main, ["read", "lstmm"], "there is no definition 'lstmm'. Did you mean 'lstm'?"),
+        (
+            refnet.__main__.main,
+            ["explain", "fft"],
+            "there is no example of fft, which is written with other ops in refnet/ops/fourier.py.",
+        ),
+        (refnet.__main__.main, ["explain", "zzz"], "there is no op 'zzz'. `python -m refnet ops` lists them."),
+        (refnet.__main__.main, ["read", "lstmm"], "there is no definition 'lstmm'. Did you mean 'lstm' or"),
         (refnet.__main__.main, ["ops", "mtmul"], "unknown op 'mtmul'. Did you mean 'matmul'"),
         (refnet.testing.__main__.main, ["nothing.py"], "there is no file nothing.py"),
         (refnet.testing.__main__.main, ["no.such.module"], "No module named 'no'"),
@@ -77,6 +84,46 @@ def test_explain_follows_a_function_down_to_the_loops(capsys):
     image, kernel = shapes
     for place in products:
         assert all(int(i) < n for i, n in zip(place, [*image[1:], *kernel[:3]]))
+
+
+@pytest.mark.parametrize("step", reading.PATH, ids=lambda step: step.name)
+def test_the_example_of_a_definition_can_be_followed_by_hand(step):
+    """What is told is the value that the function gives, in few terms, without arguments that were left out, with its numbers."""
+    at, arguments, keywords = worked.CALLS[step.name]
+    result = reading.public(step.name)(*arguments, **keywords)
+    value = float((result[0] if isinstance(result, tuple) else result)[at])
+    call, told, *numbers = explain(step.name).splitlines()
+    assert call.startswith(f"{step.name}(") and told.startswith(f"y{list(at)} = ")
+    assert float(told.rpartition(" = ")[2]) == pytest.approx(value, rel=1e-6)  # it is told with seven digits
+    assert all(line.startswith(("where x", "because ")) for line in numbers) and numbers
+    assert len(told) < 800 and not re.search(r"\* 1(\)|$| [^*])|\+ 0(\)|$| [^*])|inf", told)
+
+
+def test_explain_tells_every_argument_of_a_call(capsys):
+    """Those that are no arrays too: without them nobody could repeat it."""
+    for name, argument in [("einsum", r"'\S+->\S*'"), ("max_pool", "2"), ("resize", r"\(\d, \d\)"), ("max", "axis=1")]:
+        assert refnet.__main__.main(["explain", name]) == 0
+        assert re.match(rf"{name}\((\S+\[[\d, ]*\], )?{argument}[,)]", capsys.readouterr().out)
+
+
+def test_what_stays_of_an_optimizer_is_no_negative_mean_of_squares():
+    for name in ("rmsprop_update", "adam_update", "adagrad_update", "ftrl_update"):
+        for seed in range(1, 9):
+            assert "nan" not in explain(name, seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("gelu", ["gelu (refnet/ops/activation.py): written with other ops", "def gelu(x: ", "explain gelu)"]),
+        ("fft", ["fft (refnet/ops/fourier.py): written with other ops", "def fft(x: "]),
+        ("normal", ["normal (refnet/random.py): written with other ops", "def normal(\n"]),
+    ],
+)
+def test_a_function_written_with_other_ops_can_be_read(name, words, capsys):
+    assert refnet.__main__.main(["read", name]) == 0
+    text = capsys.readouterr().out
+    assert all(word in text for word in words) and text.count("Source: ") == 1  # its docstring is shown once
 
 
 def test_explain_tells_what_was_compared_and_which_integers_were_given(capsys):

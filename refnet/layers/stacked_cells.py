@@ -96,7 +96,9 @@ def check_cell(layer: str, cell: Any) -> None:
 
 
 def branches(cell: Any) -> bool:
-    """Whether a cell draws dropout masks, so that training and inference have to be traced apart."""
+    """Whether training and inference have to be traced apart: a cell draws dropout masks, or is the user's and takes `training`."""
+    if isinstance(cell, Layer) and not type(cell).call.__module__.startswith("refnet."):
+        return "training" in cell.call_parameters()
     return isinstance(cell, (RecurrentCell, StackedRNNCells)) and cell.branches_on_training
 
 

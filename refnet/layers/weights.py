@@ -12,6 +12,7 @@ from refnet.annotations import Array
 from refnet.arrays import values_for
 from refnet.errors import ArgumentError, FileError, ShapeError
 from refnet.graph import Tensor, Variable, trace
+from refnet.old_names import name_first
 from refnet.registration import take_room
 from refnet.structure import flatten
 
@@ -73,6 +74,7 @@ class Weighted:
         """The dtype that floating inputs and weights are cast to before anything is computed."""
         return self.dtype_policy.compute_dtype
 
+    @name_first("name", "shape", "dtype", "initializer", "regularizer", "trainable", "constraint")
     def add_weight(
         self,
         shape: Any = None,

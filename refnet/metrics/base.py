@@ -15,6 +15,7 @@ from refnet.annotations import Array, TensorLike
 from refnet.errors import ArgumentError
 from refnet.graph import Assignment, Call, Mode, Tensor, Variable, trace
 from refnet.naming import snake_case
+from refnet.old_names import name_first
 from refnet.program import Program
 from refnet.structure import flatten, packed
 
@@ -141,6 +142,7 @@ class Metric:
         self._variables.append(Variable(value, dtype=dtype, trainable=False, name=f"{self.name}/{name or 'variable'}"))
         return self._variables[-1]
 
+    @name_first("name", "shape")
     def add_weight(
         self, shape: Any = (), initializer: Any = None, dtype: Any = None, name: str | None = None
     ) -> Variable:

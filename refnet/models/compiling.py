@@ -235,7 +235,8 @@ class Compilable(Layer):
         """x, y and sample_weight as dicts of arrays by label, all of one length."""
         inputs = checks.arrays_of(x, self._input_names, "x", method)
         known = self._built_graph is not None and not self._own_targets
-        targets = {} if y is None else checks.arrays_of(y, self._output_names if known else None, "y", method)
+        aims = self._compiled_for().names_of_targets(y) if known and isinstance(y, dict) else None
+        targets = {} if y is None else checks.arrays_of(y, aims, "y", method)
         weights = {}
         if sample_weight is not None:
             names = self._output_names if known else None

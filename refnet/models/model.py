@@ -19,7 +19,7 @@ from refnet.models.drawn import Drawn
 from refnet.models.functional import Graph
 from refnet.progress import tell
 from refnet.saving.models import content_of, model_from_content
-from refnet.saving.serialization import restored, serialized
+from refnet.saving.serialization import described, restored, serialized
 from refnet.structure import flatten, mapped, packed
 
 
@@ -326,7 +326,7 @@ class Model(Drawn):
 
     def to_json(self, **more: Any) -> str:
         """The model's configuration as JSON text, without weights; `more` goes to json.dumps."""
-        return json.dumps(serialized(self), **more)
+        return json.dumps(described(self), **more)
 
     def get_compile_config(self) -> dict[str, Any] | None:
         """What `compile` was told, as a config; None before."""

@@ -7,6 +7,7 @@ from refnet import losses
 from refnet.activations import linear, relu
 from refnet.errors import calls_below_the_user
 from refnet.graph import Tensor, Variable
+from refnet.layers.base import Layer
 from refnet.layers.convolution import Windowed
 from refnet.layers.core import Dense
 
@@ -60,6 +61,22 @@ def warn_of_no_slope(variables: list[Variable], slopes: list[Any]) -> None:
         _warn(
             "the loss has no gradient with respect to any weight, so nothing will be learned. Comparisons, argmax, rounding and casts to "
             "integers have none; nor has a loss that does not depend on the model's outputs."
+        )
+
+
+def warn_of_thawed(layers: dict[Layer, bool]) -> None:
+    """One warning for layers that are trainable now and were not at compile.
+
+    Args:
+        layers: the model's, and whether each was trainable at compile.
+    """
+    thawed = [layer.name for layer, on in layers.items() if layer.trainable and not on and layer._own_weights]
+    if thawed:
+        these, are, were = (", ".join(thawed), "are", "were") if len(thawed) > 1 else (thawed[0], "is", "was")
+        warnings.warn(
+            f"fit: {these} {are} trainable now and {were} not at compile, so {'they are' if len(thawed) > 1 else 'it is'} not trained. "
+            "Call compile again after changing `trainable`.",
+            stacklevel=calls_below_the_user(),
         )
 
 

@@ -43,13 +43,32 @@ class Compiled:
         self.metrics: list[list[metrics.Metric]] | None = None
         self.weighted_metrics: list[list[metrics.Metric]] | None = None
 
+    def _without_use(self) -> list[bool]:
+        """Which outputs need no target: they have neither a loss nor a metric. The only one of a model needs one."""
+        if len(self.names) == 1:
+            return [False]
+        told = [
+            per_output(word, self._told[word], self.names, spread=False) for word in ("metrics", "weighted_metrics")
+        ]
+        return [loss is None and not any(parts) for loss, *parts in zip(self.losses, *told)]
+
+    def names_of_targets(self, given: dict[str, Any]) -> list[str]:
+        """The outputs for which a dict of targets has to have one, and those for which it has one all the same."""
+        return [name for name, idle in zip(self.names, self._without_use()) if name in given or not idle]
+
     def filled_up(self, targets: dict[str, Array]) -> dict[str, Array]:
-        """Targets for all outputs, by label: where there is one for each loss, outputs without a loss get zeros that nobody reads."""
-        if len(targets) >= len(self.names) or len(targets) != sum(loss is not None for loss in self.losses):
+        """Targets for all outputs, by label: where there is one for each that needs one, the others get zeros that nobody reads."""
+        if len(targets) >= len(self.names):
             return targets
+        idle = self._without_use()
         rest = list(targets.values())
         unread = np.zeros((len(rest[0]), 1), dtypes.as_numpy(dtypes.floatx()))
-        return {f"y[{i}]": unread if loss is None else rest.pop(0) for i, loss in enumerate(self.losses)}
+        labels = [f"y[{name!r}]" for name in self.names]
+        if any(label in targets for label in labels):
+            return {label: targets.get(label, unread) for label in labels}
+        if len(targets) != len(self.names) - sum(idle):
+            return targets
+        return {f"y[{i}]": unread if without else rest.pop(0) for i, without in enumerate(idle)}
 
     def choose_losses(self, targets: list[Shape], outputs: list[Shape]) -> None:
         """Puts the crossentropy that fits in the place of "crossentropy", once the shapes are known."""

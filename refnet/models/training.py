@@ -15,6 +15,7 @@ from refnet.models import data as checks
 from refnet.models.batches import Batches
 from refnet.models.feeds import ArrayFeed, SourceFeed
 from refnet.models.first_edition import GeneratorNames
+from refnet.models.outputs import warn_of_thawed
 from refnet.models.single_batches import SingleBatches, returned
 from refnet.models.sources import is_source
 from refnet.models.steps import trained_variables
@@ -164,6 +165,8 @@ class Trainer(GeneratorNames, SingleBatches):
     ) -> "callback_module.History":
         """The epochs of fit, with everything checked and prepared."""
         listed.check_names()
+        if not self._own_step("train"):
+            warn_of_thawed(self._captured_layers())
         with self._alone("fit"), self._not_stopped(), listed.running("train"):
             self.history = listed.history
             (start, first), resumed, self._resume = self._resume or (asked.start, 0), self._resume is not None, None

@@ -10,7 +10,7 @@ from refnet import registration
 from refnet.errors import ArgumentError, FileError, MissingFileError
 from refnet.paths import as_path
 from refnet.saving import files, old, old_configs, own, weights
-from refnet.saving.serialization import restored, serialized
+from refnet.saving.serialization import described, restored
 
 FORMAT = "3.15.0"  # the Keras whose format this is
 OLD = (".h5", ".hdf5")  # of the first edition's format
@@ -58,7 +58,7 @@ def _parts(model: Any) -> dict[str, bytes]:
     now = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
     return {
         "metadata.json": json.dumps({"keras_version": FORMAT, "date_saved": now, "written_by": "refnet"}).encode(),
-        "config.json": json.dumps(serialized(model)).encode(),
+        "config.json": json.dumps(described(model)).encode(),
         "model.weights.h5": weights.written(model),
         **own.assets(weights.places(model)),
     }
@@ -148,12 +148,12 @@ def _loaded(source: weights.Source, config: dict[str, Any], compile: bool, safe_
 
 
 def _loaded_old(source: weights.Source, compile: bool, safe_mode: bool) -> Any:
-    described = old.text(source, "model_config")
-    if described is None:
+    text = old.text(source, "model_config")
+    if text is None:
         raise FileError("the file has weights only: make the model, and call its load_weights.")
     told = old.text(source, "training_config")
     with registration.reading_file(safe_mode, source.elements("optimizer_weights")):
-        model = _built(old_configs.modern(files.parsed(described)))
+        model = _built(old_configs.modern(files.parsed(text)))
         pairs = old.values(source, model)
         if compile and told is not None:
             model.compile_from_config(old_configs.compile_config(files.parsed(told)))

@@ -15,8 +15,8 @@ from refnet.annotations import Array
 from refnet.errors import FileError
 from refnet.graph import Variable
 from refnet.layers.base import Layer
+from refnet.saving import serialization
 from refnet.saving.files import h5py
-from refnet.saving.serialization import serialized
 from refnet.saving.weights import Source, ordered_layers, put_array, trained
 
 NAMES_IN_ATTRIBUTE = 2000  # more names than fit into one attribute go into several, numbered
@@ -60,7 +60,7 @@ def written_weights(model: Any) -> bytes:
 
 def written_model(model: Any, version: str, include_optimizer: bool) -> bytes:
     """A file with a model's configuration and weights, and what `compile` was told with the optimizer's state."""
-    described = serialized(model)
+    described = serialization.described(model)
     config = {"class_name": described["registered_name"] or described["class_name"], "config": described["config"]}
     buffer = io.BytesIO()
     with h5py().File(buffer, "w") as file:

@@ -11,6 +11,7 @@ import numpy as np
 
 from refnet import registration
 from refnet.errors import ArgumentError, FileError, did_you_mean
+from refnet.saving import sharing
 
 # What Keras 3.15 writes into configs though refnet has no such argument, and the value that means "not used".
 UNUSED: dict[str, Any] = {
@@ -78,6 +79,12 @@ def functions(module: str) -> dict[str, Any]:
 
 
 # ---- to configs
+
+
+def described(model: Any) -> Any:
+    """A model's config for a file, in which layers that stand in several places say so."""
+    with sharing.numbering():
+        return sharing.only_shared(serialized(model))
 
 
 def serialized(obj: Any, keep: bool = False) -> Any:
@@ -150,6 +157,8 @@ def function_config(function: Any) -> Any:
 
 
 def _object(value: Any, keep: bool) -> dict[str, Any]:
+    from refnet.layers.base import Layer
+
     kind = type(value)
     name = kind.__name__
     own = {"class_name": name, "config": value.get_config()}
@@ -175,7 +184,7 @@ def _object(value: Any, keep: bool) -> dict[str, Any]:
             config["build_config"] = serialized(built, keep)
     if hasattr(value, "get_compile_config"):
         config["compile_config"] = value.get_compile_config()
-    return config
+    return sharing.numbered(value, config) if isinstance(value, Layer) else config
 
 
 def _entries(value: Any, config: Any, keep: bool) -> Any:
@@ -237,6 +246,9 @@ def restored(value: Any) -> Any:
         )
     from refnet.layers.base import Layer
 
+    before = sharing.known(value, kind) if issubclass(kind, Layer) else None
+    if before is not None:
+        return before
     made = kind.from_config(config) if issubclass(kind, Layer) else _made(kind, config)
     built = value.get("build_config")
     if (
@@ -247,6 +259,8 @@ def restored(value: Any) -> Any:
     compiled = value.get("compile_config")
     if compiled and hasattr(made, "compile_from_config"):
         made.compile_from_config(compiled)
+    if isinstance(made, Layer):
+        sharing.remember(value, made)
     return made
 
 

@@ -1,5 +1,6 @@
 """A number that remembers how it was made: the terms of one output, for `python -m refnet explain`."""
 
+import math
 import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -56,6 +57,8 @@ class Recording:
 
     def larger(self, other: Any) -> "Recording":
         b = recorded(other)
+        if b.value == -math.inf and self.value == self.value:  # what a search for the largest starts from
+            return self
         return Recording(scalars.larger(self.value, b.value), f"larger({self.text}, {b.text})")
 
     def power(self, exponent: Any) -> "Recording":
@@ -119,10 +122,17 @@ for _name, _symbol in (("lt", "<"), ("gt", ">"), ("le", "<="), ("ge", ">="), ("e
     _comparison(_name, _symbol, getattr(operator, _name))
 
 
+def changes_nothing(symbol: str, b: Recording) -> bool:
+    """Whether b is a factor of 1.0 or a term of 0.0, which stands for an argument that was left out."""
+    return isinstance(b.value, float) and b.text == {"*": "1", "+": "0"}.get(symbol)
+
+
 def _binary(name: str, symbol: str, binding: int, compute: Callable[[Any, Any], Any]) -> None:
     tighter = binding if symbol in "+*" else binding + 1
 
     def combine(a: Recording, b: Recording) -> Recording:
+        if changes_nothing(symbol, b):
+            return a
         with np.errstate(all="ignore"):
             value = compute(a.value, b.value)
         return Recording(value, f"{a.within(binding)} {symbol} {b.within(tighter)}", binding)

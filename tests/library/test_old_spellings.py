@@ -328,3 +328,44 @@ def test_updates_of_a_layer_take_effect_in_training() -> None:
     assert float(layer.count) == 0 and layer.mean.numpy().tolist() == [0, 0, 0, 0]
     model.fit(ones, ones[:, :1], epochs=2, verbose=0)
     assert float(layer.count) == 2 and layer.mean.numpy().tolist() == [0.75] * 4
+
+
+def test_the_name_of_a_weight_may_come_first() -> None:
+    """As TensorFlow's guide to layers has it, and the first edition's Keras: add_weight(name, shape, dtype, initializer, ...)."""
+
+    class Guide(layers.Layer):
+        def build(self, input_shape: Any) -> None:
+            self.kernel = self.add_weight("kernel", shape=[int(input_shape[-1]), 2], initializer="ones")
+            self.bias = self.add_weight("bias", (2,), None, "zeros", trainable=False)
+            self.scale = self.add_weight((2,), "ones", name="scale")
+
+        def call(self, inputs: Any) -> Any:
+            return backend.dot(inputs, self.kernel) * self.scale + self.bias
+
+    layer = Guide(name="guide")
+    np.testing.assert_array_equal(layer(np.ones((1, 3), "float32")), [[3.0, 3.0]])
+    assert [w.name for w in layer.weights] == ["guide/kernel", "guide/scale", "guide/bias"]
+    assert [w.trainable for w in layer.weights] == [True, True, False]
+    with pytest.raises(
+        TypeError, match="add_weight: 'other' comes first, which is the name; name='kernel' is given too"
+    ):
+        layer.add_weight("other", (2,), name="kernel")
+
+
+def test_the_name_of_a_metric_s_weight_may_come_first() -> None:
+    class Hits(metrics.Metric):
+        def __init__(self) -> None:
+            super().__init__(name="hits")
+            self.total = self.add_weight("total", initializer="zeros")
+            self.by_class = self.add_weight("by_class", shape=(3,), initializer="zeros")
+
+        def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+            self.total.assign_add(backend.sum(y_true))
+
+        def result(self) -> Any:
+            return self.total
+
+    metric = Hits()
+    metric.update_state([1.0, 2.0], [0.0, 0.0])
+    assert float(metric.result()) == 3
+    assert metric.by_class.shape == (3,) and metric.total.name.endswith("total")

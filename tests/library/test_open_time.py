@@ -59,6 +59,20 @@ class Inner(Minimal):
         return super().call(Louder()(inputs), states)
 
 
+class Shouting(Minimal):
+    """Twice its inputs in training; as the cells in Keras's guides it says so in its `call`."""
+
+    def call(self, inputs: Any, states: Any, training: Any = None) -> Any:
+        return super().call(inputs * 2.0 if training else inputs, states)
+
+
+class ShoutingGate(GRUCell):
+    """A cell of ours, changed."""
+
+    def call(self, inputs: Any, states: Any, training: Any = None) -> Any:
+        return super().call(inputs * 2.0 if training else inputs, states, training=training)
+
+
 class Turned(Layer):
     """What it computes of its weight has nothing to do with the step."""
 
@@ -83,6 +97,9 @@ def sine(x: Any) -> Any:
 LAYERS: dict[str, Any] = {
     "own cell": lambda: RNN(Minimal(3)),
     "all outputs, backwards": lambda: RNN(Minimal(3), return_sequences=True, go_backwards=True),
+    "own cell with training": lambda: RNN(Shouting(3)),
+    "own gates with training": lambda: RNN(ShoutingGate(3)),
+    "stacked with training": lambda: RNN([Minimal(3), Shouting(2)]),
     "stacked": lambda: RNN([Minimal(3), GRUCell(2, dropout=0.4), Minimal(2)], return_sequences=True),
     "an activation no op knows": lambda: RNN(LSTMCell(3, activation=sine, dropout=0.3, recurrent_dropout=0.3)),
     "both directions": lambda: Bidirectional(RNN(Minimal(2), return_sequences=True)),
@@ -143,3 +160,17 @@ def test_what_an_open_number_of_steps_does_not_allow() -> None:
         RNN(Inner(2))(steps)
     with pytest.raises(ArgumentError, match="loss"):
         TimeDistributed(ActivityRegularization(l2=0.1))(steps)
+
+
+@pytest.mark.parametrize("cell", [Shouting, ShoutingGate])
+@pytest.mark.parametrize("steps", [4, None])
+def test_a_cell_is_told_whether_it_is_training(cell: Any, steps: int | None) -> None:
+    inputs = Input((steps, 3))
+    layer = RNN(cell(2))
+    model = Model(inputs, layer(inputs))
+    x = DRAWS.standard_normal((2, 4, 3)).astype("float32")
+    quiet, loud = layer(x), layer(x, training=True)
+    np.testing.assert_array_equal(layer(2.0 * x), loud)
+    np.testing.assert_array_equal(model(x, training=True), loud)
+    np.testing.assert_array_equal(model(x), quiet)
+    assert (quiet != loud).any()

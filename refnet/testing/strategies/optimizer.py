@@ -30,8 +30,10 @@ def update_strategy(name: str, states: int, squares: tuple[int, ...] = ()) -> No
         arrays = [draw.array(shape, dtype)]
         for state in range(states):
             low, high = (0, 4) if state in squares and not signed else (None, None)
-            arrays.append(draw.array(shape, dtype, low=low, high=high))
-        return [*arrays, draw.array(shape, dtype), draw.array((), dtype, low=0, high=1)], settings(draw, name)
+            calm = (0, 4) if state in squares else (-2, 2)
+            arrays.append(draw.array(shape, dtype, low=low, high=high, calm=calm))
+        rate = draw.array((), dtype, low=0, high=1, calm=(0, 1))
+        return [*arrays, draw.array(shape, dtype), rate], settings(draw, name)
 
 
 update_strategy("sgd_update", 0)

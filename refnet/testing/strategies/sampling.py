@@ -31,7 +31,8 @@ def binomial_calls(draw: Draw) -> Any:
     (run, probabilities), attributes = from_parameters(draw, 1)
     most = draw.choice((12, 100, 2**31))
     counts = draw.array(probabilities.shape, probabilities.dtype.name, low=-0.5, high=most)
-    return [run, counts, probabilities / 2], attributes
+    probabilities = (abs(probabilities) if draw.calm else probabilities) / 2
+    return [run, counts, probabilities], attributes
 
 
 @strategy("share_at")

@@ -1,0 +1,142 @@
+"""What programs in notebooks do: tables of pandas, variables looked at, layers unfrozen between two runs."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+from refnet import Input, Model, Sequential, Variable, layers, ops
+from refnet.errors import ArgumentError
+
+X = np.linspace(-1, 1, 32).astype("float32").reshape(8, 4)
+Y = X[:, :1]
+
+
+# ---- tables
+
+
+class Column:
+    def __init__(self, values: Any):
+        self.values = np.asarray(values)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return self.values.astype(dtype or self.values.dtype)
+
+
+class Table:
+    """What pandas does: columns of several dtypes are one array of objects."""
+
+    def __init__(self, **columns: Any):
+        self.held = {name: Column(values) for name, values in columns.items()}
+        self.columns = list(columns)
+
+    def __getitem__(self, name: str) -> Column:
+        return self.held[name]
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        columns = [column.values for column in self.held.values()]
+        if len({c.dtype for c in columns}) > 1:
+            columns = [c.astype(object) for c in columns]
+        return np.stack(columns, axis=1)
+
+
+def test_columns_of_several_dtypes_are_numbers_together() -> None:
+    """As get_dummies makes them: a column of floats beside columns of bools. Keras makes floats of all, too."""
+    table = Table(age=X[:, 0].astype("float64"), red=X[:, 1] > 0, count=np.arange(8))
+    numbers = np.stack([X[:, 0], X[:, 1] > 0, np.arange(8)], axis=1)
+    model = Sequential([Input((3,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    np.testing.assert_array_equal(model.predict(table, verbose=0), model.predict(numbers, verbose=0))
+    np.testing.assert_array_equal(ops.sum(table, axis=0), ops.sum(numbers.astype("float64"), axis=0))
+    model.fit(table, Y, verbose=0)
+
+
+# ---- what a cell shows
+
+
+def test_a_variable_shows_its_value() -> None:
+    step = Variable(0.25, name="step")
+    assert repr(step) == "<Variable 'step' shape=() dtype=float32 value=0.25>"
+    assert repr(Variable(np.eye(2), name="eye")).endswith("dtype=float32 value=[[1. 0.] [0. 1.]]>")
+    large = repr(Variable(np.zeros((300, 200)), name="large"))
+    assert large.endswith("value=[[0. ... 0.] ... [0. ... 0.]]>")
+    assert f"{step:.3f}, {step}" == f"0.250, {step!r}"
+    with pytest.raises(TypeError, match="only one number"):
+        f"{Variable(np.eye(2)):.3f}"
+
+
+# ---- layers unfrozen after compile
+
+
+def frozen_base(trainable: bool = False) -> Any:
+    base = Sequential([Input((4,)), layers.Dense(3, name="inner")], name="base")
+    base.trainable = trainable
+    model = Sequential([base, layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return base, model
+
+
+def test_layers_that_were_unfrozen_after_compile_are_warned_of() -> None:
+    base, model = frozen_base()
+    model.fit(X, Y, verbose=0)
+    base.trainable = True
+    before = base.get_weights()
+    message = "fit: inner is trainable now and was not at compile, so it is not trained. Call compile again"
+    with pytest.warns(UserWarning, match=message) as caught:
+        model.fit(X, Y, verbose=0)
+    assert caught[0].filename == __file__
+    np.testing.assert_array_equal(base.get_weights()[0], before[0])
+
+
+def test_what_is_frozen_after_compile_is_not_warned_of() -> None:
+    """As a discriminator is, before it stands in a second model."""
+    base, model = frozen_base(trainable=True)
+    base.trainable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(X, Y, verbose=0)
+        model.compile("sgd", "mse")
+        model.fit(X, Y, verbose=0)
+
+
+# ---- several outputs
+
+
+def two_outputs(**told: Any) -> Any:
+    inputs = Input((4,))
+    last = layers.Dense(1)(inputs)
+    model = Model(inputs, {"seen": last, "shown": last * 2.0, "other": last + 1.0})
+    model.compile("sgd", **told)
+    return model
+
+
+def test_a_dict_of_targets_needs_none_for_an_output_without_a_loss() -> None:
+    """As in Keras: what is looked at in predictions alone has no target."""
+    model = two_outputs(loss={"seen": "mse", "other": "mae"})
+    whole = {"seen": Y, "shown": Y, "other": Y}
+    wanted = model.evaluate(X, whole, verbose=0)
+    assert model.evaluate(X, {"other": Y, "seen": Y}, verbose=0) == wanted
+    assert model.evaluate(X, {"other": Y, "shown": Y, "seen": Y}, verbose=0) == wanted
+    assert model.evaluate(X, [Y, Y], verbose=0) == wanted
+    assert "val_loss" in model.fit(X, {"seen": Y, "other": Y}, validation_split=0.5, verbose=0).history
+
+
+def test_an_output_with_a_loss_or_a_metric_needs_a_target() -> None:
+    model = two_outputs(loss={"seen": "mse"}, metrics={"shown": ["mae"]})
+    with pytest.raises(ArgumentError, match=r"y is a dict with the keys \['seen'\]; .* \['seen', 'shown'\]"):
+        model.fit(X, {"seen": Y}, verbose=0)
+    with pytest.raises(ArgumentError, match=r"y is a dict with the keys \['seen', 'wrong'\]"):
+        model.fit(X, {"seen": Y, "wrong": Y}, verbose=0)
+    with pytest.raises(ArgumentError, match="has 3 outputs .* got 1 arrays of targets"):
+        model.fit(X, Y, verbose=0)  # there would be nothing that the metric is told of
+    assert model.fit(X, {"seen": Y, "shown": Y}, verbose=0).history["shown_mae"][0] > 0
+
+
+def test_a_dict_for_the_only_output() -> None:
+    inputs = Input((4,))
+    model = Model(inputs, {"seen": layers.Dense(1)(inputs)})
+    model.compile("sgd", "mse", metrics=["mae", "mse"])
+    assert len(model.fit(X, {"seen": Y}, verbose=0).history) == 3
+    with pytest.raises(ArgumentError, match="the model's names are"):
+        model.fit(X, {"shown": Y}, verbose=0)

@@ -1,0 +1,133 @@
+"""A layer that stands in several places of a model, inside of others too, is one layer again when the model is loaded."""
+
+import json
+import pathlib
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+from refnet import Input, Model, Sequential, layers, models, ops, saving
+from refnet.errors import FileError
+
+random = np.random.default_rng(5)
+x = random.normal(size=(6, 5)).astype("float32")
+steps = random.normal(size=(6, 3, 5)).astype("float32")
+
+
+def encoder() -> Any:
+    return Sequential(
+        [Input((5,)), layers.Dense(4, "relu", name="first"), layers.Dense(2, name="second")], name="encoder"
+    )
+
+
+def in_a_wrapper() -> Any:
+    """The encoder of a sample, and of each step of a sequence."""
+    one, several, shared = Input((5,)), Input((3, 5)), encoder()
+    each = layers.GlobalAveragePooling1D()(layers.TimeDistributed(shared)(several))
+    return Model([one, several], layers.Dense(1)(layers.Concatenate()([shared(one), each]))), [x, steps]
+
+
+def in_two_models() -> Any:
+    """The encoder, and a model of its first half beside it, as those who compare features make them."""
+    one, whole = Input((5,)), encoder()
+    half = Model(whole.inputs, whole.get_layer("first").output, name="half")
+    return Model(one, layers.Dense(1)(layers.Concatenate()([whole(one), half(one)]))), x
+
+
+@saving.register_keras_serializable("shared")
+class Twice(layers.Layer):
+    """A layer of the user's that holds another."""
+
+    def __init__(self, inner: Any, **more: Any):
+        super().__init__(**more)
+        self.inner = inner
+
+    def call(self, inputs: Any) -> Any:
+        return self.inner(self.inner(inputs))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "inner": layers.serialize(self.inner)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        config["inner"] = layers.deserialize(config["inner"])
+        return cls(**config)
+
+
+def in_a_layer_of_the_users() -> Any:
+    one, inner = Input((5,)), layers.Dense(5, "tanh", name="inner")
+    return Model(one, layers.Dense(1)(Twice(inner)(inner(one)))), x
+
+
+@saving.register_keras_serializable("shared")
+class ReadBackwards(Twice):
+    """The weights of an embedding, read the other way. It makes no weights of its own of it."""
+
+    def call(self, inputs: Any) -> Any:
+        return ops.matmul(inputs, ops.transpose(self.inner.embeddings))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**layers.Layer.get_config(self), "inner": saving.serialize_keras_object(self.inner)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        return cls(saving.deserialize_keras_object(config["inner"]), name=config["name"])
+
+
+def of_tied_weights() -> Any:
+    words = Input((3,), dtype="int32")
+    embedding = layers.Embedding(7, 4)
+    scores = layers.GlobalAveragePooling1D()(ReadBackwards(embedding)(embedding(words)))
+    return Model(words, layers.Dense(1)(scores)), np.arange(18).reshape(6, 3) % 7
+
+
+KINDS = [in_a_wrapper, in_two_models, in_a_layer_of_the_users, of_tied_weights]
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_shared_layer_is_one_again(kind: Any, ending: str, tmp_path: pathlib.Path) -> None:
+    model, data = kind()
+    model.compile("adam", "mse")
+    model.fit(data, x[:, :1], verbose=0)
+    model.save(tmp_path / f"model{ending}")
+    again = saving.load_model(tmp_path / f"model{ending}")
+    assert len(again.weights) == len(model.weights)
+    for network in (model, again):  # one more step: the shared weights and the optimizer's state are the same
+        network.fit(data, x[:, :1], verbose=0)
+    np.testing.assert_array_equal(again.predict(data, verbose=0), model.predict(data, verbose=0))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_shared_layer_is_one_in_a_pickle_and_from_json(kind: Any) -> None:
+    model, data = kind()
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict(data, verbose=0), model.predict(data, verbose=0))
+    assert len(models.model_from_json(model.to_json()).weights) == len(model.weights)
+
+
+def test_only_what_is_shared_has_a_number() -> None:
+    """As in Keras, which reads the entry too. Layers that stand in one place have none."""
+    assert "shared_object_id" not in encoder().to_json()
+    encoder_and_its_layers = 4
+    assert in_a_wrapper()[0].to_json().count("shared_object_id") == 2 * encoder_and_its_layers
+
+
+@pytest.mark.parametrize("number", [[1], "one", None])
+def test_what_is_no_number(number: Any) -> None:
+    whole = json.loads(in_a_wrapper()[0].to_json())
+    for entry in whole["config"]["layers"]:
+        if "shared_object_id" in entry:
+            entry["shared_object_id"] = number
+    with pytest.raises(FileError, match="shared_object_id must be an integer; got"):
+        models.model_from_json(json.dumps(whole))
+
+
+def test_one_number_for_two_classes() -> None:
+    whole = json.loads(in_a_wrapper()[0].to_json())
+    for entry in whole["config"]["layers"]:
+        entry["shared_object_id"] = 0
+    with pytest.raises(FileError, match="layers of two classes, .* have the same shared_object_id 0"):
+        models.model_from_json(json.dumps(whole))
