@@ -97,7 +97,11 @@ class Executable:
         """
         with in_memory("a program"):
             arrays = [as_fed(a, x.dtype) for a, x in zip(feeds, self.program.inputs, strict=True)]
-            return self.at([a.shape for a in arrays]).run(arrays)
+            return self.run_arrays(arrays)
+
+    def run_arrays(self, arrays: list[Array]) -> list[Array]:
+        """`run` on arrays of the inputs' dtypes, row-major."""
+        return self.at([a.shape for a in arrays]).run(arrays)
 
     def fed(self, data: Sequence[Array], batch_size: int) -> Sequence[Any]:
         """The arrays as `run_batches` is to be given them until they change: an engine may look at them once and keep more.

@@ -141,6 +141,10 @@ class PlannedExecutable(Executable):
         return self.engine.recent.used(self, key, lambda: self.engine.build(specialize(self.program, key)))
 
 
+def shapes_of(data, batch_size):
+    return tuple((batch_size, *a.shape[1:]) for a in data)
+
+
 class CpuExecutable(PlannedExecutable):
     """A program on a CPU engine: whole epochs run natively."""
 
@@ -164,24 +168,33 @@ class CpuExecutable(PlannedExecutable):
         return self._converted[1]
 
     def fed(self, data, batch_size):
-        return lists.fed(self.program, data, batch_size) if self.engine.tuned else data
+        return self._with_lists(data, shapes_of(data, batch_size)) if len(data[0]) >= batch_size else data
 
-    def _listed_at(self, shapes, listed):
-        """The program at these shapes, some inputs (by number) as index lists."""
+    def _with_lists(self, data, shapes):
+        return lists.fed(self.program, data, shapes) if self.engine.tuned else data
+
+    def _built_for(self, data, shapes):
+        """The program at these shapes, for data of which some may be index lists."""
+        listed = tuple(number for number, a in enumerate(data) if isinstance(a, lists.IndexLists))
+        if not listed:
+            return self.at(shapes)
         return self.engine.recent.used(
             self, (*shapes, listed), lambda: Running(specialize(self.program, shapes), True, listed)
         )
+
+    def run_arrays(self, arrays):
+        shapes = tuple(a.shape for a in arrays)
+        data = self._with_lists(arrays, shapes)
+        return self._built_for(data, shapes).run(data)
 
     @in_memory("a program")
     def run_batches(self, data, order, batch_size, start, stop, outputs=None):
         data = self._gathered(data)
         samples = len(data[0]) if order is None else len(order)
         full = samples // batch_size
-        listed = tuple(number for number, a in enumerate(data) if isinstance(a, lists.IndexLists))
         if start < min(full, stop):
             with workers.lock:
-                shapes = tuple((batch_size, *a.shape[1:]) for a in data)
-                built = self._listed_at(shapes, listed) if listed else self.at(shapes)
+                built = self._built_for(data, shapes_of(data, batch_size))
                 return built.run_batches(data, order, batch_size, start, min(full, stop), outputs)
         dense = [a.dense if isinstance(a, lists.IndexLists) else a for a in data]
         return super().run_batches(dense, order, batch_size, start, stop, outputs)

@@ -1,4 +1,4 @@
-"""Multi-hot inputs as lists of the places of their ones, found by one scan when fit begins.
+"""Multi-hot inputs as lists of the places of their ones, found by one scan: of all samples when they come together, else of each batch.
 
 An input serves if it is a float32 matrix of zeros and ones, at most SHARE of them ones, and if all that the program does with it are
 products of its rows with a variable, and the gradients of those. Then neither batches are gathered nor zeros multiplied. What a
@@ -8,13 +8,16 @@ REFNET_INDEX_LISTS=0 in the environment leaves such inputs as they are.
 
 import functools
 import os
+import weakref
 
 import numpy as np
 
 from refnet.graph import Variable
+from refnet.keeping import Kept
 from refnet.program import specialize
 from refnet_fast.build import load
 from refnet_fast.plan import Plan
+from refnet_fast.vm import workers
 
 WIDTH = 128  # columns that x has at least
 SHARE = 1 / 32  # of the elements: with more ones, the dense product is as fast
@@ -30,6 +33,9 @@ from refnet_fast.cpu.index_lists import scan as scan_lists
 def scan(x, starts, places):
     return scan_lists(x, starts, places)
 """
+
+
+_serving: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # of a program: {shapes: numbers of inputs}
 
 
 class IndexLists:
@@ -83,18 +89,31 @@ def uses(plan, x):
 
 def candidate(array):
     """Whether an array looks like one, from its first sample."""
-    wide = array.ndim == 2 and array.dtype == np.float32 and array.shape[1] >= WIDTH and len(array) > 0
-    return wide and bool(np.isin(array[0], (0, 1)).all()) and array.flags.c_contiguous
+    if array.ndim != 2 or array.shape[1] < WIDTH or array.dtype != np.float32 or len(array) == 0:
+        return False
+    first = array[0]
+    return array.flags.c_contiguous and bool(((first == 0) | (first == 1)).all())
 
 
-def fed(program, data, batch_size):
-    """The data of a fit with lists in place of the arrays that can be read so."""
-    if os.environ.get("REFNET_INDEX_LISTS") == "0" or not any(map(candidate, data)) or len(data[0]) < batch_size:
+def serving(program, shapes):
+    """The numbers of a program's inputs that may be lists where they have these shapes; looked up once."""
+    with workers.lock:
+        known = _serving.setdefault(program, Kept())
+        found = known.found(shapes)
+        if found is None:
+            plan = Plan(specialize(program, shapes))
+            wide = [(n, x) for n, x in enumerate(plan.concrete.inputs) if len(x.shape) == 2 and x.dtype == "float32"]
+            found = known[shapes] = {number for number, x in wide if any(uses(plan, x) or ())}
+        return found
+
+
+def fed(program, data, shapes):
+    """The data of a program that runs at these shapes, with lists in place of the arrays that can be read so."""
+    likely = [number for number, array in enumerate(data) if candidate(array)]
+    if not likely or os.environ.get("REFNET_INDEX_LISTS") == "0":
         return data
-    plan = Plan(specialize(program, [(batch_size, *array.shape[1:]) for array in data]))
-    result = list(data)
-    for place, (x, array) in enumerate(zip(plan.concrete.inputs, data)):
-        found = uses(plan, x) if candidate(array) and x.dtype == "float32" else None
-        if found is not None and any(found):
-            result[place] = listed(array) or array
-    return result
+    served = serving(program, shapes)
+    found = {number: listed(data[number]) for number in likely if number in served}
+    if not any(found.values()):
+        return data
+    return [found.get(number) or array for number, array in enumerate(data)]

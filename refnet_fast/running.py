@@ -28,7 +28,7 @@ class Running:
     """A concrete program on the CPU.
 
     Args:
-        listed: numbers of the inputs that `run_batches` is given as index lists: see `lists.py`. Such a program has no `run`.
+        listed: numbers of the inputs that are given as index lists: see `lists.py`.
     """
 
     def __init__(self, concrete, tuned=True, listed=()):
@@ -65,11 +65,12 @@ class Running:
 
     def run(self, feeds):
         """One run; the outputs are new arrays."""
-        if self.lists:
-            raise EngineError("a program with inputs as index lists runs batches of an epoch only: call run_batches.")
         with vm.workers.lock:
-            for buffer, array in zip(self.inputs, feeds):
-                buffer[...] = array
+            for x, buffer, given in zip(self.concrete.inputs, self.inputs, feeds):
+                if x in self.lists:
+                    self.lists[x][:] = self._list_words(x, given, None, len(given))
+                else:
+                    buffer[...] = given
             threads = None if self.machine.ns > WAKE_NS else 1
             self._checked(self.machine, self.machine.run(0, 1, threads), 1, None)
             return [array.copy() for array in self.outputs]
@@ -105,12 +106,11 @@ class Running:
         arrays = [part for a in data for part in ([a.starts, a.places] if isinstance(a, IndexLists) else [a])]
         parts = arrays, [] if order is None else [order], outputs or []
         key = tuple(tuple((address_of(a), a.shape, a.dtype.str) for a in part) for part in parts)
+        pairs = list(zip(self.concrete.inputs, data))
+        for x, given in pairs:  # anew, for other data may have come since the machine was made
+            if x in self.lists:
+                self.lists[x][:] = self._list_words(x, given, order, batch_size)
         if self._epoch[0] != key:
-            self._epoch = (None, None)  # from here on the lists are other data's; an interrupt may come
-            pairs = list(zip(self.concrete.inputs, data))
-            for x, given in pairs:
-                if x in self.lists:
-                    self.lists[x][:] = self._list_words(x, given, order, batch_size)
             before = [self._gather(x, array, order, batch_size) for x, array in pairs if x not in self.lists]
             after = [self._keep(y, array) for y, array in zip(self.plan.outputs, outputs or [])]
             self._epoch = (key, self._machine(before, after))

@@ -1,5 +1,7 @@
 """Multi-hot inputs of fit as index lists: the product's certificate, its nan and infinity, and when they serve."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -86,6 +88,53 @@ def test_an_infinity_that_only_a_one_meets_stays_an_infinity() -> None:
     assert gradient[0, used, 0] == np.inf and gradient[0, used, 2] == -np.inf
 
 
+def test_a_batch_by_itself_is_read_so_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, (weights, slope), cpu, matmul = multi_hot(2 * BATCH), drawn(), get_engine("cpu"), named("matmul")
+    products, found = Products(weights, slope), []
+    scan = lists.listed
+    monkeypatch.setattr(lists, "listed", lambda array: found.append(scan(array)) or found[-1])
+    due, at_once = products.run(x), []
+    for batch in (x[:BATCH], x[BATCH:]):  # between runs of an epoch, on the same program
+        y, gradient = products.step.run([batch])
+        hold(matmul, cpu, [batch, weights], NO_TURNS, [y])
+        hold(matmul, cpu, [batch, slope], {"transpose1": True, "transpose2": False}, [gradient])
+        at_once.append((y, gradient))
+        again = products.run(x)
+        assert all(np.array_equal(a, b) for a, b in zip(again, due, strict=True))
+    assert np.array_equal(np.concatenate([y for y, _ in at_once]), due[0])
+    assert np.array_equal(np.stack([gradient for _, gradient in at_once]), due[1])
+    assert len(found) == 5 and all(found)
+    dense = x[:BATCH] * 2
+    hold(matmul, cpu, [dense, weights], NO_TURNS, products.step.run([dense])[:1])
+    assert not found[-1]
+
+
+class OneByOne(refnet_fast.utils.PyDataset):
+    def __init__(self, x: np.ndarray, y: np.ndarray, size: int):
+        super().__init__()
+        self.x, self.y, self.size = x, y, size
+
+    def __len__(self) -> int:
+        return -(-len(self.x) // self.size)
+
+    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        rows = slice(number * self.size, (number + 1) * self.size)
+        return self.x[rows], self.y[rows]
+
+
+def test_however_the_samples_come_the_bits_are_the_same() -> None:
+    """Of arrays and of a data set, at once and batch by batch; the last batch is smaller."""
+    x = multi_hot(520)
+    y = (x[:, :100].sum(1) > x[:, 100:].sum(1)).astype("float32")
+    model = trained(x, y)
+    again = trained(OneByOne(x, y, 256), None)
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), again.get_weights(), strict=True))
+    assert model.evaluate(x, y, batch_size=256, verbose=0) == again.evaluate(OneByOne(x, y, 256), verbose=0)
+    whole = model.predict(x, batch_size=256, verbose=0)
+    parts = [model.predict_on_batch(x[at : at + 256]) for at in (0, 256, 512)]
+    assert np.array_equal(whole, np.concatenate(parts)) and np.array_equal(whole, model(x))
+
+
 def test_a_column_that_all_samples_share_is_not_one_long_sum() -> None:
     """64 thousand slopes of 0.1 added one after the other in float32 are 0.06 % off, in blocks a few roundings."""
     samples = 2**16
@@ -135,20 +184,20 @@ def test_one_and_two_threads_train_to_the_same_bits() -> None:
     for threads in (1, 2):
         vm.set_threads(threads)
         try:
-            weights.append(trained(x, y).get_weights())
+            weights.append(trained(x, y, shuffle=True).get_weights())
         finally:
             vm.set_threads(None)
     assert all(np.array_equal(one, two) for one, two in zip(*weights, strict=True))
 
 
-def trained(x: np.ndarray, y: np.ndarray) -> refnet_fast.Sequential:
+def trained(x: Any, y: Any, shuffle: bool = False) -> refnet_fast.Sequential:
     refnet_fast.utils.set_random_seed(1)
     model = refnet_fast.Sequential(
-        [refnet_fast.Input(x.shape[1:]), layers.Dense(16, "relu"), layers.Dense(1, "sigmoid")]
+        [refnet_fast.Input((COLUMNS,)), layers.Dense(16, "relu"), layers.Dense(1, "sigmoid")]
     )
     model.compile(refnet_fast.optimizers.RMSprop(0.01), "binary_crossentropy")
     with refnet_fast.use_engine("cpu"):
-        model.fit(x, y, batch_size=256, epochs=3, verbose=0)
+        model.fit(x, y, **({} if y is None else {"batch_size": 256}), epochs=3, shuffle=shuffle, verbose=0)
     return model
 
 
@@ -192,4 +241,4 @@ def test_what_stays_dense(change: str) -> None:
         last = Variable(np.zeros((BATCH, columns), "float32"))
         kept = [assignment(last, given)] if change == "kept" else []
     program, x = Program([given], [y], kept, Mode(True)), np.ascontiguousarray(x[:, :columns])
-    assert lists.fed(program, [x], BATCH)[0] is x
+    assert lists.fed(program, [x], ((BATCH, columns),))[0] is x
