@@ -5,6 +5,7 @@ definitions and helpers from, the versions of Numba and LLVM, and the processor.
 processes may build the same kernel at once.
 """
 
+import atexit
 import contextlib
 import functools
 import hashlib
@@ -13,6 +14,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -49,15 +51,25 @@ _kept: list = []  # compiled kernels must not be collected while their addresses
 
 @functools.cache
 def cache_folder():
-    """Where kernels are kept: REFNET_CACHE_DIR, else ~/.cache/refnet; a temporary folder if neither can be written."""
-    wanted = os.environ.get("REFNET_CACHE_DIR") or pathlib.Path.home() / ".cache" / "refnet"
-    folder = pathlib.Path(wanted) / "kernels"
+    """Where kernels are kept: REFNET_CACHE_DIR, else ~/.cache/refnet; if that cannot be written, a folder that goes with the process."""
     try:
+        wanted = pathlib.Path(os.environ.get("REFNET_CACHE_DIR") or "~/.cache/refnet").expanduser()
+        folder = wanted.absolute() / "kernels"  # the process may go elsewhere
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return folder
-    except OSError:
-        return pathlib.Path(tempfile.mkdtemp(prefix="refnet_kernels_"))
+    except (OSError, RuntimeError):  # a user may have no home
+        passing = pathlib.Path(tempfile.mkdtemp(prefix="refnet_kernels_"))
+        atexit.register(_removed, passing, os.getpid())
+        folder = passing / "kernels"
+        folder.mkdir()
+        return folder
+
+
+def _removed(folder, process):
+    """Removes the folder of a process, unless this is a fork of it: it goes on."""
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)  # what another process writes there meanwhile is left to the system
 
 
 @functools.cache
@@ -185,7 +197,8 @@ def build_all(texts):
     if helped:
         # What it could not compile, or all if it ended without reading, is compiled below, where errors reach the user.
         command = [sys.executable, "-m", "refnet_fast.build"]
-        helper = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        same = {**os.environ, "REFNET_CACHE_DIR": str(cache_folder().parent)}
+        helper = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, env=same)
         with contextlib.suppress(BrokenPipeError), helper.stdin as asked:
             asked.write(json.dumps(helped).encode())
         for text in wanted:
