@@ -23,6 +23,7 @@ import threading
 import llvmlite
 import llvmlite.binding as llvm
 import numba
+from numba.core.errors import NumbaError
 
 # Modules whose text decides what a kernel computes. Planner, graph and library are not among them.
 MEANING = (
@@ -158,11 +159,10 @@ def load(text):
         part.replace(path)
     try:
         module = _module_in(path)
-    except (MemoryError, OSError):
+    except (MemoryError, OSError, NumbaError):
         raise
     except Exception:  # what is left of a file that was cut off may be read as anything
-        if not _forgotten(path):
-            raise
+        _forget(path)
         module = _module_in(path)
     _kept.append(module)
     return module
@@ -177,13 +177,12 @@ def _module_in(path):
     return module
 
 
-def _forgotten(path):
-    """Removes what was compiled from a file; whether there was anything."""
+def _forget(path):
+    """Removes what was compiled from a file, unless another process has done so."""
     beside = pathlib.Path(numba.config.CACHE_DIR or path.parent)  # a user may ask Numba for another folder
-    made = [f for f in beside.rglob(f"{path.stem}.*") if f.suffix in (".nbi", ".nbc", ".pyc")]
-    for file in made:
-        file.unlink(missing_ok=True)
-    return bool(made)
+    for file in beside.rglob(f"{path.stem}.*"):
+        if file.suffix in (".nbi", ".nbc", ".pyc"):
+            file.unlink(missing_ok=True)
 
 
 def build_all(texts):

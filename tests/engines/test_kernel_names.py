@@ -159,6 +159,22 @@ def test_machine_code_that_was_cut_off_is_made_again(empty_cache, what, left):
     assert len(damaged.read_bytes()) == len(whole)
 
 
+def test_machine_code_that_another_process_has_just_removed_is_made_again(empty_cache, monkeypatch):
+    """Both have met what was left of it."""
+    read, asked = build._module_in, []
+
+    def cut_off_at_first(path):
+        asked.append(path)
+        if len(asked) == 1:
+            raise EOFError
+        return read(path)
+
+    monkeypatch.setattr(build, "_module_in", cut_off_at_first)
+    text = TEXT.format(more=44)
+    assert ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(build.build_all([text])[text])(1) == 45
+    assert asked == [build.file_of(text)] * 2
+
+
 def test_a_kernel_that_cannot_be_compiled_says_so(empty_cache):
     with pytest.raises(TypingError, match="nowhere"):
         build.build_all([TEXT.format(more="nowhere")])
