@@ -20,8 +20,18 @@ if TYPE_CHECKING:
 
 clock = itertools.count()
 building = threading.RLock()  # held while a call may build layers or make a model's programs
-if hasattr(os, "register_at_fork"):  # a forked child has none of its parent's threads, of which one may hold the lock
-    os.register_at_fork(after_in_child=building._at_fork_reinit)  # type: ignore[attr-defined]  # as the standard library does
+
+
+def _in_a_child() -> None:
+    """Frees the lock where another thread held it: a forked process has none of its parent's other threads."""
+    if building.acquire(blocking=False):  # it is free, or this thread's
+        building.release()
+    else:
+        building._at_fork_reinit()  # type: ignore[attr-defined]  # as the standard library does with its locks
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_a_child)
 
 
 class Changes:

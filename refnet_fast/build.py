@@ -5,6 +5,7 @@ definitions and helpers from, the versions of Numba and LLVM, and the processor.
 processes may build the same kernel at once.
 """
 
+import atexit
 import contextlib
 import functools
 import hashlib
@@ -13,6 +14,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,6 +23,7 @@ import threading
 import llvmlite
 import llvmlite.binding as llvm
 import numba
+from numba.core.errors import NumbaError
 
 # Modules whose text decides what a kernel computes. Planner, graph and library are not among them.
 MEANING = (
@@ -49,15 +52,25 @@ _kept: list = []  # compiled kernels must not be collected while their addresses
 
 @functools.cache
 def cache_folder():
-    """Where kernels are kept: REFNET_CACHE_DIR, else ~/.cache/refnet; a temporary folder if neither can be written."""
-    wanted = os.environ.get("REFNET_CACHE_DIR") or pathlib.Path.home() / ".cache" / "refnet"
-    folder = pathlib.Path(wanted) / "kernels"
+    """Where kernels are kept: REFNET_CACHE_DIR, else ~/.cache/refnet; if that cannot be written, a folder that goes with the process."""
     try:
+        wanted = pathlib.Path(os.environ.get("REFNET_CACHE_DIR") or "~/.cache/refnet").expanduser()
+        folder = wanted.absolute() / "kernels"  # the process may go elsewhere
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return folder
-    except OSError:
-        return pathlib.Path(tempfile.mkdtemp(prefix="refnet_kernels_"))
+    except (OSError, RuntimeError):  # a user may have no home
+        passing = pathlib.Path(tempfile.mkdtemp(prefix="refnet_kernels_"))
+        atexit.register(_removed, passing, os.getpid())
+        folder = passing / "kernels"
+        folder.mkdir()
+        return folder
+
+
+def _removed(folder, process):
+    """Removes the folder of a process, unless this is a fork of it: it goes on."""
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)  # what another process writes there meanwhile is left to the system
 
 
 @functools.cache
@@ -146,11 +159,10 @@ def load(text):
         part.replace(path)
     try:
         module = _module_in(path)
-    except (MemoryError, OSError):
+    except (MemoryError, OSError, NumbaError):
         raise
     except Exception:  # what is left of a file that was cut off may be read as anything
-        if not _forgotten(path):
-            raise
+        _forget(path)
         module = _module_in(path)
     _kept.append(module)
     return module
@@ -165,13 +177,12 @@ def _module_in(path):
     return module
 
 
-def _forgotten(path):
-    """Removes what was compiled from a file; whether there was anything."""
+def _forget(path):
+    """Removes what was compiled from a file, unless another process has done so."""
     beside = pathlib.Path(numba.config.CACHE_DIR or path.parent)  # a user may ask Numba for another folder
-    made = [f for f in beside.rglob(f"{path.stem}.*") if f.suffix in (".nbi", ".nbc", ".pyc")]
-    for file in made:
-        file.unlink(missing_ok=True)
-    return bool(made)
+    for file in beside.rglob(f"{path.stem}.*"):
+        if file.suffix in (".nbi", ".nbc", ".pyc"):
+            file.unlink(missing_ok=True)
 
 
 def build_all(texts):
@@ -185,7 +196,8 @@ def build_all(texts):
     if helped:
         # What it could not compile, or all if it ended without reading, is compiled below, where errors reach the user.
         command = [sys.executable, "-m", "refnet_fast.build"]
-        helper = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        same = {**os.environ, "REFNET_CACHE_DIR": str(cache_folder().parent)}
+        helper = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, env=same)
         with contextlib.suppress(BrokenPipeError), helper.stdin as asked:
             asked.write(json.dumps(helped).encode())
         for text in wanted:

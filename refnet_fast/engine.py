@@ -2,6 +2,8 @@
 
 import weakref
 
+import numpy as np
+
 from refnet.engine import Engine, Executable, as_fed, check_range, spec_of
 from refnet.errors import in_memory
 from refnet.graph import Node, Tensor, trace
@@ -145,27 +147,35 @@ def shapes_of(data, batch_size):
     return tuple((batch_size, *a.shape[1:]) for a in data)
 
 
+def as_gathered(array, dtype):
+    """An array as batches are gathered from it for an input of a dtype: row-major, its bytes in the machine's order; where one of the
+    two is a 16-bit float, in that dtype."""
+    if isinstance(array, lists.IndexLists):
+        return array
+    if array.dtype.name != dtype and {array.dtype.name, dtype} & set(SHORT):
+        return as_fed(array, dtype)
+    return array if array.flags.c_contiguous and array.dtype.isnative else as_fed(array, array.dtype.name)
+
+
 class CpuExecutable(PlannedExecutable):
     """A program on a CPU engine: whole epochs run natively."""
 
     def __init__(self, engine, program):
         super().__init__(engine, program)
-        self._converted = ([], [])  # the last list of arrays that held 16-bit floats, and what was made of it
+        self._converted = ([], [])  # the last list of arrays that could not be gathered from, and what was made of it
 
     def _gathered(self, data):
-        """The arrays as batches are gathered from them: as they are, but 16-bit floats in their input's dtype.
+        """The arrays as batches are gathered from them: see `as_gathered`.
 
         They are converted once for a list, of which every call of fit, evaluate or predict makes its own.
         """
-        pairs = list(zip(self.program.inputs, data))
-        if not any({x.dtype, a.dtype.name} & set(SHORT) for x, a in pairs if x.dtype != a.dtype.name):
-            return data
-        if self._converted[0] is not data:
-            self._converted = (
-                data,
-                [as_fed(a, x.dtype) if a.dtype.name in SHORT or x.dtype in SHORT else a for x, a in pairs],
-            )
-        return self._converted[1]
+        given, made = self._converted
+        if given is not data:
+            made = [as_gathered(array, x.dtype) for x, array in zip(self.program.inputs, data)]
+            if all(one is array for one, array in zip(made, data)):
+                return data
+            self._converted = (data, made)
+        return made
 
     def fed(self, data, batch_size):
         return self._with_lists(data, shapes_of(data, batch_size)) if len(data[0]) >= batch_size else data
@@ -190,6 +200,7 @@ class CpuExecutable(PlannedExecutable):
     @in_memory("a program")
     def run_batches(self, data, order, batch_size, start, stop, outputs=None):
         data = self._gathered(data)
+        order = None if order is None else np.ascontiguousarray(order, np.int64)
         samples = len(data[0]) if order is None else len(order)
         full = samples // batch_size
         if start < min(full, stop):

@@ -3,9 +3,11 @@
 import ctypes
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -157,6 +159,22 @@ def test_machine_code_that_was_cut_off_is_made_again(empty_cache, what, left):
     assert len(damaged.read_bytes()) == len(whole)
 
 
+def test_machine_code_that_another_process_has_just_removed_is_made_again(empty_cache, monkeypatch):
+    """Both have met what was left of it."""
+    read, asked = build._module_in, []
+
+    def cut_off_at_first(path):
+        asked.append(path)
+        if len(asked) == 1:
+            raise EOFError
+        return read(path)
+
+    monkeypatch.setattr(build, "_module_in", cut_off_at_first)
+    text = TEXT.format(more=44)
+    assert ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(build.build_all([text])[text])(1) == 45
+    assert asked == [build.file_of(text)] * 2
+
+
 def test_a_kernel_that_cannot_be_compiled_says_so(empty_cache):
     with pytest.raises(TypingError, match="nowhere"):
         build.build_all([TEXT.format(more="nowhere")])
@@ -169,3 +187,56 @@ def test_kernels_are_compiled_here_where_the_helper_ends_without_reading(empty_c
     monkeypatch.setattr(sys, "executable", shutil.which("false"))
     addresses = build.build_all(texts)
     assert [ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(addresses[text])(1) for text in texts] == list(range(1, 9))
+
+
+@pytest.fixture
+def folder_for(monkeypatch):
+    """A function that gives the folder of kernels for the environment as it is then."""
+    yield build.cache_folder.__wrapped__
+    build.cache_folder.cache_clear()
+
+
+def test_the_folder_stays_where_it_is_when_the_process_goes_elsewhere(folder_for, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for named, folder in (("here", tmp_path / "here"), ("~/there", tmp_path / "there")):
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setenv("REFNET_CACHE_DIR", named)
+        assert folder_for() == folder / "kernels"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there a user always has a home")
+def test_a_user_without_a_home_has_a_folder_too(folder_for, monkeypatch, tmp_path):
+    import pwd
+
+    def unknown(number):
+        raise KeyError(number)
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.delenv("REFNET_CACHE_DIR", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert folder_for().parent.parent == tmp_path
+
+
+WITHOUT_A_PLACE = """
+import os, sys
+from refnet_fast import build
+build.processors = lambda: 2
+text = "from numba import cfunc, types\\n\\n\\n@cfunc(types.int64(types.int64), cache=True)\\ndef kernel(x):\\n    return x + {}\\n"
+texts = [text.format(number) for number in range(build.ENOUGH_FOR_TWO)]
+build.build_all(texts)
+print(sorted(os.listdir(sys.argv[1])), len(list(build.cache_folder().glob("kernel_*.py"))) == len(texts))
+"""
+
+
+def test_a_folder_for_want_of_another_is_shared_with_the_helper_and_goes_with_the_process(tmp_path):
+    blocked = tmp_path / "a file"
+    blocked.write_text("")
+    places = tmp_path / "places"
+    places.mkdir()
+    environment = {**os.environ, "REFNET_CACHE_DIR": str(blocked), "TMPDIR": str(places)}
+    command = [sys.executable, "-c", WITHOUT_A_PLACE, str(places)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert re.fullmatch(r"\['refnet_kernels_\w+'\] True", done.stdout.strip())
+    assert list(places.iterdir()) == []

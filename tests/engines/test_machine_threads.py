@@ -130,6 +130,18 @@ def test_a_child_forked_while_another_thread_runs(lock):
 
 
 @forks
+def test_a_child_forked_by_the_thread_that_builds():
+    """It goes on, and leaves what it entered."""
+
+    def left_and_entered_again():
+        tracing.building.release()
+        return tracing.building.acquire(blocking=False)
+
+    with tracing.building:
+        assert answer_of_a_child(left_and_entered_again)
+
+
+@forks
 def test_a_child_forked_while_a_thread_waits_for_others():
     """At a barrier, where it is counted: of those that will come, none is in the child."""
     executable, _ = counting()

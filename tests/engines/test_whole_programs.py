@@ -171,3 +171,27 @@ def test_attention_whose_bias_learns(shape, asked):
     plan = get_engine("cpu").build(specialize(program, [a.shape for a in feeds])).plan
     found = {instruction.op.name for instruction in plan.instructions if "_gradient" in instruction.op.name}
     assert found == {f"dot_product_attention_{asked.replace(' ', '_')}_gradient"}
+
+
+LYING = {
+    "column by column": np.asfortranarray,
+    "backwards": lambda a: a[::-1].copy()[::-1],
+    "in every other place": lambda a: np.repeat(a, 2, axis=-1)[..., ::2],
+    "the other byte first": lambda a: a.astype(a.dtype.newbyteorder()),
+    "one number for all": lambda a: np.broadcast_to(a[:1], a.shape),
+}
+
+
+@pytest.mark.parametrize("engine", ["derived", "cpu"])
+@pytest.mark.parametrize("lying", LYING)
+def test_batches_are_gathered_from_arrays_however_they_lie(lying, engine):
+    x = Tensor((None, 3))
+    with trace.inside(collecting=True):
+        program = Program([x], [ops.multiply(x, 2.0)], [], Mode(False))
+    data = LYING[lying](np.arange(24, dtype="float32").reshape(8, 3))
+    executable, y = get_engine(engine).prepare(program), np.zeros((8, 3), "float32")
+    for order in (None, np.arange(8)[::-1], np.arange(8, dtype="int32")):
+        done = 0
+        while done < 4:
+            done = executable.run_batches([data], order, 2, done, 4, [y])
+        assert np.array_equal(y, 2 * (data if order is None else data[order]))
