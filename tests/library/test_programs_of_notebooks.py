@@ -140,3 +140,57 @@ def test_a_dict_for_the_only_output() -> None:
     assert len(model.fit(X, {"seen": Y}, verbose=0).history) == 3
     with pytest.raises(ArgumentError, match="the model's names are"):
         model.fit(X, {"shown": Y}, verbose=0)
+
+
+# ---- inputs in lists and dicts
+
+
+def nested_inputs() -> Any:
+    inputs = {"one": Input((2,)), "rest": [Input((3,)), (Input((1,)),)]}
+    first, (second, (third,)) = inputs["one"], inputs["rest"]
+    model = Model(inputs, layers.Dense(1)(layers.Concatenate()([first, second, third])))
+    model.compile("sgd", "mse")
+    return model
+
+
+def test_arrays_are_nested_as_the_inputs_are(tmp_path: Any) -> None:
+    from refnet import saving
+
+    model = nested_inputs()
+    arrays = {"rest": [X[:, :3], (X[:, 3:],)], "one": X[:, 1:3]}
+    wanted = np.asarray(model(arrays))
+    np.testing.assert_array_equal(model.predict(arrays, verbose=0), wanted)
+    flat = [X[:, 1:3], X[:, :3], X[:, 3:]]
+    np.testing.assert_array_equal(model.predict(flat, verbose=0), wanted)
+    model.fit(arrays, Y, verbose=0)
+    model.fit(iter([(arrays, Y)]), verbose=0)
+    model.save(tmp_path / "model.keras")
+    again = saving.load_model(tmp_path / "model.keras")
+    assert again.evaluate(arrays, Y, verbose=0) == model.evaluate(flat, Y, verbose=0)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"one": X[:, :2], "rest": [X[:, :3]]},
+        {"one": X[:, :2], "rest": X[:, :3]},
+        {"one": X[:, :2]},
+        {"one": X[:, :2], "rest": {"a": X[:, :3], "b": (X[:, 3:],)}},
+    ],
+)
+def test_arrays_that_are_nested_otherwise(arrays: Any) -> None:
+    with pytest.raises(
+        ArgumentError, match=r"predict: x must be nested as the model's inputs are: \{'one': .*\[.*\(.*,\)\]\}"
+    ):
+        nested_inputs().predict(arrays, verbose=0)
+
+
+def test_samples_in_a_list() -> None:
+    """A list of arrays is one array for each input, as in Keras: eight samples of one input are eight arrays too many."""
+    model = Sequential([Input((4,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    for call in (lambda: model.fit(list(X), list(Y), verbose=0), lambda: model.predict(list(X), verbose=0)):
+        with pytest.raises(
+            ArgumentError, match=r"x is a list of 8 arrays of shape \(4,\), one for each sample; np.stack\(x\)"
+        ):
+            call()
