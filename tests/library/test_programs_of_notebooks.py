@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from refnet import Input, Model, Sequential, Variable, layers, ops
-from refnet.errors import ArgumentError
+from refnet.errors import ArgumentError, DtypeError, NoValueError
 
 X = np.linspace(-1, 1, 32).astype("float32").reshape(8, 4)
 Y = X[:, :1]
@@ -194,3 +194,45 @@ def test_samples_in_a_list() -> None:
             ArgumentError, match=r"x is a list of 8 arrays of shape \(4,\), one for each sample; np.stack\(x\)"
         ):
             call()
+
+
+# ---- numbers made of variables, outside of models
+
+
+def test_numpy_computes_with_variables() -> None:
+    weight = Variable(np.array([[1.0, -2.0], [3.0, 4.0]]), name="weight")
+    assert np.sum(weight) == 6 and np.max(np.abs(weight)) == 4
+    np.testing.assert_array_equal(np.sqrt(weight * weight), np.abs(weight.numpy()))
+    assert np.linalg.norm(weight) == pytest.approx(np.sqrt(30), rel=2**-20)  # two roundings of float32
+
+
+def test_python_decides_by_variables() -> None:
+    rate = Variable(0.25, name="rate")
+    assert rate > 0.1 and not rate * 2 > 1.0 and bool(rate)
+    with pytest.raises(ValueError, match="more than one element is ambiguous"):
+        bool(Variable(np.ones(2)))
+
+
+class Looking(layers.Layer):
+    """What a program may not do with a variable, nor with a tensor, while it is traced."""
+
+    def __init__(self, look: Any):
+        super().__init__()
+        self.look, self.level = look, self.add_weight(shape=(), initializer="ones")
+
+    def call(self, inputs: Any) -> Any:
+        self.look(self.level)
+        return inputs
+
+
+@pytest.mark.parametrize("look", [np.sqrt, bool, np.sum, lambda level: level > 0.5 and 1])
+def test_a_variable_has_no_value_in_a_call(look: Any) -> None:
+    with pytest.raises(NoValueError):
+        Sequential([Input((4,)), Looking(look)])
+    with pytest.raises(NoValueError):
+        look(Input(()))
+
+
+def test_a_word_is_no_value() -> None:
+    with pytest.raises(DtypeError, match="the value of rate must hold numbers; got 'zeros'"):
+        Variable(0.25, name="rate").assign("zeros")
