@@ -14,6 +14,9 @@ from refnet.progress import stop_printing
 def main(arguments: list[str] | None = None) -> int:
     parser = parser_of_commands()
     given = parser.parse_args(arguments)
+    if given.command is None:
+        parser.print_help()
+        return 0
     try:
         run(given)
         sys.stdout.flush()
@@ -28,7 +31,7 @@ def parser_of_commands() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m refnet", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(dest="command")
     ops = commands.add_parser("ops", help="the table of ops, measured now on fixed calls")
     ops.add_argument("names", nargs="*", help="only these ops")
     ops.add_argument("--json", action="store_true", help="a JSON list instead of a table")

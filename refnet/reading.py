@@ -48,7 +48,6 @@ PATH = (
     Step("4.4.3", "dropout", "dropout_mask", "random numbers from a counter"),
     Step("5.1.1", "conv", "conv2d", "a window that slides over an image"),
     Step("5.1.2", "max_pool", "max_pool2d", "the largest of each window"),
-    Step("5.4.1", "conv_transpose", "conv2d_inputs_gradient", "the way back from a convolution"),
     Step("6.1.1", "one_hot", "one_hot", "labels as vectors"),
     Step("6.1.2", "take", "take", "an embedding: rows picked by number, and its gradient"),
     Step("6.2.1", "simple_rnn", "simple_rnn", "a state that is carried through a sequence"),
@@ -56,6 +55,7 @@ PATH = (
     Step("6.2.2", "gru", "gru", "the same with fewer gates"),
     Step("7.3.1", "batch_normalization", "batch_normalization_training", "a batch brought to mean 0 and variance 1"),
     Step("7.3.1", "depthwise_conv", "conv2d", "each channel convolved by itself: as many groups as channels"),
+    Step("8.4.3", "conv_transpose", "conv2d_inputs_gradient", "the way back from a convolution"),
     Step("later", "layer_normalization", "layer_normalization", "the same for each row, whatever the batch"),
     Step("later", "dot_product_attention", "dot_product_attention", "every place asks all others"),
 )

@@ -113,8 +113,19 @@ def from_file() -> bool:
     return _state.file
 
 
+@contextmanager
+def making_once() -> Iterator[None]:
+    """Within it configurations that have the same number, which says that they are one layer's, give one layer."""
+    before = _state.shared
+    _state.shared = {}
+    try:
+        yield
+    finally:
+        _state.shared = before
+
+
 def shared_layers() -> dict[int, Any] | None:
-    """The layers of the file being read that stand in several places, by number; None where no file is read."""
+    """The layers made so far of what is being read, by number; None where nothing is read, so that numbers mean nothing."""
     return _state.shared
 
 

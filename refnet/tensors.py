@@ -74,6 +74,8 @@ class Tensor(Compared):
             return bool(self.known)
         if self.same is not None:
             return self.same
+        if self._has_value_now():
+            return bool(self.__array__())
         raise NoValueError(
             f"a symbolic tensor (shape {self.shape}) has no truth value yet, so it cannot steer `if` or `while`. "
             "Use ops.where, ops.cond or a layer's `training` argument."
@@ -111,6 +113,10 @@ class Tensor(Compared):
             "refnet.ops, not with NumPy or another package; elsewhere a model's predict, or K.function, computes it."
         )
 
+    def _has_value_now(self) -> bool:
+        """Whether the tensor has a value, and nothing is traced that would take it for a constant."""
+        return trace.call is None and not trace.collecting and self._has_value()
+
     def _has_value(self) -> bool:
         """Whether the tensor is a variable or a constant, or was computed from such alone, outside of any call."""
         from refnet.graph import sorted_nodes
@@ -142,6 +148,8 @@ class Tensor(Compared):
             return ufunc is np.not_equal  # as __eq__: tensors are keys
         if method == "__call__" and not more and ufunc.__name__ in OPERATORS:
             return getattr(ops, OPERATORS[ufunc.__name__])(*inputs)
+        if all(x._has_value_now() for x in inputs if isinstance(x, Tensor)):
+            return getattr(ufunc, method)(*(np.asarray(x) if isinstance(x, Tensor) else x for x in inputs), **more)
         name = ufunc.__name__
         use = f"Use ops.{name}." if hasattr(ops, name) else "Use refnet.ops."
         raise NoValueError(

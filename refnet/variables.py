@@ -8,8 +8,8 @@ from numpy.typing import DTypeLike
 
 from refnet import dtypes
 from refnet.annotations import Array, TensorLike
-from refnet.arrays import as_array
-from refnet.errors import ShapeError
+from refnet.arrays import as_array, no_numbers
+from refnet.errors import DtypeError, ShapeError
 from refnet.tensors import Constant, Tensor, handed_out
 from refnet.tracing import Guard, clock, trace
 
@@ -193,7 +193,10 @@ class Variable(Tensor):
             if isinstance(value, Tensor) and value._has_value():
                 value = np.asarray(value)
             if not isinstance(value, Tensor):
-                self.set(self._spread(as_array(value, f"the value of {self.name}")))
+                array = as_array(value, f"the value of {self.name}")
+                if not dtypes.of_numbers(array.dtype):
+                    raise DtypeError(f"the value of {self.name} must hold numbers; got {no_numbers(value, array)}")
+                self.set(self._spread(array))
                 return self
         return self._record(value)
 

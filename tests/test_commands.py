@@ -99,6 +99,12 @@ def test_the_example_of_a_definition_can_be_followed_by_hand(step):
     assert len(told) < 800 and not re.search(r"\* 1(\)|$| [^*])|\+ 0(\)|$| [^*])|inf", told)
 
 
+def test_a_call_without_a_command_shows_what_there_is(capsys):
+    assert refnet.__main__.main([]) == 0
+    text = capsys.readouterr().out
+    assert all(f"    {command} " in text for command in ("ops", "explain", "read"))
+
+
 def test_explain_tells_every_argument_of_a_call(capsys):
     """Those that are no arrays too: without them nobody could repeat it."""
     for name, argument in [("einsum", r"'\S+->\S*'"), ("max_pool", "2"), ("resize", r"\(\d, \d\)"), ("max", "axis=1")]:

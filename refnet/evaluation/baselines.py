@@ -35,7 +35,7 @@ def majority_class(y_train: Any, y_test: Any) -> float:
 def random_labels(y_test: Any) -> float:
     """The accuracy to expect of answers drawn at random, each class as often as it occurs: the sum of the squared shares.
 
-    Source: Chollet 3.5.5, where one draw gives 0.19 for Reuters.
+    Source: Chollet 3.5.4, where one draw gives 0.19 for Reuters.
 
     >>> random_labels([0, 0, 1, 1])
     0.5

@@ -40,7 +40,7 @@ class AdaptiveMaxPooling(AdaptivePooling):
 
 
 class AdaptiveAveragePooling1D(AdaptiveAveragePooling):
-    """The means of `output_size` windows that cover all steps. Arguments as in AdaptivePooling.
+    """The means of `output_size` windows that cover all steps. Arguments as in `layers.adaptive.AdaptivePooling`.
 
     >>> AdaptiveAveragePooling1D(2)(np.array([[[1.0], [2.0], [6.0]]]))[0, :, 0]
     array([1.5, 4. ], dtype=float32)
@@ -48,7 +48,7 @@ class AdaptiveAveragePooling1D(AdaptiveAveragePooling):
 
 
 class AdaptiveAveragePooling2D(AdaptiveAveragePooling):
-    """The means of windows that cover an image. Arguments as in AdaptivePooling.
+    """The means of windows that cover an image. Arguments as in `layers.adaptive.AdaptivePooling`.
 
     >>> AdaptiveAveragePooling2D((2, 3)).compute_output_shape((None, None, None, 4))
     (None, 2, 3, 4)
@@ -58,7 +58,7 @@ class AdaptiveAveragePooling2D(AdaptiveAveragePooling):
 
 
 class AdaptiveAveragePooling3D(AdaptiveAveragePooling):
-    """The means of windows that cover a volume. Arguments as in AdaptivePooling.
+    """The means of windows that cover a volume. Arguments as in `layers.adaptive.AdaptivePooling`.
 
     >>> AdaptiveAveragePooling3D(2).compute_output_shape((None, 4, 5, 6, 1))
     (None, 2, 2, 2, 1)
@@ -68,7 +68,7 @@ class AdaptiveAveragePooling3D(AdaptiveAveragePooling):
 
 
 class AdaptiveMaxPooling1D(AdaptiveMaxPooling):
-    """The largest of each of `output_size` windows that cover all steps. Arguments as in AdaptivePooling.
+    """The largest of each of `output_size` windows that cover all steps. Arguments as in `layers.adaptive.AdaptivePooling`.
 
     >>> AdaptiveMaxPooling1D(2)(np.array([[[1.0], [2.0], [6.0]]]))[0, :, 0]
     array([2., 6.], dtype=float32)
@@ -76,7 +76,7 @@ class AdaptiveMaxPooling1D(AdaptiveMaxPooling):
 
 
 class AdaptiveMaxPooling2D(AdaptiveMaxPooling):
-    """The largest of each of the windows that cover an image. Arguments as in AdaptivePooling.
+    """The largest of each of the windows that cover an image. Arguments as in `layers.adaptive.AdaptivePooling`.
 
     >>> AdaptiveMaxPooling2D(2).compute_output_shape((None, 7, 9, 4))
     (None, 2, 2, 4)
@@ -86,7 +86,7 @@ class AdaptiveMaxPooling2D(AdaptiveMaxPooling):
 
 
 class AdaptiveMaxPooling3D(AdaptiveMaxPooling):
-    """The largest of each of the windows that cover a volume. Arguments as in AdaptivePooling.
+    """The largest of each of the windows that cover a volume. Arguments as in `layers.adaptive.AdaptivePooling`.
 
     >>> AdaptiveMaxPooling3D((1, 2, 3)).compute_output_shape((None, 4, 5, 6, 1))
     (None, 1, 2, 3, 1)

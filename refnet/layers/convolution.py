@@ -182,7 +182,7 @@ class Convolution(Windowed):
 
 
 class Conv1D(Convolution):
-    """The convolution of sequences: (batch, steps, channels) -> (batch, windows, filters). Arguments as in Convolution.
+    """The convolution of sequences: (batch, steps, channels) -> (batch, windows, filters). Arguments as in `layers.convolution.Convolution`.
 
     >>> Conv1D(4, 3, padding="causal").compute_output_shape((None, 10, 2))
     (None, 10, 4)
@@ -192,7 +192,7 @@ class Conv1D(Convolution):
 
 
 class Conv2D(Convolution):
-    """The convolution of images: (batch, rows, columns, channels) -> (batch, rows, columns, filters). Arguments as in Convolution.
+    """The convolution of images: (batch, rows, columns, channels) -> (batch, rows, columns, filters). Arguments as in `layers.convolution.Convolution`.
 
     >>> Conv2D(4, (3, 3), strides=2).compute_output_shape((None, 28, 28, 1))
     (None, 13, 13, 4)
@@ -202,7 +202,7 @@ class Conv2D(Convolution):
 
 
 class Conv3D(Convolution):
-    """The convolution of volumes: (batch, depth, rows, columns, channels) -> (..., filters). Arguments as in Convolution.
+    """The convolution of volumes: (batch, depth, rows, columns, channels) -> (..., filters). Arguments as in `layers.convolution.Convolution`.
 
     >>> Conv3D(4, 3, padding="same").compute_output_shape((None, 5, 6, 7, 1))
     (None, 5, 6, 7, 4)

@@ -77,7 +77,7 @@ class DepthwiseConvolution(Windowed):
 
 
 class DepthwiseConv1D(DepthwiseConvolution):
-    """The depthwise convolution of sequences. Arguments as in DepthwiseConvolution.
+    """The depthwise convolution of sequences. Arguments as in `layers.depthwise.DepthwiseConvolution`.
 
     >>> DepthwiseConv1D(3, depth_multiplier=2).compute_output_shape((None, 10, 4))
     (None, 8, 8)
@@ -85,7 +85,7 @@ class DepthwiseConv1D(DepthwiseConvolution):
 
 
 class DepthwiseConv2D(DepthwiseConvolution):
-    """The depthwise convolution of images. Arguments as in DepthwiseConvolution.
+    """The depthwise convolution of images. Arguments as in `layers.depthwise.DepthwiseConvolution`.
 
     >>> DepthwiseConv2D(3, padding="same").compute_output_shape((None, 8, 8, 4))
     (None, 8, 8, 4)
@@ -188,7 +188,7 @@ class SeparableConvolution(Windowed):
 
 
 class SeparableConv1D(SeparableConvolution):
-    """The separable convolution of sequences. Arguments as in SeparableConvolution.
+    """The separable convolution of sequences. Arguments as in `layers.depthwise.SeparableConvolution`.
 
     >>> SeparableConv1D(6, 3).compute_output_shape((None, 10, 4))
     (None, 8, 6)
@@ -196,7 +196,7 @@ class SeparableConv1D(SeparableConvolution):
 
 
 class SeparableConv2D(SeparableConvolution):
-    """The separable convolution of images. Arguments as in SeparableConvolution.
+    """The separable convolution of images. Arguments as in `layers.depthwise.SeparableConvolution`.
 
     >>> SeparableConv2D(6, 3, padding="same").compute_output_shape((None, 8, 8, 4))
     (None, 8, 8, 6)

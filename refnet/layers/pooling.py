@@ -65,7 +65,7 @@ class AveragePooling(Pooling):
 
 
 class MaxPooling1D(MaxPooling):
-    """The largest of each window of steps. Arguments as in Pooling.
+    """The largest of each window of steps. Arguments as in `layers.pooling.Pooling`.
 
     >>> MaxPooling1D(2)(np.array([[[1.0], [5.0], [3.0], [4.0]]]))[0, :, 0]
     array([5., 4.], dtype=float32)
@@ -73,7 +73,7 @@ class MaxPooling1D(MaxPooling):
 
 
 class MaxPooling2D(MaxPooling):
-    """The largest element of each window of an image. Arguments as in Pooling.
+    """The largest element of each window of an image. Arguments as in `layers.pooling.Pooling`.
 
     >>> MaxPooling2D((2, 2)).compute_output_shape((None, 11, 11, 64))
     (None, 5, 5, 64)
@@ -83,7 +83,7 @@ class MaxPooling2D(MaxPooling):
 
 
 class MaxPooling3D(MaxPooling):
-    """The largest element of each window of a volume. Arguments as in Pooling.
+    """The largest element of each window of a volume. Arguments as in `layers.pooling.Pooling`.
 
     >>> MaxPooling3D(2, strides=1, padding="same").compute_output_shape((None, 4, 5, 6, 1))
     (None, 4, 5, 6, 1)
@@ -93,7 +93,7 @@ class MaxPooling3D(MaxPooling):
 
 
 class AveragePooling1D(AveragePooling):
-    """The mean of each window of steps. Arguments as in Pooling.
+    """The mean of each window of steps. Arguments as in `layers.pooling.Pooling`.
 
     >>> AveragePooling1D(2)(np.array([[[1.0], [5.0], [3.0], [4.0]]]))[0, :, 0]
     array([3. , 3.5], dtype=float32)
@@ -101,7 +101,7 @@ class AveragePooling1D(AveragePooling):
 
 
 class AveragePooling2D(AveragePooling):
-    """The mean of each window of an image. Arguments as in Pooling.
+    """The mean of each window of an image. Arguments as in `layers.pooling.Pooling`.
 
     >>> AveragePooling2D(3, strides=2).compute_output_shape((None, 11, 11, 64))
     (None, 5, 5, 64)
@@ -111,7 +111,7 @@ class AveragePooling2D(AveragePooling):
 
 
 class AveragePooling3D(AveragePooling):
-    """The mean of each window of a volume. Arguments as in Pooling.
+    """The mean of each window of a volume. Arguments as in `layers.pooling.Pooling`.
 
     >>> AveragePooling3D((1, 2, 2)).compute_output_shape((None, 4, 6, 6, 1))
     (None, 4, 3, 3, 1)
@@ -152,7 +152,7 @@ class GlobalMaxPooling(GlobalPooling):
 
 
 class GlobalAveragePooling1D(GlobalAveragePooling):
-    """The mean over all steps: (batch, steps, channels) -> (batch, channels). Arguments as in GlobalPooling.
+    """The mean over all steps: (batch, steps, channels) -> (batch, channels). Arguments as in `layers.pooling.GlobalPooling`.
 
     >>> GlobalAveragePooling1D()(np.array([[[1.0], [2.0], [6.0]]]))
     array([[3.]], dtype=float32)
@@ -172,7 +172,7 @@ class GlobalAveragePooling1D(GlobalAveragePooling):
 
 
 class GlobalAveragePooling2D(GlobalAveragePooling):
-    """The mean of each channel of an image. Arguments as in GlobalPooling.
+    """The mean of each channel of an image. Arguments as in `layers.pooling.GlobalPooling`.
 
     >>> GlobalAveragePooling2D().compute_output_shape((None, 7, 7, 64))
     (None, 64)
@@ -182,7 +182,7 @@ class GlobalAveragePooling2D(GlobalAveragePooling):
 
 
 class GlobalAveragePooling3D(GlobalAveragePooling):
-    """The mean of each channel of a volume. Arguments as in GlobalPooling.
+    """The mean of each channel of a volume. Arguments as in `layers.pooling.GlobalPooling`.
 
     >>> GlobalAveragePooling3D(keepdims=True).compute_output_shape((None, 4, 7, 7, 64))
     (None, 1, 1, 1, 64)
@@ -192,7 +192,7 @@ class GlobalAveragePooling3D(GlobalAveragePooling):
 
 
 class GlobalMaxPooling1D(GlobalMaxPooling):
-    """The largest of all steps: (batch, steps, channels) -> (batch, channels). Arguments as in GlobalPooling.
+    """The largest of all steps: (batch, steps, channels) -> (batch, channels). Arguments as in `layers.pooling.GlobalPooling`.
 
     >>> GlobalMaxPooling1D()(np.array([[[1.0], [2.0], [6.0]]]))
     array([[6.]], dtype=float32)
@@ -200,7 +200,7 @@ class GlobalMaxPooling1D(GlobalMaxPooling):
 
 
 class GlobalMaxPooling2D(GlobalMaxPooling):
-    """The largest element of each channel of an image. Arguments as in GlobalPooling.
+    """The largest element of each channel of an image. Arguments as in `layers.pooling.GlobalPooling`.
 
     >>> GlobalMaxPooling2D().compute_output_shape((None, 7, 7, 64))
     (None, 64)
@@ -210,7 +210,7 @@ class GlobalMaxPooling2D(GlobalMaxPooling):
 
 
 class GlobalMaxPooling3D(GlobalMaxPooling):
-    """The largest element of each channel of a volume. Arguments as in GlobalPooling.
+    """The largest element of each channel of a volume. Arguments as in `layers.pooling.GlobalPooling`.
 
     >>> GlobalMaxPooling3D(keepdims=True).compute_output_shape((None, 4, 7, 7, 64))
     (None, 1, 1, 1, 64)

@@ -111,7 +111,7 @@ class TransposedConvolution(Windowed):
 
 
 class Conv1DTranspose(TransposedConvolution):
-    """The transposed convolution of sequences. Arguments as in TransposedConvolution.
+    """The transposed convolution of sequences. Arguments as in `layers.transposed.TransposedConvolution`.
 
     >>> Conv1DTranspose(4, 3, strides=2).compute_output_shape((None, 5, 2))
     (None, 11, 4)
@@ -119,7 +119,7 @@ class Conv1DTranspose(TransposedConvolution):
 
 
 class Conv2DTranspose(TransposedConvolution):
-    """The transposed convolution of images. Arguments as in TransposedConvolution.
+    """The transposed convolution of images. Arguments as in `layers.transposed.TransposedConvolution`.
 
     >>> Conv2DTranspose(32, 3, strides=2, padding="same").compute_output_shape((None, 14, 14, 64))
     (None, 28, 28, 32)
@@ -129,7 +129,7 @@ class Conv2DTranspose(TransposedConvolution):
 
 
 class Conv3DTranspose(TransposedConvolution):
-    """The transposed convolution of volumes. Arguments as in TransposedConvolution, but data_format before output_padding.
+    """The transposed convolution of volumes. Arguments as in `layers.transposed.TransposedConvolution`, but data_format before output_padding.
 
     >>> Conv3DTranspose(4, 2, strides=2).compute_output_shape((None, 3, 4, 5, 1))
     (None, 6, 8, 10, 4)

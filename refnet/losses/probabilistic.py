@@ -27,7 +27,7 @@ def binary_crossentropy(
         The shape of y_pred without the axis.
     Raises:
         ShapeError: shapes that do not fit element by element.  DtypeError: what holds no numbers.
-    Source: Chollet 4.1.3; Keras 3 `losses.binary_crossentropy`.
+    Source: Chollet 3.4.3; Keras 3 `losses.binary_crossentropy`.
 
     >>> binary_crossentropy([[1.0, 0.0]], [[0.5, 0.5]])
     array([0.6931472], dtype=float32)
@@ -94,7 +94,7 @@ def categorical_crossentropy(
         The shape of y_pred without the axis.
     Raises:
         ShapeError: shapes that do not fit element by element.  DtypeError: what holds no numbers.
-    Source: Chollet 4.2.3; Keras 3 `losses.categorical_crossentropy`.
+    Source: Chollet 3.5.3; Keras 3 `losses.categorical_crossentropy`.
 
     >>> categorical_crossentropy([[0.0, 1.0]], [[0.5, 0.5]])
     array([0.6931472], dtype=float32)
@@ -155,7 +155,7 @@ def sparse_categorical_crossentropy(
         The shape of y_pred without the axis.
     Raises:
         ShapeError: not one class number for each row of y_pred.  DataError: a number that is no class.
-    Source: Chollet 4.2.5; Keras 3 `losses.sparse_categorical_crossentropy`.
+    Source: Chollet 3.5.6; Keras 3 `losses.sparse_categorical_crossentropy`.
 
     >>> sparse_categorical_crossentropy([1, -1], [[0.5, 0.5], [0.25, 0.75]], ignore_class=-1)
     array([0.6931472, 0.       ], dtype=float32)

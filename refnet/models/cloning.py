@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+from refnet import registration
 from refnet.errors import ArgumentError
 from refnet.graph import Tensor
 from refnet.layers.base import Layer
 from refnet.layers.core import Input, InputLayer
 from refnet.models.model import Model
 from refnet.models.sequential import Sequential
+from refnet.saving import sharing
 from refnet.structure import flatten, packed
 
 
@@ -45,7 +47,8 @@ def clone_model(
         raise ArgumentError(f"clone_model takes a model; got {model!r}.")
     plain = input_tensors is None and clone_function is None and call_function is None
     if plain:
-        return type(model).from_config(model.get_config())
+        with sharing.numbering(), registration.making_once():
+            return type(model).from_config(model.get_config())
     new = _cloning(clone_function or _same, call_function, recursive)
     if isinstance(model, Sequential):
         if call_function is not None:

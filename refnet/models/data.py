@@ -2,6 +2,7 @@
 
 import ast
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from refnet.annotations import Array, Shape
 from refnet.arrays import PAD, as_array, no_numbers
 from refnet.errors import ArgumentError, DataError, DtypeError, ShapeError, calls_below_the_user, shown
 from refnet.graph import Tensor
-from refnet.structure import keys
+from refnet.structure import flatten, keys, mapped, places
 
 
 def arrays_of(value: Any, names: list[str] | None, what: str, method: str) -> dict[str, Array]:
@@ -36,6 +37,45 @@ def arrays_of(value: Any, names: list[str] | None, what: str, method: str) -> di
             return {what: _array(value[0], what, method)}
         return {f"{what}[{i}]": _array(part, f"{what}[{i}]", method) for i, part in enumerate(value)}
     return {what: _array(value, what, method)}
+
+
+def in_line(value: Any, structure: Any, method: str) -> Any:
+    """The arrays for inputs, which may be in lists and dicts inside of each other, as one list.
+
+    Args:
+        structure: the model's inputs.
+    Raises:
+        ArgumentError: arrays that are put together otherwise; or one for each sample of a single input.
+    """
+    if isinstance(structure, Tensor):
+        if _is_several(value) and len(value) > 1 and {np.ndim(part) + 1 for part in value} == {len(structure.shape)}:
+            raise ArgumentError(
+                f"{method}: x is a list of {len(value)} arrays of shape {np.shape(value[0])}, one for each sample; np.stack(x) makes one "
+                "array of them. A list of arrays is one array for each input, and the model has one input."
+            )
+        return value
+    inner = structure.values() if isinstance(structure, dict) else structure
+    if all(isinstance(part, Tensor) for part in inner):
+        return value
+    flat = not isinstance(value, dict) and all(hasattr(part, "shape") for part in value)
+    return (
+        value if flat and len(value) == len(flatten(structure)) else list(_leaves(value, structure, structure, method))
+    )
+
+
+def _leaves(value: Any, structure: Any, whole: Any, method: str) -> Iterator[Any]:
+    at = places(structure)
+    if at is None:
+        yield value
+        return
+    fits = isinstance(value, dict) == isinstance(structure, dict) and isinstance(value, (dict, list, tuple))
+    if not fits or sorted(map(str, places(value) or [])) != sorted(map(str, at)):
+        shapes = mapped(lambda x: x.shape, whole)
+        raise ArgumentError(
+            f"{method}: x must be nested as the model's inputs are: {shapes}; got, for a part of it, {mapped(shown, value)}."
+        )
+    for place in at:
+        yield from _leaves(value[place], structure[place], whole, method)
 
 
 def arranged(labels: list[str], leaves: list[Any]) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 from refnet.graph import Tensor, trace
 from refnet.keeping import Kept
 from refnet.layers.base import Layer
+from refnet.models.data import in_line
 from refnet.models.functional import Graph
 from refnet.models.training import Trainer
 from refnet.structure import keys, mapped
@@ -100,6 +101,11 @@ class Drawn(Trainer):
         if isinstance(self.graph and self._inputs_structure, dict):
             return keys(self._inputs_structure)
         return None if self.graph is None else [x.name for x in self.graph.inputs]
+
+    def _checked(self, method: str, x: Any, *args: Any, **more: Any) -> Any:
+        return super()._checked(
+            method, x if self.graph is None else in_line(x, self._inputs_structure, method), *args, **more
+        )
 
     def _known_outputs(self) -> Any:
         return self._outputs_structure if self.graph is not None else next(iter(self._traced.values()))[1]

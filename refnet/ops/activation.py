@@ -295,7 +295,7 @@ def elu(x: TensorLike, alpha: float = 1.0) -> Array:
 
     Args:
         x: an array, tensor or number; integers and bools take the default floating dtype.
-        alpha: what x tends to, negated, far below zero.
+        alpha: far below zero the result tends to -alpha.
     Returns:
         x's shape and dtype.
     NaN: stays. Empty: an empty result.
@@ -315,7 +315,7 @@ SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.673263242354377284
 
 
 def selu(x: TensorLike) -> Array:
-    """scale * elu(x, alpha), with the constants that keep mean 0 and variance 1.
+    """scale * elu(x, alpha), with the constants that keep mean 0 and variance 1: scale = 1.0507..., alpha = 1.6732...
 
     Args:
         x: an array, tensor or number; integers and bools take the default floating dtype.

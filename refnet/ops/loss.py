@@ -134,7 +134,7 @@ def sparse_categorical_crossentropy(
     Raises:
         ShapeError: shapes that do not fit, a single number, no classes.  DataError: a target that is no class.
         ArgumentError: an axis that `output` does not have.
-    Source: Chollet 3.5.5; Keras 3 `ops.sparse_categorical_crossentropy`, where a target that is no class counts 0.
+    Source: Chollet 3.5.6; Keras 3 `ops.sparse_categorical_crossentropy`, where a target that is no class counts 0.
 
     >>> sparse_categorical_crossentropy([1, 0], [[0.5, 0.5], [0.25, 0.75]])
     array([0.6931472, 1.3862944], dtype=float32)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from refnet import Input, Model, Sequential, Variable, layers, ops
-from refnet.errors import ArgumentError
+from refnet.errors import ArgumentError, DtypeError, NoValueError
 
 X = np.linspace(-1, 1, 32).astype("float32").reshape(8, 4)
 Y = X[:, :1]
@@ -140,3 +140,99 @@ def test_a_dict_for_the_only_output() -> None:
     assert len(model.fit(X, {"seen": Y}, verbose=0).history) == 3
     with pytest.raises(ArgumentError, match="the model's names are"):
         model.fit(X, {"shown": Y}, verbose=0)
+
+
+# ---- inputs in lists and dicts
+
+
+def nested_inputs() -> Any:
+    inputs = {"one": Input((2,)), "rest": [Input((3,)), (Input((1,)),)]}
+    first, (second, (third,)) = inputs["one"], inputs["rest"]
+    model = Model(inputs, layers.Dense(1)(layers.Concatenate()([first, second, third])))
+    model.compile("sgd", "mse")
+    return model
+
+
+def test_arrays_are_nested_as_the_inputs_are(tmp_path: Any) -> None:
+    from refnet import saving
+
+    model = nested_inputs()
+    arrays = {"rest": [X[:, :3], (X[:, 3:],)], "one": X[:, 1:3]}
+    wanted = np.asarray(model(arrays))
+    np.testing.assert_array_equal(model.predict(arrays, verbose=0), wanted)
+    flat = [X[:, 1:3], X[:, :3], X[:, 3:]]
+    np.testing.assert_array_equal(model.predict(flat, verbose=0), wanted)
+    model.fit(arrays, Y, verbose=0)
+    model.fit(iter([(arrays, Y)]), verbose=0)
+    model.save(tmp_path / "model.keras")
+    again = saving.load_model(tmp_path / "model.keras")
+    assert again.evaluate(arrays, Y, verbose=0) == model.evaluate(flat, Y, verbose=0)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"one": X[:, :2], "rest": [X[:, :3]]},
+        {"one": X[:, :2], "rest": X[:, :3]},
+        {"one": X[:, :2]},
+        {"one": X[:, :2], "rest": {"a": X[:, :3], "b": (X[:, 3:],)}},
+    ],
+)
+def test_arrays_that_are_nested_otherwise(arrays: Any) -> None:
+    with pytest.raises(
+        ArgumentError, match=r"predict: x must be nested as the model's inputs are: \{'one': .*\[.*\(.*,\)\]\}"
+    ):
+        nested_inputs().predict(arrays, verbose=0)
+
+
+def test_samples_in_a_list() -> None:
+    """A list of arrays is one array for each input, as in Keras: eight samples of one input are eight arrays too many."""
+    model = Sequential([Input((4,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    for call in (lambda: model.fit(list(X), list(Y), verbose=0), lambda: model.predict(list(X), verbose=0)):
+        with pytest.raises(
+            ArgumentError, match=r"x is a list of 8 arrays of shape \(4,\), one for each sample; np.stack\(x\)"
+        ):
+            call()
+
+
+# ---- numbers made of variables, outside of models
+
+
+def test_numpy_computes_with_variables() -> None:
+    weight = Variable(np.array([[1.0, -2.0], [3.0, 4.0]]), name="weight")
+    assert np.sum(weight) == 6 and np.max(np.abs(weight)) == 4
+    np.testing.assert_array_equal(np.sqrt(weight * weight), np.abs(weight.numpy()))
+    assert np.linalg.norm(weight) == pytest.approx(np.sqrt(30), rel=2**-20)  # two roundings of float32
+
+
+def test_python_decides_by_variables() -> None:
+    rate = Variable(0.25, name="rate")
+    assert rate > 0.1 and not rate * 2 > 1.0 and bool(rate)
+    with pytest.raises(ValueError, match="more than one element is ambiguous"):
+        bool(Variable(np.ones(2)))
+
+
+class Looking(layers.Layer):
+    """What a program may not do with a variable, nor with a tensor, while it is traced."""
+
+    def __init__(self, look: Any):
+        super().__init__()
+        self.look, self.level = look, self.add_weight(shape=(), initializer="ones")
+
+    def call(self, inputs: Any) -> Any:
+        self.look(self.level)
+        return inputs
+
+
+@pytest.mark.parametrize("look", [np.sqrt, bool, np.sum, lambda level: level > 0.5 and 1])
+def test_a_variable_has_no_value_in_a_call(look: Any) -> None:
+    with pytest.raises(NoValueError):
+        Sequential([Input((4,)), Looking(look)])
+    with pytest.raises(NoValueError):
+        look(Input(()))
+
+
+def test_a_word_is_no_value() -> None:
+    with pytest.raises(DtypeError, match="the value of rate must hold numbers; got 'zeros'"):
+        Variable(0.25, name="rate").assign("zeros")

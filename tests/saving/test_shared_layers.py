@@ -101,6 +101,15 @@ def test_a_shared_layer_is_one_again(kind: Any, ending: str, tmp_path: pathlib.P
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_shared_layer_is_one_in_a_clone(kind: Any) -> None:
+    model, data = kind()
+    clone = models.clone_model(model)
+    clone.set_weights(model.get_weights())
+    np.testing.assert_array_equal(clone.predict(data, verbose=0), model.predict(data, verbose=0))
+    assert not set(map(id, clone.weights)) & set(map(id, model.weights))
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_shared_layer_is_one_in_a_pickle_and_from_json(kind: Any) -> None:
     model, data = kind()
     again = pickle.loads(pickle.dumps(model))
