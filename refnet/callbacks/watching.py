@@ -101,8 +101,9 @@ class EarlyStopping(Callback):
         patience: epochs without getting better that are waited for.
         verbose: 1 prints a line when it stops training.
         mode: "min", "max", or "auto": see Watch.
-        baseline: a value that has to be beaten.
-        restore_best_weights: whether the weights of the best epoch are put back at the end.
+        baseline: a value that has to be beaten before an epoch that got better begins the waiting anew.
+        restore_best_weights: whether the weights of the best epoch are put back at the end; where no value was a number, those of the
+            first epoch that was looked at.
         start_from_epoch: epochs before this one are not looked at.
     Raises:
         ArgumentError: when fit begins, for a name that the logs will not have.
@@ -148,13 +149,16 @@ class EarlyStopping(Callback):
             return
         value = self.watch.read(logs or {})
         self.wait += 1
-        if self.watch.improved(value):
+        better = self.watch.improved(value)
+        if self.restore_best_weights and (
+            better or self.best_weights is None
+        ):  # the first are the best until a number comes
+            self.best_weights, self.best_epoch = self.model.get_weights(), epoch
+        if better:
             self.best_epoch = epoch
-            if self.restore_best_weights:
-                self.best_weights = self.model.get_weights()
             if self.watch.better(value, self.baseline):
                 self.wait = 0
-        if self.wait >= self.patience and epoch > 0 and self.wait > 0:
+        elif self.wait >= self.patience and epoch > 0:
             self.stopped_epoch, self.model.stop_training = epoch, True
 
     def on_train_end(self, logs: Any = None) -> None:
