@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from refnet.callbacks.base import Callback, named
+from refnet.callbacks.rates import rate_of, rated, rates
 from refnet.errors import ArgumentError, did_you_mean
 from refnet.progress import tell
 
@@ -171,6 +172,8 @@ class EarlyStopping(Callback):
 class ReduceLROnPlateau(Callback):
     """Multiplies the learning rate by a factor when a value of the logs no longer gets better. Puts it into the logs.
 
+    Of a MultiOptimizer it does so with that of each of its own: see LearningRateScheduler.
+
     Args:
         monitor: its name.
         factor: below 1.
@@ -221,7 +224,7 @@ class ReduceLROnPlateau(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if logs is not None:
-            logs["learning_rate"] = float(np.asarray(self.model.optimizer.learning_rate))
+            logs.update(rates(self.model.optimizer))
         if self.watch.unseen(logs or {}):
             return
         value = self.watch.read(logs or {})
@@ -236,13 +239,13 @@ class ReduceLROnPlateau(Callback):
                 self._reduce(epoch)
 
     def _reduce(self, epoch: int) -> None:
-        optimizer = self.model.optimizer
-        old = float(np.asarray(optimizer.learning_rate))
-        if old > np.float32(self.min_lr):
-            optimizer.learning_rate = max(old * self.factor, self.min_lr)
-            self.cooldown_counter, self.wait = self.cooldown, 0
-            if self.verbose:
-                tell(f"Epoch {epoch + 1}: learning rate {optimizer.learning_rate.numpy()}")
+        for optimizer in rated(self.model.optimizer).values():
+            old = rate_of(optimizer)
+            if old > np.float32(self.min_lr):
+                optimizer.learning_rate = max(old * self.factor, self.min_lr)
+                self.cooldown_counter, self.wait = self.cooldown, 0
+                if self.verbose:
+                    tell(f"Epoch {epoch + 1}: {optimizer.name}: learning rate {optimizer.learning_rate.numpy()}")
 
 
 class TerminateOnNaN(Callback):
