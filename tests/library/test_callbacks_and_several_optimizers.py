@@ -1,19 +1,22 @@
-"""Callbacks that set or show the learning rate, where the model's weights have several optimizers: by hand, as in Keras 3."""
+"""Callbacks that ask for the optimizer, where the model's weights have several: by hand, as in Keras 3."""
 
 from typing import Any
 
 import numpy as np
 import pytest
 
-from refnet import callbacks, optimizers
+from refnet import callbacks, optimizers, utils
+from refnet.errors import ArgumentError
 from refnet.layers import Dense, Input
 from refnet.models import Sequential
+from refnet.testing.closeness import close
 
 X, Y = np.ones((4, 2), "float32"), np.zeros((4, 1), "float32")
 
 
 def model(first: float = 0.5, second: float = 0.25, wrapped: bool = False) -> Sequential:
     """Its layers are trained by SGD of these rates, which have the same name."""
+    utils.set_random_seed(1)
     made = Sequential([Input((2,)), Dense(2, name="hidden"), Dense(1, name="out")])
     chosen = optimizers.OptimizerMap(optimizers.SGD(second), {"hidden/.*": optimizers.SGD(first)})
     optimizer: Any = optimizers.MultiOptimizer(chosen)
@@ -80,3 +83,30 @@ def test_tensorboard_shows_each(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(callbacks.TensorBoard, "file", lambda self, run: File())
     model().fit(X, Y, verbose=0, callbacks=[callbacks.TensorBoard(tmp_path, write_graph=False)])
     assert (shown["epoch_learning_rate_sgd"], shown["epoch_learning_rate_sgd_1"]) == (0.5, 0.25)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_the_averages_of_one_are_swapped_and_the_others_weights_stay(wrapped: bool) -> None:
+    made = model(wrapped=wrapped)
+    with pytest.raises(ArgumentError, match="needs an optimizer with use_ema=True; the model's is multi_optimizer"):
+        made.fit(X, Y, verbose=0, callbacks=[callbacks.SwapEMAWeights()])
+    chosen = optimizers.OptimizerMap(
+        optimizers.SGD(0.25), {"hidden/.*": optimizers.SGD(0.5, use_ema=True, ema_momentum=0.75)}
+    )
+    inner = optimizers.MultiOptimizer(chosen)
+    made.compile(optimizers.LossScaleOptimizer(inner) if wrapped else inner, "mse")
+    seen: dict[str, list[Any]] = {"trained": [], "tested": []}
+    look = callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: seen["trained"].append(made.get_weights()),
+        on_test_batch_end=lambda batch, logs: seen["tested"].append(made.get_weights()),
+    )
+    told = {"validation_data": (X, Y), "verbose": 0, "callbacks": [callbacks.SwapEMAWeights(), look]}
+    made.fit(X, Y, epochs=2, **told)
+    (first, second), tested = seen["trained"], seen["tested"][1]
+    kernels = [steps[0] for steps in (first, second)]
+    assert not np.array_equal(*kernels)  # else their average would say nothing
+    average = kernels[0] + np.float32(0.25) * (kernels[1] - kernels[0])
+    # the optimizer's 0.75 * a + 0.25 * b rounds twice, and so does the line above: a quarter is exact
+    close(tested[0], average, 4, abs(kernels[0]) + abs(kernels[1]))
+    assert not np.array_equal(tested[0], second[0])
+    assert np.array_equal(tested[2], second[2])
