@@ -7,7 +7,7 @@ from refnet.errors import ArgumentError
 
 
 class SwapEMAWeights(Callback):
-    """Evaluates and predicts with the moving averages of the weights; needs an optimizer with use_ema=True.
+    """Evaluates and predicts with the moving averages of the weights; needs an optimizer with use_ema=True, or one in a MultiOptimizer.
 
     A run that ends by an error leaves the model as it found it: weights or averages.
 
@@ -29,25 +29,30 @@ class SwapEMAWeights(Callback):
         ] = []  # for each run under way, outermost first: whether the averages were in the model before
 
     @property
-    def optimizer(self) -> Any:
-        """The optimizer that keeps the averages."""
+    def keepers(self) -> list[Any]:
+        """The optimizers that keep averages: the model's, or of a MultiOptimizer those of its own that do."""
         optimizer = self.model.optimizer
-        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
         if optimizer is None:
             raise ArgumentError("SwapEMAWeights needs an optimizer with use_ema=True; the model has none.")
-        if not optimizer.use_ema:
-            raise ArgumentError(
-                f"SwapEMAWeights needs an optimizer with use_ema=True; the model's is {optimizer.name}."
-            )
-        return optimizer
+        inner = getattr(optimizer, "inner_optimizer", optimizer)
+        keepers = [part for part in getattr(inner, "optimizers", [inner]) if part.use_ema]
+        if not keepers:
+            raise ArgumentError(f"SwapEMAWeights needs an optimizer with use_ema=True; the model's is {inner.name}.")
+        return keepers
+
+    @property
+    def averages_are_in(self) -> bool:
+        """Whether the model holds the averages."""
+        return bool(self.keepers[0].averages_swapped)
 
     def _put(self, averages: bool) -> None:
         """Brings the averages into the model, or the weights back."""
-        if self.optimizer.averages_swapped != averages:
-            self.optimizer.swap_averages(self.model.trainable_weights)
+        for optimizer in self.keepers:
+            if optimizer.averages_swapped != averages:
+                optimizer.swap_averages(self.model.trainable_weights)
 
     def _begin(self) -> None:
-        self.found.append(self.optimizer.averages_swapped)
+        self.found.append(self.averages_are_in)
         self._put(True)
 
     def _end(self) -> None:
@@ -55,7 +60,7 @@ class SwapEMAWeights(Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         # an optimizer without averages is refused before a step is made
-        self.found = [self.optimizer.averages_swapped]
+        self.found = [self.averages_are_in]
 
     def on_train_end(self, logs: Any = None) -> None:
         self.found = []

@@ -5,9 +5,8 @@ from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-
 from refnet import naming
+from refnet.callbacks.rates import rate_of, rated, rates
 from refnet.errors import ArgumentError, UsageError, foreign
 from refnet.progress import tell
 
@@ -22,6 +21,7 @@ class Callback:
         params: {"epochs", "steps", "verbose", "batch_size", "do_validation"}, the last whether fit evaluates, of the first edition.
         validation_data: in fit, the arrays of the validation data in a list: inputs, targets, sample weights; None without.
 
+    >>> import numpy as np
     >>> class Count(Callback):
     ...     batches = 0
     ...     def on_train_batch_end(self, batch, logs=None):
@@ -36,7 +36,7 @@ class Callback:
     """
 
     model: Any = None
-    shows_rate = False  # whether it puts `learning_rate` into the logs
+    shows_rate = False  # whether it puts the learning rate into the logs
     validation_data: list[Any] | None = None
     params: dict[str, Any] = {}
 
@@ -162,7 +162,8 @@ class Listening:
         if names is None or own:
             return
         names = sorted(names + [f"val_{name}" for name in names if self.validates])
-        names += ["learning_rate"] * any(c.shows_rate for c in self.callbacks)
+        if any(callback.shows_rate for callback in self.callbacks):
+            names += rated(self.model.optimizer)
         for callback in self.callbacks:
             watch = getattr(callback, "watch", None)
             if watch is not None and getattr(callback, "save_best_only", True):
@@ -264,6 +265,7 @@ class History(Callback):
         history: {name: a value for each epoch}; `acc` finds `accuracy`, `mean_absolute_error` finds `mae`, and so on.
         epoch: the epochs' numbers.
 
+    >>> import numpy as np
     >>> from refnet import Sequential, layers
     >>> model = Sequential([layers.Input((1,)), layers.Dense(1, kernel_initializer="zeros")])
     >>> model.compile("sgd", "mse")
@@ -291,6 +293,7 @@ class History(Callback):
 class LambdaCallback(Callback):
     """Functions as hooks: on_epoch_begin, on_epoch_end, on_train_begin, on_train_end, on_train_batch_begin, on_train_batch_end.
 
+    >>> import numpy as np
     >>> from refnet import Sequential, layers
     >>> model = Sequential([layers.Input((1,)), layers.Dense(1)])
     >>> model.compile("sgd", "mse")
@@ -330,11 +333,14 @@ def _as_method(hook: Callable[..., Any]) -> Callable[..., Any]:
 class LearningRateScheduler(Callback):
     """Sets the learning rate before each epoch, and puts it into the logs as `learning_rate`.
 
+    Of a MultiOptimizer it sets that of each of its own, and puts them into the logs as `learning_rate_sgd` and so on.
+
     Args:
         schedule: schedule(epoch, current rate), or schedule(epoch), gives the rate.
         verbose: 1 prints it.
     Source: Keras 3 `callbacks.LearningRateScheduler`.
 
+    >>> import numpy as np
     >>> from refnet import Sequential, layers
     >>> model = Sequential([layers.Input((1,)), layers.Dense(1)])
     >>> model.compile("sgd", "mse")
@@ -357,16 +363,17 @@ class LearningRateScheduler(Callback):
         self.takes_rate = len([p for p in parameters if p.kind is not p.KEYWORD_ONLY]) != 1
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        before = (float(np.asarray(self.model.optimizer.learning_rate)),) if self.takes_rate else ()
-        rate = self.schedule(epoch, *before)
-        if rate is None:
-            raise ArgumentError(
-                f"LearningRateScheduler: schedule({', '.join(map(str, (epoch, *before)))}) returned None; it has to return the rate."
-            )
-        self.model.optimizer.learning_rate = rate
-        if self.verbose:
-            tell(f"Epoch {epoch + 1}: learning rate {rate}")
+        for optimizer in rated(self.model.optimizer).values():
+            before = (rate_of(optimizer),) if self.takes_rate else ()
+            rate = self.schedule(epoch, *before)
+            if rate is None:
+                raise ArgumentError(
+                    f"LearningRateScheduler: schedule({', '.join(map(str, (epoch, *before)))}) returned None; it has to return the rate."
+                )
+            optimizer.learning_rate = rate
+            if self.verbose:
+                tell(f"Epoch {epoch + 1}: {optimizer.name}: learning rate {rate}")
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if logs is not None:
-            logs["learning_rate"] = float(np.asarray(self.model.optimizer.learning_rate))
+            logs.update(rates(self.model.optimizer))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from refnet.callbacks.base import Callback, Values
+from refnet.callbacks.rates import rated
 from refnet.callbacks.watching import Watch
 from refnet.errors import ArgumentError
 from refnet.paths import as_path
@@ -242,7 +243,9 @@ class CSVLogger(Callback):
         names = set(logs)
         if self.params.get("do_validation") and not any(name.startswith("val_") for name in names):
             shown = self.model._shown_names()  # None: a step of the model's own says them when it has run
-            names |= {f"val_{name}" for name in (names - {"learning_rate"} if shown is None else shown)}
+            names |= {
+                f"val_{name}" for name in (names - rated(self.model.optimizer).keys() if shown is None else shown)
+            }
         return sorted(names)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from refnet.annotations import Array
 from refnet.callbacks.base import Callback
+from refnet.callbacks.rates import rates
 from refnet.errors import ArgumentError, MissingPackageError
 from refnet.layers.embedding import Embedding
 from refnet.paths import as_path
@@ -249,7 +250,8 @@ class TensorBoard(Callback):
             if np.size(value) == 1:
                 run = "validation" if name.startswith("val_") else "train"
                 self.file(run).scalar(f"epoch_{name.removeprefix('val_')}", np.reshape(value, ()), epoch)
-        self.file("train").scalar("epoch_learning_rate", float(np.asarray(self.model.optimizer.learning_rate)), epoch)
+        for name, rate in rates(self.model.optimizer).items():
+            self.file("train").scalar(f"epoch_{name}", rate, epoch)
         if self.write_steps_per_second:
             steps = int(self.model.optimizer.iterations) - self.steps_before
             self.file("train").scalar("epoch_steps_per_second", steps / (time.monotonic() - self.epoch_began), epoch)

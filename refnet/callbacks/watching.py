@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from refnet.callbacks.base import Callback, named
+from refnet.callbacks.rates import rate_of, rated, rates
 from refnet.errors import ArgumentError, did_you_mean
 from refnet.progress import tell
 
@@ -101,8 +102,9 @@ class EarlyStopping(Callback):
         patience: epochs without getting better that are waited for.
         verbose: 1 prints a line when it stops training.
         mode: "min", "max", or "auto": see Watch.
-        baseline: a value that has to be beaten.
-        restore_best_weights: whether the weights of the best epoch are put back at the end.
+        baseline: a value that has to be beaten before an epoch that got better begins the waiting anew.
+        restore_best_weights: whether the weights of the best epoch are put back at the end; where no value was a number, those of the
+            first epoch that was looked at.
         start_from_epoch: epochs before this one are not looked at.
     Raises:
         ArgumentError: when fit begins, for a name that the logs will not have.
@@ -148,13 +150,16 @@ class EarlyStopping(Callback):
             return
         value = self.watch.read(logs or {})
         self.wait += 1
-        if self.watch.improved(value):
+        better = self.watch.improved(value)
+        if self.restore_best_weights and (
+            better or self.best_weights is None
+        ):  # the first are the best until a number comes
+            self.best_weights, self.best_epoch = self.model.get_weights(), epoch
+        if better:
             self.best_epoch = epoch
-            if self.restore_best_weights:
-                self.best_weights = self.model.get_weights()
             if self.watch.better(value, self.baseline):
                 self.wait = 0
-        if self.wait >= self.patience and epoch > 0 and self.wait > 0:
+        elif self.wait >= self.patience and epoch > 0:
             self.stopped_epoch, self.model.stop_training = epoch, True
 
     def on_train_end(self, logs: Any = None) -> None:
@@ -166,6 +171,8 @@ class EarlyStopping(Callback):
 
 class ReduceLROnPlateau(Callback):
     """Multiplies the learning rate by a factor when a value of the logs no longer gets better. Puts it into the logs.
+
+    Of a MultiOptimizer it does so with that of each of its own: see LearningRateScheduler.
 
     Args:
         monitor: its name.
@@ -217,7 +224,7 @@ class ReduceLROnPlateau(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if logs is not None:
-            logs["learning_rate"] = float(np.asarray(self.model.optimizer.learning_rate))
+            logs.update(rates(self.model.optimizer))
         if self.watch.unseen(logs or {}):
             return
         value = self.watch.read(logs or {})
@@ -232,13 +239,13 @@ class ReduceLROnPlateau(Callback):
                 self._reduce(epoch)
 
     def _reduce(self, epoch: int) -> None:
-        optimizer = self.model.optimizer
-        old = float(np.asarray(optimizer.learning_rate))
-        if old > np.float32(self.min_lr):
-            optimizer.learning_rate = max(old * self.factor, self.min_lr)
-            self.cooldown_counter, self.wait = self.cooldown, 0
-            if self.verbose:
-                tell(f"Epoch {epoch + 1}: learning rate {optimizer.learning_rate.numpy()}")
+        for optimizer in rated(self.model.optimizer).values():
+            old = rate_of(optimizer)
+            if old > np.float32(self.min_lr):
+                optimizer.learning_rate = max(old * self.factor, self.min_lr)
+                self.cooldown_counter, self.wait = self.cooldown, 0
+                if self.verbose:
+                    tell(f"Epoch {epoch + 1}: {optimizer.name}: learning rate {optimizer.learning_rate.numpy()}")
 
 
 class TerminateOnNaN(Callback):

@@ -80,7 +80,11 @@ class ConvLSTMCell(RecurrentCell):
         return forgetful(self.bias_initializer, self.filters) if self.unit_forget_bias else self.bias_initializer
 
     def get_initial_state(self, batch_size: Any = None) -> list[Any]:
-        """Zeros of the shape that the convolution of the inputs gives."""
+        """Zeros of the shape that the convolution of the inputs gives. Raises ArgumentError before it is known."""
+        if not self.built:
+            raise ArgumentError(
+                f"{self.name} does not know the shape of its states yet: it is built by its first call, or by build(input_shape)."
+            )
         known = self.convolved(Tensor((None, *self.image_shape[1:]), self.compute_dtype), self.kernel).shape
         shape = [batch_size, *known[1:]]
         shape[self.channels] = self.filters

@@ -102,7 +102,7 @@ class RNN(Layer):
             )
         build_cell(self.cell, (shape[0], *shape[2:]))
         if self.stateful:
-            zeros = self._first_states(shape[0])
+            zeros = self.get_initial_state(shape[0])
             self.states = mapped(
                 lambda x: Variable(x, dtype=self.dtype, trainable=False, name=f"{self.name}/rnn_state"), zeros
             )
@@ -126,8 +126,14 @@ class RNN(Layer):
                 f"{wanted} in an earlier call; make a new layer for other inputs."
             )
 
-    def _first_states(self, batch: Any) -> list[Any]:
-        states = first_states(self.cell, batch, self.compute_dtype)
+    def get_initial_state(self, batch_size: Any) -> list[Any]:
+        """The states of so many samples before their first step, in a list: the cell's own, else zeros.
+
+        >>> from refnet.layers import LSTM
+        >>> [state.shape for state in LSTM(2).get_initial_state(batch_size=3)]
+        [(3, 2), (3, 2)]
+        """
+        states = first_states(self.cell, batch_size, self.compute_dtype)
         return states if isinstance(states, list) else [states]
 
     def reset_state(self) -> None:
@@ -181,7 +187,7 @@ class RNN(Layer):
         if self.go_backwards:
             sequences, mask = ops.flip(sequences, 1), None if mask is None else ops.flip(mask, 1)
         batch = ops.shape(sequences)[0]
-        states = self._first_states(batch) if states is None else states
+        states = self.get_initial_state(batch) if states is None else states
         size = output_size_of(self.cell)
         before = ops.zeros((batch, *(size if isinstance(size, (list, tuple)) else [size])), self.compute_dtype)
         step = stepper_of(self.cell, training, sequences[:, 0])

@@ -157,7 +157,7 @@ class Compilable(Layer):
             Compiled(told, self._output_names, self._keyed_outputs)
         scaled = auto_scale_loss and self.dtype_policy.name == "mixed_float16"
         if scaled and not isinstance(chosen, optimizers.LossScaleOptimizer):
-            chosen = optimizers.LossScaleOptimizer(chosen, name="loss_scale_optimizer")
+            chosen = optimizers.LossScaleOptimizer(chosen)
         self.optimizer, self._told, self._compiled = chosen, told, None
         self._own_loss = self._own_loss if loss is None else None
         self.run_eagerly = bool(run_eagerly)

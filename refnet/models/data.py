@@ -19,7 +19,8 @@ def arrays_of(value: Any, names: list[str] | None, what: str, method: str) -> di
     """The arrays of x, y or sample_weight by label ('x', or 'x[0]', 'x["image"]' where there are several).
 
     Args:
-        value: an array, a list or tuple of arrays, or a dict of them by name.
+        value: an array, a list or tuple of arrays, or a dict of them by name. Inputs that the model has not are left out of a dict, as
+            where the model is called: tables have columns that one model reads and another does not.
         names: the names a dict may use, in order; None if not known.
         what: 'x', 'y' or 'sample_weight'.
         method: as messages name it.
@@ -27,7 +28,7 @@ def arrays_of(value: Any, names: list[str] | None, what: str, method: str) -> di
     if isinstance(value, dict):
         order = names if names is not None else keys(value)
         missing, strange = [n for n in order if n not in value], [n for n in value if n not in order]
-        if missing or strange:
+        if missing or (strange and what != "x"):
             raise ArgumentError(
                 f"{method}: {what} is a dict with the keys {list(value)}; the model's names are {order}."
             )

@@ -106,12 +106,13 @@ class Compiled:
         for group, weighted in ((self.metrics or [], False), (self.weighted_metrics or [], True)):
             for name, members in zip(self.names, group):
                 for metric in members:
-                    key = metric.name if len(self.names) == 1 else f"{name}_{metric.name}"
+                    output = "" if len(self.names) == 1 else f"{name}_"
+                    key = f"{output}{metric.name}"
                     if weighted and key in found:
-                        key = key.replace(metric.name, f"weighted_{metric.name}")
-                    number = 1
+                        key = f"{output}weighted_{metric.name}"
+                    stem, number = key, 1
                     while key in found:
-                        key, number = f"{metric.name}_{number}", number + 1
+                        key, number = f"{stem}_{number}", number + 1
                     found[key] = metric
         if len(self.names) == 1:
             return found

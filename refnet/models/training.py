@@ -57,8 +57,9 @@ class Trainer(GeneratorNames, SingleBatches):
         """Trains for a number of epochs.
 
         Args:
-            x, y: an array each, or a list or dict of arrays for several inputs or outputs; all samples first. Or x alone: a
-                generator, a PyDataset, or what else gives batches (x, y) or (x, y, sample_weight) when iterated.
+            x, y: an array each, or a list or dict of arrays for several inputs or outputs; all samples first. What a dict for x has
+                beyond the model's inputs is not read. Or x alone: a generator, a PyDataset, or what else gives batches (x, y) or
+                (x, y, sample_weight) when iterated.
             batch_size: samples per step, 32 if None; an epoch's last batch may be smaller. Not read where x gives batches.
             epochs: the number of the last epoch; training starts after `initial_epoch`.
             verbose: 0 silent, 2 a line per epoch, 1 and "auto" a live bar, or where there is no screen (a log) a line.

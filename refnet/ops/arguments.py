@@ -29,7 +29,7 @@ def shape_of(x: TensorLike) -> Shape:
 
 
 def converted(op: str, x: TensorLike, name: str = "x") -> TensorLike:
-    """x as a tensor or a NumPy array of numbers. Python floats take the default dtype, Python integers int32."""
+    """x as a tensor or a NumPy array of numbers. Python floats take the default dtype, a Python integer int32, a list of them int64."""
     if isinstance(x, Tensor) or (type(x) is np.ndarray and x.dtype.kind in "biuf"):
         return x
     if isinstance(x, bool):

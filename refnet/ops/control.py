@@ -332,7 +332,10 @@ def dtype(x: TensorLike) -> str:
 
 
 def convert_to_tensor(x: TensorLike, dtype: DTypeLike | None = None) -> TensorLike:
-    """x as an array, or the tensor it is; Python floats take the default floating dtype, integers int32.
+    """x as an array, or the tensor it is.
+
+    Python floats take the default floating dtype, alone and in lists. A Python integer is int32 (int64 where it needs that), a list of
+    them int64, as in NumPy; Keras 3 makes the list int32.
 
     Args:
         x: an array, tensor, number or nested list.
@@ -345,6 +348,8 @@ def convert_to_tensor(x: TensorLike, dtype: DTypeLike | None = None) -> TensorLi
 
     >>> convert_to_tensor([1, 2], dtype="float32")
     array([1., 2.], dtype=float32)
+    >>> convert_to_tensor([1, 2]).dtype.name, convert_to_tensor(1).dtype.name, convert_to_tensor([1.0]).dtype.name
+    ('int64', 'int32', 'float32')
     """
     x = converted("convert_to_tensor", x)
     return x if dtype is None else as_dtype(x, dtypes.standardize(dtype))

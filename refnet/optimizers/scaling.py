@@ -41,7 +41,7 @@ class LossScaleOptimizer(Optimizer):
         name: str | None = None,
         **options: Any,
     ):
-        label = name or "lossscaleoptimizer"
+        label = name or "loss_scale_optimizer"
         if not isinstance(inner_optimizer, Optimizer) or isinstance(inner_optimizer, LossScaleOptimizer):
             raise ArgumentError(f"{label}: inner_optimizer must be another optimizer; got {inner_optimizer!r}.")
         for word, value in options.items():

@@ -54,6 +54,23 @@ class Batches(utils.PyDataset):
         self.heard.append("end")
 
 
+def test_columns_that_a_model_does_not_read_are_left_out() -> None:
+    """As Keras 3 does, and as a call of the model on a dict; one that is missing is an error all the same."""
+    first, second = Input((3,), name="first"), Input((1,), name="second")
+    model = Model([first, second], Dense(1)(concatenate([first, second])))
+    model.compile("sgd", "mse")
+    table = {"row": np.array(["a"] * 12), "second": Y[:, None], "first": X}
+    due = model.predict([X, Y[:, None]], verbose=0)
+    assert np.array_equal(model.predict(table, verbose=0), due)
+    assert model.evaluate(table, Y, verbose=0) == model.evaluate([X, Y[:, None]], Y, verbose=0)
+    assert np.array_equal(model.predict(({**table} for _ in range(1)), verbose=0), due)
+    model.fit(table, Y, validation_split=0.25, verbose=0)
+    with pytest.raises(ArgumentError, match=r"keys \['row', 'second'\]; the model's names are \['first', 'second'\]"):
+        model.fit({"row": Y, "second": Y}, Y, verbose=0)
+    with pytest.raises(ArgumentError, match="y is a dict with the keys"):
+        model.fit(table, {**dict.fromkeys(model.output_names, Y), "row": Y}, verbose=0)
+
+
 def test_a_generator_trains_as_the_arrays_do() -> None:
     a, b = network(), network()
     one = a.fit(X, Y, batch_size=4, epochs=3, shuffle=False, verbose=0, validation_data=(X, Y)).history

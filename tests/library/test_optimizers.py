@@ -98,6 +98,7 @@ def test_loss_scale_optimizer_leaves_out_steps_that_overflow() -> None:
     optimizer.apply([np.full((3, 2), np.inf), SLOPES[1][1]], weights)
     np.testing.assert_array_equal(weights[0].numpy(), first)
     assert float(optimizer.dynamic_scale) == 2 and int(optimizer.iterations) == 1
+    assert optimizer.name == "loss_scale_optimizer"
     for t in (1, 2):
         optimizer.apply([2 * g[t] for g in SLOPES], weights)
     assert float(optimizer.dynamic_scale) == 4 and int(optimizer.iterations) == 3 and int(optimizer.step_counter) == 0

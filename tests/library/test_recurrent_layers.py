@@ -12,6 +12,7 @@ from refnet.layers import (
     LSTM,
     RNN,
     Bidirectional,
+    ConvLSTM2D,
     Dense,
     Embedding,
     GRUCell,
@@ -22,6 +23,7 @@ from refnet.layers import (
     TimeDistributed,
 )
 from refnet.models import Model, Sequential
+from refnet.structure import flatten
 from refnet.testing.closeness import ELEMENTARY, close
 from refnet.testing.conformance import agree
 
@@ -181,6 +183,31 @@ def LSTM_like(layer: Any, steps: Any) -> Any:
     twin(steps)
     twin.set_weights(layer.get_weights())
     return twin(steps)
+
+
+@pytest.mark.parametrize(
+    "layer, shapes",
+    [
+        (SimpleRNN(3), [(2, 3)]),
+        (GRU(3), [(2, 3)]),
+        (LSTM(3), [(2, 3), (2, 3)]),
+        (RNN([LSTMCell(3), GRUCell(4)]), [(2, 3), (2, 3), (2, 4)]),
+    ],
+)
+def test_a_layer_gives_the_states_it_begins_with(layer: Any, shapes: Any) -> None:
+    """As Keras's layers do: for a decoder that is called step by step."""
+    states = layer.get_initial_state(batch_size=2)
+    assert [state.shape for state in flatten(states)] == shapes and not any(state.any() for state in flatten(states))
+    x = np.ones((2, 4, 5), "float32")
+    assert np.array_equal(layer(x, initial_state=states), layer(x))
+
+
+def test_a_convolutional_layer_knows_its_states_once_it_is_built() -> None:
+    layer = ConvLSTM2D(2, 3)
+    with pytest.raises(ArgumentError, match="does not know the shape of its states yet: it is built by its first call"):
+        layer.get_initial_state(batch_size=2)
+    layer(np.ones((1, 2, 6, 5, 3), "float32"))
+    assert [state.shape for state in layer.get_initial_state(batch_size=2)] == [(2, 4, 3, 2)] * 2
 
 
 def test_zero_output_for_mask() -> None:

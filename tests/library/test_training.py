@@ -214,6 +214,11 @@ def test_the_metrics_of_several_outputs_come_by_name() -> None:
     assert model.metrics_names == named
     values = model.evaluate(X, [X[:, :1], X[:, :1]], verbose=0)
     assert dict(zip(named, values)) == model.evaluate(X, [X[:, :1], X[:, :1]], verbose=0, return_dict=True)
+    twice = Model(a, model.outputs)
+    twice.compile("sgd", ["mse", "mse"], metrics=[["mae", "mae"], []], weighted_metrics=[["mae", "mae"], []])
+    shown = twice.evaluate(X, [X[:, :1], X[:, :1]], verbose=0, return_dict=True)
+    again = ["second_mae", "second_mae_1", "second_weighted_mae", "second_weighted_mae_1"]
+    assert list(shown)[3:] == again and len({shown[key] for key in again}) == 1
 
 
 def test_regularizers_count_in_training_and_evaluation() -> None:

@@ -272,9 +272,9 @@ def test_a_value_of_ones_own_stands_for_no_evaluation() -> None:
     def epochs(monitor: str) -> int:
         told = {"validation_data": (x, y), "validation_freq": 2, "verbose": 0}
         stop = callbacks.EarlyStopping(monitor, patience=2, baseline=-0.5)
-        return len(model_with().fit(x, y, epochs=6, callbacks=[Own(), stop], **told).epoch)
+        return len(model_with(0.0).fit(x, y, epochs=6, callbacks=[Own(), stop], **told).epoch)
 
-    assert epochs("val_loss") == 4  # two are evaluated; no loss is below 0
+    assert epochs("val_loss") == 4  # two are evaluated; the second is no better, and no loss is below 0
     assert epochs("val_own") == 2
     with pytest.raises(ArgumentError, match="watches 'val_los'; the logs have loss, val_loss, val_own"):
         epochs("val_los")
