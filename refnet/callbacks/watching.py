@@ -151,9 +151,8 @@ class EarlyStopping(Callback):
         value = self.watch.read(logs or {})
         self.wait += 1
         better = self.watch.improved(value)
-        if self.restore_best_weights and (
-            better or self.best_weights is None
-        ):  # the first are the best until a number comes
+        first = self.best_weights is None  # the best until a number comes
+        if self.restore_best_weights and (better or first):
             self.best_weights, self.best_epoch = self.model.get_weights(), epoch
         if better:
             self.best_epoch = epoch

@@ -72,10 +72,9 @@ def warn_of_thawed(layers: dict[Layer, bool]) -> None:
     """
     thawed = [layer.name for layer, on in layers.items() if layer.trainable and not on and layer._own_weights]
     if thawed:
-        these, are, were = (", ".join(thawed), "are", "were") if len(thawed) > 1 else (thawed[0], "is", "was")
+        named = ", ".join(thawed[:3]) + (f" and {len(thawed) - 3} more layers" if len(thawed) > 3 else "")
         warnings.warn(
-            f"fit: {these} {are} trainable now and {were} not at compile, so {'they are' if len(thawed) > 1 else 'it is'} not trained. "
-            "Call compile again after changing `trainable`.",
+            f"fit: not trained, because not trainable when compile was called: {named}. Call compile again after changing `trainable`.",
             stacklevel=calls_below_the_user(),
         )
 

@@ -82,7 +82,7 @@ def test_layers_that_were_unfrozen_after_compile_are_warned_of() -> None:
     model.fit(X, Y, verbose=0)
     base.trainable = True
     before = base.get_weights()
-    message = "fit: inner is trainable now and was not at compile, so it is not trained. Call compile again"
+    message = "fit: not trained, because not trainable when compile was called: inner. Call compile again"
     with pytest.warns(UserWarning, match=message) as caught:
         model.fit(X, Y, verbose=0)
     assert caught[0].filename == __file__
