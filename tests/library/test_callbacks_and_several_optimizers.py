@@ -73,6 +73,7 @@ def test_a_value_of_theirs_may_be_watched_and_is_no_column_of_validation(tmp_pat
     ]
 
 
+@pytest.mark.peers  # the package of TensorBoard
 def test_tensorboard_shows_each(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: dict[str, float] = {}
 

@@ -141,6 +141,8 @@ def test_outputs_of_a_layer_on_data_of_one_s_own(tmp_path: pathlib.Path) -> None
 
 
 def test_what_it_refuses(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(ArgumentError, match="TensorBoard: a path is needed, a string or a pathlib.Path; got None"):
+        callbacks.TensorBoard(None)
     with pytest.raises(ArgumentError, match="there is no profiler"):
         callbacks.TensorBoard(tmp_path, profile_batch=2)
     with pytest.raises(ArgumentError, match="update_freq is 'epoch', 'batch' or a number"):

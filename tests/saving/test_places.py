@@ -59,7 +59,6 @@ def test_what_is_no_path(tmp_path: pathlib.Path) -> None:
         saving.load_model,
         callbacks.CSVLogger,
         callbacks.BackupAndRestore,
-        callbacks.TensorBoard,
         utils.image_dataset_from_directory,
         lambda path: utils.plot_model(model, path or 3),
         preprocessing.image.ImageDataGenerator().flow_from_directory,
