@@ -196,6 +196,8 @@ def name_first(*order: str) -> Callable[[Method], Method]:
                     f"{self.name}.add_weight: {args[0]!r} comes first, which is the name; {word}={more[word]!r} is given too. In "
                     "Keras 3 the shape comes first: add_weight(shape, initializer, name=...)."
                 )
+            if named.get("trainable", True) is None:  # TensorFlow's default
+                named["trainable"] = True
             return add_weight(self, **named, **more)
 
         return cast(Method, called)

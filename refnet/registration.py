@@ -92,16 +92,18 @@ CustomObjectScope = custom_object_scope
 
 
 @contextmanager
-def reading_file(safe: bool, room: int | None = None) -> Iterator[None]:
+def reading_file(safe: bool, room: int | None = None, part: bool = False) -> Iterator[None]:
     """While a model is made from a file.
 
     Args:
         safe: whether what could run the file's own code is refused.
         room: how many elements of weights the file has; a model that wants more is refused before it takes the memory.
+        part: whether this is a part of the file being read, if one is: a layer of the user's asks for what it holds by itself. The
+            numbers of shared layers mean the same there; in another file they mean others.
     """
     before = _state.file, _state.safe, _state.room, _state.shared
     _state.file, _state.safe, _state.room = True, safe, room
-    _state.shared = {} if before[3] is None else before[3]  # a layer of the user's may ask for what it holds by itself
+    _state.shared = before[3] if part and before[3] is not None else {}
     try:
         yield
     finally:

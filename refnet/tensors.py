@@ -148,7 +148,10 @@ class Tensor(Compared):
             return ufunc is np.not_equal  # as __eq__: tensors are keys
         if method == "__call__" and not more and ufunc.__name__ in OPERATORS:
             return getattr(ops, OPERATORS[ufunc.__name__])(*inputs)
-        if all(x._has_value_now() for x in inputs if isinstance(x, Tensor)):
+        written = (*more.get("out", ()), more.get("where"), method == "at")  # a copy of a value is not written to
+        if not any(x is True or isinstance(x, Tensor) for x in written) and all(
+            x._has_value_now() for x in inputs if isinstance(x, Tensor)
+        ):
             return getattr(ufunc, method)(*(np.asarray(x) if isinstance(x, Tensor) else x for x in inputs), **more)
         name = ufunc.__name__
         use = f"Use ops.{name}." if hasattr(ops, name) else "Use refnet.ops."

@@ -1,6 +1,7 @@
 """Variables: values that last; where an engine keeps them, and the records of their assignments."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol, overload
 
 import numpy as np
@@ -194,6 +195,9 @@ class Variable(Tensor):
                 value = np.asarray(value)
             if not isinstance(value, Tensor):
                 array = as_array(value, f"the value of {self.name}")
+                if array.dtype == object:
+                    with suppress(TypeError, ValueError):  # fractions, for example; what is no number is told below
+                        array = array.astype(self.value.dtype)
                 if not dtypes.of_numbers(array.dtype):
                     raise DtypeError(f"the value of {self.name} must hold numbers; got {no_numbers(value, array)}")
                 self.set(self._spread(array))

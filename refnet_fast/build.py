@@ -62,6 +62,8 @@ def cache_folder():
     except (OSError, RuntimeError):  # a user may have no home
         passing = pathlib.Path(tempfile.mkdtemp(prefix="refnet_kernels_"))
         atexit.register(_removed, passing, os.getpid())
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=cache_folder.cache_clear)  # a child may go on when the folder is gone
         folder = passing / "kernels"
         folder.mkdir()
         return folder

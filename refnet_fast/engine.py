@@ -162,19 +162,21 @@ class CpuExecutable(PlannedExecutable):
 
     def __init__(self, engine, program):
         super().__init__(engine, program)
-        self._converted = ([], [])  # the last list of arrays that could not be gathered from, and what was made of it
+        self._converted = (None, [])  # the last list of arrays that could not be gathered from, and what was made of it
 
     def _gathered(self, data):
         """The arrays as batches are gathered from them: see `as_gathered`.
 
-        They are converted once for a list, of which every call of fit, evaluate or predict makes its own.
+        They are converted once for the arrays of one call of fit, evaluate or predict (`refnet.models.batches.Arrays`); other lists may
+        hold something else the next time.
         """
         given, made = self._converted
-        if given is not data:
+        if given is None or given() is not data:
             made = [as_gathered(array, x.dtype) for x, array in zip(self.program.inputs, data)]
             if all(one is array for one, array in zip(made, data)):
                 return data
-            self._converted = (data, made)
+            if hasattr(data, "__weakref__"):
+                self._converted = (weakref.ref(data), made)
         return made
 
     def fed(self, data, batch_size):

@@ -1,5 +1,6 @@
 """Callbacks: what happens between epochs and batches."""
 
+import contextlib
 import inspect
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
@@ -184,7 +185,9 @@ class Listening:
             self._each(f"on_{kind}_end", logs=self.logs)
         except BaseException:
             self.display.close()
-            self._each("on_run_failed")
+            with contextlib.ExitStack() as stack:  # each is told, whatever another makes of it
+                for callback in reversed(self.callbacks):
+                    stack.callback(callback.on_run_failed, {})
             raise
 
     @contextmanager

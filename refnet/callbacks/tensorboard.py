@@ -1,5 +1,6 @@
 """Event files for TensorBoard, written by its own package without TensorFlow."""
 
+import contextlib
 import importlib
 import itertools
 import json
@@ -276,9 +277,10 @@ class TensorBoard(Callback):
         self._close()  # what was written of the run is worth a look
 
     def _close(self) -> None:
-        for file in self.files.values():
-            file.close()
-        self.files = {}
+        files, self.files = self.files, {}  # whatever happens, the next run has files of its own
+        with contextlib.ExitStack() as stack:
+            for file in files.values():
+                stack.callback(file.close)
 
     def _write_weights(self, epoch: int) -> None:
         for layer in self.model.layers:

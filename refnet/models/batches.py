@@ -25,13 +25,6 @@ class Batches:
         self, inputs: list[Array], targets: list[Array], weights: list[Array | None], labels: tuple[list[str], ...]
     ):
         self.inputs, self.targets, self.weights, self.labels = inputs, targets, weights, labels
-        self._fed: tuple[Any, int, Any] = (None, 0, None)
-
-    def fed_to(self, step: Any, size: int) -> Any:
-        """The arrays as a step's executable takes them for batches of a size; it looks at them once."""
-        if self._fed[0] is not step or self._fed[1] != size:
-            self._fed = step, size, step.fed(self.arrays, size)
-        return self._fed[2]
 
     @functools.cached_property
     def arrays(self) -> "Arrays":

@@ -56,12 +56,13 @@ def in_line(value: Any, structure: Any, method: str) -> Any:
             )
         return value
     inner = structure.values() if isinstance(structure, dict) else structure
-    if all(isinstance(part, Tensor) for part in inner):
+    by_name = isinstance(value, dict) and not isinstance(structure, dict)
+    if by_name or not isinstance(value, (dict, list, tuple)) or all(isinstance(part, Tensor) for part in inner):
         return value
-    flat = not isinstance(value, dict) and all(hasattr(part, "shape") for part in value)
-    return (
-        value if flat and len(value) == len(flatten(structure)) else list(_leaves(value, structure, structure, method))
-    )
+    whole = not isinstance(value, dict) and len(value) == len(flatten(structure))  # one for each input, side by side
+    if whole and (len(value) != len(inner) or all(hasattr(part, "shape") for part in value)):
+        return value
+    return list(_leaves(value, structure, structure, method))
 
 
 def _leaves(value: Any, structure: Any, whole: Any, method: str) -> Iterator[Any]:
@@ -69,8 +70,11 @@ def _leaves(value: Any, structure: Any, whole: Any, method: str) -> Iterator[Any
     if at is None:
         yield value
         return
-    fits = isinstance(value, dict) == isinstance(structure, dict) and isinstance(value, (dict, list, tuple))
-    if not fits or sorted(map(str, places(value) or [])) != sorted(map(str, at)):
+    if isinstance(value, dict) and isinstance(structure, dict):
+        fits = set(at) <= set(value)  # what it has beyond is not read
+    else:
+        fits = isinstance(value, (list, tuple)) and not isinstance(structure, dict) and len(value) == len(at)
+    if not fits:
         shapes = mapped(lambda x: x.shape, whole)
         raise ArgumentError(
             f"{method}: x must be nested as the model's inputs are: {shapes}; got, for a part of it, {mapped(shown, value)}."

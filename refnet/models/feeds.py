@@ -26,6 +26,7 @@ class ArrayFeed:
         self.length = -(-len(batches) // size)
         self.steps = limits.steps(self.length if steps is None else steps)
         self.order: Array | None = None
+        self.given: tuple[Any, Any] = (None, None)  # a step, and the arrays as its engine takes them
         self.at = self.length  # the next batch of this pass
 
     def take_up(self, epochs_done: int, first: int) -> None:
@@ -43,6 +44,8 @@ class ArrayFeed:
     def epoch(self, listed: Any, first: int) -> int:
         """Trains for an epoch, from batch `first`. Gives the number of the next batch."""
         step = self.model._executable("train", self.batches)
+        if self.given[0] is not step:
+            self.given = step, step.fed(self.batches.arrays, self.size)
         done = 0
         while done < self.steps:
             if self.at == self.length:
@@ -61,6 +64,7 @@ class ArrayFeed:
                     listed,
                     "train",
                     number=done,
+                    given=self.given[1],
                 )
                 if self.model.stop_training:  # a callback ended training
                     self.at += ran

@@ -70,7 +70,11 @@ def warn_of_thawed(layers: dict[Layer, bool]) -> None:
     Args:
         layers: the model's, and whether each was trainable at compile.
     """
-    thawed = [layer.name for layer, on in layers.items() if layer.trainable and not on and layer._own_weights]
+    thawed = [
+        layer.name
+        for layer, on in layers.items()
+        if layer.trainable and not on and any(w.trainable for w in layer._own_weights)
+    ]
     if thawed:
         named = ", ".join(thawed[:3]) + (f" and {len(thawed) - 3} more layers" if len(thawed) > 3 else "")
         warnings.warn(

@@ -227,6 +227,7 @@ class Trainer(GeneratorNames, SingleBatches):
         kind: str,
         outputs: Any = None,
         number: int = 0,
+        given: Any = None,
     ) -> int:
         """Runs batches start..stop in slices: as many at once as the engine likes, or one by one for batch callbacks.
 
@@ -234,10 +235,12 @@ class Trainer(GeneratorNames, SingleBatches):
             order: of the samples.  size: samples in a batch.
             outputs: arrays to be written; for predictions.
             number: which batch of the epoch the first one is.
+            given: the arrays as the engine takes them (`Executable.fed`), if it was asked before.
         Returns:
             How many were run: fewer if a callback ended training.
         """
-        at, single, arrays = start, listed.wants_batches(kind), batches.fed_to(step, size)
+        at, single = start, listed.wants_batches(kind)
+        arrays = step.fed(batches.arrays, size) if given is None else given
         more = {} if outputs is None else {"outputs": outputs}
         read: Any = dict if kind == "predict" else functools.partial(self._results, kind)
         while at < stop:

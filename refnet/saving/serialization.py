@@ -216,7 +216,7 @@ def deserialized(config: Any, custom_objects: dict[str, Any] | None = None, safe
     Raises:
         FileError: a class that is not known, or what only code in the file could make.
     """
-    with registration.custom_object_scope(custom_objects), registration.reading_file(safe_mode):
+    with registration.custom_object_scope(custom_objects), registration.reading_file(safe_mode, part=True):
         return restored(config)
 
 
@@ -260,7 +260,7 @@ def restored(value: Any) -> Any:
     if compiled and hasattr(made, "compile_from_config"):
         made.compile_from_config(compiled)
     if isinstance(made, Layer):
-        sharing.remember(value, made)
+        sharing.remember(value, kind, made)
     return made
 
 

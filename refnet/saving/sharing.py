@@ -50,15 +50,20 @@ def only_shared(config: Any) -> Any:
             return [cleaned(part) for part in value]
         if not isinstance(value, dict):
             return value
-        alone = ENTRY in value and counts[value[ENTRY]] == 1
+        alone = _is_numbered(value) and counts[value[ENTRY]] == 1
         return {key: cleaned(part) for key, part in value.items() if not (alone and key == ENTRY)}
 
     return cleaned(config)
 
 
+def _is_numbered(value: dict[str, Any]) -> bool:
+    """Whether a dict is what `numbered` gives: a layer of the user's may have entries of any name."""
+    return isinstance(value.get(ENTRY), int) and "class_name" in value and "config" in value
+
+
 def _numbers(value: Any) -> Iterator[int]:
     if isinstance(value, dict):
-        if ENTRY in value:
+        if _is_numbered(value):
             yield value[ENTRY]
         value = list(value.values())
     if isinstance(value, list):
@@ -78,16 +83,14 @@ def known(config: dict[str, Any], kind: Any) -> Any:
     number = config[ENTRY]
     if not isinstance(number, int):
         raise FileError(f"{ENTRY} must be an integer; got {number!r}.")
-    layer = made.get(number)
-    if layer is not None and type(layer) is not kind:
-        raise FileError(
-            f"layers of two classes, {type(layer).__name__} and {kind.__name__}, have the same {ENTRY} {number}."
-        )
+    first, layer = made.get(number, (kind, None))
+    if first is not kind:
+        raise FileError(f"layers of two classes, {first.__name__} and {kind.__name__}, have the same {ENTRY} {number}.")
     return layer
 
 
-def remember(config: dict[str, Any], layer: Any) -> None:
-    """Keeps a layer that was made, for the next configuration of its number."""
+def remember(config: dict[str, Any], kind: Any, layer: Any) -> None:
+    """Keeps a layer that a class made, for the next configuration of its number."""
     made = registration.shared_layers()
     if ENTRY in config and made is not None:
-        made[config[ENTRY]] = layer
+        made[config[ENTRY]] = kind, layer

@@ -240,3 +240,27 @@ def test_a_folder_for_want_of_another_is_shared_with_the_helper_and_goes_with_th
     assert done.returncode == 0, done.stderr[-2000:]
     assert re.fullmatch(r"\['refnet_kernels_\w+'\] True", done.stdout.strip())
     assert list(places.iterdir()) == []
+
+
+OUTLIVES = """
+import os, time
+from refnet_fast import build
+text = "from numba import cfunc, types\\n\\n\\n@cfunc(types.int64(types.int64), cache=True)\\ndef kernel(x):\\n    return x\\n"
+folder = build.cache_folder()
+if os.fork() == 0:
+    while folder.exists():  # the parent ends, as that of a daemon does
+        time.sleep(0.01)
+    print(bool(build.build_all([text])[text]), flush=True)
+    os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+def test_a_child_that_outlives_the_folder_makes_its_own(tmp_path):
+    blocked = tmp_path / "a file"
+    blocked.write_text("")
+    environment = {**os.environ, "REFNET_CACHE_DIR": str(blocked), "TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", OUTLIVES], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout == "True\n", done.stderr

@@ -1,6 +1,7 @@
 """What programs in notebooks do: tables of pandas, variables looked at, layers unfrozen between two runs."""
 
 import warnings
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -162,6 +163,8 @@ def test_arrays_are_nested_as_the_inputs_are(tmp_path: Any) -> None:
     np.testing.assert_array_equal(model.predict(arrays, verbose=0), wanted)
     flat = [X[:, 1:3], X[:, :3], X[:, 3:]]
     np.testing.assert_array_equal(model.predict(flat, verbose=0), wanted)
+    with_more = {**arrays, "rows": X}  # what a table has beyond the inputs
+    np.testing.assert_array_equal(model.predict(with_more, verbose=0), wanted)
     model.fit(arrays, Y, verbose=0)
     model.fit(iter([(arrays, Y)]), verbose=0)
     model.save(tmp_path / "model.keras")
@@ -183,6 +186,16 @@ def test_arrays_that_are_nested_otherwise(arrays: Any) -> None:
         ArgumentError, match=r"predict: x must be nested as the model's inputs are: \{'one': .*\[.*\(.*,\)\]\}"
     ):
         nested_inputs().predict(arrays, verbose=0)
+
+
+def test_nested_lists_may_be_given_by_the_inputs_names() -> None:
+    inputs = [Input((4,), name="a"), [Input((4,), name="b"), Input((4,), name="c")]]
+    model = Model(inputs, layers.Concatenate()([inputs[0], *inputs[1]]))
+    due = np.concatenate([X, X, X], axis=1)
+    for given in ({"a": X, "b": X, "c": X}, [X, X.tolist(), X], [X, [X, X]]):
+        np.testing.assert_array_equal(model.predict(given, verbose=0), due)
+    with pytest.raises(ArgumentError, match="got None"):
+        model.predict(None)
 
 
 def test_samples_in_a_list() -> None:
@@ -236,3 +249,34 @@ def test_a_variable_has_no_value_in_a_call(look: Any) -> None:
 def test_a_word_is_no_value() -> None:
     with pytest.raises(DtypeError, match="the value of rate must hold numbers; got 'zeros'"):
         Variable(0.25, name="rate").assign("zeros")
+
+
+# ---- what is refused, because it would be lost
+
+
+def test_numpy_does_not_write_into_variables() -> None:
+    variable = Variable([1.0, 2.0, 3.0])
+    for call in (
+        lambda: np.add.at(variable, [0], 5.0),
+        lambda: np.add(np.ones(3), np.ones(3), out=variable),
+        lambda: np.sum(np.ones(3), where=variable),
+    ):
+        with pytest.raises(NoValueError):
+            call()
+    assert variable.numpy().tolist() == [1, 2, 3]
+
+
+def test_a_variable_takes_numbers_of_any_class() -> None:
+    variable = Variable([0.0, 0.0])
+    assert variable.assign([Fraction(1, 2), Fraction(1, 4)]).numpy().tolist() == [0.5, 0.25]
+    assert variable.assign(np.array([1.0, 2], object)).numpy().tolist() == [1, 2]
+
+
+def test_layers_that_have_nothing_to_train_are_not_warned_of() -> None:
+    plain = layers.BatchNormalization(center=False, scale=False, trainable=False)
+    model = Sequential([Input((4,)), plain, layers.Dense(1)])
+    model.compile("sgd", "mse")
+    plain.trainable = True
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(X, Y, verbose=0)

@@ -236,3 +236,23 @@ def test_tensorflow_is_not_loaded_where_it_is_installed(tmp_path: pathlib.Path) 
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert len(list(tmp_path.glob("logs/train/events.out.tfevents.*"))) == 1
+
+
+def test_a_run_whose_file_cannot_be_written_leaves_the_next_one_its_own(tmp_path: pathlib.Path) -> None:
+    """As on a full disk: every callback hears that the run failed, and the same callback serves again."""
+    failed: list[str] = []
+
+    class Last(callbacks.Callback):
+        def on_run_failed(self, logs: Any = None) -> None:
+            failed.append("told")
+
+    board, network = callbacks.TensorBoard(tmp_path, write_graph=False), model()
+
+    def full(epoch: int, logs: Any) -> None:
+        board.file("train").writer._writer.close()
+
+    with pytest.raises(ValueError, match="closed file"):
+        network.fit(X, Y, callbacks=[callbacks.LambdaCallback(on_epoch_begin=full), board, Last()], verbose=0)
+    assert failed == ["told"]
+    network.fit(X, Y, callbacks=[board, Last()], verbose=0)
+    assert failed == ["told"]

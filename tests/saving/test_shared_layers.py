@@ -140,3 +140,58 @@ def test_one_number_for_two_classes() -> None:
         entry["shared_object_id"] = 0
     with pytest.raises(FileError, match="layers of two classes, .* have the same shared_object_id 0"):
         models.model_from_json(json.dumps(whole))
+
+
+@saving.register_keras_serializable("shared")
+class Backbone(layers.Layer):
+    """A layer that reads a model from a file of its own."""
+
+    def __init__(self, path: str, **more: Any):
+        super().__init__(**more)
+        self.path, self.inner = path, saving.load_model(path)
+
+    def call(self, inputs: Any) -> Any:
+        return self.inner(inputs)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "path": self.path}
+
+
+def test_the_numbers_of_one_file_mean_nothing_in_another(tmp_path: pathlib.Path) -> None:
+    inner, data = in_two_models()
+    inner.save(tmp_path / "inner.keras")
+    one, whole = Input((5,)), encoder()
+    half = Model(whole.inputs, whole.get_layer("first").output)
+    read = Backbone(str(tmp_path / "inner.keras"))(one)
+    outer = Model(one, layers.Dense(1)(layers.Concatenate()([whole(one), half(one), read])))
+    outer.save(tmp_path / "outer.keras")
+    for again in (saving.load_model(tmp_path / "outer.keras"), models.clone_model(outer)):
+        assert len(again.weights) == len(outer.weights)
+        again.set_weights(outer.get_weights())
+        np.testing.assert_array_equal(again.predict(data, verbose=0), outer.predict(data, verbose=0))
+
+
+@saving.register_keras_serializable("shared")
+class Tabled(layers.Layer):
+    """A config with an entry of that name, which says something else."""
+
+    def call(self, inputs: Any) -> Any:
+        return inputs
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "table": {"shared_object_id": [1, 2]}, "number": {"shared_object_id": 5}}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        assert config.pop("table") == {"shared_object_id": [1, 2]} and config.pop("number") == {"shared_object_id": 5}
+        return cls(**config)
+
+
+def test_configs_of_the_users(tmp_path: pathlib.Path) -> None:
+    one, shared = Input((5,)), layers.Dense(5)
+    inner = Sequential([Input((5,)), shared])
+    model = Model(one, layers.Dense(1)(Tabled()(shared(inner(one)))))
+    model.save(tmp_path / "model.keras")
+    again = saving.load_model(tmp_path / "model.keras")
+    assert len(again.weights) == len(model.weights) == 4
+    np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
