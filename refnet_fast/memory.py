@@ -208,12 +208,15 @@ def lies_at(variable):
 
 
 def side_by_side(variables):
-    """Moves variables into one block, in order, unless they already lie so; returns its address."""
+    """Moves variables into one block, in order, unless they already lie so; returns its address.
+
+    Others may be neighbours by chance: what pads them is not theirs, and is written where all of a block is updated at once.
+    """
     start = address_of(variables[0].array)
     at = start
     for variable in variables:
         variable.come_home()
-        if address_of(variable.array) != at or start % LINE:
+        if lies_at(variable) != at:
             break
         at += padded(variable)
     else:

@@ -74,10 +74,13 @@ class Residence:
         return self.places[variable][1] if variable in self.placed else None
 
     def side_by_side(self, variables):
-        """The address of a block in which these variables lie in order; they are moved unless they already do."""
+        """The address of a block in which these variables lie in order; they are moved unless they already do.
+
+        Others may be neighbours by chance: see `refnet_fast.memory.side_by_side`.
+        """
         start = at = self.home(variables[0])
         for variable in variables:
-            if self.home(variable) != at:
+            if self.lies_at(variable) != at:
                 break
             at += padded(variable)
         else:
