@@ -1,0 +1,160 @@
+"""What the official examples of keras.io do: blocks, losses and steps as they are written there, on a few small numbers."""
+
+from typing import Any
+
+import numpy as np
+
+from refnet import Input, Model, Sequential, layers, losses, metrics, ops, optimizers, utils
+from refnet.models import load_model
+from refnet.testing.closeness import ELEMENTARY, close
+
+X = np.arange(8, dtype="float32").reshape(4, 2) - 3
+Y = np.array([[1.0], [0.0], [2.0], [1.0]], "float32")
+
+
+# ---- blocks with a `build` that takes nothing: gated residual networks
+
+
+class Gate(layers.Layer):
+    def __init__(self, units: int = 2, **more: Any):
+        super().__init__(**more)
+        self.linear, self.open = layers.Dense(units, kernel_initializer="ones"), layers.Dense(units, "hard_sigmoid")
+
+    def build(self) -> None:
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        return self.linear(inputs) * self.open(inputs * 0.0)
+
+
+def test_a_build_that_takes_no_shape(tmp_path: Any) -> None:
+    model = Sequential([Input((2,)), Gate()])
+    wanted = X.sum(1, keepdims=True).repeat(2, 1) / 2
+    np.testing.assert_array_equal(model.predict(X, verbose=0), wanted)
+    model.save(tmp_path / "gate.keras")
+    again = load_model(tmp_path / "gate.keras", custom_objects={"Gate": Gate})
+    np.testing.assert_array_equal(again.predict(X, verbose=0), wanted)
+
+
+# ---- knowledge distillation: the loss of a step, from a frozen teacher
+
+
+class Distiller(Model):
+    def __init__(self, student: Model, teacher: Model):
+        super().__init__()
+        self.student, self.teacher = student, teacher
+
+    def compile(
+        self, optimizer: Any, metrics: Any, student_loss_fn: Any, distillation_loss_fn: Any, alpha: float
+    ) -> None:
+        super().compile(optimizer=optimizer, metrics=metrics)
+        self.student_loss_fn, self.distillation_loss_fn, self.alpha = student_loss_fn, distillation_loss_fn, alpha
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, allow_empty: bool = False
+    ) -> Any:
+        away = self.distillation_loss_fn(self.teacher(x, training=False), y_pred)
+        return self.alpha * self.student_loss_fn(y, y_pred) + (1 - self.alpha) * away
+
+    def call(self, x: Any) -> Any:
+        return self.student(x)
+
+
+def test_a_student_is_trained_by_a_loss_that_takes_no_training() -> None:
+    teacher, student = (
+        Sequential([Input((2,)), layers.Dense(1, kernel_initializer=start)]) for start in ("ones", "zeros")
+    )
+    teacher.trainable = False
+    model = Distiller(student, teacher)
+    model.compile(
+        optimizers.SGD(0.125), [metrics.MeanAbsoluteError()], losses.MeanSquaredError(), losses.MeanSquaredError(), 0.25
+    )
+    taught = X.sum(1, keepdims=True)
+    wanted = 0.25 * np.mean(Y**2) + 0.75 * np.mean(taught**2)
+    assert model.evaluate(X, Y, verbose=0, return_dict=True) == {"loss": wanted, "mean_absolute_error": 1.0}
+    assert model.fit(X, Y, verbose=0, batch_size=4).history["loss"] == [wanted]
+    slopes = 2 * X.T @ (0.25 * -Y + 0.75 * -taught) / 4
+    np.testing.assert_array_equal(student.get_weights()[0], -0.125 * slopes)
+    np.testing.assert_array_equal(teacher.get_weights()[0], [[1], [1]])
+
+
+# ---- steps whose data is not what `call` takes
+
+
+class Pairs(utils.PyDataset):
+    """Two batches at once: anchors, and an image of the same class for each."""
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: int) -> Any:
+        return np.stack([np.eye(4, 2) + index, np.eye(4, 2) * 2])
+
+
+class EmbeddingModel(Model):
+    def train_step(self, data: Any) -> Any:
+        anchors, positives = data[0], data[1]
+        alike = ops.einsum("ae,pe->ap", self(anchors, training=True), self(positives, training=True))
+        labels = ops.arange(4)
+        loss = self.compute_loss(y=labels, y_pred=alike)
+        slopes = ops.gradients(loss, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(slopes, self.trainable_variables))
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(loss)
+            else:
+                metric.update_state(labels, alike)
+        return {metric.name: metric.result() for metric in self.metrics}
+
+
+def test_metric_learning_takes_pairs_of_batches() -> None:
+    a = Input((2,))
+    model = EmbeddingModel(a, layers.Dense(2, use_bias=False, kernel_initializer="identity")(a))
+    loss = losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizers.SGD(0.0), loss)
+    history = model.fit(Pairs(), verbose=0, shuffle=False).history
+    alike = [(np.eye(4, 2) + i) @ (np.eye(4, 2) * 2).T for i in range(2)]
+    wanted = np.mean([float(loss(np.arange(4), part.astype("float32"))) for part in alike])
+    assert list(history) == ["loss"]
+    close(history["loss"][0], wanted, 8 * ELEMENTARY)
+    assert model.predict(X, verbose=0).tolist() == X.tolist()
+
+
+class OneGraph(Model):
+    """Is called on nodes and edges, which it holds; its steps get numbers of nodes and their classes."""
+
+    def __init__(self, nodes: Any, edges: Any):
+        super().__init__()
+        self.nodes, self.edges = ops.convert_to_tensor(nodes), ops.convert_to_tensor(edges)
+        self.dense = layers.Dense(2, kernel_initializer="identity")
+
+    def call(self, inputs: Any) -> Any:
+        nodes, edges = inputs
+        gathered = ops.take(self.dense(nodes), edges[:, 1], axis=0)
+        return ops.segment_sum(gathered, edges[:, 0], num_segments=len(nodes))
+
+    def of(self, indices: Any) -> Any:
+        return ops.take(self([self.nodes, self.edges]), indices, axis=0)
+
+    def train_step(self, data: Any) -> Any:
+        indices, classes = data
+        outputs = self.of(indices)
+        loss = self.compute_loss(y=classes, y_pred=outputs)
+        slopes = ops.gradients(loss, self.trainable_weights)
+        self.optimizer.apply_gradients(zip(slopes, self.trainable_weights))
+        return {**self.compute_metrics(None, classes, outputs), "loss": loss}
+
+    def predict_step(self, data: Any) -> Any:
+        return self.of(data)
+
+
+def test_the_nodes_of_one_graph_are_the_samples() -> None:
+    edges = np.array([[0, 1], [1, 2], [1, 3], [2, 0], [3, 3]])
+    model = OneGraph(X, edges)
+    model([X, edges])
+    model.compile(optimizers.SGD(0.5), "mse", metrics=["mae"])
+    summed = np.stack([X[1], X[2] + X[3], X[0], X[3]])
+    np.testing.assert_array_equal(model.predict(np.array([3, 1]), verbose=0), summed[[3, 1]])
+    history = model.fit(np.arange(4), np.zeros((4, 2)), verbose=0).history
+    assert history == {"loss": [np.mean(summed**2)], "mae": [np.mean(np.abs(summed))]}
+    np.testing.assert_array_equal(model.dense.get_weights()[0], np.eye(2) - 0.5 * summed.T @ summed / 4)
