@@ -281,3 +281,18 @@ def test_a_model_that_begins_at_a_tensor_with_a_mask_gets_arrays_which_have_none
     whole.layers[1].set_weights([vectors.reshape(8, 3)[:5]])
     first, means = whole.predict(WORDS, verbose=0)
     np.testing.assert_array_equal(means[0], first[0, :2].mean(0))
+
+
+def test_a_mask_that_is_given_to_a_layer_alone_is_not_warned_of() -> None:
+    """As the windows of a Swin transformer get theirs, which is for attention and not for steps."""
+
+    class Windows(Layer):
+        def call(self, inputs: Any, mask: Any = None) -> Any:
+            return inputs + ops.cast(mask, "float32")
+
+    a, mask = Input((2,)), np.array([True, False])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        y = Windows()(a, mask=ops.convert_to_tensor(mask))
+    assert y.mask is None
+    np.testing.assert_array_equal(Model(a, y).predict(np.ones((1, 2)), verbose=0), [[2, 1]])
