@@ -305,7 +305,7 @@ class Layer(Configured, Stateless, OldAttributes):
         return x
 
     def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """`build` with the first argument's shape, or, where it takes several `<name>_shape`, with those arguments' shapes."""
+        """`build` with the first argument's shape, with those of several arguments where it takes `<name>_shape`s, or with nothing."""
         if self.built:
             return
         names = _parameters(getattr(self.build, "__func__", self.build))[1:]
@@ -314,8 +314,10 @@ class Layer(Configured, Stateless, OldAttributes):
         with trace.inside(call=None, guard=(), training=None, autocast=None):
             if len(names) > 1 and all(name.endswith("_shape") for name in names):
                 self.build(**shapes)
-            else:
+            elif names:
                 self.build(shapes_in(args[0]) if args else None)
+            else:
+                self.build()  # type: ignore[call-arg]  # one that a subclass wrote without arguments
         self.built = True
 
     def index_advice(self, index: int) -> str:

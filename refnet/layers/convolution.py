@@ -178,7 +178,17 @@ class Convolution(Windowed):
         return self.filters
 
     def convolved(self, inputs: Any) -> Any:
-        return ops.conv(inputs, self.kernel, self.strides, self.padding, self.data_format, self.dilation_rate)
+        return self.convolution_op(inputs, self.kernel)
+
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        """The convolution itself, before bias and activation: what a subclass writes anew that changes the kernel first.
+
+        Args:
+            inputs: of the call.
+            kernel: (*kernel_size, channels of a group, filters), the layer's weight.
+        Source: Keras 3 `BaseConv.convolution_op`.
+        """
+        return ops.conv(inputs, kernel, self.strides, self.padding, self.data_format, self.dilation_rate)
 
 
 class Conv1D(Convolution):

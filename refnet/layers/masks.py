@@ -58,7 +58,7 @@ def pass_masks(layer: "Layer", inputs: Any, mask: Any, outputs: list[Tensor]) ->
         for y, own in zip(outputs, flatten(layer.compute_mask(inputs, masks))):
             if y.mask is None and own is not None:
                 y.mask = as_tensor(own)
-    elif any(m is not None for m in flatten(masks)):
+    elif any(mask_of(x) is not None for x in flatten(inputs)):  # one that was given to `call` alone may be for itself
         warnings.warn(
             f"{layer.name} ({type(layer).__name__}) does not support masks: the mask of its inputs ends here, and later "
             "layers take every step. Give the class `supports_masking = True` if the mask may go on as it is.",

@@ -1,13 +1,15 @@
 """Multi-head and grouped-query attention: attention between projections, several side by side."""
 
+import inspect
 from typing import Any
 
 from refnet.annotations import Shape
 from refnet.errors import ArgumentError, ShapeError
+from refnet.layers.activation import masked_softmax
 from refnet.layers.checks import whole
 from refnet.layers.core import Dropout
 from refnet.layers.einsum_dense import EinsumDense
-from refnet.layers.projected_attention import ProjectedAttention, same_steps
+from refnet.layers.projected_attention import ProjectedAttention, equations, raised, same_steps, with_early
 
 
 class MultiHeadAttention(ProjectedAttention):
@@ -84,7 +86,7 @@ class MultiHeadAttention(ProjectedAttention):
                 f"{self.name} needs a query and a value of as many axes, (batch, steps, features) at least; got shapes "
                 f"{tuple(query_shape)} and {tuple(value_shape)}."
             )
-        axes = self.attention_axes
+        axes, self._heads_rank = self.attention_axes, rank + 1
         self.attention_axes = (
             tuple(range(1, rank - 1)) if axes is None else tuple(a if a >= 0 else rank + a for a in axes)
         )
@@ -103,6 +105,57 @@ class MultiHeadAttention(ProjectedAttention):
 
     def projections(self) -> tuple[EinsumDense, EinsumDense, EinsumDense, EinsumDense]:
         return self.query_dense, self.key_dense, self.value_dense, self.output_dense
+
+    # ---- for subclasses with an attention of their own, under Keras's names
+
+    def attend(self, query: Any, key: Any, value: Any, seen: Any, is_causal: bool, training: Any, scores: bool) -> Any:
+        own = type(self)._compute_attention
+        if own is MultiHeadAttention._compute_attention:
+            return super().attend(query, key, value, seen, is_causal, training, scores)
+        if is_causal:
+            seen = with_early(seen, query, value)
+        taken = inspect.signature(own).parameters
+        more = {"return_attention_scores": scores} if "return_attention_scores" in taken else {}
+        return self._compute_attention(query, key, value, seen, training, **more)
+
+    def _compute_attention(
+        self,
+        query: Any,
+        key: Any,
+        value: Any,
+        attention_mask: Any = None,
+        training: Any = None,
+        return_attention_scores: bool = False,
+    ) -> Any:
+        """The heads' averages, (batch, T, heads, value_dim), and the weights, (batch, heads, T, S). A subclass may write another.
+
+        Args:
+            query, key, value: projected, (batch, steps, heads, features).
+            attention_mask: all masks together, (batch, T, S); None if there is none.
+        Source: Keras 3 `MultiHeadAttention._compute_attention`.
+        """
+        return super().attend(query, key, value, attention_mask, False, training, return_attention_scores)
+
+    def _masked_softmax(self, attention_scores: Any, attention_mask: Any = None) -> Any:
+        """The weights of scores (batch, heads, T..., S...)."""
+        axes, rank = len(self.attention_axes or ()), len(attention_scores.shape)
+        mask = None if attention_mask is None else raised(attention_mask, rank, axes)
+        return masked_softmax(attention_scores, mask, tuple(range(rank - axes, rank)))
+
+    @property
+    def _dot_product_equation(self) -> str:
+        return equations(self._heads_rank, self.attention_axes or ())[0]
+
+    @property
+    def _combine_equation(self) -> str:
+        return equations(self._heads_rank, self.attention_axes or ())[1]
+
+    _num_heads = property(lambda self: self.num_heads)
+    _key_dim = property(lambda self: self.key_dim)
+    _value_dim = property(lambda self: self.value_dim)
+    _inverse_sqrt_key_dim = property(lambda self: self.scale)
+    _dropout = property(lambda self: self.dropout)
+    _dropout_layer = property(lambda self: self.dropout_layer)
 
 
 class GroupQueryAttention(ProjectedAttention):

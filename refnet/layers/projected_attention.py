@@ -117,8 +117,7 @@ class ProjectedAttention(Layer):
             return y, None
         product, combined, rank = equations(len(query.shape), axes)
         if is_causal:
-            early = causal(ops.shape(query)[1], ops.shape(value)[1])
-            seen = early if seen is None else ops.logical_and(seen, early)
+            seen = with_early(seen, query, value)
         shared = query.shape[-2] // key.shape[-2]
         if shared > 1:
             key, value = (ops.repeat(x, shared, axis=-2) for x in (key, value))
@@ -174,6 +173,12 @@ def fresh(initializer: Any) -> Any:
     """Another initializer of the same kind, with a seed of its own unless one was given."""
     own = isinstance(initializer, initializers.Initializer)
     return type(initializer).from_config(initializer.get_config()) if own else initializer
+
+
+def with_early(seen: Any, query: Any, value: Any) -> Any:
+    """Which query sees which key, and of these only what comes up to its own place."""
+    early = causal(ops.shape(query)[1], ops.shape(value)[1])
+    return early if seen is None else ops.logical_and(seen, early)
 
 
 def raised(mask: Any, rank: int, axes: int) -> Any:

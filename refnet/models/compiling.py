@@ -3,7 +3,7 @@
 import threading
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -25,7 +25,7 @@ from refnet.models import data as checks
 from refnet.models.batches import Batches
 from refnet.models.functional import Graph
 from refnet.models.steps import Compiled, step_program
-from refnet.structure import flatten
+from refnet.structure import flatten, keys
 from refnet.tracing import building
 
 
@@ -106,6 +106,10 @@ class Compilable(Layer):
     def _has_call(self) -> bool:
         """Whether the model computes outputs: one that only writes its steps need not."""
         return True
+
+    def _beside_call(self, method: str, inputs: Sequence[Array]) -> bool:
+        """Whether these data are for a step that the model writes itself, and nothing that its `call` takes."""
+        return False
 
     @property
     def _own_targets(self) -> bool:
@@ -250,7 +254,7 @@ class Compilable(Layer):
         """Checked arrays as the model's programs take them; builds the model if it is not built yet."""
         labels = (list(inputs), list(targets or {}), list(weights or {}))
         floats = [np.ascontiguousarray(a, dtypes.as_numpy(dtypes.floatx())) for a in (weights or {}).values()]
-        if not self._has_call:
+        if not self._has_call or self._beside_call(method, list(inputs.values())):
             given = [checks.target_of(array, None, label, method) for label, array in inputs.items()]
             aims = [checks.target_of(array, None, label, method) for label, array in (targets or {}).items()]
             return Batches(given, aims, list(floats), labels)
@@ -315,7 +319,12 @@ class Compilable(Layer):
                 return f"{call.layer.name} (in {self.name})"
         return str(self.name)
 
-    def _compiled_for(self) -> Compiled:
+    def _compiled_for(self, outputs: Any = None) -> Compiled:
+        """What `compile` was told, for the model's outputs; for these, where only a step of its own knows any."""
+        if self._compiled is None and outputs is not None and self._built_graph is None:
+            keyed = isinstance(outputs, dict)
+            names = keys(outputs) if keyed else [f"output_{i + 1}" for i in range(len(flatten(outputs)))]
+            self._compiled = Compiled(self._told or {}, names, keyed)
         if self._compiled is None:
             self._compiled = Compiled(self._told or {}, self._output_names, self._keyed_outputs)
         return self._compiled

@@ -5,9 +5,8 @@ from typing import Any
 
 from refnet.graph import Tensor, trace
 from refnet.keeping import Kept
-from refnet.layers.base import Layer
 from refnet.models.data import in_line
-from refnet.models.functional import Graph
+from refnet.models.functional import Graph, again
 from refnet.models.training import Trainer
 from refnet.structure import keys, mapped
 from refnet.tracing import clock
@@ -76,12 +75,6 @@ class Drawn(Trainer):
         """The graph between the model's ends as its layers are: those that were changed since are called again, as in Keras."""
         graph = self._renewed or self._graph("graph")
         if graph.outdated():
-
-            def again(layer: Layer, *args: Any, **kwargs: Any) -> Any:
-                outputs = layer(*args, **kwargs)
-                layer._calls_made.pop()
-                return outputs
-
             with trace.inside(call=None, guard=(), training=None, autocast=None):
                 outputs = graph.called_again(graph.inputs, again, "it cannot be called again after a layer was changed")
             self._renewed = graph = Graph(graph.inputs, outputs)

@@ -6,10 +6,11 @@ from typing import Any
 from refnet.annotations import TensorLike
 from refnet.errors import ArgumentError
 from refnet.graph import Assignment, Call, Condition, Node, Tensor, clock, node_of, phase, trace
+from refnet.layers.core import Input
 from refnet.layers.masks import mask_of
 from refnet.layers.returned import identity, identity_op
 from refnet.ops.custom_gradient import with_gradient
-from refnet.structure import flatten, mapped
+from refnet.structure import flatten, mapped, packed
 from refnet.tracing import changes
 
 Guard = tuple[tuple[Condition, bool], ...]
@@ -85,14 +86,14 @@ class Graph:
 
     def called_again(
         self,
-        inputs: list[Tensor],
+        inputs: list[Any],
         call: Callable[..., Any] | None = None,
         what: str = "masks cannot be brought into it",
     ) -> list[Tensor]:
         """The layers called once more, on other inputs: masks on these say which ops the layers write, so a copy will not do.
 
         Args:
-            inputs: what stands in the place of the graph's.
+            inputs: what stands in the place of the graph's; None in that of a mask.
             call: called with a layer and the arguments of its call; the layer itself if None.
             what: for the error: what is not possible then.
         Raises:
@@ -134,6 +135,31 @@ class Graph:
                 if outside and id(x) not in known:
                     found.append(own.layer)
         return found
+
+
+def without_masks(inputs: Any, outputs: Any) -> tuple[Any, Any]:
+    """The ends of a graph whose inputs carry no masks: arrays, which will stand in their place, carry none.
+
+    Where a tensor inside of a larger graph has a mask, what lies behind it was written for a mask. It is called once more on an Input
+    of that tensor's shape, as in Keras, whose masks come with values.
+    """
+    masked = [x for x in flatten(inputs) if x.node is not None and x.mask is not None]
+    if not masked:
+        return inputs, outputs
+    new = {x: Input(batch_shape=x.shape, dtype=x.dtype) for x in masked}
+    graph = Graph([*flatten(inputs), *(x.mask for x in masked)], outputs)
+    starts = [new.get(x, x) for x in flatten(inputs)]
+    ends = graph.called_again(
+        [*starts, *(None for _ in masked)], again, "it cannot begin at a tensor that carries a mask"
+    )
+    return packed(inputs, starts), packed(outputs, ends)
+
+
+def again(layer: Any, *args: Any, **kwargs: Any) -> Any:
+    """Calls a layer once more for a graph that was written before; its `output` stays that of the first call."""
+    outputs = layer(*args, **kwargs)
+    layer._calls_made.pop()
+    return outputs
 
 
 def top(call: Call | None, outer: Container[Call]) -> Call | None:

@@ -16,7 +16,7 @@ from refnet.layers.weights import undone_on_error
 from refnet.models.batches import Batches
 from refnet.models.data import arranged
 from refnet.models.drawn import Drawn
-from refnet.models.functional import Graph
+from refnet.models.functional import Graph, without_masks
 from refnet.progress import tell
 from refnet.saving.models import content_of, model_from_content
 from refnet.saving.serialization import described, restored, serialized
@@ -73,6 +73,7 @@ class Model(Drawn):
 
     def set_graph(self, inputs: Any, outputs: Any) -> None:
         """Makes the model what lies between these tensors."""
+        inputs, outputs = without_masks(inputs, outputs)
         self.graph, self._renewed = Graph(inputs, outputs), None
         self._inputs_structure, self._outputs_structure = inputs, outputs
         self.branches_on_training, self.built = False, True

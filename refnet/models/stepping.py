@@ -4,6 +4,7 @@ A model that overrides none of them has its steps written by `steps.py`. Else th
 is the step's program; under run_eagerly=True it is called for every batch, on tensors that have values.
 """
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,6 +36,9 @@ _PARTS = {
 class Stepping(Compilable):
     """The steps as methods."""
 
+    graph: Graph | None
+    _seen_inputs: Any  # of a subclass: tensors like those of its first call
+
     zero_grad = property(without_tape)
 
     # ---- what a subclass may override
@@ -56,7 +60,7 @@ class Stepping(Compilable):
         """
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         y_pred = self(x, **self._told_training("train"))
-        loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
+        loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **self._told_loss("train"))
         self._track(loss, x)
         variables = trained_variables(self._captured_layers())
         self.optimizer.updates_of_fit(variables, gradients(self.optimizer.scale_loss(loss), variables))
@@ -66,7 +70,7 @@ class Stepping(Compilable):
         """One step of evaluation: see train_step."""
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         y_pred = self(x, **self._told_training("test"))
-        loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=False)
+        loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **self._told_loss("test"))
         self._track(loss, x)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
@@ -84,7 +88,7 @@ class Stepping(Compilable):
             x, y, y_pred, sample_weight: tensors, or lists or dicts of them, in the model's order.
             training: whether it is to be minimised.
         """
-        compiled = self._compiled_for()
+        compiled = self._compiled_for(y_pred)
         outputs, weights = flatten(y_pred), [] if sample_weight is None else flatten(sample_weight)
         terms: list[Tensor] = []
         if y is not None:
@@ -125,7 +129,7 @@ class Stepping(Compilable):
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Takes a batch into the metrics that `compile` was told of. Gives all values so far, by name."""
-        compiled, weights = self._compiled_for(), [] if sample_weight is None else flatten(sample_weight)
+        compiled, weights = self._compiled_for(y_pred), [] if sample_weight is None else flatten(sample_weight)
         if y is not None:
             targets, outputs = flatten(y), flatten(y_pred)
             compiled.make_metrics(targets, outputs)
@@ -159,6 +163,17 @@ class Stepping(Compilable):
         parts = [getattr(type(self), name) is not getattr(Stepping, name) for name in _PARTS[kind]]
         return self.run_eagerly or any(parts)
 
+    def _beside_call(self, method: str, inputs: Sequence[Any]) -> bool:
+        training = method in ("train", "fit", "train_on_batch")
+        kind = "predict" if "predict" in method else "train" if training else "test"
+        if getattr(type(self), f"{kind}_step") is getattr(Stepping, f"{kind}_step"):
+            return False
+        taken = self.graph.inputs if self.graph is not None else flatten(self._seen_inputs)
+        ranks = [len(x.shape) for x in taken if x is not None]
+        found = [array.ndim for array in inputs]
+        near = len(ranks) == len(found) and all(a in (b, b - 1) for a, b in zip(found, ranks))
+        return bool(ranks) and not near
+
     @property
     def _own_targets(self) -> bool:
         parts = ("train_step", "test_step", "compute_loss")
@@ -171,7 +186,7 @@ class Stepping(Compilable):
 
     def _own_executable(self, kind: str, batches: Batches) -> Any:
         """The executable of a step that a method writes."""
-        if self._has_call:
+        if self._has_call and not self._beside_call(kind, batches.inputs):
             outputs = self._graph_for(batches).outputs
             if kind != "predict" and len(outputs) == len(batches.targets):
                 self._compiled_for().make_metrics(batches.targets, outputs)
@@ -195,6 +210,12 @@ class Stepping(Compilable):
     def _traced_step(self, kind: str, batches: Batches, captured: Any) -> "TracedStep":
         slots = [Tensor((None, *a.shape[1:]), a.dtype, name=f"data_{i}") for i, a in enumerate(batches.arrays)]
         return TracedStep(self, kind, batches, slots, captured)
+
+    def _told_loss(self, kind: str) -> dict[str, bool]:
+        """What a step hands to `compute_loss` beside the tensors: `training`, if that takes it, as in Keras 3."""
+        taken = inspect.signature(self.compute_loss).parameters.values()
+        told = any(p.name == "training" or p.kind is inspect.Parameter.VAR_KEYWORD for p in taken)
+        return {"training": kind == "train"} if told else {}
 
     def _call_step(self, kind: str, batches: Batches, slots: Sequence[Tensor], mode: Mode) -> Any:
         """Calls the step's method on the data, put together as the user gave them."""

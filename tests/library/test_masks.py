@@ -263,3 +263,36 @@ def test_op_by_op_masks_travel_too() -> None:
         moved = np.ones((2, 4, 3), "float32")
         losses_of.append(model.fit([WORDS, moved], np.ones((2, 1), "float32"), epochs=2, verbose=0).history["loss"])
     assert losses_of[0] == losses_of[1]
+
+
+def test_a_model_that_begins_at_a_tensor_with_a_mask_gets_arrays_which_have_none() -> None:
+    """As the decoder of Keras's example of translation does, which is made of tensors of the whole model."""
+    words, x = embedded()
+    dense, mean = Dense(2, kernel_initializer="ones"), GlobalAveragePooling1D()
+    ends = [dense(x), mean(dense.output)]
+    whole, part = Model(words, ends), Model(x, ends)
+    vectors = np.arange(24, dtype="float32").reshape(2, 4, 3)
+    found, means = part.predict(vectors, verbose=0)
+    np.testing.assert_array_equal(found, vectors.sum(2, keepdims=True).repeat(2, 2))
+    np.testing.assert_array_equal(means, found.mean(1))
+    assert part.output[0].mask is None and part.input_shape == (None, None, 3)
+    assert part.layers[1:] == whole.layers[2:]
+    assert mean.output is ends[1]  # the call of the whole model is the one that counts
+    whole.layers[1].set_weights([vectors.reshape(8, 3)[:5]])
+    first, means = whole.predict(WORDS, verbose=0)
+    np.testing.assert_array_equal(means[0], first[0, :2].mean(0))
+
+
+def test_a_mask_that_is_given_to_a_layer_alone_is_not_warned_of() -> None:
+    """As the windows of a Swin transformer get theirs, which is for attention and not for steps."""
+
+    class Windows(Layer):
+        def call(self, inputs: Any, mask: Any = None) -> Any:
+            return inputs + ops.cast(mask, "float32")
+
+    a, mask = Input((2,)), np.array([True, False])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        y = Windows()(a, mask=ops.convert_to_tensor(mask))
+    assert y.mask is None
+    np.testing.assert_array_equal(Model(a, y).predict(np.ones((1, 2)), verbose=0), [[2, 1]])
