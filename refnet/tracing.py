@@ -107,6 +107,7 @@ class Trace(threading.local):
     collecting = False  # assignments are records even outside a call
     captured: "dict[Layer, bool] | None" = None  # in a training step: which layers were trainable at compile
     eager: "Eager | None" = None  # computes every node at once
+    path = ""  # of the layer that is being built or called; that of what is made there begins with it
     composite: str | None = None  # the op that is being written with others, where it has said so: for messages
     step: "tuple[list[Tensor], Mode] | None" = (
         None  # while a model's step is being called: what it was given, what it is for
@@ -132,6 +133,10 @@ class Trace(threading.local):
             self.eager.take(record)
         if self.call is not None:
             getattr(self.call, kind).append(record)
+
+    def path_to(self, name: str) -> str:
+        """The path of what is made here under this name."""
+        return f"{self.path}/{name}" if self.path else name
 
 
 trace = Trace()

@@ -44,7 +44,7 @@ def _built(build: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(build)
     def built(self: "Layer", *args: Any, **kwargs: Any) -> None:
-        with undone_on_error(self._flatten_layers()):
+        with undone_on_error(self._flatten_layers()), trace.inside(path=self._placed()):
             build(self, *args, **kwargs)
             self.built = True
             if self._first_weights is not None and type(self).build is built:  # the outermost
@@ -190,6 +190,7 @@ class Layer(Configured, Stateless, OldAttributes):
         Args:
             input_shape: the inputs' shape, in the inputs' own structure; None where a dimension is open.
         """
+        self._placed()
         self.built = True
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
@@ -342,7 +343,8 @@ class Layer(Configured, Stateless, OldAttributes):
         if training is None and takes and self.branches_on_training and trace.eager is not None:
             training = self._default_training()
         gated = training and self.inference_when_frozen
-        with trace.inside(call=record, training=training, autocast=self._reading()), self._named_in_errors():
+        here = trace.inside(call=record, training=training, autocast=self._reading(), path=self._placed())
+        with here, self._named_in_errors():
             if takes and self.branches_on_training and (training is None or gated):
                 outputs = self._both_ways(training, args, rest)
             else:

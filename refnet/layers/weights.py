@@ -40,6 +40,7 @@ class Weighted:
     dtype_policy: mixed_precision.DTypePolicy
     _trainable: bool
     _own: list[Variable]
+    _path: str | None = None
     # Attributes in which no layers inside this one are looked for.
     _no_layers = frozenset({"_calls_made", "_own", "_programs", "_arguments"})
 
@@ -73,6 +74,17 @@ class Weighted:
     def compute_dtype(self) -> str:
         """The dtype that floating inputs and weights are cast to before anything is computed."""
         return self.dtype_policy.compute_dtype
+
+    @property
+    def path(self) -> str | None:
+        """The names of the layers in which this one was first built or called, outermost first, and its own; None before."""
+        return self._path
+
+    def _placed(self) -> str:
+        """The path, which is settled by the first call of this."""
+        if self._path is None:
+            self._path = trace.path_to(self.name)
+        return self._path
 
     @name_first("name", "shape", "dtype", "initializer", "regularizer", "trainable", "constraint")
     def add_weight(
@@ -141,6 +153,7 @@ class Weighted:
             regularizer=penalty,
             constraint=constraint,
         )
+        variable.path = f"{self._path or trace.path_to(self.name)}/{name or 'variable'}"
         self._own.append(variable)
         return variable
 

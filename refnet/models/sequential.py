@@ -79,7 +79,8 @@ class Sequential(ClassNames, Model):
         self.set_graph(tensor, tensor)
 
     def _extend(self, layer: Layer) -> None:
-        output = layer(self._between[-1])
+        with trace.inside(path=self._placed()):
+            output = layer(self._between[-1])
         self._between.append(output)
         self.set_graph(self._between[0], output)
 
@@ -108,7 +109,7 @@ class Sequential(ClassNames, Model):
                 f"{self.name} needs an input shape to be built: give build(input_shape), or an Input first."
             )
         between: list[Any] = [InputLayer(batch_shape=_open_batch(tuple(input_shape)), name=f"{self.name}_input").output]
-        with undone_on_error(self._flatten_layers()):
+        with undone_on_error(self._flatten_layers()), trace.inside(path=self._placed()):
             for layer in self._stack:
                 between.append(layer(between[-1]))
             self._between = between

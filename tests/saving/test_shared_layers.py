@@ -146,15 +146,15 @@ def test_one_number_for_two_classes() -> None:
 class Backbone(layers.Layer):
     """A layer that reads a model from a file of its own."""
 
-    def __init__(self, path: str, **more: Any):
+    def __init__(self, source: str, **more: Any):
         super().__init__(**more)
-        self.path, self.inner = path, saving.load_model(path)
+        self.source, self.inner = source, saving.load_model(source)
 
     def call(self, inputs: Any) -> Any:
         return self.inner(inputs)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "path": self.path}
+        return {**super().get_config(), "source": self.source}
 
 
 def test_the_numbers_of_one_file_mean_nothing_in_another(tmp_path: pathlib.Path) -> None:
