@@ -16,6 +16,7 @@ from refnet.models.batches import Batches
 from refnet.models.first_edition import ClassNames
 from refnet.models.functional import Graph
 from refnet.models.model import Model
+from refnet.saving import sharing
 
 
 class Sequential(ClassNames, Model):
@@ -139,6 +140,9 @@ class Sequential(ClassNames, Model):
         return self._outputs_structure
 
     def get_config(self) -> dict[str, Any]:
+        return sharing.described(self._config)
+
+    def _config(self) -> dict[str, Any]:
         from refnet.saving.serialization import serialized
 
         first = [self._between[0].origin] if self._between else []
@@ -157,7 +161,7 @@ class Sequential(ClassNames, Model):
 
         model = cls(name=config["name"])
         model.dtype_policy = mixed_precision.get(config.get("dtype", model.dtype_policy))
-        with registration.custom_object_scope(custom_objects):
+        with registration.custom_object_scope(custom_objects), sharing.making(config):
             for entry in config["layers"]:
                 model.add(restored(entry))
         if not model._between and model._stack and config.get("build_input_shape"):
