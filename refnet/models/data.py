@@ -338,19 +338,20 @@ def _check_rows(array: Array, loss: str, axis: int, label: str, method: str, sin
     warnings.warn(f"{method}: {said} Other rows weigh as much as their sum.", stacklevel=calls_below_the_user())
 
 
-def class_weights(class_weight: dict[int, float], y: Array, method: str) -> Array:
-    """One weight per sample, by its class: of a number, or of the largest entry of a row."""
+def class_weights(class_weight: dict[float, float], y: Array, method: str) -> Array:
+    """One weight per sample, by its class: of a number, rounded, or of the largest entry of a row; 1 for a class without an entry."""
     if not isinstance(class_weight, dict):
         raise ArgumentError(f"{method}: class_weight is a dict {{class: weight}}; got {shown(class_weight)}.")
+    for entry in class_weight.items():
+        if not all(isinstance(part, (int, float, np.number)) for part in entry):
+            raise ArgumentError(
+                f"{method}: class_weight has the entry {{{entry[0]!r}: {entry[1]!r}}}; a class and its weight are numbers."
+            )
     labels = y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y), -1)[:, 0]
     if y.ndim > 2:
         raise ShapeError(f"{method}: class_weight needs one class per sample; y has shape {y.shape}.")
-    strange = [int(k) for k in np.unique(labels) if int(k) not in class_weight]
-    if strange:
-        raise ArgumentError(
-            f"{method}: class_weight has no entry for class {strange[0]}; its keys are {sorted(class_weight)}."
-        )
-    return np.array([class_weight[int(k)] for k in labels], np.float32)
+    kinds, places = np.unique(np.rint(labels), return_inverse=True)
+    return np.array([class_weight.get(float(kind), 1.0) for kind in kinds], np.float32)[places]
 
 
 def split(arrays: dict[str, Array], share: float, method: str) -> tuple[dict[str, Array], dict[str, Array]]:
