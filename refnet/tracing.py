@@ -7,7 +7,7 @@ import itertools
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from refnet.errors import ArgumentError
@@ -140,3 +140,24 @@ class Trace(threading.local):
 
 
 trace = Trace()
+
+
+def name_scope(
+    name: str, caller: Any = None, deduplicate: bool = True, override_parent: str | None = None
+) -> AbstractContextManager[None]:
+    """A `with` block: paths of what is made in it have this name before their own, after those of the layers around.
+
+    Args:
+        name: the name.
+        caller, deduplicate: of Keras, whose layers open such blocks themselves; not read.
+        override_parent: a path that stands in the place of the layers' around.
+    Source: Keras 3 `name_scope`.
+
+    >>> from refnet import Variable
+    >>> with name_scope("block"):
+    ...     Variable(1.0, name="scale").path
+    'block/scale'
+    """
+    if override_parent is None:
+        return trace.inside(path=trace.path_to(name))
+    return trace.inside(path=f"{override_parent}/{name}".lstrip("/"))

@@ -12,6 +12,7 @@ from refnet.annotations import Array
 from refnet.arrays import values_for
 from refnet.errors import ArgumentError, FileError, ShapeError
 from refnet.graph import Tensor, Variable, trace
+from refnet.layers.first_edition import Replaceable
 from refnet.old_names import name_first
 from refnet.registration import take_room
 from refnet.structure import flatten
@@ -75,7 +76,7 @@ class Weighted:
         """The dtype that floating inputs and weights are cast to before anything is computed."""
         return self.dtype_policy.compute_dtype
 
-    @property
+    @Replaceable
     def path(self) -> str | None:
         """The names of the layers in which this one was first built or called, outermost first, and its own; None before."""
         return self._path
@@ -156,6 +157,23 @@ class Weighted:
         variable.path = f"{self._path or trace.path_to(self.name)}/{name or 'variable'}"
         self._own.append(variable)
         return variable
+
+    def add_variable(
+        self,
+        shape: Any,
+        initializer: Any,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """`add_weight`, under the name and with the order of arguments that Keras has beside it."""
+        made: Variable = self.add_weight(
+            shape, initializer, dtype, trainable, autocast, regularizer, constraint, name=name
+        )
+        return made
 
     def _held_layers(self) -> list[Any]:
         """The layers held in attributes, directly or in lists, tuples and dicts."""

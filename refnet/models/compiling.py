@@ -15,6 +15,7 @@ from refnet.annotations import Array
 from refnet.errors import ArgumentError, refuse_others
 from refnet.graph import Tensor, Variable, phase, sorted_nodes, trace
 from refnet.keeping import Kept
+from refnet.layers.answers import metrics_of
 from refnet.layers.base import Layer
 from refnet.layers.checks import must_be_initialized
 from refnet.layers.weights import undone_on_error
@@ -194,8 +195,7 @@ class Compilable(Layer):
     def metrics(self) -> list[Metric]:
         """The loss tracker and the metrics, once they exist, and those that layers hold in attributes."""
         layers = [x for x in self._flatten_layers() if x is self or not isinstance(x, Compilable)]
-        held = [x for layer in layers for value in vars(layer).values() for x in _metrics_in(value)]
-        return list(dict.fromkeys([*self._trackers().values(), *held]))
+        return list(dict.fromkeys([*self._trackers().values(), *metrics_of(layers)]))
 
     @property
     def metrics_names(self) -> list[str]:
@@ -431,8 +431,3 @@ def _optimizers_in(optimizer: Any) -> list[optimizers.Optimizer]:
     """An optimizer, and those that it hands slopes to."""
     held = [] if optimizer is None else flatten([optimizer, list(vars(optimizer).values())])
     return [x for x in held if isinstance(x, optimizers.Optimizer)]
-
-
-def _metrics_in(value: Any) -> list[Metric]:
-    held = value if isinstance(value, (list, tuple)) else list(value.values()) if type(value) is dict else [value]
-    return [x for x in held if isinstance(x, Metric)]
