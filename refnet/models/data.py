@@ -15,22 +15,27 @@ from refnet.graph import Tensor
 from refnet.structure import flatten, keys, mapped, places
 
 
-def arrays_of(value: Any, names: list[str] | None, what: str, method: str) -> dict[str, Array]:
+def arrays_of(
+    value: Any, names: list[str] | None, what: str, method: str, every: list[str] | None = None
+) -> dict[str, Array]:
     """The arrays of x, y or sample_weight by label ('x', or 'x[0]', 'x["image"]' where there are several).
 
     Args:
         value: an array, a list or tuple of arrays, or a dict of them by name. Inputs that the model has not are left out of a dict, as
             where the model is called: tables have columns that one model reads and another does not.
-        names: the names a dict may use, in order; None if not known.
+        names: those of the arrays that a dict has to have, in order; None if not known.
         what: 'x', 'y' or 'sample_weight'.
         method: as messages name it.
+        every: the names that a dict may have, for messages, if there are more than `names`.
     """
     if isinstance(value, dict):
         order = names if names is not None else keys(value)
         missing, strange = [n for n in order if n not in value], [n for n in value if n not in order]
         if missing or (strange and what != "x"):
+            lacks = f" Missing: {', '.join(map(repr, missing))}." if missing else ""
+            beyond = f" Unknown: {', '.join(map(repr, strange))}." if strange and what != "x" else ""
             raise ArgumentError(
-                f"{method}: {what} is a dict with the keys {list(value)}; the model's names are {order}."
+                f"{method}: {what} is a dict with the keys {list(value)}; the model's names are {every or order}.{lacks}{beyond}"
             )
         return {f"{what}[{name!r}]": _array(value[name], f"{what}[{name!r}]", method) for name in order}
     if _is_several(value):
