@@ -51,6 +51,7 @@ class Compilable(Fed):
         self._compiled: Compiled | None = None
         self._step_loss: metrics.Mean | None = None
         self._captured: dict[Layer, bool] = {}
+        self._inner_steps: dict[Compilable, tuple[Any, int]] = {}  # as they were at compile
         # the programs, by kind of step and of data: these may come in any number of shapes
         self._steps = Kept(self._let_go)
         self._executables: dict[Any, Any] = {}
@@ -122,6 +123,7 @@ class Compilable(Fed):
         self._own_loss = self._own_loss if loss is None else None
         self.run_eagerly = bool(run_eagerly)
         self._captured = {layer: layer.trainable for layer in self._flatten_layers()}
+        self._inner_steps = self._steps_of_inner()
         self._traced_steps.clear()
         self._forget_programs()
 
@@ -281,6 +283,20 @@ class Compilable(Fed):
         if not self.compiled:
             return {layer: layer.trainable for layer in layers}
         return {layer: on for layer, on in self._captured.items() if layer in layers}  # one may have been popped since
+
+    def _steps_of_inner(self) -> "dict[Compilable, tuple[Any, int]]":
+        """The models inside that are compiled by themselves, each with its optimizer and how many steps that has done."""
+        inner = [x for x in self._flatten_layers() if isinstance(x, Compilable) and x is not self]
+        return {model: (model.optimizer, int(model.optimizer.iterations)) for model in inner if model.compiled}
+
+    def _trained_alone(self) -> set[Layer]:
+        """The layers that models inside have trained by themselves since compile, as a discriminator is beside its generator."""
+        found: set[Layer] = set()
+        for model, (optimizer, steps) in self._steps_of_inner().items():
+            before, first = self._inner_steps.get(model, (None, 0))
+            if steps > (first if optimizer is before else 0):
+                found.update(layer for layer, on in model._captured_layers().items() if on)
+        return found
 
     def _results(self, kind: str, prefix: str = "") -> dict[str, float]:
         """The values to show now, by name: the metrics', or what a step of the model's own of this kind showed last."""

@@ -167,7 +167,7 @@ class Trainer(GeneratorNames, SingleBatches):
         """The epochs of fit, with everything checked and prepared."""
         listed.check_names()
         if not self._own_step("train"):
-            warn_of_thawed(self._captured_layers())
+            warn_of_thawed(self._captured_layers(), self._trained_alone)
         with self._alone("fit"), self._not_stopped(), listed.running("train"):
             self.history = listed.history
             (start, first), resumed, self._resume = self._resume or (asked.start, 0), self._resume is not None, None

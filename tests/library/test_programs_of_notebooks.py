@@ -101,6 +101,35 @@ def test_what_is_frozen_after_compile_is_not_warned_of() -> None:
         model.fit(X, Y, verbose=0)
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_a_discriminator_that_learns_by_itself_is_not_warned_of(late: bool) -> None:
+    """It is frozen in the model of both networks alone, whatever `trainable` says when that is trained."""
+    inner = Sequential([Input((4,)), layers.Dense(1, name="inner")], name="discriminator")
+    if not late:
+        inner.compile("sgd", "mse")
+    inner.trainable = False
+    both = Sequential([Input((4,)), layers.Dense(4), inner])
+    both.compile("sgd", "mse")
+    inner.trainable = True
+    if late:
+        inner.compile("sgd", "mse")
+    with pytest.warns(UserWarning, match="not trained, because not trainable when compile was called: inner"):
+        both.fit(X, Y, verbose=0)  # it has not learned yet: compile may have been forgotten
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(2):
+            inner.train_on_batch(X, Y)
+            before = inner.get_weights()
+            both.fit(X, Y, verbose=0)
+            np.testing.assert_array_equal(inner.get_weights()[0], before[0])
+    both.compile("sgd", "mse")
+    inner.trainable = False
+    both.compile("sgd", "mse")
+    inner.trainable = True
+    with pytest.warns(UserWarning, match="Call compile again"):
+        both.fit(X, Y, verbose=0)
+
+
 # ---- several outputs
 
 
@@ -125,7 +154,9 @@ def test_a_dict_of_targets_needs_none_for_an_output_without_a_loss() -> None:
 
 def test_an_output_with_a_loss_or_a_metric_needs_a_target() -> None:
     model = two_outputs(loss={"seen": "mse"}, metrics={"shown": ["mae"]})
-    with pytest.raises(ArgumentError, match=r"y is a dict with the keys \['seen'\]; .* \['seen', 'shown'\]"):
+    with pytest.raises(
+        ArgumentError, match=r"keys \['seen'\]; .* names are \['other', 'seen', 'shown'\]. Missing: 'shown'."
+    ):
         model.fit(X, {"seen": Y}, verbose=0)
     with pytest.raises(ArgumentError, match=r"y is a dict with the keys \['seen', 'wrong'\]"):
         model.fit(X, {"seen": Y, "wrong": Y}, verbose=0)
