@@ -53,6 +53,34 @@ def test_columns_of_several_dtypes_are_numbers_together() -> None:
     model.fit(table, Y, verbose=0)
 
 
+class Joined(Table):
+    """Two tables side by side, as `pd.concat(axis=1)` makes them: a name stands for several columns, a place for one."""
+
+    def __init__(self, *tables: Table):
+        self.held = {(name, i): column for i, table in enumerate(tables) for name, column in table.held.items()}
+        self.columns = [name for name, _ in self.held]
+
+    def __getitem__(self, name: str) -> Any:
+        raise AssertionError("a table")
+
+    @property
+    def iloc(self) -> Any:
+        held = list(self.held.values())
+        return type(
+            "Places", (), {"__getitem__": lambda _, place: held[place[1]] if place[0] == slice(None) else None}
+        )()
+
+
+def test_columns_of_one_name_are_told_apart_by_their_places() -> None:
+    table = Joined(Table(age=X[:, 0], red=X[:, 1] > 0), Table(age=X[:, 2], red=X[:, 3] > 0))
+    numbers = np.stack([X[:, 0], X[:, 1] > 0, X[:, 2], X[:, 3] > 0], axis=1)
+    model = Sequential([Input((4,)), layers.Dense(1)])
+    np.testing.assert_array_equal(model.predict(table, verbose=0), model.predict(numbers, verbose=0))
+    words = Joined(Table(age=X[:, 0]), Table(age=np.array(["x"] * 8)))
+    with pytest.raises(DtypeError, match="in the column 'age'"):
+        model.predict(words, verbose=0)
+
+
 # ---- what a cell shows
 
 
