@@ -100,6 +100,18 @@ def test_patterns_of_optimizers_find_outer_names() -> None:
     assert same["net/encoder/first/kernel"] and same["net/encoder/second/bias"] and not same["net/head/last/kernel"]
 
 
+def test_muon_leaves_layers_to_adam_by_outer_names() -> None:
+    net = Net(name="net")
+    net(X)
+    muon = optimizers.Muon(exclude_layers=["net/encoder/first"])
+    kernels = {w.path: muon.takes_adam(w) for w in net.weights if w.path.endswith("kernel")}
+    first, second, last = (f"net/{name}/kernel" for name in ("encoder/first", "encoder/second", "head/last"))
+    assert kernels == {first: True, second: False, last: False}
+    tied = Net(name="embedding_net")
+    tied(X)
+    assert all(muon.takes_adam(w) for w in tied.weights)
+
+
 def test_weight_decay_leaves_alone_what_outer_and_last_names_say() -> None:
     net = Net(name="net")
     net(X)
