@@ -1,11 +1,14 @@
 """Paths: the names of the layers around a layer or a variable, by which patterns find weights."""
 
 import copy
+import json
+import pickle
 from typing import Any
 
 import numpy as np
+import pytest
 
-from refnet import Model, Sequential, Variable, layers, optimizers
+from refnet import Model, Sequential, Variable, layers, models, optimizers, saving
 from refnet.layers import Dense, Input, Layer
 
 X = np.ones((2, 3), "float32")
@@ -122,3 +125,37 @@ def test_weight_decay_leaves_alone_what_outer_and_last_names_say() -> None:
     same = {w.path: np.array_equal(a, w.numpy()) for a, w in zip(first, net.weights)}
     assert same["net/encoder/first/kernel"] and same["net/head/last/bias"]
     assert not same["net/encoder/second/kernel"] and not same["net/head/last/kernel"]
+
+
+def chosen_by_path(model: Any) -> dict[str, str]:
+    return {w.path: model.optimizer.optimizer_map(w).name for w in model.weights}
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5", "pickle"])
+def test_a_model_that_is_read_chooses_as_it_did(tmp_path: Any, ending: str) -> None:
+    """A stack inside of another, and a model of the user's, are made alone when they are read."""
+    inner = Sequential([Dense(3, name="a"), Dense(3, name="b")], name="inner")
+    begun = Sequential([Input((3,)), Dense(3, name="c")], name="begun")
+    outer = Sequential([Input((3,)), inner, begun, Dense(1, name="d")], name="outer")
+    several = optimizers.OptimizerMap(
+        optimizers.Adam(0.25, name="rest"), {"outer/inner/.*": optimizers.Adam(0.5, name="inner")}
+    )
+    outer.compile(optimizers.MultiOptimizer(several), "mse")
+    outer.fit(X, X[:, :1], verbose=0)
+    outer.save(tmp_path / f"model{ending}") if ending[0] == "." else None
+    read = saving.load_model(tmp_path / f"model{ending}") if ending[0] == "." else pickle.loads(pickle.dumps(outer))
+    assert paths(read) == paths(outer) == paths(models.clone_model(outer))
+    assert chosen_by_path(read) == chosen_by_path(outer) and set(chosen_by_path(read).values()) == {"rest", "inner"}
+    for model in (read, outer):
+        model.fit(X, X[:, :1], verbose=0)
+    for a, b in zip(read.optimizer.variables, outer.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+@pytest.mark.parametrize("told", [["other"], "outer/d/kernel", [1, 2], {"a": 1}, None, ["x/bias", "x/kernel"]])
+def test_paths_in_a_file_that_are_not_those_of_its_weights_are_left_out(tmp_path: Any, told: Any) -> None:
+    Sequential([Input((3,)), Dense(1, name="d")], name="outer").save(tmp_path / "model", zipped=False)
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    assert config["weight_paths"] == ["outer/d/kernel", "outer/d/bias"]
+    (tmp_path / "model" / "config.json").write_text(json.dumps({**config, "weight_paths": told}))
+    assert paths(saving.load_model(tmp_path / "model")) == ["outer/d/kernel", "outer/d/bias"]
