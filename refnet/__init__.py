@@ -68,6 +68,7 @@ _NAMES = {
     "Variable": "refnet.graph",
     "grad": "refnet.functions",
     "jit": "refnet.functions",
+    "name_scope": "refnet.tracing",
     "value_and_grad": "refnet.functions",
     "use_engine": "refnet.engine",
 }

@@ -51,9 +51,10 @@ def _of_columns(table: Any, array: Array) -> Array:
     """The numbers of a table whose columns have several dtypes (floats beside bools), in the dtype that holds all. NumPy makes objects
     of them, and they stay that where a column holds something else."""
     names = getattr(table, "columns", ()) if hasattr(table, "__getitem__") else ()
-    if array.ndim != 2 or len(names) != array.shape[1] or len(set(names)) != len(names):
+    by_place = getattr(table, "iloc", None)  # two columns of pandas may have one name
+    if array.ndim != 2 or len(names) != array.shape[1] or (by_place is None and len(set(names)) != len(names)):
         return array
-    columns = [np.asarray(table[name]) for name in names]
+    columns = [np.asarray(table[name] if by_place is None else by_place[:, i]) for i, name in enumerate(names)]
     return np.stack(columns, axis=1) if all(c.dtype.kind in "biuf" for c in columns) else array
 
 

@@ -22,6 +22,7 @@ from refnet.graph_functions import gradients as gradients
 from refnet.graph_functions import phase_input
 from refnet.layers.core import Input
 from refnet.old_names import serve
+from refnet.tracing import name_scope as name_scope
 
 abs, square, sqrt, exp, log, sign = ops.abs, ops.square, ops.sqrt, ops.exp, ops.log, ops.sign
 pow, maximum, minimum, clip = ops.power, ops.maximum, ops.minimum, ops.clip
@@ -49,7 +50,7 @@ repeat_elements, rnn, temporal_padding = sequences.repeat_elements, sequences.rn
 arange, backend, cast_to_floatx, cumprod = values.arange, values.backend, values.cast_to_floatx, values.cumprod
 cumsum, eye, identity, in_top_k = values.cumsum, values.eye, values.identity, values.in_top_k
 is_sparse, manual_variable_initialization = values.is_sparse, values.manual_variable_initialization
-moving_average_update, name_scope, print_tensor = values.moving_average_update, values.name_scope, values.print_tensor
+moving_average_update, print_tensor = values.moving_average_update, values.print_tensor
 random_bernoulli, random_binomial = values.random_bernoulli, values.random_binomial
 random_normal_variable, random_uniform_variable = values.random_normal_variable, values.random_uniform_variable
 reverse, slice, tile, to_dense = values.reverse, values.slice, values.tile, values.to_dense

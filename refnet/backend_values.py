@@ -1,7 +1,6 @@
 """Functions of Keras 2's `backend` that make values, draw them, put them in another order or show them; and what only sessions need."""
 
 import warnings
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -152,11 +151,6 @@ def print_tensor(x: Any, message: str = "") -> Any:
 
 
 # ---- what only sessions and sparse tensors need
-
-
-def name_scope(name: str) -> AbstractContextManager[None]:
-    """A `with` block that changes nothing: layers have names of their own."""
-    return nullcontext()
 
 
 def manual_variable_initialization(value: bool) -> None:

@@ -21,7 +21,7 @@ else:
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
-# Modules of Keras 2, and the modules of refnet that have what they held. `layers.core` and a few others exist here too, with less.
+# Modules of Keras 2, one of Keras 3, and the modules of refnet that have what they held. `layers.core` and a few others exist here too, with less.
 ENGINE = ("layers", "models", "utils")
 MODULES: dict[str, Sequence[str]] = {
     **dict.fromkeys(
@@ -34,6 +34,7 @@ MODULES: dict[str, Sequence[str]] = {
     **dict.fromkeys((f"utils.{name}_utils" for name in ("np", "vis", "data", "generic", "layer", "io")), ("utils",)),
     **dict.fromkeys(("utils.multi_gpu_utils", "utils.training_utils"), ("utils",)),
     "backend.tensorflow_backend": ("backend",),
+    "dtype_policies": ("mixed_precision",),
     "objectives": ("losses",),
     "wrappers.scikit_learn": ("keras2_estimators",),
 }

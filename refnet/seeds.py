@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from refnet.errors import ArgumentError
-from refnet.graph import Variable
+from refnet.annotations import Array
+from refnet.errors import ArgumentError, UsageError
+from refnet.graph import Variable, trace
 from refnet.philox import WORD, random_words
 
 
@@ -37,6 +38,27 @@ class SeedGenerator:
         run = int(self.state.value[1])
         self.state.set(np.array([self.seed, run + 1]))
         return run
+
+    def next(self, ordered: bool = True) -> Array:
+        """The seed and the number of the next draw, two integers; it is counted as if it had been made.
+
+        Args:
+            ordered: whether draws are counted one by one; else the numbers after this one are strewn, as Keras strews them.
+        Raises:
+            UsageError: inside a layer's call or a function that is traced, where the value would be the same in every run.
+        Source: Keras 3 `SeedGenerator.next`.
+
+        >>> generator = SeedGenerator(5)
+        >>> generator.next(), generator.next()
+        (array([5, 0]), array([5, 1]))
+        """
+        if trace.call is not None or trace.collecting:
+            raise UsageError(
+                f"{self.name}.next here would give the same numbers in every run: hand the generator itself to the draw, seed=generator."
+            )
+        value = self.state.numpy()
+        self.state.set(value + [0, 1] if ordered else (value + 1) * 5387 % 933199)
+        return value
 
     def get_config(self) -> dict[str, Any]:
         return {"seed": self.seed, "name": self.name}

@@ -7,7 +7,7 @@ import itertools
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from refnet.errors import ArgumentError
@@ -107,6 +107,7 @@ class Trace(threading.local):
     collecting = False  # assignments are records even outside a call
     captured: "dict[Layer, bool] | None" = None  # in a training step: which layers were trainable at compile
     eager: "Eager | None" = None  # computes every node at once
+    path = ""  # of the layer that is being built or called; that of what is made there begins with it
     composite: str | None = None  # the op that is being written with others, where it has said so: for messages
     step: "tuple[list[Tensor], Mode] | None" = (
         None  # while a model's step is being called: what it was given, what it is for
@@ -133,5 +134,30 @@ class Trace(threading.local):
         if self.call is not None:
             getattr(self.call, kind).append(record)
 
+    def path_to(self, name: str) -> str:
+        """The path of what is made here under this name."""
+        return f"{self.path}/{name}" if self.path else name
+
 
 trace = Trace()
+
+
+def name_scope(
+    name: str, caller: Any = None, deduplicate: bool = True, override_parent: str | None = None
+) -> AbstractContextManager[None]:
+    """A `with` block: paths of what is made in it have this name before their own, after those of the layers around.
+
+    Args:
+        name: the name.
+        caller, deduplicate: of Keras, whose layers open such blocks themselves; not read.
+        override_parent: a path that stands in the place of the layers' around.
+    Source: Keras 3 `name_scope`.
+
+    >>> from refnet import Variable
+    >>> with name_scope("block"):
+    ...     Variable(1.0, name="scale").path
+    'block/scale'
+    """
+    if override_parent is None:
+        return trace.inside(path=trace.path_to(name))
+    return trace.inside(path=f"{override_parent}/{name}".lstrip("/"))

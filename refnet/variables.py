@@ -57,6 +57,8 @@ class Variable(Tensor):
         name: "variable" if None.
         regularizer: a function of the variable whose value is added to the loss.
         constraint: a function from the updated variable to the one that is kept.
+    Attributes:
+        path: its name after those of the layers in which it was made, outermost first: "encoder/hidden/kernel".
     Raises:
         ShapeError: a value of another shape; an initializer without a shape.
     Source: Keras 3 `Variable`.
@@ -93,6 +95,7 @@ class Variable(Tensor):
         super().__init__(value.shape, self.stored_dtype, name=name)
         self.array: Array = np.array(value, dtypes.as_numpy(self.stored_dtype), order="C", copy=True)
         self.trainable, self.regularizer, self.constraint = trainable, regularizer, constraint
+        self.path = trace.path_to(name)
         self.residence: Residence | None = None
         self.placed = False  # whether an engine has laid it beside others
 
@@ -109,11 +112,6 @@ class Variable(Tensor):
     @dtype.setter
     def dtype(self, name: str) -> None:
         self.stored_dtype = name
-
-    @property
-    def path(self) -> str:
-        """The layer's name and the variable's: the same as `name`, which in Keras 3 is the last part alone."""
-        return self.name
 
     @property
     def value(self) -> Array:

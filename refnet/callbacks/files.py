@@ -8,7 +8,7 @@ import numpy as np
 
 from refnet.callbacks.base import Callback, Values
 from refnet.callbacks.rates import rated
-from refnet.callbacks.watching import Watch
+from refnet.callbacks.watching import Watch, Watching
 from refnet.errors import ArgumentError
 from refnet.paths import as_path
 from refnet.progress import tell
@@ -25,7 +25,7 @@ def _frequency(owner: str, save_freq: Any) -> int | None:
     return int(save_freq)
 
 
-class ModelCheckpoint(Callback):
+class ModelCheckpoint(Watching):
     """Saves the model, or its weights, after epochs or batches. A file is replaced whole or not at all.
 
     Args:
@@ -60,6 +60,7 @@ class ModelCheckpoint(Callback):
             said = "weights ends in '.weights.h5'" if save_weights_only else "a whole model ends in '.keras' or '.h5'"
             raise ArgumentError(f"ModelCheckpoint: the file of {said}; got {self.filepath!r}.")
         self.verbose, self.save_best_only, self.save_weights_only = verbose, save_best_only, save_weights_only
+        self.monitor, self.mode, self.save_freq = monitor, mode, save_freq
         self.frequency = _frequency("ModelCheckpoint", save_freq)
         self.watch = Watch("ModelCheckpoint", monitor, mode, best=initial_value_threshold)
         if not isinstance(period, int) or period < 1:
@@ -139,6 +140,7 @@ class BackupAndRestore(Callback):
         if not str(backup_dir):
             raise ArgumentError("BackupAndRestore: backup_dir names a folder; got an empty string.")
         self.folder = as_path("BackupAndRestore", backup_dir)
+        self.backup_dir, self.save_freq = backup_dir, save_freq
         self.frequency = _frequency("BackupAndRestore", save_freq)
         self.double_checkpoint, self.delete_checkpoint = double_checkpoint, delete_checkpoint
         self.latest, self.previous = self.folder / "latest.backup", self.folder / "previous.backup"

@@ -93,7 +93,22 @@ class Watch:
         return better
 
 
-class EarlyStopping(Callback):
+class Watching(Callback):
+    """A callback that watches a value of the logs."""
+
+    watch: Watch
+
+    @property
+    def best(self) -> float | None:
+        """The best value so far."""
+        return self.watch.best
+
+    @best.setter
+    def best(self, value: float | None) -> None:
+        self.watch.best = value
+
+
+class EarlyStopping(Watching):
     """Ends training when a value of the logs no longer gets better.
 
     Args:
@@ -130,25 +145,29 @@ class EarlyStopping(Callback):
         restore_best_weights: bool = False,
         start_from_epoch: int = 0,
     ):
-        self.monitor, self.patience, self.verbose = monitor, patience, verbose
+        self.monitor, self.mode, self.patience, self.verbose = monitor, mode, patience, verbose
         self.baseline, self.restore_best_weights = baseline, restore_best_weights
         self.start_from_epoch = start_from_epoch
         self.watch = Watch("EarlyStopping", monitor, mode, min_delta)
+        self.min_delta = self.watch.min_delta
+        self._start()
 
-    @property
-    def best(self) -> float | None:
-        """The best value so far."""
-        return self.watch.best
+    def _start(self) -> None:
+        self.wait, self.stopped_epoch, self.best_epoch = 0, 0, 0
+        self.best, self.best_weights = None, None
+
+    def get_monitor_value(self, logs: Any) -> float | None:
+        """The value that is watched; None if the logs of this epoch have none. For callbacks of yours to override."""
+        return None if self.watch.unseen(logs or {}) else self.watch.read(logs or {})
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self.wait, self.stopped_epoch, self.best_epoch = 0, 0, 0
-        self.watch.best, self.watch.model = None, self.model
-        self.best_weights: Any = None
+        self._start()
+        self.watch.model = self.model
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if epoch < self.start_from_epoch or self.watch.unseen(logs or {}):
+        value = None if epoch < self.start_from_epoch else self.get_monitor_value(logs)
+        if value is None:
             return
-        value = self.watch.read(logs or {})
         self.wait += 1
         better = self.watch.improved(value)
         first = self.best_weights is None  # the best until a number comes
@@ -168,7 +187,7 @@ class EarlyStopping(Callback):
             self.model.set_weights(self.best_weights)
 
 
-class ReduceLROnPlateau(Callback):
+class ReduceLROnPlateau(Watching):
     """Multiplies the learning rate by a factor when a value of the logs no longer gets better. Puts it into the logs.
 
     Of a MultiOptimizer it does so with that of each of its own: see LearningRateScheduler.
@@ -215,6 +234,11 @@ class ReduceLROnPlateau(Callback):
         self.factor, self.patience, self.verbose = factor, patience, verbose
         self.cooldown, self.min_lr = cooldown, min_lr
         self.watch = Watch("ReduceLROnPlateau", monitor, mode, self.min_delta)
+        self.wait = self.cooldown_counter = 0
+
+    def in_cooldown(self) -> bool:
+        """Whether the rate was changed so lately that epochs do not count."""
+        return self.cooldown_counter > 0
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.watch = Watch("ReduceLROnPlateau", self.monitor, self.mode, self.min_delta)
@@ -227,12 +251,11 @@ class ReduceLROnPlateau(Callback):
         if self.watch.unseen(logs or {}):
             return
         value = self.watch.read(logs or {})
-        cooling = self.cooldown_counter > 0
-        if cooling:
+        if self.in_cooldown():
             self.cooldown_counter, self.wait = self.cooldown_counter - 1, 0
         if self.watch.improved(value):
             self.wait = 0
-        elif not self.cooldown_counter > 0:
+        elif not self.in_cooldown():
             self.wait += 1
             if self.wait >= self.patience:
                 self._reduce(epoch)

@@ -21,6 +21,7 @@ from refnet.errors import (
 from refnet.graph import Call, Condition, Mode, Tensor, Variable, as_tensor, phase, trace
 from refnet.keeping import Kept
 from refnet.layers.added_losses import added_here
+from refnet.layers.answers import Answering
 from refnet.layers.checks import must_be_initialized, refuse_no_numbers, refuse_several
 from refnet.layers.configs import Configured
 from refnet.layers.constructor import check_arguments, first_shape
@@ -29,7 +30,7 @@ from refnet.layers.immediate import computed
 from refnet.layers.input_spec import check_inputs
 from refnet.layers.masks import mask_of, open_masks, pass_masks
 from refnet.layers.returned import identity
-from refnet.layers.shapes import map_shapes, shapes_in
+from refnet.layers.shapes import shapes_in
 from refnet.layers.stateless import Stateless
 from refnet.layers.strays import warn_of_strays
 from refnet.layers.weights import undone_on_error
@@ -44,7 +45,7 @@ def _built(build: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(build)
     def built(self: "Layer", *args: Any, **kwargs: Any) -> None:
-        with undone_on_error(self._flatten_layers()):
+        with undone_on_error(self._flatten_layers()), trace.inside(path=self._placed()):
             build(self, *args, **kwargs)
             self.built = True
             if self._first_weights is not None and type(self).build is built:  # the outermost
@@ -71,7 +72,7 @@ def _default_of(function: Callable[..., Any], name: str) -> Any:
     return None if found is None else found.default
 
 
-class Layer(Configured, Stateless, OldAttributes):
+class Layer(Configured, Stateless, Answering, OldAttributes):
     """Base of all layers.
 
     A subclass creates its weights in `build(input_shape)` with `add_weight`, and writes ops in `call(inputs)`. If `call` has
@@ -190,6 +191,7 @@ class Layer(Configured, Stateless, OldAttributes):
         Args:
             input_shape: the inputs' shape, in the inputs' own structure; None where a dimension is open.
         """
+        self._placed()
         self.built = True
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
@@ -234,34 +236,6 @@ class Layer(Configured, Stateless, OldAttributes):
         return added + [v.regularizer(v) for v in self.trainable_weights if v.regularizer is not None]
 
     # ---- calling
-
-    @property
-    def output(self) -> Any:
-        """What the layer returned, if it was called exactly once."""
-        return self._only_call().outputs
-
-    @property
-    def input(self) -> Any:
-        """What the layer was called on, if it was called exactly once."""
-        return self._only_call().inputs
-
-    def _only_call(self) -> Any:
-        if len(self._calls_made) != 1:
-            times = (
-                "not been called on a tensor yet"
-                if not self._calls_made
-                else f"been called {len(self._calls_made)} times"
-            )
-            raise AttributeError(f"{self.name} has {times}: it has no single input and output")
-        return self._calls_made[0]
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape (in the outputs' structure) that inputs of this shape give; the layer is built for it."""
-        slots = map_shapes(lambda shape: Tensor(shape, self.compute_dtype), input_shape)
-        with trace.inside(call=None, guard=(), training=None):
-            outputs = self(slots)
-        self._calls_made.pop()
-        return mapped(lambda y: y.shape, outputs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Tensors in: the call is added to the graph. Arrays in: computed at once, by the current engine.
@@ -344,7 +318,8 @@ class Layer(Configured, Stateless, OldAttributes):
         if training is None and takes and self.branches_on_training and trace.eager is not None:
             training = self._default_training()
         gated = training and self.inference_when_frozen
-        with trace.inside(call=record, training=training, autocast=self._reading()), self._named_in_errors():
+        here = trace.inside(call=record, training=training, autocast=self._reading(), path=self._placed())
+        with here, self._named_in_errors():
             if takes and self.branches_on_training and (training is None or gated):
                 outputs = self._both_ways(training, args, rest)
             else:

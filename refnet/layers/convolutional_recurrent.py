@@ -6,6 +6,7 @@ from refnet import activations, ops, random
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Tensor
 from refnet.layers.checks import SPATIAL, data_format_of, sizes, whole
+from refnet.layers.first_states import batch_of
 from refnet.layers.recurrent import steps_taken
 from refnet.layers.recurrent_cell import RecurrentCell
 from refnet.layers.recurrent_cells import forgetful, lstm_step
@@ -86,7 +87,7 @@ class ConvLSTMCell(RecurrentCell):
                 f"{self.name} does not know the shape of its states yet: it is built by its first call, or by build(input_shape)."
             )
         known = self.convolved(Tensor((None, *self.image_shape[1:]), self.compute_dtype), self.kernel).shape
-        shape = [batch_size, *known[1:]]
+        shape = [batch_of(batch_size), *known[1:]]
         shape[self.channels] = self.filters
         return [ops.zeros(tuple(shape), self.compute_dtype) for _ in range(2)]
 

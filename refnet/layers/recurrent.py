@@ -8,16 +8,9 @@ from refnet import ops
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Variable
 from refnet.layers.base import Layer
+from refnet.layers.first_states import asked, batch_of, begins_otherwise, first_states
 from refnet.layers.recurrent_cell import RecurrentCell, Step
-from refnet.layers.stacked_cells import (
-    StackedRNNCells,
-    branches,
-    build_cell,
-    check_cell,
-    first_states,
-    output_size_of,
-    stepper_of,
-)
+from refnet.layers.stacked_cells import StackedRNNCells, branches, build_cell, check_cell, output_size_of, stepper_of
 from refnet.old_names import serve
 from refnet.structure import flatten, mapped, packed
 
@@ -102,9 +95,10 @@ class RNN(Layer):
             )
         build_cell(self.cell, (shape[0], *shape[2:]))
         if self.stateful:
-            zeros = self.get_initial_state(shape[0])
+            nothing = np.broadcast_to(np.float32(0), [length or 1 for length in shape])
+            first = asked(self.get_initial_state, shape[0], self.compute_dtype, nothing)
             self.states = mapped(
-                lambda x: Variable(x, dtype=self.dtype, trainable=False, name=f"{self.name}/rnn_state"), zeros
+                lambda x: Variable(x, dtype=self.dtype, trainable=False, name=f"{self.name}/rnn_state"), list(first)
             )
 
     def _check(self, shape: Any) -> None:
@@ -129,11 +123,15 @@ class RNN(Layer):
     def get_initial_state(self, batch_size: Any) -> list[Any]:
         """The states of so many samples before their first step, in a list: the cell's own, else zeros.
 
+        Args:
+            batch_size: how many; or, as in Keras 2, the inputs, whose first axis tells.
+
         >>> from refnet.layers import LSTM
         >>> [state.shape for state in LSTM(2).get_initial_state(batch_size=3)]
         [(3, 2), (3, 2)]
         """
-        states = first_states(self.cell, batch_size, self.compute_dtype)
+        inputs = batch_size if len(getattr(batch_size, "shape", ())) else None
+        states = first_states(self.cell, batch_of(batch_size), self.compute_dtype, inputs)
         return states if isinstance(states, list) else [states]
 
     def reset_state(self) -> None:
@@ -162,6 +160,8 @@ class RNN(Layer):
         mask = flatten(mask)[0]
         self._check(sequences.shape)
         states = self._states_given(sequences, initial_state)
+        if states is None and (begins_otherwise(self) or begins_otherwise(self.cell)):
+            states = self._first_states(sequences)
         if getattr(self.cell, "takes_sequences", False):
             outputs, last, after = self.cell.sequence(sequences, states, mask, self.go_backwards, training)
         else:
@@ -183,11 +183,19 @@ class RNN(Layer):
             raise ArgumentError(f"{self.name} has {len(wanted)} states; initial_state has {len(given)}.")
         return packed(self.state_size, given)
 
+    def _first_states(self, sequences: Any) -> Any:
+        """The states before the first step where neither a caller nor an earlier batch gives them."""
+        if begins_otherwise(self):
+            states = asked(self.get_initial_state, ops.shape(sequences)[0], self.compute_dtype, sequences)
+        else:
+            states = first_states(self.cell, ops.shape(sequences)[0], self.compute_dtype, sequences)
+        return list(states) if isinstance(states, (list, tuple)) else [states]
+
     def _step_by_step(self, sequences: Any, states: Any, mask: Any, training: Any) -> tuple[Any, Any, list[Any]]:
         if self.go_backwards:
             sequences, mask = ops.flip(sequences, 1), None if mask is None else ops.flip(mask, 1)
         batch = ops.shape(sequences)[0]
-        states = self.get_initial_state(batch) if states is None else states
+        states = self._first_states(sequences) if states is None else states
         size = output_size_of(self.cell)
         before = ops.zeros((batch, *(size if isinstance(size, (list, tuple)) else [size])), self.compute_dtype)
         step = stepper_of(self.cell, training, sequences[:, 0])

@@ -7,6 +7,7 @@ from refnet import activations, constraints, initializers, ops, random, regulari
 from refnet.errors import ShapeError
 from refnet.layers.base import Layer
 from refnet.layers.checks import share, whole
+from refnet.layers.first_states import batch_of
 from refnet.ops.recurrent import ACTIVATIONS, activation_name
 from refnet.structure import flatten
 
@@ -75,7 +76,8 @@ class RecurrentCell(Layer):
 
     def get_initial_state(self, batch_size: Any = None) -> list[Any]:
         """Zeros, (batch, units) for each state."""
-        return [ops.zeros((batch_size, size), self.compute_dtype) for size in flatten(self.state_size)]
+        batch = batch_of(batch_size)
+        return [ops.zeros((batch, size), self.compute_dtype) for size in flatten(self.state_size)]
 
     def call(self, inputs: Any, states: Any, training: Any = None) -> Any:
         """One time step.

@@ -5,6 +5,7 @@ from typing import Any
 from refnet import ops
 from refnet.errors import ArgumentError, shown
 from refnet.layers.base import Layer
+from refnet.layers.first_states import batch_of, first_states
 from refnet.layers.recurrent_cell import RecurrentCell, Step
 from refnet.structure import flatten
 
@@ -43,9 +44,10 @@ class StackedRNNCells(Layer):
             build_cell(cell, input_shape)
             input_shape = (input_shape[0], output_size_of(cell))
 
-    def get_initial_state(self, batch_size: Any = None) -> list[Any]:
-        """The cells' own."""
-        return [first_states(cell, batch_size, self.compute_dtype) for cell in self.cells]
+    def get_initial_state(self, batch_size: Any = None, inputs: Any = None) -> list[Any]:
+        """The cells' own; `inputs` are for cells of yours that ask for them."""
+        batch = batch_of(batch_size)
+        return [first_states(cell, batch, self.compute_dtype, inputs) for cell in self.cells]
 
     def call(self, inputs: Any, states: Any, training: Any = None) -> Any:
         """One time step. `states` holds a list, or one tensor, for each cell."""
@@ -111,18 +113,6 @@ def build_cell(cell: Any, input_shape: Any) -> None:
 def output_size_of(cell: Any) -> Any:
     size = getattr(cell, "output_size", None)
     return size if size is not None else flatten(cell.state_size)[0]
-
-
-def first_states(cell: Any, batch: Any, dtype: str) -> Any:
-    """The state a cell begins with, in the structure of its state_size: its own, else zeros."""
-    own = getattr(cell, "get_initial_state", None)
-    if own is None:
-        zeros = [ops.zeros((batch, size), dtype) for size in flatten(cell.state_size)]
-        return zeros if isinstance(cell.state_size, (list, tuple)) else zeros[0]
-    states = own(batch_size=batch)
-    if isinstance(cell.state_size, (list, tuple)):
-        return list(states)
-    return states[0] if isinstance(states, (list, tuple)) else states
 
 
 def stepper_of(cell: Any, training: Any, like: Any = None) -> Step:

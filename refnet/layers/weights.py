@@ -12,6 +12,7 @@ from refnet.annotations import Array
 from refnet.arrays import values_for
 from refnet.errors import ArgumentError, FileError, ShapeError
 from refnet.graph import Tensor, Variable, trace
+from refnet.layers.first_edition import Replaceable
 from refnet.old_names import name_first
 from refnet.registration import take_room
 from refnet.structure import flatten
@@ -40,6 +41,7 @@ class Weighted:
     dtype_policy: mixed_precision.DTypePolicy
     _trainable: bool
     _own: list[Variable]
+    _path: str | None = None
     # Attributes in which no layers inside this one are looked for.
     _no_layers = frozenset({"_calls_made", "_own", "_programs", "_arguments"})
 
@@ -73,6 +75,17 @@ class Weighted:
     def compute_dtype(self) -> str:
         """The dtype that floating inputs and weights are cast to before anything is computed."""
         return self.dtype_policy.compute_dtype
+
+    @Replaceable
+    def path(self) -> str | None:
+        """The names of the layers in which this one was first built or called, outermost first, and its own; None before."""
+        return self._path
+
+    def _placed(self) -> str:
+        """The path, which is settled by the first call of this."""
+        if self._path is None:
+            self._path = trace.path_to(self.name)
+        return self._path
 
     @name_first("name", "shape", "dtype", "initializer", "regularizer", "trainable", "constraint")
     def add_weight(
@@ -141,8 +154,26 @@ class Weighted:
             regularizer=penalty,
             constraint=constraint,
         )
+        variable.path = f"{self._path or trace.path_to(self.name)}/{name or 'variable'}"
         self._own.append(variable)
         return variable
+
+    def add_variable(
+        self,
+        shape: Any,
+        initializer: Any,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """`add_weight`, under the name and with the order of arguments that Keras has beside it."""
+        made: Variable = self.add_weight(
+            shape, initializer, dtype, trainable, autocast, regularizer, constraint, name=name
+        )
+        return made
 
     def _held_layers(self) -> list[Any]:
         """The layers held in attributes, directly or in lists, tuples and dicts."""

@@ -167,6 +167,11 @@ class Loss:
         return f"<{type(self).__name__} name={self.name}>"
 
 
+def show_arguments(thing: Any, arguments: dict[str, Any]) -> None:
+    """Makes the arguments of a loss's or a metric's function attributes of it (`loss.from_logits`), to be read; no other loses its name."""
+    vars(thing).update((word, value) for word, value in arguments.items() if not hasattr(thing, word))
+
+
 class LossFunctionWrapper(Loss):
     """A function (y_true, y_pred) as a loss.
 
@@ -190,6 +195,7 @@ class LossFunctionWrapper(Loss):
     ):
         super().__init__(name or getattr(fn, "__name__", None), reduction, dtype)
         self.fn, self.arguments = fn, arguments
+        show_arguments(self, arguments)
         self.keeps_integers = is_among(fn, CLASS_NUMBERS)
 
     def call(self, y_true: TensorLike, y_pred: TensorLike) -> TensorLike:

@@ -10,6 +10,7 @@ from refnet.annotations import TensorLike
 from refnet.errors import told_by
 from refnet.graph import Tensor
 from refnet.losses import apply_mask, same_rank
+from refnet.losses.base import show_arguments
 from refnet.metrics.base import Metric, read
 from refnet.naming import snake_case
 from refnet.ops.arguments import as_dtype, converted, shape_of
@@ -106,6 +107,7 @@ class MeanMetricWrapper(Mean):
     def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **arguments: Any):
         super().__init__(name or str(getattr(fn, "__name__", "metric")), dtype)
         self.fn, self.arguments = fn, arguments
+        show_arguments(self, arguments)
 
     def update_state(self, y_true: TensorLike, y_pred: TensorLike, sample_weight: TensorLike = None) -> None:  # type: ignore[override]  # what is averaged is computed from two arguments
         mask = y_pred.mask if isinstance(y_pred, Tensor) else None

@@ -10,7 +10,7 @@ from refnet.layers.base import Layer
 from refnet.layers.core import Input, InputLayer
 from refnet.models.model import Model
 from refnet.models.sequential import Sequential
-from refnet.saving import sharing
+from refnet.saving import sharing, weight_paths
 from refnet.structure import flatten, packed
 
 
@@ -48,7 +48,9 @@ def clone_model(
     plain = input_tensors is None and clone_function is None and call_function is None
     if plain:
         with sharing.numbering(), registration.making_once():
-            return type(model).from_config(model.get_config())
+            clone = type(model).from_config(model.get_config())
+        weight_paths.give(clone, weight_paths.of(model))
+        return clone
     new = _cloning(clone_function or _same, call_function, recursive)
     if isinstance(model, Sequential):
         if call_function is not None:

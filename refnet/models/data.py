@@ -15,22 +15,27 @@ from refnet.graph import Tensor
 from refnet.structure import flatten, keys, mapped, places
 
 
-def arrays_of(value: Any, names: list[str] | None, what: str, method: str) -> dict[str, Array]:
+def arrays_of(
+    value: Any, names: list[str] | None, what: str, method: str, every: list[str] | None = None
+) -> dict[str, Array]:
     """The arrays of x, y or sample_weight by label ('x', or 'x[0]', 'x["image"]' where there are several).
 
     Args:
         value: an array, a list or tuple of arrays, or a dict of them by name. Inputs that the model has not are left out of a dict, as
             where the model is called: tables have columns that one model reads and another does not.
-        names: the names a dict may use, in order; None if not known.
+        names: those of the arrays that a dict has to have, in order; None if not known.
         what: 'x', 'y' or 'sample_weight'.
         method: as messages name it.
+        every: the names that a dict may have, for messages, if there are more than `names`.
     """
     if isinstance(value, dict):
         order = names if names is not None else keys(value)
         missing, strange = [n for n in order if n not in value], [n for n in value if n not in order]
         if missing or (strange and what != "x"):
+            lacks = f" Missing: {', '.join(map(repr, missing))}." if missing else ""
+            beyond = f" Unknown: {', '.join(map(repr, strange))}." if strange and what != "x" else ""
             raise ArgumentError(
-                f"{method}: {what} is a dict with the keys {list(value)}; the model's names are {order}."
+                f"{method}: {what} is a dict with the keys {list(value)}; the model's names are {every or order}.{lacks}{beyond}"
             )
         return {f"{what}[{name!r}]": _array(value[name], f"{what}[{name!r}]", method) for name in order}
     if _is_several(value):
@@ -338,19 +343,20 @@ def _check_rows(array: Array, loss: str, axis: int, label: str, method: str, sin
     warnings.warn(f"{method}: {said} Other rows weigh as much as their sum.", stacklevel=calls_below_the_user())
 
 
-def class_weights(class_weight: dict[int, float], y: Array, method: str) -> Array:
-    """One weight per sample, by its class: of a number, or of the largest entry of a row."""
+def class_weights(class_weight: dict[float, float], y: Array, method: str) -> Array:
+    """One weight per sample, by its class: of a number, rounded, or of the largest entry of a row; 1 for a class without an entry."""
     if not isinstance(class_weight, dict):
         raise ArgumentError(f"{method}: class_weight is a dict {{class: weight}}; got {shown(class_weight)}.")
+    for entry in class_weight.items():
+        if not all(isinstance(part, (int, float, np.number)) for part in entry):
+            raise ArgumentError(
+                f"{method}: class_weight has the entry {{{entry[0]!r}: {entry[1]!r}}}; a class and its weight are numbers."
+            )
     labels = y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y), -1)[:, 0]
     if y.ndim > 2:
         raise ShapeError(f"{method}: class_weight needs one class per sample; y has shape {y.shape}.")
-    strange = [int(k) for k in np.unique(labels) if int(k) not in class_weight]
-    if strange:
-        raise ArgumentError(
-            f"{method}: class_weight has no entry for class {strange[0]}; its keys are {sorted(class_weight)}."
-        )
-    return np.array([class_weight[int(k)] for k in labels], np.float32)
+    kinds, places = np.unique(np.rint(labels), return_inverse=True)
+    return np.array([class_weight.get(float(kind), 1.0) for kind in kinds], np.float32)[places]
 
 
 def split(arrays: dict[str, Array], share: float, method: str) -> tuple[dict[str, Array], dict[str, Array]]:

@@ -18,6 +18,7 @@ from refnet.models.data import arranged
 from refnet.models.drawn import Drawn
 from refnet.models.functional import Graph, without_masks
 from refnet.progress import tell
+from refnet.saving import sharing
 from refnet.saving.models import content_of, model_from_content
 from refnet.saving.serialization import described, restored, serialized
 from refnet.structure import flatten, mapped, packed
@@ -77,6 +78,7 @@ class Model(Drawn):
         self.graph, self._renewed = Graph(inputs, outputs), None
         self._inputs_structure, self._outputs_structure = inputs, outputs
         self.branches_on_training, self.built = False, True
+        self._placed()
         self._traced_steps.clear()
         self._forget_programs()
         self._compiled = None
@@ -274,7 +276,7 @@ class Model(Drawn):
             return super().get_config()
         from refnet.models.config import graph_config
 
-        return graph_config(self)
+        return sharing.described(lambda: graph_config(self))
 
     def get_build_config(self) -> dict[str, Any] | None:
         """Of a subclass: the shapes of the inputs that it was first called on."""
@@ -290,7 +292,8 @@ class Model(Drawn):
                 return super().from_config(config)
             from refnet.models.config import model_of
 
-            return model_of(config, cls)
+            with sharing.making(config):
+                return model_of(config, cls)
 
     # ---- files
 

@@ -1,6 +1,7 @@
 """What a model's last activation and its loss say of each other, and a loss that no weight feels: warnings when training begins."""
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from refnet import losses
@@ -64,18 +65,19 @@ def warn_of_no_slope(variables: list[Variable], slopes: list[Any]) -> None:
         )
 
 
-def warn_of_thawed(layers: dict[Layer, bool]) -> None:
+def warn_of_thawed(layers: dict[Layer, bool], elsewhere: Callable[[], set[Layer]]) -> None:
     """One warning for layers that are trainable now and were not at compile.
 
     Args:
         layers: the model's, and whether each was trainable at compile.
+        elsewhere: gives those that are trained by another model's steps: that these leave them alone is meant.
     """
-    thawed = [
-        layer.name
-        for layer, on in layers.items()
-        if layer.trainable and not on and any(w.trainable for w in layer._own_weights)
-    ]
-    if thawed:
+    now = [x for x, on in layers.items() if x.trainable and not on and any(w.trainable for w in x._own_weights)]
+    if now:
+        trained = elsewhere()
+        now = [layer for layer in now if layer not in trained]
+    if now:
+        thawed = [layer.name for layer in now]
         named = ", ".join(thawed[:3]) + (f" and {len(thawed) - 3} more layers" if len(thawed) > 3 else "")
         warnings.warn(
             f"fit: not trained, because not trainable when compile was called: {named}. Call compile again after changing `trainable`.",

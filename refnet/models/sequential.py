@@ -16,6 +16,7 @@ from refnet.models.batches import Batches
 from refnet.models.first_edition import ClassNames
 from refnet.models.functional import Graph
 from refnet.models.model import Model
+from refnet.saving import sharing
 
 
 class Sequential(ClassNames, Model):
@@ -79,7 +80,8 @@ class Sequential(ClassNames, Model):
         self.set_graph(tensor, tensor)
 
     def _extend(self, layer: Layer) -> None:
-        output = layer(self._between[-1])
+        with trace.inside(path=self._placed()):
+            output = layer(self._between[-1])
         self._between.append(output)
         self.set_graph(self._between[0], output)
 
@@ -108,7 +110,7 @@ class Sequential(ClassNames, Model):
                 f"{self.name} needs an input shape to be built: give build(input_shape), or an Input first."
             )
         between: list[Any] = [InputLayer(batch_shape=_open_batch(tuple(input_shape)), name=f"{self.name}_input").output]
-        with undone_on_error(self._flatten_layers()):
+        with undone_on_error(self._flatten_layers()), trace.inside(path=self._placed()):
             for layer in self._stack:
                 between.append(layer(between[-1]))
             self._between = between
@@ -138,6 +140,9 @@ class Sequential(ClassNames, Model):
         return self._outputs_structure
 
     def get_config(self) -> dict[str, Any]:
+        return sharing.described(self._config)
+
+    def _config(self) -> dict[str, Any]:
         from refnet.saving.serialization import serialized
 
         first = [self._between[0].origin] if self._between else []
@@ -156,7 +161,7 @@ class Sequential(ClassNames, Model):
 
         model = cls(name=config["name"])
         model.dtype_policy = mixed_precision.get(config.get("dtype", model.dtype_policy))
-        with registration.custom_object_scope(custom_objects):
+        with registration.custom_object_scope(custom_objects), sharing.making(config):
             for entry in config["layers"]:
                 model.add(restored(entry))
         if not model._between and model._stack and config.get("build_input_shape"):

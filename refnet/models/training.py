@@ -68,7 +68,7 @@ class Trainer(GeneratorNames, SingleBatches):
             validation_data: (x, y) or (x, y, sample_weight), or what gives batches; evaluated after each epoch.
             shuffle: whether each epoch takes the samples (of a PyDataset the batches) in a new order; data sets
                 that functions of `utils` made shuffle themselves.
-            class_weight: a weight for each class, by number.  sample_weight: a weight for each sample.
+            class_weight: a weight for each class, by number; 1 for those not named.  sample_weight: a weight for each sample.
             validation_batch_size: batch_size if None.  validation_steps: evaluate only so many batches.
             validation_freq: evaluate after every so many epochs; or a list of the epochs after which to evaluate, from 1.
             steps_per_epoch: batches in an epoch. Where x gives batches it is needed if they have no end, and if a generator is to
@@ -167,7 +167,7 @@ class Trainer(GeneratorNames, SingleBatches):
         """The epochs of fit, with everything checked and prepared."""
         listed.check_names()
         if not self._own_step("train"):
-            warn_of_thawed(self._captured_layers())
+            warn_of_thawed(self._captured_layers(), self._trained_alone)
         with self._alone("fit"), self._not_stopped(), listed.running("train"):
             self.history = listed.history
             (start, first), resumed, self._resume = self._resume or (asked.start, 0), self._resume is not None, None

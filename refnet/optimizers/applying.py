@@ -1,7 +1,7 @@
 """Steps of an optimizer outside of `fit`: at once on arrays, as part of a step or a function that is traced, and on values."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,32 @@ class Applied:
     @abstractmethod
     def updates(self, weights: Sequence[Variable], gradients: Sequence[Tensor | None]) -> list[Assignment]:
         """The assignments of one step, for a program."""
+
+    @abstractmethod
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Sets `variables` from arrays, in their order."""
+
+    def save_own_variables(self, store: dict[str, Any]) -> None:
+        """Puts copies of the values of `variables` into `store`, numbered.
+
+        Source: Keras 3 `Optimizer.save_own_variables`.
+        """
+        store.update((str(i), variable.numpy()) for i, variable in enumerate(self.variables))
+
+    def load_own_variables(self, store: Mapping[str, Any]) -> None:
+        """Takes what `save_own_variables` put there; the slots have to be made, by `build` or a first step.
+
+        Raises:
+            ArgumentError: other names than those of `variables`.  ShapeError: an array of another shape. Nothing is set then.
+        Source: Keras 3 `Optimizer.load_own_variables`.
+        """
+        numbers = [str(i) for i in range(len(self.variables))]
+        if set(store) != set(numbers):
+            known = "" if self.built else " Call build(variables) first."
+            raise ArgumentError(
+                f"{self.name}.load_own_variables: it has {len(numbers)} variables, and the store has {len(store)} entries.{known}"
+            )
+        self.set_weights([store[number] for number in numbers])
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
         """One step: inside a training step or a function of `jit` it becomes part of it, with arrays it is made at once.

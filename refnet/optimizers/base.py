@@ -326,7 +326,8 @@ class Optimizer(OwnUpdate, Applied):
         """The value that a weight's update starts from."""
         decay = self.decay_of(weight)
         held, patterns = self._without_decay
-        if not decay or weight in held or any(re.search(pattern, weight.name) for pattern in patterns):
+        names = weight.path, weight.path.rpartition("/")[2]
+        if not decay or weight in held or any(re.search(pattern, name) for pattern in patterns for name in names):
             return weight
         return ops.subtract(weight, ops.multiply(ops.multiply(weight, decay), as_dtype(rate, weight.dtype)))
 
@@ -335,7 +336,8 @@ class Optimizer(OwnUpdate, Applied):
 
         Args:
             var_list: variables.
-            var_names: regular expressions that are searched in the variables' names.
+            var_names: regular expressions that are searched in the variables' paths ("encoder/hidden/kernel"), and in their last
+                parts alone, which are Keras 3's names ("^kernel$").
         """
         if self.built:
             raise ArgumentError(f"{self.name}: exclude_from_weight_decay must be called before the first step.")

@@ -108,7 +108,7 @@ class Muon(Optimizer):
     Args:
         adam_beta_1, adam_beta_2, epsilon, adam_weight_decay: of Adam's steps.
         weight_decay: of Muon's steps.
-        exclude_layers: regular expressions: weights with such names take Adam's steps.
+        exclude_layers: regular expressions: weights in whose paths ("encoder/hidden/kernel") one is found take Adam's steps.
         exclude_embeddings: whether embeddings do.
         muon_a, muon_b, muon_c: the polynomial of the iteration.
         adam_lr_ratio: Adam's learning rate, as a multiple of Muon's.
@@ -190,9 +190,9 @@ class Muon(Optimizer):
 
     def takes_adam(self, weight: Variable) -> bool:
         """Whether a weight takes Adam's steps."""
-        if len(weight.shape) != 2 or (self.own["exclude_embeddings"] and "embedding" in weight.name.lower()):
+        if len(weight.shape) != 2 or (self.own["exclude_embeddings"] and "embedding" in weight.path.lower()):
             return True
-        return any(re.search(pattern, weight.name) for pattern in self.own["exclude_layers"])
+        return any(re.search(pattern, weight.path) for pattern in self.own["exclude_layers"])
 
     def decay_of(self, weight: Variable) -> float | None:
         decay: float | None = self.own["adam_weight_decay"] if self.takes_adam(weight) else self.weight_decay

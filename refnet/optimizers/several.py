@@ -13,13 +13,13 @@ from refnet.optimizers.scaling import LossScaleOptimizer
 
 
 class OptimizerMap(MutableMapping[str, Optimizer]):
-    """Which optimizer a weight takes: by a regular expression that its whole name matches.
+    """Which optimizer a weight takes: by a regular expression that its whole path matches.
 
     Args:
-        default_optimizer: for names that nothing matches.
+        default_optimizer: for paths that nothing matches.
         optimizer_map: {regular expression: optimizer}.
     Raises:
-        ArgumentError: what is no optimizer; a name that two expressions match.
+        ArgumentError: what is no optimizer; a path that two expressions match.
     Source: Keras 3 `optimizers.OptimizerMap`.
 
     >>> from refnet import optimizers
@@ -62,7 +62,7 @@ class OptimizerMap(MutableMapping[str, Optimizer]):
         return iter(self.optimizer_map)
 
     def __call__(self, variable: Variable) -> Optimizer:
-        return self[variable.name]
+        return self[variable.path]
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -9,7 +9,7 @@ from typing import Any
 from refnet import registration
 from refnet.errors import ArgumentError, FileError, MissingFileError
 from refnet.paths import as_path
-from refnet.saving import files, old, old_configs, own, weights
+from refnet.saving import files, old, old_configs, own, weight_paths, weights
 from refnet.saving.serialization import described, restored
 
 FORMAT = "3.15.0"  # the Keras whose format this is
@@ -56,9 +56,10 @@ def _refuse_unbuilt(model: Any) -> None:
 def _parts(model: Any) -> dict[str, bytes]:
     """The files that a `.keras` archive holds."""
     now = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
+    config = {**described(model), weight_paths.ENTRY: weight_paths.of(model)}
     return {
         "metadata.json": json.dumps({"keras_version": FORMAT, "date_saved": now, "written_by": "refnet"}).encode(),
-        "config.json": json.dumps(described(model)).encode(),
+        "config.json": json.dumps(config).encode(),
         "model.weights.h5": weights.written(model),
         **own.assets(weights.places(model)),
     }
@@ -134,11 +135,12 @@ def _loaded_parts(
 
 
 def _loaded(source: weights.Source, config: dict[str, Any], compile: bool, safe_mode: bool) -> Any:
-    compiled = config.pop("compile_config", None)
+    compiled, paths = config.pop("compile_config", None), config.pop(weight_paths.ENTRY, None)
     with registration.reading_file(safe_mode, source.elements()):
         model = _built(config)
         if getattr(model, "holds_all_in_config", False):
             return model
+        weight_paths.give(model, paths)
         pairs = weights.layer_values(source, model)
         if compile and compiled:
             model.compile_from_config(compiled)
@@ -154,6 +156,8 @@ def _loaded_old(source: weights.Source, compile: bool, safe_mode: bool) -> Any:
     told = old.text(source, "training_config")
     with registration.reading_file(safe_mode, source.elements("optimizer_weights")):
         model = _built(old_configs.modern(files.parsed(text)))
+        paths = old.text(source, weight_paths.ENTRY)
+        weight_paths.give(model, None if paths is None else json.loads(paths))
         pairs = old.values(source, model)
         if compile and told is not None:
             model.compile_from_config(old_configs.compile_config(files.parsed(told)))

@@ -1,18 +1,21 @@
 """Which layers of a configuration are one: a layer that stands in several places has the same `shared_object_id` in all of them.
 
 The entry is Keras's. Without it a layer inside of two others, or in a model and in a wrapper, would be two layers when it is read.
+A file has one set of numbers. What `get_config` of a model gives outside of a file has a set of its own, and says so: a layer of the user's
+may keep such a configuration, and make several models of it.
 """
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from refnet import registration
 from refnet.errors import FileError
 
 ENTRY = "shared_object_id"
+OWN = "own_shared_object_ids"  # beside the first layer of a configuration whose numbers mean nothing outside of it
 
 
 class _State(threading.local):
@@ -31,6 +34,24 @@ def numbering() -> Iterator[None]:
         yield
     finally:
         _state.numbers = before
+
+
+def described(describe: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """A model's configuration, which has numbers of its own where it is no part of another."""
+    if _state.numbers is not None:
+        return describe()
+    with numbering():
+        config: dict[str, Any] = only_shared(describe())
+    if any(True for _ in _numbers(config)):
+        config["layers"][0][OWN] = True
+    return config
+
+
+def making(config: dict[str, Any]) -> AbstractContextManager[None]:
+    """While a model is made of its configuration: what has the same number in it becomes one layer."""
+    first = config["layers"][0] if config["layers"] else {}
+    part = registration.shared_layers() is not None and OWN not in first
+    return nullcontext() if part else registration.making_once()
 
 
 def numbered(layer: Any, config: dict[str, Any]) -> dict[str, Any]:

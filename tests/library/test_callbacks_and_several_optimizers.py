@@ -18,7 +18,7 @@ def model(first: float = 0.5, second: float = 0.25, wrapped: bool = False) -> Se
     """Its layers are trained by SGD of these rates, which have the same name."""
     utils.set_random_seed(1)
     made = Sequential([Input((2,)), Dense(2, name="hidden"), Dense(1, name="out")])
-    chosen = optimizers.OptimizerMap(optimizers.SGD(second), {"hidden/.*": optimizers.SGD(first)})
+    chosen = optimizers.OptimizerMap(optimizers.SGD(second), {".*hidden/.*": optimizers.SGD(first)})
     optimizer: Any = optimizers.MultiOptimizer(chosen)
     made.compile(optimizers.LossScaleOptimizer(optimizer) if wrapped else optimizer, "mse")
     return made
@@ -92,7 +92,7 @@ def test_the_averages_of_one_are_swapped_and_the_others_weights_stay(wrapped: bo
     with pytest.raises(ArgumentError, match="needs an optimizer with use_ema=True; the model's is multi_optimizer"):
         made.fit(X, Y, verbose=0, callbacks=[callbacks.SwapEMAWeights()])
     chosen = optimizers.OptimizerMap(
-        optimizers.SGD(0.25), {"hidden/.*": optimizers.SGD(0.5, use_ema=True, ema_momentum=0.75)}
+        optimizers.SGD(0.25), {".*hidden/.*": optimizers.SGD(0.5, use_ema=True, ema_momentum=0.75)}
     )
     inner = optimizers.MultiOptimizer(chosen)
     made.compile(optimizers.LossScaleOptimizer(inner) if wrapped else inner, "mse")

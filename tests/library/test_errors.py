@@ -182,8 +182,8 @@ def test_other_arguments_of_fit(classifier: Any, refuses: Any) -> None:
     refuses(
         model,
         ArgumentError,
-        "class_weight has no entry for class 2",
-        lambda: model.fit(X, LABELS, class_weight={0: 1, 1: 2}),
+        "fit: class_weight has the entry {'1': 2.0}; a class and its weight are numbers.",
+        lambda: model.fit(X, LABELS, class_weight={0: 1.0, "1": 2.0}),
     )
 
 

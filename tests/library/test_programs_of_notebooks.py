@@ -53,6 +53,34 @@ def test_columns_of_several_dtypes_are_numbers_together() -> None:
     model.fit(table, Y, verbose=0)
 
 
+class Joined(Table):
+    """Two tables side by side, as `pd.concat(axis=1)` makes them: a name stands for several columns, a place for one."""
+
+    def __init__(self, *tables: Table):
+        self.held = {(name, i): column for i, table in enumerate(tables) for name, column in table.held.items()}
+        self.columns = [name for name, _ in self.held]
+
+    def __getitem__(self, name: str) -> Any:
+        raise AssertionError("a table")
+
+    @property
+    def iloc(self) -> Any:
+        held = list(self.held.values())
+        return type(
+            "Places", (), {"__getitem__": lambda _, place: held[place[1]] if place[0] == slice(None) else None}
+        )()
+
+
+def test_columns_of_one_name_are_told_apart_by_their_places() -> None:
+    table = Joined(Table(age=X[:, 0], red=X[:, 1] > 0), Table(age=X[:, 2], red=X[:, 3] > 0))
+    numbers = np.stack([X[:, 0], X[:, 1] > 0, X[:, 2], X[:, 3] > 0], axis=1)
+    model = Sequential([Input((4,)), layers.Dense(1)])
+    np.testing.assert_array_equal(model.predict(table, verbose=0), model.predict(numbers, verbose=0))
+    words = Joined(Table(age=X[:, 0]), Table(age=np.array(["x"] * 8)))
+    with pytest.raises(DtypeError, match="in the column 'age'"):
+        model.predict(words, verbose=0)
+
+
 # ---- what a cell shows
 
 
@@ -101,6 +129,35 @@ def test_what_is_frozen_after_compile_is_not_warned_of() -> None:
         model.fit(X, Y, verbose=0)
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_a_discriminator_that_learns_by_itself_is_not_warned_of(late: bool) -> None:
+    """It is frozen in the model of both networks alone, whatever `trainable` says when that is trained."""
+    inner = Sequential([Input((4,)), layers.Dense(1, name="inner")], name="discriminator")
+    if not late:
+        inner.compile("sgd", "mse")
+    inner.trainable = False
+    both = Sequential([Input((4,)), layers.Dense(4), inner])
+    both.compile("sgd", "mse")
+    inner.trainable = True
+    if late:
+        inner.compile("sgd", "mse")
+    with pytest.warns(UserWarning, match="not trained, because not trainable when compile was called: inner"):
+        both.fit(X, Y, verbose=0)  # it has not learned yet: compile may have been forgotten
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(2):
+            inner.train_on_batch(X, Y)
+            before = inner.get_weights()
+            both.fit(X, Y, verbose=0)
+            np.testing.assert_array_equal(inner.get_weights()[0], before[0])
+    both.compile("sgd", "mse")
+    inner.trainable = False
+    both.compile("sgd", "mse")
+    inner.trainable = True
+    with pytest.warns(UserWarning, match="Call compile again"):
+        both.fit(X, Y, verbose=0)
+
+
 # ---- several outputs
 
 
@@ -125,7 +182,9 @@ def test_a_dict_of_targets_needs_none_for_an_output_without_a_loss() -> None:
 
 def test_an_output_with_a_loss_or_a_metric_needs_a_target() -> None:
     model = two_outputs(loss={"seen": "mse"}, metrics={"shown": ["mae"]})
-    with pytest.raises(ArgumentError, match=r"y is a dict with the keys \['seen'\]; .* \['seen', 'shown'\]"):
+    with pytest.raises(
+        ArgumentError, match=r"keys \['seen'\]; .* names are \['other', 'seen', 'shown'\]. Missing: 'shown'."
+    ):
         model.fit(X, {"seen": Y}, verbose=0)
     with pytest.raises(ArgumentError, match=r"y is a dict with the keys \['seen', 'wrong'\]"):
         model.fit(X, {"seen": Y, "wrong": Y}, verbose=0)

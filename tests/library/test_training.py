@@ -124,6 +124,32 @@ def test_sample_and_class_weights() -> None:
         model.fit(X, LABELS, sample_weight=weights, class_weight={0: 1.0})
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float32"])
+def test_a_class_without_a_weight_weighs_one(dtype: str) -> None:
+    model = classifier(optimizer=optimizers.SGD(0.0))
+    labels = LABELS.astype(dtype)
+    weights = np.where(LABELS == 1, np.float32(3.0), np.float32(1.0))
+    told = {"batch_size": 11, "verbose": 0, "shuffle": False}
+    expected = model.fit(X, labels, sample_weight=weights, **told).history["loss"]
+    assert model.fit(X, labels, class_weight={1: 3.0}, **told).history["loss"] == expected
+    assert (
+        model.fit(X, labels[:, None], class_weight={np.int64(1): np.float32(3.0), 9: 7}, **told).history["loss"]
+        == expected
+    )
+
+
+def test_the_class_of_a_label_with_noise_is_the_nearest() -> None:
+    model = Sequential([Input((4,)), Dense(1, activation="sigmoid")])
+    model.compile(optimizers.SGD(0.0), "binary_crossentropy")
+    labels, told = (
+        (LABELS == 1) * np.float32(0.75) + np.float32(0.125),
+        {"batch_size": 11, "verbose": 0, "shuffle": False},
+    )
+    weights = np.where(LABELS == 1, np.float32(3.0), np.float32(0.5))
+    expected = model.fit(X, labels, sample_weight=weights, **told).history["loss"]
+    assert model.fit(X, labels, class_weight={1: 3.0, 0: 0.5}, **told).history["loss"] == expected
+
+
 @pytest.mark.api("fit")
 def test_validation_split_takes_the_last_samples_before_shuffling() -> None:
     model = classifier(optimizer=optimizers.SGD(0.0))

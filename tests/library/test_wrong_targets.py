@@ -8,7 +8,7 @@ import pytest
 from refnet import losses, metrics
 from refnet.errors import ArgumentError, DataError, ShapeError
 from refnet.layers import Dense, Input, Reshape
-from refnet.models import Sequential
+from refnet.models import Model, Sequential
 from refnet.testing.closeness import ELEMENTARY, close
 
 X = np.linspace(-1, 1, 24, dtype="float32").reshape(6, 4)
@@ -91,6 +91,23 @@ def test_losses_and_metrics_given_wrongly() -> None:
         losses.MeanSquaredError(reduction="average")
     with pytest.raises(ArgumentError, match="unknown metric 'mean_absolute_eror'. Did you mean 'mean_absolute_error'"):
         metrics.get("mean_absolute_eror")
+
+
+def test_a_dict_of_targets_with_other_names(refuses: Any) -> None:
+    x = Input((4,))
+    outputs = [Dense(1, name=name)(x) for name in ("age", "income", "idle")]
+    model = Model(x, outputs)
+    model.compile("sgd", loss={"age": "mse", "income": "mse"})
+    message = (
+        "fit: y is a dict with the keys ['age', 'incom']; the model's names are ['age', 'income', 'idle']. "
+        "Missing: 'income'. Unknown: 'incom'."
+    )
+    one = np.zeros(6)
+    refuses(model, ArgumentError, message, lambda: model.fit(X, {"age": one, "incom": one}))
+    message = "the model's names are ['age', 'income', 'idle']. Unknown: 'sex'."
+    refuses(model, ArgumentError, message, lambda: model.fit(X, {"age": one, "income": one, "sex": one}))
+    model.fit(X, {"age": one, "income": one}, verbose=0)
+    model.fit(X, {"age": one, "income": one, "idle": one}, verbose=0)
 
 
 def test_weights_of_samples_and_classes(classifier: Any, refuses: Any) -> None:

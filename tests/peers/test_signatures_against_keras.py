@@ -30,6 +30,7 @@ DENSE = "there are no sparse and no ragged tensors"
 ONE_FILE = "weights are one file"
 MADE = "made by ops, never by hand"
 ONE_PLACE = "there is one copy of a variable, in one place"
+AS_CALL = "it takes what `call` takes"
 INTENDED = {  # {(name, argument): reason}, by the name's last part
     **dict.fromkeys(((n, a) for n in ("Dense", "EinsumDense", "Embedding") for a in ("lora_rank", "lora_alpha")), LORA),
     **dict.fromkeys(((n, "quantization_config") for n in ("Dense", "EinsumDense", "Embedding")), LORA),
@@ -38,6 +39,7 @@ INTENDED = {  # {(name, argument): reason}, by the name's last part
     **dict.fromkeys((("KerasTensor", a) for a in ("sparse", "ragged", "record_history", "name")), MADE),
     ("save_weights", "max_shard_size"): ONE_FILE,
     ("Variable", "layout"): ONE_PLACE,
+    **dict.fromkeys((("compute_output_spec", a) for a in ("inputs", "training", "mask")), AS_CALL),
 }
 
 

@@ -117,6 +117,71 @@ def test_a_shared_layer_is_one_in_a_pickle_and_from_json(kind: Any) -> None:
     assert len(models.model_from_json(model.to_json()).weights) == len(model.weights)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_shared_layer_is_one_from_a_config(kind: Any) -> None:
+    model, data = kind()
+    for config in (model.get_config(), json.loads(model.to_json())["config"]):
+        again = Model.from_config(config)
+        assert len(again.weights) == len(model.weights)
+        again.set_weights(model.get_weights())
+        np.testing.assert_array_equal(again.predict(data, verbose=0), model.predict(data, verbose=0))
+
+
+def test_a_sequential_keeps_a_layer_that_stands_in_two_of_its_own_one() -> None:
+    shared = layers.Dense(5, "tanh")
+    model = Sequential([Input((5,)), Sequential([Input((5,)), shared]), Sequential([Input((5,)), shared])])
+    again = Sequential.from_config(model.get_config())
+    again.set_weights(model.get_weights())
+    np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+@saving.register_keras_serializable("shared")
+class Committee(layers.Layer):
+    """Models of one configuration, each with weights of its own."""
+
+    def __init__(self, member: dict[str, Any], **more: Any):
+        super().__init__(**more)
+        self.member, self.members = member, [Model.from_config(member) for _ in range(2)]
+
+    def call(self, inputs: Any) -> Any:
+        return ops.add(*(member(inputs) for member in self.members))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "member": self.member}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        return cls(**config)
+
+
+@saving.register_keras_serializable("shared")
+class Held(Twice):
+    """A layer that writes the config of a model, and makes the model of it itself."""
+
+    def get_config(self) -> dict[str, Any]:
+        return {**layers.Layer.get_config(self), "inner": self.inner.get_config()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        return cls(Model.from_config(config["inner"]), name=config["name"])
+
+
+def test_the_numbers_of_a_config_that_is_kept_mean_nothing_in_a_file(tmp_path: pathlib.Path) -> None:
+    one, shared = Input((5,)), layers.Dense(5)
+    member = in_two_models()[0]
+    inner = Sequential([Input((5,)), shared])
+    y = layers.Add()(
+        [shared(one), Held(Model(inner.inputs[0], inner.outputs[0]))(one), Committee(member.get_config())(one)]
+    )
+    model = Model(one, y)
+    assert len(model.weights) == 2 + 2 * len(member.weights)
+    model.save(tmp_path / "model.keras")
+    for again in (saving.load_model(tmp_path / "model.keras"), Model.from_config(model.get_config())):
+        assert len(again.weights) == len(model.weights)
+        again.set_weights(model.get_weights())
+        np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
 def test_only_what_is_shared_has_a_number() -> None:
     """As in Keras, which reads the entry too. Layers that stand in one place have none."""
     assert "shared_object_id" not in encoder().to_json()
@@ -146,15 +211,15 @@ def test_one_number_for_two_classes() -> None:
 class Backbone(layers.Layer):
     """A layer that reads a model from a file of its own."""
 
-    def __init__(self, path: str, **more: Any):
+    def __init__(self, source: str, **more: Any):
         super().__init__(**more)
-        self.path, self.inner = path, saving.load_model(path)
+        self.source, self.inner = source, saving.load_model(source)
 
     def call(self, inputs: Any) -> Any:
         return self.inner(inputs)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "path": self.path}
+        return {**super().get_config(), "source": self.source}
 
 
 def test_the_numbers_of_one_file_mean_nothing_in_another(tmp_path: pathlib.Path) -> None:
