@@ -47,6 +47,7 @@ class Interrupt:
     def __call__(self, frame, event, argument):
         if frame.f_code.co_filename != vm.__file__:
             return None
+        frame.f_trace = self.each  # first: from Python 3.12 on the next line counts only in a frame that is traced
         frame.f_trace_opcodes = True
         return self.each
 
