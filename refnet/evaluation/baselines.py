@@ -29,7 +29,7 @@ def majority_class(y_train: Any, y_test: Any) -> float:
     0.75
     """
     classes, counts = np.unique(_labels(y_train, "majority_class"), return_counts=True)
-    return float(np.mean(_labels(y_test, "majority_class") == classes[counts.argmax()]))
+    return float(np.mean(_labels(y_test, "majority_class") == classes[np.argmax(counts)]))
 
 
 def random_labels(y_test: Any) -> float:

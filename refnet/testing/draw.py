@@ -113,10 +113,10 @@ class Draw(ABC):
             grid = np.linspace(low, high, 3 * size + 1000)[1:-1] if size else np.zeros(0)
             # Between whole multiples of 2**-12, so never 0; where, depends on the array, so no two share a value.
             part = (self.arrays % 8 + 0.5) / 8
-            values = (np.floor(rng.choice(grid, size, replace=False) * 2**12) + part) / 2**12 if size else grid
-            return values.reshape(shape).astype(dtype)
+            inside = (np.floor(rng.choice(grid, size, replace=False) * 2**12) + part) / 2**12 if size else grid
+            return inside.reshape(shape).astype(dtype)
         if low is not None and high is not None:
-            values = (
+            values: Array = (
                 rng.uniform(low, high, size)
                 if dtypes.is_floating(dtype)
                 else rng.integers(int(low), int(high) + 1, size)

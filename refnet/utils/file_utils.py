@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import platform
 import shutil
 import tarfile
 import tempfile
@@ -102,7 +103,7 @@ def unpack(archive: pathlib.Path, folder: pathlib.Path, formats: list[str]) -> N
     """Unpacks an archive into a folder, all of it or nothing.
 
     Raises:
-        DataError: it is none of the formats, is damaged, or has members that belong elsewhere.
+        DataError: it is none of the formats, is damaged, or has members that belong elsewhere; a tar file before Python 3.11.4.
     """
     extract = next((how for word, how in UNPACKERS.items() if word in formats and OPENERS[word](archive)), None)
     if extract is None:
@@ -118,6 +119,11 @@ def unpack(archive: pathlib.Path, folder: pathlib.Path, formats: list[str]) -> N
 
 
 def unpack_tar(archive: pathlib.Path, folder: pathlib.Path) -> None:
+    if not hasattr(tarfile, "data_filter"):  # Python 3.11 has it from 3.11.4 on
+        raise DataError(
+            f"{archive} was not unpacked: Python {platform.python_version()} cannot keep a tar file's members inside of a folder. "
+            "Use Python 3.11.4 or a later one, or unpack the file yourself."
+        )
     with tarfile.open(archive) as file:
         file.extractall(folder, filter="data")  # refuses absolute paths, .., links that leave, and devices
 

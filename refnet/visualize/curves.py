@@ -192,7 +192,7 @@ def scatter_2d(
     if kinds is not None and kinds.shape != at.shape[:1]:
         raise ShapeError(f"scatter_2d: a label for each of {len(at)} points is needed; got shape {kinds.shape}.")
     most = np.inf if names is None else len(names)
-    numbers = kinds if kinds is not None and kinds.dtype.kind not in "OUS" else np.zeros(0)
+    numbers: Array = kinds if kinds is not None and kinds.dtype.kind not in "OUS" else np.zeros(0)
     if not ((numbers == np.floor(numbers)) & (numbers < most)).all():
         below = "" if names is None else f" below {len(names)}, the number of names"
         raise DataError(f"scatter_2d: labels are whole numbers{below}, or strings; got up to {numbers.max()}.")

@@ -2,10 +2,13 @@
 
 import contextlib
 import functools
+import importlib
 import importlib.metadata
 import importlib.util
 import re
 import types as python_types
+
+import numpy as np
 
 from refnet.errors import EngineError
 
@@ -83,6 +86,13 @@ def check(name, device=0):
             "engine 'cuda' found a device but not the CUDA toolkit's compiler (NVVM, NVRTC). If there is one, let CUDA_HOME say where. "
             "Else install it: pip install 'refnet[cuda]' (CUDA 12), or use the engine 'cpu'."
         )
+    try:
+        importlib.import_module("refnet_fast.cuda.bfloat16")  # which takes all of numba-cuda's compiler
+    except (AttributeError, ImportError) as error:
+        raise EngineError(
+            f"engine 'cuda' found a device, but numba-cuda {here} does not go with NumPy {np.__version__}: {error}. "
+            "Install two that go together: pip install 'refnet[cuda]', or use the engine 'cpu'."
+        ) from error
 
 
 def toolkit():

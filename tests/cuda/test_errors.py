@@ -70,6 +70,25 @@ def test_without_driver_or_device(monkeypatch):
 
 
 @needs_numba_cuda
+def test_a_numpy_that_the_compiler_cannot_use(monkeypatch):
+    """numba-cuda 0.30 sets no bound for NumPy, and its compiler asks for a name that 2.5 dropped."""
+    from numba import cuda
+
+    def importing(name):
+        raise AttributeError("module 'numpy' has no attribute 'row_stack'")
+
+    monkeypatch.setattr(cuda, "cuda_error", lambda: None)
+    monkeypatch.setattr(cuda, "gpus", [0])
+    monkeypatch.setattr(target, "toolkit", lambda: True)
+    monkeypatch.setattr(importlib, "import_module", importing)
+    with pytest.raises(EngineError, match=r"does not go with NumPy .* 'row_stack'\. .*pip install 'refnet\[cuda\]'"):
+        target.check("cuda")
+    monkeypatch.undo()
+    pinned = [line for line in PROJECT.read_text().splitlines() if "numba-cuda[cu12]>=" in line]
+    assert all("numpy<2.5" in line for line in pinned)
+
+
+@needs_numba_cuda
 def test_a_device_that_is_not_there(monkeypatch):
     from numba import cuda
 

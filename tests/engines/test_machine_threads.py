@@ -43,10 +43,12 @@ class Interrupt:
 
     def __init__(self, number):
         self.left = number
+        sys._getframe().f_trace_opcodes = True  # Python 3.12 counts where a frame, any, has asked before settrace
 
     def __call__(self, frame, event, argument):
         if frame.f_code.co_filename != vm.__file__:
             return None
+        frame.f_trace = self.each  # first: Python 3.13 counts only in a frame that is traced
         frame.f_trace_opcodes = True
         return self.each
 

@@ -141,6 +141,14 @@ def test_no_member_leaves_the_folder(tmp_path, offered, kind, name):
     assert not list(tmp_path.glob("outside.txt")) and not list((tmp_path / "datasets").glob("outside.txt"))
 
 
+def test_a_python_that_cannot_keep_a_tar_inside_of_a_folder_unpacks_none(tmp_path, offered, monkeypatch):
+    """Such as 3.11.2: its `extractall` has no argument `filter`."""
+    offered[1]["bytes"] = archive("tar", {"a.txt": b"a"})
+    monkeypatch.delattr(tarfile, "data_filter")
+    with pytest.raises(DataError, match=r"was not unpacked: Python .* Use Python 3\.11\.4 or a later one"):
+        utils.get_file("x", origin="https://example.org/x", cache_dir=tmp_path, untar=True)
+
+
 def test_links_out_of_a_tar_are_refused(tmp_path, offered):
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as file:
