@@ -158,6 +158,20 @@ def name_scope(
     ...     Variable(1.0, name="scale").path
     'block/scale'
     """
-    if override_parent is None:
-        return trace.inside(path=trace.path_to(name))
-    return trace.inside(path=f"{override_parent}/{name}".lstrip("/"))
+    return _Scope(name, override_parent)
+
+
+class _Scope(AbstractContextManager[None]):
+    """The block of `name_scope`, which may be entered again."""
+
+    def __init__(self, name: str, parent: str | None):
+        self._name, self._parent = name, parent
+        self._before: list[str] = []
+
+    def __enter__(self) -> None:
+        self._before.append(trace.path)
+        parent = trace.path if self._parent is None else self._parent
+        trace.path = f"{parent}/{self._name}".lstrip("/")
+
+    def __exit__(self, *error: Any) -> None:
+        trace.path = self._before.pop()

@@ -103,6 +103,9 @@ class Variable(Tensor):
         """For `copy.deepcopy` and `pickle`: the value as it is now, in memory of its own."""
         return {**vars(self), "array": self.numpy(), "residence": None, "placed": False}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update({"path": state["name"], **state})  # a pickle may be older than paths
+
     @property
     def dtype(self) -> str:
         """The dtype that it is read in: its own, or, where a layer with a mixed policy reads its weights, the layer's."""

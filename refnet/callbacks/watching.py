@@ -150,9 +150,9 @@ class EarlyStopping(Watching):
         self.start_from_epoch = start_from_epoch
         self.watch = Watch("EarlyStopping", monitor, mode, min_delta)
         self.min_delta = self.watch.min_delta
-        self._start()
+        self._begin_anew()
 
-    def _start(self) -> None:
+    def _begin_anew(self) -> None:
         self.wait, self.stopped_epoch, self.best_epoch = 0, 0, 0
         self.best, self.best_weights = None, None
 
@@ -161,7 +161,7 @@ class EarlyStopping(Watching):
         return None if self.watch.unseen(logs or {}) else self.watch.read(logs or {})
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self._start()
+        self._begin_anew()
         self.watch.model = self.model
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:

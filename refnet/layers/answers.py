@@ -87,15 +87,15 @@ class Answering:
 
 def metrics_of(layers: Iterable[Any]) -> "list[Metric]":
     """The metrics that layers hold in attributes, each once."""
-    held = [metric for layer in layers for value in vars(layer).values() for metric in _metrics_in(value)]
-    return list(dict.fromkeys(held))
-
-
-def _metrics_in(value: Any) -> "list[Metric]":
     from refnet.metrics import Metric
 
-    held = value if isinstance(value, (list, tuple)) else list(value.values()) if type(value) is dict else [value]
-    return [x for x in held if isinstance(x, Metric)]
+    values = [value for layer in layers for value in vars(layer).values()]
+    return list(dict.fromkeys(x for value in values for x in _parts(value) if isinstance(x, Metric)))
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    """What an attribute holds: itself, or what is in its list, tuple or dict."""
+    return value if isinstance(value, (list, tuple)) else list(value.values()) if type(value) is dict else [value]
 
 
 def _like(x: Any) -> Any:

@@ -45,7 +45,7 @@ def _built(build: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(build)
     def built(self: "Layer", *args: Any, **kwargs: Any) -> None:
-        with undone_on_error(self._flatten_layers()), trace.inside(path=self._placed()):
+        with undone_on_error(self._flatten_layers()), trace.inside(path=self._settled_path()):
             build(self, *args, **kwargs)
             self.built = True
             if self._first_weights is not None and type(self).build is built:  # the outermost
@@ -191,7 +191,7 @@ class Layer(Configured, Stateless, Answering, OldAttributes):
         Args:
             input_shape: the inputs' shape, in the inputs' own structure; None where a dimension is open.
         """
-        self._placed()
+        self._settled_path()
         self.built = True
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
@@ -282,7 +282,8 @@ class Layer(Configured, Stateless, Answering, OldAttributes):
         """`build` with the first argument's shape, with those of several arguments where it takes `<name>_shape`s, or with nothing."""
         if self.built:
             return
-        names = _parameters(getattr(self.build, "__func__", self.build))[1:]
+        method = getattr(self.build, "__func__", None)
+        names = _parameters(self.build) if method is None else _parameters(method)[1:]
         given = {**dict(zip(self.call_parameters(), args)), **kwargs}
         shapes = {name: shapes_in(given.get(name.removesuffix("_shape"))) for name in names}
         with trace.inside(call=None, guard=(), training=None, autocast=None):
@@ -318,7 +319,7 @@ class Layer(Configured, Stateless, Answering, OldAttributes):
         if training is None and takes and self.branches_on_training and trace.eager is not None:
             training = self._default_training()
         gated = training and self.inference_when_frozen
-        here = trace.inside(call=record, training=training, autocast=self._reading(), path=self._placed())
+        here = trace.inside(call=record, training=training, autocast=self._reading(), path=self._settled_path())
         with here, self._named_in_errors():
             if takes and self.branches_on_training and (training is None or gated):
                 outputs = self._both_ways(training, args, rest)

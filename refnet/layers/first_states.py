@@ -32,6 +32,8 @@ def asked(get_initial_state: Callable[..., Any], batch: Any, dtype: str, inputs:
     taken = inspect.signature(get_initial_state).parameters
     given = {"inputs": inputs, "batch_size": batch, "dtype": dtype}
     named = {word: value for word, value in given.items() if word in taken}
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in taken.values()):
+        named["batch_size"] = batch
     return get_initial_state(**named) if {"inputs", "batch_size"} & set(named) else get_initial_state(batch)
 
 
@@ -43,6 +45,7 @@ def batch_of(batch_size: Any) -> Any:
 def begins_otherwise(thing: Any) -> bool:
     """Whether a layer, a cell, or a cell of a stack has a `get_initial_state` of the user's."""
     own = getattr(type(thing), "get_initial_state", None)
+    cells = getattr(thing, "cells", None)  # which may be a number in a layer of the user's
     return (own is not None and not own.__module__.startswith("refnet.")) or any(
-        begins_otherwise(cell) for cell in getattr(thing, "cells", ())
+        begins_otherwise(cell) for cell in (cells if isinstance(cells, (list, tuple)) else ())
     )

@@ -9,6 +9,7 @@ from refnet.layers.activation import masked_softmax
 from refnet.layers.checks import whole
 from refnet.layers.core import Dropout
 from refnet.layers.einsum_dense import EinsumDense
+from refnet.layers.first_edition import Replaceable
 from refnet.layers.projected_attention import ProjectedAttention, equations, raised, same_steps, with_early
 
 
@@ -142,20 +143,20 @@ class MultiHeadAttention(ProjectedAttention):
         mask = None if attention_mask is None else raised(attention_mask, rank, axes)
         return masked_softmax(attention_scores, mask, tuple(range(rank - axes, rank)))
 
-    @property
+    @Replaceable
     def _dot_product_equation(self) -> str:
         return equations(self._heads_rank, self.attention_axes or ())[0]
 
-    @property
+    @Replaceable
     def _combine_equation(self) -> str:
         return equations(self._heads_rank, self.attention_axes or ())[1]
 
-    _num_heads = property(lambda self: self.num_heads)
-    _key_dim = property(lambda self: self.key_dim)
-    _value_dim = property(lambda self: self.value_dim)
-    _inverse_sqrt_key_dim = property(lambda self: self.scale)
-    _dropout = property(lambda self: self.dropout)
-    _dropout_layer = property(lambda self: self.dropout_layer)
+    _num_heads = Replaceable(lambda self: self.num_heads)
+    _key_dim = Replaceable(lambda self: self.key_dim)
+    _value_dim = Replaceable(lambda self: self.value_dim)
+    _inverse_sqrt_key_dim = Replaceable(lambda self: self.scale)
+    _dropout = Replaceable(lambda self: self.dropout)
+    _dropout_layer = Replaceable(lambda self: self.dropout_layer)
 
 
 class GroupQueryAttention(ProjectedAttention):

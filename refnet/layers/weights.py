@@ -41,7 +41,7 @@ class Weighted:
     dtype_policy: mixed_precision.DTypePolicy
     _trainable: bool
     _own: list[Variable]
-    _path: str | None = None
+    _layer_path: str | None = None
     # Attributes in which no layers inside this one are looked for.
     _no_layers = frozenset({"_calls_made", "_own", "_programs", "_arguments"})
 
@@ -79,13 +79,13 @@ class Weighted:
     @Replaceable
     def path(self) -> str | None:
         """The names of the layers in which this one was first built or called, outermost first, and its own; None before."""
-        return self._path
+        return self._layer_path
 
-    def _placed(self) -> str:
+    def _settled_path(self) -> str:
         """The path, which is settled by the first call of this."""
-        if self._path is None:
-            self._path = trace.path_to(self.name)
-        return self._path
+        if self._layer_path is None:
+            self._layer_path = trace.path_to(self.name)
+        return self._layer_path
 
     @name_first("name", "shape", "dtype", "initializer", "regularizer", "trainable", "constraint")
     def add_weight(
@@ -154,7 +154,7 @@ class Weighted:
             regularizer=penalty,
             constraint=constraint,
         )
-        variable.path = f"{self._path or trace.path_to(self.name)}/{name or 'variable'}"
+        variable.path = f"{self._layer_path or trace.path_to(self.name)}/{name or 'variable'}"
         self._own.append(variable)
         return variable
 

@@ -348,7 +348,7 @@ def class_weights(class_weight: dict[float, float], y: Array, method: str) -> Ar
     if not isinstance(class_weight, dict):
         raise ArgumentError(f"{method}: class_weight is a dict {{class: weight}}; got {shown(class_weight)}.")
     for entry in class_weight.items():
-        if not all(isinstance(part, (int, float, np.number)) for part in entry):
+        if not all(np.ndim(part) == 0 and np.asarray(part).dtype.kind in "biuf" for part in entry):
             raise ArgumentError(
                 f"{method}: class_weight has the entry {{{entry[0]!r}: {entry[1]!r}}}; a class and its weight are numbers."
             )

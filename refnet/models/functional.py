@@ -116,6 +116,12 @@ class Graph:
             new.update(zip(flatten(event.outputs), flatten(results)))
         return [new[y] for y in self.outputs]
 
+    def reads(self, tensors: list[Any]) -> bool:
+        """Whether a node or a call takes one of these tensors, or an output carries one as its mask."""
+        taken = [x for node in self.nodes for x in node.inputs] + [mask_of(y) for y in self.outputs]
+        taken += [x for call in self.calls for x in flatten([call.inputs, call.arguments])]
+        return not {id(x) for x in tensors}.isdisjoint(map(id, taken))
+
     def outer_events(self) -> list[Any]:
         """The calls that no other call made and the nodes that no call made, in their order."""
         outer = set(self.outer_calls())
@@ -140,14 +146,16 @@ class Graph:
 def without_masks(inputs: Any, outputs: Any) -> tuple[Any, Any]:
     """The ends of a graph whose inputs carry no masks: arrays, which will stand in their place, carry none.
 
-    Where a tensor inside of a larger graph has a mask, what lies behind it was written for a mask. It is called once more on an Input
-    of that tensor's shape, as in Keras, whose masks come with values.
+    Where a tensor inside of a larger graph has a mask that is read, what lies behind it was written for a mask. It is called once more
+    on an Input of that tensor's shape, as in Keras, whose masks come with values.
     """
     masked = [x for x in flatten(inputs) if x.node is not None and x.mask is not None]
     if not masked:
         return inputs, outputs
-    new = {x: Input(batch_shape=x.shape, dtype=x.dtype) for x in masked}
     graph = Graph([*flatten(inputs), *(x.mask for x in masked)], outputs)
+    if not graph.reads([x.mask for x in masked]):
+        return inputs, outputs
+    new = {x: Input(batch_shape=x.shape, dtype=x.dtype) for x in masked}
     starts = [new.get(x, x) for x in flatten(inputs)]
     ends = graph.called_again(
         [*starts, *(None for _ in masked)], again, "it cannot begin at a tensor that carries a mask"

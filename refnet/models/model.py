@@ -78,7 +78,7 @@ class Model(Drawn):
         self.graph, self._renewed = Graph(inputs, outputs), None
         self._inputs_structure, self._outputs_structure = inputs, outputs
         self.branches_on_training, self.built = False, True
-        self._placed()
+        self._settled_path()
         self._traced_steps.clear()
         self._forget_programs()
         self._compiled = None

@@ -80,7 +80,7 @@ class Sequential(ClassNames, Model):
         self.set_graph(tensor, tensor)
 
     def _extend(self, layer: Layer) -> None:
-        with trace.inside(path=self._placed()):
+        with trace.inside(path=self._settled_path()):
             output = layer(self._between[-1])
         self._between.append(output)
         self.set_graph(self._between[0], output)
@@ -110,7 +110,7 @@ class Sequential(ClassNames, Model):
                 f"{self.name} needs an input shape to be built: give build(input_shape), or an Input first."
             )
         between: list[Any] = [InputLayer(batch_shape=_open_batch(tuple(input_shape)), name=f"{self.name}_input").output]
-        with undone_on_error(self._flatten_layers()), trace.inside(path=self._placed()):
+        with undone_on_error(self._flatten_layers()), trace.inside(path=self._settled_path()):
             for layer in self._stack:
                 between.append(layer(between[-1]))
             self._between = between
@@ -140,9 +140,9 @@ class Sequential(ClassNames, Model):
         return self._outputs_structure
 
     def get_config(self) -> dict[str, Any]:
-        return sharing.described(self._config)
+        return sharing.described(self._config_of_stack)
 
-    def _config(self) -> dict[str, Any]:
+    def _config_of_stack(self) -> dict[str, Any]:
         from refnet.saving.serialization import serialized
 
         first = [self._between[0].origin] if self._between else []

@@ -159,8 +159,10 @@ def _put_folder(target: pathlib.Path, parts: dict[str, bytes]) -> None:
 def folder_members(path: pathlib.Path) -> dict[str, bytes]:
     """The parts of a model that was saved as a folder. Raises FileError if one is missing or unreasonably large."""
     found: dict[str, bytes] = {}
-    for name in ("config.json", "model.weights.h5"):
+    for name in ("metadata.json", "config.json", "model.weights.h5"):
         if not (path / name).is_file():
+            if name == "metadata.json":
+                continue
             raise FileError(f"the folder has no {name}: it is not a model that was saved with zipped=False.")
         if name.endswith(".json") and (path / name).stat().st_size > LARGEST_JSON:
             raise FileError(f"{name} has {(path / name).stat().st_size} bytes; a configuration has fewer.")

@@ -129,18 +129,21 @@ def _loaded_parts(
 ) -> Any:
     scope = registration.custom_object_scope(custom_objects)
     with weights.Source(parts["model.weights.h5"]) as source, scope:
-        model = _loaded(source, files.parsed(parts["config.json"]), compile, safe_mode)
+        config = files.parsed(parts["config.json"])
+        ours = files.parsed(parts.get("metadata.json", b"{}")).get("written_by") == "refnet"
+        model = _loaded(source, config, compile, safe_mode, ours)
         own.load_assets(weights.places(model), parts)
         return model
 
 
-def _loaded(source: weights.Source, config: dict[str, Any], compile: bool, safe_mode: bool) -> Any:
+def _loaded(source: weights.Source, config: dict[str, Any], compile: bool, safe_mode: bool, ours: bool) -> Any:
+    older = ours and weight_paths.ENTRY not in config
     compiled, paths = config.pop("compile_config", None), config.pop(weight_paths.ENTRY, None)
     with registration.reading_file(safe_mode, source.elements()):
         model = _built(config)
         if getattr(model, "holds_all_in_config", False):
             return model
-        weight_paths.give(model, paths)
+        weight_paths.give(model, weight_paths.without_entry(model) if older else paths)
         pairs = weights.layer_values(source, model)
         if compile and compiled:
             model.compile_from_config(compiled)
@@ -156,8 +159,9 @@ def _loaded_old(source: weights.Source, compile: bool, safe_mode: bool) -> Any:
     told = old.text(source, "training_config")
     with registration.reading_file(safe_mode, source.elements("optimizer_weights")):
         model = _built(old_configs.modern(files.parsed(text)))
-        paths = old.text(source, weight_paths.ENTRY)
-        weight_paths.give(model, None if paths is None else json.loads(paths))
+        paths, ours = old.text(source, weight_paths.ENTRY), old.text(source, "backend") == "refnet"
+        without = weight_paths.without_entry(model) if ours else None
+        weight_paths.give(model, without if paths is None else json.loads(paths))
         pairs = old.values(source, model)
         if compile and told is not None:
             model.compile_from_config(old_configs.compile_config(files.parsed(told)))

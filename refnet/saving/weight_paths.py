@@ -11,6 +11,11 @@ def of(model: Any) -> list[str]:
     return [variable.path for variable in model.weights]
 
 
+def without_entry(model: Any) -> list[str]:
+    """What the paths were where a file of refnet's has none: the names of the weights, by which its optimizers chose them."""
+    return [variable.name for variable in model.weights]
+
+
 def give(model: Any, paths: Any) -> None:
     """Gives the weights of a model that was read or cloned the paths that they had; those of another model's weights are left out."""
     weights = model.weights

@@ -103,3 +103,28 @@ def test_the_inputs_tell_how_many_samples_there_are() -> None:
         assert len(layer.get_initial_state(STEPS)) == count == len(layer.get_initial_state(2))
         first = layer.get_initial_state(STEPS)[0]
         assert (first[0] if isinstance(first, list) else first).shape == (2, 2)
+
+
+def test_cells_may_be_the_number_of_units() -> None:
+    class Counted(LSTM):
+        def __init__(self, cells: int):
+            super().__init__(cells)
+            self.cells = cells
+
+    own, twin = Counted(2), LSTM(2)
+    got = own(STEPS)
+    twin(STEPS)
+    twin.set_weights(own.get_weights())
+    np.testing.assert_array_equal(got, twin(STEPS))
+
+
+def test_a_cell_that_takes_whatever_it_is_told_by_name() -> None:
+    class Open(GRUCell):
+        def get_initial_state(self, **told: Any) -> list[Any]:
+            return [ops.full((told["batch_size"], 2), 0.5)]
+
+    own, twin = RNN(Open(2)), GRU(2)
+    got = own(STEPS)
+    twin(STEPS)
+    twin.set_weights(own.get_weights())
+    np.testing.assert_array_equal(got, twin(STEPS, initial_state=np.full((2, 2), 0.5, "float32")))

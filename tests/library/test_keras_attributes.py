@@ -9,7 +9,7 @@ import refnet
 from refnet import Sequential, Variable, callbacks, losses, metrics, ops, optimizers
 from refnet.backend import name_scope
 from refnet.errors import ArgumentError, UsageError
-from refnet.layers import Dense, Input, Layer
+from refnet.layers import Dense, Input, Layer, MultiHeadAttention
 from refnet.random import SeedGenerator, uniform
 
 X = np.ones((2, 3), "float32")
@@ -52,6 +52,36 @@ def test_a_layer_may_have_attributes_of_these_names() -> None:
     layer = Own()
     layer(X)
     assert (layer.metrics, layer.path, layer.input_dtype) == (["a"], "b", "c")
+
+
+def test_attention_may_have_attributes_that_keras_has_too() -> None:
+    class Own(MultiHeadAttention):
+        def __init__(self, **more: Any):
+            super().__init__(**more)
+            self._num_heads, self._dropout, self._dot_product_equation = 7, 0.5, "mine"
+
+    x = np.ones((2, 3, 4), "float32")
+    layer = Own(num_heads=2, key_dim=2)
+    assert layer(x, x).shape == x.shape
+    assert (layer._num_heads, layer._dropout, layer._dot_product_equation, layer._key_dim) == (7, 0.5, "mine", 2)
+
+
+def test_a_stack_and_a_callback_may_have_attributes_of_the_users() -> None:
+    class Stack(Sequential):
+        def __init__(self, config: Any):
+            super().__init__([Input((3,)), Dense(1)])
+            self._config = config
+
+    class Timed(callbacks.EarlyStopping):
+        def on_train_begin(self, logs: Any = None) -> None:
+            self._start = 0.5
+            super().on_train_begin(logs)
+
+    model, timed = Stack({"units": 1}), Timed("loss")
+    assert len(model.get_config()["layers"]) == 2 and model._config == {"units": 1}
+    model.compile("sgd", "mse")
+    model.fit(X, X[:, :1], verbose=0, callbacks=[timed])
+    assert timed._start == 0.5 and timed.best is not None
 
 
 @pytest.mark.parametrize("ask", ["symbolic_call", "compute_output_spec"])

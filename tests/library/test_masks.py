@@ -296,3 +296,14 @@ def test_a_mask_that_is_given_to_a_layer_alone_is_not_warned_of() -> None:
         y = Windows()(a, mask=ops.convert_to_tensor(mask))
     assert y.mask is None
     np.testing.assert_array_equal(Model(a, y).predict(np.ones((1, 2)), verbose=0), [[2, 1]])
+
+
+def test_a_model_that_begins_at_a_tensor_whose_mask_nobody_reads_is_as_it_was() -> None:
+    one, embeddings = embedded()
+    doubled = Lambda(lambda x: x + embeddings)
+    with pytest.warns(UserWarning, match="does not support masks"):
+        y = doubled(embeddings)
+    model = Model(embeddings, y)
+    assert model.input is embeddings and model.output is y
+    given = np.ones((2, 4, 3), "float32")
+    np.testing.assert_array_equal(model.predict(given, verbose=0), 2 * given)

@@ -3,12 +3,14 @@
 import copy
 import json
 import pickle
+import zipfile
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
-from refnet import Model, Sequential, Variable, layers, models, optimizers, saving
+from refnet import Model, Sequential, Variable, layers, models, name_scope, optimizers, saving
 from refnet.layers import Dense, Input, Layer
 
 X = np.ones((2, 3), "float32")
@@ -159,3 +161,65 @@ def test_paths_in_a_file_that_are_not_those_of_its_weights_are_left_out(tmp_path
     assert config["weight_paths"] == ["outer/d/kernel", "outer/d/bias"]
     (tmp_path / "model" / "config.json").write_text(json.dumps({**config, "weight_paths": told}))
     assert paths(saving.load_model(tmp_path / "model")) == ["outer/d/kernel", "outer/d/bias"]
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5", ""])
+def test_a_file_that_is_older_than_paths_has_its_optimizers_state(tmp_path: Any, ending: str) -> None:
+    """Its optimizers chose weights by their names."""
+    model = Sequential([Input((3,)), Dense(3, name="a"), Dense(1, name="b")], name="net")
+    for weight in model.weights:
+        weight.path = weight.name
+    several = optimizers.OptimizerMap(optimizers.SGD(0.25, name="rest"), {"a/.*": optimizers.Adam(0.5, name="first")})
+    model.compile(optimizers.MultiOptimizer(several), "mse")
+    model.fit(X, X[:, :1], verbose=0)
+    file = tmp_path / f"model{ending}"
+    model.save(file, zipped=False if not ending else None)
+    if ending == ".h5":
+        with h5py.File(file, "a") as content:
+            del content.attrs["weight_paths"]
+    elif ending:
+        with zipfile.ZipFile(file) as archive:
+            parts = {name: archive.read(name) for name in archive.namelist()}
+        parts["config.json"] = without_paths(parts["config.json"])
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, content in parts.items():
+                archive.writestr(name, content)
+    else:
+        (file / "config.json").write_bytes(without_paths((file / "config.json").read_bytes()))
+    read = saving.load_model(file)
+    assert chosen_by_path(read) == chosen_by_path(model) and "a/kernel" in paths(read)
+    for a, b in zip(read.optimizer.variables, model.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def without_paths(config: bytes) -> bytes:
+    return json.dumps({key: value for key, value in json.loads(config).items() if key != "weight_paths"}).encode()
+
+
+def test_a_pickle_of_a_variable_that_is_older_than_paths() -> None:
+    weight = Variable(1.0, name="dense/kernel")
+    del weight.path
+    assert copy.deepcopy(weight).path == pickle.loads(pickle.dumps(weight)).path == "dense/kernel"
+
+
+def test_attributes_of_the_users_that_sound_like_paths() -> None:
+    class Reading(Layer):
+        def __init__(self, **more: Any):
+            super().__init__(**more)
+            self._path, self._placed, self.inner = np.zeros(3), True, Dense(2, name="inner")
+
+        def call(self, inputs: Any) -> Any:
+            return self.inner(inputs)
+
+    layer = Reading(name="reading")
+    layer(X)
+    assert paths(layer) == ["reading/inner/kernel", "reading/inner/bias"] and layer._path.shape == (3,)
+
+
+def test_a_block_may_be_entered_again() -> None:
+    block = name_scope("block")
+    with block, block:
+        assert Variable(1.0, name="a").path == "block/block/a"
+    with block, name_scope("x", override_parent=""):
+        assert Variable(1.0, name="a").path == "x/a"
+    assert Variable(1.0, name="a").path == "a"

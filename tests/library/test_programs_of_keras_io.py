@@ -51,6 +51,18 @@ def test_a_build_that_takes_no_shape(tmp_path: Any) -> None:
     np.testing.assert_array_equal(again.predict(X, verbose=0), wanted)
 
 
+def test_a_build_that_is_given_to_a_layer() -> None:
+    class Same(layers.Layer):
+        def call(self, inputs: Any) -> Any:
+            return inputs
+
+    shapes: list[Any] = []
+    layer = Same()
+    layer.build = lambda input_shape: shapes.append(input_shape)  # type: ignore[method-assign]  # what this is about
+    layer(X)
+    assert [tuple(shape)[1:] for shape in shapes] == [X.shape[1:]]
+
+
 # ---- knowledge distillation: the loss of a step, from a frozen teacher
 
 

@@ -133,7 +133,7 @@ def test_a_class_without_a_weight_weighs_one(dtype: str) -> None:
     expected = model.fit(X, labels, sample_weight=weights, **told).history["loss"]
     assert model.fit(X, labels, class_weight={1: 3.0}, **told).history["loss"] == expected
     assert (
-        model.fit(X, labels[:, None], class_weight={np.int64(1): np.float32(3.0), 9: 7}, **told).history["loss"]
+        model.fit(X, labels[:, None], class_weight={np.int64(1): np.array(3.0), 9: 7}, **told).history["loss"]
         == expected
     )
 
