@@ -9,7 +9,7 @@ from typing import Any
 from refnet import registration
 from refnet.errors import ArgumentError, FileError, MissingFileError
 from refnet.paths import as_path
-from refnet.saving import files, old, old_configs, own, weight_paths, weights
+from refnet.saving import files, frozen, old, old_configs, own, weight_paths, weights
 from refnet.saving.serialization import described, restored
 
 FORMAT = "3.15.0"  # the Keras whose format this is
@@ -56,7 +56,7 @@ def _refuse_unbuilt(model: Any) -> None:
 def _parts(model: Any) -> dict[str, bytes]:
     """The files that a `.keras` archive holds."""
     now = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
-    config = {**described(model), weight_paths.ENTRY: weight_paths.of(model)}
+    config = {**described(model), weight_paths.ENTRY: weight_paths.of(model), frozen.ENTRY: frozen.of(model)}
     return {
         "metadata.json": json.dumps({"keras_version": FORMAT, "date_saved": now, "written_by": "refnet"}).encode(),
         "config.json": json.dumps(config).encode(),
@@ -139,6 +139,7 @@ def _loaded_parts(
 def _loaded(source: weights.Source, config: dict[str, Any], compile: bool, safe_mode: bool, ours: bool) -> Any:
     older = ours and weight_paths.ENTRY not in config
     compiled, paths = config.pop("compile_config", None), config.pop(weight_paths.ENTRY, None)
+    then = config.pop(frozen.ENTRY, None)
     with registration.reading_file(safe_mode, source.elements()):
         model = _built(config)
         if getattr(model, "holds_all_in_config", False):
@@ -147,6 +148,7 @@ def _loaded(source: weights.Source, config: dict[str, Any], compile: bool, safe_
         pairs = weights.layer_values(source, model)
         if compile and compiled:
             model.compile_from_config(compiled)
+            frozen.give(model, then)
             pairs += weights.optimizer_values(source, model)
     weights.put(pairs)
     return model
@@ -165,6 +167,7 @@ def _loaded_old(source: weights.Source, compile: bool, safe_mode: bool) -> Any:
         pairs = old.values(source, model)
         if compile and told is not None:
             model.compile_from_config(old_configs.compile_config(files.parsed(told)))
+            frozen.give(model, files.parsed(old.text(source, frozen.ENTRY) or "{}"))
             pairs += old.optimizer_values(source, model)
     weights.put(pairs)
     return model

@@ -15,7 +15,7 @@ from refnet.annotations import Array
 from refnet.errors import FileError
 from refnet.graph import Variable
 from refnet.layers.base import Layer
-from refnet.saving import serialization, weight_paths
+from refnet.saving import frozen, serialization, weight_paths
 from refnet.saving.files import h5py
 from refnet.saving.weights import Source, ordered_layers, put_array, trained
 
@@ -74,7 +74,7 @@ def written_model(model: Any, version: str, include_optimizer: bool) -> bytes:
             name = optimizer["registered_name"] or optimizer["class_name"]
             told["loss"] = _full_names(told["loss"])
             told["optimizer_config"] = {"class_name": name, "config": optimizer["config"]}
-            file.attrs["training_config"] = json.dumps(told)
+            file.attrs["training_config"], file.attrs[frozen.ENTRY] = json.dumps(told), json.dumps(frozen.of(model))
             state = model.optimizer.saved_variables(trained(model))
             _write_group(file.create_group("optimizer_weights"), state)
     return buffer.getvalue()
