@@ -73,7 +73,10 @@ class Order:
         self.operations = self._ordered(graph.outputs)
 
     def _input_layer(self, x: Tensor) -> Layer:
-        return x.origin if x.origin is not None else InputLayer(batch_shape=x.shape, dtype=x.dtype, name=x.name or None)
+        known = self.graph.input_layers
+        if x.origin is None and x not in known:
+            known[x] = InputLayer(batch_shape=x.shape, dtype=x.dtype, name=x.name or None)
+        return x.origin if x.origin is not None else known[x]
 
     def _record(self, operation: Any, event: Any, outputs: list[Tensor]) -> None:
         uses = self.uses.setdefault(operation, [])

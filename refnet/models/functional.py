@@ -55,6 +55,7 @@ class Graph:
         self.calls: list[Call] = sorted(calls, key=lambda call: call.number)
         self.losses: list[tuple[Tensor, Guard]] = [loss for call in self.calls for loss in call.losses]
         self.assignments: list[Assignment] = [a for call in self.calls for a in call.assignments]
+        self.input_layers: dict[Tensor, Any] = {}  # of inputs inside of a larger graph, which have none of their own
         self._looked_at = -1  # the last change, of whatever layer, at which none of its own had changed
 
     def _swapped(self) -> str:

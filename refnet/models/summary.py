@@ -123,6 +123,9 @@ def _sources(model: Any, layer: Any) -> str:
     outer = set(model.graph.outer_calls())
     for call in _calls(model, layer):
         for x in flatten(call.inputs):
+            if x in model.graph.input_layers:
+                names.append(model.graph.input_layers[x].name)
+                continue
             source = x.node.call if x.node is not None else None
             while source is not None and source not in outer:
                 source = source.parent
