@@ -1,5 +1,6 @@
 """Epochs on the device: data gathered there, the host asked for nothing between two progress updates, graphs replayed."""
 
+import gc
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,6 +24,12 @@ STOPPING = ("upload", "download", "wait")
 def no_hurry(monkeypatch):
     """A slice is as long as the epoch: how often the host stops then depends on no clock."""
     monkeypatch.setattr(epoch, "SLICE", 1e9)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left():
+    """What earlier tests have left goes first: memory that is freed during a test is not what the test gives."""
+    gc.collect()
 
 
 def network():
