@@ -1,5 +1,7 @@
 """Kernels as PTX, for reading and for proof that they compile: no device is needed, the CUDA toolkit's wheels are."""
 
+import argparse
+import itertools
 import re
 import shutil
 import subprocess
@@ -95,12 +97,15 @@ def in_float64(text):
     return sum(not name.startswith(("ld.param", "mov")) for name in found)
 
 
-def table(capabilities=CAPABILITIES):
-    """[(kernel's step, capability, usage, instructions in float64)] of every tuned kernel, those in TF32 too, assembled for each of these architectures."""
+def table(capabilities=CAPABILITIES, named=""):
+    """Yields (kernel's step, capability, usage, instructions in float64) of every tuned kernel, those in TF32 too, for each architecture.
+
+    Args:
+        named: a part of the names of the kernels that are wanted; all of them have the empty one.
+    """
     kernels.load()
-    rows = []
     for rounds, family in ((False, kernels.tuned), (True, kernels.rounding)):
-        for found in (k for several in family.values() for k in several):
+        for found in (k for several in family.values() for k in several if named in k.name):
             call = calls.USUAL[found.name.replace("_rounded", "_tiled")]  # in TF32 the calls of float32 are served
             served, launches = calls.launches(call, rounds)
             if served is not found:
@@ -110,18 +115,41 @@ def table(capabilities=CAPABILITIES):
             for launch in {launch.text: launch for launch in launches}.values():
                 for capability in capabilities:
                     text = launch.ptx(capability)
-                    rows.append((launch.step, capability, usage(text, capability), in_float64(text)))
-    return rows
+                    yield launch.step, capability, usage(text, capability), in_float64(text)
 
 
-def main(capabilities=CAPABILITIES):
-    """Prints the table."""
-    print(
-        f"{'kernel':48} {'for':6} {'registers':>9} {'spilled bytes':>14} {'stack bytes':>12} {'shared bytes':>13} {'in float64':>11}"
+def architecture(text):
+    """(8, 0) of "sm_80".
+
+    Raises:
+        ValueError: it is no architecture.
+    """
+    if not re.fullmatch(r"sm_\d{2,3}", text):
+        raise ValueError(text)
+    return int(text[3:-1]), int(text[-1])
+
+
+def main(arguments=None):
+    """Prints the table, row by row."""
+    parser = argparse.ArgumentParser(
+        prog="python -m refnet_fast.cuda.ptx",
+        description="What each tuned CUDA kernel takes of a device, as ptxas assembles it. All of them take some three minutes.",
     )
-    for name, (major, minor), used, wide in table(capabilities):
-        counts = f"{used['registers']:9} {used['spills']:14} {used['stack']:12} {used['shared']:13} {wide:11}"
-        print(f"{name:48} sm_{major}{minor}  {counts}")
+    parser.add_argument("named", nargs="?", default="", help="kernels whose names have this in them (default: all)")
+    parser.add_argument(
+        "--for", dest="capabilities", type=architecture, nargs="+", default=CAPABILITIES, metavar="sm_90",
+        help="the architectures (default: sm_80 and sm_90)",
+    )  # fmt: skip
+    chosen = parser.parse_args(arguments)
+    rows = table(chosen.capabilities, chosen.named)
+    first = next(rows, None)
+    if first is None:
+        parser.error(f"no kernel has {chosen.named!r} in its name; `softmax` or `conv2d` find some")
+    columns = "spilled bytes", "stack bytes", "shared bytes", "in float64"
+    print(f"{'kernel':48} {'for':6} {'registers':>9}", *(f"{column:>13}" for column in columns))
+    for name, (major, minor), used, wide in itertools.chain([first], rows):
+        counts = used["spills"], used["stack"], used["shared"], wide
+        print(f"{name:48} sm_{major}{minor}  {used['registers']:9}", *(f"{count:13}" for count in counts), flush=True)
 
 
 if __name__ == "__main__":

@@ -167,7 +167,7 @@ def test_tuned_kernels_spill_nothing(capsys):
     """Every tuned kernel, for one architecture, as `python -m refnet_fast.cuda.ptx` prints it for all: each takes seconds."""
     from refnet_fast.cuda import kernels, ptx
 
-    ptx.main([(9, 0)])
+    ptx.main(["--for", "sm_90"])
     lines = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
     families = kernels.tuned, kernels.rounding
     steps = {step.name for family in families for found in family.values() for k in found for step in k.steps}
@@ -178,6 +178,14 @@ def test_tuned_kernels_spill_nothing(capsys):
         most = 168 if name.endswith("_rounded") else 128  # in TF32 the smaller tile has blocks of 128 threads
         assert 0 < int(registers) <= most and int(spilled) == int(stack) == 0, (name, architecture)
         assert int(shared) <= 48 * 1024, name  # more takes a launch attribute that nobody sets
+
+
+def test_a_name_that_no_kernel_has_is_told(capsys):
+    from refnet_fast.cuda import ptx
+
+    with pytest.raises(SystemExit):
+        ptx.main(["kernel_of_nobody"])
+    assert "no kernel has 'kernel_of_nobody' in its name" in capsys.readouterr().err
 
 
 def test_long_attention_of_wide_heads_spills_nothing():
