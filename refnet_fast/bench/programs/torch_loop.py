@@ -50,6 +50,55 @@ class Apply(nn.Module):
         return self.function(x)
 
 
+class Positions(nn.Module):
+    """Adds a learned vector to each place of a sequence."""
+
+    def __init__(self, length: int, features: int):
+        super().__init__()
+        self.vectors = nn.Parameter(torch.empty(length, features).uniform_(-0.05, 0.05))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.vectors
+
+
+class Encoder(nn.Module):
+    """A Transformer's encoder block; queries, keys and values come of one product."""
+
+    def __init__(self, features: int, heads: int, units: int):
+        super().__init__()
+        self.heads = heads
+        self.before, self.between = nn.LayerNorm(features, eps=1e-3), nn.LayerNorm(features, eps=1e-3)
+        self.seen, self.out = nn.Linear(features, 3 * features), nn.Linear(features, features)
+        self.dense = nn.Sequential(nn.Linear(features, units), nn.ReLU(), nn.Linear(units, features))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        batch, length, features = x.shape
+        parts = self.seen(self.before(x)).view(batch, length, 3, self.heads, features // self.heads)
+        query, key, value = parts.permute(2, 0, 3, 1, 4)
+        found = functional.scaled_dot_product_attention(query, key, value)
+        x = x + self.out(found.transpose(1, 2).reshape(batch, length, features))
+        return x + self.dense(self.between(x))
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions beside their input."""
+
+    def __init__(self, channels: int, filters: int, stride: int):
+        super().__init__()
+        self.first, self.second = normalized(channels, filters, 3, stride), normalized(filters, filters, 3, 1)
+        changed = channels != filters or stride != 1
+        self.beside = normalized(channels, filters, 1, stride) if changed else nn.Identity()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return functional.relu(self.beside(x) + self.second(functional.relu(self.first(x))))
+
+
+def normalized(channels: int, filters: int, size: int, stride: int) -> nn.Module:
+    """A convolution, normalized."""
+    made = nn.Conv2d(channels, filters, size, stride, padding=size // 2, bias=False)
+    return nn.Sequential(made, nn.BatchNorm2d(filters, eps=1e-3, momentum=0.01))
+
+
 def module(kind: str, given: list, shape: torch.Size) -> list[nn.Module]:
     """The modules of one layer that is fed that shape; channels are PyTorch's axis 1."""
     channels = shape[1]
@@ -62,7 +111,7 @@ def module(kind: str, given: list, shape: torch.Size) -> list[nn.Module]:
         filters, size = given
         depthwise = nn.Conv2d(channels, channels, size, padding=size // 2, groups=channels, bias=False)
         return [depthwise, nn.Conv2d(channels, filters, 1)]
-    if kind == "embedding":  # what follows it here is a Conv1d, channels first, or a recurrent layer, features last
+    if kind == "embedding":  # what follows it here is a Conv1d, channels first, or something that has features last
         return [nn.Embedding(*given)]
     return {
         "batch_normalization": lambda: [nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)],
@@ -75,6 +124,10 @@ def module(kind: str, given: list, shape: torch.Size) -> list[nn.Module]:
         "lstm": lambda units: [Last(nn.LSTM, shape[-1], units)],
         "bidirectional_lstm": lambda units: [Last(nn.LSTM, shape[-1], units, bidirectional=True)],
         "gru": lambda units, *dropouts: [Last(nn.GRU, shape[-1], units)],
+        "positions": lambda: [Positions(*shape[1:])],
+        "encoder": lambda heads, units: [Encoder(shape[-1], heads, units)],
+        "global_average_pool1d": lambda: [Apply(lambda x: x.mean(1))],  # behind an encoder features are last
+        "residual": lambda filters, stride: [Residual(channels, filters, stride)],
     }[kind](*given)
 
 

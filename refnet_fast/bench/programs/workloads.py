@@ -7,8 +7,13 @@ A network is told as a list of layers, each a kind and its numbers; every progra
     ("max_pool2d", size)                  ("max_pool1d", size)                    ("flatten",)
     ("global_average_pool2d",)            ("global_max_pool1d",)                  ("embedding", words, units)
     ("lstm", units)                       ("bidirectional_lstm", units)           ("gru", units, dropout, recurrent dropout)
+    ("positions",)                        ("encoder", heads, units)               ("global_average_pool1d",)
+    ("residual", filters, stride)
 
-Convolutions are "valid", separable ones "same"; a recurrent layer gives its last output.
+Convolutions are "valid", separable ones and those of a residual block "same"; a recurrent layer gives its last output. "positions" adds a
+learned vector to each place of a sequence. An encoder is a Transformer's: x + attention(normalized x), then x + dense(relu of dense units
+of normalized x). A residual block is two 3x3 convolutions, normalized, beside its input, which a 1x1 convolution brings into their shape
+where they change it.
 """
 
 from collections.abc import Callable
@@ -156,6 +161,29 @@ WORKS = {
             "separable 64x64 batch 32",
             (64, 64, 3),
             (*separable(32, 64, 128), ("global_average_pool2d",), *TEN),
+            32,
+            6,
+            "softmax cross-entropy",
+        ),
+        Work(
+            "IMDB Transformer 200 words batch 64",
+            (200,),
+            (("embedding", 10000, 64), ("positions",), ("encoder", 4, 128), ("global_average_pool1d",), *ONE),
+            64,
+            6,
+            "sigmoid cross-entropy",
+            "words",
+        ),
+        Work(
+            "residual net 32x32 batch 32",
+            (32, 32, 3),
+            (
+                ("residual", 32, 1),
+                ("residual", 64, 2),
+                ("residual", 128, 2),
+                ("global_average_pool2d",),
+                *TEN,
+            ),
             32,
             6,
             "softmax cross-entropy",
