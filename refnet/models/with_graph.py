@@ -22,7 +22,7 @@ class Given:
         return self if model is None else self.read(model)
 
 
-class Drawn(Trainer):
+class WithGraph(Trainer):
     """The part of a model that knows its graph.
 
     Attributes:
