@@ -47,9 +47,8 @@ class Model(WithGraph):
         super().__init__(**more)
         self._start()
         self._traced = Kept()  # of a subclass: its graph and outputs, by kind of inputs
-        self._seen_inputs: Any = (
-            None  # of a subclass: tensors like those of its first call, from which export traces it
-        )
+        # Of a subclass: tensors like those of its first call, from which export traces it.
+        self._seen_inputs: Any = None
         self._renewed: Graph | None = None  # the graph of layers that were changed after their calls
         self._listed: tuple[Graph, list[Layer]] | None = None  # the layers, with the graph whose they are
         if inputs is None and outputs is None:
