@@ -1,8 +1,13 @@
 """The planner: from a concrete program to units, each of which becomes one row of the machine.
 
-In this order: reshapes become aliases, equal subexpressions one, products with transposed matrices plain ones, products with
-one nothing (`rewrite.py`); dead code goes; elementwise nodes are gathered into units (`units.py`); assignments are sorted to the end,
-where they happen in place, an optimizer's updates of one kind in a single unit over all parameters (`commits.py`).
+In this order:
+
+- the graph is made smaller (`rewrite.py`): reshapes become other names of the same memory, equal nodes one node, products with
+  transposed matrices read the original, multiplications by one vanish;
+- what nobody needs goes;
+- elementwise nodes are gathered into units (`units.py`);
+- assignments move to the end, where they are written straight into the variables if nothing else needs the old values; an optimizer's
+  updates of one kind become one unit over all parameters (`commits.py`).
 """
 
 import numpy as np

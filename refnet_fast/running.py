@@ -28,7 +28,14 @@ class Running:
     """A concrete program on the CPU.
 
     Args:
+        concrete: the program at known shapes.
+        tuned: whether it is planned and runs tuned kernels; else each node is a row with its derived kernel.
         listed: numbers of the inputs that are given as index lists: see `lists.py`.
+    Attributes:
+        groups_of_rows: the rows of the program, in lists of those that run together, block by block.
+        machine: the machine of a single run. That of an epoch has rows before these, which gather a batch, and behind them.
+        inputs, outputs: their memory as arrays.
+        held: {variable: the array that it had when the frames were written}.
     """
 
     def __init__(self, concrete, tuned=True, listed=()):

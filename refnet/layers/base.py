@@ -308,20 +308,18 @@ class Layer(Configured, Stateless, Answering, OldAttributes):
         pass_masks(self, inputs, mask, outputs)
 
     def _in_graph(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """`call` on tensors, one way or both ways of `training`; a record of the call holds what it was given and what came of it."""
         record = Call(self, args[0] if args else None, {"args": args[1:], **kwargs}, trace.call)
         record.masks = [m for m in map(mask_of, flatten([list(args), kwargs])) if m is not None]
         kwargs = {**kwargs, **open_masks(self, args, kwargs)}
         takes = "training" in self.call_parameters()
-        given = kwargs.get("training")
+        branches = takes and self.branches_on_training
         rest = {key: a for key, a in kwargs.items() if key != "training"}
-        training = trace.training if given is None else bool(given)
-        training = trace.learning_phase if training is None else training
-        if training is None and takes and self.branches_on_training and trace.eager is not None:
-            training = self._default_training()
-        gated = training and self.inference_when_frozen
+        training = self._training_in(kwargs.get("training"), branches)
+        may_be_frozen = training and self.inference_when_frozen
         here = trace.inside(call=record, training=training, autocast=self._reading(), path=self._settled_path())
         with here, self._named_in_errors():
-            if takes and self.branches_on_training and (training is None or gated):
+            if branches and (training is None or may_be_frozen):
                 outputs = self._both_ways(training, args, rest)
             else:
                 outputs = self.call(*args, **rest, **({"training": training} if takes else {}))
@@ -339,6 +337,18 @@ class Layer(Configured, Stateless, Answering, OldAttributes):
             self._calls_made.append(record)
             warn_of_strays(self, record)
         return outputs
+
+    def _training_in(self, given: Any, branches: bool) -> bool | None:
+        """What `training` is in a call: as given, else as in the call around, else the learning phase; None where that is left open.
+
+        Args:
+            branches: whether `call` looks at it; where ops are computed one by one it has to be settled then.
+        """
+        training = trace.training if given is None else bool(given)
+        training = trace.learning_phase if training is None else training
+        if training is None and branches and trace.eager is not None:
+            return self._default_training()
+        return training
 
     def _reading(self) -> str | None:
         """The dtype in which the call reads floating weights; None for their own."""
