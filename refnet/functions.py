@@ -30,7 +30,7 @@ class Jitted:
         structure = [list(args), kwargs]
         leaves = [_number(x) for x in flatten(structure)]
         symbolic = any(isinstance(x, Tensor) and not isinstance(x, Variable) for x in leaves)
-        if symbolic or trace.call is not None or trace.collecting:
+        if symbolic or trace.active:
             return self.function(*args, **kwargs)
         arrays = [x for x in leaves if isinstance(x, np.ndarray)]
         with building:

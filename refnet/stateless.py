@@ -116,7 +116,7 @@ class Pure:
 
 def _taken(x: Any) -> Any:
     """A leaf of the arguments: a variable outside a graph counts as its value, numbers as arrays."""
-    if isinstance(x, Variable) and trace.call is None and not trace.collecting:
+    if isinstance(x, Variable) and not trace.active:
         return x.value
     if isinstance(x, Tensor):
         return x

@@ -112,6 +112,11 @@ class Trace(threading.local):
     # While a model's step is being called: what it was given, what it is for.
     step: "tuple[list[Tensor], Mode] | None" = None
 
+    @property
+    def active(self) -> bool:
+        """Whether a graph is being built: assignments are records then, and variables stand for themselves, not for their values."""
+        return self.call is not None or self.collecting
+
     @contextmanager
     def inside(self, **changes: Any) -> Iterator[None]:
         before = {name: getattr(self, name) for name in changes}

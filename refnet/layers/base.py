@@ -252,7 +252,7 @@ class Layer(Configured, Stateless, Answering, OldAttributes):
             refuse_several(self.name, args[0])
         args, kwargs = mapped(_read, args), mapped(_read, kwargs)
         leaves = flatten([list(args), kwargs])
-        if not any(isinstance(x, Tensor) for x in leaves) and trace.call is None and not trace.collecting:
+        if not any(isinstance(x, Tensor) for x in leaves) and not trace.active:
             refuse_no_numbers(self.name, leaves)
             if not any(isinstance(x, (np.ndarray, np.generic)) for x in leaves):
                 raise ArgumentError(
