@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -25,6 +25,14 @@ from refnet.structure import packed
 from refnet.tracing import building
 
 Feed: TypeAlias = ArrayFeed | SourceFeed
+
+
+class Validation(NamedTuple):
+    """What fit was told of validation."""
+
+    data: Any  # (x, y) or (x, y, sample_weight), what gives batches, or None
+    size: int  # of a batch
+    steps: int | None  # how many batches; all if None
 
 
 class Trainer(GeneratorNames, SingleBatches):
@@ -91,16 +99,19 @@ class Trainer(GeneratorNames, SingleBatches):
         evaluated = _epochs_to_evaluate(validation_freq, epochs)
         callback_module.checked(callbacks, verbose)
         limits.warn("fit")
-        also = (validation_data, validation_size, validation_steps)
+        asked_of_validation = Validation(validation_data, validation_size, validation_steps)
         if is_source(x):
             refuse(
                 "fit", f"x ({type(x).__name__})", y=y, sample_weight=sample_weight, validation_split=validation_split
             )
-            feed, held, validation = self._source_feed(x, bool(shuffle), class_weight, steps_per_epoch, also)
+            feed, held, validation = self._source_feed(
+                x, bool(shuffle), class_weight, steps_per_epoch, asked_of_validation
+            )
         else:
-            given = (x, y, sample_weight, class_weight)
-            feed, held, validation = self._array_feed(
-                given, batch_size, bool(shuffle), steps_per_epoch, validation_split, also
+            parts, held = self._held_out(x, y, sample_weight, validation_split, asked_of_validation)
+            parts = self._class_weighted("fit", parts, class_weight)
+            feed, validation = self._array_feed(
+                parts, held, batch_size, bool(shuffle), steps_per_epoch, asked_of_validation
             )
         listed = callback_module.Listening(
             callbacks,
@@ -115,46 +126,41 @@ class Trainer(GeneratorNames, SingleBatches):
         )
         return self._epochs(feed, asked, validation, evaluated, listed)
 
-    def _source_feed(self, x: Any, shuffle: bool, class_weight: Any, steps: int | None, also: Any) -> Any:
-        """Of data that come batch by batch: a feed, and what `_validation` gives."""
-        data, size, validation_steps = also
-        held = None
-        if data is not None and not is_source(data):
-            held = self._checked("fit (validation)", *_unpacked(data))
+    def _source_feed(self, x: Any, shuffle: bool, class_weight: Any, steps: int | None, validation: Validation) -> Any:
+        """Of data that come batch by batch: a feed, the checked arrays of validation (or None), and what `_validation` gives."""
+        data = validation.data
+        held = None if data is None or is_source(data) else self._checked("fit (validation)", *_unpacked(data))
         source = self._source(x, "x", "fit", shuffle)
-        if is_source(data):
-            data = self._source(data, "validation_data", "fit (validation)")
+        validation = self._with_source(validation)
         with self._preparing():
             self._prepared("train", source, class_weight)
-            return (
-                SourceFeed(self, source, steps, class_weight),
-                held,
-                self._validation(data, held, size, validation_steps),
-            )
+            return SourceFeed(self, source, steps, class_weight), held, self._validation(held, validation)
 
-    def _array_feed(self, given: Any, size: int, shuffle: bool, steps: int | None, share: float, also: Any) -> Any:
-        """Of arrays: a feed, the arrays held for validation (or None), and what `_validation` gives."""
-        x, y, sample_weight, class_weight = given
-        data, validation_size, validation_steps = also
-        streamed = is_source(data)
-        parts, held = self._held_out(x, y, sample_weight, None if streamed else data, 0.0 if streamed else share)
-        parts = self._class_weighted("fit", parts, class_weight)
-        if streamed:
-            data = self._source(data, "validation_data", "fit (validation)")
+    def _array_feed(
+        self, parts: Any, held: Any, size: int, shuffle: bool, steps: int | None, validation: Validation
+    ) -> Any:
+        """Of checked arrays, and of those held for validation (or None): a feed, and what `_validation` gives."""
+        validation = self._with_source(validation)
         with self._preparing():
             batches = self._fed("fit", *parts)
             self._executable("train", batches)
             checks.check_fixed_batch(self._built_graph, len(batches), size, "fit")
             feed = ArrayFeed(self, batches, size, shuffle, steps)
-            return feed, held, self._validation(data, held, validation_size, validation_steps)
+            return feed, self._validation(held, validation)
 
-    def _validation(self, data: Any, held: Any, size: int, steps: int | None) -> Callable[[Any], None] | None:
-        """A function of the callbacks that evaluates on a source, or on the checked arrays `held`; None without either."""
+    def _with_source(self, validation: Validation) -> Validation:
+        """The same, with data that come batch by batch made a Source."""
+        if not is_source(validation.data):
+            return validation
+        return validation._replace(data=self._source(validation.data, "validation_data", "fit (validation)"))
+
+    def _validation(self, held: Any, asked: Validation) -> Callable[[Any], None] | None:
+        """A function of the callbacks that evaluates on the checked arrays `held`, or on a source; None without either."""
         if held is None:
-            return None if data is None else self._validating(data, steps)
+            return None if asked.data is None else self._validating(asked.data, asked.steps)
         batches = self._fed("fit (validation)", *held)
         self._executable("test", batches)
-        return lambda listed: self._evaluate(batches, size, steps, listed)
+        return lambda listed: self._evaluate(batches, asked.size, asked.steps, listed)
 
     def _epochs(
         self,
@@ -198,8 +204,10 @@ class Trainer(GeneratorNames, SingleBatches):
         self.stop_training = False
         yield
 
-    def _held_out(self, x: Any, y: Any, sample_weight: Any, validation_data: Any, validation_split: Any) -> Any:
-        """The checked arrays to train on, and those to evaluate on (or None)."""
+    def _held_out(self, x: Any, y: Any, sample_weight: Any, validation_split: Any, validation: Validation) -> Any:
+        """The checked arrays to train on, and those to evaluate on: None where there are none, or where they come batch by batch."""
+        streamed = is_source(validation.data)
+        validation_data, validation_split = (None, 0.0) if streamed else (validation.data, validation_split)
         if not isinstance(validation_split, (int, float, np.number)) or not 0 <= validation_split < 1:
             raise ArgumentError(
                 f"fit: validation_split is a share of the samples, at least 0 and below 1; got {validation_split!r}."
@@ -212,7 +220,7 @@ class Trainer(GeneratorNames, SingleBatches):
         elif validation_split:
             pairs = [checks.split(part, float(validation_split), "fit") if part else ({}, {}) for part in parts]
             parts, held = tuple(a for a, _ in pairs), tuple(b for _, b in pairs)
-        checks.warn_of_strange_numbers(looked_at, "fit", depth=5)
+        checks.warn_of_strange_numbers(looked_at, "fit")
         return parts, held
 
     def _run(

@@ -5,7 +5,7 @@ from typing import Any
 
 from refnet.graph import Tensor, trace
 from refnet.keeping import Kept
-from refnet.models.data import in_line
+from refnet.models.data import unnested
 from refnet.models.functional import Graph, again
 from refnet.models.training import Trainer
 from refnet.structure import keys, mapped
@@ -97,7 +97,7 @@ class WithGraph(Trainer):
 
     def _checked(self, method: str, x: Any, *args: Any, **more: Any) -> Any:
         return super()._checked(
-            method, x if self.graph is None else in_line(x, self._inputs_structure, method), *args, **more
+            method, x if self.graph is None else unnested(x, self._inputs_structure, method), *args, **more
         )
 
     def _known_outputs(self) -> Any:
