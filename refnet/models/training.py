@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from refnet.annotations import Array
 from refnet.errors import ArgumentError, refuse_others
 from refnet.models import data as checks
 from refnet.models.batches import Batches
-from refnet.models.feeds import ArrayFeed, SourceFeed
+from refnet.models.feeds import ArrayFeed, SourceFeed, Validation
 from refnet.models.first_edition import GeneratorNames
 from refnet.models.outputs import warn_of_thawed
 from refnet.models.single_batches import SingleBatches, returned
@@ -25,14 +25,6 @@ from refnet.structure import packed
 from refnet.tracing import building
 
 Feed: TypeAlias = ArrayFeed | SourceFeed
-
-
-class Validation(NamedTuple):
-    """What fit was told of validation."""
-
-    data: Any  # (x, y) or (x, y, sample_weight), what gives batches, or None
-    size: int  # of a batch
-    steps: int | None  # how many batches; all if None
 
 
 class Trainer(GeneratorNames, SingleBatches):
