@@ -73,7 +73,7 @@ def simplified(plan):
             y, source = instruction.outputs[0], inputs[0]
             while source.shape != y.shape and source in plan.alias:
                 source = plan.alias[source]
-            if source.shape == y.shape:  # nothing is reshaped, or it was reshaped to and fro
+            if source.shape == y.shape:  # nothing is reshaped, or a reshape is taken back
                 plan.replaced[y] = source
                 continue
             plan.alias[y] = inputs[0]

@@ -15,12 +15,12 @@ from refnet_fast.derive import Placed, derive, itemsize
 from refnet_fast.fuse import Operand, fuse, unit_shape
 from refnet_fast.kernels import KernelCall
 from refnet_fast.lists import IndexLists, uses
+from refnet_fast.machine_rows import Row, assemble, copy_row, flat, plain_row
 from refnet_fast.memory import Memory, bytes_of, merged_size
 from refnet_fast.native import address_of
 from refnet_fast.outcomes import MOST_KB, exception_in
 from refnet_fast.plan import Plan
 from refnet_fast.rewrite import SHORT, is_short_cast
-from refnet_fast.rows import Row, assemble, copy_row, flat, plain_row
 from refnet_fast.tables import ELEMENT_NS, LISTED_SHARE, TASK_NS, TURN_SECONDS, WAKE_NS
 
 
