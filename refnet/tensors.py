@@ -131,7 +131,7 @@ class Tensor(Compared):
     def __dlpack__(self, *, copy: bool | None = None, **more: Any) -> Any:
         """The value, where it has one, for `from_dlpack` of another package: a copy, unless copy=False.
 
-        A copy, because not every package heeds that memory is to be read only.
+        A copy, because not every package respects memory that is to be read only.
         """
         return self.__array__(copy=copy is not False).__dlpack__(**more)
 

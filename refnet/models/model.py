@@ -157,7 +157,11 @@ class Model(WithGraph):
 
     @property
     def losses(self) -> list[Any]:
-        """What layers and weights add to the loss; called on arrays, what the last such call has added, in a step that is being traced, what the calls in it have."""
+        """What layers and weights add to the loss.
+
+        Where the model was called on arrays, the values that the last such call has added; in a step that is being traced, what the
+        calls in it have added so far.
+        """
         if trace.call is not None:
             return added_here(self)
         graph = self._built_graph
