@@ -112,11 +112,7 @@ class Lookup(PipelineLayer):
 
     def get_vocabulary(self, include_special_tokens: bool = True) -> list[Any]:
         """The tokens, each at the place of its number."""
-        return (self._special_tokens() if include_special_tokens else []) + list(self.tokens)
-
-    def _special_tokens(self) -> list[Any]:
-        """The tokens with the first numbers: the mask, and those that stand for what is not known."""
-        return [self.mask_token] * self.oov_start + [self.oov_token] * self.num_oov_indices
+        return (special_tokens(self) if include_special_tokens else []) + list(self.tokens)
 
     def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
         """Takes a vocabulary.
@@ -136,10 +132,10 @@ class Lookup(PipelineLayer):
             if isinstance(vocabulary, (str, pathlib.Path))
             else self.as_tokens(vocabulary).tolist()
         )
-        special = self._special_tokens()
+        special = special_tokens(self)
         whole = bool(special) and given[: len(special)] == special
         tokens = given[len(special) :] if whole else given
-        self._check_tokens(given, tokens, special)
+        check_tokens(self, given, tokens, special)
         weights = None
         if idf_weights is not None:
             weights = np.asarray(idf_weights, dtypes.as_numpy(dtypes.floatx()))
@@ -150,26 +146,6 @@ class Lookup(PipelineLayer):
             if not whole:
                 weights = np.concatenate([np.full(len(special), weights.mean(), weights.dtype), weights])
         self._take(tokens, weights)
-
-    def _check_tokens(self, given: list[Any], tokens: list[Any], special: list[Any]) -> None:
-        """Raises ArgumentError unless `given` holds tokens, each once, no more than max_tokens, and special ones in front alone."""
-        repeated = [token for token, count in collections.Counter(tokens).items() if count > 1]
-        reserved = [
-            t for t in (self.mask_token, self.oov_token if self.invert else None) if t is not None and t in tokens
-        ]
-        if not given or repeated or reserved:
-            problem = (
-                "is empty" if not given else f"repeats {repeated[:5]}" if repeated else f"holds {reserved[0]!r} inside"
-            )
-            raise ArgumentError(
-                f"{self.name}: the vocabulary {problem}. It has each token once; special tokens are left out, or stand in "
-                f"front as {special}."
-            )
-        if self.max_tokens is not None and len(tokens) + len(special) > self.max_tokens:
-            raise ArgumentError(
-                f"{self.name}: the vocabulary has {len(tokens) + len(special)} tokens with the special ones; max_tokens is "
-                f"{self.max_tokens}."
-            )
 
     def _take(self, tokens: list[Any], weights: Array) -> None:
         self.tokens, self.idf_weights = tokens, weights
@@ -290,6 +266,32 @@ class Lookup(PipelineLayer):
         vocabulary = self.get_vocabulary() if self.tokens else None
         weights = None if self.idf_weights is None else [float(w) for w in self.idf_weights]
         return {**config, "vocabulary": vocabulary, "idf_weights": weights}
+
+
+def special_tokens(layer: Lookup) -> list[Any]:
+    """The tokens with the first numbers: the mask, and those that stand for what is not known."""
+    return [layer.mask_token] * layer.oov_start + [layer.oov_token] * layer.num_oov_indices
+
+
+def check_tokens(layer: Lookup, given: list[Any], tokens: list[Any], special: list[Any]) -> None:
+    """Raises ArgumentError unless `given` holds tokens, each once, no more than max_tokens, and special ones in front alone."""
+    repeated = [token for token, count in collections.Counter(tokens).items() if count > 1]
+    reserved = [
+        t for t in (layer.mask_token, layer.oov_token if layer.invert else None) if t is not None and t in tokens
+    ]
+    if not given or repeated or reserved:
+        problem = (
+            "is empty" if not given else f"repeats {repeated[:5]}" if repeated else f"holds {reserved[0]!r} inside"
+        )
+        raise ArgumentError(
+            f"{layer.name}: the vocabulary {problem}. It has each token once; special tokens are left out, or stand in "
+            f"front as {special}."
+        )
+    if layer.max_tokens is not None and len(tokens) + len(special) > layer.max_tokens:
+        raise ArgumentError(
+            f"{layer.name}: the vocabulary has {len(tokens) + len(special)} tokens with the special ones; max_tokens is "
+            f"{layer.max_tokens}."
+        )
 
 
 def sort_key(token: Any) -> Any:

@@ -123,7 +123,7 @@ class Trainer(GeneratorNames, SingleBatches):
         data = validation.data
         held = None if data is None or is_source(data) else self._checked("fit (validation)", *_unpacked(data))
         source = self._source(x, "x", "fit", shuffle)
-        validation = self._with_source(validation)
+        validation = _with_source(self, validation)
         with self._preparing():
             self._prepared("train", source, class_weight)
             return SourceFeed(self, source, steps, class_weight), held, self._validation(held, validation)
@@ -132,19 +132,13 @@ class Trainer(GeneratorNames, SingleBatches):
         self, parts: Any, held: Any, size: int, shuffle: bool, steps: int | None, validation: Validation
     ) -> Any:
         """Of checked arrays, and of those held for validation (or None): a feed, and what `_validation` gives."""
-        validation = self._with_source(validation)
+        validation = _with_source(self, validation)
         with self._preparing():
             batches = self._fed("fit", *parts)
             self._executable("train", batches)
             checks.check_fixed_batch(self._built_graph, len(batches), size, "fit")
             feed = ArrayFeed(self, batches, size, shuffle, steps)
             return feed, self._validation(held, validation)
-
-    def _with_source(self, validation: Validation) -> Validation:
-        """The same, with data that come batch by batch made a Source."""
-        if not is_source(validation.data):
-            return validation
-        return validation._replace(data=self._source(validation.data, "validation_data", "fit (validation)"))
 
     def _validation(self, held: Any, asked: Validation) -> Callable[[Any], None] | None:
         """A function of the callbacks that evaluates on the checked arrays `held`, or on a source; None without either."""
@@ -369,6 +363,13 @@ class Trainer(GeneratorNames, SingleBatches):
         """Predictions whose rows are not the samples: batch by batch, put one after the other."""
         parts = [step.run([a[i * size : (i + 1) * size] for a in batches.arrays]) for i in range(count)]
         return [np.concatenate([np.atleast_1d(p) for p in group]) for group in zip(*parts)]
+
+
+def _with_source(model: Trainer, validation: Validation) -> Validation:
+    """The same, with data that come batch by batch made a Source."""
+    if not is_source(validation.data):
+        return validation
+    return validation._replace(data=model._source(validation.data, "validation_data", "fit (validation)"))
 
 
 def _epochs_to_evaluate(validation_freq: Any, epochs: int) -> Container[int]:
