@@ -244,16 +244,15 @@ def test_the_readme_of_refnet_names_every_file(folder):
     assert sorted(name for name in files - named if "__" not in name) == []
 
 
-def test_the_readme_of_refnet_fast_names_every_file():
-    """Those of `cpu` that have the name of a file of definitions are not named one by one."""
-    named = {
-        f"{mapped}{name}" for mapped, names in named_in((ROOT / "refnet_fast/README.md").read_text()) for name in names
-    }
-    files = {path.name for path in (ROOT / "refnet_fast").glob("*.py")}
-    for path in (ROOT / "refnet_fast/cpu").glob("*.py"):
-        if not any((ROOT / folder / path.name).exists() for folder in ("refnet/ops", "refnet")):
-            files.add(f"cpu/{path.name}")
-    assert sorted(name for name in files - named if "__" not in name) == []
+@pytest.mark.parametrize(("readme", "folder"), [("refnet_fast", ""), ("refnet_fast", "cpu/"), ("refnet_fast/cuda", "")])
+def test_the_readmes_of_refnet_fast_name_every_file(readme, folder):
+    """Files of kernels that have the name of a file of definitions are not named one by one."""
+    text = (ROOT / readme / "README.md").read_text()
+    named = {f"{mapped}{name}" for mapped, names in named_in(text) for name in names}
+    kernels_in = (ROOT / readme / folder).name in ("cpu", "cuda")
+    for path in (ROOT / readme / folder).glob("*.py"):
+        mirrors = kernels_in and any((ROOT / other / path.name).exists() for other in ("refnet/ops", "refnet"))
+        assert mirrors or "__" in path.name or f"{folder}{path.name}" in named, f"{readme}/README.md: {path.name}"
 
 
 def test_keras_s_modules_of_ops_compute_on_the_current_engine():
