@@ -1,5 +1,6 @@
 """One step as one program: forward, loss, gradients, regularizers, optimizer and metric updates."""
 
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -270,10 +271,7 @@ def total_of(terms: list[Tensor], minimised: bool) -> Tensor:
         if minimised:
             raise ArgumentError("fit: there is nothing to minimise: compile got no loss, and no layer added one.")
         return as_tensor(0.0, "float32")
-    total = terms[0]
-    for term in terms[1:]:
-        total = ops.add(total, term)
-    return total
+    return reduce(ops.add, terms)
 
 
 def mean_updates(tracker: metrics.Mean, value: Tensor, size: Tensor) -> list[Assignment]:
