@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from refnet.annotations import Array
+from refnet.dtypes import of_numbers
 from refnet.errors import ArgumentError, DtypeError, ShapeError, shown
 
 INTERFACES = ("__array__", "__array_interface__", "__array_struct__")
@@ -102,7 +103,7 @@ def values_for(variables: Sequence[Any], values: Iterable[Any], what: str, order
             raise ShapeError(
                 f"{what}: {variable.name} has shape {variable.shape}; got an array of shape {array.shape}."
             )
-        if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
+        if not of_numbers(array.dtype):
             raise ArgumentError(f"{what}: {variable.name} needs numbers; got dtype {array.dtype}.")
     return arrays
 

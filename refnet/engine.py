@@ -148,7 +148,7 @@ class Executable:
 def as_fed(array: TensorLike, dtype: str) -> Array:
     """The array as a program takes it: its dtype, row-major."""
     array = as_array(array, "an input")
-    if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
+    if not dtypes.of_numbers(array.dtype):
         raise DtypeError(
             f"expected an array of numbers, got dtype {array.dtype}. Turn strings or objects into numbers first."
         )

@@ -10,51 +10,46 @@ from refnet import dtypes, ops
 from refnet.arrays import as_array, is_array_like
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Mode, Tensor, Variable, as_tensor, trace
-from refnet.keeping import Kept, key_of
+from refnet.keeping import Kept, OnEngines, key_of
 from refnet.layers.returned import identity
 from refnet.models.traced import Traced
-from refnet.program import Program
 from refnet.structure import flatten, mapped, outline, packed
 from refnet.tracing import building
 
 
-class Compiled:
+class Jitted:
     """What `jit` makes of a function: call it like the function."""
 
     def __init__(self, function: Callable[..., Any]):
         functools.update_wrapper(self, function)
         self.function, self.name = function, str(getattr(function, "__name__", "function"))
         self._counter = Variable(0, dtype="int64", trainable=False, name=f"{self.name}/run_counter")
-        self._calls = Kept()  # {kind of arguments: a Traced, its Program, {engine: Executable}}
+        self._calls = Kept()  # {kind of arguments: a Traced, and its program on engines}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         structure = [list(args), kwargs]
         leaves = [_number(x) for x in flatten(structure)]
         symbolic = any(isinstance(x, Tensor) and not isinstance(x, Variable) for x in leaves)
-        if symbolic or trace.call is not None or trace.collecting:
+        if symbolic or trace.active:
             return self.function(*args, **kwargs)
-        from refnet.engine import current_engine
-
         arrays = [x for x in leaves if isinstance(x, np.ndarray)]
         with building:
             key = (outline(structure, _unread), tuple(map(_kind, leaves)), trace.learning_phase, dtypes.floatx())
             made = self._calls.found(key)
             if made is None or made[0].graph.outdated():
                 self._calls[key] = made = self._traced(structure, leaves)
-            traced, program, executables = made
-            engine = current_engine()
-            if engine not in executables:
-                executables[engine] = engine.prepare(program)
-        return traced.filled(executables[engine].run(arrays))
+            traced, program = made
+            executable = program.on_current()
+        return traced.filled(executable.run(arrays))
 
-    def _traced(self, structure: Any, leaves: list[Any]) -> tuple[Traced, Program, dict[Any, Any]]:
+    def _traced(self, structure: Any, leaves: list[Any]) -> tuple[Traced, OnEngines]:
         slots = [
             Tensor(x.shape, x.dtype, name=f"x{i}") if isinstance(x, np.ndarray) else x for i, x in enumerate(leaves)
         ]
         args, kwargs = packed(structure, slots)
         inputs = [s for s, x in zip(slots, leaves) if isinstance(x, np.ndarray)]
         traced = Traced(self, lambda: self.function(*args, **kwargs), inputs)
-        return traced, traced.program(self._counter, Mode(False)), {}
+        return traced, OnEngines(traced.program(self._counter, Mode(False)))
 
 
 def _number(x: Any) -> Any:
@@ -99,7 +94,7 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     >>> double_sum({"a": np.ones(3, "float32")})
     array(6., dtype=float32)
     """
-    return Compiled(function)
+    return Jitted(function)
 
 
 def value_and_grad(

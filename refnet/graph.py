@@ -68,27 +68,30 @@ def call(op: Op, inputs: Sequence[TensorLike], attributes: dict[str, Any]) -> Te
 
 
 def node_of(op: Op, inputs: Sequence[Tensor], attributes: dict[str, Any]) -> Tensor | tuple[Tensor, ...]:
-    """A node's outputs, or something simpler where the shapes already decide."""
+    """A node's outputs; or those of other ops, or constants, where the shapes already decide."""
     if op.takes_shape:
         inputs, attributes = with_known_dimensions(inputs, attributes)
-    read = [x for i, x in enumerate(inputs) if i not in op.shape_only]
     if op.expand is not None and all(None not in x.shape for x in inputs):
         expanded: Tensor | tuple[Tensor, ...] = op.expand(*inputs, **attributes)
         return expanded
-    if (
-        read
-        and all(isinstance(x, Constant) and x.dtype in FOLDED for x in read)
-        and op.primitive
-        and small(op, inputs, attributes)
-    ):
-        from refnet import engine
-
-        arrays = [x.value for x in inputs if isinstance(x, Constant)]
-        if len(arrays) == len(inputs):
-            results = engine.reference.compute(op, arrays, attributes)
-            return Constant(results[0]) if len(results) == 1 else tuple(Constant(r) for r in results)
-    outputs = Node(op, inputs, attributes).outputs
+    outputs = folded(op, inputs, attributes) or Node(op, inputs, attributes).outputs
     return outputs[0] if len(outputs) == 1 else outputs
+
+
+FOLDED = dtypes.SIGNED + dtypes.UNSIGNED + dtypes.BOOLEAN  # of arithmetic on shapes
+
+
+def folded(op: Op, inputs: Sequence[Tensor], attributes: dict[str, Any]) -> tuple[Tensor, ...]:
+    """The outputs as constants, where all inputs are, and as small as shapes: arithmetic on shapes is done at once. Else nothing."""
+    read = [x for i, x in enumerate(inputs) if i not in op.shape_only]
+    arrays = [x.value for x in inputs if isinstance(x, Constant)]
+    if not read or len(arrays) < len(inputs) or not op.primitive or any(x.dtype not in FOLDED for x in read):
+        return ()
+    if not small(op, inputs, attributes):
+        return ()
+    from refnet import engine
+
+    return tuple(map(Constant, engine.reference.compute(op, arrays, attributes)))
 
 
 def written_again(calls: Iterable[Any], new: dict[Tensor, Tensor], outputs: Iterable[Tensor]) -> list[Tensor]:
@@ -111,9 +114,6 @@ def small(op: Op, inputs: Sequence[Tensor], attributes: dict[str, Any]) -> bool:
     """Whether what goes in and what comes out is at most as long as a shape."""
     specs: tuple[SpecLike, ...] = (*inputs, *op.specs(*inputs, **attributes))
     return all(None not in s.shape and size_of(s.shape) <= 16 for s in specs)
-
-
-FOLDED = dtypes.SIGNED + dtypes.UNSIGNED + dtypes.BOOLEAN  # small integer arithmetic on shapes is done while planning
 
 
 def with_known_dimensions(

@@ -6,6 +6,7 @@ from typing import Any
 from refnet import ops
 from refnet.errors import ArgumentError, shown
 from refnet.graph import Assignment, Mode, Tensor, Variable, as_tensor, assignment
+from refnet.keeping import OnEngines
 from refnet.program import Program
 from refnet.structure import flatten, packed
 from refnet.tracing import building
@@ -55,12 +56,11 @@ class Function:
         self.inputs, self.outputs = given, outputs
         self.updates = [_as_record(entry) for entry in updates or ()]
         self._counter = Variable(0, dtype="int64", trainable=False, name=f"{self.name}/run_counter")
-        self._executables: dict[Any, Any] = {}
         self._fed = [x for x in given if isinstance(x, Tensor)]
         self._programs = {False: self._program(False)}  # at once, so that a missing input is told here
 
-    def _program(self, training: bool) -> Program:
-        return Program(self._fed, flatten(self.outputs), self.updates, Mode(training), self._counter)
+    def _program(self, training: bool) -> OnEngines:
+        return OnEngines(Program(self._fed, flatten(self.outputs), self.updates, Mode(training), self._counter))
 
     def __call__(self, inputs: Any, training: Any = None) -> Any:
         """The outputs, in their structure, as new arrays.
@@ -69,8 +69,6 @@ class Function:
             inputs: one array for each input, in a list.
             training: which way layers go that differ; inference unless the learning phase is among the inputs.
         """
-        from refnet.engine import current_engine
-
         arrays = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
         if len(arrays) != len(self.inputs):
             raise ArgumentError(f"{self.name} has {len(self.inputs)} inputs; called with {len(arrays)} arrays.")
@@ -84,10 +82,8 @@ class Function:
         with building:
             if mode not in self._programs:
                 self._programs[mode] = self._program(mode)
-            engine = current_engine()
-            if (engine, mode) not in self._executables:
-                self._executables[engine, mode] = engine.prepare(self._programs[mode])
-        return packed(self.outputs, self._executables[engine, mode].run(feeds))
+            executable = self._programs[mode].on_current()
+        return packed(self.outputs, executable.run(feeds))
 
 
 def _as_record(entry: Any) -> Assignment:

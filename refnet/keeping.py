@@ -1,10 +1,15 @@
-"""What is made once for a kind of arguments and kept for the next time: the key of an argument, and a store that lets the oldest go."""
+"""What is made once for a kind of arguments and kept for the next time: the key of an argument, a store that lets the oldest go, and
+what engines have made of a program."""
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from refnet.comparing import Compared
+
+if TYPE_CHECKING:
+    from refnet.engine import Executable
+    from refnet.program import Program
 
 
 class Same:
@@ -73,3 +78,20 @@ class Kept(OrderedDict[Any, Any]):
             value = self.pop(first)
             if self._gone is not None:
                 self._gone(first, value)
+
+
+class OnEngines:
+    """A program, with the executable of each engine on which it was run."""
+
+    def __init__(self, program: "Program"):
+        self.program = program
+        self._executables: dict[Any, Executable] = {}
+
+    def on_current(self) -> "Executable":
+        """The current engine's executable, made once. Of threads that share it one at a time may ask: see `tracing.building`."""
+        from refnet.engine import current_engine
+
+        engine = current_engine()
+        if engine not in self._executables:
+            self._executables[engine] = engine.prepare(self.program)
+        return self._executables[engine]

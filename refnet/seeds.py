@@ -52,7 +52,7 @@ class SeedGenerator:
         >>> generator.next(), generator.next()
         (array([5, 0]), array([5, 1]))
         """
-        if trace.call is not None or trace.collecting:
+        if trace.active:
             raise UsageError(
                 f"{self.name}.next here would give the same numbers in every run: hand the generator itself to the draw, seed=generator."
             )

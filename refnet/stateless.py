@@ -16,7 +16,7 @@ from refnet import dtypes, ops
 from refnet.arrays import as_array, is_array_like
 from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.graph import Mode, Tensor, Variable, as_tensor, trace, written_again
-from refnet.keeping import Kept, key_of
+from refnet.keeping import Kept, OnEngines, key_of
 from refnet.models.traced import Traced
 from refnet.program import Program
 from refnet.structure import flatten, mapped, outline, packed
@@ -37,7 +37,7 @@ class Pure:
         self, owner: Any, function: Callable[..., Any], variables: Sequence[Variable], training: bool | None = None
     ):
         self.owner, self.function, self.variables, self.training = owner, function, list(variables), training
-        self.made = Kept()  # {kind of arguments: a Traced, its Program, {engine: Executable}}
+        self.made = Kept()  # {kind of arguments: a Traced, and its program on engines}
         self.counter = Variable(0, dtype="int64", trainable=False, name=f"{owner.name}/run_counter")
 
     def __call__(self, values: Sequence[Any], *args: Any, **kwargs: Any) -> tuple[Any, list[Any]]:
@@ -52,7 +52,8 @@ class Pure:
             self._check(value, variable)
         leaves = [x for x in flatten(given) if isinstance(x, (Tensor, np.ndarray))]
         with building:
-            outputs, program, executables = self._program(given)
+            outputs, prepared = self._program(given)
+            program = prepared.program
         if any(isinstance(x, Tensor) for x in leaves):
             tensors = map(as_tensor, leaves)
             new = {
@@ -61,13 +62,9 @@ class Pure:
             }
             results: list[Any] = written_again(program.instructions, new, program.outputs)
         else:
-            from refnet.engine import current_engine
-
-            engine = current_engine()
             with building:
-                if engine not in executables:
-                    executables[engine] = engine.prepare(program)
-            results = executables[engine].run(leaves)
+                executable = prepared.on_current()
+            results = executable.run(leaves)
         count = len(self.variables)
         return packed_tensors(outputs, results[: len(results) - count]), list(results[len(results) - count :])
 
@@ -83,15 +80,15 @@ class Pure:
         if isinstance(value, np.ndarray) and value.dtype.kind not in "biufV":
             raise ArgumentError(f"{self.owner.name}: {needed} is needed; got dtype {value.dtype}.")
 
-    def _program(self, given: Any) -> tuple[Any, Program, dict[Any, Any]]:
+    def _program(self, given: Any) -> tuple[Any, OnEngines]:
         key = (outline(given, _kind), trace.learning_phase, dtypes.floatx())
         made = self.made.found(key)
         if made is None or made[0].graph.outdated():
             self.made[key] = made = self._made(given)
-        traced, program, executables = made
-        return traced.outputs, program, executables
+        traced, prepared = made
+        return traced.outputs, prepared
 
-    def _made(self, given: Any) -> tuple[Traced, Program, dict[Any, Any]]:
+    def _made(self, given: Any) -> tuple[Traced, OnEngines]:
         slots: list[Tensor] = []
 
         def slot(x: Any) -> Any:
@@ -114,12 +111,12 @@ class Pure:
                     "call it once on data before. If a stateful recurrent layer keeps it: with stateful=False and return_state=True "
                     "it takes and gives its state as initial_state."
                 )
-        return traced, program, {}
+        return traced, OnEngines(program)
 
 
 def _taken(x: Any) -> Any:
     """A leaf of the arguments: a variable outside a graph counts as its value, numbers as arrays."""
-    if isinstance(x, Variable) and trace.call is None and not trace.collecting:
+    if isinstance(x, Variable) and not trace.active:
         return x.value
     if isinstance(x, Tensor):
         return x

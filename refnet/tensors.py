@@ -105,7 +105,7 @@ class Tensor(Compared):
         if self.known is not None:
             return handed_out(self.known, dtype, copy)
         if self.node is not None and self._has_value():
-            from refnet.metrics.base import evaluated
+            from refnet.evaluating import evaluated
 
             return handed_out(np.asarray(evaluated(self)), dtype, copy)
         raise NoValueError(
@@ -115,7 +115,7 @@ class Tensor(Compared):
 
     def _has_value_now(self) -> bool:
         """Whether the tensor has a value, and nothing is traced that would take it for a constant."""
-        return trace.call is None and not trace.collecting and self._has_value()
+        return not trace.active and self._has_value()
 
     def _has_value(self) -> bool:
         """Whether the tensor is a variable or a constant, or was computed from such alone, outside of any call."""
@@ -123,7 +123,7 @@ class Tensor(Compared):
 
         if self.node is None:
             return self.lasts
-        if trace.call is not None or trace.collecting:
+        if trace.active:
             return False
         read = [x for node in sorted_nodes([self]) for x in node.inputs if x.node is None]
         return all(x.lasts for x in read)
@@ -131,7 +131,7 @@ class Tensor(Compared):
     def __dlpack__(self, *, copy: bool | None = None, **more: Any) -> Any:
         """The value, where it has one, for `from_dlpack` of another package: a copy, unless copy=False.
 
-        A copy, because not every package heeds that memory is to be read only.
+        A copy, because not every package respects memory that is to be read only.
         """
         return self.__array__(copy=copy is not False).__dlpack__(**more)
 

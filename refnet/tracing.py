@@ -109,9 +109,13 @@ class Trace(threading.local):
     eager: "Eager | None" = None  # computes every node at once
     path = ""  # of the layer that is being built or called; that of what is made there begins with it
     composite: str | None = None  # the op that is being written with others, where it has said so: for messages
-    step: "tuple[list[Tensor], Mode] | None" = (
-        None  # while a model's step is being called: what it was given, what it is for
-    )
+    # While a model's step is being called: what it was given, what it is for.
+    step: "tuple[list[Tensor], Mode] | None" = None
+
+    @property
+    def active(self) -> bool:
+        """Whether a graph is being built: assignments are records then, and variables stand for themselves, not for their values."""
+        return self.call is not None or self.collecting
 
     @contextmanager
     def inside(self, **changes: Any) -> Iterator[None]:

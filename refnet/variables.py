@@ -191,7 +191,7 @@ class Variable(Tensor):
         Returns:
             The variable outside a call, else the record of the assignment.
         """
-        if trace.call is None and not trace.collecting:
+        if not trace.active:
             if isinstance(value, Tensor) and value._has_value():
                 value = np.asarray(value)
             if not isinstance(value, Tensor):
@@ -235,7 +235,7 @@ class Variable(Tensor):
         return done
 
     def _symbolic(self, value: TensorLike) -> bool:
-        return isinstance(value, Tensor) or trace.call is not None or trace.collecting
+        return isinstance(value, Tensor) or trace.active
 
 
 class Assignment:

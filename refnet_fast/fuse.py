@@ -18,6 +18,11 @@ from refnet_fast.derive import HEADER, called_by_address, itemsize, numba_dtype,
 NARROW, WIDE = "float32", "wide"
 
 
+def is_number(value):
+    """Whether the value of a name in a definition's module is a constant of computation; a bool is a decision."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 class Operand:
     """An array that a unit reads or writes: its address, dtype, and strides over the unit's (joined) shape."""
 
@@ -41,11 +46,7 @@ class Precision(ast.NodeTransformer):
 
     def __init__(self, function, attributes, mode, emitted):
         self.function, self.mode, self.emitted = function, mode, emitted
-        self.fixed = set(attributes) | {
-            name
-            for name, value in function.__globals__.items()
-            if isinstance(value, (int, float)) and not isinstance(value, bool)
-        }
+        self.fixed = {*attributes, *(name for name, value in function.__globals__.items() if is_number(value))}
 
     def visit(self, node):
         if (
@@ -71,14 +72,13 @@ class Precision(ast.NodeTransformer):
         class Written(ast.NodeTransformer):
             def visit_Name(self, name):
                 value = replace.get(name.id)
-                known = isinstance(value, (int, float)) and not isinstance(value, bool)
-                return ast.Constant(value) if known else name
+                return ast.Constant(value) if is_number(value) else name
 
         return Written().visit(node)
 
     def visit_Name(self, node):
         value = self.function.__globals__.get(node.id)
-        if isinstance(node.ctx, ast.Load) and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if isinstance(node.ctx, ast.Load) and is_number(value):
             return ast.Constant(value)
         return node
 
@@ -161,11 +161,7 @@ def elementary_import(function, mode, name):
     wide = f"from refnet_fast.scalar_functions import FUNCTIONS as _table\n_wide_{name} = _table[{function!r}]"
     if mode != NARROW:
         return f"{wide}\n{name} = _wide_{name}"
-    return (
-        f'{wide}\n@njit(error_model="numpy")\ndef {name}(*x):\n    return float32(_wide_{name}(*x))'
-        if function not in ("isnan",)
-        else f"{wide}\n{name} = _wide_{name}"
-    )
+    return f'{wide}\n@njit(error_model="numpy")\ndef {name}(*x):\n    return float32(_wide_{name}(*x))'
 
 
 def mode_of(instruction):

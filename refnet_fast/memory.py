@@ -56,8 +56,8 @@ class Memory:
 
     Args:
         plan: the Plan.
-        units: its units, in order, gathered into lists that run together (block chains): an operand of one of them lives
-            until all of them are done.
+        groups: its units, in order, in lists of those that run together (chains): an operand of one of them lives until all of
+            them are done.
     """
 
     def __init__(self, plan, groups):

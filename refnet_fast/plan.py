@@ -1,8 +1,13 @@
 """The planner: from a concrete program to units, each of which becomes one row of the machine.
 
-In this order: reshapes become aliases, equal subexpressions one, products with transposed matrices plain ones, products with
-one nothing (`rewrite.py`); dead code goes; elementwise nodes are gathered into units (`units.py`); assignments are sorted to the end,
-where they happen in place, an optimizer's updates of one kind in a single unit over all parameters (`commits.py`).
+In this order:
+
+- the graph is made smaller (`rewrite.py`): reshapes become other names of the same memory, equal nodes one node, products with
+  transposed matrices read the original, multiplications by one vanish;
+- what nobody needs goes;
+- elementwise nodes are gathered into units (`units.py`);
+- assignments move to the end, where they are written straight into the variables if nothing else needs the old values; an optimizer's
+  updates of one kind become one unit over all parameters (`commits.py`).
 """
 
 import numpy as np
@@ -12,7 +17,7 @@ from refnet.graph import node_of, trace
 from refnet.program import Instruction, out_of_range
 from refnet_fast.commits import arrange
 from refnet_fast.memory import lies_at
-from refnet_fast.rewrite import pool_before_relu, queries_with_bias, simplified, without_short_floats
+from refnet_fast.rewrite import attention_gradients_in_pairs, pool_before_relu, simplified, without_short_floats
 from refnet_fast.units import gathered
 
 
@@ -45,7 +50,7 @@ class Plan:
         self.instructions = self._alive()
         if tuned:
             self.instructions = pool_before_relu(self)
-            self.instructions = queries_with_bias(self)
+            self.instructions = attention_gradients_in_pairs(self)
         self.readers = self._readers()
         arrange(self, gathered(self))
 

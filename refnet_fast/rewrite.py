@@ -73,7 +73,7 @@ def simplified(plan):
             y, source = instruction.outputs[0], inputs[0]
             while source.shape != y.shape and source in plan.alias:
                 source = plan.alias[source]
-            if source.shape == y.shape:  # nothing is reshaped, or it was reshaped to and fro
+            if source.shape == y.shape:  # nothing is reshaped, or a reshape is taken back
                 plan.replaced[y] = source
                 continue
             plan.alias[y] = inputs[0]
@@ -212,22 +212,45 @@ def _swapped(plan, relu, readers, kept):
 
 # ---- attention
 
-TOGETHER = "dot_product_attention_query_gradient", "dot_product_attention_bias_gradient"
+# The gradients of one attention that are made of the same slopes of its logits. Of three, the queries' goes with the bias's.
+PAIRS = {
+    "dot_product_attention_query_and_bias_gradient": (
+        "dot_product_attention_query_gradient",
+        "dot_product_attention_bias_gradient",
+    ),
+    "dot_product_attention_query_and_key_gradient": (
+        "dot_product_attention_query_gradient",
+        "dot_product_attention_key_gradient",
+    ),
+}
+KEYS = "dot_product_attention_query_and_key_gradient"
+ENOUGH_HEADS = 32  # of a batch: a kernel that takes whole heads leaves threads idle if there are fewer
 
 
-def queries_with_bias(plan):
-    """The gradients of one attention's queries and of its bias become one instruction: both are made of the slopes of its logits."""
+def heads_of_keys(key_gradient):
+    """In the whole batch."""
+    batch, _, heads, _ = key_gradient.outputs[0].shape
+    return batch * heads
+
+
+def attention_gradients_in_pairs(plan):
+    """The gradients of one attention's queries and bias, or queries and keys, become one instruction."""
     if plan.on_device:  # where they have a kernel each
         return plan.instructions
     found: dict = {}
+    single = {name for pair in PAIRS.values() for name in pair}
     for instruction in plan.instructions:
-        if instruction.op.name in TOGETHER:
-            found.setdefault((instruction.inputs, exactly(instruction.attributes)), []).append(instruction)
+        if instruction.op.name in single:
+            of_one = found.setdefault((instruction.inputs, exactly(instruction.attributes)), {})
+            of_one[instruction.op.name] = instruction
     replaced: dict = {}  # what to put in an instruction's place
-    for both in found.values():
-        if len(both) == 2:
-            query, bias = sorted(both, key=lambda instruction: TOGETHER.index(instruction.op.name))
-            outputs = (*query.outputs, *bias.outputs)
-            op = Op.named["dot_product_attention_query_and_bias_gradient"]
-            replaced |= {id(both[0]): [query._replace(op=op, outputs=outputs)], id(both[1]): []}
+    for of_one in found.values():
+        for name, pair in PAIRS.items():
+            if all(part in of_one for part in pair) and (
+                name != KEYS or heads_of_keys(of_one[pair[1]]) >= ENOUGH_HEADS
+            ):
+                first, second = (of_one.pop(part) for part in pair)
+                both = first._replace(op=Op.named[name], outputs=(*first.outputs, *second.outputs))
+                earlier, later = sorted((first, second), key=plan.instructions.index)
+                replaced |= {id(earlier): [both], id(later): []}
     return [new for old in plan.instructions for new in replaced.get(id(old), [old])]

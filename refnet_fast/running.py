@@ -15,12 +15,12 @@ from refnet_fast.derive import Placed, derive, itemsize
 from refnet_fast.fuse import Operand, fuse, unit_shape
 from refnet_fast.kernels import KernelCall
 from refnet_fast.lists import IndexLists, uses
+from refnet_fast.machine_rows import Row, assemble, copy_row, flat, plain_row
 from refnet_fast.memory import Memory, bytes_of, merged_size
 from refnet_fast.native import address_of
 from refnet_fast.outcomes import MOST_KB, exception_in
 from refnet_fast.plan import Plan
 from refnet_fast.rewrite import SHORT, is_short_cast
-from refnet_fast.rows import Row, assemble, copy_row, flat, plain_row
 from refnet_fast.tables import ELEMENT_NS, LISTED_SHARE, TASK_NS, TURN_SECONDS, WAKE_NS
 
 
@@ -28,7 +28,14 @@ class Running:
     """A concrete program on the CPU.
 
     Args:
+        concrete: the program at known shapes.
+        tuned: whether it is planned and runs tuned kernels; else each node is a row with its derived kernel.
         listed: numbers of the inputs that are given as index lists: see `lists.py`.
+    Attributes:
+        groups_of_rows: the rows of the program, in lists of those that run together, block by block.
+        machine: the machine of a single run. That of an epoch has rows before these, which gather a batch, and behind them.
+        inputs, outputs: their memory as arrays.
+        held: {variable: the array that it had when the frames were written}.
     """
 
     def __init__(self, concrete, tuned=True, listed=()):

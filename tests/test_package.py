@@ -211,16 +211,48 @@ def test_the_programs_of_the_readmes_run(readme):
         assert 0 <= float(ratio.split()[2]) <= 1
 
 
+def named_in(text):
+    """[(folder, names)]: the files and folders that a README names, section by section. In a section whose heading is a folder,
+    `### `ops/``, a map, they are those of that folder; elsewhere the folder is empty."""
+    sections = re.split(r"^#+ (.*)$", text, flags=re.MULTILINE)
+    headings, bodies = ["", *sections[1::2]], sections[::2]
+    names = [re.findall(r"`([a-z_0-9]+(?:/[a-z_0-9]+)*(?:\.py|/))`", body) for body in bodies]
+    folders = [re.fullmatch(r"`([a-z_/]+/)`", heading) for heading in headings]
+    return [(folder[1] if folder else "", found) for folder, found in zip(folders, names)]
+
+
 @pytest.mark.parametrize("readme", READMES)
 def test_the_readmes_name_files_that_exist(readme):
     path = ROOT / readme
     text = path.read_text()
     folders = [path.parent, path.parent.parent, ROOT, ROOT / "refnet"]
-    for name in re.findall(r"`([a-z_0-9]+(?:/[a-z_0-9]+)*(?:\.py|/))`", text):
-        if name != "my_kernels.py":  # the reader's own
-            assert any((folder / name).exists() for folder in folders), f"{readme} names {name}"
+    for mapped, names in named_in(text):
+        for name in names:
+            if name != "my_kernels.py":  # the reader's own
+                places = [path.parent / mapped] if mapped else folders
+                assert any((folder / name).exists() for folder in places), f"{readme} names {mapped}{name}"
     for link in re.findall(r"\]\(([^)#]+)\)", text):
         assert (path.parent / link).exists(), f"{readme} links to {link}"
+
+
+@pytest.mark.parametrize("folder", ["", "ops/", "layers/", "models/", "saving/"])
+def test_the_readme_of_refnet_names_every_file(folder):
+    """A reader finds every file of these folders in the map, or elsewhere by its path."""
+    text = (ROOT / "refnet/README.md").read_text()
+    named = {f"{mapped}{name}" for mapped, names in named_in(text) for name in names}
+    files = {f"{folder}{path.name}" for path in (ROOT / "refnet" / folder).glob("*.py")}
+    assert sorted(name for name in files - named if "__" not in name) == []
+
+
+@pytest.mark.parametrize(("readme", "folder"), [("refnet_fast", ""), ("refnet_fast", "cpu/"), ("refnet_fast/cuda", "")])
+def test_the_readmes_of_refnet_fast_name_every_file(readme, folder):
+    """Files of kernels that have the name of a file of definitions are not named one by one."""
+    text = (ROOT / readme / "README.md").read_text()
+    named = {f"{mapped}{name}" for mapped, names in named_in(text) for name in names}
+    kernels_in = (ROOT / readme / folder).name in ("cpu", "cuda")
+    for path in (ROOT / readme / folder).glob("*.py"):
+        mirrors = kernels_in and any((ROOT / other / path.name).exists() for other in ("refnet/ops", "refnet"))
+        assert mirrors or "__" in path.name or f"{folder}{path.name}" in named, f"{readme}/README.md: {path.name}"
 
 
 def test_keras_s_modules_of_ops_compute_on_the_current_engine():

@@ -161,9 +161,8 @@ class BackupAndRestore(Callback):
                 self.model._resume = restore_state(self.model, self.latest.read_bytes())
 
     def on_run_failed(self, logs: Any = None) -> None:
-        self.model._resume = (
-            None  # another callback has refused this run; a later one without a backup begins at its beginning
-        )
+        # Another callback has refused this run; a later one without a backup begins at its beginning.
+        self.model._resume = None
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.epoch, self.shuffler = epoch, self.model.shuffler_state()

@@ -31,6 +31,7 @@ from refnet.layers.input_spec import check_inputs
 from refnet.layers.masks import mask_of, open_masks, pass_masks
 from refnet.layers.returned import identity
 from refnet.layers.shapes import shapes_in
+from refnet.layers.signatures import default_of, first_of, parameters_of
 from refnet.layers.stateless import Stateless
 from refnet.layers.strays import warn_of_strays
 from refnet.layers.weights import undone_on_error
@@ -52,24 +53,6 @@ def _built(build: Callable[..., None]) -> Callable[..., None]:
                 self.set_weights(self._first_weights)
 
     return built
-
-
-@functools.cache
-def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
-    return tuple(inspect.signature(function).parameters)
-
-
-@functools.cache
-def _first_of(function: Callable[..., Any]) -> str | None:
-    """The name of a method's first argument that may be given by place and by name."""
-    found = list(inspect.signature(function).parameters.values())[1:2]
-    return found[0].name if found and found[0].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD else None
-
-
-@functools.cache
-def _default_of(function: Callable[..., Any], name: str) -> Any:
-    found = inspect.signature(function).parameters.get(name)
-    return None if found is None else found.default
 
 
 class Layer(Configured, Stateless, Answering, OldAttributes):
@@ -243,16 +226,9 @@ class Layer(Configured, Stateless, Answering, OldAttributes):
         On arrays `call` runs once for each kind of arguments, as a function does under `jit`; see there for what counts as another.
         """
         must_be_initialized(self)
-        first = None if args else _first_of(type(self).call)
-        if first in kwargs:  # given by its name: the inputs all the same
-            args, kwargs = (kwargs[first],), {word: value for word, value in kwargs.items() if word != first}
-        if args and isinstance(args[0], (list, tuple)) and all(isinstance(x, NUMBERS) for x in flatten(args[0])):
-            args = (np.asarray(args[0], dtypes.floatx()), *args[1:])
-        if self.one_tensor and args:
-            refuse_several(self.name, args[0])
-        args, kwargs = mapped(_read, args), mapped(_read, kwargs)
+        args, kwargs = _read(self, args, kwargs)
         leaves = flatten([list(args), kwargs])
-        if not any(isinstance(x, Tensor) for x in leaves) and trace.call is None and not trace.collecting:
+        if not trace.active and not any(isinstance(x, Tensor) for x in leaves):
             refuse_no_numbers(self.name, leaves)
             if not any(isinstance(x, (np.ndarray, np.generic)) for x in leaves):
                 raise ArgumentError(
@@ -283,7 +259,7 @@ class Layer(Configured, Stateless, Answering, OldAttributes):
         if self.built:
             return
         method = getattr(self.build, "__func__", None)
-        names = _parameters(self.build) if method is None else _parameters(method)[1:]
+        names = parameters_of(self.build) if method is None else parameters_of(method)[1:]
         given = {**dict(zip(self.call_parameters(), args)), **kwargs}
         shapes = {name: shapes_in(given.get(name.removesuffix("_shape"))) for name in names}
         with trace.inside(call=None, guard=(), training=None, autocast=None):
@@ -302,26 +278,24 @@ class Layer(Configured, Stateless, Answering, OldAttributes):
     def call_parameters(self) -> tuple[str, ...]:
         """The names of what `call` takes."""
         function = getattr(self.call, "__func__", None)
-        return _parameters(self.call) if function is None else _parameters(function)[1:]
+        return parameters_of(self.call) if function is None else parameters_of(function)[1:]
 
     def _pass_masks(self, inputs: Any, mask: Any, outputs: list[Tensor]) -> None:
         pass_masks(self, inputs, mask, outputs)
 
     def _in_graph(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """`call` on tensors, one way or both ways of `training`; a record of the call holds what it was given and what came of it."""
         record = Call(self, args[0] if args else None, {"args": args[1:], **kwargs}, trace.call)
         record.masks = [m for m in map(mask_of, flatten([list(args), kwargs])) if m is not None]
         kwargs = {**kwargs, **open_masks(self, args, kwargs)}
         takes = "training" in self.call_parameters()
-        given = kwargs.get("training")
+        branches = takes and self.branches_on_training
         rest = {key: a for key, a in kwargs.items() if key != "training"}
-        training = trace.training if given is None else bool(given)
-        training = trace.learning_phase if training is None else training
-        if training is None and takes and self.branches_on_training and trace.eager is not None:
-            training = self._default_training()
-        gated = training and self.inference_when_frozen
+        training = _training_in(self, kwargs.get("training"), branches)
+        may_be_frozen = training and self.inference_when_frozen
         here = trace.inside(call=record, training=training, autocast=self._reading(), path=self._settled_path())
         with here, self._named_in_errors():
-            if takes and self.branches_on_training and (training is None or gated):
+            if branches and (training is None or may_be_frozen):
                 outputs = self._both_ways(training, args, rest)
             else:
                 outputs = self.call(*args, **rest, **({"training": training} if takes else {}))
@@ -360,7 +334,7 @@ class Layer(Configured, Stateless, Answering, OldAttributes):
 
     def _default_training(self) -> bool:
         """What `training` is where nobody says it: what the class says, or the default of `call`."""
-        return self.trains_by_default or _default_of(type(self).call, "training") is True
+        return self.trains_by_default or default_of(type(self).call, "training") is True
 
     def _both_ways(self, training: bool | None, args: tuple[Any, ...], rest: dict[str, Any]) -> Any:
         """`call` with training=True and with False, joined: the program takes one of them."""
@@ -378,9 +352,34 @@ class Layer(Configured, Stateless, Answering, OldAttributes):
             self.add_loss(ops.divide(self.activity_regularizer(y), ops.cast(ops.shape(y)[0], y.dtype)))
 
 
-def _read(x: Any) -> Any:
+def _read(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a call with the inputs in the first place, a list of numbers as an array, other packages' arrays as NumPy's."""
+    first = None if args else first_of(type(layer).call)
+    if first in kwargs:  # given by its name: the inputs all the same
+        args, kwargs = (kwargs[first],), {word: value for word, value in kwargs.items() if word != first}
+    if args and isinstance(args[0], (list, tuple)) and all(isinstance(x, NUMBERS) for x in flatten(args[0])):
+        args = (np.asarray(args[0], dtypes.floatx()), *args[1:])
+    if layer.one_tensor and args:
+        refuse_several(layer.name, args[0])
+    return mapped(_as_numpys, args), mapped(_as_numpys, kwargs)
+
+
+def _as_numpys(x: Any) -> Any:
     """An argument of a call; an array of another package as NumPy's."""
     return as_array(x) if not isinstance(x, (Tensor, np.generic)) and is_array_like(x) else x
+
+
+def _training_in(layer: Layer, given: Any, branches: bool) -> bool | None:
+    """What `training` is in a call: as given, else as in the call around, else the learning phase; None where that is left open.
+
+    Args:
+        branches: whether `call` looks at it; where ops are computed one by one it has to be settled then.
+    """
+    training = trace.training if given is None else bool(given)
+    training = trace.learning_phase if training is None else training
+    if training is None and branches and trace.eager is not None:
+        return layer._default_training()
+    return training
 
 
 def _joined(a: Tensor, b: Tensor, condition: Condition) -> Tensor:

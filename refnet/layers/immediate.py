@@ -1,13 +1,13 @@
 """Layers called on arrays: the call is traced once, and its program kept for the next call of that kind."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from refnet import dtypes
 from refnet.errors import RefnetError
 from refnet.graph import Mode, Tensor, Variable, trace
-from refnet.keeping import key_of
+from refnet.keeping import OnEngines, key_of
 from refnet.structure import flatten, mapped, outline, packed
 from refnet.tracing import building
 
@@ -17,29 +17,35 @@ if TYPE_CHECKING:
 
 def computed(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The result on arrays, by a program that is kept for the next call of this kind."""
-    from refnet.engine import current_engine
-
     leaves = flatten([list(args), kwargs])
     arrays = [np.asarray(x) for x in leaves if isinstance(x, (np.ndarray, np.generic))]
     with building:
-        kind = (signature([list(args), kwargs], fixed_batch(layer)), trace.learning_phase, dtypes.floatx())
-        key = (kind, tuple((x.trainable, x.built, x.changed_at, x) for x in layer._flatten_layers()))
-        made = layer._programs.found(key)
+        made = layer._programs.found(kind_of(layer, args, kwargs))
         if made is None:
             made = made_for(layer, args, kwargs)
-            kind = (signature([list(args), kwargs], fixed_batch(layer)), *kind[1:])
-            key = (kind, tuple((x.trainable, x.built, x.changed_at, x) for x in layer._flatten_layers()))
-            layer._programs[key] = made
-        outputs, program, executables, losses = made
-        engine = current_engine()
-        if engine not in executables:
-            executables[engine] = engine.prepare(program)
-    results = executables[engine].run(arrays)
-    layer._losses_at_once = results[len(results) - losses :] if losses else []
-    return packed(outputs, results)
+            # The kind is another one now, if the call has built the layer.
+            layer._programs[kind_of(layer, args, kwargs)] = made
+        executable = made.program.on_current()
+    results = executable.run(arrays)
+    layer._losses_at_once = results[len(results) - made.losses :] if made.losses else []
+    return packed(made.outputs, results)
 
 
-def made_for(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def kind_of(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """All that the program of a call on arrays depends on: the kind of the arguments, and how the layers are by now."""
+    kind = (signature([list(args), kwargs], fixed_batch(layer)), trace.learning_phase, dtypes.floatx())
+    return kind, tuple((x.trainable, x.built, x.changed_at, x) for x in layer._flatten_layers())
+
+
+class Made(NamedTuple):
+    """The program of a call on arrays: its results are the outputs, then the losses that the call adds."""
+
+    outputs: Any  # tensors, in the structure in which `call` returned them
+    program: OnEngines
+    losses: int  # how many
+
+
+def made_for(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> Made:
     """The program for any number of samples; for this number alone, if a `call` of the user's needs to know it."""
     try:
         return program_for(layer, args, kwargs)
@@ -54,8 +60,8 @@ def made_for(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
             raise error from None
 
 
-def program_for(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, dict[Any, Any], int]:
-    """The outputs, a program for them and for the losses that the call adds, its executables, and how many losses there are."""
+def program_for(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> Made:
+    """The call, traced on tensors like the arrays."""
     from refnet.models.functional import Graph
     from refnet.program import Program
 
@@ -79,7 +85,7 @@ def program_for(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -
     mode = Mode(None)
     losses = [loss for loss, guard in graph.losses if mode.holds(guard)]
     program = Program(slots, [*flatten(outputs), *losses], graph.assignments, mode, layer.run_counter)
-    return outputs, program, {}, len(losses)
+    return Made(outputs, OnEngines(program), len(losses))
 
 
 def fixed_batch(layer: "Layer") -> bool:

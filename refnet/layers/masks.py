@@ -31,6 +31,15 @@ def with_mask(x: Tensor, mask: Tensor | None) -> Tensor:
     return y
 
 
+def spread(mask: Any, like: Any) -> Any:
+    """A mask of few axes, with axes of length 1 behind until it has as many as another tensor."""
+    from refnet import ops
+
+    for _ in range(len(like.shape) - len(mask.shape)):
+        mask = ops.expand_dims(mask, -1)
+    return mask
+
+
 def open_masks(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """The masks that `call` asks for, that the caller left open and that the arguments carry, by Keras 3's rule."""
     names = layer.call_parameters()

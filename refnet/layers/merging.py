@@ -1,6 +1,7 @@
 """Layers that take several inputs to one, and the same as functions."""
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 from refnet import ops
@@ -8,7 +9,7 @@ from refnet.definition import broadcast_shapes
 from refnet.errors import ArgumentError, ShapeError
 from refnet.layers.base import Layer
 from refnet.layers.checks import behind_the_batch, whole
-from refnet.layers.masks import mask_of
+from refnet.layers.masks import mask_of, spread
 from refnet.layers.normalization import LEAST_LENGTH
 
 
@@ -48,7 +49,7 @@ class Merge(Layer):
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         masks = self.masks_for(inputs, mask)
-        return None if any(m is None for m in masks) else _folded(ops.logical_or, masks)
+        return None if any(m is None for m in masks) else reduce(ops.logical_or, masks)
 
     def masks_for(self, inputs: Any, mask: Any) -> list[Any]:
         """A mask, or None, for each input. Raises unless there are as many."""
@@ -58,19 +59,10 @@ class Merge(Layer):
         return list(masks)
 
 
-def _folded(function: Callable[[Any, Any], Any], inputs: list[Any]) -> Any:
-    result = inputs[0]
-    for x in inputs[1:]:
-        result = function(result, x)
-    return result
-
-
 def _spread_mask(x: Any) -> Any:
     """The mask that an input carries, with axes of length 1 behind its own; None if it carries none."""
     mask = mask_of(x)
-    for _ in range(0 if mask is None else len(x.shape) - len(mask.shape)):
-        mask = ops.expand_dims(mask, -1)
-    return mask
+    return None if mask is None else spread(mask, x)
 
 
 def _among_held(function: Callable[[Any, Any], Any], inputs: list[Any]) -> Any:
@@ -92,7 +84,7 @@ class Add(Merge):
     """
 
     def merge(self, inputs: list[Any]) -> Any:
-        return _folded(ops.add, inputs)
+        return reduce(ops.add, inputs)
 
 
 class Subtract(Merge):
@@ -119,8 +111,8 @@ class Multiply(Merge):
 
     def merge(self, inputs: list[Any]) -> Any:
         held = [_spread_mask(x) for x in inputs]
-        product = _folded(ops.multiply, [x if m is None else ops.where(m, x, 1) for x, m in zip(inputs, held)])
-        return product if any(m is None for m in held) else ops.where(_folded(ops.logical_or, held), product, 0)
+        product = reduce(ops.multiply, [x if m is None else ops.where(m, x, 1) for x, m in zip(inputs, held)])
+        return product if any(m is None for m in held) else ops.where(reduce(ops.logical_or, held), product, 0)
 
 
 class Average(Merge):
@@ -131,7 +123,7 @@ class Average(Merge):
     """
 
     def merge(self, inputs: list[Any]) -> Any:
-        return ops.divide(_folded(ops.add, inputs), len(inputs))
+        return ops.divide(reduce(ops.add, inputs), len(inputs))
 
 
 class Maximum(Merge):

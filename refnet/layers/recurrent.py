@@ -9,6 +9,7 @@ from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Variable
 from refnet.layers.base import Layer
 from refnet.layers.first_states import asked, batch_of, begins_otherwise, first_states
+from refnet.layers.masks import spread
 from refnet.layers.recurrent_cell import RecurrentCell, Step
 from refnet.layers.stacked_cells import StackedRNNCells, branches, build_cell, check_cell, output_size_of, stepper_of
 from refnet.old_names import serve
@@ -233,13 +234,6 @@ def steps_taken(step: Step, inputs: Any, states: list[Any], mask: Any, before: A
     (after, _), outputs = ops.scan(taken, (list(states), before), parts)
     outputs = ops.swapaxes(outputs, 0, 1)
     return outputs, outputs[:, -1], after
-
-
-def spread(mask: Any, like: Any) -> Any:
-    """A mask of few axes, with axes of length 1 behind until it has as many as another tensor."""
-    for _ in range(len(like.shape) - len(mask.shape)):
-        mask = ops.expand_dims(mask, -1)
-    return mask
 
 
 def zeroed(outputs: Any, mask: Any) -> Any:

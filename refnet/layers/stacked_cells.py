@@ -1,4 +1,4 @@
-"""StackedRNNCells, and what `RNN` asks of a cell, be it one of ours or not."""
+"""StackedRNNCells, and what `RNN` asks of any cell, refnet's or a user's."""
 
 from typing import Any
 

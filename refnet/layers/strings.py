@@ -12,10 +12,12 @@ from refnet.structure import flatten
 
 
 class PipelineLayer(Layer):
-    """A layer of strings, or of a table that is looked things up in. It is called on arrays or lists, never inside of a model:
+    """A layer that reads strings, or looks things up in a table. It is called on arrays or lists, never inside of a model.
 
-    numbers = layer(texts)
-    model.fit(numbers, y)
+    Apply it to the data before they go into the model:
+
+        numbers = layer(texts)
+        model.fit(numbers, y)
     """
 
     def __init__(self, **more: Any):

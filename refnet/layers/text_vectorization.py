@@ -1,6 +1,6 @@
 """Texts as numbers: TextVectorization."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,8 +8,9 @@ import numpy as np
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, ShapeError, did_you_mean
 from refnet.layers.encoding import output_mode_of
-from refnet.layers.lookup import StringLookup, padded, token_batches
+from refnet.layers.lookup import StringLookup
 from refnet.layers.strings import PipelineLayer
+from refnet.layers.vocabulary import token_batches
 
 PUNCTUATION = "!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~'"
 STANDARDIZE = ("lower_and_strip_punctuation", "lower", "strip_punctuation")
@@ -158,11 +159,7 @@ class TextVectorization(PipelineLayer):
                 found = np.empty(len(numbers), object)
                 found[:] = numbers
         else:
-            longest = max((len(line) for line in numbers), default=0)
-            filled = np.full((len(numbers), longest), -1, np.int64)  # -1 is no token: it is left out
-            for row, line in zip(filled, numbers):
-                row[: len(line)] = line
-            found = self.lookup.rows(filled)
+            found = self.lookup.rows(padded(numbers, None, -1))  # -1 is no token: it is left out
         if self.split is None and self.runs is None and self.output_mode == "int" and np.ndim(inputs) == 1:
             found = found[:, 0]  # each text is one token
         return found[0] if single else found
@@ -188,3 +185,12 @@ def runs_of(layer: str, ngrams: Any) -> list[int] | None:
     if lengths is not None and not all(isinstance(n, (int, np.integer)) and n > 0 for n in lengths):
         raise ArgumentError(f"{layer}: ngrams is an integer above 0, several of them, or None; got {ngrams!r}.")
     return lengths if isinstance(ngrams, (tuple, list)) or lengths is None else list(range(1, ngrams + 1))
+
+
+def padded(rows: Sequence[Sequence[int]], length: int | None, empty: int = 0) -> Array:
+    """Rows of numbers, cut at the end or filled up there to this length; to that of the longest if None."""
+    longest = max((len(row) for row in rows), default=0) if length is None else length
+    result = np.full((len(rows), longest), empty, np.int64)
+    for row, target in zip(rows, result):
+        target[: min(len(row), longest)] = row[:longest]
+    return result

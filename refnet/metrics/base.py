@@ -13,26 +13,11 @@ import numpy as np
 from refnet import dtypes, engine, initializers
 from refnet.annotations import Array, TensorLike
 from refnet.errors import ArgumentError
-from refnet.graph import Assignment, Call, Mode, Tensor, Variable, trace
+from refnet.evaluating import evaluated
+from refnet.graph import Assignment, Call, Mode, Variable, trace
 from refnet.naming import snake_case
 from refnet.old_names import name_first
 from refnet.program import Program
-from refnet.structure import flatten, packed
-
-
-def tracing() -> bool:
-    """Whether a graph is being built, so that assignments are records and variables stand for themselves."""
-    return trace.call is not None or trace.collecting
-
-
-def evaluated(structure: Any) -> Any:
-    """The same structure with values in the place of tensors, which depend on variables alone."""
-    leaves = flatten(structure)
-    symbolic = [x for x in leaves if isinstance(x, Tensor)]
-    if not symbolic:
-        return structure
-    values = iter(engine.reference.prepare(Program([], symbolic, (), Mode(False))).run([]))
-    return packed(structure, [next(values) if isinstance(x, Tensor) else x for x in leaves])
 
 
 def _at_once(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,7 +25,7 @@ def _at_once(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(method)
     def update_state(self: "Metric", *args: Any, **kwargs: Any) -> None:
-        if tracing():
+        if trace.active:
             method(self, *args, **kwargs)
             return
         record = Call(self, None, {}, None)
@@ -58,7 +43,7 @@ def _as_value(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def result(self: "Metric") -> Any:
         value = method(self)
-        return value if tracing() else evaluated(value)
+        return value if trace.active else evaluated(value)
 
     return result
 
@@ -228,4 +213,4 @@ class Metric:
 
 def read(variable: Variable) -> Array:
     """A state variable: itself while a graph is being built, else its value; for results that are asked for often."""
-    return variable if tracing() else variable.numpy()
+    return variable if trace.active else variable.numpy()

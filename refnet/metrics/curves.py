@@ -7,9 +7,9 @@ import numpy as np
 from refnet import dtypes, ops
 from refnet.annotations import Array, TensorLike
 from refnet.errors import ArgumentError, ShapeError
-from refnet.graph import Variable
+from refnet.graph import Variable, trace
 from refnet.losses.base import EPSILON
-from refnet.metrics.base import Metric, tracing
+from refnet.metrics.base import Metric
 from refnet.metrics.confusion import ALL_KINDS, share
 from refnet.metrics.counting import Counted, evenly_spaced
 from refnet.ops.arguments import as_dtype, converted, shape_of
@@ -271,7 +271,7 @@ class MeanAveragePrecision(Metric):
     def result(self) -> TensorLike:
         if not self._built:
             return ops.zeros((), self.dtype)
-        seen = None if tracing() else int(self.seen)
+        seen = None if trace.active else int(self.seen)
         if seen is not None and self.capacity is not None and seen <= self.capacity:
             return self._mean(self._kept_precision(seen))
         recall = ops.divide(self.true_positives, self.true_positives[:1])

@@ -21,14 +21,14 @@ from refnet.metrics import BY_SHAPES as METRICS_BY_SHAPES
 from refnet.metrics import Metric
 from refnet.metrics import get as metric_named
 from refnet.models.batches import Batches
-from refnet.models.fed import Fed
 from refnet.models.functional import Graph
 from refnet.models.steps import Compiled, step_program
+from refnet.models.with_data import WithData
 from refnet.structure import flatten, keys
 from refnet.tracing import building
 
 
-class Compilable(Fed):
+class Compilable(WithData):
     """What `compile` and checked data make of a model: one program for each kind of step, kept for the next time."""
 
     _told: dict[str, Any] | None

@@ -45,7 +45,7 @@ def arrays_of(
     return {what: _array(value, what, method)}
 
 
-def in_line(value: Any, structure: Any, method: str) -> Any:
+def unnested(value: Any, structure: Any, method: str) -> Any:
     """The arrays for inputs, which may be in lists and dicts inside of each other, as one list.
 
     Args:
@@ -161,8 +161,8 @@ def check_sample_weight(array: Array, loss: losses.Loss | None, output: Tensor, 
         )
 
 
-def warn_of_strange_numbers(arrays: dict[str, Array], method: str, depth: int = 4) -> None:
-    """One warning for the first NaN or infinity, naming its place. `depth` calls lie between the user and the warning."""
+def warn_of_strange_numbers(arrays: dict[str, Array], method: str) -> None:
+    """One warning for the first NaN or infinity, naming its place."""
     for label, array in arrays.items():
         if array.dtype.kind != "f":
             continue
@@ -181,7 +181,7 @@ def warn_of_strange_numbers(arrays: dict[str, Array], method: str, depth: int = 
                     else "Losses and weights will turn into nan"
                 )
                 + " where they are used.",
-                stacklevel=depth,
+                stacklevel=calls_below_the_user(),
             )
             return
 

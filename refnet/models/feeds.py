@@ -1,13 +1,21 @@
-"""What fit takes its batches from, epoch by epoch: arrays in memory, or data that come batch by batch."""
+"""What fit takes its batches from, epoch by epoch: arrays in memory, or data that come batch by batch; and what it was told of validation."""
 
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 from refnet import limits
 from refnet.annotations import Array
 from refnet.errors import ArgumentError
 from refnet.models.batches import Batches
 from refnet.models.sources import Source
+
+
+class Validation(NamedTuple):
+    """What fit was told of validation."""
+
+    data: Any  # (x, y) or (x, y, sample_weight), what gives batches, or None
+    size: int  # of a batch
+    steps: int | None  # how many batches; all if None
 
 
 class ArrayFeed:

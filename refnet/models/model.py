@@ -15,8 +15,8 @@ from refnet.layers.masks import with_mask
 from refnet.layers.weights import undone_on_error
 from refnet.models.batches import Batches
 from refnet.models.data import arranged
-from refnet.models.drawn import Drawn
 from refnet.models.functional import Graph, without_masks
+from refnet.models.with_graph import WithGraph
 from refnet.progress import tell
 from refnet.saving import sharing
 from refnet.saving.models import content_of, model_from_content
@@ -24,7 +24,7 @@ from refnet.saving.serialization import described, restored, serialized
 from refnet.structure import flatten, mapped, packed
 
 
-class Model(Drawn):
+class Model(WithGraph):
     """Layers that are trained together.
 
     `Model(inputs, outputs)` takes what lies between tensors; a model can be called like a layer, which copies its graph. A subclass
@@ -47,9 +47,8 @@ class Model(Drawn):
         super().__init__(**more)
         self._start()
         self._traced = Kept()  # of a subclass: its graph and outputs, by kind of inputs
-        self._seen_inputs: Any = (
-            None  # of a subclass: tensors like those of its first call, from which export traces it
-        )
+        # Of a subclass: tensors like those of its first call, from which export traces it.
+        self._seen_inputs: Any = None
         self._renewed: Graph | None = None  # the graph of layers that were changed after their calls
         self._listed: tuple[Graph, list[Layer]] | None = None  # the layers, with the graph whose they are
         if inputs is None and outputs is None:
@@ -158,7 +157,11 @@ class Model(Drawn):
 
     @property
     def losses(self) -> list[Any]:
-        """What layers and weights add to the loss; called on arrays, what the last such call has added, in a step that is being traced, what the calls in it have."""
+        """What layers and weights add to the loss.
+
+        Where the model was called on arrays, the values that the last such call has added; in a step that is being traced, what the
+        calls in it have added so far.
+        """
         if trace.call is not None:
             return added_here(self)
         graph = self._built_graph

@@ -20,7 +20,7 @@ from refnet.models.batches import Batches
 from refnet.models.compiling import Compilable
 from refnet.models.data import arranged
 from refnet.models.functional import Graph
-from refnet.models.steps import mean_updates, scalar, trained_variables
+from refnet.models.steps import mean_updates, scalar, total_of, trained_variables
 from refnet.models.traced import Traced
 from refnet.structure import flatten, mapped
 from refnet.tracing import Call, building, clock
@@ -104,12 +104,7 @@ class Stepping(Compilable):
         terms += self._added_losses(x, outputs, training)
         variables = trained_variables(self._captured_layers())
         terms += [as_tensor(v.regularizer(v)) for v in variables if v.regularizer is not None]
-        if not terms and training:
-            raise ArgumentError("fit: there is nothing to minimise: compile got no loss, and no layer added one.")
-        total = as_tensor(0.0, "float32")
-        for i, term in enumerate(terms):
-            total = ops.add(total, term) if i else term
-        return total
+        return total_of(terms, training)
 
     def _added_losses(self, x: Any, outputs: list[Tensor], training: bool) -> list[Tensor]:
         """What the layers on the way to the outputs added, and what `model.add_loss` was given."""

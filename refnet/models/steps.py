@@ -1,5 +1,6 @@
 """One step as one program: forward, loss, gradients, regularizers, optimizer and metric updates."""
 
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -185,33 +186,13 @@ def step_program(
         outputs = [seen_through(y) for y in graph.outputs]
         compiled.make_metrics(slots or [as_tensor(y) for y in graph.outputs], outputs)
         size = ops.cast(ops.shape(graph.inputs[0])[0], "float32")
-        assignments: list[Assignment] = list(graph.assignments)
-        terms: list[Tensor] = []
-        for i, target in enumerate(slots):
-            loss = compiled.losses[i]
-            if loss is None:
-                continue
-            if kind == "train":
-                warn_of_outputs(loss, outputs[i], compiled.names[i])
-            weight = weight_slots[i] if weight_slots else None
-            if outputs[i].mask is None:
-                weight = losses.apply_mask(weight, graph.outputs[i].mask, loss.dtype, loss.reduction)
-            value = scalar(loss(target, outputs[i], weight))
-            tracker = compiled.loss_trackers[i]
-            if tracker is not None:
-                assignments += mean_updates(tracker, value, size)
-            factor = compiled.factors[i]
-            terms.append(value if factor is None else ops.multiply(value, factor))
+        terms, tracked = _terms_of_outputs(kind, compiled, graph, slots, weight_slots, size)
         terms += [scalar(loss) for loss, guard in graph.losses + extra_losses if mode.holds(guard)]
         variables = trained_variables(captured)
         terms += [as_tensor(v.regularizer(v)) for v in variables if v.regularizer is not None]
-        total = _sum(terms, kind)
-        assignments += mean_updates(compiled.loss_tracker, total, size)
-        for group, weighted in ((compiled.metrics, False), (compiled.weighted_metrics, True)):
-            for i, target in enumerate(slots):
-                for metric in (group or [])[i] if group else []:
-                    sample_weight = weight_slots[i] if weighted and weight_slots else None
-                    assignments += _metric_updates(metric, target, graph.outputs[i], sample_weight)
+        total = total_of(terms, kind == "train")
+        assignments = [*graph.assignments, *tracked, *mean_updates(compiled.loss_tracker, total, size)]
+        assignments += _updates_of_metrics(compiled, graph, slots, weight_slots)
         if kind == "train":
             total = optimizer.scale_loss(total)
             slopes = reverse([total], [ops.ones_like(total)], variables, mode)
@@ -219,6 +200,53 @@ def step_program(
             assignments += optimizer.updates_of_fit(variables, slopes)
         inputs = [*graph.inputs, *slots, *[w for w in weight_slots if w is not None]]
         return Program(inputs, [], assignments, mode, counter)
+
+
+def _terms_of_outputs(
+    kind: str,
+    compiled: Compiled,
+    graph: Graph,
+    targets: list[Tensor],
+    weights: list[Tensor | None],
+    size: Tensor,
+) -> tuple[list[Tensor], list[Assignment]]:
+    """What each output adds to the loss, and the updates of the running means that show it by itself.
+
+    Args:
+        kind, graph: as in `step_program`.
+        targets, weights: the inputs that stand for targets and sample weights; no weights where none were given.
+        size: the number of samples in the batch.
+    """
+    terms, assignments = list[Tensor](), list[Assignment]()
+    for i, target in enumerate(targets):
+        loss, tracker, factor = compiled.losses[i], compiled.loss_trackers[i], compiled.factors[i]
+        if loss is None:
+            continue
+        output = seen_through(graph.outputs[i])
+        if kind == "train":
+            warn_of_outputs(loss, output, compiled.names[i])
+        weight = weights[i] if weights else None
+        if output.mask is None:
+            weight = losses.apply_mask(weight, graph.outputs[i].mask, loss.dtype, loss.reduction)
+        value = scalar(loss(target, output, weight))
+        if tracker is not None:
+            assignments += mean_updates(tracker, value, size)
+        terms.append(value if factor is None else ops.multiply(value, factor))
+    return terms, assignments
+
+
+def _updates_of_metrics(
+    compiled: Compiled, graph: Graph, targets: list[Tensor], weights: list[Tensor | None]
+) -> list[Assignment]:
+    """The batch taken into every metric; into the weighted ones with its sample weights."""
+    assignments: list[Assignment] = []
+    for group, weighted in ((compiled.metrics, False), (compiled.weighted_metrics, True)):
+        for i, target in enumerate(targets):
+            for metric in group[i] if group else []:
+                weight = weights[i] if weighted and weights else None
+                more = {} if weight is None else {"sample_weight": weight}
+                assignments += metric.updates(target, graph.outputs[i], **more)
+    return assignments
 
 
 def trained_variables(captured: dict[Layer, bool]) -> list[Variable]:
@@ -237,15 +265,13 @@ def scalar(value: Any) -> Tensor:
     return total
 
 
-def _sum(terms: list[Tensor], kind: str) -> Tensor:
+def total_of(terms: list[Tensor], minimised: bool) -> Tensor:
+    """The loss of a batch: the sum of its terms. Raises ArgumentError where there is nothing to minimise."""
     if not terms:
-        if kind == "train":
+        if minimised:
             raise ArgumentError("fit: there is nothing to minimise: compile got no loss, and no layer added one.")
         return as_tensor(0.0, "float32")
-    total = terms[0]
-    for term in terms[1:]:
-        total = ops.add(total, term)
-    return total
+    return reduce(ops.add, terms)
 
 
 def mean_updates(tracker: metrics.Mean, value: Tensor, size: Tensor) -> list[Assignment]:
@@ -254,9 +280,3 @@ def mean_updates(tracker: metrics.Mean, value: Tensor, size: Tensor) -> list[Ass
         assignment(tracker.total, ops.add(tracker.total, ops.multiply(ops.cast(value, tracker.dtype), size))),
         assignment(tracker.count, ops.add(tracker.count, size)),
     ]
-
-
-def _metric_updates(metric: metrics.Metric, target: Tensor, output: Tensor, weight: Tensor | None) -> list[Assignment]:
-    if weight is None:
-        return metric.updates(target, output)
-    return metric.updates(target, output, sample_weight=weight)

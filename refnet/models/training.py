@@ -13,7 +13,7 @@ from refnet.annotations import Array
 from refnet.errors import ArgumentError, refuse_others
 from refnet.models import data as checks
 from refnet.models.batches import Batches
-from refnet.models.feeds import ArrayFeed, SourceFeed
+from refnet.models.feeds import ArrayFeed, SourceFeed, Validation
 from refnet.models.first_edition import GeneratorNames
 from refnet.models.outputs import warn_of_thawed
 from refnet.models.single_batches import SingleBatches, returned
@@ -91,16 +91,19 @@ class Trainer(GeneratorNames, SingleBatches):
         evaluated = _epochs_to_evaluate(validation_freq, epochs)
         callback_module.checked(callbacks, verbose)
         limits.warn("fit")
-        also = (validation_data, validation_size, validation_steps)
+        asked_of_validation = Validation(validation_data, validation_size, validation_steps)
         if is_source(x):
             refuse(
                 "fit", f"x ({type(x).__name__})", y=y, sample_weight=sample_weight, validation_split=validation_split
             )
-            feed, held, validation = self._source_feed(x, bool(shuffle), class_weight, steps_per_epoch, also)
+            feed, held, validation = self._source_feed(
+                x, bool(shuffle), class_weight, steps_per_epoch, asked_of_validation
+            )
         else:
-            given = (x, y, sample_weight, class_weight)
-            feed, held, validation = self._array_feed(
-                given, batch_size, bool(shuffle), steps_per_epoch, validation_split, also
+            parts, held = self._held_out(x, y, sample_weight, validation_split, asked_of_validation)
+            parts = self._class_weighted("fit", parts, class_weight)
+            feed, validation = self._array_feed(
+                parts, held, batch_size, bool(shuffle), steps_per_epoch, asked_of_validation
             )
         listed = callback_module.Listening(
             callbacks,
@@ -115,46 +118,35 @@ class Trainer(GeneratorNames, SingleBatches):
         )
         return self._epochs(feed, asked, validation, evaluated, listed)
 
-    def _source_feed(self, x: Any, shuffle: bool, class_weight: Any, steps: int | None, also: Any) -> Any:
-        """Of data that come batch by batch: a feed, and what `_validation` gives."""
-        data, size, validation_steps = also
-        held = None
-        if data is not None and not is_source(data):
-            held = self._checked("fit (validation)", *_unpacked(data))
+    def _source_feed(self, x: Any, shuffle: bool, class_weight: Any, steps: int | None, validation: Validation) -> Any:
+        """Of data that come batch by batch: a feed, the checked arrays of validation (or None), and what `_validation` gives."""
+        data = validation.data
+        held = None if data is None or is_source(data) else self._checked("fit (validation)", *_unpacked(data))
         source = self._source(x, "x", "fit", shuffle)
-        if is_source(data):
-            data = self._source(data, "validation_data", "fit (validation)")
+        validation = _with_source(self, validation)
         with self._preparing():
             self._prepared("train", source, class_weight)
-            return (
-                SourceFeed(self, source, steps, class_weight),
-                held,
-                self._validation(data, held, size, validation_steps),
-            )
+            return SourceFeed(self, source, steps, class_weight), held, self._validation(held, validation)
 
-    def _array_feed(self, given: Any, size: int, shuffle: bool, steps: int | None, share: float, also: Any) -> Any:
-        """Of arrays: a feed, the arrays held for validation (or None), and what `_validation` gives."""
-        x, y, sample_weight, class_weight = given
-        data, validation_size, validation_steps = also
-        streamed = is_source(data)
-        parts, held = self._held_out(x, y, sample_weight, None if streamed else data, 0.0 if streamed else share)
-        parts = self._class_weighted("fit", parts, class_weight)
-        if streamed:
-            data = self._source(data, "validation_data", "fit (validation)")
+    def _array_feed(
+        self, parts: Any, held: Any, size: int, shuffle: bool, steps: int | None, validation: Validation
+    ) -> Any:
+        """Of checked arrays, and of those held for validation (or None): a feed, and what `_validation` gives."""
+        validation = _with_source(self, validation)
         with self._preparing():
             batches = self._fed("fit", *parts)
             self._executable("train", batches)
             checks.check_fixed_batch(self._built_graph, len(batches), size, "fit")
             feed = ArrayFeed(self, batches, size, shuffle, steps)
-            return feed, held, self._validation(data, held, validation_size, validation_steps)
+            return feed, self._validation(held, validation)
 
-    def _validation(self, data: Any, held: Any, size: int, steps: int | None) -> Callable[[Any], None] | None:
-        """A function of the callbacks that evaluates on a source, or on the checked arrays `held`; None without either."""
+    def _validation(self, held: Any, asked: Validation) -> Callable[[Any], None] | None:
+        """A function of the callbacks that evaluates on the checked arrays `held`, or on a source; None without either."""
         if held is None:
-            return None if data is None else self._validating(data, steps)
+            return None if asked.data is None else self._validating(asked.data, asked.steps)
         batches = self._fed("fit (validation)", *held)
         self._executable("test", batches)
-        return lambda listed: self._evaluate(batches, size, steps, listed)
+        return lambda listed: self._evaluate(batches, asked.size, asked.steps, listed)
 
     def _epochs(
         self,
@@ -198,8 +190,10 @@ class Trainer(GeneratorNames, SingleBatches):
         self.stop_training = False
         yield
 
-    def _held_out(self, x: Any, y: Any, sample_weight: Any, validation_data: Any, validation_split: Any) -> Any:
-        """The checked arrays to train on, and those to evaluate on (or None)."""
+    def _held_out(self, x: Any, y: Any, sample_weight: Any, validation_split: Any, validation: Validation) -> Any:
+        """The checked arrays to train on, and those to evaluate on: None where there are none, or where they come batch by batch."""
+        streamed = is_source(validation.data)
+        validation_data, validation_split = (None, 0.0) if streamed else (validation.data, validation_split)
         if not isinstance(validation_split, (int, float, np.number)) or not 0 <= validation_split < 1:
             raise ArgumentError(
                 f"fit: validation_split is a share of the samples, at least 0 and below 1; got {validation_split!r}."
@@ -212,7 +206,7 @@ class Trainer(GeneratorNames, SingleBatches):
         elif validation_split:
             pairs = [checks.split(part, float(validation_split), "fit") if part else ({}, {}) for part in parts]
             parts, held = tuple(a for a, _ in pairs), tuple(b for _, b in pairs)
-        checks.warn_of_strange_numbers(looked_at, "fit", depth=5)
+        checks.warn_of_strange_numbers(looked_at, "fit")
         return parts, held
 
     def _run(
@@ -369,6 +363,13 @@ class Trainer(GeneratorNames, SingleBatches):
         """Predictions whose rows are not the samples: batch by batch, put one after the other."""
         parts = [step.run([a[i * size : (i + 1) * size] for a in batches.arrays]) for i in range(count)]
         return [np.concatenate([np.atleast_1d(p) for p in group]) for group in zip(*parts)]
+
+
+def _with_source(model: Trainer, validation: Validation) -> Validation:
+    """The same, with data that come batch by batch made a Source."""
+    if not is_source(validation.data):
+        return validation
+    return validation._replace(data=model._source(validation.data, "validation_data", "fit (validation)"))
 
 
 def _epochs_to_evaluate(validation_freq: Any, epochs: int) -> Container[int]:

@@ -11,6 +11,7 @@ from refnet.ops.attention_slopes import (
     bias_gradient_composite,
     key_gradient_composite,
     query_and_bias_gradient_composite,
+    query_and_key_gradient_composite,
     query_gradient_composite,
 )
 from refnet.ops.elementwise import sum_like
@@ -269,29 +270,51 @@ def attention_key_gradient_loop(
     tasks: Tasks, dy: Array, q: Array, k: Array, v: Array, bias: Array, mask: Array, height: Array, shift: Array,
     scale: float, causal: bool, dk: Array, dv: Array, sum_k: Array, sum_v: Array,
 ) -> None:  # fmt: skip
-    # A task is one key of one head: it asks every query that shares the head.
-    group = q.shape[2] // k.shape[2]
     for b, s, head in tasks:
-        for h in range(k.shape[3]):
-            sum_k[h] = 0
-        for h in range(v.shape[3]):
-            sum_v[h] = 0
+        slopes_of_key(dk, dv, dy, q, k, v, bias, mask, height, shift, scale, causal, sum_k, sum_v, b, s, head)
+
+
+def slopes_of_key(
+    dk: Array, dv: Array, dy: Array, q: Array, k: Array, v: Array, bias: Array, mask: Array, height: Array, shift: Array,
+    scale: float, causal: bool, sum_k: Array, sum_v: Array, b: int, s: int, head: int,
+) -> None:  # fmt: skip
+    # A key asks every query that shares its head.
+    group = q.shape[2] // k.shape[2]
+    for h in range(k.shape[3]):
+        sum_k[h] = 0
+    for h in range(v.shape[3]):
+        sum_v[h] = 0
+    for n in range(head * group, (head + 1) * group):
+        for t in range(q.shape[1]):
+            if learns(mask, height, causal, b, n, t, s):
+                p = weight(q, k, bias, height, scale, b, n, t, s)
+                dlogit = p * excess(dy, v, shift, head, b, n, t, s)
+                for h in range(k.shape[3]):
+                    sum_k[h] += dlogit * q[b, t, n, h]
+                for h in range(v.shape[3]):
+                    sum_v[h] += p * dy[b, t, n, h]
+            elif height[b, n, t] == lowest(height):  # it took an equal share of all
+                for h in range(v.shape[3]):
+                    sum_v[h] += divide(dy[b, t, n, h], k.shape[1])
+    for h in range(k.shape[3]):
+        dk[b, s, head, h] = sum_k[h] * scale
+    for h in range(v.shape[3]):
+        dv[b, s, head, h] = sum_v[h]
+
+
+def attention_query_and_key_gradient_loop(
+    tasks: Tasks, dy: Array, q: Array, k: Array, v: Array, bias: Array, mask: Array, height: Array, shift: Array,
+    scale: float, causal: bool, dq: Array, dk: Array, dv: Array, dlogits: Array, sum_k: Array, sum_v: Array,
+) -> None:  # fmt: skip
+    # A task is one head of the keys, with all queries that share it.
+    group = q.shape[2] // k.shape[2]
+    for b, head in tasks:
         for n in range(head * group, (head + 1) * group):
             for t in range(q.shape[1]):
-                if learns(mask, height, causal, b, n, t, s):
-                    p = weight(q, k, bias, height, scale, b, n, t, s)
-                    dlogit = p * excess(dy, v, shift, head, b, n, t, s)
-                    for h in range(k.shape[3]):
-                        sum_k[h] += dlogit * q[b, t, n, h]
-                    for h in range(v.shape[3]):
-                        sum_v[h] += p * dy[b, t, n, h]
-                elif height[b, n, t] == lowest(height):  # it took an equal share of all
-                    for h in range(v.shape[3]):
-                        sum_v[h] += divide(dy[b, t, n, h], k.shape[1])
-        for h in range(k.shape[3]):
-            dk[b, s, head, h] = sum_k[h] * scale
-        for h in range(v.shape[3]):
-            dv[b, s, head, h] = sum_v[h]
+                slopes_of_logits(dlogits, dy, q, k, v, bias, mask, height, shift, scale, causal, b, n, t)
+                slopes_of_query(dq, dlogits, k, mask, height, scale, causal, b, n, t)
+        for s in range(k.shape[1]):
+            slopes_of_key(dk, dv, dy, q, k, v, bias, mask, height, shift, scale, causal, sum_k, sum_v, b, s, head)
 
 
 def attention_bias_gradient_loop(
@@ -359,6 +382,20 @@ def query_and_bias_gradient_form(*specs: Spec, scale: float, is_causal: bool) ->
     return form._replace(outputs=(*form.outputs, logits))
 
 
+def query_and_key_gradient_rule(*specs: Spec, scale: float, is_causal: bool) -> tuple[Spec, Spec, Spec]:
+    dq = query_gradient_rule(*specs, scale=scale, is_causal=is_causal)
+    return dq, *key_gradient_rule(*specs, scale=scale, is_causal=is_causal)
+
+
+def query_and_key_gradient_form(*specs: Spec, scale: float, is_causal: bool) -> Form:
+    query = query_gradient_form(*specs, scale=scale, is_causal=is_causal)
+    keys = key_gradient_form(*specs, scale=scale, is_causal=is_causal)
+    batch, places, heads = keys.domain
+    cost = places * keys.cost + specs[1].shape[1] * specs[1].shape[2] // heads * query.cost
+    scratch = query.scratch + keys.scratch
+    return keys._replace(outputs=query.outputs + keys.outputs, domain=(batch, heads), cost=cost, scratch=scratch)
+
+
 def attention_gradient(node: Node, dy: TensorLike, dheight: TensorLike) -> list[TensorLike]:
     (q, k, v, bias, mask), (y, height) = node.inputs, node.outputs
     dy = ops.zeros_like(y) if dy is None else dy
@@ -399,7 +436,7 @@ attention_bias_gradient_op = Op(
     form=bias_gradient_form,
     gradient=lambda node, *ds: differentiated(bias_gradient_composite, node, ds),
 )
-# Both at once, where a planner finds both asked for: they are made of the same slopes of logits.
+# Two at once, where a planner finds both asked for: they are made of the same slopes of logits.
 attention_query_and_bias_gradient_op = Op(
     "dot_product_attention_query_and_bias_gradient",
     query_and_bias_gradient_rule,
@@ -407,6 +444,14 @@ attention_query_and_bias_gradient_op = Op(
     loop=attention_query_and_bias_gradient_loop,
     form=query_and_bias_gradient_form,
     gradient=lambda node, *ds: differentiated(query_and_bias_gradient_composite, node, ds),
+)
+attention_query_and_key_gradient_op = Op(
+    "dot_product_attention_query_and_key_gradient",
+    query_and_key_gradient_rule,
+    axes=BACK,
+    loop=attention_query_and_key_gradient_loop,
+    form=query_and_key_gradient_form,
+    gradient=lambda node, *ds: differentiated(query_and_key_gradient_composite, node, ds),
 )
 dot_product_attention_op = Op(
     "dot_product_attention",

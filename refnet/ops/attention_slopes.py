@@ -64,3 +64,8 @@ def bias_gradient_composite(*given: TensorLike, scale: float, is_causal: bool) -
 def query_and_bias_gradient_composite(*given: TensorLike, scale: float, is_causal: bool) -> list[TensorLike]:
     dq = query_gradient_composite(*given, scale=scale, is_causal=is_causal)
     return dq + bias_gradient_composite(*given, scale=scale, is_causal=is_causal)
+
+
+def query_and_key_gradient_composite(*given: TensorLike, scale: float, is_causal: bool) -> list[TensorLike]:
+    dq = query_gradient_composite(*given, scale=scale, is_causal=is_causal)
+    return dq + key_gradient_composite(*given, scale=scale, is_causal=is_causal)

@@ -57,7 +57,7 @@ class Adagrad(Optimizer):
             name,
             **old,
         )
-        self._check_positive(initial_accumulator_value=initial_accumulator_value)
+        self._check_not_negative(initial_accumulator_value=initial_accumulator_value)
         epsilon = self._checked_epsilon(epsilon)
         self.initial_accumulator_value, self.epsilon = initial_accumulator_value, epsilon
 
@@ -202,7 +202,7 @@ class Ftrl(Optimizer):
             "l2_shrinkage_regularization_strength": l2_shrinkage_regularization_strength,
             "beta": beta,
         }
-        self._check_positive(initial_accumulator_value=initial_accumulator_value, **self.strengths)
+        self._check_not_negative(initial_accumulator_value=initial_accumulator_value, **self.strengths)
         self.learning_rate_power = learning_rate_power
         self.initial_accumulator_value = initial_accumulator_value
 

@@ -210,7 +210,7 @@ class ScheduleFreeAdamW(Optimizer):
             **old,
         )
         self._check_rates(beta_2=beta_2)
-        self._check_positive(epsilon=epsilon, warmup_steps=warmup_steps)
+        self._check_not_negative(epsilon=epsilon, warmup_steps=warmup_steps)
         if not 0 < beta_1 <= 1:
             raise ArgumentError(f"{self.name}: beta_1 lies in 0..1, above 0; got {beta_1!r}.")
         self.beta_1, self.beta_2, self.epsilon, self.warmup_steps = beta_1, beta_2, epsilon, warmup_steps

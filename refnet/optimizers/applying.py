@@ -80,7 +80,7 @@ class Applied:
             raise ArgumentError(f"{self.name}.apply: got {len(grads)} gradients for {len(weights)} variables.{known}")
         if all(g is None for g in grads):
             raise ArgumentError(f"{self.name}.apply: no gradient for any variable.")
-        if trace.call is not None or trace.collecting:
+        if trace.active:
             self.updates(weights, [None if g is None else as_tensor(g, w.dtype) for g, w in zip(grads, weights)])
             return
         self._run(weights, [None if g is None else np.asarray(g) for g in grads])

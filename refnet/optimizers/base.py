@@ -10,7 +10,7 @@ from refnet import ops
 from refnet.annotations import Array, TensorLike
 from refnet.arrays import values_for
 from refnet.errors import ArgumentError
-from refnet.graph import Assignment, Tensor, Variable, assignment
+from refnet.graph import Assignment, Tensor, Variable, assignment, trace
 from refnet.naming import snake_case
 from refnet.ops.arguments import as_dtype
 from refnet.optimizers.applying import Applied
@@ -113,7 +113,7 @@ class Optimizer(OwnUpdate, Applied):
             if not isinstance(value, (int, float, np.number)) or not 0 <= value < 1:
                 raise ArgumentError(f"{self.name}: {word} must be a number, at least 0 and below 1; got {value!r}.")
 
-    def _check_positive(self, **numbers: Any) -> None:
+    def _check_not_negative(self, **numbers: Any) -> None:
         for word, value in numbers.items():
             if not isinstance(value, (int, float, np.number)) or not value >= 0:
                 raise ArgumentError(f"{self.name}: {word} must be a number of at least 0; got {value!r}.")
@@ -121,7 +121,7 @@ class Optimizer(OwnUpdate, Applied):
     def _checked_epsilon(self, value: float | None) -> float:
         """None, as Keras 2 wrote it, is 1e-7."""
         value = 1e-7 if value is None else value
-        self._check_positive(epsilon=value)
+        self._check_not_negative(epsilon=value)
         return value
 
     # ---- counters and rates
@@ -143,9 +143,9 @@ class Optimizer(OwnUpdate, Applied):
     def learning_rate(self) -> Any:
         if self.schedule is None:
             return self._rate
-        from refnet.metrics.base import evaluated, tracing
+        from refnet.evaluating import evaluated
 
-        return self.rate() if tracing() else np.asarray(evaluated(self.rate()))
+        return self.rate() if trace.active else np.asarray(evaluated(self.rate()))
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:

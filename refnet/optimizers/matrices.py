@@ -64,7 +64,7 @@ class Adafactor(Optimizer):
             name,
             **old,
         )
-        self._check_positive(epsilon_1=epsilon_1, epsilon_2=epsilon_2, clip_threshold=clip_threshold)
+        self._check_not_negative(epsilon_1=epsilon_1, epsilon_2=epsilon_2, clip_threshold=clip_threshold)
         self.beta_2_decay, self.epsilon_1, self.epsilon_2 = beta_2_decay, epsilon_1, epsilon_2
         self.clip_threshold, self.relative_step = clip_threshold, relative_step
 
@@ -170,7 +170,7 @@ class Muon(Optimizer):
             **old,
         )
         self._check_rates(adam_beta_1=adam_beta_1, adam_beta_2=adam_beta_2, momentum=momentum)
-        self._check_positive(epsilon=epsilon, ns_steps=ns_steps)
+        self._check_not_negative(epsilon=epsilon, ns_steps=ns_steps)
         self.own: dict[str, Any] = {
             "adam_beta_1": adam_beta_1,
             "adam_beta_2": adam_beta_2,

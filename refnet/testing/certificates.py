@@ -29,6 +29,9 @@ MOVING = ("refnet.ops.shapes", "refnet.ops.slicing", "refnet.ops.joining", "refn
 # Ops of one operation, which IEEE 754 defines with the sign of a zero. In others engines may rightly differ: a sum is 0.0 or -0.0 by
 # its start, the larger of 0.0 and -0.0 is either, and a function may be computed through others.
 SIGNED = ("abs", "ceil", "divide", "floor", "multiply", "negative", "round", "sqrt", "square", "trunc")
+FLOAT32_NORMAL = (
+    mp.mpf(2) ** -126
+)  # the least normal number of float32: those below it are as far apart as it and the next
 MOST_UNITS = 1024  # a bound of more units than this is one of terms that cancel, and an error in units says nothing
 
 
@@ -127,9 +130,6 @@ def _with_own_bound(
         if mp.isfinite(radius):
             limits[0][index] = x._replace(low=min(x.low, x.value - radius), high=max(x.high, x.value + radius))
     return limits
-
-
-FLOAT32_NORMAL = mp.mpf(2) ** -126  # below it, numbers are as far apart as there
 
 
 def _ways(op: Op, arrays: Sequence[Array], attributes: dict[str, Any], task: tuple[int, ...]) -> Iterator[list[Array]]:

@@ -8,8 +8,8 @@ import numpy as np
 from refnet import layers, ops
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, DataError, ShapeError, did_you_mean, shown
-from refnet.layers.lookup import Lookup
 from refnet.layers.strings import PipelineLayer
+from refnet.layers.vocabulary import Lookup
 from refnet.saving.serialization import restored
 from refnet.utils.feature_kinds import FeatureKinds
 from refnet.utils.features import Cross, Feature

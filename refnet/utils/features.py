@@ -7,7 +7,7 @@ import numpy as np
 
 from refnet import layers
 from refnet.errors import ArgumentError, shown
-from refnet.layers.lookup import Lookup
+from refnet.layers.vocabulary import Lookup
 from refnet.saving.serialization import serialized
 
 OUTPUTS = ("int", "one_hot", "float")

@@ -11,8 +11,22 @@ with are not all finite, it is computed row by row (`attention_rows.py`), as are
 import numpy as np
 
 from refnet_fast.cpu.activation import exp, log
+from refnet_fast.cpu.attention_lanes import (
+    LANES,
+    address,
+    all_finite,
+    block_of,
+    gather,
+    hide,
+    hides,
+    is_one_number,
+    meet,
+    scaled,
+    scaled_lanes,
+    scatter,
+    turn,
+)
 from refnet_fast.cpu.attention_rows import add_shares, key_gradient_row, query_gradient_row, query_row
-from refnet_fast.cpu.contraction import panels, product
 from refnet_fast.cpu.intrinsics import maximum
 from refnet_fast.cpu.rows import MACHINE, copy_row, fill_row
 from refnet_fast.cpu.tile import strips
@@ -22,7 +36,6 @@ from refnet_fast.native import Separate, njit
 from refnet_fast.outcomes import cleared_scratch, scratch
 
 CHAIN = 4096  # additions in a row; longer sums are left to the definition, which adds in float64
-LANES = 32  # queries, or keys, of a block
 CHUNK = 256  # places of the other kind whose logits the gradients hold at a time
 ELEMENT_NS = 2.0  # of a logit in a block, products aside
 
@@ -58,6 +71,7 @@ def _block_ns(call):
             "dot_product_attention_query_gradient": (2 * features + depth, keys),
             "dot_product_attention_query_and_bias_gradient": (2 * features + depth, keys),
             "dot_product_attention_key_gradient": (2 * (features + depth), queries * heads // shared),
+            "dot_product_attention_query_and_key_gradient": (3 * features + 2 * depth, queries * heads // shared),
             "dot_product_attention_bias_gradient": (features + depth, queries),
         }[call.op.name]
     return LANES * others * (steps * size * 0.005 + ELEMENT_NS)
@@ -67,114 +81,32 @@ def _with_strips(call, inputs, outputs):
     return [strips(itemsize(outputs[0].dtype)), *inputs, *call.form.attributes, *outputs]
 
 
+def _heads(call):
+    return call.form.domain[0] * call.form.domain[1]
+
+
+def _head_ns(call):
+    """Of all blocks of keys of one head."""
+    return _block_ns(call) * -(-call.form.inputs[2].shape[1] // LANES)
+
+
 CALLS = {"when": _short, "tasks": _blocks, "cost": _block_ns, "arguments": _with_strips}
-
-
-# ---- a block
-
-
-@njit(error_model="numpy")
-def block_of(task, heads, places):
-    """(batch, head, first place, end) of a task: blocks of nearly equal length."""
-    blocks = (places + LANES - 1) // LANES
-    block, outer = task % blocks, task // blocks
-    return outer // heads, outer % heads, places * block // blocks, places * (block + 1) // blocks
-
-
-@njit(error_model="numpy")
-def address(x, b, place, head):
-    return x.ctypes.data + b * x.strides[0] + place * x.strides[1] + head * x.strides[2]
-
-
-@njit(error_model="numpy")
-def turn(x, b, first, end, head, turned):
-    """turned[feature, lane] = the features of places first..end of a head."""
-    for place in range(first, end):
-        row = x[b, place, head]
-        for h in range(row.size):
-            turned[h, place - first] = row[h]
-
-
-@njit(error_model="numpy")
-def meet(strips, x, b, first, end, head, turned, lanes, out):
-    """out[place, lane] = dot products of places first..end of a head with the lanes of a block."""
-    features, row = x.shape[3], x.strides[1] // x.itemsize
-    start, side = address(x, b, first, head), turned.shape[1]
-    product(
-        strips, start, row, 1, turned.ctypes.data, side, out.ctypes.data, out.shape[1], lanes, features, end - first
-    )
-
-
-@njit(error_model="numpy")
-def gather(strips, weights, x, b, first, end, head, lanes, out, out_row, add):
-    """out[lane] = (with `add` +=) the sum over places first..end of weights[place, lane] * x[place]; at most 512 places."""
-    start, row, side = address(x, b, first, head), x.strides[1] // x.itemsize, weights.shape[1]
-    panels(strips, weights.ctypes.data, 1, side, start, row, out, out_row, x.shape[3], end - first, lanes, add)
-
-
-# Blocks are worked on in rows of 32 lanes, a number that the compiler knows: two vectors, or four, and no remainder. Lanes past the
-# block's end hold what they hold.
-
-
-@njit(**MACHINE)
-def scaled(rows, factor, number):
-    """rows * factor + one number."""
-    for i in range(rows.shape[0]):
-        for j in range(LANES):
-            rows[i, j] = rows[i, j] * factor + number
-
-
-@njit(**MACHINE)
-def scaled_lanes(row, factor, bias):
-    """row * factor + bias."""
-    for j in range(bias.size):
-        row[j] = row[j] * factor + bias[j]
-
-
-@njit(error_model="numpy")
-def is_one_number(x):
-    """Whether a head of logits gets the same from a view everywhere."""
-    return x.strides[2] == 0 and x.strides[3] == 0
-
-
-@njit(error_model="numpy")
-def hide(row, mask, value):
-    """Writes the value where the mask is False."""
-    if mask.strides[0] == 0:
-        if not mask[0]:
-            fill_row(row, value)
-        return
-    for j in range(row.size):
-        row[j] = row[j] if mask[j] else value
-
-
-@njit(error_model="numpy")
-def hides(mask, b, n, causal):
-    """Whether a head of the mask may be False somewhere."""
-    return causal or not (is_one_number(mask) and mask[b, n, 0, 0])
-
-
-@njit(error_model="numpy", fastmath={"reassoc", "nsz"})
-def all_finite(x, b, head):
-    """Whether all places of a head hold finite numbers."""
-    for place in range(x.shape[1]):
-        row, total = x[b, place, head], x.dtype.type(0)
-        for h in range(row.size):
-            total += row[h] * x.dtype.type(0)  # NaN, once infinity or NaN is among them
-        if total != total:
-            return False
-    return True
 
 
 # ---- forward
 
 
 @njit(**MACHINE)
+def rise_to(row, best):
+    for j in range(row.size):
+        best[j] = maximum(best[j], row[j])
+
+
+@njit(error_model="numpy")
 def rise(rows, best):
     """The largest number of each lane, NaN if there is one."""
     for i in range(rows.shape[0]):
-        for j in range(LANES):
-            best[j] = maximum(best[j], rows[i, j])
+        rise_to(rows[i], best)
 
 
 @njit(**MACHINE)
@@ -273,6 +205,12 @@ def meet_queries(
 
 
 @njit(error_model="numpy")
+def scale_by(out, factor):
+    for h in range(out.size):
+        out[h] = out[h] * factor
+
+
+@njit(error_model="numpy")
 def some_blind(height):
     """Whether some query sees nothing."""
     blind = False
@@ -340,9 +278,7 @@ def query_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shift, scale,
         for t in range(first, end):
             if dbias is not None:
                 fill_row(dbias[b, n, t, keys:], kind(0))
-            out = dq[b, t, n]
-            for h in range(out.size):
-                out[h] = out[h] * kind(scale)
+            scale_by(dq[b, t, n], kind(scale))
 
 
 @kernel("dot_product_attention_query_gradient", **CALLS)
@@ -359,51 +295,94 @@ def attention_query_and_bias_gradient_blocks(
     query_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shift, scale, causal, dq, dbias, lo, hi)
 
 
+@njit(error_model="numpy", fastmath={"contract"})
+def key_block(
+    strips, dy, q, k, v, bias, mask, height, shift, scale, causal, b, head, first, end, room, dq, dk, dv
+):  # fmt: skip
+    """A block of 32 keys visits the queries that see them, 256 at a time: two products make weights and slopes, two add to dk and dv.
+
+    Unless dq is None, a third product adds to it what the slopes of these keys are worth to the queries, not scaled yet.
+
+    Args:
+        room: (features, LANES) and (depth, LANES), for the block's keys and values; (CHUNK, LANES) twice, for logits and slopes.
+    """
+    kind, group, lanes = q.dtype.type, q.shape[2] // k.shape[2], end - first
+    keys, values, logits, slopes = room
+    turn(k, b, first, end, head, keys)
+    turn(v, b, first, end, head, values)
+    to_k, to_v = address(dk, b, first, head), address(dv, b, first, head)
+    step_q, step_k, step_v = q.shape[2] * q.shape[3], k.shape[2] * k.shape[3], v.shape[2] * v.shape[3]
+    for s in range(first, end):
+        fill_row(dk[b, s, head], kind(0))
+        fill_row(dv[b, s, head], kind(0))
+    for n in range(head * group, (head + 1) * group):
+        masked = hides(mask, b, n, causal) or some_blind(height[b, n])
+        if masked:
+            finite = all_finite(q, b, n) and all_finite(dy, b, n)
+            if dq is not None:
+                finite = finite and all_finite(k, b, head)
+            if not finite:
+                for s in range(first, end):
+                    key_gradient_row(dy, q, k, v, bias, mask, height, shift, scale, causal, b, s, head, n, dq, dk, dv)
+                continue
+        for start in range(first if causal else 0, q.shape[1], CHUNK):
+            stop = min(start + CHUNK, q.shape[1])
+            meet_queries(
+                strips, dy, q, bias, height, shift, scale, b, n, start, stop, first, end, keys, values, logits, slopes
+            )
+            if masked:
+                for t in range(start, stop):
+                    late = min(max(t + 1 - first, 0), lanes) if causal else lanes
+                    for part in (logits[t - start, :lanes], slopes[t - start, :lanes]):
+                        hide(part, mask[b, n, t, first:end], kind(0))
+                        fill_row(part[0 if height[b, n, t] == -np.inf else late :], kind(0))
+            gather(strips, slopes, q, b, start, stop, n, lanes, to_k, step_k, 1)
+            gather(strips, logits, dy, b, start, stop, n, lanes, to_v, step_v, 1)
+            if dq is not None:
+                scatter(strips, slopes, k, b, first, head, lanes, stop - start, address(dq, b, start, n), step_q)
+        if masked:
+            for t in range(q.shape[1]):
+                if height[b, n, t] == -np.inf:
+                    for s in range(first, end):
+                        add_shares(dy[b, t, n], kind(k.shape[1]), dv[b, s, head])
+    for s in range(first, end):
+        scale_by(dk[b, s, head], kind(scale))
+
+
 @kernel("dot_product_attention_key_gradient", **CALLS)
 def attention_key_gradient_blocks(strips, dy, q, k, v, bias, mask, height, shift, scale, causal, dk, dv, lo, hi):
-    """Blocks of 32 keys visit the queries that see them, 256 at a time: two products make weights and slopes, two add to dk and dv."""
-    kind, group = q.dtype.type, q.shape[2] // k.shape[2]
+    """Blocks of 32 keys."""
     keys, values = scratch((k.shape[3], LANES), q.dtype), scratch((v.shape[3], LANES), q.dtype)
-    logits, slopes = scratch((CHUNK, LANES), q.dtype), scratch((CHUNK, LANES), q.dtype)
-    step_k, step_v = k.shape[2] * k.shape[3], v.shape[2] * v.shape[3]
+    room = keys, values, scratch((CHUNK, LANES), q.dtype), scratch((CHUNK, LANES), q.dtype)
     for task in range(lo, hi):
         b, head, first, end = block_of(task, k.shape[2], k.shape[1])
-        lanes = end - first
-        turn(k, b, first, end, head, keys)
-        turn(v, b, first, end, head, values)
-        to_k, to_v = address(dk, b, first, head), address(dv, b, first, head)
-        for s in range(first, end):
-            fill_row(dk[b, s, head], kind(0))
-            fill_row(dv[b, s, head], kind(0))
-        for n in range(head * group, (head + 1) * group):
-            masked = hides(mask, b, n, causal) or some_blind(height[b, n])
-            if masked and not (all_finite(q, b, n) and all_finite(dy, b, n)):
-                for s in range(first, end):
-                    key_gradient_row(dy, q, k, v, bias, mask, height, shift, scale, causal, b, s, head, n, dk, dv)
-                continue
-            for start in range(first if causal else 0, q.shape[1], CHUNK):
-                stop = min(start + CHUNK, q.shape[1])
-                meet_queries(
-                    strips, dy, q, bias, height, shift, scale, b, n, start, stop,
-                    first, end, keys, values, logits, slopes,
-                )  # fmt: skip
-                if masked:
-                    for t in range(start, stop):
-                        late = min(max(t + 1 - first, 0), lanes) if causal else lanes
-                        for part in (logits[t - start, :lanes], slopes[t - start, :lanes]):
-                            hide(part, mask[b, n, t, first:end], kind(0))
-                            fill_row(part[0 if height[b, n, t] == -np.inf else late :], kind(0))
-                gather(strips, slopes, q, b, start, stop, n, lanes, to_k, step_k, 1)
-                gather(strips, logits, dy, b, start, stop, n, lanes, to_v, step_v, 1)
-            if masked:
-                for t in range(q.shape[1]):
-                    if height[b, n, t] == -np.inf:
-                        for s in range(first, end):
-                            add_shares(dy[b, t, n], kind(k.shape[1]), dv[b, s, head])
-        for s in range(first, end):
-            out = dk[b, s, head]
-            for h in range(out.size):
-                out[h] = out[h] * kind(scale)
+        key_block(
+            strips, dy, q, k, v, bias, mask, height, shift, scale, causal, b, head, first, end, room, None, dk, dv
+        )
+
+
+@kernel("dot_product_attention_query_and_key_gradient", **{**CALLS, "tasks": _heads, "cost": _head_ns})
+def attention_query_and_key_gradient_heads(
+    strips, dy, q, k, v, bias, mask, height, shift, scale, causal, dq, dk, dv, lo, hi
+):
+    """Heads of the keys, one block of 32 keys after the other: what each adds to dq is made of the slopes that it has at hand."""
+    kind, group = q.dtype.type, q.shape[2] // k.shape[2]
+    keys, values = scratch((k.shape[3], LANES), q.dtype), scratch((v.shape[3], LANES), q.dtype)
+    room = keys, values, scratch((CHUNK, LANES), q.dtype), scratch((CHUNK, LANES), q.dtype)
+    blocks = (k.shape[1] + LANES - 1) // LANES
+    for task in range(lo, hi):
+        b, head = task // k.shape[2], task % k.shape[2]
+        for t in range(q.shape[1]):
+            for n in range(head * group, (head + 1) * group):
+                fill_row(dq[b, t, n], kind(0))
+        for block in range(blocks):
+            _, _, first, end = block_of(task * blocks + block, k.shape[2], k.shape[1])
+            key_block(
+                strips, dy, q, k, v, bias, mask, height, shift, scale, causal, b, head, first, end, room, dq, dk, dv
+            )
+        for t in range(q.shape[1]):
+            for n in range(head * group, (head + 1) * group):
+                scale_by(dq[b, t, n], kind(scale))
 
 
 @kernel("dot_product_attention_bias_gradient", **CALLS)

@@ -73,8 +73,9 @@ def query_gradient_row(dy, q, k, v, bias, mask, height, shift, scale, causal, b,
 
 
 @njit(error_model="numpy")
-def key_gradient_row(dy, q, k, v, bias, mask, height, shift, scale, causal, b, s, head, n, dk, dv):
-    """Adds to dk (which is not scaled yet) and dv of one key what the queries of head n that see it send."""
+def key_gradient_row(dy, q, k, v, bias, mask, height, shift, scale, causal, b, s, head, n, dq, dk, dv):
+    """Adds to dk (which is not scaled yet) and dv of one key what the queries of head n that see it send; to dq, unless it is None, what
+    the key sends back."""
     kind = q.dtype.type
     factor, key, value, out_k, out_v = kind(scale), k[b, s, head], v[b, s, head], dk[b, s, head], dv[b, s, head]
     for t in range(q.shape[1]):
@@ -82,5 +83,8 @@ def key_gradient_row(dy, q, k, v, bias, mask, height, shift, scale, causal, b, s
             add_shares(dy[b, t, n], kind(k.shape[1]), out_v)
         elif mask[b, n, t, s] and (s <= t or not causal):
             p = exp(row_dot(q[b, t, n], key) * factor + bias[b, n, t, s] - height[b, n, t])
-            add_scaled(q[b, t, n], p * (row_dot(dy[b, t, n], value) - shift[b, n, t]), out_k)
+            slope = p * (row_dot(dy[b, t, n], value) - shift[b, n, t])
+            add_scaled(q[b, t, n], slope, out_k)
             add_scaled(dy[b, t, n], p, out_v)
+            if dq is not None:
+                add_scaled(key, slope, dq[b, t, n])

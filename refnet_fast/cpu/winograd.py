@@ -1,7 +1,7 @@
 """Convolution by Winograd's minimal filtering: 16 multiplications for four results of a 3x3 kernel, where the sum has 36, and 121 for 16
 results of a 5x5 kernel, where it has 400.
 
-The matrices of one dimension are those of `filtering.py`; in two dimensions they stand on both sides. All channels and filters share
+The matrices of one dimension are those of `winograd_transforms.py`; in two dimensions they stand on both sides. All channels and filters share
 the transforms: what is left between them is a matrix product for each of the 16 or 121 elements, tiles by channels times channels by
 filters, on the register tile. The two gradients are the same sum of threefold products, solved for another factor: the image's is the
 convolution with the kernel turned around, the kernel's is G^T [(A dy) * (B^T d)] (`winograd_gradient.py`).
@@ -18,9 +18,9 @@ import math
 import numpy as np
 
 from refnet_fast.build import build_all
-from refnet_fast.cpu.filtering import MOST, OF_DATA, OF_RESULTS, OF_TAPS, filtering, transformed, transforms
 from refnet_fast.cpu.tile import WIDE, lanes, multiply, strip_for
 from refnet_fast.cpu.windows import call_by_address, clear_rows, convolve, convolving, element_size
+from refnet_fast.cpu.winograd_transforms import MOST, OF_DATA, OF_RESULTS, OF_TAPS, filtering, transformed, transforms
 from refnet_fast.native import move_bytes, njit
 from refnet_fast.outcomes import cleared_scratch, scratch
 

@@ -13,9 +13,9 @@ import math
 
 import numpy as np
 
-from refnet_fast.cpu.filtering import OF_DATA, OF_KERNEL, OF_RESULTS, OF_SLOPES, OF_TAPS, filtering
 from refnet_fast.cpu.winograd import STEPS, products_of, tiles_at_hand
 from refnet_fast.cpu.winograd_gradient import BLOCKS
+from refnet_fast.cpu.winograd_transforms import OF_DATA, OF_KERNEL, OF_RESULTS, OF_SLOPES, OF_TAPS, filtering
 
 SLACK = 1 + 2.0**-30  # for the roundings of this computation itself
 

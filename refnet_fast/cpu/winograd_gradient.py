@@ -5,7 +5,6 @@ import math
 
 import numpy as np
 
-from refnet_fast.cpu.filtering import OF_DATA, OF_KERNEL, OF_SLOPES, transformed
 from refnet_fast.cpu.rows import add_row, fill_row
 from refnet_fast.cpu.tile import lanes, multiply, strip_for
 from refnet_fast.cpu.windows import element_size, taking
@@ -18,6 +17,7 @@ from refnet_fast.cpu.winograd import (
     tiles_of_image,
     transformed_tiles,
 )
+from refnet_fast.cpu.winograd_transforms import OF_DATA, OF_KERNEL, OF_SLOPES, transformed
 from refnet_fast.native import njit
 from refnet_fast.outcomes import cleared_scratch, scratch
 

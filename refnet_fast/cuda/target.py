@@ -35,12 +35,32 @@ def check(name, device=0):
     Args:
         device: the number of the device that it is to use.
     """
+    cuda = _package(name)
+    if name == "cuda-sim":
+        _check_simulated()
+        return
+    if simulated():
+        raise EngineError(
+            f"this process was started with {SIMULATE}: it has Numba's simulator and no device. "
+            "Use the engine 'cuda-sim' here, or start the process without that variable for 'cuda'."
+        )
+    _check_device(cuda, device)
+    _check_compiler()
+
+
+def installed():
+    """The version of numba-cuda."""
+    return importlib.metadata.version("numba-cuda")
+
+
+def _package(name):
+    """The module `numba.cuda` of a numba-cuda that is new enough."""
     if importlib.util.find_spec("numba_cuda") is None:
         raise EngineError(
             f"engine {name!r} needs the package numba-cuda, which is not installed. "
             "Install it: pip install 'refnet[cuda]' (CUDA 12)."
         )
-    here = importlib.metadata.version("numba-cuda")
+    here = installed()
     if tuple(map(int, re.findall(r"\d+", here)[:2])) < LEAST:
         raise EngineError(
             f"engine {name!r} needs numba-cuda {LEAST[0]}.{LEAST[1]} or a later one; {here} is installed. "
@@ -53,18 +73,19 @@ def check(name, device=0):
             f"engine {name!r} needs numba-cuda with NVIDIA's CUDA bindings; importing it failed: {error} "
             "Install them: pip install 'refnet[cuda]' (CUDA 12)."
         ) from error
-    if name == "cuda-sim":
-        if not simulated():
-            raise EngineError(
-                "engine 'cuda-sim' runs only in a process that was started with the simulator switched on: "
-                f"{SIMULATE} python your_program.py (it cannot be switched on later)."
-            )
-        return
-    if simulated():
+    return cuda
+
+
+def _check_simulated():
+    if not simulated():
         raise EngineError(
-            f"this process was started with {SIMULATE}: it has Numba's simulator and no device. "
-            "Use the engine 'cuda-sim' here, or start the process without that variable for 'cuda'."
+            "engine 'cuda-sim' runs only in a process that was started with the simulator switched on: "
+            f"{SIMULATE} python your_program.py (it cannot be switched on later)."
         )
+
+
+def _check_device(cuda, device):
+    """A driver that starts, and a device of this number."""
     problem = cuda.cuda_error()
     if problem is not None:
         raise EngineError(
@@ -81,6 +102,10 @@ def check(name, device=0):
             f"engine 'cuda:{device}' needs a device of number {device}; here are {len(cuda.gpus)}, numbered from 0. "
             "Check nvidia-smi and CUDA_VISIBLE_DEVICES, or use a number below."
         )
+
+
+def _check_compiler():
+    """The toolkit's compiler, and a NumPy that goes with numba-cuda."""
     if not toolkit():
         raise EngineError(
             "engine 'cuda' found a device but not the CUDA toolkit's compiler (NVVM, NVRTC). If there is one, let CUDA_HOME say where. "
@@ -90,7 +115,7 @@ def check(name, device=0):
         importlib.import_module("refnet_fast.cuda.bfloat16")  # which takes all of numba-cuda's compiler
     except (AttributeError, ImportError) as error:
         raise EngineError(
-            f"engine 'cuda' found a device, but numba-cuda {here} does not go with NumPy {np.__version__}: {error}. "
+            f"engine 'cuda' found a device, but numba-cuda {installed()} does not go with NumPy {np.__version__}: {error}. "
             "Install two that go together: pip install 'refnet[cuda]', or use the engine 'cpu'."
         ) from error
 

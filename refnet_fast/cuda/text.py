@@ -32,9 +32,10 @@ def text_of(function, constants):
 
     Args:
         function: the kernel. The parts that it calls are written before it.
-        constants: {name: number, NumPy type or definition}, for names that the kernel uses. What stands under `if NAME [and ...]:` goes
-            where NAME is False; BOUNDS, if given, are threads of a block and blocks that a multiprocessor is to have room for; a definition of refnet.ops is compiled for the device, an inlined part
-            is written down under that name, and what is Written stands as it is.
+        constants: {name: value}, for names that the kernel uses. A number or a NumPy type is filled in, and what stands under
+            `if NAME [and ...]:` is left out where NAME is False. A definition of refnet.ops is compiled for the device, an inlined
+            part is written down under that name, and what is Written stands as it is. BOUNDS, if given, are the threads of a block
+            and how many blocks a multiprocessor is to have room for.
     """
     return _text(function, tuple(constants.items()))
 
@@ -66,7 +67,7 @@ def _written(function, constants, head, texts):
         if isinstance(value, Written):
             texts[name] = value
         elif inspect.ismodule(value):
-            head[name] = f"import {value.__name__} as {name}\n" if name != "cuda" else ""
+            head[name] = "" if name == "cuda" else f"import {value.__name__} as {name}\n"  # the header has cuda
         elif name in constants and isinstance(value, type):
             head[name] = f"{name} = np.{value.__name__}\n"
         elif hasattr(value, "is_inlined"):

@@ -15,14 +15,14 @@ from refnet.graph import Mode, Tensor, Variable, assignment, trace
 from refnet.layers import Activation, Input
 from refnet.models import Sequential
 from refnet.program import Program
-from refnet_fast import rows, running, vm
+from refnet_fast import machine_rows, running, vm
 
 X = np.random.default_rng(0).standard_normal((64, 4)).astype("float32")
 
 
 @pytest.fixture(autouse=True)
 def on_three_threads(monkeypatch):
-    monkeypatch.setattr(rows, "PARALLEL_NS", 0.0)
+    monkeypatch.setattr(machine_rows, "PARALLEL_NS", 0.0)
     monkeypatch.setattr(running, "WAKE_NS", 0.0)
     vm.set_threads(3)
     yield

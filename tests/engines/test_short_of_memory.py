@@ -19,7 +19,7 @@ from refnet.engine import compute, get_engine, use_engine
 from refnet.errors import EngineError, OutOfMemoryError
 from refnet.graph import Mode, Tensor, Variable, assignment, trace
 from refnet.program import Program
-from refnet_fast import kernels, rows, running, vm
+from refnet_fast import kernels, machine_rows, running, vm
 from refnet_fast.bench.profile import row_times
 from refnet_fast.derive import frame_of, kernel_text
 
@@ -80,7 +80,7 @@ class Failing:
 @pytest.fixture(params=[1, 3])
 def threads(request, monkeypatch):
     get_engine("cpu")  # loads the kernels, in whose place others are put here
-    monkeypatch.setattr(rows, "PARALLEL_NS", 0.0)
+    monkeypatch.setattr(machine_rows, "PARALLEL_NS", 0.0)
     monkeypatch.setattr(running, "WAKE_NS", 0.0)
     vm.set_threads(request.param)
     yield request.param

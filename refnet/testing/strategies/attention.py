@@ -44,6 +44,7 @@ def attention_calls(draw: Draw) -> Any:
     "dot_product_attention_key_gradient",
     "dot_product_attention_bias_gradient",
     "dot_product_attention_query_and_bias_gradient",
+    "dot_product_attention_query_and_key_gradient",
 )
 def attention_gradient_calls(draw: Draw) -> Any:
     sizes, dtype = extents(draw), draw.floating()

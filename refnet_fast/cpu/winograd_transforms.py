@@ -183,7 +183,7 @@ def transform(typing, size, down, across, which, count, source, s_row, s_column,
 
 
 TEXT = """from numba import cfunc, types
-from refnet_fast.cpu.filtering import transform
+from refnet_fast.cpu.winograd_transforms import transform
 
 
 @cfunc(types.int64(*[types.int64] * 8), cache=True)

@@ -18,7 +18,7 @@ from refnet.models.steps import Compiled
 from refnet.structure import flatten
 
 
-class Fed(Layer):
+class WithData(Layer):
     """The part of a model that takes the user's arrays."""
 
     # ---- what Model provides

@@ -1,28 +1,18 @@
 """What a model has of the graph between its inputs and outputs: its ends, their names, and the graph as its layers are by now."""
 
-from collections.abc import Callable
 from typing import Any
 
 from refnet.graph import Tensor, trace
 from refnet.keeping import Kept
-from refnet.models.data import in_line
+from refnet.layers.first_edition import Replaceable
+from refnet.models.data import unnested
 from refnet.models.functional import Graph, again
 from refnet.models.training import Trainer
 from refnet.structure import keys, mapped
 from refnet.tracing import clock
 
 
-class Given:
-    """A value to read where an attribute of the user's own does not take its name."""
-
-    def __init__(self, read: Callable[[Any], Any]):
-        self.read = read
-
-    def __get__(self, model: Any, kind: Any = None) -> Any:
-        return self if model is None else self.read(model)
-
-
-class Drawn(Trainer):
+class WithGraph(Trainer):
     """The part of a model that knows its graph.
 
     Attributes:
@@ -53,8 +43,16 @@ class Drawn(Trainer):
     def output(self) -> Any:
         return self._outputs_structure if self.graph is not None else super().output
 
-    input_names = Given(lambda self: self._input_names)
-    output_names = Given(lambda self: self._output_names)
+    @Replaceable
+    def input_names(self) -> list[str] | None:
+        """The names of the inputs; None where inputs have none."""
+        return self._input_names
+
+    @Replaceable
+    def output_names(self) -> list[str]:
+        """The names of the outputs."""
+        return self._output_names
+
     input_shape = property(lambda self: mapped(lambda x: x.shape, self.input))
     output_shape = property(lambda self: mapped(lambda x: x.shape, self.output))
 
@@ -97,7 +95,7 @@ class Drawn(Trainer):
 
     def _checked(self, method: str, x: Any, *args: Any, **more: Any) -> Any:
         return super()._checked(
-            method, x if self.graph is None else in_line(x, self._inputs_structure, method), *args, **more
+            method, x if self.graph is None else unnested(x, self._inputs_structure, method), *args, **more
         )
 
     def _known_outputs(self) -> Any:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from refnet_fast.cpu.filtering import MOST, OF_DATA, OF_KERNEL, OF_RESULTS, OF_SLOPES, OF_TAPS, filtering
+from refnet_fast.cpu.winograd_transforms import MOST, OF_DATA, OF_KERNEL, OF_RESULTS, OF_SLOPES, OF_TAPS, filtering
 
 # Results at a time, and products for them.
 COUNTS = {2: (2, 3), 3: (2, 4), 4: (4, 9), 5: (4, 11), 6: (4, 12), 7: (4, 16)}
