@@ -177,7 +177,10 @@ def test_sampled_tasks_of_volumes_of_many_widths(native_engine, name, data):
     check(name, native_engine, arrays, attributes, [tuple(int(i) for i in rng.integers(0, y)) for _ in range(4)])
 
 
-@pytest.mark.parametrize("name", ["", "_query_gradient", "_key_gradient", "_bias_gradient", "_query_and_bias_gradient"])
+@pytest.mark.parametrize(
+    "name",
+    ["", "_query_gradient", "_key_gradient", "_bias_gradient", "_query_and_bias_gradient", "_query_and_key_gradient"],
+)
 @given(data=st.data())
 def test_sampled_tasks_of_attention_over_many_places(native_engine, name, data):
     """More queries and keys than a tuned kernel works on at a time, with every kind of mask, and infinities behind them.
@@ -205,8 +208,12 @@ def test_sampled_tasks_of_attention_over_many_places(native_engine, name, data):
     if name:
         _, height = Op.named["dot_product_attention"](*arrays, **attributes)
         arrays = [normal(*q.shape[:3], depth), *arrays, height, normal(*logits[:3])]
-    result = {"_key_gradient": k.shape[:3], "_bias_gradient": logits}.get(name, logits[:3])
-    tasks = {tuple(int(i) for i in rng.integers(0, result)) for _ in range(2)}
+    result = {
+        "_key_gradient": k.shape[:3],
+        "_bias_gradient": logits,
+        "_query_and_key_gradient": (batch, heads),  # all queries and keys are one task's
+    }.get(name, logits[:3])
+    tasks = {tuple(int(i) for i in rng.integers(0, result)) for _ in range(1 if "_and_key" in name else 2)}
     check(op.name, native_engine, arrays, attributes, sorted(tasks))
 
 

@@ -40,6 +40,7 @@ FAMILIES = (
     "row_normalization",
     "statistics",
     "attention",
+    "attention_gradients",
 )
 
 

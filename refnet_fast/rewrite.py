@@ -244,13 +244,13 @@ def attention_gradients_in_pairs(plan):
             of_one = found.setdefault((instruction.inputs, exactly(instruction.attributes)), {})
             of_one[instruction.op.name] = instruction
     replaced: dict = {}  # what to put in an instruction's place
-    for of_one in found.values():
+    for of_one in found.values():  # in the order of the plan
         for name, pair in PAIRS.items():
             if all(part in of_one for part in pair) and (
                 name != KEYS or heads_of_keys(of_one[pair[1]]) >= ENOUGH_HEADS
             ):
+                earlier, later = (instruction for part, instruction in of_one.items() if part in pair)
                 first, second = (of_one.pop(part) for part in pair)
                 both = first._replace(op=Op.named[name], outputs=(*first.outputs, *second.outputs))
-                earlier, later = sorted((first, second), key=plan.instructions.index)
                 replaced |= {id(earlier): [both], id(later): []}
     return [new for old in plan.instructions for new in replaced.get(id(old), [old])]

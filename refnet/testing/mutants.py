@@ -6,8 +6,11 @@ mutant fails loudly, so the gallery stays in step with the code.
 
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import Any, NamedTuple
+from unittest import mock
 
 import numpy as np
 
@@ -30,7 +33,7 @@ from refnet.testing.window_mutants import WINDOW_MUTANTS
 class Mutant(NamedTuple):
     """One broken line.
 
-    module: the file, `refnet.ops.<module>` or `refnet.<module>`.  old, new: the text and what it becomes.  op: whose meaning
+    module: the file, `refnet.<module>`: the op's, or one from which that takes what is broken.  old, new: the text and what it becomes.  op: whose meaning
     changes.  law: 'certificate' (a kernel that computes this leaves the definition's bounds) or 'gradient' (a gradient that is
     written so contradicts the definition).  within: the function that holds the line, where the file has it twice.
     calls: extra calls to try, as (arrays, attributes, tasks).
@@ -308,13 +311,23 @@ def broken(mutant: Mutant) -> Op:
         raise LookupError(
             f"mutant {mutant.name!r}: {mutant.old!r} stands {place.count(mutant.old)} times in {mutant.module}; bring it up to date."
         )
-    text = source.replace(place, place.replace(mutant.old, mutant.new))
     named, Op.named = Op.named, {}
     try:
-        exec(compile(text, inspect.getsourcefile(module) or mutant.module, "exec"), {"__name__": module.__name__})
+        spoiled = run_again(module, source.replace(place, place.replace(mutant.old, mutant.new)))
+        if mutant.op not in Op.named:  # the file only helps the one that defines the op
+            with mock.patch.dict(sys.modules, {module.__name__: spoiled}):
+                user = importlib.import_module(named[mutant.op].loop.__module__)
+                run_again(user, inspect.getsource(user))
         return Op.named[mutant.op]
     finally:
         Op.named = named
+
+
+def run_again(module: ModuleType, text: str) -> ModuleType:
+    """A module of the same name, made of another text."""
+    made = ModuleType(module.__name__)
+    exec(compile(text, inspect.getsourcefile(module) or module.__name__, "exec"), made.__dict__)
+    return made
 
 
 class BrokenEngine(Reference):

@@ -5,6 +5,7 @@ from refnet_fast.cpu.rows import MACHINE, fill_row
 from refnet_fast.native import njit
 
 LANES = 32  # queries, or keys, of a block
+CHUNK = 256  # places of the other kind whose logits the gradients hold at a time
 
 
 @njit(error_model="numpy")

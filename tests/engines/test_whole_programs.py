@@ -173,6 +173,23 @@ def test_attention_whose_bias_learns(shape, asked):
     assert found == {f"dot_product_attention_{asked.replace(' ', '_')}_gradient"}
 
 
+@pytest.mark.parametrize(("batch", "kernel"), [(16, {"query_and_key"}), (15, {"query", "key"})])
+def test_attention_of_many_heads_has_one_kernel_for_queries_and_keys(batch, kernel):
+    """One that takes a head of the keys at once, where 32 of them or more give threads enough to do."""
+    rng = np.random.default_rng(1)
+    normal = lambda *extents: rng.standard_normal(extents).astype("float32")
+    shapes = [(batch, 3, 4, 2), (batch, 4, 2, 2), (batch, 4, 2, 3)]
+    query, key, value = (Variable(normal(*shape)) for shape in shapes)
+    with trace.inside(collecting=True):
+        y = ops.dot_product_attention(query, key, value)
+        slopes = ops.gradients(ops.sum(ops.square(y)), [query, key, value])
+    program = Program([], slopes, [], Mode(True))
+    assert 0 < hold_program(program, [], "cpu") <= 1
+    plan = get_engine("cpu").build(specialize(program, [])).plan
+    found = {instruction.op.name for instruction in plan.instructions if "_gradient" in instruction.op.name}
+    assert found == {f"dot_product_attention_{name}_gradient" for name in kernel}
+
+
 LYING = {
     "column by column": np.asfortranarray,
     "backwards": lambda a: a[::-1].copy()[::-1],
