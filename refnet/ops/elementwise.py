@@ -21,10 +21,13 @@ def elementwise(
     """An elementwise op.
 
     Args:
+        name: unique.
         scalar: the definition: one element of each input, then the attributes.
-        partials: for each input, `partial(dy, y, *inputs, **attributes)`: its gradient before broadcasting is undone; None:
-            there is none.
+        partials: for each input, `partial(dy, y, *inputs, **attributes)`: its gradient before broadcasting is undone, from what flows
+            back into the result y; None: there is none.
         result: the result's dtype; if None, that of the input at position `like`.
+        like: see `result`.
+        attributes: their names, in the order in which `scalar` takes them.
     """
 
     def rule(*inputs: Spec, **_: Number) -> Spec:
