@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from refnet.saving import get_registered_object as get_registered_object
     from refnet.saving import register_keras_serializable as register_keras_serializable
     from refnet.saving import serialize_keras_object as serialize_keras_object
+    from refnet.utils.audio_dataset_utils import audio_dataset_from_directory as audio_dataset_from_directory
     from refnet.utils.dataset_utils import split_dataset as split_dataset
     from refnet.utils.directory_dataset_utils import image_dataset_from_directory as image_dataset_from_directory
     from refnet.utils.directory_dataset_utils import text_dataset_from_directory as text_dataset_from_directory
@@ -54,6 +55,7 @@ LATER = {
         *("get_registered_name", "get_registered_object", "register_keras_serializable", "serialize_keras_object"),
     ),
     "tensors": ("get_source_inputs", "is_keras_tensor", "standardize_dtype"),
+    "audio_dataset_utils": ("audio_dataset_from_directory",),
     "dataset_utils": ("split_dataset",),
     "directory_dataset_utils": ("image_dataset_from_directory", "text_dataset_from_directory"),
     "feature_space": ("FeatureSpace",),

@@ -144,6 +144,19 @@ def masked_within(k: Any) -> Any:
     return model, {"left": x[:, :, None], "right": x[:, ::-1, None]}, x[:, :1]
 
 
+def sounds(k: Any) -> Any:
+    """Spectrograms, one of which is trained: kernels that begin as transforms, a window that is an array, numbers alone."""
+    layers = k.layers
+    signal = k.Input((6, 1))
+    first = layers.STFTSpectrogram("magnitude", 4, 2, window=[1.0, 2.0, 2.0, 1.0], padding="same")(signal)
+    second = layers.STFTSpectrogram("real", 2, scaling=None, trainable=False, expand_dims=True)(signal)
+    bands = layers.MelSpectrogram(8, 4, num_mel_bins=2, power_to_db=False)(layers.Flatten()(signal))
+    y = layers.Concatenate()([layers.Flatten()(part) for part in (first, second, bands)])
+    model = k.models.Model(signal, layers.Dense(1)(y))
+    model.compile(k.optimizers.SGD(0.001), "mse")
+    return model, x[:, :, None], x[:, :1]
+
+
 RECURRENT = [recurrent, attention, moving, masked_within, with_recurrent_dropout]
 
 
@@ -167,7 +180,7 @@ def predictions(model: Any, inputs: Any) -> list[Any]:
     return leaves(model.predict(inputs, verbose=0))
 
 
-@pytest.mark.parametrize("make", [sequential, several, ending_in_a_model, with_amsgrad, *RECURRENT])
+@pytest.mark.parametrize("make", [sequential, several, ending_in_a_model, with_amsgrad, sounds, *RECURRENT])
 @pytest.mark.parametrize("writer", [0, 1], ids=["ours_read_by_keras", "keras_read_by_us"])
 def test_a_file_of_one_is_read_by_the_other(make: Any, writer: int, tmp_path: pathlib.Path) -> None:
     path = str(tmp_path / "model.keras")
@@ -188,7 +201,7 @@ def test_a_file_of_one_is_read_by_the_other(make: Any, writer: int, tmp_path: pa
             near(ours, theirs, model, steps=3)
 
 
-@pytest.mark.parametrize("make", [sequential, several, ending_in_a_model, *RECURRENT])
+@pytest.mark.parametrize("make", [sequential, several, ending_in_a_model, sounds, *RECURRENT])
 @pytest.mark.parametrize("writer", [0, 1], ids=["ours_read_by_keras", "keras_read_by_us"])
 def test_weights_and_json_of_one_are_read_by_the_other(make: Any, writer: int, tmp_path: pathlib.Path) -> None:
     path = str(tmp_path / "model.weights.h5")
