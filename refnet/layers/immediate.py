@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refnet import dtypes
+from refnet import dtypes, settings
 from refnet.errors import RefnetError
 from refnet.graph import Mode, Tensor, Variable, trace
 from refnet.keeping import key_of
@@ -22,7 +22,7 @@ def computed(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     leaves = flatten([list(args), kwargs])
     arrays = [np.asarray(x) for x in leaves if isinstance(x, (np.ndarray, np.generic))]
     with building:
-        kind = (signature([list(args), kwargs], fixed_batch(layer)), trace.learning_phase, dtypes.floatx())
+        kind = (signature([list(args), kwargs], fixed_batch(layer)), trace.learning_phase, *settings.chosen())
         key = (kind, tuple((x.trainable, x.built, x.changed_at, x) for x in layer._flatten_layers()))
         made = layer._programs.found(key)
         if made is None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refnet import dtypes, engine, initializers, ops
+from refnet import dtypes, engine, initializers, ops, settings
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, DtypeError, ShapeError
 from refnet.initializers.constant import checked_scaling
@@ -14,7 +14,6 @@ from refnet.layers.base import Layer
 from refnet.layers.checks import above_zero, whole
 from refnet.layers.spatial import Spatial
 from refnet.ops.arguments import flag
-from refnet.ops.loss import EPSILON
 from refnet.ops.windows import checked_padding
 
 MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
@@ -30,7 +29,7 @@ class STFTSpectrogram(Spatial):
     Args:
         mode: what becomes of the two parts: "magnitude" m = sqrt(max(re**2 + im**2, epsilon)), "log" ln(max(m, epsilon)), "psd"
             re**2 + im**2, doubled but for the first and the last frequency, "real", "imag", "angle" arctan2(im, re), or "stft", the real
-            parts before the imaginary ones. epsilon is 1e-7.
+            parts before the imaginary ones. epsilon is `config.epsilon()`.
         frame_length: places in a piece.
         frame_step: places from one piece to the next, at most frame_length; half of that if None.
         fft_length: F, at least frame_length; the next power of two if None. There are F // 2 + 1 frequencies.
@@ -38,7 +37,7 @@ class STFTSpectrogram(Spatial):
         periodic, scaling: see there.
         padding: "valid" (pieces inside the signal) or "same" (ceil(steps / frame_step) pieces).
         expand_dims: whether channels have an axis of their own behind the frequencies, as images have.
-        data_format: "channels_last" (None too) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
     Inputs:
         (batch, steps, channels), or (batch, channels, steps) with channels first; float16, float32 or float64.
     Returns:
@@ -124,8 +123,8 @@ class STFTSpectrogram(Spatial):
         if self.mode == "psd":
             inner = ops.pad(ops.get_item(power, (..., slice(1, -1))), ((0, 0), (0, 0), (0, 0), (1, 1)))
             return self._laid_out(ops.add(power, inner))
-        magnitude = self._laid_out(ops.sqrt(ops.maximum(power, EPSILON)))
-        return magnitude if self.mode == "magnitude" else ops.log(ops.maximum(magnitude, EPSILON))
+        magnitude = self._laid_out(ops.sqrt(ops.maximum(power, settings.epsilon())))
+        return magnitude if self.mode == "magnitude" else ops.log(ops.maximum(magnitude, settings.epsilon()))
 
     def _pieces(self, inputs: Any, kernel: Any) -> Any:
         """(batch, channels, pieces, frequencies): the signals are rows of images, on each of which the same kernel is laid."""
