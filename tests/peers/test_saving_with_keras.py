@@ -1,5 +1,6 @@
 """Files between refnet and the installed Keras: ours opened by it, its opened by us, equal predictions and optimizer states."""
 
+import functools
 import pathlib
 from typing import Any
 
@@ -337,3 +338,34 @@ def test_layers_with_a_state_of_their_own(writer: int, tmp_path: pathlib.Path) -
     assert again.layers[0].seen.tolist() == [1, 2, 3] and again.layers[0].words == "one two"
     for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
         assert np.array_equal(a, b)
+
+
+@pytest.mark.parametrize("writer", [0, 1], ids=["from refnet", "from keras"])
+def test_files_that_were_edited(writer: int, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both see the same in a file, and each loads what the other has changed."""
+    path = str(tmp_path / "m.weights.h5")
+    model, inputs, targets = with_amsgrad(LIBRARIES[writer])
+    model.fit(inputs, targets, epochs=1, verbose=0)
+    model.save_weights(path)
+    editors = [library.saving.KerasFileEditor(path) for library in LIBRARIES]
+    trees = [editor.weights_dict for editor in editors]
+    for part in ("layers/dense", "layers/dense_1", "optimizer"):
+        ours, theirs = (functools.reduce(lambda at, name: at[name], part.split("/"), tree) for tree in trees)
+        assert list(ours) == sorted(theirs, key=int)
+        for name in ours:
+            np.testing.assert_array_equal(ours[name], theirs[name])
+    for library, editor in zip(LIBRARIES, editors, strict=True):
+        twin = with_amsgrad(library)[0]
+        twin.build((None, 6))
+        twin.optimizer.build(twin.trainable_variables)
+        assert editor.compare(twin)["status"] == "success"
+        kernel = np.full((6, 4), 0.5, "float32")
+        editor.delete_object("layers/dense")
+        assert editor.compare(twin)["status"] == "error"
+        editor.add_object("layers/dense", {"0": kernel, "1": np.zeros(4, "float32")})
+        editor.resave_weights(str(tmp_path / "edited.weights.h5"))
+        for reader in LIBRARIES:
+            other = with_amsgrad(reader)[0]
+            other.load_weights(str(tmp_path / "edited.weights.h5"))
+            np.testing.assert_array_equal(other.get_weights()[0], kernel)
+            np.testing.assert_array_equal(other.get_weights()[2], model.get_weights()[2])
