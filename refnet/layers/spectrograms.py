@@ -8,7 +8,9 @@ import numpy as np
 
 from refnet import dtypes, engine, initializers, ops, settings
 from refnet.annotations import Array
+from refnet.arrays import as_array
 from refnet.errors import ArgumentError, DtypeError, ShapeError
+from refnet.graph import Tensor
 from refnet.initializers.constant import checked_scaling
 from refnet.layers.base import Layer
 from refnet.layers.checks import above_zero, whole
@@ -219,9 +221,10 @@ class MelSpectrogram(Layer):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Tensors in: the call is added to the graph. Arrays in: computed at once; one signal is a batch of one."""
-        if args and isinstance(args[0], np.ndarray) and args[0].ndim == 1:
-            return super().__call__(args[0][None], *args[1:], **kwargs)[0]
-        return super().__call__(*args, **kwargs)
+        signals = as_array(args[0], f"{self.name}: inputs") if args and not isinstance(args[0], Tensor) else None
+        if signals is None or signals.ndim != 1:
+            return super().__call__(*args, **kwargs)
+        return super().__call__(signals[None], *args[1:], **kwargs)[0]
 
     def call(self, inputs: Any) -> Any:
         if len(inputs.shape) not in (1, 2):

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from refnet.utils.image_utils import save_img as save_img
     from refnet.utils.model_visualization import model_to_dot as model_to_dot
     from refnet.utils.model_visualization import plot_model as plot_model
+    from refnet.utils.named_values import Config as Config
     from refnet.utils.numerical_utils import normalize as normalize
     from refnet.utils.progbar import Progbar as Progbar
     from refnet.utils.sequence_utils import pad_sequences as pad_sequences
@@ -62,6 +63,7 @@ LATER = {
     "file_utils": ("get_file",),
     "image_utils": ("array_to_img", "img_to_array", "load_img", "save_img"),
     "model_visualization": ("model_to_dot", "plot_model"),
+    "named_values": ("Config",),
     "numerical_utils": ("normalize",),
     "progbar": ("Progbar",),
     "refnet.progress": (

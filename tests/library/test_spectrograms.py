@@ -257,6 +257,7 @@ def test_mel_spectrogram_before_and_inside_a_model(tmp_path: pathlib.Path) -> No
     assert layer.compute_output_shape((None, 20)) == (None, 3, 3) and layer.compute_output_shape((20,)) == (3, 3)
     whole = (SIGNALS[..., 0] * 1000).astype("int16")  # as WAV files have them
     np.testing.assert_array_equal(layer(whole), layer(whole.astype("float32")))
+    np.testing.assert_array_equal(layer(whole[0].tolist()), layer(whole)[0])
     model = Sequential([layers.Input((20,)), layer, layers.Flatten(), layers.Dense(1)])
     model.save(tmp_path / "mel.keras")
     again = refnet.models.load_model(tmp_path / "mel.keras")
