@@ -35,6 +35,7 @@ class STFTSpectrogram(Spatial):
         frame_length: places in a piece.
         frame_step: places from one piece to the next, at most frame_length; half of that if None.
         fft_length: F, at least frame_length; the next power of two if None. There are F // 2 + 1 frequencies.
+            (The formula's F is even, as in Keras: the next smaller number of an odd one.)
         window: a name, an array or None, see `initializers.STFT`.
         periodic, scaling: see there.
         padding: "valid" (pieces inside the signal) or "same" (ceil(steps / frame_step) pieces).
