@@ -22,6 +22,10 @@ from refnet.graph_functions import gradients as gradients
 from refnet.graph_functions import phase_input
 from refnet.layers.core import Input
 from refnet.old_names import serve
+from refnet.settings import epsilon as epsilon
+from refnet.settings import image_data_format as image_data_format
+from refnet.settings import set_epsilon as set_epsilon
+from refnet.settings import set_image_data_format as set_image_data_format
 from refnet.tracing import name_scope as name_scope
 
 abs, square, sqrt, exp, log, sign = ops.abs, ops.square, ops.sqrt, ops.exp, ops.log, ops.sign
@@ -60,16 +64,6 @@ truncated_normal = values.truncated_normal
 # ---- settings
 
 
-def epsilon() -> float:
-    """The small number of Keras's definitions."""
-    return 1e-7
-
-
-def image_data_format() -> str:
-    """'channels_last': the channels of an image are its last axis unless a layer is told otherwise."""
-    return "channels_last"
-
-
 def learning_phase() -> Any:
     """What `set_learning_phase` fixed, 0 or 1; else a tensor that may be among the inputs of `function`."""
     return phase_input if trace.learning_phase is None else int(trace.learning_phase)
@@ -97,30 +91,6 @@ def in_train_phase(x: Any, alt: Any, training: Any = None) -> Any:
 def in_test_phase(x: Any, alt: Any, training: Any = None) -> Any:
     """x at inference, alt in training."""
     return in_train_phase(alt, x, training)
-
-
-def set_epsilon(value: float) -> None:
-    """For Keras's programs: the small number is part of the definitions, so only 1e-7 is taken.
-
-    Raises:
-        ArgumentError: another number.
-    """
-    if value != epsilon():
-        raise ArgumentError(
-            f"set_epsilon: the definitions use {epsilon()}; it cannot be {value!r}. Layers take epsilon=."
-        )
-
-
-def set_image_data_format(data_format: str) -> None:
-    """For Keras's programs: layers that are not told take channels last, so only "channels_last" is taken.
-
-    Raises:
-        ArgumentError: another data format.
-    """
-    if data_format != "channels_last":
-        raise ArgumentError(
-            f"set_image_data_format: the default is 'channels_last'; got {data_format!r}. Give layers data_format='channels_first'."
-        )
 
 
 def get_uid(prefix: str = "") -> int:

@@ -5,13 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from refnet import ops
+from refnet import ops, settings
 from refnet.annotations import TensorLike
 from refnet.errors import ArgumentError, ShapeError
 from refnet.layers.merging import batch_dot as product_over
 from refnet.layers.merging import summed_axes
 from refnet.ops.arguments import converted, dtype_of, shape_of
-from refnet.ops.loss import EPSILON
 from refnet.structure import flatten, mapped, packed
 
 BEFORE_2_3 = (
@@ -230,4 +229,4 @@ def ctc_decode(
 
 def _logits(probabilities: Any) -> Any:
     x = converted("ctc", probabilities, "y_pred")
-    return ops.log(ops.add(ops.cast(x, "float32") if dtype_of(x) != "float64" else x, EPSILON))
+    return ops.log(ops.add(ops.cast(x, "float32") if dtype_of(x) != "float64" else x, settings.epsilon()))

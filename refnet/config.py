@@ -1,12 +1,8 @@
 """Settings, as Keras's `keras.config` names them. Those that cannot be changed here say so when they are."""
 
 from refnet.backend import backend as backend
-from refnet.backend import epsilon as epsilon
 from refnet.backend import floatx as floatx
-from refnet.backend import image_data_format as image_data_format
-from refnet.backend import set_epsilon as set_epsilon
 from refnet.backend import set_floatx as set_floatx
-from refnet.backend import set_image_data_format as set_image_data_format
 from refnet.errors import ArgumentError
 from refnet.limits import max_epochs as max_epochs
 from refnet.limits import max_steps_per_epoch as max_steps_per_epoch
@@ -18,6 +14,10 @@ from refnet.progress import disable_interactive_logging as disable_interactive_l
 from refnet.progress import enable_interactive_logging as enable_interactive_logging
 from refnet.progress import is_interactive_logging_enabled as is_interactive_logging_enabled
 from refnet.registration import enable_unsafe_deserialization as enable_unsafe_deserialization
+from refnet.settings import epsilon as epsilon
+from refnet.settings import image_data_format as image_data_format
+from refnet.settings import set_epsilon as set_epsilon
+from refnet.settings import set_image_data_format as set_image_data_format
 
 _flash_attention: bool | None = None
 

@@ -4,11 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from refnet import ops
+from refnet import ops, settings
 from refnet.annotations import TensorLike
 from refnet.errors import ArgumentError
 from refnet.naming import resolved, snake_case
-from refnet.ops.loss import EPSILON
 
 
 class Constraint:
@@ -58,7 +57,7 @@ def _norms(w: TensorLike, axis: Any) -> TensorLike:
 class MaxNorm(Constraint):
     """Weights whose norm is larger are scaled down to it.
 
-        w * min(norm, max_value) / (norm + 1e-7),   norm = sqrt(sum over the axis of  w^2)
+        w * min(norm, max_value) / (norm + epsilon),   norm = sqrt(sum over the axis of  w^2)
 
     Args:
         max_value: the largest norm.
@@ -76,7 +75,7 @@ class MaxNorm(Constraint):
 
     def __call__(self, w: TensorLike) -> TensorLike:
         norms = _norms(w, self.axis)
-        return ops.multiply(w, ops.divide(ops.minimum(norms, self.max_value), ops.add(norms, EPSILON)))
+        return ops.multiply(w, ops.divide(ops.minimum(norms, self.max_value), ops.add(norms, settings.epsilon())))
 
     def get_config(self) -> dict[str, Any]:
         return {"max_value": self.max_value, "axis": self.axis}
@@ -98,7 +97,7 @@ class NonNeg(Constraint):
 class UnitNorm(Constraint):
     """Weights are scaled to norm 1.
 
-        w / (norm + 1e-7),   norm = sqrt(sum over the axis of  w^2)
+        w / (norm + epsilon),   norm = sqrt(sum over the axis of  w^2)
 
     Args:
         axis: as in MaxNorm.
@@ -113,7 +112,7 @@ class UnitNorm(Constraint):
         self.axis = _axes("UnitNorm", axis)
 
     def __call__(self, w: TensorLike) -> TensorLike:
-        return ops.divide(w, ops.add(_norms(w, self.axis), EPSILON))
+        return ops.divide(w, ops.add(_norms(w, self.axis), settings.epsilon()))
 
     def get_config(self) -> dict[str, Any]:
         return {"axis": self.axis}
@@ -122,7 +121,7 @@ class UnitNorm(Constraint):
 class MinMaxNorm(Constraint):
     """Weights are scaled, or moved by a share of the way, to a norm between two bounds.
 
-        w * (rate * min(max(norm, min_value), max_value) + (1 - rate) * norm) / (norm + 1e-7)
+        w * (rate * min(max(norm, min_value), max_value) + (1 - rate) * norm) / (norm + epsilon)
 
     Args:
         min_value, max_value: the bounds.
@@ -150,7 +149,7 @@ class MinMaxNorm(Constraint):
         norms = _norms(w, self.axis)
         bounded = ops.multiply(ops.clip(norms, self.min_value, self.max_value), self.rate)
         wanted = ops.add(bounded, ops.multiply(norms, 1 - self.rate))
-        return ops.multiply(w, ops.divide(wanted, ops.add(norms, EPSILON)))
+        return ops.multiply(w, ops.divide(wanted, ops.add(norms, settings.epsilon())))
 
     def get_config(self) -> dict[str, Any]:
         return {"min_value": self.min_value, "max_value": self.max_value, "rate": self.rate, "axis": self.axis}

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refnet import dtypes, ops
+from refnet import dtypes, ops, settings
 from refnet.arrays import as_array, is_array_like
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Mode, Tensor, Variable, as_tensor, trace
@@ -34,7 +34,7 @@ class Jitted:
             return self.function(*args, **kwargs)
         arrays = [x for x in leaves if isinstance(x, np.ndarray)]
         with building:
-            key = (outline(structure, _unread), tuple(map(_kind, leaves)), trace.learning_phase, dtypes.floatx())
+            key = (outline(structure, _unread), tuple(map(_kind, leaves)), trace.learning_phase, *settings.chosen())
             made = self._calls.found(key)
             if made is None or made[0].graph.outdated():
                 self._calls[key] = made = self._traced(structure, leaves)

@@ -77,8 +77,8 @@ GONE: dict[str, dict[str, str]] = {
         "local_conv1d": UNSHARED.format("conv1d"),
         "local_conv2d": UNSHARED.format("conv2d"),
         "tf": "There is no TensorFlow behind refnet: take the function of that name in refnet.ops.",
-        "image_dim_ordering": "Ask image_data_format(): 'channels_last' is what was 'tf'.",
-        "set_image_dim_ordering": "Write set_image_data_format('channels_last') for 'tf'; give layers data_format='channels_first' for 'th'.",
+        "image_dim_ordering": "Ask image_data_format(): 'channels_last' is what was 'tf', 'channels_first' what was 'th'.",
+        "set_image_dim_ordering": "Write set_image_data_format('channels_last') for 'tf', set_image_data_format('channels_first') for 'th'.",
     },
     "layers": {
         "LocallyConnected1D": UNSHARED.format("Conv1D"),

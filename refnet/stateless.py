@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from refnet import dtypes, ops
+from refnet import dtypes, ops, settings
 from refnet.arrays import as_array, is_array_like
 from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.graph import Mode, Tensor, Variable, as_tensor, trace, written_again
@@ -81,7 +81,7 @@ class Pure:
             raise ArgumentError(f"{self.owner.name}: {needed} is needed; got dtype {value.dtype}.")
 
     def _program(self, given: Any) -> tuple[Any, OnEngines]:
-        key = (outline(given, _kind), trace.learning_phase, dtypes.floatx())
+        key = (outline(given, _kind), trace.learning_phase, *settings.chosen())
         made = self.made.found(key)
         if made is None or made[0].graph.outdated():
             self.made[key] = made = self._made(given)

@@ -15,6 +15,7 @@ from refnet.errors import ArgumentError, MissingFileError
 from refnet.graph import Constant, Tensor, Variable
 from refnet.models import Model
 from refnet.registration import reading_file
+from refnet.settings import image_data_format
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,11 @@ class Request:
     name: str
 
     def __post_init__(self) -> None:
+        if image_data_format() != "channels_last":
+            raise ArgumentError(
+                f"{self.net} is for images with channels last; the default is {image_data_format()!r}. Call "
+                "config.set_image_data_format('channels_last') before it."
+            )
         if self.pooling not in (None, "avg", "max"):
             raise ArgumentError(f"{self.net}: pooling is None, 'avg' or 'max'; got {self.pooling!r}.")
         if self.input_tensor is not None and not isinstance(self.input_tensor, Tensor):

@@ -126,6 +126,7 @@ from refnet.layers.reshaping import (
 )
 from refnet.layers.reversible_embedding import ReversibleEmbedding
 from refnet.layers.spectral import SpectralNormalization
+from refnet.layers.spectrograms import MelSpectrogram, STFTSpectrogram
 from refnet.layers.stacked_cells import StackedRNNCells
 from refnet.layers.text_vectorization import TextVectorization
 from refnet.layers.transposed import (

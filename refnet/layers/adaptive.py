@@ -12,7 +12,7 @@ class AdaptivePooling(Spatial):
 
     Args:
         output_size: how many results there are along each axis of space; one integer, or one for each.
-        data_format: "channels_last" (None too) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
     Raises:
         ShapeError: another rank, an image without an element.
     Source: Keras 3 `AdaptiveAveragePooling2D`; see `ops.adaptive_average_pool` and `ops.adaptive_max_pool`.

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from refnet import ops, random
 from refnet.errors import ArgumentError, ShapeError
 from refnet.layers.activation import far_below
@@ -16,6 +18,7 @@ class Attention(Layer):
         y[n, t]         = sum over s of  softmax(scores[n, t])[s] * value[n, s]
 
     Called on a list: query (batch, T, dim), value (batch, S, dim), and key (batch, S, dim), which is the value if it is left out.
+    One of them may be a single sample for the whole batch.
 
     Args:
         use_scale: whether the scores are multiplied with a number that is learned.
@@ -48,6 +51,14 @@ class Attention(Layer):
         self.scale = self.add_weight((), "ones", name="scale") if self.use_scale else None
         concat = self.score_mode == "concat"
         self.concat_score_weight = self.add_weight((), "ones", name="concat_score_weight") if concat else None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Tensors in: the call is added to the graph. Arrays in: computed at once; a single sample among them stands for each one."""
+        if args:
+            args = (in_one_batch(args[0]), *args[1:])
+        elif "inputs" in kwargs:
+            kwargs = {**kwargs, "inputs": in_one_batch(kwargs["inputs"])}
+        return super().__call__(*args, **kwargs)
 
     def three(self, inputs: Any) -> list[Any]:
         """Query, value and key of a list of two or three."""
@@ -88,7 +99,11 @@ class Attention(Layer):
                 raise ShapeError(f"{self.name} needs a {what} of shape (batch, steps, features); got {x.shape}.")
         query_mask, value_mask = self.masks_for(mask)
         seen = None if value_mask is None else ops.expand_dims(ops.cast(value_mask, "bool"), 1)
-        if self.fused(training, return_attention_scores):
+        batches = {x.shape[0] for x in (query, value, key)}
+        apart = (
+            1 in batches and len(batches) > 1
+        )  # the products of the scores repeat a single sample, which the op does not
+        if not apart and self.fused(training, return_attention_scores):
             y, weights = self._fused(query, key, value, seen, use_causal_mask), None
         else:
             if use_causal_mask:
@@ -157,6 +172,14 @@ class AdditiveAttention(Attention):
     def scores(self, query: Any, key: Any) -> Any:
         both = ops.tanh(ops.add(ops.expand_dims(query, 2), ops.expand_dims(key, 1)))
         return ops.sum(both if self.scale is None else ops.multiply(both, self.scale), axis=-1)
+
+
+def in_one_batch(inputs: Any) -> Any:
+    """A list of arrays of which some are a single sample, repeated to the batch of the others; all else as it is."""
+    if not isinstance(inputs, (list, tuple)) or not all(isinstance(x, np.ndarray) and x.ndim for x in inputs):
+        return inputs
+    count = max((len(x) for x in inputs if len(x) != 1), default=1)
+    return [np.broadcast_to(x, (count, *x.shape[1:])) if len(x) == 1 else x for x in inputs]
 
 
 # ---- masks on scores

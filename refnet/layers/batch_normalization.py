@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from refnet import initializers, ops
+from refnet import initializers, ops, settings
 from refnet.annotations import Array, Shape
 from refnet.errors import ArgumentError, ShapeError
 from refnet.layers.checks import share
 from refnet.layers.normalization import Scaled, at_least_zero, axes_of, counted
-from refnet.ops.loss import EPSILON
 from refnet.ops.statistics import wide_enough
 
 
@@ -167,7 +166,7 @@ class BatchNormalization(Scaled):
                 f"shape {tuple(inputs.shape)}."
             )
         seen = ops.broadcast_to(ops.expand_dims(ops.cast(mask, "bool"), -1), ops.shape(inputs))
-        count = ops.add(ops.sum(ops.cast(seen, inputs.dtype), axes), EPSILON)
+        count = ops.add(ops.sum(ops.cast(seen, inputs.dtype), axes), settings.epsilon())
         mean = ops.divide(ops.sum(ops.where(seen, inputs, 0.0), axes), count)
         distance = ops.where(seen, ops.subtract(inputs, ops.expand_dims(mean, axes)), 0.0)
         return mean, ops.divide(ops.sum(ops.square(distance), axes), count)

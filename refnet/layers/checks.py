@@ -7,13 +7,14 @@ import numpy as np
 from refnet.arrays import no_numbers
 from refnet.dtypes import of_numbers
 from refnet.errors import ArgumentError, DtypeError, ShapeError, shown
+from refnet.settings import image_data_format
 
 
 def data_format_of(layer: str, value: Any) -> str:
-    """ "channels_last" (also for None) or "channels_first"."""
+    """ "channels_last" or "channels_first"; the default one for None."""
     if value not in (None, "channels_last", "channels_first"):
         raise ArgumentError(f"{layer}: data_format is 'channels_last' or 'channels_first'; got {value!r}.")
-    return value or "channels_last"
+    return value or image_data_format()
 
 
 def behind_the_batch(axes: Any, rank: int | None) -> bool:

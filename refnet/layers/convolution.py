@@ -108,7 +108,7 @@ class Convolution(Windowed):
         strides: places from one window to the next.
         padding: "valid" (windows inside the image), "same" (as many windows as places, at strides of 1) or, on one axis,
             "causal" (no window sees what comes after its place).
-        data_format: "channels_last" (None too) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
         dilation_rate: places from one element of a window to the next.
         groups: channels and filters fall into that many groups; a filter sees only the channels of its group.
         activation: a name or a function; None for none.

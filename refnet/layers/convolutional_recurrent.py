@@ -234,7 +234,7 @@ class ConvLSTM2D(ConvLSTM):
         filters: the channels of the state h, which is also the output, and of the memory c.
         kernel_size: of both convolutions.
         strides, padding, dilation_rate: of the convolution of the inputs; the state's has 1, "same", 1.
-        data_format: "channels_last" (None too) or "channels_first": (batch, time, channels, rows, columns).
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None: (batch, time, channels, rows, columns).
         the others: as in LSTM.
     Source: Shi et al. 2015 (without what the gates see of the memory).
 

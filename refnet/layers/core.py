@@ -9,6 +9,7 @@ from refnet.annotations import Shape
 from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.graph import Tensor
 from refnet.layers.base import Layer
+from refnet.layers.checks import data_format_of
 from refnet.old_names import serve
 
 
@@ -280,11 +281,7 @@ class Flatten(Layer):
 
     def __init__(self, data_format: str | None = None, **more: Any):
         super().__init__(**more)
-        if data_format not in (None, "channels_last", "channels_first"):
-            raise ArgumentError(
-                f"{self.name}: data_format is 'channels_last' or 'channels_first'; got {data_format!r}."
-            )
-        self.data_format = data_format
+        self.data_format = data_format_of(self.name, data_format)
         self.built = True
 
     def call(self, inputs: Any) -> Any:

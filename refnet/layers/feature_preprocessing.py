@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refnet import dtypes, ops
+from refnet import dtypes, ops, settings
 from refnet.annotations import Array
 from refnet.arrays import as_array
 from refnet.errors import ArgumentError, DtypeError, ShapeError, shown
@@ -14,8 +14,6 @@ from refnet.layers.base import Layer
 from refnet.layers.checks import behind_the_batch
 from refnet.layers.encoding import encoded, no_sparse, output_mode_of
 from refnet.utils.py_dataset import PyDataset
-
-EPSILON = 1e-7  # the least standard deviation that is divided by
 
 
 def batches_of(layer: str, data: Any, steps: int | None = None) -> Iterator[Array]:
@@ -53,7 +51,7 @@ def batches_of(layer: str, data: Any, steps: int | None = None) -> Iterator[Arra
 class Normalization(Layer):
     """Features brought to mean 0 and variance 1.
 
-        y = (x - mean) / max(sqrt(variance), 1e-7);   with invert:  y = x * max(sqrt(variance), 1e-7) + mean
+        y = (x - mean) / max(sqrt(variance), epsilon);   with invert:  y = x * max(sqrt(variance), epsilon) + mean
 
     Args:
         axis: the axis or axes each of whose places has a mean of its own; None: one mean for all.
@@ -170,7 +168,7 @@ class Normalization(Layer):
             )
         x = ops.cast(inputs, self.compute_dtype)
         mean = ops.cast(self.mean, self.compute_dtype)
-        deviation = ops.cast(ops.maximum(ops.sqrt(self.variance), EPSILON), self.compute_dtype)
+        deviation = ops.cast(ops.maximum(ops.sqrt(self.variance), settings.epsilon()), self.compute_dtype)
         if self.invert:
             return ops.add(mean, ops.multiply(x, deviation))
         return ops.divide(ops.subtract(x, mean), deviation)

@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from refnet import ops
+from refnet import ops, settings
 from refnet.layers.image_colors import ColorLayer
-
-EPSILON = 1e-7
 
 
 class RandomHue(ColorLayer):
@@ -61,7 +59,7 @@ class RandomSaturation(ColorLayer):
     def changed(self, images: Any) -> Any:
         f = self.drawn(images, self.lower, self.upper)
         hue, saturation, value, axis = parts(images, self.data_format)
-        scaled = self.kept(ops.multiply(saturation, ops.divide(f, ops.subtract(1 + EPSILON, f))))
+        scaled = self.kept(ops.multiply(saturation, ops.divide(f, ops.subtract(1 + settings.epsilon(), f))))
         return ops.image.hsv_to_rgb(ops.concatenate([hue, scaled, value], axis), self.data_format)
 
 

@@ -16,7 +16,7 @@ class ImageLayer(Layer):
     """Base of layers of images: (height, width, channels), or a batch of them.
 
     Args:
-        data_format: "channels_last" (None too) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
     """
 
     def __init__(self, data_format: str | None = None, **more: Any):
@@ -54,7 +54,7 @@ class Resizing(ImageLayer):
         fill_mode: "constant".
         fill_value: a number.
         antialias: whether smaller images average over what they leave out.
-        data_format: "channels_last" (None too) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
     Returns:
         The images in the new size, in their dtype (floating ones in the layer's).
 
@@ -104,7 +104,7 @@ class CenterCrop(ImageLayer):
 
     Args:
         height, width: of the result.
-        data_format: "channels_last" (None too) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
 
     >>> CenterCrop(1, 2)(np.arange(9.0).reshape(3, 3, 1))[..., 0]
     array([[3., 4.]], dtype=float32)
@@ -136,7 +136,7 @@ class RandomImageLayer(ImageLayer):
 
     Args:
         seed: an integer, for draws that do not depend on the seed of the whole program.
-        data_format: "channels_last" (None too) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
     """
 
     trains_by_default = True
@@ -195,7 +195,7 @@ class RandomFlip(RandomImageLayer):
     Args:
         mode: "horizontal" (left and right), "vertical" or "horizontal_and_vertical" (both together).
         seed: an integer, for draws that do not depend on the seed of the whole program.
-        data_format: "channels_last" (None too) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
 
     >>> RandomFlip("horizontal", seed=0)(np.arange(3.0).reshape(1, 1, 3, 1), training=True)[0, 0, :, 0]
     array([2., 1., 0.], dtype=float32)

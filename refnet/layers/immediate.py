@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from refnet import dtypes
+from refnet import dtypes, settings
 from refnet.errors import RefnetError
 from refnet.graph import Mode, Tensor, Variable, trace
 from refnet.keeping import OnEngines, key_of
@@ -33,7 +33,7 @@ def computed(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
 
 def kind_of(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """All that the program of a call on arrays depends on: the kind of the arguments, and how the layers are by now."""
-    kind = (signature([list(args), kwargs], fixed_batch(layer)), trace.learning_phase, dtypes.floatx())
+    kind = (signature([list(args), kwargs], fixed_batch(layer)), trace.learning_phase, *settings.chosen())
     return kind, tuple((x.trainable, x.built, x.changed_at, x) for x in layer._flatten_layers())
 
 

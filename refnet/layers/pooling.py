@@ -15,7 +15,7 @@ class Pooling(Spatial):
         pool_size: how many places a window has along each axis of space; one integer, or one for each.
         strides: places from one window to the next; the pool size if None.
         padding: "valid" (windows inside the image) or "same" (ceil(size / stride) windows; places outside do not take part).
-        data_format: "channels_last" (None too) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
         name: see Layer.
     Raises:
         ShapeError: another rank, a window larger than the image.
@@ -128,7 +128,7 @@ class GlobalPooling(Spatial):
     """Base of the global pooling layers.
 
     Args:
-        data_format: "channels_last" (None too) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
         keepdims: whether the axes of space stay, with length 1.
     """
 

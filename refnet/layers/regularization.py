@@ -159,7 +159,7 @@ class SpatialDropout2D(SpatialDropout):
 
     Args:
         rate, seed: as in Dropout.
-        data_format: "channels_last" (None too) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
 
     >>> SpatialDropout2D(0.5)(np.ones((1, 4, 4, 2))).shape
     (1, 4, 4, 2)

@@ -140,7 +140,7 @@ class Cropping2D(Cropping):
 
     Args:
         cropping: ((top, bottom), (left, right)), (rows, columns) or one integer.
-        data_format: "channels_last" (None too) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
 
     >>> Cropping2D(1).compute_output_shape((None, 28, 28, 3))
     (None, 26, 26, 3)
@@ -157,7 +157,7 @@ class Cropping3D(Cropping):
 
     Args:
         cropping: a pair or an integer for each axis, or one integer.
-        data_format: "channels_last" (None too) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
 
     >>> Cropping3D(((0, 1), (2, 2), (0, 0))).compute_output_shape((None, 8, 8, 8, 3))
     (None, 7, 4, 8, 3)
@@ -188,7 +188,7 @@ class ZeroPadding1D(ZeroPadding):
 
     Args:
         padding: (before, after), or one integer for both.
-        data_format: "channels_last" (None too) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
 
     >>> ZeroPadding1D((1, 2))(np.array([[[1.0], [2.0]]]))[0, :, 0]
     array([0., 1., 2., 0., 0.], dtype=float32)
@@ -203,7 +203,7 @@ class ZeroPadding2D(ZeroPadding):
 
     Args:
         padding: ((top, bottom), (left, right)), (rows, columns) or one integer.
-        data_format: "channels_last" (None too) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
 
     >>> ZeroPadding2D(1).compute_output_shape((None, 28, 28, 3))
     (None, 30, 30, 3)
@@ -220,7 +220,7 @@ class ZeroPadding3D(ZeroPadding):
 
     Args:
         padding: a pair or an integer for each axis, or one integer.
-        data_format: "channels_last" (None too) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
 
     >>> ZeroPadding3D((1, 0, 2)).compute_output_shape((None, 4, 8, 8, 3))
     (None, 6, 8, 12, 3)
@@ -272,7 +272,7 @@ class UpSampling2D(UpSampling):
 
     Args:
         size: how often each row and each column is taken; one integer, or a pair.
-        data_format: "channels_last" (None too) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
         interpolation: "nearest" (repeats), "bilinear", "bicubic", "lanczos3" or "lanczos5" (what lies between, see `ops.image.resize`).
 
     >>> UpSampling2D()(np.array([[[[1.0], [2.0]]]]))[0, :, :, 0]
@@ -301,7 +301,7 @@ class UpSampling3D(UpSampling):
 
     Args:
         size: how often along each axis, or one integer for all.
-        data_format: "channels_last" (None too) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
 
     >>> UpSampling3D((1, 2, 2)).compute_output_shape((None, 4, 5, 5, 3))
     (None, 4, 10, 10, 3)

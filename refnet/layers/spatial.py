@@ -10,7 +10,7 @@ class Spatial(Layer):
     """Base of what treats the axes of space alike: `axes` of them, after or before the channels.
 
     Args:
-        data_format: "channels_last" (None too) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
     """
 
     one_tensor = True

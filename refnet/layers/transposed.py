@@ -18,7 +18,7 @@ class TransposedConvolution(Windowed):
         strides: how many times longer the outputs are: places from one element's kernel to the next one's.
         padding: "valid" (all that the kernels reach) or "same" (size * stride places).
         output_padding: places added at the end of each axis, fewer than the stride; None for the extents above.
-        data_format: "channels_last" (None too) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
         dilation_rate: places from one element of a kernel to the next.
         activation: a name or a function; None for none.
         use_bias: whether there is a bias.

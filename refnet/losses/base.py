@@ -12,7 +12,6 @@ from refnet.naming import snake_case
 from refnet.ops.arguments import as_dtype, converted, dtype_of, shape_of
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
-EPSILON = 1e-7  # Keras's backend.epsilon()
 
 
 def same_rank(a: TensorLike, b: TensorLike, expand: bool = True) -> tuple[TensorLike, TensorLike]:

@@ -1,12 +1,12 @@
 """Losses of distributions: what it costs to take one for another, and of counts."""
 
-from refnet import ops
+from refnet import ops, settings
 from refnet.annotations import TensorLike
-from refnet.losses.base import EPSILON, NamedLoss, floats
+from refnet.losses.base import NamedLoss, floats
 
 
 def kl_divergence(y_true: TensorLike, y_pred: TensorLike) -> TensorLike:
-    """sum over the last axis of t ln(t / p), both clipped to 1e-7 .. 1: what it costs to take p for t.
+    """sum over the last axis of t ln(t / p), both clipped to epsilon .. 1: what it costs to take p for t.
 
     Args:
         y_true, y_pred: probabilities of one shape.
@@ -19,12 +19,12 @@ def kl_divergence(y_true: TensorLike, y_pred: TensorLike) -> TensorLike:
     >>> kl_divergence([[0.5, 0.5]], [[0.25, 0.75]])
     array([0.14384106], dtype=float32)
     """
-    y_true, y_pred = (ops.clip(y, EPSILON, 1.0) for y in floats("kl_divergence", y_true, y_pred))
+    y_true, y_pred = (ops.clip(y, settings.epsilon(), 1.0) for y in floats("kl_divergence", y_true, y_pred))
     return ops.sum(ops.multiply(y_true, ops.log(ops.divide(y_true, y_pred))), axis=-1)
 
 
 def poisson(y_true: TensorLike, y_pred: TensorLike) -> TensorLike:
-    """mean over the last axis of p - t ln(p + 1e-7): the loss of counts.
+    """mean over the last axis of p - t ln(p + epsilon): the loss of counts.
 
     Args:
         y_true: counts.
@@ -39,7 +39,7 @@ def poisson(y_true: TensorLike, y_pred: TensorLike) -> TensorLike:
     array([1.5], dtype=float32)
     """
     y_true, y_pred = floats("poisson", y_true, y_pred)
-    return ops.mean(ops.subtract(y_pred, ops.multiply(y_true, ops.log(ops.add(y_pred, EPSILON)))), axis=-1)
+    return ops.mean(ops.subtract(y_pred, ops.multiply(y_true, ops.log(ops.add(y_pred, settings.epsilon())))), axis=-1)
 
 
 class KLDivergence(NamedLoss):

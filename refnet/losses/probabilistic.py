@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from refnet import dtypes, ops
+from refnet import dtypes, ops, settings
 from refnet.annotations import TensorLike
 from refnet.errors import ArgumentError
-from refnet.losses.base import CLASS_NUMBERS, EPSILON, LossFunctionWrapper, floats
+from refnet.losses.base import CLASS_NUMBERS, LossFunctionWrapper, floats
 from refnet.ops.arguments import as_dtype, converted, dtype_of, floating, shape_of
 
 
@@ -19,7 +19,7 @@ def binary_crossentropy(
     """mean over an axis of -(t ln p + (1 - t) ln(1 - p)), t moved towards 0.5 by label_smoothing.
 
     Args:
-        y_true, y_pred: labels and probabilities of one shape; probabilities are kept 1e-7 away from 0 and 1.
+        y_true, y_pred: labels and probabilities of one shape; probabilities are kept epsilon away from 0 and 1.
         from_logits: whether y_pred holds logits.
         label_smoothing: 0..1.
         axis: over which the mean is taken.
@@ -131,7 +131,7 @@ def categorical_focal_crossentropy(
     y_true, y_pred = floats("categorical_focal_crossentropy", y_true, y_pred)
     y_true = _smoothed(y_true, label_smoothing, axis)
     p = ops.softmax(y_pred, axis=axis) if from_logits else y_pred
-    p = ops.clip(ops.divide(p, ops.sum(p, axis=axis, keepdims=True)), EPSILON, 1.0 - EPSILON)
+    p = ops.clip(ops.divide(p, ops.sum(p, axis=axis, keepdims=True)), settings.epsilon(), 1.0 - settings.epsilon())
     factor = ops.multiply(ops.power(ops.subtract(1.0, p), gamma), as_dtype(converted("alpha", alpha), dtype_of(p)))
     return ops.negative(ops.sum(ops.multiply(factor, ops.multiply(y_true, ops.log(p))), axis=axis))
 

@@ -3,9 +3,9 @@
 import math
 from typing import Any
 
-from refnet import ops
+from refnet import ops, settings
 from refnet.annotations import TensorLike
-from refnet.losses.base import EPSILON, LossFunctionWrapper, NamedLoss, floats
+from refnet.losses.base import LossFunctionWrapper, NamedLoss, floats
 
 
 def mean_squared_error(y_true: TensorLike, y_pred: TensorLike) -> TensorLike:
@@ -36,18 +36,18 @@ def mean_absolute_error(y_true: TensorLike, y_pred: TensorLike) -> TensorLike:
 
 
 def mean_absolute_percentage_error(y_true: TensorLike, y_pred: TensorLike) -> TensorLike:
-    """100 * mean over the last axis of |y_true - y_pred| / max(|y_true|, 1e-7). Arguments and result as of mean_squared_error.
+    """100 * mean over the last axis of |y_true - y_pred| / max(|y_true|, epsilon). Arguments and result as of mean_squared_error.
 
     >>> mean_absolute_percentage_error([[2.0, 4.0]], [[1.0, 4.0]])
     array([25.], dtype=float32)
     """
     y_true, y_pred = floats("mean_absolute_percentage_error", y_true, y_pred)
-    share = ops.divide(ops.subtract(y_true, y_pred), ops.maximum(ops.abs(y_true), EPSILON))
+    share = ops.divide(ops.subtract(y_true, y_pred), ops.maximum(ops.abs(y_true), settings.epsilon()))
     return ops.multiply(ops.mean(ops.abs(share), axis=-1), 100.0)
 
 
 def mean_squared_logarithmic_error(y_true: TensorLike, y_pred: TensorLike) -> TensorLike:
-    """mean over the last axis of (ln(y_true + 1) - ln(y_pred + 1))^2; what is below 1e-7 counts as 1e-7.
+    """mean over the last axis of (ln(y_true + 1) - ln(y_pred + 1))^2; what is below epsilon counts as epsilon.
 
     Arguments and result as of mean_squared_error.
 
@@ -55,7 +55,7 @@ def mean_squared_logarithmic_error(y_true: TensorLike, y_pred: TensorLike) -> Te
     array([0.2402265], dtype=float32)
     """
     y_true, y_pred = floats("mean_squared_logarithmic_error", y_true, y_pred)
-    logs = [ops.log(ops.add(ops.maximum(y, EPSILON), 1.0)) for y in (y_pred, y_true)]
+    logs = [ops.log(ops.add(ops.maximum(y, settings.epsilon()), 1.0)) for y in (y_pred, y_true)]
     return ops.mean(ops.square(ops.subtract(*logs)), axis=-1)
 
 

@@ -4,15 +4,15 @@ from typing import Any
 
 import numpy as np
 
-from refnet import dtypes, ops
+from refnet import dtypes, ops, settings
 from refnet.annotations import TensorLike
 from refnet.errors import ShapeError
-from refnet.losses.base import CLASS_NUMBERS, EPSILON, LossFunctionWrapper, NamedLoss, floats
+from refnet.losses.base import CLASS_NUMBERS, LossFunctionWrapper, NamedLoss, floats
 from refnet.ops.arguments import as_dtype, converted, dtype_of, floating, shape_of
 
 
 def dice(y_true: TensorLike, y_pred: TensorLike, axis: Any = None) -> TensorLike:
-    """1 - 2 * sum(y_true * y_pred) / (sum(y_true) + sum(y_pred) + 1e-7): how little two regions overlap.
+    """1 - 2 * sum(y_true * y_pred) / (sum(y_true) + sum(y_pred) + epsilon): how little two regions overlap.
 
     Args:
         y_true, y_pred: of one shape; 0 outside the region, 1 inside.
@@ -28,14 +28,14 @@ def dice(y_true: TensorLike, y_pred: TensorLike, axis: Any = None) -> TensorLike
     """
     y_true, y_pred = floats("dice", y_true, y_pred, alike=False)
     both = ops.sum(ops.multiply(y_true, y_pred), axis=axis)
-    each = ops.add(ops.add(ops.sum(y_true, axis=axis), ops.sum(y_pred, axis=axis)), EPSILON)
+    each = ops.add(ops.add(ops.sum(y_true, axis=axis), ops.sum(y_pred, axis=axis)), settings.epsilon())
     return ops.subtract(1.0, ops.divide(ops.multiply(both, 2.0), each))
 
 
 def tversky(
     y_true: TensorLike, y_pred: TensorLike, alpha: float = 0.5, beta: float = 0.5, axis: Any = None
 ) -> TensorLike:
-    """1 - both / (both + alpha * missed + beta * invented + 1e-7), sums over the region: dice with two weights.
+    """1 - both / (both + alpha * missed + beta * invented + epsilon), sums over the region: dice with two weights.
 
         both = sum of y_true * y_pred,  missed = sum of y_true * (1 - y_pred),  invented = sum of y_pred * (1 - y_true)
 
@@ -56,7 +56,7 @@ def tversky(
     missed = ops.sum(ops.multiply(ops.subtract(1.0, y_pred), y_true), axis=axis)
     invented = ops.sum(ops.multiply(y_pred, ops.subtract(1.0, y_true)), axis=axis)
     whole = ops.add(ops.add(both, ops.multiply(missed, alpha)), ops.multiply(invented, beta))
-    return ops.subtract(1.0, ops.divide(both, ops.add(whole, EPSILON)))
+    return ops.subtract(1.0, ops.divide(both, ops.add(whole, settings.epsilon())))
 
 
 def circle(

@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from refnet import dtypes, ops
+from refnet import dtypes, ops, settings
 from refnet.annotations import TensorLike
 from refnet.errors import ArgumentError, ShapeError
 from refnet.losses import same_rank
-from refnet.losses.base import EPSILON
 from refnet.ops.arguments import as_dtype, converted, dtype_of, shape_of
 
 BELOW_ALL = -1e10  # the score of a class that is not among the best k
@@ -30,7 +29,7 @@ def evenly_spaced(thresholds: Sequence[float]) -> bool:
     if len(thresholds) < 3:
         return False
     even = np.arange(len(thresholds), dtype=np.float32) / (len(thresholds) - 1)
-    return bool(np.allclose(thresholds, even, atol=EPSILON))
+    return bool(np.allclose(thresholds, even, atol=settings.epsilon()))
 
 
 class Counted:

@@ -4,11 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from refnet import dtypes, ops
+from refnet import dtypes, ops, settings
 from refnet.annotations import Array, TensorLike
 from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Variable, trace
-from refnet.losses.base import EPSILON
 from refnet.metrics.base import Metric
 from refnet.metrics.confusion import ALL_KINDS, share
 from refnet.metrics.counting import Counted, evenly_spaced
@@ -72,7 +71,7 @@ class AUC(Metric):
         self.given_thresholds = None if thresholds is None else inner
         self.num_thresholds = len(inner) + 2
         self.even = evenly_spaced([0.0, *inner, 1.0])
-        self.thresholds = [-EPSILON, *inner, 1 + EPSILON]
+        self.thresholds = [-settings.epsilon(), *inner, 1 + settings.epsilon()]
         self._built = False
         if not multi_label or num_labels:
             self._build(num_labels)
@@ -219,7 +218,7 @@ class MeanAveragePrecision(Metric):
         if average not in ("macro", None):
             raise ArgumentError(f"{self.name}: average is 'macro' or None; got {average!r}.")
         self.num_thresholds, self.capacity, self.average = num_thresholds, capacity, average
-        self.from_logits, self.thresholds = from_logits, [-EPSILON, *inner, 1 + EPSILON]
+        self.from_logits, self.thresholds = from_logits, [-settings.epsilon(), *inner, 1 + settings.epsilon()]
         self.even = evenly_spaced([0.0, *inner, 1.0])
         self._exact: tuple[int, Array] | None = None
         self._built = False

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from refnet import ops
+from refnet import ops, settings
 from refnet.annotations import TensorLike
 from refnet.errors import ArgumentError, ShapeError
-from refnet.losses.base import EPSILON
 from refnet.metrics.base import Metric
 from refnet.ops.arguments import as_dtype, converted, shape_of
 
@@ -90,13 +89,13 @@ class FBetaScore(Metric):
         if not self._built:
             return ops.zeros((), self.dtype)
         true = self.true_positives
-        precision = ops.divide(true, ops.add(ops.add(true, self.false_positives), EPSILON))
-        recall = ops.divide(true, ops.add(ops.add(true, self.false_negatives), EPSILON))
+        precision = ops.divide(true, ops.add(ops.add(true, self.false_positives), settings.epsilon()))
+        recall = ops.divide(true, ops.add(ops.add(true, self.false_negatives), settings.epsilon()))
         square = self.beta * self.beta
-        whole = ops.add(ops.add(ops.multiply(precision, square), recall), EPSILON)
+        whole = ops.add(ops.add(ops.multiply(precision, square), recall), settings.epsilon())
         score = ops.multiply(ops.divide(ops.multiply(precision, recall), whole), 1 + square)
         if self.average == "weighted":
-            total = ops.add(ops.sum(self.intermediate_weights), EPSILON)
+            total = ops.add(ops.sum(self.intermediate_weights), settings.epsilon())
             return ops.sum(ops.multiply(score, ops.divide(self.intermediate_weights, total)))
         return score if self.average is None else ops.mean(score)
 

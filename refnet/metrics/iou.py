@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from refnet import ops
+from refnet import ops, settings
 from refnet.annotations import TensorLike
 from refnet.errors import ArgumentError
-from refnet.losses.base import EPSILON
 from refnet.metrics.base import Metric
 from refnet.ops.arguments import as_dtype, converted, shape_of
 
@@ -77,8 +76,8 @@ class IoU(Metric):
         ids = ops.convert_to_tensor(self.target_class_ids, "int32")
         both, either = (ops.cast(ops.take(x, ids, axis=0), "float32") for x in (both, either))
         occurs = ops.greater(either, 1e-9)
-        values = ops.where(occurs, ops.divide(both, ops.add(either, EPSILON)), 0.0)
-        return ops.divide(ops.sum(values), ops.add(ops.sum(ops.cast(occurs, "float32")), EPSILON))
+        values = ops.where(occurs, ops.divide(both, ops.add(either, settings.epsilon())), 0.0)
+        return ops.divide(ops.sum(values), ops.add(ops.sum(ops.cast(occurs, "float32")), settings.epsilon()))
 
     def get_config(self) -> dict[str, Any]:
         own = {

@@ -3,11 +3,11 @@
 import warnings
 from typing import Any
 
-from refnet import losses, ops
+from refnet import losses, ops, settings
 from refnet.annotations import TensorLike
 from refnet.errors import ArgumentError, ShapeError
 from refnet.losses import same_rank
-from refnet.losses.base import EPSILON, floats
+from refnet.losses.base import floats
 from refnet.metrics.base import Metric
 from refnet.metrics.reduction import Mean, MeanMetricWrapper, NamedMean
 from refnet.ops.arguments import as_dtype, converted, shape_of
@@ -50,7 +50,7 @@ def concordance_correlation(y_true: TensorLike, y_pred: TensorLike, axis: int = 
     means = [ops.mean(y, axis=axis, keepdims=True) for y in (y_true, y_pred)]
     parts = [ops.subtract(y, mean) for y, mean in zip((y_true, y_pred), means)]
     spread = ops.add(*(ops.mean(ops.square(part), axis=axis, keepdims=True) for part in parts))
-    whole = ops.add(ops.add(spread, ops.square(ops.subtract(*means))), EPSILON)
+    whole = ops.add(ops.add(spread, ops.square(ops.subtract(*means))), settings.epsilon())
     return ops.mean(ops.divide(ops.multiply(ops.multiply(*parts), 2.0), whole), axis=axis)
 
 

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from refnet import dtypes, engine, losses, metrics, optimizers, random
+from refnet import engine, losses, metrics, optimizers, random, settings
 from refnet.errors import ArgumentError, refuse_others
 from refnet.graph import Variable, phase, sorted_nodes, trace
 from refnet.keeping import Kept
@@ -228,7 +228,7 @@ class Compilable(WithData):
     def _executable(self, kind: str, batches: Batches) -> Any:
         """The current engine's executable for one kind of step on such data; made once."""
         graph = self._graph_for(batches)
-        key = (kind, batches.key, graph, trace.learning_phase, dtypes.floatx())
+        key = (kind, batches.key, graph, trace.learning_phase, *settings.chosen())
         program = self._steps.found(key)
         if program is None:
             self._resettable = self._shown = None

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from refnet.dtypes import floatx
 from refnet.engine import current_engine
 from refnet.errors import ArgumentError
+from refnet.settings import chosen
 from refnet.structure import packed
 from refnet.tracing import Trace, changes
 
@@ -54,4 +54,4 @@ class ModelFunction:
 
 def _key(arrays: list[Any]) -> tuple[Any, ...]:
     # the phase of the class, where it is fixed for all threads: reading it there is the quicker way
-    return (current_engine(), Trace.learning_phase, floatx(), *[(a.ndim, a.shape[1:], a.dtype) for a in arrays])
+    return (current_engine(), Trace.learning_phase, *chosen(), *[(a.ndim, a.shape[1:], a.dtype) for a in arrays])

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from refnet import dtypes, ops, registration, saving
+from refnet import dtypes, ops, registration, saving, settings
 from refnet.annotations import Shape
 from refnet.errors import ArgumentError, ShapeError, UsageError, shown
 from refnet.graph import Mode, Tensor, trace
@@ -259,7 +259,7 @@ class Model(WithGraph):
     def _trace(self, batches: Batches) -> tuple[Graph, Any]:
         inputs = batches.inputs
         kinds = [(a.shape[1:], "f" if a.dtype.kind == "f" else a.dtype.name) for a in inputs]
-        key = (trace.learning_phase, dtypes.floatx(), batches.arrangement[0], *kinds)
+        key = (trace.learning_phase, *settings.chosen(), batches.arrangement[0], *kinds)
         made: tuple[Graph, Any] | None = self._traced.found(key)
         if made is None:
             slots = [

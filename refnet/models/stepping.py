@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from refnet import dtypes, engine, metrics, ops
+from refnet import engine, metrics, ops, settings
 from refnet.annotations import Array
 from refnet.eager import Eager, known_tensor
 from refnet.errors import ArgumentError, without_tape
@@ -186,7 +186,7 @@ class Stepping(Compilable):
             if kind != "predict" and len(outputs) == len(batches.targets):
                 self._compiled_for().make_metrics(batches.targets, outputs)
         current = engine.current_engine()
-        key = (kind, batches.key, batches.arrangement, trace.learning_phase, dtypes.floatx())
+        key = (kind, batches.key, batches.arrangement, trace.learning_phase, *settings.chosen())
         if self.run_eagerly:
             if (current, key) not in self._executables:
                 self._resettable = self._shown = None

@@ -30,7 +30,7 @@ def adaptive_average_pool(inputs: TensorLike, output_size: Any, data_format: str
         inputs: (batch, ..., channels), or (batch, channels, ...) with "channels_first"; integers and bools take the default
             floating dtype.
         output_size: P and Q, at least 1; one integer, or one for each spatial axis. They may be larger than H and W.
-        data_format: "channels_last" (None too) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
     Returns:
         (batch, P, Q, channels), or with the channels second; the dtype of `inputs`.
     NaN: a window that holds one gives NaN. Empty: an empty batch gives an empty result.
@@ -56,7 +56,7 @@ def adaptive_max_pool(inputs: TensorLike, output_size: Any, data_format: str | N
     Args:
         inputs: (batch, ..., channels), or (batch, channels, ...) with "channels_first"; any dtype.
         output_size: P and Q, at least 1; one integer, or one for each spatial axis. They may be larger than H and W.
-        data_format: "channels_last" (None too) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
     Returns:
         (batch, P, Q, channels), or with the channels second; the dtype of `inputs`.
     Ties: the gradient goes to the first largest element, in row-major order.

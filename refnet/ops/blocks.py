@@ -32,7 +32,7 @@ def depth_to_space(x: TensorLike, block_size: int, data_format: str | None = "ch
     Args:
         x: a batch of images of known size, of any dtype.
         block_size: B.
-        data_format: "channels_last" (also None) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
     Returns:
         x's dtype; height and width times B, the channels divided by B * B.
     NaN: copied. Empty: an empty batch gives an empty result.
@@ -66,7 +66,7 @@ def space_to_depth(x: TensorLike, block_size: int, data_format: str | None = "ch
     Args:
         x: a batch of images of known size, of any dtype.
         block_size: B.
-        data_format: "channels_last" (also None) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
     Returns:
         x's dtype; height and width divided by B, the channels times B * B.
     NaN: copied. Empty: an empty batch gives an empty result.

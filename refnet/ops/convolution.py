@@ -49,7 +49,7 @@ def conv(
         strides: s0, s1: places from one window to the next; one integer, or one for each spatial axis.
         padding: "valid" (windows inside the image), "same" (ceil(size / stride) windows; an odd place goes to the end), or, on one
             axis, "causal" (all padding before the start, so that y[i] sees nothing after x[i]).
-        data_format: "channels_last" (None too) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
         dilation_rate: d0, d1: places from one kernel element to the next.
     Returns:
         (batch, ..., filters), or with the filters second; the promoted dtype. Integers wrap around.

@@ -30,7 +30,9 @@ def as_given(y: TensorLike, op: str, images: TensorLike, data_format: str | None
 def each_channel(x: TensorLike, kernel: TensorLike, padding: str) -> TensorLike:
     """Every channel of a batch correlated with the same kernel (height, width)."""
     count = shape_of(x)[-1]
-    return ops.depthwise_conv(x, ops.tile(ops.expand_dims(kernel, (2, 3)), (1, 1, count, 1)), 1, padding)
+    return ops.depthwise_conv(
+        x, ops.tile(ops.expand_dims(kernel, (2, 3)), (1, 1, count, 1)), 1, padding, "channels_last"
+    )
 
 
 def bell(size: int, sigma: TensorLike, dtype: str) -> TensorLike:
@@ -66,7 +68,7 @@ def gaussian_blur(
         images: one image or a batch, of any dtype but bool.
         kernel_size: (Q, P), the width first, as Keras's computation has it (its documentation says the height).
         sigma: (s0, s1), numbers above 0 or a tensor of two.
-        data_format: "channels_last" (also None) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
     Returns:
         The images' shape and dtype; integers are rounded, halves to even, and kept in range. 16 bits are computed in float32.
     NaN: spreads to where its window reaches. Empty: an empty batch gives an empty result.
@@ -112,7 +114,7 @@ def sobel_edges(images: TensorLike, data_format: str | None = None) -> TensorLik
 
     Args:
         images: one image or a batch, of any dtype but bool.
-        data_format: "channels_last" (also None) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
     Returns:
         The images' dtype; a last axis of length 2, the change downwards first.
     NaN: spreads to the places around. Empty: an empty batch gives an empty result.
@@ -198,7 +200,7 @@ def ssim(
         filter_size: the window's height and width.
         filter_sigma: the bell's deviation, above 0.
         k1, k2: what keeps the quotient from 0 / 0.
-        data_format: "channels_last" (also None) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
     Returns:
         One number for each pair, at most 1; image1's dtype, of whole numbers the default floating one.
     NaN: a NaN gives NaN for its pair. Empty: an empty batch gives an empty result.

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-from refnet import ops
+from refnet import ops, settings
 from refnet.annotations import Array, TensorLike
 from refnet.errors import ArgumentError, ShapeError, called_as
 from refnet.ops.arguments import as_dtype, checked_axis, dtype_of, floating, integer, number, shape_of
-from refnet.ops.loss import EPSILON
 from refnet.ops.normalization import checked_epsilon, parameter, per_channel, spread
 from refnet.ops.row_normalization import layer_normalization_op
 from refnet.ops.statistics import wide_enough
@@ -105,7 +104,7 @@ def rms_normalization(
         x: an array or tensor; integers and bools take the default floating dtype.
         scale: what the result is multiplied by; it broadcasts against x from the last axis; None for 1.
         axis: the axis, or several.
-        epsilon: keeps the root away from 0; at least 0; 1e-7 if None.
+        epsilon: keeps the root away from 0; at least 0; `config.epsilon()` if None.
     Returns:
         x's shape and dtype. float16 and bfloat16 are computed in float32.
     NaN: a row with NaN is all NaN, one with an infinity NaN there and 0 elsewhere. Empty: an empty result.
@@ -118,7 +117,7 @@ def rms_normalization(
     """
     name = "rms_normalization"
     x = with_axes(floating(name, x))
-    epsilon = EPSILON if epsilon is None else epsilon
+    epsilon = settings.epsilon() if epsilon is None else epsilon
     checked_epsilon(name, epsilon)
     wide = wide_enough(x)
     inverse = ops.rsqrt(ops.add(ops.mean(ops.square(wide), axis, keepdims=True), epsilon))
@@ -140,7 +139,7 @@ def normalize(x: TensorLike, axis: int | Sequence[int] = -1, order: int = 2, eps
         x: an array or tensor; integers and bools take the default floating dtype.
         axis: the axis, or several; their elements count as one vector.
         order: of the norm, a whole number from 1.
-        epsilon: the least that is divided by, above 0; 1e-7 if None.
+        epsilon: the least that is divided by, above 0; `config.epsilon()` if None.
     Returns:
         x's shape and dtype. float16 and bfloat16 are computed in float32.
     NaN: a vector with NaN is all NaN; infinities give NaN. Empty: an empty result. A vector of zeros stays, and the gradient there is 1 / epsilon.
@@ -154,7 +153,7 @@ def normalize(x: TensorLike, axis: int | Sequence[int] = -1, order: int = 2, eps
     """
     name = "normalize"
     x = with_axes(floating(name, x))
-    epsilon = EPSILON if epsilon is None else number(name, epsilon, "epsilon")
+    epsilon = settings.epsilon() if epsilon is None else number(name, epsilon, "epsilon")
     if isinstance(order, bool) or not isinstance(order, int) or order < 1:
         raise ArgumentError(f"{name}: order must be a whole number from 1; got {order!r}.")
     if not epsilon > 0:

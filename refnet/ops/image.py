@@ -74,7 +74,7 @@ def pad_images(
         images: one image or a batch, of any dtype.
         top_padding, bottom_padding, target_height: two of the three.
         left_padding, right_padding, target_width: two of the three.
-        data_format: "channels_last" (also None) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
     Returns:
         The larger images, in their dtype.
     NaN: copied. Empty: an empty batch gives an empty result.
@@ -111,7 +111,7 @@ def crop_images(
         images: one image or a batch, of any dtype.
         top_cropping, bottom_cropping, target_height: two of the three.
         left_cropping, right_cropping, target_width: two of the three.
-        data_format: "channels_last" (also None) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
     Returns:
         The smaller images, in their dtype.
     NaN: copied. Empty: everything may be cut away.
@@ -156,7 +156,7 @@ def extract_patches(
         strides: s0 and s1; the size if None.
         dilation_rate: d0 and d1.
         padding: "valid" (windows inside the image) or "same" (as many as strides fit, zeros around the image).
-        data_format: "channels_last" (also None) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
     Returns:
         The images' dtype; windows in the place of pixels, P * Q * C channels.
     NaN: copied. Empty: an image smaller than a window gives an empty result.
@@ -259,7 +259,7 @@ def rgb_to_grayscale(images: TensorLike, data_format: str | None = None) -> Tens
 
     Args:
         images: one image or a batch with three channels, or with one, which is brightness already.
-        data_format: "channels_last" (also None) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
     Returns:
         One channel, the images' dtype; integers are rounded towards zero.
     NaN: spreads within its pixel. Empty: an empty result.
@@ -295,7 +295,7 @@ def rgb_to_hsv(images: TensorLike, data_format: str | None = None) -> TensorLike
 
     Args:
         images: one image or a batch with three floating channels in 0..1.
-        data_format: "channels_last" (also None) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
     Returns:
         The images' shape and dtype; grey has hue 0, black saturation 0.
     Ties: red goes before green, green before blue. NaN: spreads within its pixel. Empty: an empty result.
@@ -329,7 +329,7 @@ def hsv_to_rgb(images: TensorLike, data_format: str | None = None) -> TensorLike
 
     Args:
         images: one image or a batch with three floating channels.
-        data_format: "channels_last" (also None) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
     Returns:
         The images' shape and dtype.
     NaN: spreads within its pixel. Empty: an empty result.

@@ -1,6 +1,6 @@
 """Cross-entropies: how many nats the prediction wastes. The fused forms take logits, so that nothing overflows or rounds to 0."""
 
-from refnet import dtypes, ops
+from refnet import dtypes, ops, settings
 from refnet.annotations import Array, Number, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, whole
 from refnet.errors import ShapeError
@@ -10,15 +10,13 @@ from refnet.ops.arguments import as_dtype, checked_axis, converted, dtype_of, fl
 from refnet.ops.elementwise import elementwise
 from refnet.scalars import exp, log, log1p
 
-EPSILON = 1e-7  # Keras's backend.epsilon(): probabilities are kept this far from 0 and 1
-
 # ---- two classes
 
 
 def binary_crossentropy(target: TensorLike, output: TensorLike, from_logits: bool = False) -> Array:
     """The cross-entropy of yes-or-no predictions, element by element.
 
-        y[i] = -(t[i] * ln(p[i]) + (1 - t[i]) * ln(1 - p[i])),   p = output clipped to EPSILON .. 1 - EPSILON
+        y[i] = -(t[i] * ln(p[i]) + (1 - t[i]) * ln(1 - p[i])),   p = output clipped to epsilon .. 1 - epsilon
 
     with logits: y[i] = max(x[i], 0) - x[i] * t[i] + log1p(e**-|x[i]|),   p = sigmoid(x)
 
@@ -48,7 +46,7 @@ def binary_crossentropy(target: TensorLike, output: TensorLike, from_logits: boo
         output, from_logits = output.node.inputs[0], True
     if flag("binary_crossentropy", from_logits, "from_logits"):
         return sigmoid_cross_entropy_op(output, target)
-    p = ops.clip(output, EPSILON, 1 - EPSILON)
+    p = ops.clip(output, settings.epsilon(), 1 - settings.epsilon())
     yes = ops.multiply(target, ops.log(p))
     no = ops.multiply(ops.subtract(1, target), ops.log(ops.subtract(1, p)))
     return ops.negative(ops.add(yes, no))
@@ -74,7 +72,7 @@ def categorical_crossentropy(
 ) -> Array:
     """The cross-entropy of predictions over classes.
 
-        y[n] = -sum over c of  t[n, c] * ln(p[n, c]),   p = output / (its sum over c), clipped to EPSILON .. 1 - EPSILON
+        y[n] = -sum over c of  t[n, c] * ln(p[n, c]),   p = output / (its sum over c), clipped to epsilon .. 1 - epsilon
 
     with logits: y[n] = sum over c of  t[n, c] * (ln(sum over k of e**x[n, k]) - x[n, c]),   p = softmax(x)
 
@@ -116,7 +114,7 @@ def sparse_categorical_crossentropy(
 ) -> Array:
     """The cross-entropy of predictions over classes, the true class given by its number.
 
-        y[n] = -ln(p[n, t[n]]),   p = output / (its sum over c), clipped to EPSILON .. 1 - EPSILON
+        y[n] = -ln(p[n, t[n]]),   p = output / (its sum over c), clipped to epsilon .. 1 - epsilon
 
     with logits: y[n] = ln(sum over k of e**x[n, k]) - x[n, t[n]],   p = softmax(x)
 
@@ -166,7 +164,7 @@ def sparse_categorical_crossentropy(
 def log_probabilities(output: TensorLike, axis: int) -> TensorLike:
     """ln of the output, made to sum to one and clipped, as Keras does."""
     p = ops.divide(output, ops.sum(output, axis, keepdims=True))
-    return ops.log(ops.clip(p, EPSILON, 1 - EPSILON))
+    return ops.log(ops.clip(p, settings.epsilon(), 1 - settings.epsilon()))
 
 
 # ---- what the functions above check and rearrange

@@ -242,7 +242,7 @@ def elastic_transform(
         fill_mode: "constant", "nearest", "wrap", "mirror" or "reflect", as in `affine_transform`.
         fill_value: a number that the images' dtype can hold.
         seed: an integer, a SeedGenerator, or None for a new seed of the global stream.
-        data_format: "channels_last" (also None) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
     Returns:
         Shape and dtype of the images; bilinear integers are rounded, halves to even.
     NaN: as in `affine_transform`. Empty: an empty batch gives an empty result.
@@ -277,7 +277,7 @@ def elastic_transform(
     noise = draw(
         random_normal_op, (count, height, width, 2), seed, is_symbolic(x), dtype=dtype, mean=0.0, stddev=deviation
     )
-    moves = ops.multiply(strength, gaussian_blur(noise, (window, window), (deviation, deviation)))
+    moves = ops.multiply(strength, gaussian_blur(noise, (window, window), (deviation, deviation), "channels_last"))
     cols = ops.add(ops.get_item(moves, (..., 0)), np.arange(width, dtype=dtype))
     rows = ops.add(ops.get_item(moves, (..., 1)), np.arange(height, dtype=dtype)[:, None])
     return as_given(read_at(batch, rows, cols, interpolation, mode, fill), name, x, data_format)

@@ -345,7 +345,9 @@ def correlate(x1: TensorLike, x2: TensorLike, mode: str = "valid") -> Array:
     before = {"valid": 0, "same": n // 2, "full": n - 1}[mode]
     after = {"valid": 0, "same": n - 1 - n // 2, "full": n - 1}[mode]
     row = ops.pad(a, ((before, after),))
-    return ops.reshape(ops.conv(ops.reshape(row, (1, -1, 1)), ops.reshape(b, (n, 1, 1))), (-1,))
+    return ops.reshape(
+        ops.conv(ops.reshape(row, (1, -1, 1)), ops.reshape(b, (n, 1, 1)), data_format="channels_last"), (-1,)
+    )
 
 
 def cdist(x: TensorLike, y: TensorLike) -> Array:

@@ -41,7 +41,7 @@ def max_pool(
         pool_size: P and Q, at least 1; one integer, or one for each spatial axis.
         strides: s0 and s1: places from one window to the next; the pool size if None.
         padding: "valid" (windows inside the image) or "same" (ceil(size / stride) windows; an odd place goes to the end).
-        data_format: "channels_last" (None too) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
     Returns:
         (batch, ..., channels), or with the channels second; the dtype of `inputs`.
     Ties: the gradient goes to the first largest element, in row-major order.
@@ -73,7 +73,7 @@ def average_pool(
         pool_size: P and Q, at least 1; one integer, or one for each spatial axis.
         strides: s0 and s1: places from one window to the next; the pool size if None.
         padding: "valid" (windows inside the image) or "same" (ceil(size / stride) windows; an odd place goes to the end).
-        data_format: "channels_last" (None too) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
     Returns:
         (batch, ..., channels), or with the channels second; the dtype of `inputs`.
     NaN: a window that holds one gives NaN. Empty: an empty batch gives an empty result.

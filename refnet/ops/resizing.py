@@ -21,7 +21,7 @@ LANCZOS = ("lanczos3", "lanczos5")
 
 
 def channels_last(op: str, data_format: str | None) -> bool:
-    """Whether the data format is "channels_last" (or None). Raises ArgumentError for an unknown one."""
+    """Whether the data format is "channels_last", or None where that is the default. Raises ArgumentError for an unknown one."""
     return checked_data_format(op, data_format) == "channels_last"
 
 
@@ -64,7 +64,7 @@ def resize(
         pad_to_aspect_ratio: whether to add `fill_value` first around what would be distorted.
         fill_mode: "constant".
         fill_value: a number.
-        data_format: "channels_last" (also None) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
     Returns:
         The images in the new size, in their dtype; integers are rounded, halves to even, and kept in range.
     NaN: spreads to where it takes part. Empty: an empty batch gives an empty result.
@@ -76,6 +76,7 @@ def resize(
     array([0.5, 2.5])
     """
     x = converted("resize", images, "images")
+    data_format = checked_data_format("resize", data_format)  # now, not when an open size is known
     height, width, _ = image_axes("resize", x, data_format)
     smooth = flag("resize", antialias, "antialias")
     checked_options(interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio, fill_mode)
@@ -146,6 +147,7 @@ def enlarge(
     array([0.  , 0.25, 0.75, 1.  ])
     """
     x = converted("enlarge", images, "images")
+    data_format = checked_data_format("enlarge", data_format)
     height, width, _ = image_axes("enlarge", x, data_format)
     if interpolation in LANCZOS:
         extents = shape_of(x)[height], shape_of(x)[width]

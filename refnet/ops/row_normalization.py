@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from refnet import ops
+from refnet import ops, settings
 from refnet.annotations import Array, Number, Tasks, TensorLike
 from refnet.definition import Form, Op, Spec, SpecLike, View, size_of
 from refnet.errors import ArgumentError, ShapeError
 from refnet.gradients import differentiated
 from refnet.graph import Node
 from refnet.ops.arguments import as_dtype, checked_axes, dtype_of, floating, number, shape_of
-from refnet.ops.loss import EPSILON, compatible, joined
+from refnet.ops.loss import compatible, joined
 from refnet.ops.normalization import checked_epsilon, parameter, through_moments
 from refnet.ops.statistics import wide_enough
 from refnet.scalars import divide, sqrt
@@ -32,7 +32,7 @@ def layer_normalization(
         x: an array or tensor with axes; integers and bools take the default floating dtype.
         gamma, beta: one number for each feature, in the shape of the axes; None for 1 and 0.
         axis: the axis of the features, or several, which together are a row.
-        epsilon: keeps the root away from 0; at least 0; 1e-7 if None.
+        epsilon: keeps the root away from 0; at least 0; `config.epsilon()` if None.
     Returns:
         x's shape and dtype. float16 and bfloat16 are computed in float32.
     NaN: a row with NaN or an infinity is all NaN. Empty: an empty result.
@@ -46,7 +46,7 @@ def layer_normalization(
     """
     name = "layer_normalization"
     x = floating(name, x)
-    epsilon = EPSILON if epsilon is None else epsilon
+    epsilon = settings.epsilon() if epsilon is None else epsilon
     checked_epsilon(name, epsilon)
     wide, rank = wide_enough(x), len(shape_of(x))
     axes = checked_axes(name, axis, rank)

@@ -21,8 +21,66 @@ def taper(op: str, x: Any, shape: Callable[[Array], Array]) -> Array:
     if count < 1:
         return np.zeros(0, dtypes.as_numpy(dtypes.floatx()))
     with in_memory(op):
-        places = np.arange(1 - count, count, 2) / (count - 1) if count > 1 else np.zeros(1)
-        return np.asarray(shape(places)).astype(dtypes.as_numpy(dtypes.floatx()))
+        return np.asarray(shape(places_of(count))).astype(dtypes.as_numpy(dtypes.floatx()))
+
+
+def places_of(count: int) -> Array:
+    """The positions of so many places, from -1 to 1; 0 of a single one."""
+    return np.arange(1 - count, count, 2) / (count - 1) if count > 1 else np.zeros(1)
+
+
+# What the windows are at the position t.
+
+
+def bartlett_shape(t: Array) -> Array:
+    return 1 - np.abs(t)
+
+
+def hanning_shape(t: Array) -> Array:
+    return 0.5 + 0.5 * np.cos(np.pi * t)
+
+
+def hamming_shape(t: Array) -> Array:
+    return 0.54 + 0.46 * np.cos(np.pi * t)
+
+
+def blackman_shape(t: Array) -> Array:
+    return 0.42 + 0.5 * np.cos(np.pi * t) + 0.08 * np.cos(2 * np.pi * t)
+
+
+# Those that have a name, as SciPy calls them.
+NAMED: dict[str, Callable[[Array], Array]] = {
+    "hann": hanning_shape,
+    "hamming": hamming_shape,
+    "blackman": blackman_shape,
+    "bartlett": bartlett_shape,
+    "boxcar": np.ones_like,
+}
+
+
+def named_window(owner: str, name: str, count: int, periodic: bool) -> Array:
+    """The window of a name, float64; further names are SciPy's.
+
+    Args:
+        owner: who asks, for errors.
+        count: how many places, at least 1; a single one is 1.
+        periodic: whether it is one period of a function, instead of symmetric.
+    Raises:
+        ArgumentError: a name that nobody knows, or that needs more than itself.
+    """
+    if name in NAMED:
+        return NAMED[name](places_of(count + periodic))[:count] if count > 1 else np.ones(1)
+    try:
+        from scipy.signal import get_window
+    except ImportError:
+        raise ArgumentError(
+            f"{owner}: window is {', '.join(map(repr, NAMED))}, an array or None; got {name!r}. Where SciPy is installed its "
+            "names are known too."
+        ) from None
+    try:
+        return np.asarray(get_window(name, count, periodic), "float64")
+    except ValueError as error:
+        raise ArgumentError(f"{owner}: SciPy has no window {name!r} that a name alone says: {error}") from None
 
 
 def bartlett(x: TensorLike) -> Array:
@@ -41,7 +99,7 @@ def bartlett(x: TensorLike) -> Array:
     >>> bartlett(5)
     array([0. , 0.5, 1. , 0.5, 0. ], dtype=float32)
     """
-    return taper("bartlett", x, lambda t: 1 - np.abs(t))
+    return taper("bartlett", x, bartlett_shape)
 
 
 def hanning(x: TensorLike) -> Array:
@@ -60,7 +118,7 @@ def hanning(x: TensorLike) -> Array:
     >>> hanning(5)
     array([0. , 0.5, 1. , 0.5, 0. ], dtype=float32)
     """
-    return taper("hanning", x, lambda t: 0.5 + 0.5 * np.cos(np.pi * t))
+    return taper("hanning", x, hanning_shape)
 
 
 def hamming(x: TensorLike) -> Array:
@@ -79,7 +137,7 @@ def hamming(x: TensorLike) -> Array:
     >>> hamming(3)
     array([0.08, 1.  , 0.08], dtype=float32)
     """
-    return taper("hamming", x, lambda t: 0.54 + 0.46 * np.cos(np.pi * t))
+    return taper("hamming", x, hamming_shape)
 
 
 def blackman(x: TensorLike) -> Array:
@@ -98,7 +156,7 @@ def blackman(x: TensorLike) -> Array:
     >>> np.abs(blackman(5)).round(2)
     array([0.  , 0.34, 1.  , 0.34, 0.  ], dtype=float32)
     """
-    return taper("blackman", x, lambda t: 0.42 + 0.5 * np.cos(np.pi * t) + 0.08 * np.cos(2 * np.pi * t))
+    return taper("blackman", x, blackman_shape)
 
 
 def kaiser(x: TensorLike, beta: float) -> Array:

@@ -44,7 +44,7 @@ def conv_transpose(
         strides: one integer, or one for each spatial axis.
         padding: "valid" or "same".
         output_padding: see above; None, or one integer, not below 0, or one for each spatial axis.
-        data_format: "channels_last" (None too) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
         dilation_rate: places from one kernel element to the next.
     Returns:
         (batch, ..., filters), or with the filters second; the promoted dtype. 0 where no kernel element falls.

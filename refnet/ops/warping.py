@@ -44,7 +44,7 @@ def affine_transform(
         interpolation: "nearest" or "bilinear".
         fill_mode: "constant", "nearest", "wrap", "mirror" or "reflect".
         fill_value: a number that the images' dtype can hold.
-        data_format: "channels_last" (also None) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
     Returns:
         Shape and dtype of the images; bilinear integers are rounded, halves to even. Points are computed in float32, for float64
         images in float64.

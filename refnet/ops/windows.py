@@ -8,6 +8,7 @@ from refnet.annotations import Shape, TensorLike
 from refnet.errors import ArgumentError, ShapeError
 from refnet.ops.arguments import shape_of
 from refnet.ops.shapes import transpose
+from refnet.settings import image_data_format
 
 LARGEST = 2**31 - 1  # of a stride, a dilation, a window: far above any array, far below where addresses overflow
 
@@ -49,12 +50,12 @@ def checked_padding(op: str, padding: Any, known: tuple[str, ...] = ("valid", "s
 
 
 def checked_data_format(op: str, data_format: Any) -> str:
-    """'channels_last' (also for None) or 'channels_first'."""
+    """'channels_last' or 'channels_first'; the default one for None."""
     if data_format is not None and (
         not isinstance(data_format, str) or data_format not in ("channels_last", "channels_first")
     ):
         raise ArgumentError(f"{op}: data_format must be 'channels_last' or 'channels_first'; got {data_format!r}.")
-    return data_format or "channels_last"
+    return data_format or image_data_format()
 
 
 def channels_last(x: TensorLike, data_format: str) -> TensorLike:

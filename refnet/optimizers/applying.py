@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refnet import dtypes
+from refnet import dtypes, settings
 from refnet.annotations import Array
 from refnet.errors import ArgumentError
 from refnet.graph import Assignment, Call, Mode, Tensor, Variable, as_tensor, trace
@@ -136,7 +136,7 @@ class Applied:
     def _run(self, weights: list[Variable], grads: list[Array | None]) -> None:
         from refnet.engine import current_engine
 
-        key = (current_engine(), tuple(weights), tuple(g is None for g in grads))
+        key = (current_engine(), tuple(weights), tuple(g is None for g in grads), *settings.chosen())
         if key not in self._programs:
             slots = [None if g is None else Tensor(w.shape, w.dtype, name="gradient") for w, g in zip(weights, grads)]
             with trace.inside(call=None, guard=(), training=None):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refnet import ops
+from refnet import ops, settings
 from refnet.annotations import Array, TensorLike
 from refnet.arrays import values_for
 from refnet.errors import ArgumentError
@@ -119,8 +119,8 @@ class Optimizer(OwnUpdate, Applied):
                 raise ArgumentError(f"{self.name}: {word} must be a number of at least 0; got {value!r}.")
 
     def _checked_epsilon(self, value: float | None) -> float:
-        """None, as Keras 2 wrote it, is 1e-7."""
-        value = 1e-7 if value is None else value
+        """None, as Keras 2 wrote it, is `config.epsilon()`."""
+        value = settings.epsilon() if value is None else value
         self._check_not_negative(epsilon=value)
         return value
 

@@ -25,6 +25,7 @@ from refnet.preprocessing.changes import (
 )
 from refnet.preprocessing.file_iterators import DataFrameIterator, DirectoryIterator
 from refnet.preprocessing.iterators import NumpyArrayIterator
+from refnet.settings import image_data_format
 
 SMALL = 1e-6  # added to standard deviations
 
@@ -48,7 +49,7 @@ class ImageDataGenerator:
         horizontal_flip, vertical_flip: whether one image in two is mirrored.
         rescale: a factor of all values, after the changes.
         preprocessing_function: a function of one image, after the changes.
-        data_format: "channels_last" (None too) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
         validation_split: the share of images that subset="validation" has.
         interpolation_order: 0 (nearest pixel) or 1 (bilinear).
         dtype: of the batches; floatx if None.
@@ -114,7 +115,9 @@ class ImageDataGenerator:
         self.fill_mode = one_of("fill_mode", fill_mode, FILL_MODES)
         self.horizontal_flip, self.vertical_flip = horizontal_flip, vertical_flip
         self.rescale, self.preprocessing_function = rescale, preprocessing_function
-        self.data_format = one_of("data_format", data_format or "channels_last", ("channels_last", "channels_first"))
+        self.data_format = one_of(
+            "data_format", data_format or image_data_format(), ("channels_last", "channels_first")
+        )
         self.channel_axis, self.row_axis, self.col_axis = (
             (3, 1, 2) if self.data_format == "channels_last" else (1, 2, 3)
         )

@@ -186,8 +186,8 @@ def apply_brightness_shift(x: Array, brightness: float, scale: bool = True) -> A
 
     low, high = x.min(), x.max()
     outside = bool(low < 0 or high > 255)
-    image = array_to_img(x, scale=outside or scale)
-    y = img_to_array(ImageEnhance.Brightness(image).enhance(brightness))
+    image = array_to_img(x, "channels_last", scale=outside or scale)
+    y = img_to_array(ImageEnhance.Brightness(image).enhance(brightness), "channels_last")
     return np.asarray(y / 255 * (high - low) + low) if outside and not scale else y
 
 

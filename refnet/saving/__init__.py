@@ -6,6 +6,7 @@ from refnet.registration import get_custom_objects as get_custom_objects
 from refnet.registration import get_registered_name as get_registered_name
 from refnet.registration import get_registered_object as get_registered_object
 from refnet.registration import register_keras_serializable as register_keras_serializable
+from refnet.saving.file_editor import KerasFileEditor as KerasFileEditor
 from refnet.saving.models import load_model as load_model
 from refnet.saving.models import load_weights as load_weights
 from refnet.saving.models import model_from_json as model_from_json

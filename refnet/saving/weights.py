@@ -3,7 +3,7 @@
 import io
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -104,11 +104,48 @@ def written(model: Any) -> bytes:
     """An HDF5 file's bytes with the weights of a model, and its optimizer's state if it is compiled."""
     buffer = io.BytesIO()
     with h5py().File(buffer, "w") as file:
-        for path, layer in places(model):
-            _write(file, path, layer.name, own.numbers(layer))
-        if getattr(model, "optimizer", None) is not None:  # a FeatureSpace has none
-            saved = model.optimizer.saved_variables(trained(model))
-            _write(file, "/optimizer", model.optimizer.name, {str(i): v for i, v in enumerate(saved)})
+        for path, name, values in contents(model):
+            _write(file, path, name, values)
+    return buffer.getvalue()
+
+
+def contents(model: Any) -> Iterator[tuple[str, str, Mapping[str, Variable | Array]]]:
+    """Path, name and numbers of all that a file of a model's weights holds."""
+    for path, layer in places(model):
+        yield path, layer.name, own.numbers(layer)
+    if getattr(model, "optimizer", None) is not None:  # a FeatureSpace has none
+        saved = model.optimizer.saved_variables(trained(model))
+        yield "/optimizer", model.optimizer.name, {str(i): v for i, v in enumerate(saved)}
+
+
+def as_tree(model: Any) -> dict[str, Any]:
+    """The same as dicts in each other, by the parts of the paths; without what holds no numbers."""
+    tree: dict[str, Any] = {}
+    for path, _, values in contents(model):
+        if values:
+            at = tree
+            for part in path.split("/")[1:]:
+                at = at.setdefault(part, {})
+            at.update(values)
+    return tree
+
+
+def tree_written(tree: Mapping[str, Any], names: Mapping[str, str]) -> bytes:
+    """The bytes of an HDF5 file of such dicts.
+
+    Args:
+        names: of objects that have one, by path.
+    """
+    buffer = io.BytesIO()
+    with h5py().File(buffer, "w") as file:
+        todo = [("", tree)]
+        while todo:
+            path, held = todo.pop()
+            inside = [(f"{path}/{key}", value) for key, value in held.items() if isinstance(value, dict)]
+            values = {key: value for key, value in held.items() if not isinstance(value, dict)}
+            todo += inside
+            if values or path in names:
+                _write(file, path, names.get(path, path.rpartition("/")[2]), values)
     return buffer.getvalue()
 
 
@@ -121,8 +158,9 @@ def _write(file: Any, path: str, name: str, values: Mapping[str, Variable | Arra
 
 def put_array(group: Any, key: str, value: Variable | Array) -> None:
     """A dataset in a group. HDF5 does not have bfloat16: its bits are stored, and an attribute says what they are."""
-    dataset = group.create_dataset(key, data=value.numpy() if isinstance(value, Variable) else value)
-    if isinstance(value, Variable) and value.dtype == "bfloat16":
+    array = value.numpy() if isinstance(value, Variable) else value
+    dataset = group.create_dataset(key, data=array)
+    if array.dtype.name == "bfloat16":
         dataset.attrs["dtype"] = "bfloat16"
 
 

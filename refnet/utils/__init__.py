@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from refnet.saving import get_registered_object as get_registered_object
     from refnet.saving import register_keras_serializable as register_keras_serializable
     from refnet.saving import serialize_keras_object as serialize_keras_object
+    from refnet.utils.audio_dataset_utils import audio_dataset_from_directory as audio_dataset_from_directory
     from refnet.utils.dataset_utils import split_dataset as split_dataset
     from refnet.utils.directory_dataset_utils import image_dataset_from_directory as image_dataset_from_directory
     from refnet.utils.directory_dataset_utils import text_dataset_from_directory as text_dataset_from_directory
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from refnet.utils.image_utils import save_img as save_img
     from refnet.utils.model_visualization import model_to_dot as model_to_dot
     from refnet.utils.model_visualization import plot_model as plot_model
+    from refnet.utils.named_values import Config as Config
     from refnet.utils.numerical_utils import normalize as normalize
     from refnet.utils.progbar import Progbar as Progbar
     from refnet.utils.sequence_utils import pad_sequences as pad_sequences
@@ -54,12 +56,14 @@ LATER = {
         *("get_registered_name", "get_registered_object", "register_keras_serializable", "serialize_keras_object"),
     ),
     "tensors": ("get_source_inputs", "is_keras_tensor", "standardize_dtype"),
+    "audio_dataset_utils": ("audio_dataset_from_directory",),
     "dataset_utils": ("split_dataset",),
     "directory_dataset_utils": ("image_dataset_from_directory", "text_dataset_from_directory"),
     "feature_space": ("FeatureSpace",),
     "file_utils": ("get_file",),
     "image_utils": ("array_to_img", "img_to_array", "load_img", "save_img"),
     "model_visualization": ("model_to_dot", "plot_model"),
+    "named_values": ("Config",),
     "numerical_utils": ("normalize",),
     "progbar": ("Progbar",),
     "refnet.progress": (

@@ -115,7 +115,7 @@ def image_dataset_from_directory(
         follow_links: whether links to folders are followed.
         crop_to_aspect_ratio, pad_to_aspect_ratio: whether what would be distorted is cut off before images are resized, or
             they keep their proportions and are filled up with zeros afterwards.
-        data_format: "channels_last" (also None) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
         format: of Keras; the result is a PyDataset.
         verbose: whether the number of files is printed.
     Returns:
@@ -137,14 +137,17 @@ def image_dataset_from_directory(
 
     def fitted(x: Array) -> Any:
         if not pad_to_aspect_ratio:
-            return ops.resize(x, size, interpolation, crop_to_aspect_ratio=crop_to_aspect_ratio)
+            return ops.resize(
+                x, size, interpolation, crop_to_aspect_ratio=crop_to_aspect_ratio, data_format="channels_last"
+            )
         inner, (top, left) = _inside(x.shape[:2], size)
+        small = ops.resize(x, inner, interpolation, data_format="channels_last")
         return ops.pad_images(
-            ops.resize(x, inner, interpolation), top, left, target_height=size[0], target_width=size[1]
+            small, top, left, target_height=size[0], target_width=size[1], data_format="channels_last"
         )
 
     def read(path: str) -> Array:
-        x = img_to_array(load_img(path, color_mode), dtype="float32")
+        x = img_to_array(load_img(path, color_mode), "channels_last", "float32")
         with engine.eager_on_current():
             x = np.asarray(fitted(x))
         return x if last else np.ascontiguousarray(x.transpose(2, 0, 1))

@@ -11,6 +11,7 @@ import numpy as np
 from refnet import dtypes, engine, ops
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, FileError, MissingFileError, MissingPackageError, ShapeError, shown
+from refnet.settings import image_data_format
 
 MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
 CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
@@ -31,7 +32,7 @@ def pillow() -> Any:
 def channels_last(name: str, data_format: str | None) -> bool:
     if data_format not in (None, "channels_last", "channels_first"):
         raise ArgumentError(f"{name}: data_format is 'channels_last' or 'channels_first'; got {data_format!r}.")
-    return data_format != "channels_first"
+    return (data_format or image_data_format()) == "channels_last"
 
 
 def load_img(
@@ -108,7 +109,7 @@ def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) ->
 
     Args:
         img: an image, or an array of two axes (grey) or three.
-        data_format: "channels_last" (also None) or "channels_first": how the result is laid out.
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None: how the result is laid out.
         dtype: floatx if None.
     Returns:
         (height, width, channels), values as in the file: 0 to 255.
@@ -133,7 +134,7 @@ def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dty
 
     Args:
         x: (height, width, channels) with 1, 3 or 4 channels.
-        data_format: "channels_last" (also None) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
         scale: whether the values are spread over 0..255; else they have to lie there.
         dtype: in which that is worked out; floatx if None.
     Raises:
@@ -189,7 +190,7 @@ def smart_resize(
         x: one image or a batch.
         size: (height, width).
         interpolation: "nearest", "bilinear", "bicubic", "lanczos3" or "lanczos5".
-        data_format: "channels_last" (also None) or "channels_first".
+        data_format: "channels_last" or "channels_first"; `config.image_data_format()` if None.
     Source: Keras 3 `preprocessing.image.smart_resize`.
 
     >>> smart_resize(np.zeros((4, 9, 3), "float32"), (2, 3)).shape

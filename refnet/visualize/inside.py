@@ -240,7 +240,9 @@ def overlay(image: Any, heat: Any, strength: float = 0.45) -> Array:
     if pixels.ndim == 2:
         pixels = np.stack([pixels] * 3, -1)
     seen = np.asarray(heat, "float32")[None, :, :, None]
-    large = np.asarray(ops.image.resize(seen, pixels.shape[:2], interpolation="bilinear"))[0, :, :, 0]
+    large = np.asarray(ops.image.resize(seen, pixels.shape[:2], interpolation="bilinear", data_format="channels_last"))[
+        0, :, :, 0
+    ]
     mixed: Array = pixels * (1 - strength) + colour_map("jet")(large)[..., :3] * strength
     return mixed
 

@@ -43,6 +43,37 @@ def test_attention_is_a_weighted_mean() -> None:
     agree(Attention(score_mode="concat"), softmax(summed) @ VALUE, [QUERY, VALUE])
 
 
+class Pooled(Attention):
+    """Attention from queries of its own, the same for every sample."""
+
+    def build(self, input_shape: Any) -> None:
+        super().build([input_shape, input_shape])
+        self.queries = self.add_weight((1, 3, 4), lambda shape, dtype: QUERY[:1])
+
+    def call(self, inputs: Any) -> Any:
+        return super().call([self.queries, inputs])
+
+
+@pytest.mark.parametrize("kind", [Attention, AdditiveAttention])
+def test_one_sample_stands_for_each_of_the_batch(kind: Any) -> None:
+    layer = kind()
+    whole = layer([QUERY[:1].repeat(2, 0), VALUE])
+    np.testing.assert_array_equal(layer([QUERY[:1], VALUE]), whole)
+    np.testing.assert_array_equal(layer(inputs=(QUERY[:1], VALUE)), whole)
+    np.testing.assert_array_equal(layer([QUERY, VALUE[:1]]), layer([QUERY, VALUE[:1].repeat(2, 0)]))
+    one, many = Input(batch_shape=(1, 3, 4)), Input((5, 4))
+    assert kind()([one, many]).shape == (None, 3, 4)
+    assert kind()([one, one]).shape == (1, 3, 4)
+
+
+def test_queries_that_are_weights() -> None:
+    model = Sequential([Input((5, 4)), Pooled(use_scale=True)])
+    agree(model, Attention()([QUERY[:1].repeat(2, 0), VALUE]), VALUE)
+    model.compile("sgd", "mse")
+    model.fit(VALUE, np.zeros((2, 3, 4)), verbose=0)
+    assert not np.array_equal(model.layers[0].queries.numpy(), QUERY[:1])
+
+
 def test_masks_leave_values_out_and_queries_empty() -> None:
     short = Attention()([QUERY[:1], VALUE[:1, :2]])
     np.testing.assert_array_equal(Attention()([QUERY, VALUE], mask=[None, MASK])[0], short[0])

@@ -168,11 +168,5 @@ def test_names_in_utils_and_backend() -> None:
     assert backend.result_type("int8", "uint8") == "int16" and backend.is_int_dtype("uint8")
     assert [backend.get_uid("x"), backend.get_uid("x"), backend.get_uid("y")] == [1, 2, 1]
     assert backend.is_float_dtype("bfloat16") and backend.standardize_dtype(None) == config.floatx() == "float32"
-    config.set_epsilon(1e-7)
-    config.set_image_data_format("channels_last")
-    with pytest.raises(ArgumentError, match="the definitions use 1e-07"):
-        config.set_epsilon(1e-3)
-    with pytest.raises(ArgumentError, match="Give layers data_format='channels_first'"):
-        config.set_image_data_format("channels_first")
     for name in ("Initializer", "InputSpec", "KerasTensor", "Loss", "Metric", "Optimizer", "Regularizer"):
         assert isinstance(getattr(refnet, name), type)

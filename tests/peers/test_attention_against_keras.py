@@ -52,6 +52,22 @@ def test_attention(keras: Any, compared: Any, name: str, more: dict[str, Any], g
 
 @pytest.mark.parametrize(
     "given",
+    [{}, {"return_attention_scores": True, "use_causal_mask": True}, {"mask": [QUERY_MASK, VALUE_MASK]}],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [("Attention", {"use_scale": True}), ("Attention", {"score_mode": "concat"}), ("AdditiveAttention", {})],
+)
+def test_one_sample_for_the_whole_batch(
+    keras: Any, compared: Any, name: str, more: dict[str, Any], given: dict[str, Any]
+) -> None:
+    for args in ([QUERY[:1], VALUE], [QUERY, VALUE[:1]], [QUERY, VALUE, KEY[:1]]):
+        compared(getattr(keras.layers, name)(**more), getattr(ours, name)(**more), [args], given)
+
+
+@pytest.mark.parametrize(
+    "given",
     [
         {},
         {"attention_mask": SEEN},

@@ -1,5 +1,7 @@
-"""Every name of keras.ops is here, but for those that are listed with the reason."""
+"""Every name of Keras's modules is here, but for those that are listed with the reason."""
 
+import functools
+import importlib
 import inspect
 
 import pytest
@@ -59,3 +61,43 @@ def test_parameters_have_their_names():
             if name[0] != "_" and hasattr(here, name) and ours[: len(theirs)] != theirs:
                 others[name] = ours
     assert others == OTHER_PARAMETERS
+
+
+FRAMEWORKS = "it holds what another framework runs"
+BOXES = "bounding boxes are left out"
+OF_KERAS_2 = "it is Keras 3's own way to files of Keras 2; load_model reads those"
+LEFT_OUT_OF = {
+    "layers": {
+        **dict.fromkeys(("FlaxLayer", "JaxLayer", "TFSMLayer", "TorchModuleWrapper"), FRAMEWORKS),
+        "MaxNumBoundingBoxes": BOXES,
+    },
+    "utils": {"bounding_boxes": BOXES, "legacy": OF_KERAS_2},
+    "optimizers": {"legacy": "Keras has names there that raise when they are used"},
+    "callbacks": {"OrbaxCheckpoint": "Orbax writes arrays of JAX"},
+    "export": {"ExportArchive": "it writes TensorFlow's SavedModel; export_onnx is here"},
+}
+WHOLE = (
+    *(
+        "activations",
+        "backend",
+        "config",
+        "constraints",
+        "datasets",
+        "initializers",
+        "losses",
+        "metrics",
+        "mixed_precision",
+    ),
+    *("models", "optimizers.schedules", "preprocessing", "preprocessing.image", "preprocessing.sequence", "random"),
+    *("regularizers", "saving", "tree", "wrappers"),
+)
+
+
+@pytest.mark.parametrize("module", [*LEFT_OUT_OF, *WHOLE])
+def test_every_name_of_a_module_is_here_or_listed(module):
+    import keras
+
+    theirs = functools.reduce(getattr, module.split("."), keras)
+    here = importlib.import_module(f"refnet.{module}")
+    missing = {name for name in dir(theirs) if name[0] != "_" and not hasattr(here, name)}
+    assert missing == set(LEFT_OUT_OF.get(module, {}))

@@ -90,6 +90,13 @@ def test_other_convolutions(kind: Any, more: dict[str, Any], inputs: Any) -> Non
     alone(kind(3, 3, **more), inputs)
 
 
+@pytest.mark.parametrize("mode", ["log", "psd", "stft"])
+def test_spectrograms(mode: str) -> None:
+    for opened in (False, True):
+        alone(layers.STFTSpectrogram(mode, 4, 2, padding="same"), STEPS, opened)
+    alone(layers.STFTSpectrogram(mode, 3, expand_dims=True, data_format="channels_first"), STEPS)
+
+
 @pytest.mark.parametrize("kind", ["Max", "Average"])
 @pytest.mark.parametrize("inputs", [STEPS, IMAGES, VOLUMES])
 def test_pooling(kind: str, inputs: Any) -> None:

@@ -1,5 +1,6 @@
 """Files between refnet and the installed Keras: ours opened by it, its opened by us, equal predictions and optimizer states."""
 
+import functools
 import pathlib
 from typing import Any
 
@@ -144,6 +145,19 @@ def masked_within(k: Any) -> Any:
     return model, {"left": x[:, :, None], "right": x[:, ::-1, None]}, x[:, :1]
 
 
+def sounds(k: Any) -> Any:
+    """Spectrograms, one of which is trained: kernels that begin as transforms, a window that is an array, numbers alone."""
+    layers = k.layers
+    signal = k.Input((6, 1))
+    first = layers.STFTSpectrogram("magnitude", 4, 2, window=[1.0, 2.0, 2.0, 1.0], padding="same")(signal)
+    second = layers.STFTSpectrogram("real", 2, scaling=None, trainable=False, expand_dims=True)(signal)
+    bands = layers.MelSpectrogram(8, 4, num_mel_bins=2, power_to_db=False)(layers.Flatten()(signal))
+    y = layers.Concatenate()([layers.Flatten()(part) for part in (first, second, bands)])
+    model = k.models.Model(signal, layers.Dense(1)(y))
+    model.compile(k.optimizers.SGD(0.001), "mse")
+    return model, x[:, :, None], x[:, :1]
+
+
 RECURRENT = [recurrent, attention, moving, masked_within, with_recurrent_dropout]
 
 
@@ -167,7 +181,7 @@ def predictions(model: Any, inputs: Any) -> list[Any]:
     return leaves(model.predict(inputs, verbose=0))
 
 
-@pytest.mark.parametrize("make", [sequential, several, ending_in_a_model, with_amsgrad, *RECURRENT])
+@pytest.mark.parametrize("make", [sequential, several, ending_in_a_model, with_amsgrad, sounds, *RECURRENT])
 @pytest.mark.parametrize("writer", [0, 1], ids=["ours_read_by_keras", "keras_read_by_us"])
 def test_a_file_of_one_is_read_by_the_other(make: Any, writer: int, tmp_path: pathlib.Path) -> None:
     path = str(tmp_path / "model.keras")
@@ -188,7 +202,7 @@ def test_a_file_of_one_is_read_by_the_other(make: Any, writer: int, tmp_path: pa
             near(ours, theirs, model, steps=3)
 
 
-@pytest.mark.parametrize("make", [sequential, several, ending_in_a_model, *RECURRENT])
+@pytest.mark.parametrize("make", [sequential, several, ending_in_a_model, sounds, *RECURRENT])
 @pytest.mark.parametrize("writer", [0, 1], ids=["ours_read_by_keras", "keras_read_by_us"])
 def test_weights_and_json_of_one_are_read_by_the_other(make: Any, writer: int, tmp_path: pathlib.Path) -> None:
     path = str(tmp_path / "model.weights.h5")
@@ -324,3 +338,34 @@ def test_layers_with_a_state_of_their_own(writer: int, tmp_path: pathlib.Path) -
     assert again.layers[0].seen.tolist() == [1, 2, 3] and again.layers[0].words == "one two"
     for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
         assert np.array_equal(a, b)
+
+
+@pytest.mark.parametrize("writer", [0, 1], ids=["from refnet", "from keras"])
+def test_files_that_were_edited(writer: int, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both see the same in a file, and each loads what the other has changed."""
+    path = str(tmp_path / "m.weights.h5")
+    model, inputs, targets = with_amsgrad(LIBRARIES[writer])
+    model.fit(inputs, targets, epochs=1, verbose=0)
+    model.save_weights(path)
+    editors = [library.saving.KerasFileEditor(path) for library in LIBRARIES]
+    trees = [editor.weights_dict for editor in editors]
+    for part in ("layers/dense", "layers/dense_1", "optimizer"):
+        ours, theirs = (functools.reduce(lambda at, name: at[name], part.split("/"), tree) for tree in trees)
+        assert list(ours) == sorted(theirs, key=int)
+        for name in ours:
+            np.testing.assert_array_equal(ours[name], theirs[name])
+    for library, editor in zip(LIBRARIES, editors, strict=True):
+        twin = with_amsgrad(library)[0]
+        twin.build((None, 6))
+        twin.optimizer.build(twin.trainable_variables)
+        assert editor.compare(twin)["status"] == "success"
+        kernel = np.full((6, 4), 0.5, "float32")
+        editor.delete_object("layers/dense")
+        assert editor.compare(twin)["status"] == "error"
+        editor.add_object("layers/dense", {"0": kernel, "1": np.zeros(4, "float32")})
+        editor.resave_weights(str(tmp_path / "edited.weights.h5"))
+        for reader in LIBRARIES:
+            other = with_amsgrad(reader)[0]
+            other.load_weights(str(tmp_path / "edited.weights.h5"))
+            np.testing.assert_array_equal(other.get_weights()[0], kernel)
+            np.testing.assert_array_equal(other.get_weights()[2], model.get_weights()[2])

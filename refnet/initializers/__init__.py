@@ -8,98 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from refnet import dtypes, ops, random
+from refnet import dtypes, random
 from refnet.annotations import Array, Shape
 from refnet.errors import ArgumentError, ShapeError
+from refnet.initializers.constant import STFT as STFT
+from refnet.initializers.constant import Constant as Constant
+from refnet.initializers.constant import Identity as Identity
+from refnet.initializers.constant import Initializer as Initializer
+from refnet.initializers.constant import Ones as Ones
+from refnet.initializers.constant import Zeros as Zeros
 from refnet.naming import resolved, snake_case
 from refnet.old_names import serve
-
-
-class Initializer:
-    """A function (shape, dtype) -> array; a subclass writes `__call__`.
-
-    >>> class Twos(Initializer):
-    ...     def __call__(self, shape, dtype=None):
-    ...         return ops.full(shape, 2.0)
-    >>> Twos()((2,))
-    array([2., 2.], dtype=float32)
-    """
-
-    def __call__(self, shape: Shape, dtype: Any = None) -> Array:
-        raise NotImplementedError(f"{type(self).__name__} has no __call__")
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Initializer":
-        """A new initializer from what get_config gave."""
-        return cls(**config)
-
-    def clone(self) -> "Initializer":
-        """A new one with the same arguments."""
-        return type(self).from_config(self.get_config())
-
-
-class Zeros(Initializer):
-    """All 0.
-
-    >>> Zeros()((2,))
-    array([0., 0.], dtype=float32)
-    """
-
-    def __call__(self, shape: Shape, dtype: Any = None) -> Array:
-        return ops.zeros(shape, dtypes.standardize(dtype))
-
-
-class Ones(Initializer):
-    """All 1.
-
-    >>> Ones()((2,))
-    array([1., 1.], dtype=float32)
-    """
-
-    def __call__(self, shape: Shape, dtype: Any = None) -> Array:
-        return ops.ones(shape, dtypes.standardize(dtype))
-
-
-class Constant(Initializer):
-    """One value everywhere, or an array that broadcasts to the shape.
-
-    >>> Constant([1.0, 2.0])((2, 2))
-    array([[1., 2.],
-           [1., 2.]], dtype=float32)
-    """
-
-    def __init__(self, value: Any = 0.0):
-        self.value = value
-
-    def __call__(self, shape: Shape, dtype: Any = None) -> Array:
-        return ops.full(shape, self.value, dtypes.standardize(dtype))
-
-    def get_config(self) -> dict[str, Any]:
-        return {"value": self.value}
-
-
-class Identity(Initializer):
-    """`gain` on the diagonal of a matrix, 0 elsewhere.
-
-    >>> Identity(2.0)((2, 2))
-    array([[2., 0.],
-           [0., 2.]], dtype=float32)
-    """
-
-    def __init__(self, gain: float = 1.0):
-        self.gain = gain
-
-    def __call__(self, shape: Shape, dtype: Any = None) -> Array:
-        if len(shape) != 2:
-            raise ShapeError(f"the identity initializer makes matrices; got shape {tuple(shape)}.")
-        return ops.multiply(ops.eye(*shape, dtype=dtypes.standardize(dtype)), self.gain)
-
-    def get_config(self) -> dict[str, Any]:
-        return {"gain": self.gain}
 
 
 class RandomInitializer(Initializer):
@@ -348,18 +267,19 @@ class Orthogonal(RandomInitializer):
 
 _CLASSES = (
     *(Zeros, Ones, Constant, Identity, RandomNormal, TruncatedNormal, RandomUniform, VarianceScaling, Orthogonal),
+    STFT,
     *(GlorotUniform, GlorotNormal, HeUniform, HeNormal, LecunUniform, LecunNormal),
 )
 known: dict[str, Any] = {c.__name__: c for c in _CLASSES} | {snake_case(c.__name__): c for c in _CLASSES}
 known |= {"zero": Zeros, "one": Ones, "normal": RandomNormal, "uniform": RandomUniform}
-known |= {"IdentityInitializer": Identity, "OrthogonalInitializer": Orthogonal}
+known |= {"IdentityInitializer": Identity, "OrthogonalInitializer": Orthogonal, "STFTInitializer": STFT}
 
 # Keras's names in snake case
 zeros, ones, constant, identity, orthogonal = Zeros, Ones, Constant, Identity, Orthogonal
 random_normal, random_uniform, truncated_normal = RandomNormal, RandomUniform, TruncatedNormal
 variance_scaling, glorot_uniform, glorot_normal = VarianceScaling, GlorotUniform, GlorotNormal
 he_uniform, he_normal, lecun_uniform, lecun_normal = HeUniform, HeNormal, LecunUniform, LecunNormal
-IdentityInitializer, OrthogonalInitializer = Identity, Orthogonal
+IdentityInitializer, OrthogonalInitializer, STFTInitializer, stft = Identity, Orthogonal, STFT, STFT
 
 
 def get(identifier: Any) -> Any:
