@@ -1,6 +1,8 @@
 """The nets of `refnet.applications` beside the installed Keras's: its files of weights, layers, answers, gradients."""
 
+import os
 import pathlib
+import sys
 from typing import Any
 
 import numpy as np
@@ -9,14 +11,33 @@ import pytest
 import refnet_fast  # registers the engine cpu
 from refnet import applications, use_engine
 from refnet import backend as K
+from refnet.registration import reading_file
 from refnet.saving.weights import ordered_layers
 
 pytestmark = pytest.mark.peers
 keras = pytest.importorskip("keras")
 pytest.importorskip("h5py")
 
-NETS = {"VGG16": 32, "VGG19": 32, "ResNet50": 32, "InceptionV3": 75, "Xception": 71, "MobileNet": 32}
-BOUND = 190 * 16 * 2**-24  # sixteen roundings of float32 in each of up to 190 layers, relative to the largest answer
+# of each family one: its module, the least side of its images
+NETS = {
+    "VGG16": ("vgg16", 32),
+    "VGG19": ("vgg19", 32),
+    "ResNet50": ("resnet", 32),
+    "ResNet50V2": ("resnet_v2", 32),
+    "InceptionV3": ("inception_v3", 75),
+    "Xception": ("xception", 71),
+    "MobileNet": ("mobilenet", 32),
+    "MobileNetV2": ("mobilenet_v2", 32),
+    "DenseNet121": ("densenet", 32),
+    "EfficientNetB0": ("efficientnet", 32),
+    "EfficientNetV2B0": ("efficientnet_v2", 32),
+}
+SIBLINGS = ("ResNet101", "ResNet152", "ResNet101V2", "ResNet152V2", "DenseNet169", "DenseNet201")
+SIBLINGS += tuple(f"EfficientNetB{n}" for n in range(1, 8))
+SIBLINGS += tuple(f"EfficientNetV2{n}" for n in ("B1", "B2", "B3", "S", "M", "L"))
+QUICK = ("ResNet101", "EfficientNetB1", "EfficientNetV2S")  # of the siblings; the others where REFNET_PROFILE=deep
+DEEP = os.environ.get("REFNET_PROFILE") == "deep"
+ROUNDINGS = 16 * 2**-24  # sixteen roundings of float32 in each layer, relative to the largest answer
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +60,15 @@ def theirs(net: str, **arguments: Any) -> Any:
         if isinstance(layer, keras.layers.BatchNormalization):
             values = [generator.uniform(0.5, 1.5, w.shape).astype("float32") for w in layer.weights]
             layer.set_weights(values)
+        elif isinstance(layer, keras.layers.Normalization) and layer.weights:
+            layer.set_weights([generator.uniform(0.5, 1.5, 3).astype("float32") for _ in range(2)] + [np.array(7)])
+            layer.finalize_state()  # what it divides by is kept beside the weights
     return model
+
+
+def depth(model: Any) -> int:
+    """How many of the layers of Keras's model stand one behind the other."""
+    return 1 + max(model._nodes_by_depth)
 
 
 def write(model: Any, path: pathlib.Path) -> None:
@@ -54,15 +83,16 @@ def write(model: Any, path: pathlib.Path) -> None:
         legacy_h5_format.save_weights_to_hdf5_group(file, model)
 
 
-def near(found: Any, due: Any) -> None:
+def near(found: Any, due: Any, peer: Any) -> None:
+    """As close as the roundings of so many layers allow."""
     assert found.shape == due.shape
-    np.testing.assert_allclose(found, due, rtol=0, atol=BOUND * float(np.abs(due).max()))
+    np.testing.assert_allclose(found, due, rtol=0, atol=depth(peer) * ROUNDINGS * float(np.abs(due).max()))
 
 
-def images(net: str, side: int) -> Any:
+def images(net: str) -> Any:
+    name, side = NETS[net]
     pixels = np.random.default_rng(2).uniform(0, 255, (2, side, side, 3)).astype("float32")
-    module = getattr(applications, net.lower().replace("v3", "_v3"))
-    other = getattr(keras.applications, net.lower().replace("v3", "_v3"))
+    module, other = getattr(applications, name), getattr(keras.applications, name)
     prepared = module.preprocess_input(pixels)
     np.testing.assert_array_equal(prepared, other.preprocess_input(pixels.copy()))
     return prepared
@@ -70,7 +100,7 @@ def images(net: str, side: int) -> Any:
 
 @pytest.mark.parametrize("net", NETS)
 def test_with_a_top_and_a_file_in_keras_3s_layout(net: str, tmp_path: pathlib.Path) -> None:
-    side = NETS[net]
+    side = NETS[net][1]
     given = {"input_shape": (side, side, 3), "classes": 5}
     peer = theirs(net, **given)
     write(peer, tmp_path / "net.weights.h5")
@@ -78,8 +108,8 @@ def test_with_a_top_and_a_file_in_keras_3s_layout(net: str, tmp_path: pathlib.Pa
     model = getattr(applications, net)(weights=tmp_path / "net.weights.h5", **given)
     assert model.name == peer.name and model.count_params() == peer.count_params()
     assert facts(ordered_layers(model)) == facts(peer.layers)
-    x = images(net, side)
-    near(model.predict(x, verbose=0), np.asarray(peer.predict(x, verbose=0)))
+    x = images(net)
+    near(model.predict(x, verbose=0), np.asarray(peer.predict(x, verbose=0)), peer)
 
 
 @pytest.mark.parametrize("net", NETS)
@@ -88,10 +118,24 @@ def test_features_of_any_size_and_a_file_in_the_published_layout(net: str, tmp_p
     write(peer, tmp_path / "net.h5")
     model = getattr(applications, net)(weights=tmp_path / "net.h5", include_top=False)
     assert model.input_shape == peer.input_shape and model.output_shape == peer.output_shape
-    x = images(net, NETS[net])
-    wide = np.concatenate([x, x[:, :, ::-1]], axis=2)[:, :, : NETS[net] + 9]
+    x = images(net)
+    wide = np.concatenate([x, x[:, :, ::-1]], axis=2)[:, :, : x.shape[1] + 9]
     for batch in (x, wide):
-        near(model.predict(batch, verbose=0), np.asarray(peer.predict(batch, verbose=0)))
+        near(model.predict(batch, verbose=0), np.asarray(peer.predict(batch, verbose=0)), peer)
+
+
+@pytest.mark.parametrize("net", SIBLINGS if DEEP else QUICK)
+def test_layers_and_weights_of_the_other_nets(net: str) -> None:
+    """Without numbers: nobody draws or holds a hundred million of them here."""
+    keras.backend.clear_session()
+    with keras.StatelessScope(initialize_variables=False):
+        peer = getattr(keras.applications, net)(weights=None)
+    refnet_fast.utils.clear_session()
+    with reading_file(True, room=sys.maxsize):
+        model = getattr(applications, net)(weights=None)
+    assert model.name == peer.name and model.count_params() == peer.count_params()
+    assert model.input_shape == peer.input_shape and model.output_shape == peer.output_shape
+    assert facts(ordered_layers(model)) == facts(peer.layers)
 
 
 @pytest.mark.parametrize("mode", ["caffe", "tf", "torch"])
@@ -112,7 +156,7 @@ def test_one_step_of_a_dream(tmp_path: pathlib.Path) -> None:
     write(peer, tmp_path / "net.h5")
     model = applications.InceptionV3(weights=tmp_path / "net.h5", include_top=False)
     weights = {"mixed2": 0.2, "mixed3": 3.0, "mixed4": 2.0, "mixed5": 1.5}
-    x = images("InceptionV3", 75)[:1]
+    x = images("InceptionV3")[:1]
 
     loss = 0.0
     for name, weight in weights.items():
@@ -127,5 +171,5 @@ def test_one_step_of_a_dream(tmp_path: pathlib.Path) -> None:
     answers = inner(pixels, training=False)
     due = sum(w * (a[:, 2:-2, 2:-2, :] ** 2).sum() / a.numel() for w, a in zip(weights.values(), answers))
     due.backward()
-    near(np.asarray(value), due.detach().numpy())
-    near(gradient, pixels.grad.numpy())
+    near(np.asarray(value), due.detach().numpy(), peer)
+    near(gradient, pixels.grad.numpy(), peer)
