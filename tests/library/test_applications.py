@@ -17,7 +17,7 @@ from refnet import backend as K
 from refnet.applications import building, files, imagenet_utils
 from refnet.errors import ArgumentError, DataError, FileError, MissingFileError, ShapeError
 from refnet.graph import Tensor
-from refnet.models import Model
+from refnet.models import Model, load_model
 from refnet.registration import reading_file
 from refnet.testing import close
 from refnet.utils import clear_session, download
@@ -86,6 +86,22 @@ NETS = {
         *("efficientnet_v2", 224, 7_200_312, 5_919_312, 1280, 273),
         ["rescaling", "block1a_project_activation", "block3b_add", "block4a_dwconv2", "block6h_drop", "top_bn"],
     ),
+    "InceptionResNetV2": (
+        *("inception_resnet_v2", 299, 55_873_736, 54_336_736, 1536, 782),
+        ["mixed_5b", "block35_10_ac", "custom_scale_layer_39", "conv2d_202", "block8_10_conv", "conv_7b_ac"],
+    ),
+    "MobileNetV3Small": (
+        *("mobilenet_v3", None, 2_554_968, 939_120, 576, 164),
+        ["expanded_conv_squeeze_excite_mul", "re_lu_12", "activation_15", "expanded_conv_10_add", "conv_1_bn"],
+    ),
+    "NASNetMobile": (
+        *("nasnet", 224, 5_326_716, 4_269_716, 1056, 771),
+        ["adjust_bn_stem_2", "reduction_concat_reduce_8", "cropping2d_3", "normal_add_5_12", "activation_187"],
+    ),
+    "ConvNeXtTiny": (
+        *("convnext", 224, 28_589_128, 27_820_128, 768, 135),
+        ["convnext_tiny_stem", "convnext_tiny_stage_2_block_8_layer_scale", "layer_normalization"],
+    ),
 }
 
 
@@ -96,12 +112,14 @@ def test_parameters_layers_and_shapes_are_those_of_keras(net: str) -> None:
     model = unset(make)
     assert model.count_params() == whole
     assert model.input_shape == (None, side, side, 3) and model.output_shape == (None, 1000)
-    assert len(model.layers) == count and model.layers[-1].name == "predictions"
+    assert len(model.layers) == count
+    assert model.layers[-1].name == ("convnext_tiny_head_dense" if net == "ConvNeXtTiny" else "predictions")
     assert model.name == {"MobileNet": "mobilenet_1.00_224", "MobileNetV2": "mobilenetv2_1.00_224"}.get(net, made(net))
     clear_session()  # layers without a name are counted from there
     features = unset(make, include_top=False)
     assert features.count_params() == bare
-    assert features.input_shape == (None, None, None, 3) and features.output_shape == (None, None, None, channels)
+    open_sides = (None, side, side, 3) if net == "NASNetMobile" else (None, None, None, 3)
+    assert features.input_shape == open_sides and features.output_shape[-1] == channels
     assert features.name == model.name.replace("_224", "_None")
     assert [features.get_layer(name).name for name in names] == names
 
@@ -156,7 +174,7 @@ def test_a_top_of_ones_own() -> None:
 
 DARK = {  # a black pixel as a net expects it
     **dict.fromkeys(("VGG16", "VGG19", "ResNet50"), [-103.939, -116.779, -123.68]),
-    **dict.fromkeys(("EfficientNetB0", "EfficientNetV2B0"), [0, 0, 0]),
+    **dict.fromkeys(("EfficientNetB0", "EfficientNetV2B0", "MobileNetV3Small", "ConvNeXtTiny"), [0, 0, 0]),
     "DenseNet121": [-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225],
 }
 
@@ -204,12 +222,34 @@ def test_a_net_on_a_tensor_of_ones_own() -> None:
         ("MobileNet", {"weights": "imagenet", "alpha": 0.3}, "an alpha of 0.25"),
         ("MobileNet", {"weights": "imagenet", "depth_multiplier": 2}, "depth_multiplier=1"),
         ("MobileNetV2", {"weights": "imagenet", "alpha": 0.25}, "an alpha of .*1.4"),
+        ("MobileNetV3Large", {"weights": "imagenet", "alpha": 0.5}, "an alpha of 0.75 or 1; got 0.5"),
+        ("MobileNetV3Small", {"weights": "imagenet", "alpha": 0.75, "minimalistic": True}, "an alpha of 1; got 0.75"),
+        ("NASNetLarge", {"include_top": False, "input_shape": (None, None, 3)}, r"must be known; got \(None, None\)"),
         ("EfficientNetV2S", {"weights": "imagenet", "input_shape": (300, 300, 3)}, r"input_shape \(384, 384, 3\)"),
     ],
 )
 def test_arguments_that_do_not_fit(net: str, arguments: Any, words: str) -> None:
     with pytest.raises(ArgumentError, match=words):
         getattr(applications, net)(**{"weights": None, **arguments})
+
+
+def test_a_tensor_and_a_shape_that_contradict_each_other() -> None:
+    image = layers.Input((96, 96, 3))
+    for net in (applications.MobileNetV2, applications.MobileNetV3Small):
+        with pytest.raises(ArgumentError, match="input_tensor has images of width 96, input_shape says 64"):
+            unset(net, input_tensor=image, input_shape=(96, 64, 3))
+    assert unset(applications.MobileNetV2, input_tensor=image).name == "mobilenetv2_1.00_96"
+
+
+def test_mobilenet_v3_in_its_forms() -> None:
+    """Minimalistic, narrow, without the layer that scales; and images of every size with the top."""
+    plain = unset(applications.MobileNetV3Small, minimalistic=True, include_preprocessing=False)
+    kinds = {type(layer).__name__ for layer in plain.layers}
+    assert "Multiply" not in kinds and "Rescaling" not in kinds and plain.input_shape == (None, None, None, 3)
+    assert {layer.kernel_size for layer in plain.layers if hasattr(layer, "depth_multiplier")} == {(3, 3)}
+    assert plain.count_params() == 2_056_848
+    narrow = unset(applications.MobileNetV3Small, alpha=0.75, include_top=False, pooling="max")
+    assert narrow.output_shape == (None, 432) and narrow.layers[-1].name == "max_pool"
 
 
 def test_channels_that_nobody_has_pictures_of() -> None:
@@ -244,6 +284,23 @@ def test_weights_from_a_file(tmp_path: pathlib.Path, name: str) -> None:
         applications.MobileNet(weights=str(tmp_path / name), alpha=0.5, include_top=False)
     with pytest.raises(MissingFileError, match="there is no file .*w2.h5"):
         applications.VGG16(weights=str(tmp_path / "w2.h5"))
+
+
+def test_a_net_s_own_layer_in_a_file_and_a_user_s_of_the_same_name(tmp_path: pathlib.Path) -> None:
+    x = layers.Input((3,))
+    rows = np.ones((2, 3), "float32")
+    Model(x, applications.convnext.LayerScale(0.5, 3)(x)).save(tmp_path / "net.keras")
+    np.testing.assert_array_equal(load_model(tmp_path / "net.keras").predict(rows, verbose=0), 0.5 * rows)
+
+    class LayerScale(layers.Layer):
+        def call(self, inputs: Any) -> Any:
+            return inputs * 2.0
+
+    Model(x, LayerScale()(x)).save(tmp_path / "user.keras")
+    with pytest.raises(FileError, match="a class 'LayerScale', which is not known"):
+        load_model(tmp_path / "user.keras")
+    own = load_model(tmp_path / "user.keras", custom_objects={"LayerScale": LayerScale})
+    np.testing.assert_array_equal(own.predict(rows, verbose=0), 2 * rows)
 
 
 @pytest.mark.api("ImageNet")
@@ -284,6 +341,10 @@ def test_the_only_other_size_that_has_weights(tmp_path: pathlib.Path) -> None:
         ("DenseNet169", False, "densenet169_weights_tf_dim_ordering_tf_kernels_notop.h5"),
         ("EfficientNetB7", True, "efficientnetb7.h5"),
         ("EfficientNetV2L", False, "efficientnetv2-l_notop.h5"),
+        ("InceptionResNetV2", True, "inception_resnet_v2_weights_tf_dim_ordering_tf_kernels.h5"),
+        ("MobileNetV3Large", False, "weights_mobilenet_v3_large_224_1.0_float_no_top_v2.h5"),
+        ("NASNetMobile", True, "nasnet_mobile.h5"),
+        ("ConvNeXtXLarge", False, "convnext_xlarge_notop.h5"),
     ],
 )
 def test_without_a_network_it_says_which_file_to_put_where(
@@ -296,7 +357,7 @@ def test_without_a_network_it_says_which_file_to_put_where(
     text = str(error.value)
     for part in (
         name,
-        f"web/{folder}/{name}",
+        f"web/{folder}/{'NASNet-mobile.h5' if net == 'NASNetMobile' else name}",
         str(tmp_path / "own"),
         str(tmp_path / "keras/models"),
         "REFNET_DATA_DIR",
