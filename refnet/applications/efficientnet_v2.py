@@ -99,16 +99,8 @@ def efficientnet_v2(
         ...
     refnet.errors.ArgumentError: EfficientNetV2B0: images are at least 32 x 32; got input_shape (28, 28, 3).
     """
-    given = (
-        include_top,
-        weights,
-        input_tensor,
-        input_shape,
-        pooling,
-        classes,
-        classifier_activation,
-        name or member.name,
-    )
+    name = name or member.name
+    given = include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name
     request = Request(member.net, member.published, member.side, 32, *given)
     with request.started():
         inputs = x = request.image()

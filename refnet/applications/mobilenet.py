@@ -70,7 +70,7 @@ def MobileNet(
 
 def square(shape: Any, sides: tuple[int, ...]) -> int | None:
     """The side of images that there are published weights for; None for others, and for none."""
-    rows = tuple(shape)[:2] if shape is not None else (None, None)
+    rows = tuple(shape)[:2] if isinstance(shape, (tuple, list)) else ()
     return rows[0] if len(rows) == 2 and rows[0] == rows[1] and rows[0] in sides else None
 
 
@@ -78,7 +78,9 @@ def shown_side(shape: Any, include_top: bool, weights: Any, sides: tuple[int, ..
     """The height of the images, as the model's name tells it."""
     if weights == "imagenet":
         return square(shape, sides) or 224
-    return tuple(shape)[0] if shape else 224 if include_top else None
+    if isinstance(shape, (tuple, list)) and shape:
+        return shape[0]
+    return 224 if include_top else None
 
 
 def files(alpha: float, depth_multiplier: int, side: int | None) -> Weights:

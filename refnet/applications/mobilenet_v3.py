@@ -121,16 +121,8 @@ def mobilenet_v3(
     if input_shape is None and isinstance(input_tensor, Tensor):
         input_shape = input_tensor.shape[1:]
     published = files(member, alpha, minimalistic, input_shape) if weights == "imagenet" else member.published
-    given = (
-        include_top,
-        weights,
-        input_tensor,
-        input_shape,
-        pooling,
-        classes,
-        classifier_activation,
-        name or member.name,
-    )
+    name = name or member.name
+    given = include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name
     request = Request(member.net, published, None, 32, *given)
     with request.started():
         inputs = x = request.image()
@@ -145,12 +137,12 @@ def mobilenet_v3(
 
 def files(member: MobileNetV3, alpha: float, minimalistic: bool, shape: Any) -> Weights:
     """The published files for nets of a width."""
-    key = (member.kind, bool(minimalistic), float(alpha))
+    key = (member.kind, bool(minimalistic), alpha)
     if key not in HASHES:
         raise ArgumentError(
             f"{member.net}: the weights 'imagenet' need an alpha of {'1' if minimalistic else '0.75 or 1'}; got {alpha!r}."
         )
-    if shape is None or tuple(shape)[:2] != (224, 224):
+    if not isinstance(shape, (tuple, list)) or tuple(shape)[:2] != (224, 224):
         warnings.warn(
             f"{member.net}: images are not 224 x 224, as those that the weights were trained on.",
             stacklevel=calls_below_the_user(),
@@ -170,21 +162,19 @@ def body(x: Tensor, member: MobileNetV3, alpha: float, minimalistic: bool) -> An
     swish = active(HARD_SWISH, minimalistic)
     x = layers.Conv2D(16, 3, strides=2, padding="same", use_bias=False, name="conv")(x)
     x = swish(normalized(x, "conv_bn"))
-    for number, (expansion, filters, size, stride, gate, kind) in enumerate(member.blocks):
+    for number, block in enumerate(member.blocks):
         name = f"expanded_conv_{number}" if number else "expanded_conv"
-        x = inverted(
-            *(x, expansion, rounded_8(filters * alpha), 3 if minimalistic else size, stride),
-            *(gate and not minimalistic, active(kind, minimalistic), name),
-        )
+        x = inverted(x, block, alpha, minimalistic, name)
     return swish(pointwise(x, rounded_8(6 * x.shape[-1]), "conv_1"))
 
 
-def inverted(
-    x: Tensor, expansion: float, filters: int, size: int, stride: int, gate: bool, activate: Active, name: str
-) -> Any:
+def inverted(x: Tensor, block: Block, alpha: float, minimalistic: bool, name: str) -> Any:
     """More channels, each convolved by itself and perhaps weighed by a gate, then fewer; added to what came in where shapes allow."""
+    expansion, filters, size, stride, gate, kind = block
+    size, gate = (3, False) if minimalistic else (size, gate)
+    filters, activate = rounded_8(filters * alpha), active(kind, minimalistic)
     inner = x
-    if name != "expanded_conv":  # the first block, which has no more channels inside
+    if expansion > 1:
         inner = activate(pointwise(x, rounded_8(expansion * x.shape[-1]), f"{name}_expand"))
     if stride == 2:
         inner = layers.ZeroPadding2D(padding_to_halve(inner, size), name=f"{name}_depthwise_pad")(inner)

@@ -61,7 +61,8 @@ def nasnet(
     refnet.errors.ArgumentError: NASNetMobile: images are at least 32 x 32; got input_shape (28, 28, 3).
     """
     shape = (member.side, member.side, 3) if input_shape is None else input_shape
-    given = include_top, weights, input_tensor, shape, pooling, classes, classifier_activation, name or member.name
+    name = name or member.name
+    given = include_top, weights, input_tensor, shape, pooling, classes, classifier_activation, name
     request = Request(member.net, member.published, member.side, 32, *given)
     sides = request.shape[:2] if input_tensor is None else input_tensor.shape[1:3]
     if None in sides:

@@ -36,16 +36,8 @@ def resnet_v2(
         ...
     refnet.errors.ArgumentError: ResNet50V2: images are at least 32 x 32; got input_shape (28, 28, 3).
     """
-    given = (
-        include_top,
-        weights,
-        input_tensor,
-        input_shape,
-        pooling,
-        classes,
-        classifier_activation,
-        name or member.name,
-    )
+    name = name or member.name
+    given = include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name
     request = Request(member.net, member.published, 224, 32, *given)
     with request.started():
         inputs = request.image()
