@@ -82,7 +82,7 @@ def efficientnet(
         inputs = x = request.image()
         x = layers.Normalization()(layers.Rescaling(1 / 255)(x))
         if weights == "imagenet":
-            # Its own weights divide by the variance, the published ones were trained with the deviation for it.
+            # The published normalization divides by the root of each colour's deviation, this by that root again: Keras has it too.
             x = layers.Rescaling([1 / math.sqrt(deviation) for deviation in imagenet_utils.DEVIATIONS_RGB])(x)
         return with_top(request, inputs, body(x, member.width, member.depth), member.dropout)
 

@@ -322,6 +322,22 @@ def test_published_weights_are_found_and_fetched(tmp_path: pathlib.Path, place: 
     assert (tmp_path / "keras/models/mobilenet_2_5_128_tf_no_top.h5").exists() == (place != "own")
 
 
+def test_the_published_efficientnets_scale_colours_once_more(tmp_path: pathlib.Path) -> None:
+    """By the root of each colour's deviation, as in Keras; where other weights are asked for, there is no such layer."""
+    clear_session()
+    model = unset(applications.EfficientNetB0, include_top=False, pooling="avg")
+    model.set_weights(random_weights(model))
+    values = model.get_weights()  # one of which counts, in whole numbers
+    (tmp_path / "own").mkdir()
+    model.save_weights(tmp_path / "own" / "efficientnetb0_notop.h5")
+    clear_session()
+    published = applications.EfficientNetB0(include_top=False, pooling="avg")
+    assert equal(published, values)
+    close(np.square(published.get_layer("rescaling_1").scale), [1 / 0.229, 1 / 0.224, 1 / 0.225], 4, dtype="float32")
+    kinds = [[layer.name for layer in net.layers if "rescaling" in layer.name] for net in (model, published)]
+    assert kinds == [["rescaling"], ["rescaling", "rescaling_1"]]
+
+
 def test_the_only_other_size_that_has_weights(tmp_path: pathlib.Path) -> None:
     model = small()
     model.set_weights(values := random_weights(model))
