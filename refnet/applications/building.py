@@ -1,21 +1,25 @@
 """What the nets have in common: their arguments, where an image comes in, what stands on top, whose weights they get."""
 
 import contextlib
+import inspect
 import os
 import pathlib
 import sys
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from refnet import activations, layers
 from refnet.annotations import Shape
 from refnet.applications.files import ORIGIN, published
-from refnet.errors import ArgumentError, MissingFileError
+from refnet.errors import ArgumentError, MissingFileError, calls_below_the_user
 from refnet.graph import Constant, Tensor, Variable
 from refnet.models import Model
 from refnet.registration import reading_file
 from refnet.settings import image_data_format
+
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
@@ -24,22 +28,63 @@ class Weights:
 
     Args:
         names: the files' names.
-        hashes: their MD5; None where Keras publishes none.
-        folder: below Keras's address, with a slash at its end.
+        hashes: their MD5 or SHA-256; None where Keras publishes none.
+        folder: where they are offered, with a slash at its end; below `bucket`, which is below Keras's address.
+        offered: their names there, if those are others.
     """
 
     names: tuple[str, str]
     hashes: tuple[str | None, str | None]
     folder: str
+    bucket: str = "tensorflow/keras-applications/"
+    offered: tuple[str, str] | None = None
 
     def path(self, include_top: bool) -> pathlib.Path:
         which = 0 if include_top else 1
-        return published(self.names[which], ORIGIN + self.folder, self.hashes[which])
+        there = (self.offered or self.names)[which]
+        return published(self.names[which], ORIGIN + self.bucket + self.folder + there, self.hashes[which])
 
 
 def usual_names(stem: str) -> tuple[str, str]:
     """How most of the files are called."""
     return f"{stem}_weights_tf_dim_ordering_tf_kernels.h5", f"{stem}_weights_tf_dim_ordering_tf_kernels_notop.h5"
+
+
+@dataclass(frozen=True)
+class Member:
+    """What tells one net of a family from the others; a family adds fields of its own.
+
+    Args:
+        net: its function's name.
+        name: its model's, if the caller gives none.
+        parameters: how many, with its top and without.
+        published: its files.
+    """
+
+    net: str
+    name: str
+    parameters: tuple[int, int]
+    published: Weights
+
+
+M = TypeVar("M", bound=Member)
+
+
+def function_of(family: Callable[Concatenate[M, P], Model], member: M) -> Callable[P, Model]:
+    """The function that makes one net of a family: the family's arguments and docstring, but for the name and the first line."""
+    whole, bare = member.parameters
+    text = f"The net {member.net}. {whole:,} parameters, {bare:,} without its top."
+    signature = inspect.signature(family)
+    own = [p.replace(default=member.name) if p.name == "name" else p for p in signature.parameters.values()][1:]
+
+    def make(*args: P.args, **kwargs: P.kwargs) -> Model:
+        return family(member, *args, **kwargs)
+
+    make.__name__ = make.__qualname__ = member.net
+    make.__module__ = family.__module__
+    make.__doc__ = text + (family.__doc__ or "")[(family.__doc__ or "\n").index("\n") :]
+    make.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined]
+    return make
 
 
 @dataclass
@@ -49,7 +94,8 @@ class Request:
     Args:
         net: the function's name, for messages.
         published: its files.
-        default, least: the side of an image with the top, and the smallest that the net can take.
+        default, least: the side of an image with the top, and the smallest that the net can take. No default: every size is as good
+            with the top as without it.
         include_top ... name: as the nets document them.
     Raises:
         ArgumentError: an argument that does not fit the net.  MissingFileError: weights that are not there.
@@ -57,7 +103,7 @@ class Request:
 
     net: str
     published: Weights
-    default: int
+    default: int | None
     least: int
     include_top: bool
     weights: Any
@@ -96,7 +142,7 @@ class Request:
         if len(given) != 3:
             raise ArgumentError(f"{self.net}: input_shape is (height, width, channels); got {given}.")
         full = (self.default, self.default, 3)
-        if self.weights == "imagenet" and self.include_top and given != full:
+        if self.weights == "imagenet" and self.include_top and self.default is not None and given != full:
             raise ArgumentError(
                 f"{self.net}: with its top, the weights 'imagenet' are for input_shape {full}; got {given}. "
                 "Other sizes need include_top=False or weights=None."
@@ -107,10 +153,13 @@ class Request:
             raise ArgumentError(
                 f"{self.net}: images are at least {self.least} x {self.least}; got input_shape {given}."
             )
-        if self.include_top and None in given:
+        if self.include_top and self.default is not None and None in given:
             raise ArgumentError(f"{self.net}: with include_top=True, input_shape must be known; got {given}.")
         if given[2] not in (1, 3):
-            warnings.warn(f"{self.net} is made for images of 1 or 3 channels; input_shape is {given}.", stacklevel=6)
+            warnings.warn(
+                f"{self.net} is made for images of 1 or 3 channels; input_shape is {given}.",
+                stacklevel=calls_below_the_user(),
+            )
         return given
 
     def _check_top(self) -> None:
@@ -155,13 +204,19 @@ class Request:
             return layers.GlobalAveragePooling2D(name=avg)(x)
         return layers.GlobalMaxPooling2D(name=max)(x) if self.pooling == "max" else x
 
-    def classified(self, x: Tensor) -> Any:
-        """A vector of chances."""
-        return layers.Dense(self.classes, activation=self.classifier_activation, name="predictions")(x)
+    def classified(self, x: Tensor, name: str = "predictions", **more: Any) -> Any:
+        """A vector of chances; `more` is for the layer."""
+        return layers.Dense(self.classes, activation=self.classifier_activation, name=name, **more)(x)
 
     def averaged_and_classified(self, x: Tensor) -> Any:
         """The top that most nets have."""
         return self.classified(layers.GlobalAveragePooling2D(name="avg_pool")(x))
+
+    def finished(self, inputs: Tensor, features: Tensor) -> Model:
+        """The model whose top is an average and a dense layer, or whose features are pooled, under the names that are usual."""
+        if self.include_top:
+            return self.model(inputs, self.averaged_and_classified(features))
+        return self.model(inputs, self.pooled(features, avg="avg_pool", max="max_pool"))
 
     def model(self, inputs: Tensor, outputs: Tensor) -> Model:
         """The model, with the weights asked for."""
@@ -184,3 +239,33 @@ def sources(x: Tensor) -> Any:
         else:
             todo += reversed(tensor.node.inputs)
     return next(iter(found)) if len(found) == 1 else list(found)
+
+
+def check_agreement(net: str, input_tensor: Any, input_shape: Any) -> None:
+    """Raises ArgumentError if both are given and tell of images of different widths."""
+    if isinstance(input_tensor, Tensor) and isinstance(input_shape, (tuple, list)) and len(input_shape) == 3:
+        wide = input_tensor.shape[2]
+        if wide != input_shape[1]:
+            raise ArgumentError(
+                f"{net}: input_tensor has images of width {wide}, input_shape says {input_shape[1]}; leave input_shape out."
+            )
+
+
+def nearest_8(filters: float) -> int:
+    """The nearest multiple of 8, which is at least 8."""
+    return max(8, int(filters + 4) // 8 * 8)
+
+
+def rounded_8(filters: float) -> int:
+    """The nearest multiple of 8, or the next where that is less than 0.9 of what was asked for."""
+    near = nearest_8(filters)
+    return near + 8 if near < 0.9 * filters else near
+
+
+def padding_to_halve(x: Tensor, size: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Zeros around images, so that a window of that size with a stride of 2, and no padding of its own, gives half of their size.
+
+    An even side gets one less at its start. A side that is left open counts as even.
+    """
+    rows, columns = [(size // 2 - (0 if side is not None and side % 2 else 1), size // 2) for side in x.shape[1:3]]
+    return rows, columns

@@ -1,7 +1,7 @@
 """Where the files that Keras publishes are found: weights trained on ImageNet, and the names of its 1000 classes.
 
 1. $REFNET_DATA_DIR; a file there is used as it is
-2. $KERAS_HOME/models, or ~/.keras/models, if its MD5 is the published one
+2. $KERAS_HOME/models, or ~/.keras/models, if its hash is the published one
 3. the address that Keras takes it from; it is kept in folder 2
 """
 
@@ -11,7 +11,7 @@ import pathlib
 from refnet.errors import MissingFileError
 from refnet.utils.file_utils import get_file
 
-ORIGIN = "https://storage.googleapis.com/tensorflow/keras-applications/"
+ORIGIN = "https://storage.googleapis.com/"
 FOLDER = "models"  # in Keras's folder
 
 
@@ -27,13 +27,13 @@ def at_hand(name: str) -> bool:
     return any((folder / name).is_file() for folder in folders())
 
 
-def published(name: str, origin: str, md5: str | None) -> pathlib.Path:
+def published(name: str, address: str, known: str | None) -> pathlib.Path:
     """A file that Keras publishes.
 
     Args:
-        name: the file's name.
-        origin: the address of the folder where it is offered, with a slash at its end.
-        md5: its hash; None where Keras publishes none.
+        name: the file's name in the folders.
+        address: where it is offered.
+        known: its hash, MD5 or SHA-256; None where Keras publishes none.
     Raises:
         MissingFileError: it is in neither folder and cannot be fetched.  DataError: what came has another hash.
     """
@@ -42,14 +42,14 @@ def published(name: str, origin: str, md5: str | None) -> pathlib.Path:
         if (folder / name).is_file():
             return folder / name
     try:
-        return pathlib.Path(get_file(name, origin + name, file_hash=md5, cache_subdir=FOLDER))
+        return pathlib.Path(get_file(name, address, file_hash=known, cache_subdir=FOLDER))
     except MissingFileError as error:
         instead = "  weights=None makes the same net with random weights." if name.endswith(".h5") else ""
-        there = f"has another MD5 than {md5} in" if (kept / name).is_file() else "is not in"
+        there = f"has another hash than {known} in" if (kept / name).is_file() else "is not in"
         searched = " or ".join([*(f"{folder} ($REFNET_DATA_DIR)" for folder in own), str(kept)])
         raise MissingFileError(
-            f"the file {name} {there} {searched}, and {origin}{name} could not be fetched.\n"
-            f"  Where there is a network:    curl -O {origin}{name}\n"
+            f"the file {name} {there} {searched}, and {address} could not be fetched.\n"
+            f"  Where there is a network:    curl -o {name} {address}\n"
             f"  Put the file into {kept}, or into a folder of yours and name it:  export REFNET_DATA_DIR=/that/folder\n"
             f"{instead}"
         ) from error

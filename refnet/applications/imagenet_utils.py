@@ -60,6 +60,11 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
     return (x[..., ::-1] if axis == -1 else x[..., ::-1, :, :]) - per_colour(MEANS_BGR)
 
 
+def unchanged(x: Any, data_format: str | None = None) -> Any:
+    """The pixels as they are, from 0 to 255: the `preprocess_input` of nets that begin with layers which scale them."""
+    return x
+
+
 def floating(x: Any) -> Any:
     """An array or tensor of floats; integers become floatx."""
     if isinstance(x, Tensor):
@@ -88,7 +93,8 @@ def decode_predictions(preds: Any, top: int = 5) -> list[list[tuple[str, str, An
     chances = np.asarray(preds)
     if chances.ndim != 2 or chances.shape[1] != 1000:
         raise ShapeError(f"decode_predictions needs predictions of shape (batch, 1000); got {chances.shape}.")
-    path = published(*CLASSES, CLASSES_MD5)
+    name, folder = CLASSES
+    path = published(name, folder + name, CLASSES_MD5)
     try:
         index = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:  # no text, or no JSON

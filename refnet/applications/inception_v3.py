@@ -59,28 +59,37 @@ def InceptionV3(
 
 def body(x: Tensor) -> Any:
     """The features of images: a stem, then eleven mixed blocks in three sizes."""
+    x = stem(x)
+    for number, pooled in enumerate((32, 64, 64)):
+        x = mixed_in_squares(x, 64, pooled, f"mixed{number}")
+    x = reduced(x, "mixed3", ((384, 3, 3),), ((64, 1, 1), (96, 3, 3), (96, 3, 3)))
+    for number, inner in enumerate((128, 160, 160, 192), start=4):
+        x = mixed_in_lines(x, inner, f"mixed{number}")
+    lines = (192, 1, 1), (192, 1, 7), (192, 7, 1), (192, 3, 3)
+    x = reduced(x, "mixed8", ((192, 1, 1), (320, 3, 3)), lines)
+    for number in range(2):
+        x = mixed_wide(x, number)
+    return x
+
+
+def stem(x: Tensor) -> Any:
+    """An eighth of the size, by convolutions one after the other."""
     x = convolution(x, 32, 3, 3, strides=2, padding="valid")
     x = convolution(x, 32, 3, 3, padding="valid")
     x = convolution(x, 64, 3, 3)
     x = layers.MaxPooling2D(3, strides=2)(x)
     x = convolution(x, 80, 1, 1, padding="valid")
     x = convolution(x, 192, 3, 3, padding="valid")
-    x = layers.MaxPooling2D(3, strides=2)(x)
-    for number, pooled in enumerate((32, 64, 64)):
-        x = mixed_in_squares(x, pooled, f"mixed{number}")
-    x = first_reduction(x)
-    for number, inner in enumerate((128, 160, 160, 192), start=4):
-        x = mixed_in_lines(x, inner, f"mixed{number}")
-    x = second_reduction(x)
-    for number in range(2):
-        x = mixed_wide(x, number)
-    return x
+    return layers.MaxPooling2D(3, strides=2)(x)
 
 
-def convolution(x: Tensor, filters: int, height: int, width: int, strides: int = 1, padding: str = "same") -> Any:
+def convolution(
+    x: Tensor, filters: int, height: int, width: int, strides: int = 1, padding: str = "same", name: str | None = None
+) -> Any:
     """A convolution, normalized, through relu."""
-    x = layers.Conv2D(filters, (height, width), strides=strides, padding=padding, use_bias=False)(x)
-    return layers.Activation("relu")(layers.BatchNormalization(scale=False)(x))
+    normal, active = (None, None) if name is None else (f"{name}_bn", f"{name}_ac")
+    x = layers.Conv2D(filters, (height, width), strides=strides, padding=padding, use_bias=False, name=name)(x)
+    return layers.Activation("relu", name=active)(layers.BatchNormalization(scale=False, name=normal)(x))
 
 
 def chain(x: Tensor, *steps: tuple[int, int, int]) -> Any:
@@ -95,10 +104,14 @@ def averaged(x: Tensor, filters: int) -> Any:
     return convolution(layers.AveragePooling2D(3, strides=1, padding="same")(x), filters, 1, 1)
 
 
-def mixed_in_squares(x: Tensor, pooled: int, name: str) -> Any:
-    """Squares of 1, of 5, and of 3 twice, side by side."""
+def mixed_in_squares(x: Tensor, single: int, pooled: int, name: str) -> Any:
+    """Squares of 1, of 5, and of 3 twice, side by side.
+
+    Args:
+        single, pooled: the filters of the square of 1, and of the branch that averages.
+    """
     branches = [
-        chain(x, (64, 1, 1)),
+        chain(x, (single, 1, 1)),
         chain(x, (48, 1, 1), (64, 5, 5)),
         chain(x, (64, 1, 1), (96, 3, 3), (96, 3, 3)),
         averaged(x, pooled),
@@ -106,14 +119,12 @@ def mixed_in_squares(x: Tensor, pooled: int, name: str) -> Any:
     return layers.concatenate(branches, name=name)
 
 
-def first_reduction(x: Tensor) -> Any:
-    """Half of the size."""
-    branches = [
-        convolution(x, 384, 3, 3, strides=2, padding="valid"),
-        convolution(chain(x, (64, 1, 1), (96, 3, 3)), 96, 3, 3, strides=2, padding="valid"),
-        layers.MaxPooling2D(3, strides=2)(x),
-    ]
-    return layers.concatenate(branches, name="mixed3")
+def reduced(x: Tensor, name: str, *branches: tuple[tuple[int, int, int], ...]) -> Any:
+    """Half of the size: chains whose last convolution halves it, and the largest of each window, side by side."""
+    halves = []
+    for *before, last in branches:
+        halves.append(convolution(chain(x, *before), *last, strides=2, padding="valid"))
+    return layers.concatenate([*halves, layers.MaxPooling2D(3, strides=2)(x)], name=name)
 
 
 def mixed_in_lines(x: Tensor, inner: int, name: str) -> Any:
@@ -125,16 +136,6 @@ def mixed_in_lines(x: Tensor, inner: int, name: str) -> Any:
         averaged(x, 192),
     ]
     return layers.concatenate(branches, name=name)
-
-
-def second_reduction(x: Tensor) -> Any:
-    """Half of the size once more."""
-    branches = [
-        convolution(chain(x, (192, 1, 1)), 320, 3, 3, strides=2, padding="valid"),
-        convolution(chain(x, (192, 1, 1), (192, 1, 7), (192, 7, 1)), 192, 3, 3, strides=2, padding="valid"),
-        layers.MaxPooling2D(3, strides=2)(x),
-    ]
-    return layers.concatenate(branches, name="mixed8")
 
 
 def mixed_wide(x: Tensor, number: int) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 from refnet import layers
 from refnet.applications import imagenet_utils
 from refnet.applications.building import Request, Weights
-from refnet.errors import ArgumentError
+from refnet.errors import ArgumentError, calls_below_the_user
 from refnet.graph import Tensor
 from refnet.models import Model
 
@@ -56,9 +56,9 @@ def MobileNet(
         ...
     refnet.errors.ArgumentError: MobileNet: images are at least 32 x 32; got input_shape (28, 28, 3).
     """
-    side = square(input_shape)
+    side = square(input_shape, SIDES)
     published = files(alpha, depth_multiplier, side) if weights == "imagenet" else Weights(("", ""), (None, None), "")
-    name = name or f"mobilenet_{alpha:0.2f}_{shown_side(input_shape, include_top, weights)}"
+    name = name or f"mobilenet_{alpha:0.2f}_{shown_side(input_shape, include_top, weights, SIDES)}"
     given = include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name
     request = Request("MobileNet", published, side or 224, 32, *given)
     with request.started():
@@ -68,17 +68,19 @@ def MobileNet(
         return request.model(inputs, x)
 
 
-def square(shape: Any) -> int | None:
+def square(shape: Any, sides: tuple[int, ...]) -> int | None:
     """The side of images that there are published weights for; None for others, and for none."""
-    rows = tuple(shape)[:2] if shape is not None else (None, None)
-    return rows[0] if len(rows) == 2 and rows[0] == rows[1] and rows[0] in SIDES else None
+    rows = tuple(shape)[:2] if isinstance(shape, (tuple, list)) else ()
+    return rows[0] if len(rows) == 2 and rows[0] == rows[1] and rows[0] in sides else None
 
 
-def shown_side(shape: Any, include_top: bool, weights: Any) -> Any:
+def shown_side(shape: Any, include_top: bool, weights: Any, sides: tuple[int, ...]) -> Any:
     """The height of the images, as the model's name tells it."""
     if weights == "imagenet":
-        return square(shape) or 224
-    return tuple(shape)[0] if shape else 224 if include_top else None
+        return square(shape, sides) or 224
+    if isinstance(shape, (tuple, list)) and shape:
+        return shape[0]
+    return 224 if include_top else None
 
 
 def files(alpha: float, depth_multiplier: int, side: int | None) -> Weights:
@@ -90,7 +92,7 @@ def files(alpha: float, depth_multiplier: int, side: int | None) -> Weights:
     if side is None:
         warnings.warn(
             f"MobileNet: images are not squares with a side in {SIDES}; the weights for 224 x 224 are used.",
-            stacklevel=3,
+            stacklevel=calls_below_the_user(),
         )
     stem = f"mobilenet_{WIDTHS[alpha]}_{side or 224}_tf"
     return Weights((f"{stem}.h5", f"{stem}_no_top.h5"), (None, None), "mobilenet/")

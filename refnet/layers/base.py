@@ -103,8 +103,8 @@ class Layer(Configured, Stateless, Answering, OldAttributes):
     def __init_subclass__(cls, **more: Any) -> None:
         super().__init_subclass__(**more)
         Layer.kinds[cls.__name__] = cls
-        if cls.__module__.startswith("refnet."):
-            Layer.built_in[cls.__name__] = cls
+        if cls.__module__.startswith("refnet.") and not cls.__module__.startswith("refnet.applications."):
+            Layer.built_in[cls.__name__] = cls  # a net's own layer has a name that many users give to theirs
         elif "call" in vars(cls):
             cls.one_tensor = False  # the user's `call` may take what ours does not
         if "build" in vars(cls) and not cls.__module__.startswith("refnet.models."):  # models know when they are built

@@ -43,6 +43,7 @@ MODULES = (
     "models",
     "utils",
 )
+NETS = "applications"  # their own layers; looked for only where a file says that they are theirs
 
 
 def classes(module: str) -> dict[str, Any]:
@@ -175,6 +176,8 @@ def _object(value: Any, keep: bool) -> dict[str, Any]:
         whole = name == "Model"
         config["module"] = "keras.src.models.functional" if whole else "keras"
         config["class_name"], config["registered_name"] = ("Functional", "Functional") if whole else (name, None)
+    elif kind.__module__.startswith(f"refnet.{NETS}."):
+        config["module"], config["registered_name"] = kind.__module__.replace("refnet.", "keras.src.", 1), name
     else:
         parts = kind.__module__.split(".")[1:]
         config["module"] = "keras." + ".".join(parts if parts[-1] == "schedules" else parts[:1])
@@ -312,7 +315,7 @@ def class_named(value: dict[str, Any]) -> Any:
     if not parts and not registration.from_file() and name in Layer.kinds:
         return Layer.kinds[name]  # of a class of the user's, which has no module
     if not parts or parts[0] == "keras":
-        wanted = [m for m in MODULES if m in parts] or list(MODULES)
+        wanted = [m for m in (*MODULES, NETS) if m in parts] or list(MODULES)
         for group in wanted:
             known = classes(group)
             if name in known:

@@ -2,9 +2,12 @@
 
 import hashlib
 import importlib
+import inspect
 import json
 import pathlib
+import pickle
 import sys
+import warnings
 from typing import Any
 
 import numpy as np
@@ -15,7 +18,7 @@ from refnet import backend as K
 from refnet.applications import building, files, imagenet_utils
 from refnet.errors import ArgumentError, DataError, FileError, MissingFileError, ShapeError
 from refnet.graph import Tensor
-from refnet.models import Model
+from refnet.models import Model, load_model
 from refnet.registration import reading_file
 from refnet.testing import close
 from refnet.utils import clear_session, download
@@ -44,43 +47,119 @@ def small(**arguments: Any) -> Any:
 
 # ---- the nets
 
+# {net: its module, the side of images with the top, parameters with it and without, channels of the features, layers, some names}
 NETS = {
-    "VGG16": (138_357_544, 14_714_688, 512, 23, ["block1_conv1", "block5_conv3", "block5_pool"]),
-    "VGG19": (143_667_240, 20_024_384, 512, 26, ["block3_conv4", "block5_conv4", "block5_pool"]),
-    "ResNet50": (25_636_712, 23_587_712, 2048, 177, ["conv1_pad", "conv2_block1_0_bn", "conv5_block3_out"]),
-    "InceptionV3": (23_851_784, 21_802_784, 2048, 313, ["conv2d_93", "mixed2", "mixed5", "mixed9_0", "mixed10"]),
-    "Xception": (22_910_480, 20_861_480, 2048, 134, ["block2_sepconv1", "add_11", "conv2d_3", "block14_sepconv2_act"]),
-    "MobileNet": (4_253_864, 3_228_864, 1024, 91, ["conv1_relu", "conv_pad_2", "conv_dw_13_bn", "conv_pw_13_relu"]),
+    "VGG16": ("vgg16", 224, 138_357_544, 14_714_688, 512, 23, ["block1_conv1", "block5_conv3", "block5_pool"]),
+    "VGG19": ("vgg19", 224, 143_667_240, 20_024_384, 512, 26, ["block3_conv4", "block5_conv4", "block5_pool"]),
+    "ResNet50": (
+        *("resnet", 224, 25_636_712, 23_587_712, 2048, 177),
+        ["conv1_pad", "conv2_block1_0_bn", "conv5_block3_out"],
+    ),
+    "ResNet50V2": (
+        *("resnet_v2", 224, 25_613_800, 23_564_800, 2048, 192),
+        ["conv2_block1_preact_bn", "max_pooling2d_2", "conv5_block3_out", "post_relu"],
+    ),
+    "InceptionV3": (
+        *("inception_v3", 299, 23_851_784, 21_802_784, 2048, 313),
+        ["conv2d_93", "mixed2", "mixed5", "mixed9_0", "mixed10"],
+    ),
+    "Xception": (
+        *("xception", 299, 22_910_480, 20_861_480, 2048, 134),
+        ["block2_sepconv1", "add_11", "conv2d_3", "block14_sepconv2_act"],
+    ),
+    "MobileNet": (
+        *("mobilenet", 224, 4_253_864, 3_228_864, 1024, 91),
+        ["conv1_relu", "conv_pad_2", "conv_dw_13_bn", "conv_pw_13_relu"],
+    ),
+    "MobileNetV2": (
+        *("mobilenet_v2", 224, 3_538_984, 2_257_984, 1280, 156),
+        ["bn_Conv1", "expanded_conv_depthwise", "block_15_add", "block_16_project_BN", "out_relu"],
+    ),
+    "DenseNet121": (
+        *("densenet", 224, 8_062_504, 7_037_504, 1024, 429),
+        ["zero_padding2d_1", "pool1", "conv4_block24_concat", "pool4_conv", "conv5_block16_2_conv", "relu"],
+    ),
+    "EfficientNetB0": (
+        *("efficientnet", 224, 5_330_571, 4_049_571, 1280, 240),
+        ["normalization", "stem_conv_pad", "block2b_drop", "block6a_dwconv_pad", "block7a_se_excite", "top_activation"],
+    ),
+    "EfficientNetV2B0": (
+        *("efficientnet_v2", 224, 7_200_312, 5_919_312, 1280, 273),
+        ["rescaling", "block1a_project_activation", "block3b_add", "block4a_dwconv2", "block6h_drop", "top_bn"],
+    ),
+    "InceptionResNetV2": (
+        *("inception_resnet_v2", 299, 55_873_736, 54_336_736, 1536, 782),
+        ["mixed_5b", "block35_10_ac", "custom_scale_layer_39", "conv2d_202", "block8_10_conv", "conv_7b_ac"],
+    ),
+    "MobileNetV3Small": (
+        *("mobilenet_v3", None, 2_554_968, 939_120, 576, 164),
+        ["expanded_conv_squeeze_excite_mul", "re_lu_12", "activation_15", "expanded_conv_10_add", "conv_1_bn"],
+    ),
+    "NASNetMobile": (
+        *("nasnet", 224, 5_326_716, 4_269_716, 1056, 771),
+        ["adjust_bn_stem_2", "reduction_concat_reduce_8", "cropping2d_3", "normal_add_5_12", "activation_187"],
+    ),
+    "ConvNeXtTiny": (
+        *("convnext", 224, 28_589_128, 27_820_128, 768, 135),
+        ["convnext_tiny_stem", "convnext_tiny_stage_2_block_8_layer_scale", "layer_normalization"],
+    ),
 }
 
 
 @pytest.mark.api("VGG16", "VGG19", "InceptionV3", "Xception", "ResNet50, MobileNet")
 @pytest.mark.parametrize("net", NETS)
 def test_parameters_layers_and_shapes_are_those_of_keras(net: str) -> None:
-    make, (whole, bare, channels, count, _) = getattr(applications, net), NETS[net]
+    make, (_, side, whole, bare, channels, count, names) = getattr(applications, net), NETS[net]
     model = unset(make)
-    side = 299 if net in ("InceptionV3", "Xception") else 224
     assert model.count_params() == whole
     assert model.input_shape == (None, side, side, 3) and model.output_shape == (None, 1000)
-    assert len(model.layers) == count and model.layers[-1].name == "predictions"
+    assert len(model.layers) == count
+    assert model.layers[-1].name == ("convnext_tiny_head_dense" if net == "ConvNeXtTiny" else "predictions")
+    assert model.name == {"MobileNet": "mobilenet_1.00_224", "MobileNetV2": "mobilenetv2_1.00_224"}.get(net, made(net))
+    clear_session()  # layers without a name are counted from there
     features = unset(make, include_top=False)
     assert features.count_params() == bare
-    assert features.input_shape == (None, None, None, 3) and features.output_shape == (None, None, None, channels)
-    assert features.name == model.name if net != "MobileNet" else features.name == "mobilenet_1.00_None"
+    open_sides = (None, side, side, 3) if net == "NASNetMobile" else (None, None, None, 3)
+    assert features.input_shape == open_sides and features.output_shape[-1] == channels
+    assert features.name == model.name.replace("_224", "_None")
+    assert [features.get_layer(name).name for name in names] == names
 
 
-@pytest.mark.parametrize("net", NETS)
-def test_the_layers_that_programs_name_are_there(net: str) -> None:
-    clear_session()  # layers without a name are counted from there
-    model = unset(getattr(applications, net), include_top=False)
-    assert [model.get_layer(name).name for name in NETS[net][4]] == NETS[net][4]
+def made(net: str) -> str:
+    """The name that a net's model has if nobody gives one."""
+    return str(inspect.signature(getattr(applications, net)).parameters["name"].default)
+
+
+def test_nets_of_a_family_are_functions_of_their_own() -> None:
+    """Keras's signature, a name for tracebacks and pickles, a docstring, an error that names the net."""
+    b3 = applications.EfficientNetB3
+    assert b3.__name__ == "EfficientNetB3" and pickle.loads(pickle.dumps(b3)) is b3
+    assert list(inspect.signature(b3).parameters)[:2] == ["include_top", "weights"] and made("ResNet152") == "resnet152"
+    assert (b3.__doc__ or "").startswith("The net EfficientNetB3. 12,320,535 parameters, 10,783,535 without its top.\n")
+    with pytest.raises(ArgumentError, match="^EfficientNetB3: with its top, .* for input_shape \\(300, 300, 3\\)"):
+        b3(input_shape=(224, 224, 3))
+    with pytest.raises(TypeError, match="'width'"):
+        b3(width=2)
+
+
+@pytest.mark.parametrize("size, before", [(3, 1), (5, 2), (7, 3)])
+def test_zeros_around_images_that_are_halved(size: int, before: int) -> None:
+    """As `padding="same"` has them: one less at the start of an even side, and of one that may be."""
+    image = layers.Input((8, 9, 3))
+    assert building.padding_to_halve(image, size) == ((before - 1, before), (before, before))
+    assert building.padding_to_halve(layers.Input((None, None, 3)), size) == ((before - 1, before),) * 2
+
+
+def test_filters_are_multiples_of_8() -> None:
+    assert [building.rounded_8(x) for x in (1, 11.9, 12, 19.2, 35.2)] == [8, 16, 16, 24, 32]  # 8 and 16 are too few
+    assert [building.nearest_8(x) for x in (1, 11.9, 12, 19.2, 35.2)] == [8, 8, 16, 16, 32]
 
 
 @pytest.mark.parametrize(
     "net, side, out", [("VGG16", 150, 4), ("ResNet50", 33, 2), ("InceptionV3", 75, 1), ("Xception", 71, 3)]
 )
 def test_features_of_images_of_a_size(net: str, side: int, out: int) -> None:
-    make, channels = getattr(applications, net), NETS[net][2]
+    make, channels = getattr(applications, net), NETS[net][4]
     shape = (side, side, 3)
     assert unset(make, include_top=False, input_shape=shape).output_shape == (None, out, out, channels)
     for pooling in ("avg", "max"):
@@ -94,16 +173,21 @@ def test_a_top_of_ones_own() -> None:
     assert model.get_layer("block1_conv1").get_weights()[0].shape == (3, 3, 1, 64)
 
 
+DARK = {  # a black pixel as a net expects it
+    **dict.fromkeys(("VGG16", "VGG19", "ResNet50"), [-103.939, -116.779, -123.68]),
+    **dict.fromkeys(("EfficientNetB0", "EfficientNetV2B0", "MobileNetV3Small", "ConvNeXtTiny"), [0, 0, 0]),
+    "DenseNet121": [-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225],
+}
+
+
 @pytest.mark.parametrize("package", ["refnet", "refnet_fast"])
-@pytest.mark.parametrize(
-    "net, module", [(net, net.lower().replace("v3", "_v3")) for net in NETS] + [("ResNet50", "resnet")]
-)
+@pytest.mark.parametrize("net, module", [(net, facts[0]) for net, facts in NETS.items()] + [("ResNet50", "resnet50")])
 def test_modules_as_they_are_imported(package: str, net: str, module: str) -> None:
     """`from keras.applications.vgg16 import VGG16, preprocess_input, decode_predictions`"""
     found = importlib.import_module(f"{package}.applications.{module}")
     assert getattr(found, net) is getattr(applications, net)
     assert found.decode_predictions is imagenet_utils.decode_predictions
-    due = [-1, -1, -1] if net in ("InceptionV3", "Xception", "MobileNet") else [-103.939, -116.779, -123.68]
+    due = DARK.get(net, [-1, -1, -1])
     np.testing.assert_array_equal(found.preprocess_input(np.zeros((1, 2, 2, 3)))[0, 0, 0], due)
 
 
@@ -138,16 +222,47 @@ def test_a_net_on_a_tensor_of_ones_own() -> None:
         ("VGG16", {"weights": 3}, "a file's path; got 3"),
         ("MobileNet", {"weights": "imagenet", "alpha": 0.3}, "an alpha of 0.25"),
         ("MobileNet", {"weights": "imagenet", "depth_multiplier": 2}, "depth_multiplier=1"),
+        ("MobileNetV2", {"weights": "imagenet", "alpha": 0.25}, "an alpha of .*1.4"),
+        ("MobileNetV3Large", {"weights": "imagenet", "alpha": 0.5}, "an alpha of 0.75 or 1; got 0.5"),
+        ("MobileNetV3Small", {"weights": "imagenet", "alpha": 0.75, "minimalistic": True}, "an alpha of 1; got 0.75"),
+        ("MobileNet", {"input_shape": 224}, r"input_shape is \(height, width, channels\); got 224"),
+        ("MobileNetV2", {"weights": "imagenet", "input_shape": "224"}, "input_shape is .*; got '224'"),
+        ("NASNetLarge", {"include_top": False, "input_shape": (None, None, 3)}, r"must be known; got \(None, None\)"),
+        ("EfficientNetV2S", {"weights": "imagenet", "input_shape": (300, 300, 3)}, r"input_shape \(384, 384, 3\)"),
     ],
 )
 def test_arguments_that_do_not_fit(net: str, arguments: Any, words: str) -> None:
-    with pytest.raises(ArgumentError, match=words):
-        getattr(applications, net)(**{"weights": None, **arguments})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a size that there are no weights for
+        with pytest.raises(ArgumentError, match=words):
+            getattr(applications, net)(**{"weights": None, **arguments})
+
+
+def test_a_tensor_and_a_shape_that_contradict_each_other() -> None:
+    image = layers.Input((96, 96, 3))
+    for net in (applications.MobileNetV2, applications.MobileNetV3Small):
+        with pytest.raises(ArgumentError, match="input_tensor has images of width 96, input_shape says 64"):
+            unset(net, input_tensor=image, input_shape=(96, 64, 3))
+    assert unset(applications.MobileNetV2, input_tensor=image).name == "mobilenetv2_1.00_96"
+
+
+def test_mobilenet_v3_in_its_forms() -> None:
+    """Minimalistic, narrow, without the layer that scales; and images of every size with the top."""
+    plain = unset(applications.MobileNetV3Small, minimalistic=True, include_preprocessing=False)
+    kinds = {type(layer).__name__ for layer in plain.layers}
+    assert "Multiply" not in kinds and "Rescaling" not in kinds and plain.input_shape == (None, None, None, 3)
+    assert {layer.kernel_size for layer in plain.layers if hasattr(layer, "depth_multiplier")} == {(3, 3)}
+    assert plain.count_params() == 2_056_848
+    narrow = unset(applications.MobileNetV3Small, alpha=0.75, include_top=False, pooling="max")
+    assert narrow.output_shape == (None, 432) and narrow.layers[-1].name == "max_pool"
 
 
 def test_channels_that_nobody_has_pictures_of() -> None:
-    with pytest.warns(UserWarning, match="1 or 3 channels"):
-        unset(applications.MobileNet, alpha=0.25, include_top=False, input_shape=(32, 32, 5))
+    """The warning names the line that asked for them, whether the net is alone or one of a family."""
+    for net, alpha in ((applications.MobileNet, {"alpha": 0.25}), (applications.ResNet50, {})):
+        with pytest.warns(UserWarning, match="1 or 3 channels") as told:
+            unset(net, include_top=False, input_shape=(32, 32, 5), **alpha)
+        assert told[0].filename == __file__
 
 
 # ---- weights
@@ -176,8 +291,25 @@ def test_weights_from_a_file(tmp_path: pathlib.Path, name: str) -> None:
         applications.VGG16(weights=str(tmp_path / "w2.h5"))
 
 
+def test_a_net_s_own_layer_in_a_file_and_a_user_s_of_the_same_name(tmp_path: pathlib.Path) -> None:
+    x = layers.Input((3,))
+    rows = np.ones((2, 3), "float32")
+    Model(x, applications.convnext.LayerScale(0.5, 3)(x)).save(tmp_path / "net.keras")
+    np.testing.assert_array_equal(load_model(tmp_path / "net.keras").predict(rows, verbose=0), 0.5 * rows)
+
+    class LayerScale(layers.Layer):
+        def call(self, inputs: Any) -> Any:
+            return inputs * 2.0
+
+    Model(x, LayerScale()(x)).save(tmp_path / "user.keras")
+    with pytest.raises(FileError, match="a class 'LayerScale', which is not known"):
+        load_model(tmp_path / "user.keras")
+    own = load_model(tmp_path / "user.keras", custom_objects={"LayerScale": LayerScale})
+    np.testing.assert_array_equal(own.predict(rows, verbose=0), 2 * rows)
+
+
 @pytest.mark.api("ImageNet")
-@pytest.mark.parametrize("place", ["own", "keras/models", "web/mobilenet"])
+@pytest.mark.parametrize("place", ["own", "keras/models", "web/tensorflow/keras-applications/mobilenet"])
 def test_published_weights_are_found_and_fetched(tmp_path: pathlib.Path, place: str) -> None:
     """In a folder of one's own, in Keras's, or where they are offered, here a folder too; then they are kept in Keras's."""
     model = small()
@@ -188,6 +320,22 @@ def test_published_weights_are_found_and_fetched(tmp_path: pathlib.Path, place: 
     loaded = applications.MobileNet((128, 128, 3), alpha=0.25, include_top=False)
     assert equal(loaded, values) and loaded.name == "mobilenet_0.25_128"
     assert (tmp_path / "keras/models/mobilenet_2_5_128_tf_no_top.h5").exists() == (place != "own")
+
+
+def test_the_published_efficientnets_scale_colours_once_more(tmp_path: pathlib.Path) -> None:
+    """By the root of each colour's deviation, as in Keras; where other weights are asked for, there is no such layer."""
+    clear_session()
+    model = unset(applications.EfficientNetB0, include_top=False, pooling="avg")
+    model.set_weights(random_weights(model))
+    values = model.get_weights()  # one of which counts, in whole numbers
+    (tmp_path / "own").mkdir()
+    model.save_weights(tmp_path / "own" / "efficientnetb0_notop.h5")
+    clear_session()
+    published = applications.EfficientNetB0(include_top=False, pooling="avg")
+    assert equal(published, values)
+    close(np.square(published.get_layer("rescaling_1").scale), [1 / 0.229, 1 / 0.224, 1 / 0.225], 4, dtype="float32")
+    kinds = [[layer.name for layer in net.layers if "rescaling" in layer.name] for net in (model, published)]
+    assert kinds == [["rescaling"], ["rescaling", "rescaling_1"]]
 
 
 def test_the_only_other_size_that_has_weights(tmp_path: pathlib.Path) -> None:
@@ -208,19 +356,29 @@ def test_the_only_other_size_that_has_weights(tmp_path: pathlib.Path) -> None:
         ("InceptionV3", False, "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"),
         ("Xception", False, "xception_weights_tf_dim_ordering_tf_kernels_notop.h5"),
         ("MobileNet", True, "mobilenet_1_0_224_tf.h5"),
+        ("ResNet101", False, "resnet101_weights_tf_dim_ordering_tf_kernels_notop.h5"),
+        ("ResNet152V2", True, "resnet152v2_weights_tf_dim_ordering_tf_kernels.h5"),
+        ("MobileNetV2", False, "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"),
+        ("DenseNet169", False, "densenet169_weights_tf_dim_ordering_tf_kernels_notop.h5"),
+        ("EfficientNetB7", True, "efficientnetb7.h5"),
+        ("EfficientNetV2L", False, "efficientnetv2-l_notop.h5"),
+        ("InceptionResNetV2", True, "inception_resnet_v2_weights_tf_dim_ordering_tf_kernels.h5"),
+        ("MobileNetV3Large", False, "weights_mobilenet_v3_large_224_1.0_float_no_top_v2.h5"),
+        ("NASNetMobile", True, "nasnet_mobile.h5"),
+        ("ConvNeXtXLarge", False, "convnext_xlarge_notop.h5"),
     ],
 )
 def test_without_a_network_it_says_which_file_to_put_where(
     tmp_path: pathlib.Path, net: str, top: bool, name: str
 ) -> None:
-    arguments = {"input_shape": (224, 224, 3)} if net == "MobileNet" else {}
+    arguments = {"input_shape": (224, 224, 3)} if net.startswith("MobileNet") else {}
     with pytest.raises(MissingFileError) as error:
         getattr(applications, net)(include_top=top, **arguments)
-    folder = "resnet" if net == "ResNet50" else net.lower().replace("v3", "_v3")
+    folder = "keras-applications" if net == "EfficientNetB7" else f"tensorflow/keras-applications/{folder_of(net)}"
     text = str(error.value)
     for part in (
         name,
-        f"web/{folder}/{name}",
+        f"web/{folder}/{'NASNet-mobile.h5' if net == 'NASNetMobile' else name}",
         str(tmp_path / "own"),
         str(tmp_path / "keras/models"),
         "REFNET_DATA_DIR",
@@ -230,11 +388,17 @@ def test_without_a_network_it_says_which_file_to_put_where(
     assert not (tmp_path / "keras").exists()
 
 
+def folder_of(net: str) -> str:
+    """Where Keras offers a net's files: for most, a folder with the module's name."""
+    module = getattr(applications, net).__module__.rpartition(".")[2]
+    return "resnet" if module == "resnet_v2" else module
+
+
 def test_a_file_with_another_hash_is_not_taken(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
     (tmp_path / "keras/models").mkdir(parents=True)
     (tmp_path / "keras/models" / name).write_bytes(b"half of it")
-    with pytest.raises(MissingFileError, match="has another MD5 than 6d6bbae143d832006294945121d1f1fc"):
+    with pytest.raises(MissingFileError, match="has another hash than 6d6bbae143d832006294945121d1f1fc"):
         applications.VGG16(include_top=False)
 
     def fetch(address: str, target: pathlib.Path, known: str, algorithm: str) -> None:

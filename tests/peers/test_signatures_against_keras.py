@@ -15,6 +15,8 @@ MODULES = (
     *("ops.numpy", "backend", "config", "preprocessing.image", "preprocessing.sequence", "mixed_precision", "tree"),
     *("wrappers", "applications", "applications.imagenet_utils"),
     *(f"applications.{name}" for name in ("inception_v3", "mobilenet", "resnet", "vgg16", "vgg19", "xception")),
+    *(f"applications.{name}" for name in ("densenet", "efficientnet", "efficientnet_v2", "mobilenet_v2", "resnet_v2")),
+    *(f"applications.{name}" for name in ("convnext", "inception_resnet_v2", "mobilenet_v3", "nasnet")),
     *(f"datasets.{name}" for name in ("boston_housing", "california_housing", "cifar10", "cifar100")),
     *(f"datasets.{name}" for name in ("fashion_mnist", "imdb", "mnist", "reuters")),
 )
