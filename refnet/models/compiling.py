@@ -319,5 +319,8 @@ class Compilable(Fed):
 
 def _optimizers_in(optimizer: Any) -> list[optimizers.Optimizer]:
     """An optimizer, and those that it hands slopes to."""
-    held = [] if optimizer is None else flatten([optimizer, list(vars(optimizer).values())])
+    held = [optimizer]
+    for value in [] if optimizer is None else vars(optimizer).values():
+        # not by `flatten`, which sorts keys: those of a dict of states are variables
+        held += value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else [value]
     return [x for x in held if isinstance(x, optimizers.Optimizer)]
