@@ -10,3 +10,6 @@ from refnet.applications.resnet import ResNet50
 from refnet.applications.vgg16 import VGG16
 from refnet.applications.vgg19 import VGG19
 from refnet.applications.xception import Xception
+from refnet.old_names import serve
+
+serve(__name__)

@@ -16,6 +16,7 @@ from refnet.eager import Eager, known_tensor
 from refnet.errors import ArgumentError, without_tape
 from refnet.gradients import gradients
 from refnet.graph import Assignment, Mode, Tensor, Variable, as_tensor, trace
+from refnet.layers.first_edition import Replaceable
 from refnet.models.batches import Batches
 from refnet.models.compiling import Compilable
 from refnet.models.data import arranged
@@ -31,6 +32,17 @@ _PARTS = {
     "test": ("test_step", "compute_loss", "compute_metrics"),
     "predict": ("predict_step",),
 }
+
+
+class CompiledMetrics:
+    """`model.compiled_metrics` of Keras 2: the metrics that `compile` was told of, as one that a step hands a batch to."""
+
+    def __init__(self, model: "Stepping"):
+        self._model = model
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Takes a batch in, as `compute_metrics` does."""
+        self._model.compute_metrics(None, y_true, y_pred, sample_weight)
 
 
 class Stepping(Compilable):
@@ -141,6 +153,14 @@ class Stepping(Compilable):
                         target, output, sample_weight=weights[min(i, len(weights) - 1)] if weights else None
                     )
         return self.get_metrics_result()
+
+    def compiled_loss(self, y: Any, y_pred: Any, sample_weight: Any = None, regularization_losses: Any = None) -> Any:
+        """`compute_loss` as steps for Keras 2 call it. The metric "loss" gets the value too; regularizers are part of it anyway."""
+        loss = self.compute_loss(y=y, y_pred=y_pred, sample_weight=sample_weight)
+        self._track(loss, y)
+        return loss
+
+    compiled_metrics = Replaceable(lambda self: CompiledMetrics(self))
 
     def get_metrics_result(self) -> dict[str, Any]:
         """The values of all metrics so far, by name. In a step they are tensors."""

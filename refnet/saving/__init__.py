@@ -1,5 +1,6 @@
 """Saving and loading: models in `.keras` files, weights in `.weights.h5`, configurations as JSON. Files hold no code."""
 
+from refnet.old_names import serve
 from refnet.registration import CustomObjectScope as CustomObjectScope
 from refnet.registration import custom_object_scope as custom_object_scope
 from refnet.registration import get_custom_objects as get_custom_objects
@@ -13,3 +14,5 @@ from refnet.saving.models import save_model as save_model
 from refnet.saving.models import save_weights as save_weights
 from refnet.saving.serialization import deserialized as deserialize_keras_object
 from refnet.saving.serialization import serialized as serialize_keras_object
+
+serve(__name__)

@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import refnet
+import refnet_fast
 from refnet import Model, Variable, grad, jit, layers, ops, optimizers
-from refnet.errors import NoValueError
+from refnet.errors import DtypeError, MissingNameError, NoValueError
 from refnet.graph import Tensor
 from refnet.models import load_model
 
@@ -104,3 +106,99 @@ def test_a_subclass_that_was_called_on_arrays_alone_has_an_optimizer_with_states
     else:
         assert model.fit(X, X, verbose=0).history["loss"] == [np.mean((first - X) ** 2)]
         assert model.optimizer.iterations.numpy() == (2 if how == "load" else 1)
+
+
+class OldStep(Model):
+    """A step as the second edition ends it, but for the tape."""
+
+    def train_step(self, data: Any) -> Any:
+        inputs, targets = data
+        predictions = self(inputs, training=True)
+        loss = self.compiled_loss(targets, predictions, regularization_losses=self.losses)
+        slopes = ops.gradients(loss, self.trainable_weights)
+        self.optimizer.apply_gradients(zip(slopes, self.trainable_weights))
+        self.compiled_metrics.update_state(targets, predictions)
+        return {metric.name: metric.result() for metric in self.metrics}
+
+
+def test_a_step_with_compiled_loss_and_compiled_metrics() -> None:
+    histories = []
+    for kind in (Model, OldStep):
+        a = layers.Input((2,))
+        model = kind(a, layers.Dense(2, kernel_initializer="ones", kernel_regularizer="l2")(a))
+        model.compile(optimizers.SGD(0.125), "mse", metrics=["mae"])
+        histories.append(model.fit(X, 2 * X, batch_size=2, epochs=2, shuffle=False, verbose=0).history)
+    assert histories[0] == histories[1] and list(histories[0]) == ["loss", "mae"]
+
+
+def test_outputs_without_names_are_shown_by_their_losses_names() -> None:
+    class Heads(Model):
+        def call(self, inputs: Any) -> Any:
+            return inputs, inputs * 2, inputs * 3
+
+    model = Heads()
+    model.compile("sgd", ["mse", "mae", "mse"], metrics=[["mae"], None, ["mae"]])
+    found = model.evaluate(X, [X * 0, X * 0, X * 0], verbose=0, return_dict=True)
+    one, square = np.abs(X).mean(), np.square(X).mean()
+    assert found == {
+        "loss": 10 * square + 2 * one,
+        "mae": one,
+        "mae_1": 3 * one,
+        "mse_loss": square,
+        "mae_loss": 2 * one,
+        "mse_loss_1": 9 * square,
+    }
+
+
+@pytest.mark.parametrize(
+    ("use", "words"),
+    [
+        (lambda: refnet.distribution.DataParallel(), "refnet has no distribution. One device trains a model here"),
+        (lambda: refnet.quantizers.AbsMaxQuantizer(), "refnet has no quantizers. Save the model as .keras"),
+        (
+            lambda: layers.Dense(2).quantize("int8"),
+            "dense.*.quantize: refnet does not quantize. Save the model as .keras",
+        ),
+        (lambda: layers.Dense(2).enable_lora(4), "enable_lora: refnet has no LoRA of layers. Write a layer that holds"),
+        (lambda: layers.TFSMLayer("saved"), "refnet has no layers.TFSMLayer. Layers of other frameworks"),
+        (lambda: layers.MelSpectrogram(), "refnet has no layers.MelSpectrogram. .* refnet.ops.stft"),
+        (lambda: refnet.applications.EfficientNetB0(), r"applications.EfficientNetB0\(...\).save\('net.keras'\)"),
+        (lambda: refnet.callbacks.OrbaxCheckpoint("."), "Take ModelCheckpoint"),
+        (lambda: refnet.utils.audio_dataset_from_directory("."), "Write a PyDataset that reads the files"),
+        (lambda: refnet.losses.Reduction.NONE, "Write reduction='none'"),
+        (lambda: refnet.saving.KerasFileEditor("x"), "change the file with Keras"),
+        (lambda: refnet.export.ExportArchive(), "format='onnx'"),
+    ],
+)
+def test_what_is_left_out_says_what_to_do(use: Any, words: str) -> None:
+    with pytest.raises(MissingNameError, match=words):
+        use()
+
+
+def test_names_that_are_left_out_are_not_there() -> None:
+    """For programs that look whether they are."""
+    assert not hasattr(refnet, "distribution") and not hasattr(refnet_fast, "distribution")
+    assert not hasattr(layers, "TFSMLayer") and not hasattr(layers.Dense(2), "quantize")
+    with pytest.raises(MissingNameError, match="refnet has no distribution"):
+        refnet_fast.distribution  # noqa: B018  # what this is about
+
+    class Own(layers.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.quantize = self.enable_lora = 3
+
+    assert Own().quantize == Own().enable_lora == 3
+
+
+def test_names_that_were_experimental_once() -> None:
+    from refnet.layers.experimental import preprocessing
+
+    assert preprocessing.Rescaling is layers.experimental.preprocessing.Rescaling is layers.Rescaling
+    assert optimizers.experimental.AdamW is optimizers.AdamW and optimizers.legacy.Adam is optimizers.Adam
+
+
+def test_strings_stand_before_a_model() -> None:
+    with pytest.raises(
+        DtypeError, match=r"numbers alone. Make numbers of strings before it: x = layers.TextVectorization"
+    ):
+        layers.Input((1,), dtype="string")
