@@ -244,8 +244,17 @@ class Stepping(Compilable):
         for labels, arrays in zip(batches.labels, (batches.inputs, batches.targets, batches.weights)):
             taken = [next(rest) for a in arrays if a is not None]
             parts.append(arranged(labels, taken) if taken else None)
+        method, data = getattr(self, f"{kind}_step"), pack_x_y_sample_weight(*parts)
+        try:
+            inspect.signature(method).bind(data)
+        except TypeError as error:
+            raise ArgumentError(
+                f"{self.name}.{kind}_step is called with the data alone, as step(self, data): {error}. A step for JAX takes a state and gives "
+                "it back; here variables change in place: slopes = ops.gradients(loss, self.trainable_variables), then "
+                "self.optimizer.apply(slopes, self.trainable_variables)."
+            ) from None
         with trace.inside(step=(list(slots), mode)):
-            result = getattr(self, f"{kind}_step")(pack_x_y_sample_weight(*parts))
+            result = method(data)
         if kind != "predict" and not isinstance(result, dict):
             raise ArgumentError(f"{self.name}.{kind}_step must give a dict of values to show; it gave {result!r}.")
         return result

@@ -8,7 +8,7 @@ import pytest
 import refnet
 import refnet_fast
 from refnet import Model, Variable, grad, jit, layers, ops, optimizers
-from refnet.errors import DtypeError, MissingNameError, NoValueError
+from refnet.errors import ArgumentError, DtypeError, MissingNameError, NoValueError
 from refnet.graph import Tensor
 from refnet.models import load_model
 
@@ -202,3 +202,16 @@ def test_strings_stand_before_a_model() -> None:
         DtypeError, match=r"numbers alone. Make numbers of strings before it: x = layers.TextVectorization"
     ):
         layers.Input((1,), dtype="string")
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_a_step_for_jax_is_told_what_a_step_is_called_with(eagerly: bool) -> None:
+    class Stateful(Model):
+        def train_step(self, state: Any, data: Any) -> Any:
+            return {}, state
+
+    a = layers.Input((2,))
+    model = Stateful(a, layers.Dense(2)(a))
+    model.compile("sgd", "mse", run_eagerly=eagerly)
+    with pytest.raises(ArgumentError, match=r"train_step is called with the data alone.*'data'.*ops.gradients"):
+        model.fit(X, X, verbose=0)
