@@ -9,10 +9,9 @@ LORA = (
 FOREIGN = "Layers of other frameworks cannot be a part of a program of refnet: write what it computes with refnet.ops."
 SPECTROGRAM = "Compute spectrograms before the model, with refnet.ops.stft."
 BOXES = "Bring boxes to arrays of one shape with NumPy before the model; refnet.ops computes with them."
-NETS = (
-    "refnet.applications has VGG16, VGG19, ResNet50, InceptionV3, Xception and MobileNet. Others come in a file: in Keras "
-    "applications.{0}(...).save('net.keras'), here load_model('net.keras')."
-)
+NETS = "refnet.applications has VGG16, VGG19, ResNet50, InceptionV3, Xception and MobileNet."
+# Of standard layers, so that load_model reads them.
+FROM_A_FILE = " Others come in a file: in Keras applications.{0}(...).save('net.keras'), here load_model('net.keras')."
 
 MISSING: dict[str, dict[str, str]] = {
     "": {
@@ -26,37 +25,17 @@ MISSING: dict[str, dict[str, str]] = {
         "version": "Read refnet.__version__.",
     },
     "applications": {
-        name: NETS.format(name)
-        for name in (
-            *(
-                "ConvNeXtBase",
-                "ConvNeXtLarge",
-                "ConvNeXtSmall",
-                "ConvNeXtTiny",
-                "ConvNeXtXLarge",
-                "DenseNet121",
-                "DenseNet169",
-            ),
-            *("DenseNet201", *(f"EfficientNetB{i}" for i in range(8)), *(f"EfficientNetV2B{i}" for i in range(4))),
-            *(
-                "EfficientNetV2L",
-                "EfficientNetV2M",
-                "EfficientNetV2S",
-                "InceptionResNetV2",
-                "MobileNetV2",
-                "MobileNetV3Large",
-            ),
-            *(
-                "MobileNetV3Small",
-                "NASNetLarge",
-                "NASNetMobile",
-                "ResNet101",
-                "ResNet101V2",
-                "ResNet152",
-                "ResNet152V2",
-            ),
-            "ResNet50V2",
-        )
+        **{f"ConvNeXt{size}": NETS for size in ("Base", "Large", "Small", "Tiny", "XLarge")},
+        "InceptionResNetV2": NETS,
+        **{
+            name: NETS + FROM_A_FILE.format(name)
+            for name in (
+                *("DenseNet121", "DenseNet169", "DenseNet201", *(f"EfficientNetB{i}" for i in range(8))),
+                *(f"EfficientNetV2{size}" for size in ("B0", "B1", "B2", "B3", "S", "M", "L")),
+                *("MobileNetV2", "MobileNetV3Large", "MobileNetV3Small", "NASNetLarge", "NASNetMobile", "ResNet101"),
+                *("ResNet101V2", "ResNet152", "ResNet152V2", "ResNet50V2"),
+            )
+        },
     },
     "callbacks": {"OrbaxCheckpoint": "Take ModelCheckpoint, or BackupAndRestore to go on after a stop."},
     "dtype_policies": dict.fromkeys(
