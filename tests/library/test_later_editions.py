@@ -215,3 +215,13 @@ def test_a_step_for_jax_is_told_what_a_step_is_called_with(eagerly: bool) -> Non
     model.compile("sgd", "mse", run_eagerly=eagerly)
     with pytest.raises(ArgumentError, match=r"train_step is called with the data alone.*'data'.*ops.gradients"):
         model.fit(X, X, verbose=0)
+
+
+def test_the_formats_that_keras_2_was_told(tmp_path: Any) -> None:
+    pytest.importorskip("h5py", reason="files need the extra `files`")
+    model = Net()
+    model(X)
+    model.save(tmp_path / "net.keras", save_format="keras")
+    assert (tmp_path / "net.keras").exists()
+    with pytest.raises(ArgumentError, match=r"save_format is 'keras' or 'h5'.*got 'tf'. .* call save\('name.keras'\)"):
+        model.save(tmp_path / "net", save_format="tf")
