@@ -18,6 +18,12 @@ def is_array_like(x: Any) -> bool:
     return any(hasattr(type(x), name) or hasattr(x, name) for name in (*INTERFACES, "__dlpack__"))
 
 
+TRACED = (
+    "A function that JAX or TensorFlow traces cannot call refnet. refnet.grad, value_and_grad and jit stand for those of jax; the data sets "
+    "of refnet.utils have a map of their own. "
+)
+
+
 def as_array(x: Any, what: str = "an argument") -> Array:
     """x as a NumPy array: the same memory where x is an array on the host whose dtype NumPy has, else a copy.
 
@@ -45,7 +51,10 @@ def as_array(x: Any, what: str = "an argument") -> Array:
     except (RuntimeError, TypeError, ValueError, BufferError) as error:
         if not foreign or isinstance(error, DtypeError):
             raise
-        raise DtypeError(f"{what} cannot be read as a NumPy array: {shown(x)}. {error}") from error
+        traced = type(x).__name__.endswith("Tracer") or "symbolic" in str(error).lower()
+        raise DtypeError(
+            f"{what} cannot be read as a NumPy array: {shown(x)}. {TRACED if traced else ''}{error}"
+        ) from error
 
 
 def _of_columns(table: Any, array: Array) -> Array:

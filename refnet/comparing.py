@@ -1,5 +1,6 @@
-"""What `==` and `!=` mean for symbolic tensors, which are also keys of dicts and members of lists."""
+"""What `==` and `!=` mean for symbolic tensors, which are also keys of dicts and members of lists; and who asks for an operator."""
 
+import dis
 import sys
 from typing import Any
 
@@ -33,6 +34,12 @@ def asked_by_refnet(calls: int) -> bool:
     """Whether the code so many calls above the one that asks is the library's own; its examples are a user's."""
     module = str(sys._getframe(calls + 1).f_globals.get("__name__", ""))
     return module.partition(".")[0] in ("refnet", "refnet_fast") and ".examples" not in module
+
+
+def written_as_operator(calls: int) -> bool:
+    """Whether the code so many calls above the one that asks writes an operator there, such as `+=`, and calls no function."""
+    frame = sys._getframe(calls + 1)
+    return frame.f_code.co_code[frame.f_lasti] == dis.opmap["BINARY_OP"]
 
 
 def compared(op: str, a: Compared, b: Any) -> Any:

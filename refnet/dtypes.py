@@ -45,6 +45,11 @@ def standardize(dtype: DTypeLike | None) -> str:
         name = dtype if isinstance(dtype, str) else np.dtype(dtype).name
     except (TypeError, ValueError):
         name = repr(dtype)
+    if name.startswith("str"):
+        raise DtypeError(
+            "unknown dtype string: a model's program computes with numbers alone. Make numbers of strings before it: "
+            "x = layers.TextVectorization(...)(texts), or StringLookup, Hashing, FeatureSpace; then Input(shape, dtype='int64')."
+        )
     if name not in ALL:
         raise DtypeError(f"unknown dtype {name}; refnet knows {', '.join(ALL)}.")
     return name

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from refnet.errors import MissingNameError
+from refnet.missing_names import MISSING
 
 if TYPE_CHECKING:
     from importlib.abc import Loader
@@ -33,6 +34,8 @@ MODULES: dict[str, Sequence[str]] = {
     **dict.fromkeys(("engine.training", "engine.network", "engine.sequential"), ENGINE),
     **dict.fromkeys((f"utils.{name}_utils" for name in ("np", "vis", "data", "generic", "layer", "io")), ("utils",)),
     **dict.fromkeys(("utils.multi_gpu_utils", "utils.training_utils"), ("utils",)),
+    **dict.fromkeys(("layers.experimental", "layers.experimental.preprocessing"), ("layers",)),
+    **dict.fromkeys(("optimizers.experimental", "optimizers.legacy"), ("optimizers",)),
     "backend.tensorflow_backend": ("backend",),
     "dtype_policies": ("mixed_precision",),
     "objectives": ("losses",),
@@ -114,7 +117,7 @@ def found(module: ModuleType, place: str, name: str) -> Any:
     """What a module (`place` in refnet) offers under a name of Keras 2.
 
     Raises:
-        AttributeError: nothing.
+        AttributeError: nothing.  MissingNameError: a name that is left out here.
     """
     if not name.startswith("__"):
         if name in RENAMED.get(place, ()):
@@ -126,6 +129,9 @@ def found(module: ModuleType, place: str, name: str) -> Any:
             return importlib.import_module(f"{module.__name__}.{name}")
         if name in GONE.get(place, ()):
             return Gone(f"{place}.{name}", GONE[place][name])
+        if name in MISSING.get(place, ()):
+            full = f"{place}.{name}".removeprefix(".")
+            raise MissingNameError(f"refnet has no {full}. {MISSING[place][name]}", name=name, obj=module)
         for other in MODULES.get(place, ()):
             if hasattr(importlib.import_module(f"refnet.{other}"), name):
                 return getattr(importlib.import_module(f"refnet.{other}"), name)

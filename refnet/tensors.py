@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 from refnet import dtypes
 from refnet.annotations import Array, Shape, TensorLike
 from refnet.arrays import as_array
-from refnet.comparing import Compared, asked_by_refnet
+from refnet.comparing import Compared, asked_by_refnet, written_as_operator
 from refnet.errors import NoValueError, UsageError, without_tape
 from refnet.tracing import trace
 
@@ -154,6 +154,8 @@ class Tensor(Compared):
         ):
             return getattr(ufunc, method)(*(np.asarray(x) if isinstance(x, Tensor) else x for x in inputs), **more)
         name = ufunc.__name__
+        if name in OPERATORS and more.get("out", [None])[0] is inputs[0] and written_as_operator(1):
+            return getattr(ops, OPERATORS[name])(*inputs)  # `array += tensor`: the name is a tensor's from here on
         use = f"Use ops.{name}." if hasattr(ops, name) else "Use refnet.ops."
         raise NoValueError(
             f"np.{name} computes with arrays; a symbolic tensor (shape {self.shape}) has no values yet. {use}"

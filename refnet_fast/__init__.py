@@ -14,6 +14,7 @@ import sys
 import refnet
 from refnet import __version__
 from refnet.engine import EngineError, get_engine, register_devices, register_engine, set_default_engine, use_engine
+from refnet.errors import MissingNameError
 from refnet.old_names import OldModules
 
 
@@ -102,6 +103,8 @@ def __getattr__(name):
         return importlib.import_module(f"refnet_fast.{name}")
     try:
         return getattr(refnet, name)
+    except MissingNameError:
+        raise
     except AttributeError:
         raise AttributeError(f"refnet_fast has no attribute {name!r}") from None
 

@@ -17,3 +17,6 @@ from refnet.callbacks.tensorboard import TensorBoard as TensorBoard
 from refnet.callbacks.watching import EarlyStopping as EarlyStopping
 from refnet.callbacks.watching import ReduceLROnPlateau as ReduceLROnPlateau
 from refnet.callbacks.watching import TerminateOnNaN as TerminateOnNaN
+from refnet.old_names import serve
+
+serve(__name__)

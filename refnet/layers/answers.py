@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from refnet.errors import MissingNameError
 from refnet.graph import Call, Tensor, Variable, trace
 from refnet.layers.first_edition import Replaceable
 from refnet.layers.shapes import map_shapes
+from refnet.missing_names import LORA, QUANTIZED
 from refnet.structure import mapped
 
 if TYPE_CHECKING:
@@ -29,6 +31,16 @@ class Answering:
     def input(self) -> Any:
         """What the layer was called on, if it was called exactly once."""
         return self._only_call().inputs
+
+    @Replaceable
+    def quantize(self) -> Any:
+        """Left out: says so."""
+        raise MissingNameError(f"{self.name}.quantize: refnet does not quantize. {QUANTIZED}")
+
+    @Replaceable
+    def enable_lora(self) -> Any:
+        """Left out: says so."""
+        raise MissingNameError(f"{self.name}.enable_lora: refnet has no LoRA of layers. {LORA}")
 
     def _only_call(self) -> Any:
         if len(self._calls_made) != 1:

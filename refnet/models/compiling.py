@@ -31,6 +31,7 @@ from refnet.tracing import building
 class Compilable(WithData):
     """What `compile` and checked data make of a model: one program for each kind of step, kept for the next time."""
 
+    graph: Graph | None
     _told: dict[str, Any] | None
     _own_loss: Any
     stop_training: bool
@@ -191,9 +192,10 @@ class Compilable(WithData):
         if self._compiled is None and outputs is not None and self._built_graph is None:
             keyed = isinstance(outputs, dict)
             names = keys(outputs) if keyed else [f"output_{i + 1}" for i in range(len(flatten(outputs)))]
-            self._compiled = Compiled(self._told or {}, names, keyed)
+            self._compiled = Compiled(self._told or {}, names, keyed, keyed)
         if self._compiled is None:
-            self._compiled = Compiled(self._told or {}, self._output_names, self._keyed_outputs)
+            named = self.graph is not None or self._keyed_outputs
+            self._compiled = Compiled(self._told or {}, self._output_names, self._keyed_outputs, named)
         return self._compiled
 
     @contextmanager
@@ -319,5 +321,8 @@ class Compilable(WithData):
 
 def _optimizers_in(optimizer: Any) -> list[optimizers.Optimizer]:
     """An optimizer, and those that it hands slopes to."""
-    held = [] if optimizer is None else flatten([optimizer, list(vars(optimizer).values())])
+    held = [optimizer]
+    for value in [] if optimizer is None else vars(optimizer).values():
+        # not by `flatten`, which sorts keys: those of a dict of states are variables
+        held += value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else [value]
     return [x for x in held if isinstance(x, optimizers.Optimizer)]

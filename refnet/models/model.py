@@ -305,9 +305,23 @@ class Model(WithGraph):
         return model_from_content, (content_of(self),)
 
     def save(
-        self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, include_optimizer: bool = True
+        self,
+        filepath: Any,
+        overwrite: bool = True,
+        zipped: bool | None = None,
+        include_optimizer: bool = True,
+        save_format: str | None = None,
     ) -> None:
-        """Writes the model with its weights and its optimizer's state: see `refnet.saving.save_model`."""
+        """Writes the model with its weights and its optimizer's state: see `refnet.saving.save_model`.
+
+        Args:
+            save_format: of Keras 2, "keras" or "h5" (also None); the file's name decides, as in Keras 3.
+        """
+        if save_format not in (None, "keras", "h5"):
+            raise ArgumentError(
+                f"{self.name}.save: save_format is 'keras' or 'h5', and the file's name ends so; got {save_format!r}. TensorFlow's format "
+                "is not written: call save('name.keras'), or export('name.onnx', format='onnx')."
+            )
         saving.save_model(self, filepath, overwrite, zipped, include_optimizer)
 
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:

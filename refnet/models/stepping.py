@@ -16,6 +16,7 @@ from refnet.eager import Eager, known_tensor
 from refnet.errors import ArgumentError, without_tape
 from refnet.gradients import gradients
 from refnet.graph import Assignment, Mode, Tensor, Variable, as_tensor, trace
+from refnet.layers.first_edition import Replaceable
 from refnet.models.batches import Batches
 from refnet.models.compiling import Compilable
 from refnet.models.data import arranged
@@ -31,6 +32,17 @@ _PARTS = {
     "test": ("test_step", "compute_loss", "compute_metrics"),
     "predict": ("predict_step",),
 }
+
+
+class CompiledMetrics:
+    """`model.compiled_metrics` of Keras 2: the metrics that `compile` was told of, as one that a step hands a batch to."""
+
+    def __init__(self, model: "Stepping"):
+        self._model = model
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Takes a batch in, as `compute_metrics` does."""
+        self._model.compute_metrics(None, y_true, y_pred, sample_weight)
 
 
 class Stepping(Compilable):
@@ -137,6 +149,14 @@ class Stepping(Compilable):
                     )
         return self.get_metrics_result()
 
+    def compiled_loss(self, y: Any, y_pred: Any, sample_weight: Any = None, regularization_losses: Any = None) -> Any:
+        """`compute_loss` as steps for Keras 2 call it. The metric "loss" gets the value too; regularizers are part of it anyway."""
+        loss = self.compute_loss(y=y, y_pred=y_pred, sample_weight=sample_weight)
+        self._track(loss, y)
+        return loss
+
+    compiled_metrics = Replaceable(lambda self: CompiledMetrics(self))
+
     def get_metrics_result(self) -> dict[str, Any]:
         """The values of all metrics so far, by name. In a step they are tensors."""
         results = {name: (metric, metric.result()) for name, metric in self._shown_metrics().items()}
@@ -219,8 +239,17 @@ class Stepping(Compilable):
         for labels, arrays in zip(batches.labels, (batches.inputs, batches.targets, batches.weights)):
             taken = [next(rest) for a in arrays if a is not None]
             parts.append(arranged(labels, taken) if taken else None)
+        method, data = getattr(self, f"{kind}_step"), pack_x_y_sample_weight(*parts)
+        try:
+            inspect.signature(method).bind(data)
+        except TypeError as error:
+            raise ArgumentError(
+                f"{self.name}.{kind}_step is called with the data alone, as step(self, data): {error}. A step for JAX takes a state and gives "
+                "it back; here variables change in place: slopes = ops.gradients(loss, self.trainable_variables), then "
+                "self.optimizer.apply(slopes, self.trainable_variables)."
+            ) from None
         with trace.inside(step=(list(slots), mode)):
-            result = getattr(self, f"{kind}_step")(pack_x_y_sample_weight(*parts))
+            result = method(data)
         if kind != "predict" and not isinstance(result, dict):
             raise ArgumentError(f"{self.name}.{kind}_step must give a dict of values to show; it gave {result!r}.")
         return result

@@ -23,20 +23,24 @@ class Compiled:
     Attributes:
         names: of the outputs.  keyed: whether these are the keys of a dict of outputs; then the losses are shown in the order of
             the dict that compile was given, as Keras does it.
+        named: whether logs name the outputs. Those of a subclass that are no dict have no name in Keras: there a loss is shown by its
+            own name, metrics without a name before theirs.
         losses: a Loss or None per output.  factors: their loss_weights.
         loss_trackers: for several losses a Mean each, else None.
         metrics, weighted_metrics: a list of metrics per output.
     """
 
-    def __init__(self, told: dict[str, Any], names: list[str], keyed: bool = False):
-        self.names = names
+    def __init__(self, told: dict[str, Any], names: list[str], keyed: bool = False, named: bool = True):
+        self.names, self.named = names, named or len(names) == 1
         wanted = per_output("loss", told["loss"], names, spread=True)
         self.losses: list[Any] = [loss if loss in losses.BY_SHAPES else losses.as_loss(loss) for loss in wanted]
         self.factors = per_output("loss_weights", told["loss_weights"], names, spread=False)
         several = sum(loss is not None for loss in self.losses) > 1
         self.loss_tracker = metrics.Mean("loss")
         self.loss_trackers = [
-            metrics.Mean(f"{name}_loss") if several and loss is not None else None
+            metrics.Mean(f"{name if named else getattr(loss, 'name', loss)}_loss")
+            if several and loss is not None
+            else None
             for name, loss in zip(names, self.losses)
         ]
         self._told = told
@@ -98,27 +102,38 @@ class Compiled:
         return [metrics.as_metric(entry, target.shape, output.shape) for entry in entries if entry is not None]
 
     def trackers(self) -> dict[str, metrics.Metric]:
-        """Every metric by the key it has in logs: loss, the outputs' losses, the others; of several outputs, as Keras does, by name."""
+        """Every metric by the key it has in logs: loss, the outputs' losses, the others; of several outputs, as Keras does, by name.
+
+        Where outputs have no name their losses come last.
+        """
         found: dict[str, metrics.Metric] = {"loss": self.loss_tracker}
-        for name in self._shown_first:
-            tracker = self.loss_trackers[self.names.index(name)]
-            if tracker is not None:
-                found[tracker.name] = tracker
+        parts = [self.loss_trackers[self.names.index(name)] for name in self._shown_first]
+        if self.named:
+            found.update({tracker.name: tracker for tracker in parts if tracker is not None})
         for group, weighted in ((self.metrics or [], False), (self.weighted_metrics or [], True)):
             for name, members in zip(self.names, group):
                 for metric in members:
-                    output = "" if len(self.names) == 1 else f"{name}_"
+                    output = f"{name}_" if self.named and len(self.names) > 1 else ""
                     key = f"{output}{metric.name}"
                     if weighted and key in found:
                         key = f"{output}weighted_{metric.name}"
-                    stem, number = key, 1
-                    while key in found:
-                        key, number = f"{stem}_{number}", number + 1
-                    found[key] = metric
-        if len(self.names) == 1:
+                    found[_free(key, found)] = metric
+        if not self.named:
+            for tracker in parts:
+                if tracker is not None:
+                    found[_free(tracker.name, found)] = tracker
+        if len(self.names) == 1 or not self.named:
             return found
         first = [key for key, metric in found.items() if metric is self.loss_tracker or metric in self.loss_trackers]
         return {key: found[key] for key in [*first, *sorted(found.keys() - set(first))]}
+
+
+def _free(key: str, taken: dict[str, Any]) -> str:
+    """The key, with a number behind it if it is taken."""
+    stem, number = key, 1
+    while key in taken:
+        key, number = f"{stem}_{number}", number + 1
+    return key
 
 
 def _of_the_one_output(told: Any) -> Any:

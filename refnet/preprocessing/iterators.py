@@ -11,7 +11,7 @@ from refnet import dtypes, engine, random
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, ShapeError
 from refnet.utils.ahead import ahead
-from refnet.utils.dataset_utils import checked_index
+from refnet.utils.chained_datasets import checked_index
 from refnet.utils.image_utils import array_to_img
 from refnet.utils.py_dataset import PyDataset
 

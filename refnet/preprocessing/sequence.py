@@ -8,7 +8,7 @@ import numpy as np
 from refnet import engine, random
 from refnet.annotations import Array
 from refnet.errors import ArgumentError
-from refnet.utils.dataset_utils import checked_index
+from refnet.utils.chained_datasets import checked_index
 from refnet.utils.py_dataset import PyDataset
 from refnet.utils.sequence_utils import pad_sequences as pad_sequences
 

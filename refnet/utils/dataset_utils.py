@@ -5,20 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from refnet import engine, random
-from refnet.annotations import Array
+from refnet import random
 from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.structure import flatten, mapped
+from refnet.utils.chained_datasets import Chainable, checked_index, drawn_order
 from refnet.utils.py_dataset import PyDataset
 
 
-def drawn_order(count: int, seed: Any) -> Array:
-    """0..count-1 in random order; seed: an integer, a SeedGenerator, or None for the next seed of the global stream."""
-    with engine.eager_on_current():
-        return np.asarray(random.permutation(count, seed=seed), np.int64)
-
-
-class ArrayDataset(PyDataset):
+class ArrayDataset(Chainable):
     """Arrays as a data set of batches.
 
     Args:
@@ -28,11 +22,9 @@ class ArrayDataset(PyDataset):
         seed: of those orders.
     """
 
-    keeps_order = True  # `shuffle` of its own
-
     def __init__(self, arrays: Any, batch_size: int | None = 32, shuffle: bool = False, seed: Any = None):
         super().__init__()
-        self.arrays, self.batch_size, self.shuffle = mapped(np.asarray, arrays), batch_size, shuffle
+        self.arrays, self.batch_size = mapped(np.asarray, arrays), batch_size
         if any(a.ndim == 0 for a in flatten(self.arrays)):
             raise ShapeError(
                 f"a data set's arrays have one row per sample; got single numbers in {shown(arrays)}. Make lists of numbers arrays "
@@ -58,14 +50,6 @@ class ArrayDataset(PyDataset):
             return mapped(lambda a: a[self.order[index]], self.arrays)
         rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
         return mapped(lambda a: a[rows], self.arrays)
-
-
-def checked_index(index: Any, count: int) -> int:
-    """A batch's number, from 0; negative ones count from the end. Raises IndexError, which ends a loop over a data set."""
-    number = int(index)
-    if not -count <= number < count:
-        raise IndexError(f"there is no batch {index}: the data set has {count}.")
-    return number % count
 
 
 def split_dataset(

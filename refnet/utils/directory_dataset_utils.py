@@ -14,15 +14,14 @@ from refnet.ops.resizing import LANCZOS, METHODS
 from refnet.paths import as_path
 from refnet.progress import tell
 from refnet.utils.ahead import ahead
-from refnet.utils.dataset_utils import checked_index, drawn_order
+from refnet.utils.chained_datasets import Chainable, checked_index, drawn_order
 from refnet.utils.image_utils import CHANNELS, channels_last, checked_size, img_to_array, load_img
-from refnet.utils.py_dataset import PyDataset
 
 IMAGE_FORMATS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 LABEL_MODES = ("int", "categorical", "binary", None)
 
 
-class FileDataset(PyDataset):
+class FileDataset(Chainable):
     """Files with their labels, read when they are asked for; fit's passes are read ahead by a thread.
 
     Args:
@@ -34,8 +33,6 @@ class FileDataset(PyDataset):
         batch_size: files in a batch; None: single samples.
         generator: a SeedGenerator of the epochs' orders; None: the files' own order.
     """
-
-    keeps_order = True  # `shuffle` of its own
 
     def __init__(
         self,

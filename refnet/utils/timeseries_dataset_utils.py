@@ -7,11 +7,10 @@ import numpy as np
 from refnet import random
 from refnet.annotations import Array
 from refnet.errors import ArgumentError
-from refnet.utils.dataset_utils import checked_index, drawn_order
-from refnet.utils.py_dataset import PyDataset
+from refnet.utils.chained_datasets import Chainable, checked_index, drawn_order
 
 
-class TimeseriesDataset(PyDataset):
+class TimeseriesDataset(Chainable):
     """Windows of a series, cut when they are asked for; see `timeseries_dataset_from_array`.
 
     Args:
@@ -22,8 +21,6 @@ class TimeseriesDataset(PyDataset):
         batch_size: windows in a batch; None: single windows.
         seed: of the orders of the epochs; None if they are not shuffled.
     """
-
-    keeps_order = True  # `shuffle` of its own
 
     def __init__(
         self, data: Array, targets: Array | None, starts: Array, length: int, rate: int, batch_size: Any, seed: Any

@@ -65,6 +65,16 @@ def test_tensors_that_numpy_cannot_read() -> None:
         ops.exp(torch.tensor(X).bfloat16())
 
 
+def test_a_function_that_jax_traces() -> None:
+    import jax
+
+    for traced in (jax.grad(lambda x: ops.sum(ops.square(x))), jax.jit(layers.Rescaling(2.0))):
+        with pytest.raises(
+            DtypeError, match="JAX or TensorFlow traces cannot call refnet. refnet.grad, value_and_grad"
+        ):
+            traced(X)
+
+
 @pytest.mark.parametrize("epochs", [1, 2])
 def test_a_loader_of_pytorch(epochs: int) -> None:
     from torch import tensor
