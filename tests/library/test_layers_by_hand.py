@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from refnet import layers, ops, utils, value_and_grad
+from refnet import layers, ops, regularizers, utils, value_and_grad
 from refnet.layers import Dense, Input
 from refnet.models import Model, Sequential
 from refnet.testing.closeness import ELEMENTARY, close
@@ -235,3 +235,47 @@ def test_volumes_by_one_number(name: str) -> None:
         "UpSampling3D": x,
     }
     np.testing.assert_array_equal(found, due[name])
+
+
+def test_dropouts_scale_what_is_left_so_that_mean_and_spread_stay() -> None:
+    """Of zeros AlphaDropout makes two numbers whose mean is 0: a share of 1/4 lies at a * low * 3/4, the rest at -a * low / 4."""
+    low = -1.7580993408473766
+    a = (0.75 * (1 + 0.25 * low**2)) ** -0.5
+    values = np.unique(layers.AlphaDropout(0.25, seed=3)(np.zeros((8, 8), "float32"), training=True))
+    close(values, [a * low * 0.75, -a * low * 0.25], 2 * 6, a * abs(low))
+    ones = np.ones((4, 4), "float32")
+    noise = layers.GaussianNoise(1.0, seed=3)(ones, training=True) - ones
+    spread = layers.GaussianDropout(0.8, seed=3)(ones, training=True) - ones  # sqrt(0.8 / 0.2) times the same draws
+    close(spread, 2 * noise, 2 * 4, 2 * abs(noise) + 2)
+    for layer, axes in (
+        (layers.SpatialDropout2D(0.5, "channels_first", seed=3), (2, 3)),
+        (layers.SpatialDropout2D(0.5, seed=3), (1, 2)),
+    ):
+        kept = layer(np.ones((3, 4, 4, 4), "float32"), training=True)
+        assert set(np.unique(kept)) == {0, 2} and not np.ptp(kept, axis=axes).any()  # whole channels
+
+
+def test_a_deviation_of_nothing_counts_as_1e_7() -> None:
+    layer = layers.Normalization(mean=[1.0], variance=[0.0])
+    close(layer(np.array([[1.0], [2.0]])), [[0.0], [1e7]], 2 * 4)
+    back = layers.Normalization(mean=[1.0], variance=[0.0], invert=True)
+    close(back(np.array([[1e7]])), [[2.0]], 2 * 4)
+
+
+def test_opposite_rows_are_not_at_right_angles() -> None:
+    penalty = regularizers.OrthogonalRegularizer(0.5)
+    assert float(penalty(np.array([[2.0, 0.0], [-3.0, 0.0]]))) == 0.5
+    assert float(penalty(np.array([[2.0, 0.0], [-3.0, 0.0], [0.0, 1.0]]))) == 0.5 / 3  # one pair of three
+
+
+def test_special_tokens_are_not_learned_and_what_is_too_long_is_cut_at_the_end() -> None:
+    words = layers.StringLookup(mask_token="")
+    words.adapt(["a", "", "", "[UNK]", "[UNK]", "a", "b"])
+    assert words.get_vocabulary() == ["", "[UNK]", "a", "b"]
+    numbers = layers.IntegerLookup(mask_token=0, oov_token=-1)
+    numbers.adapt([0, 0, -1, -1, 7])
+    assert numbers.get_vocabulary() == [0, -1, 7]
+    texts = layers.TextVectorization(vocabulary=["a", "b", "c"], output_sequence_length=2)
+    assert texts(["a b c", "c"]).tolist() == [[2, 3], [4, 0]]
+    bins = layers.IntegerLookup(vocabulary=[5], num_oov_indices=2, mask_token=0)
+    assert bins([0, 5, 8, 9]).tolist() == [0, 3, 1, 2]  # the mask, then two for unknown ones: the number modulo 2

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from refnet import Variable, constraints, optimizers
+from refnet import Variable, callbacks, constraints, optimizers
 from refnet.errors import ArgumentError
 from refnet.layers import Dense, Input
 from refnet.models import Sequential
@@ -131,6 +131,19 @@ def test_the_scale_doubles_after_as_many_good_steps_in_a_row() -> None:
         optimizer.apply([[slope]], [weight])
         scales.append(float(optimizer.dynamic_scale))
     assert scales == [4, 2, 2, 4, 4, 8]
+
+
+def test_an_evaluation_leaves_averages_in_the_model_where_it_found_them() -> None:
+    model = Sequential([Input((1,)), Dense(1, use_bias=False, kernel_initializer="ones")])
+    model.compile(optimizers.SGD(0.25, use_ema=True, ema_momentum=0.5), "mse")
+    for _ in range(2):
+        model.train_on_batch(X, Y)  # 1/2, then 1/4; the average 3/8
+    swap = callbacks.SwapEMAWeights()
+    assert model.evaluate(X, Y, verbose=0, callbacks=[swap]) == (3 / 8) ** 2
+    assert model.get_weights()[0].tolist() == [[1 / 4]]
+    model.optimizer.swap_averages(model.trainable_weights)
+    assert model.evaluate(X, Y, verbose=0, callbacks=[swap]) == (3 / 8) ** 2
+    assert model.get_weights()[0].tolist() == [[3 / 8]]
 
 
 # ---- schedules
