@@ -202,6 +202,12 @@ def test_areas_of_a_curve_of_three_points(curve: str, method: str) -> None:
     close(metrics.AUC(3, curve, method)(CURVE_TRUTH, CURVE_SCORES), due, 2 * (12 + ELEMENTARY), 2.0, dtype="float32")
 
 
+def test_a_gain_of_recall_is_not_below_0() -> None:
+    """Above 1/2 lie 1 of 4 positives and 1 of 2 negatives: its gain would be 1 - 4 / 2 * 3 / 1, that of precision is 1 - 4 / 2."""
+    truth, scores = [1, 1, 1, 1, 0, 0], [0.9, 0.1, 0.2, 0.3, 0.8, 0.4]
+    close(float(metrics.AUC(3, "PRGAIN")(truth, scores)), (1 - 0) * (0 - 1) / 2, 2 * 12)
+
+
 def test_weights_of_labels() -> None:
     """Of several curves they weigh the areas, of one curve the predictions of a column."""
     truth, scores = [[0, 1], [1, 0]], [[0.2, 0.2], [0.8, 0.8]]  # the areas are 1 and 0

@@ -131,6 +131,12 @@ def test_the_scale_doubles_after_as_many_good_steps_in_a_row() -> None:
         optimizer.apply([[slope]], [weight])
         scales.append(float(optimizer.dynamic_scale))
     assert scales == [4, 2, 2, 4, 4, 8]
+    counting = optimizers.LossScaleOptimizer(optimizers.SGD(1.0), initial_scale=4.0, dynamic_growth_steps=3)
+    scales.clear()
+    for slope in (1.0, np.nan, 1.0, 1.0, 1.0):  # the good step before the one that is left out does not count
+        counting.apply([[slope]], [weight])
+        scales.append(float(counting.dynamic_scale))
+    assert scales == [4, 2, 2, 2, 4]
 
 
 def test_an_evaluation_leaves_averages_in_the_model_where_it_found_them() -> None:

@@ -101,6 +101,16 @@ def test_every_fit_begins_with_no_best_value_and_no_patience_spent() -> None:
     assert rates == [[0.5, 0.5, 0.5], [0.25, 0.25, 0.25]] and float(model.optimizer.learning_rate) == 0.125
 
 
+def test_a_second_run_that_begins_worse_is_not_held_to_the_first() -> None:
+    stop, model = callbacks.EarlyStopping("loss", patience=1, mode="min"), SimpleNamespace(stop_training=False)
+    stop.set_model(model)
+    for values in ([2.0, 1.0], [9.0, 8.0, 7.0]):
+        stop.on_train_begin()
+        for epoch, value in enumerate(values):
+            stop.on_epoch_end(epoch, {"loss": value})
+        assert not model.stop_training and stop.best == values[-1]
+
+
 def rates_of(values: list[float], **arguments: Any) -> list[float]:
     """The learning rate after each epoch of a model whose loss has these values; it begins with 8."""
     model = Sequential([Input((2,)), Dense(1)])
