@@ -46,8 +46,6 @@ class BatchNormalization(Scaled):
            [ 1.]], dtype=float32)
     """
 
-    supports_masking = True
-
     inference_when_frozen = True
     supports_masking = True
 

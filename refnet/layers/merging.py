@@ -4,11 +4,13 @@ from collections.abc import Callable
 from functools import reduce
 from typing import Any
 
+import numpy as np
+
 from refnet import ops
 from refnet.definition import broadcast_shapes
 from refnet.errors import ArgumentError, ShapeError
 from refnet.layers.base import Layer
-from refnet.layers.checks import behind_the_batch, whole
+from refnet.layers.checks import behind_the_batch
 from refnet.layers.masks import mask_of, spread
 from refnet.layers.normalization import LEAST_LENGTH
 
@@ -217,8 +219,8 @@ class Dot(Merge):
         if isinstance(axes, (list, tuple)) and len(axes) != 2:
             raise ArgumentError(f"{self.name}: axes is an integer or a pair of them; got {axes!r}.")
         both = axes if isinstance(axes, (list, tuple)) else (axes, axes)
-        for axis in both:
-            whole(self.name, "axes", axis, -1000)
+        if any(isinstance(axis, bool) or not isinstance(axis, (int, np.integer)) for axis in both):
+            raise ArgumentError(f"{self.name}: axes is an integer or a pair of them; got {axes!r}.")
         self.axes, self.normalize = axes, normalize
         self.pair = (int(both[0]), int(both[1]))
 

@@ -160,7 +160,7 @@ class RNN(Layer):
             initial_state = given or initial_state
         mask = flatten(mask)[0]
         self._check(sequences.shape)
-        states = self._states_given(sequences, initial_state)
+        states = self._states_given(initial_state)
         if states is None and (begins_otherwise(self) or begins_otherwise(self.cell)):
             states = self._first_states(sequences)
         if getattr(self.cell, "takes_sequences", False):
@@ -175,7 +175,7 @@ class RNN(Layer):
         output = outputs if self.return_sequences else last
         return (output, *after) if self.return_state else output
 
-    def _states_given(self, sequences: Any, initial_state: Any) -> Any:
+    def _states_given(self, initial_state: Any) -> Any:
         """The states before the first step in the structure of state_size; None for the cell's own."""
         if initial_state is None:
             return self.states

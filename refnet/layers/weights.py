@@ -127,9 +127,10 @@ class Weighted:
                 f"{self.name}.add_weight: overwrite_with_gradient is for float8 training, which is not here; assign in `call`."
             )
         shape = () if shape is None else shape if isinstance(shape, (tuple, list)) else (shape,)
+        a_weight = "a weight" if name is None else f"the weight {name}"
         if any(d is None for d in shape):
             raise ShapeError(
-                f"{self.name}: the weight {name or ''} would have shape {tuple(shape)}; every dimension of a weight must be "
+                f"{self.name}: {a_weight} would have shape {tuple(shape)}; every dimension of a weight must be "
                 "known. Give Input the dimensions that weights depend on."
             )
         shape = tuple(int(d) for d in shape)
@@ -143,7 +144,9 @@ class Weighted:
             with engine.eager_on_current():
                 value = np.asarray(initializers.get(initializer)(shape, dtype=dtype))
         if value.shape != shape:
-            raise ShapeError(f"{self.name}: the initializer of {name} gave shape {value.shape}; {shape} was asked for.")
+            raise ShapeError(
+                f"{self.name}: the initializer of {a_weight} gave shape {value.shape}; {shape} was asked for."
+            )
         variable = Variable(
             value,
             dtype=dtype,

@@ -6,6 +6,7 @@ from typing import Any
 from refnet import losses, ops, settings
 from refnet.annotations import TensorLike
 from refnet.errors import ArgumentError, ShapeError
+from refnet.graph import trace
 from refnet.losses import same_rank
 from refnet.losses.base import floats
 from refnet.metrics.base import Metric
@@ -245,16 +246,16 @@ class R2Score(Metric):
         return self._adjusted(scores) if self.num_regressors else scores
 
     def _adjusted(self, scores: TensorLike) -> TensorLike:
-        samples = float(self.num_samples)
-        free = samples - self.num_regressors - 1
-        if free <= 0:
+        samples, least = self.num_samples, float(self.num_regressors + 1)
+        if not trace.active and float(samples) <= least:
             warnings.warn(
                 f"{self.name}: the adjusted R2 needs more than num_regressors + 1 = {self.num_regressors + 1} values; there "
-                f"are {samples:.0f}. This is the plain R2.",
-                stacklevel=3,
+                f"are {float(samples):.0f}. This is the plain R2.",
+                stacklevel=4,
             )
-            return scores
-        return ops.subtract(1.0, ops.multiply(ops.subtract(1.0, scores), (samples - 1) / free))
+        factor = ops.divide(ops.subtract(samples, 1.0), ops.subtract(samples, least))
+        adjusted = ops.subtract(1.0, ops.multiply(ops.subtract(1.0, scores), factor))
+        return ops.where(ops.greater(samples, least), adjusted, scores)
 
     def get_config(self) -> dict[str, Any]:
         own = {"class_aggregation": self.class_aggregation, "num_regressors": self.num_regressors}

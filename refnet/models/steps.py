@@ -94,10 +94,10 @@ class Compiled:
                     wanted = per_output(word, wanted[0], self.names, spread=False)
             else:
                 wanted = per_output(word, self._told[word], self.names, spread=False)
-            made.append([self._made(word, *entry) for entry in zip(wanted, targets, outputs, self.names)])
+            made.append([self._made(*entry) for entry in zip(wanted, targets, outputs)])
         self.metrics, self.weighted_metrics = made
 
-    def _made(self, word: str, wanted: Any, target: Any, output: Tensor, name: str) -> list[metrics.Metric]:
+    def _made(self, wanted: Any, target: Any, output: Tensor) -> list[metrics.Metric]:
         entries = [] if wanted is None else list(wanted) if isinstance(wanted, (list, tuple)) else [wanted]
         return [metrics.as_metric(entry, target.shape, output.shape) for entry in entries if entry is not None]
 

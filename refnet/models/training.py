@@ -361,7 +361,14 @@ class Trainer(GeneratorNames, SingleBatches):
 
     def _joined(self, step: Any, batches: Batches, size: int, count: int, listed: Any) -> list[Array]:
         """Predictions whose rows are not the samples: batch by batch, put one after the other."""
-        parts = [step.run([a[i * size : (i + 1) * size] for a in batches.arrays]) for i in range(count)]
+        single, parts = listed.wants_batches("predict"), []
+        for i in range(count):
+            if single:
+                listed.on_batch_begin("predict", i)
+            parts.append(step.run([a[i * size : (i + 1) * size] for a in batches.arrays]))
+            listed.progressed("predict", i + 1, dict)
+            if single:
+                listed.on_batch_end("predict", i, {"outputs": packed(self._structure(step, batches), parts[-1])})
         return [np.concatenate([np.atleast_1d(p) for p in group]) for group in zip(*parts)]
 
 

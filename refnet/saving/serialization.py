@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from refnet import registration
+from refnet import dtypes, registration
+from refnet.annotations import Array
 from refnet.errors import ArgumentError, FileError, did_you_mean
 from refnet.saving import sharing
 
@@ -105,7 +106,7 @@ def serialized(obj: Any, keep: bool = False) -> Any:
         obj = obj if keep else _with_code(obj)
         return {str(key): serialized(v, keep) for key, v in obj.items()}
     if isinstance(obj, np.ndarray) and obj.ndim:
-        return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": obj.dtype.name}}
+        return _array(obj, keep)
     if isinstance(obj, (np.ndarray, np.generic)):
         return obj.item()
     if isinstance(obj, slice):
@@ -120,6 +121,16 @@ def serialized(obj: Any, keep: bool = False) -> Any:
     if callable(obj) and hasattr(obj, "__name__"):
         return _function(obj, keep)
     raise ArgumentError(f"{obj!r} cannot be saved: it has no get_config.")
+
+
+def _array(array: Array, keep: bool) -> Any:
+    if dtypes.of_numbers(array.dtype):
+        return {"class_name": "__numpy__", "config": {"value": array.tolist(), "dtype": array.dtype.name}}
+    if keep:
+        return array
+    raise ArgumentError(
+        f"an array of dtype {array.dtype} cannot be saved, since files have arrays of numbers only. Give a list, as its tolist() does."
+    )
 
 
 def _function(function: Any, keep: bool) -> Any:
@@ -269,9 +280,12 @@ def restored(value: Any) -> Any:
 
 def _plain(name: str, config: Any) -> Any:
     if name in ("__numpy__", "__tensor__"):
-        dtype = np.dtype(str(config["dtype"]))
-        if dtype.kind not in "biuf":
-            raise FileError(f"an array in the configuration has dtype {dtype}; only numbers are read.")
+        try:
+            dtype = dtypes.as_numpy(str(config["dtype"]))
+        except TypeError:  # no dtype at all
+            dtype = np.dtype(object)
+        if not dtypes.of_numbers(dtype):
+            raise FileError(f"an array in the configuration has dtype {config['dtype']}; only numbers are read.")
         array = np.asarray(config["value"])
         if array.dtype.kind not in "biuf":
             raise FileError("an array in the configuration holds something else than numbers.")

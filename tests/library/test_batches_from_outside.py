@@ -114,6 +114,19 @@ def test_a_generator_with_an_end() -> None:
         model.fit(iter([]), verbose=0)
 
 
+def test_what_can_be_begun_again_but_is_empty_then_ends_training() -> None:
+    class Once:
+        passes = 0
+
+        def __iter__(self) -> Any:
+            self.passes += 1
+            return iter([(X, Y)] * 3 if self.passes == 1 else [])
+
+    with pytest.warns(UserWarning, match="ran out of data after 1 batches of epoch 2"):
+        history = network().fit(Once(), steps_per_epoch=2, epochs=5, verbose=0)
+    assert len(history.history["loss"]) == 2
+
+
 def test_a_py_dataset_is_shuffled_by_batches_and_told_of_epochs() -> None:
     data = Batches()
     network().fit(data, epochs=8, verbose=0)

@@ -419,3 +419,15 @@ def test_hooks_around_validation_and_predictions() -> None:
     heard.clear()
     whole = model.predict(X, batch_size=8, callbacks=[listener])
     assert heard == [(0, (8, 3)), (1, (3, 3))] and whole.shape == (11, 3)
+
+
+def test_predictions_without_a_row_for_each_sample_are_heard_of_too() -> None:
+    x = Input((2,))
+    model, heard = Model(x, ops.sum(x, axis=0, keepdims=True)), []
+    listener = callbacks.LambdaCallback(
+        on_predict_batch_begin=lambda batch, logs: heard.append(batch),
+        on_predict_batch_end=lambda batch, logs: heard.append((batch, logs["outputs"].tolist())),
+    )
+    found = model.predict(np.arange(10.0).reshape(5, 2), batch_size=2, callbacks=[listener], verbose=0)
+    assert found.tolist() == [[2, 4], [10, 12], [8, 9]]
+    assert heard == [0, (0, [[2, 4]]), 1, (1, [[10, 12]]), 2, (2, [[8, 9]])]
