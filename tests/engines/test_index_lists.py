@@ -9,6 +9,7 @@ import refnet_fast
 from refnet import ops
 from refnet.engine import get_engine
 from refnet.graph import Mode, Tensor, Variable, assignment, trace
+from refnet.models.batches import Arrays
 from refnet.program import Program
 from refnet.testing.certificates import hold, named
 from refnet_fast import layers, lists, vm
@@ -258,12 +259,16 @@ def test_validation_sees_what_its_array_holds_each_time() -> None:
 
 
 @pytest.mark.parametrize("odd", [np.asfortranarray, lambda x: x.astype(">f4")])
-def test_a_list_of_arrays_is_read_each_time(odd: Any) -> None:
+@pytest.mark.parametrize("several", [list, Arrays])
+def test_arrays_in_a_list_are_read_each_time(odd: Any, several: Any) -> None:
+    """They may be converted, and that be kept, for as long as a call of `fit` uses them; those of another call are others."""
     given, products = odd(np.ones((BATCH, COLUMNS), "float32") * 2), Products(*drawn())
-    data, y, gradient = [given], np.zeros((BATCH, UNITS), "float32"), np.zeros((COLUMNS, UNITS), "float32")
+    y, gradient = np.zeros((BATCH, UNITS), "float32"), np.zeros((COLUMNS, UNITS), "float32")
+    data = several([given])
     seen = []
     for value in (2, 4):
         given[:] = value
+        data = several([given]) if several is Arrays else data
         products.step.run_batches(data, None, BATCH, 0, 1, [y, gradient])
         seen.append(y.copy())
     assert np.array_equal(seen[0] * 2, seen[1]) and seen[0].any()
