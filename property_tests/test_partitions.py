@@ -84,7 +84,7 @@ def test_a_row_is_made_of_its_own_rows_alone(name):
         drawn = case(name, Seeded((name, number)))
         (unit,) = Plan(single(op, [spec_of(a) for a in drawn.arrays], drawn.attributes)).units
         rows, positions = rows_of(unit) or (0, ())
-        if held == 3:
+        if held == 12:
             break
         if rows < 2:
             continue
@@ -97,7 +97,7 @@ def test_a_row_is_made_of_its_own_rows_alone(name):
             for y, before in zip(cpu.compute(op, arrays, drawn.attributes), due, strict=True):
                 ours, theirs = (result.reshape(rows, -1)[kept] for result in (y, before))
                 assert ours.tobytes() == theirs.tobytes()
-    assert held == 3
+    assert held >= 3
 
 
 @pytest.mark.parametrize("name", [name + end for name in ("simple_rnn", "lstm", "gru") for end in ("", "_gradient")])
