@@ -145,7 +145,7 @@ def nothing_compiled(monkeypatch):
 
 
 @pytest.mark.parametrize("tuned", [True, False])
-@pytest.mark.parametrize("seed", range(3000 if os.environ.get("REFNET_PROFILE") == "deep" else 60))
+@pytest.mark.parametrize("seed", range(3000 if os.environ.get("REFNET_PROFILE") == "deep" else 40))
 def test_threads_meet_in_drawn_programs(nothing_compiled, seed, tuned):
     drawn = Drawn(Random(seed))
     running = Running(specialize(drawn.program, [np.shape(a) for a in drawn.feeds]), tuned)

@@ -226,17 +226,24 @@ def test_a_fit_sees_what_its_array_holds_when_it_begins(monkeypatch: pytest.Monk
     assert np.array_equal(results[0][0], due) and np.array_equal(results[1][0], due) and due.any()
 
 
-@pytest.mark.parametrize("change", ["a two", "nan", "many ones", "few columns", "read elsewhere", "kept"])
-def test_what_stays_dense(change: str) -> None:
-    x, (weights, _) = multi_hot(BATCH), drawn()
+CHANGES = ["a two", "nan", "many ones", "few columns", "read elsewhere", "kept", "turned around"]
+
+
+@pytest.mark.parametrize("first", [0, 3], ids=["all", "but those that are looked at before"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_stays_dense(change: str, first: int) -> None:
+    """Where the data say so, also if it is none of the few samples that are looked at before all are scanned."""
+    x, (weights, _) = multi_hot(8 * BATCH), drawn()
     if change in ("a two", "nan"):
-        x[-1, -1] = 2 if change == "a two" else np.nan
+        x[first, -1] = 2 if change == "a two" else np.nan
     if change == "many ones":
-        x[:, :100] = 1
+        x[first :: 8 if first else 1, :100] = 1
     columns = 100 if change == "few columns" else COLUMNS
     weight, given = Variable(weights[:columns]), Tensor((None, columns))
     with trace.inside(collecting=True):
         y = ops.matmul(given, weight)
+        if change == "turned around":
+            y = ops.matmul(given, ops.transpose(Variable(weights.T.copy())))
         y = ops.add(y, ops.sum(given)) if change == "read elsewhere" else y
         last = Variable(np.zeros((BATCH, columns), "float32"))
         kept = [assignment(last, given)] if change == "kept" else []
