@@ -63,11 +63,11 @@ def everything(model):
     return [np.array(v.value) for v in (*model.variables, *model.optimizer.variables)]
 
 
-@pytest.fixture
-def on_threads_that_take_turns(monkeypatch):
-    """Three threads, which come back to Python after each batch."""
+@pytest.fixture(params=[0.0, 60.0], ids=["batch by batch", "at once"])
+def on_threads_that_take_turns(monkeypatch, request):
+    """Three threads, which come back to Python after each batch, or when all have run."""
     monkeypatch.setattr(rows, "PARALLEL_NS", 0.0)
-    monkeypatch.setattr(Running.run_batches, "__defaults__", (None, 0.0))
+    monkeypatch.setattr(Running.run_batches, "__defaults__", (None, request.param))
     vm.set_threads(3)
     yield
     vm.set_threads(None)

@@ -6,6 +6,7 @@ import pytest
 import refnet_fast
 from refnet.definition import Op
 from refnet.engine import get_engine
+from refnet.testing import check
 from refnet_fast import ops
 
 SHAPES = [(3, 63), (2, 64), (3, 129), (2, 700), (2, 70, 3), (1500, 2)]
@@ -140,3 +141,16 @@ def test_views_of_many_axes_are_copied_as_they_lie(last):
                 assert np.array_equal(ops.slice(x, start, x[some].shape), x[some])
             thin = x[:, :1, :, :1]
             assert np.array_equal(ops.broadcast_to(thin, x.shape), np.broadcast_to(thin, x.shape))
+
+
+@pytest.mark.parametrize("name, extent", [("resize_axis", 5), ("resize_axis_gradient", 10)])
+def test_more_places_than_weights_are_kept_of(name, extent):
+    x = np.random.default_rng(0).standard_normal((1, extent, 8)).astype("float32")
+    assert 0 < check(name, "cpu", [x], {"axis": 1, "length": 140, "cubic": True}) <= 1
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_is_infinite_in_sums_of_exponentials(dtype):
+    x = np.array([[-np.inf, -np.inf], [np.inf, 1], [np.nan, 1], [-np.inf, 2], [np.inf, -np.inf]], dtype)
+    with refnet_fast.use_engine("cpu"):
+        np.testing.assert_array_equal(ops.logsumexp(x, axis=1), np.array([-np.inf, np.inf, np.nan, 2, np.inf], dtype))

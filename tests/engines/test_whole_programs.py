@@ -230,3 +230,4 @@ def test_an_epoch_is_made_again_where_one_of_its_arrays_is_another(engine):
             while done < -(-count // 2):
                 done = executable.run_batches([array], order, 2, done, -(-count // 2), [y])
             assert np.array_equal(y[:count], 2 * (array if order is None else array[order]).astype("float32")), name
+            assert not y[count:].any(), name
