@@ -142,8 +142,9 @@ class Updates:
         return [make() for make in choices if self.random.random() < 0.25]
 
     def exchange(self):
-        """Two variables of a kind take each other's value, unless they were written."""
+        """Two variables of a kind take each other's value, unless they were written; both are read before."""
         free = [v for v in self.variables if v not in self.written]
         for one in free[:1]:
             for other in [v for v in free[1:] if alike(v, one)][:1]:
-                self.records += [assignment(one, other), assignment(other, one)]
+                values = [ops.reshape(v, v.shape) for v in (other, one)]
+                self.records += [assignment(v, value) for v, value in zip((one, other), values)]

@@ -12,6 +12,7 @@ from drawn_programs import Drawn
 from plan_in_python import PlanInPython
 
 from refnet.engine import get_engine
+from refnet_fast.memory import Arena
 
 
 @pytest.mark.parametrize("seed", range(10_000 if os.environ.get("REFNET_PROFILE") == "deep" else 300))
@@ -39,6 +40,24 @@ def test_drawn_programs_hold_what_plans_are_made_of():
     assert sum(plan.merged > 0 for plan in found) >= 5
     assert sum(any(unit.commits for unit in plan.plan.units) for plan in found) >= 30
     assert sum(pools_first(plan.plan) for plan in found) >= 15
+
+
+def test_an_arena_gives_no_memory_twice_and_joins_what_comes_back():
+    random, arena, taken = Random(0), Arena(), {}
+    for _ in range(500):
+        if taken and random.random() < 0.5:
+            offset = random.choice(list(taken))
+            arena.give(offset, taken.pop(offset))
+        else:
+            size = 64 * random.randint(1, 5)
+            offset = arena.take(size)
+            assert all(offset + size <= at or at + extent <= offset for at, extent in taken.items())
+            taken[offset] = size
+            assert offset + size <= arena.top
+        assert sum(arena.holes.values()) + sum(taken.values()) == arena.top
+    for offset, size in taken.items():
+        arena.give(offset, size)
+    assert arena.holes == {0: arena.top}
 
 
 def pools_first(plan):

@@ -322,9 +322,9 @@ class Running:
 
     def _machine(self, before, after):
         groups = [[row] for row in before] + self.groups_of_rows + [[row] for row in after]
-        groups = [group for group in groups if group[0].tasks > 0]
-        skipped = sum(1 for g in self.groups_of_rows[: self.first_commit_group] if g[0].tasks > 0)
-        return assemble(groups, self.control, len(before) + skipped)
+        uncommitted = groups[: len(before) + self.first_commit_group]
+        first_commit_group = sum(group[0].tasks > 0 for group in uncommitted)
+        return assemble([group for group in groups if group[0].tasks > 0], self.control, first_commit_group)
 
     def report(self):
         """[(ops, kind of kernel, tasks, estimated ns)] for every row."""

@@ -9,6 +9,7 @@ import refnet_fast
 from refnet import ops
 from refnet.engine import get_engine
 from refnet.graph import Mode, Tensor, Variable, assignment, trace
+from refnet.models.batches import Arrays
 from refnet.program import Program
 from refnet.testing.certificates import hold, named
 from refnet_fast import layers, lists, vm
@@ -225,17 +226,24 @@ def test_a_fit_sees_what_its_array_holds_when_it_begins(monkeypatch: pytest.Monk
     assert np.array_equal(results[0][0], due) and np.array_equal(results[1][0], due) and due.any()
 
 
-@pytest.mark.parametrize("change", ["a two", "nan", "many ones", "few columns", "read elsewhere", "kept"])
-def test_what_stays_dense(change: str) -> None:
-    x, (weights, _) = multi_hot(BATCH), drawn()
+CHANGES = ["a two", "nan", "many ones", "few columns", "read elsewhere", "kept", "turned around"]
+
+
+@pytest.mark.parametrize("first", [0, 3], ids=["all", "but those that are looked at before"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_stays_dense(change: str, first: int) -> None:
+    """Where the data say so, also if it is none of the few samples that are looked at before all are scanned."""
+    x, (weights, _) = multi_hot(8 * BATCH), drawn()
     if change in ("a two", "nan"):
-        x[-1, -1] = 2 if change == "a two" else np.nan
+        x[first, -1] = 2 if change == "a two" else np.nan
     if change == "many ones":
-        x[:, :100] = 1
+        x[first :: 8 if first else 1, :100] = 1
     columns = 100 if change == "few columns" else COLUMNS
     weight, given = Variable(weights[:columns]), Tensor((None, columns))
     with trace.inside(collecting=True):
         y = ops.matmul(given, weight)
+        if change == "turned around":
+            y = ops.matmul(given, ops.transpose(Variable(weights.T.copy())))
         y = ops.add(y, ops.sum(given)) if change == "read elsewhere" else y
         last = Variable(np.zeros((BATCH, columns), "float32"))
         kept = [assignment(last, given)] if change == "kept" else []
@@ -258,12 +266,16 @@ def test_validation_sees_what_its_array_holds_each_time() -> None:
 
 
 @pytest.mark.parametrize("odd", [np.asfortranarray, lambda x: x.astype(">f4")])
-def test_a_list_of_arrays_is_read_each_time(odd: Any) -> None:
+@pytest.mark.parametrize("several", [list, Arrays])
+def test_arrays_in_a_list_are_read_each_time(odd: Any, several: Any) -> None:
+    """They may be converted, and that be kept, for as long as a call of `fit` uses them; those of another call are others."""
     given, products = odd(np.ones((BATCH, COLUMNS), "float32") * 2), Products(*drawn())
-    data, y, gradient = [given], np.zeros((BATCH, UNITS), "float32"), np.zeros((COLUMNS, UNITS), "float32")
+    y, gradient = np.zeros((BATCH, UNITS), "float32"), np.zeros((COLUMNS, UNITS), "float32")
+    data = several([given])
     seen = []
     for value in (2, 4):
         given[:] = value
+        data = several([given]) if several is Arrays else data
         products.step.run_batches(data, None, BATCH, 0, 1, [y, gradient])
         seen.append(y.copy())
     assert np.array_equal(seen[0] * 2, seen[1]) and seen[0].any()

@@ -98,9 +98,42 @@ def test_an_edit_renames_the_kernels_that_it_concerns_and_no_others(edited):
     assert renamed("refnet.ops.convolution") == renamed("refnet.layers.core") == renamed("no.module") == [False] * 3
 
 
+class Features:
+    def flatten(self):
+        return "+one,-another"
+
+
+OTHERWISE = {
+    "the processor": (build.llvm, "get_host_cpu_name", lambda: "another"),
+    "what it can do": (build.llvm, "get_host_cpu_features", Features),
+    "the processor that is asked for": (build.numba.config, "CPU_NAME", "another"),
+    "the features that are asked for": (build.numba.config, "CPU_FEATURES", "+one"),
+    "Numba": (build.numba, "__version__", "0"),
+    "llvmlite": (build.llvmlite, "__version__", "0"),
+    "Python": (sys, "version", "0"),
+}
+
+
+@pytest.mark.parametrize("what", OTHERWISE)
+def test_whatever_else_decides_machine_code_renames_kernels(what, monkeypatch):
+    """A folder of kernels may be shared by machines, or be older than what is installed."""
+    text, cached = "from refnet.ops.shapes import copy_loop\n", (build.machine, build.common_meaning)
+    before = build.key_of(text)
+    monkeypatch.setattr(*OTHERWISE[what])
+    for each in cached:
+        each.cache_clear()
+    now = build.key_of(text)
+    monkeypatch.undo()
+    for each in cached:
+        each.cache_clear()
+    assert now != before == build.key_of(text)
+
+
 def test_modules_that_a_package_is_asked_for_are_found_beside_comments():
     text = "from refnet_fast.cpu import (\n    rows,  # why, so\n    tile as tiles,\n)\nfrom refnet import philox  # it, too\n"
+    text += "def f(x):\n    from refnet.ops.shapes import copy_loop\n"
     assert build.imported_by(text) == [
+        "refnet.ops.shapes",
         "refnet.philox",
         "refnet_fast.cpu",
         "refnet_fast.cpu.rows",

@@ -23,6 +23,9 @@ CALLS = {
         {"groups": 1, "strides": (2, 1, 1), "dilation": (1, 1, 1), "padding": (0, 0, 0), "extents": (3, 3, 3)},
         np.s_[:, 1],
     ),
+    "columns without rows": ("sum", ((0, CHANNELS),), {"start": 0, "count": 1, "keepdims": False}, ...),
+    "rows without columns": ("sum", ((CHANNELS, 0),), {"start": 1, "count": 1, "keepdims": False}, ...),
+    "factors without terms": ("matmul", ((3, 0), (0, CHANNELS)), {"transpose1": False, "transpose2": False}, ...),
     "no filters": ("conv2d_inputs_gradient", ((1, 2, 3, 0), (2, 2, CHANNELS, 0)), {**PLAIN, "extents": (3, 4)}, ...),
     "no filters, in windows of one pixel": (
         "conv2d_inputs_gradient",

@@ -68,6 +68,21 @@ def test_variables_that_lie_side_by_side_are_merged_where_they_lie():
         assert [v.array.ctypes.data for v in again.trainable_variables] == at
 
 
+def test_what_was_built_before_training_sees_the_weights_where_training_laid_them():
+    with use_engine("cpu"):
+        again, kind = models()
+        for model in (again, kind):
+            model.predict(X, verbose=0)
+            model.evaluate(X, X if model is again else LABELS, verbose=0)
+        again.train_on_batch(X, X)
+        kind.train_on_batch(X, LABELS)
+        for model, y in ((again, X), (kind, LABELS)):
+            other = models()[0 if model is again else 1]
+            other.set_weights(model.get_weights())
+            assert np.array_equal(model.predict(X, verbose=0), other.predict(X, verbose=0))
+            assert model.evaluate(X, y, verbose=0) == other.evaluate(X, y, verbose=0)
+
+
 def test_what_lies_between_variables_that_are_neighbours_by_chance_is_left_alone():
     """One pass over all weights goes over what pads them, too. Small arrays of NumPy's may lie a line apart, and then others lie between."""
     with use_engine("cpu"):

@@ -124,6 +124,19 @@ def test_reshapes_that_change_nothing_of_inputs_and_variables():
     assert np.array_equal(two.numpy(), W) and np.array_equal(one.numpy(), W + 1)
 
 
+@pytest.mark.parametrize("engine", ["derived", "cpu"])
+def test_variables_that_take_each_others_values(engine):
+    """Around a circle, one of them reshaped: each takes what another held before the step."""
+    held = [W, W * 2, W.reshape(3, 4) * 3]
+    variables, x = [Variable(value) for value in held], Tensor((1,))
+    with trace.inside(collecting=True):
+        values = [ops.reshape(variables[i - 1], v.shape) for i, v in enumerate(variables)]
+        records = [assignment(variable, value) for variable, value in zip(variables, values)]
+    get_engine(engine).prepare(Program([x], [], records, Mode(True))).run([np.zeros(1)])
+    for i, variable in enumerate(variables):
+        assert np.array_equal(variable.numpy().reshape(-1), held[i - 1].reshape(-1))
+
+
 @pytest.mark.parametrize("loss", ["circle", "kl_divergence", "mean_squared_logarithmic_error", "squared_hinge"])
 def test_a_step_on_a_loss_holds_what_its_nodes_certify(loss):
     refnet_fast.utils.set_random_seed(1)
@@ -212,3 +225,26 @@ def test_batches_are_gathered_from_arrays_however_they_lie(lying, engine):
         while done < 4:
             done = executable.run_batches([data], order, 2, done, 4, [y])
         assert np.array_equal(y, 2 * (data if order is None else data[order]))
+
+
+@pytest.mark.parametrize("engine", ["derived", "cpu"])
+def test_an_epoch_is_made_again_where_one_of_its_arrays_is_another(engine):
+    """One that lies in the same place, too: as where memory was given back and taken again."""
+    x = Tensor((None, 3))
+    with trace.inside(collecting=True):
+        program = Program([x], [ops.multiply(x, 2.0)], [], Mode(False))
+    executable, room = get_engine(engine).prepare(program), np.full((8, 3), 1.5, "float32")
+    order = np.array([3, 1, 0, 2, 5, 4])
+    usual = {"array": room, "order": order, "y": np.zeros((8, 3), "float32")}
+    others = [("array", room * 3), ("array", room.view("int32")), ("array", room.view("uint32")), ("array", room[2:])]
+    others += [("order", None), ("order", order[::-1].copy()), ("order", order[:3]), ("y", np.zeros((8, 3), "float32"))]
+    room += np.arange(8, dtype="float32")[:, None]
+    for name, other in others:
+        for given in (usual, usual | {name: other}, usual):
+            array, order, y = given["array"], given["order"], given["y"]
+            count, done = (len(array) if order is None else len(order)), 0
+            y[:] = 0
+            while done < -(-count // 2):
+                done = executable.run_batches([array], order, 2, done, -(-count // 2), [y])
+            assert np.array_equal(y[:count], 2 * (array if order is None else array[order]).astype("float32")), name
+            assert not y[count:].any(), name
