@@ -16,7 +16,7 @@ from drawn_programs import Drawn
 from refnet import ops
 from refnet.graph import Constant, Mode, Tensor, Variable, assignment, trace
 from refnet.program import Program, specialize
-from refnet_fast import kernels, rows, vm
+from refnet_fast import kernels, machine_rows, vm
 from refnet_fast.lists import IndexLists
 from refnet_fast.memory import bytes_of
 from refnet_fast.native import address_of
@@ -140,8 +140,8 @@ def hold_rows(running):
 def nothing_compiled(monkeypatch):
     """Machines without machine code, of which every row that can be spread over threads is."""
     kernels.load()
-    monkeypatch.setattr(rows, "build_all", lambda texts: dict.fromkeys(texts, 0))
-    monkeypatch.setattr(rows, "PARALLEL_NS", 0.0)
+    monkeypatch.setattr(machine_rows, "build_all", lambda texts: dict.fromkeys(texts, 0))
+    monkeypatch.setattr(machine_rows, "PARALLEL_NS", 0.0)
 
 
 @pytest.mark.parametrize("tuned", [True, False])

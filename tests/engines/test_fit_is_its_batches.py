@@ -9,7 +9,7 @@ import pytest
 from refnet import Input, Model, layers, optimizers, utils
 from refnet.engine import use_engine
 from refnet.errors import DataError
-from refnet_fast import rows, vm
+from refnet_fast import machine_rows, vm
 from refnet_fast.running import Running
 
 SAMPLES, SIZE = 23, 5
@@ -66,7 +66,7 @@ def everything(model):
 @pytest.fixture(params=[0.0, 60.0], ids=["batch by batch", "at once"])
 def on_threads_that_take_turns(monkeypatch, request):
     """Three threads, which come back to Python after each batch, or when all have run."""
-    monkeypatch.setattr(rows, "PARALLEL_NS", 0.0)
+    monkeypatch.setattr(machine_rows, "PARALLEL_NS", 0.0)
     monkeypatch.setattr(Running.run_batches, "__defaults__", (None, request.param))
     vm.set_threads(3)
     yield
