@@ -8,8 +8,9 @@ import pytest
 
 import refnet_fast
 from refnet import losses, ops
+from refnet.definition import Op
 from refnet.engine import Reference, get_engine
-from refnet.graph import Mode, Tensor, Variable, assignment, trace
+from refnet.graph import Constant, Mode, Tensor, Variable, assignment, trace
 from refnet.program import Program, specialize
 from refnet.testing.whole import hold_program, hold_step
 
@@ -201,6 +202,27 @@ def test_attention_of_many_heads_has_one_kernel_for_queries_and_keys(batch, kern
     plan = get_engine("cpu").build(specialize(program, [])).plan
     found = {instruction.op.name for instruction in plan.instructions if "_gradient" in instruction.op.name}
     assert found == {f"dot_product_attention_{name}_gradient" for name in kernel}
+
+
+@pytest.mark.parametrize("first", ["query", "key"])
+def test_attention_whose_gradient_is_read_before_the_other_is_asked_for(first):
+    """The two become one where the earlier stands, whoever reads it before the later."""
+    rng = np.random.default_rng(2)
+    normal = lambda *extents: rng.standard_normal(extents).astype("float32")
+    shapes = [(32, 2, 1, 3), (32, 2, 1, 2), (32, 3, 1, 2), (32, 3, 1, 3), (32, 1, 2), (32, 1, 2)]
+    feeds = [normal(*shape) for shape in shapes]
+    inputs, shared = [Tensor(a.shape) for a in feeds], {"scale": 0.5, "is_causal": True}
+    back = {name: Op.named[f"dot_product_attention_{name}_gradient"] for name in ("query", "key")}
+    later = "key" if first == "query" else "query"
+    with trace.inside(collecting=True):
+        given = [*inputs[:4], Constant(np.float32(0)), Constant(True), *inputs[4:]]
+        one = back[first](*given, **shared)
+        read = ops.tanh(one[0] if first == "key" else one)
+        both = {first: one, later: back[later](*given, **shared)}
+        program = Program(inputs, [read, ops.negative(both["query"]), *both["key"]], [], Mode(False))
+    assert 0 < hold_program(program, feeds, "cpu") <= 1
+    plan = get_engine("cpu").build(specialize(program, [a.shape for a in feeds])).plan
+    assert "dot_product_attention_query_and_key_gradient" in {i.op.name for i in plan.instructions}
 
 
 LYING = {
