@@ -140,6 +140,8 @@ def python_kernel(mutant, text):
     stand_ins |= {"rint": np.rint, "round_down": np.floor, "row_at": array_at}
     stand_ins["select"] = lambda condition, x, y: x if condition else y
     for own in helpers:
+        own |= {name: f for name, f in stand_ins.items() if name in own}
+    for own in helpers:
         stand_ins |= {name: f for name, f in own.items() if getattr(f, "__module__", None) == own["__name__"]}
     scope |= {name: f for name, f in stand_ins.items() if name in scope}
     return found[mutant.kernel]

@@ -14,6 +14,9 @@ from refnet.testing.mutants import MUTANTS
 
 CHILD = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
 pytestmark = pytest.mark.skipif(CHILD, reason="starts a process for the simulator itself")
+SOUND = {
+    (m.file, m.kernel, m.broken): m for m in CPU_MUTANTS
+}  # of each kernel, with each file of which a line is broken
 
 
 @pytest.mark.parametrize("mutant", CPU_MUTANTS, ids=lambda m: m.name)
@@ -21,7 +24,7 @@ def test_broken_cpu_kernel_is_rejected(mutant):
     assert cpu_rejection(mutant, broken_text(mutant)) is not None
 
 
-@pytest.mark.parametrize("mutant", {(m.file, m.kernel): m for m in CPU_MUTANTS}.values(), ids=lambda m: m.kernel)
+@pytest.mark.parametrize("mutant", SOUND.values(), ids=lambda m: f"{m.kernel} {m.broken}")
 def test_the_sound_kernel_is_accepted_as_python_runs_it(mutant):
     assert cpu_rejection(mutant, broken_text(mutant._replace(new=mutant.old))) is None
 
