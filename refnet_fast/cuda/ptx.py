@@ -137,11 +137,11 @@ def main(arguments=None):
     )
     parser.add_argument("named", nargs="?", default="", help="kernels whose names have this in them (default: all)")
     parser.add_argument(
-        "--for", dest="capabilities", type=architecture, nargs="+", default=CAPABILITIES, metavar="sm_90",
-        help="the architectures (default: sm_80 and sm_90)",
+        "--for", dest="capabilities", type=architecture, action="append", metavar="sm_90",
+        help="an architecture; may be given several times (default: sm_80 and sm_90)",
     )  # fmt: skip
     chosen = parser.parse_args(arguments)
-    rows = table(chosen.capabilities, chosen.named)
+    rows = table(chosen.capabilities or CAPABILITIES, chosen.named)
     first = next(rows, None)
     if first is None:
         parser.error(f"no kernel has {chosen.named!r} in its name; `softmax` or `conv2d` find some")
