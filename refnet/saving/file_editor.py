@@ -206,18 +206,25 @@ def _tree(source: weights.Source, path: str, known: dict[str, dict[str, Any]], s
         raise FileError(f"{path or '/'} stands in it twice.")
     seen.add(place)
     result: Tree = {}
+    arrays: Tree = {}
     told: dict[str, Any] = {}
     for name in source.names(path):
         inner = f"{path}/{name}"
         if not isinstance(source.get(inner), files.h5py().Group):
             result[name] = source.array(source.dataset(inner))
         elif name == "vars":
-            result.update(source.store(path))
-            told = {"name": str(source.get(inner).attrs["name"])} if "name" in source.get(inner).attrs else {}
+            arrays = source.store(path)
+            # h5py hands out bytes that are no letters as what cannot be written again
+            letters = str(source.get(inner).attrs.get("name", "")).encode("utf-8", "replace").decode()
+            told = {"name": letters} if letters else {}
         else:
             found = _tree(source, inner, known, seen)
             if found:
                 result[name] = found
+    twice = arrays.keys() & result.keys()
+    if twice:
+        raise FileError(f"{path} has an array and an object of one name: {', '.join(sorted(twice))}.")
+    result = {**arrays, **result}
     if result and told:
         known[path] = told
     return result

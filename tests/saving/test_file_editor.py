@@ -170,9 +170,24 @@ def test_files_that_are_none(tmp_path: pathlib.Path) -> None:
         (lambda f: f.__setitem__("a", h5py.ExternalLink("other.h5", "/")), "is a link to elsewhere"),
         (lambda f: f.create_dataset("a", (2**40,), "float32", chunks=(1024,)), "says it has 4398046511104 bytes"),
         (lambda f: f.create_dataset("a", data="text"), "holds object, not numbers"),
+        (
+            lambda f: (f.create_dataset("a/vars/0", data=1.0), f.create_dataset("a/0/vars/0", data=1.0)),
+            "/a has an array and an object of one name: 0",
+        ),
     ]
     for make, words in hostile:
         with h5py.File(path, "w") as file:
             make(file)
         with pytest.raises(FileError, match=words):
             KerasFileEditor(path)
+
+
+def test_an_objects_name_of_bytes_that_are_no_letters_does_not_keep_a_file_from_being_saved(
+    saved: pathlib.Path,
+) -> None:
+    with h5py.File(saved, "r+") as file:
+        file["layers/dense/vars"].attrs["name"] = "letters"
+    saved.write_bytes(saved.read_bytes().replace(b"letters", b"\xffetters"))
+    editor = KerasFileEditor(saved)
+    editor.save(saved)
+    assert KerasFileEditor(saved).object_metadata["/layers/dense"] == {"name": "?etters"}
