@@ -77,7 +77,7 @@ class RandomElasticTransform(ColorLayer):
         deviation = ops.add(ops.multiply(scale, FOLDS * min(height, width)), 1e-6)
         window = int(6 * FOLDS * min(height, width) * self.largest_scale) | 1
         smooth = ops.image.gaussian_blur(
-            ops.multiply(noise, deviation), (window, window), ops.stack([deviation, deviation])
+            ops.multiply(noise, deviation), (window, window), ops.stack([deviation, deviation]), "channels_last"
         )
         moves = ops.multiply(smooth, ops.multiply(scale, STRENGTH * max(height, width)))
         columns = ops.add(ops.get_item(moves, (..., 0)), np.arange(width, dtype="float32"))

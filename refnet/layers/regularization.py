@@ -151,7 +151,7 @@ class SpatialDropout1D(SpatialDropout):
     """
 
     def __init__(self, rate: float, seed: Any = None, name: str | None = None, dtype: Any = None, **more: Any):
-        super().__init__(rate, None, seed, name=name, dtype=dtype, **more)
+        super().__init__(rate, "channels_last", seed, name=name, dtype=dtype, **more)  # whatever images have
 
 
 class SpatialDropout2D(SpatialDropout):

@@ -132,7 +132,7 @@ class Cropping1D(Cropping):
     """
 
     def __init__(self, cropping: Any = (1, 1), **more: Any):
-        super().__init__(cropping, **more)
+        super().__init__(cropping, **{"data_format": "channels_last", **more})  # whatever the format of images is
 
 
 class Cropping2D(Cropping):
@@ -264,7 +264,7 @@ class UpSampling1D(UpSampling):
     """
 
     def __init__(self, size: int = 2, **more: Any):
-        super().__init__(size, **more)
+        super().__init__(size, **{"data_format": "channels_last", **more})  # whatever the format of images is
 
 
 class UpSampling2D(UpSampling):

@@ -222,6 +222,8 @@ class MelSpectrogram(Layer):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Tensors in: the call is added to the graph. Arrays in: computed at once; one signal is a batch of one."""
+        if not args and "inputs" in kwargs:
+            return self(kwargs["inputs"], **{name: value for name, value in kwargs.items() if name != "inputs"})
         signals = as_array(args[0], f"{self.name}: inputs") if args and not isinstance(args[0], Tensor) else None
         if signals is None or signals.ndim != 1:
             return super().__call__(*args, **kwargs)

@@ -7,6 +7,7 @@ import numpy as np
 
 from refnet.annotations import Array
 from refnet.errors import ArgumentError, FileError, MissingFileError, did_you_mean, shown
+from refnet.layers.base import Layer
 from refnet.paths import as_path
 from refnet.progress import tell
 from refnet.saving import files, weights
@@ -87,7 +88,13 @@ class KerasFileEditor:
             reference_model: a model that is built; of a compiled one the optimizer counts too.
         Returns:
             {"status": "success" or "error", "error_count": ..., "match_count": the arrays that are alike}.
+        Raises:
+            ArgumentError: no model, or one that has no weights yet.
         """
+        if not isinstance(reference_model, Layer) or not reference_model.built:
+            raise ArgumentError(
+                f"compare takes a model that has its weights: call it on data first; got {shown(reference_model)}."
+            )
         errors, matches = _differences(self.weights_dict, weights.as_tree(reference_model), "")
         for error in errors:
             tell(f"...{error}")
@@ -123,8 +130,11 @@ class KerasFileEditor:
             object_path: its path; what it is in is there already.
             weights: {name: array}; the names are "0", "1" and so on, in the layer's order.
         """
-        arrays, (path, _, name) = _checked("add_object", weights), object_path.rpartition("/")
-        _check_name("add_object", "object_path", name)
+        arrays = _checked("add_object", weights)
+        path, _, name = (
+            object_path.strip("/").rpartition("/") if isinstance(object_path, str) else ("", "", object_path)
+        )
+        _check_name("add_object", "the last part of object_path", name)
         holder = self._held("add_object", path) if path else self.weights_dict
         if name in holder:
             raise ArgumentError(f"add_object: there is an object {object_path!r} already; delete it first.")
@@ -153,10 +163,16 @@ class KerasFileEditor:
         Args:
             filepath: of a file `.weights.h5`; one that is there is replaced.
         Raises:
-            ArgumentError: another ending.  MissingFileError: its folder is not there.  PlaceError: it takes no file.
+            ArgumentError: another ending, or something else than arrays in `weights_dict`.  MissingFileError: its folder is not there.  PlaceError: it takes no file.
         """
         if not str(filepath).endswith(".weights.h5"):
             raise ArgumentError(f"KerasFileEditor.save: the file's name ends in '.weights.h5'; got {str(filepath)!r}.")
+        for _, name, value in _lines(self.weights_dict, 0):
+            if not isinstance(value, (dict, np.ndarray)):
+                raise ArgumentError(
+                    f"KerasFileEditor.save: {name!r} in weights_dict is a {type(value).__name__}, where an array or a dict is needed. "
+                    "add_weights makes arrays."
+                )
         target = files.checked_target(filepath, overwrite=True)
         names = {path: known["name"] for path, known in self.object_metadata.items() if "name" in known}
         files.write_atomically(target, weights.tree_written(self.weights_dict, names))
@@ -206,18 +222,25 @@ def _tree(source: weights.Source, path: str, known: dict[str, dict[str, Any]], s
         raise FileError(f"{path or '/'} stands in it twice.")
     seen.add(place)
     result: Tree = {}
+    arrays: Tree = {}
     told: dict[str, Any] = {}
     for name in source.names(path):
         inner = f"{path}/{name}"
         if not isinstance(source.get(inner), files.h5py().Group):
             result[name] = source.array(source.dataset(inner))
         elif name == "vars":
-            result.update(source.store(path))
-            told = {"name": str(source.get(inner).attrs["name"])} if "name" in source.get(inner).attrs else {}
+            arrays = source.store(path)
+            # h5py hands out bytes that are no letters as what cannot be written again
+            letters = str(source.get(inner).attrs.get("name", "")).encode("utf-8", "replace").decode()
+            told = {"name": letters} if letters else {}
         else:
             found = _tree(source, inner, known, seen)
             if found:
                 result[name] = found
+    twice = arrays.keys() & result.keys()
+    if twice:
+        raise FileError(f"{path} has an array and an object of one name: {', '.join(sorted(twice))}.")
+    result = {**arrays, **result}
     if result and told:
         known[path] = told
     return result
@@ -275,7 +298,12 @@ def _checked(method: str, given: Any) -> dict[str, Array]:
     arrays: dict[str, Array] = {}
     for name, value in given.items():
         _check_name(method, "a weight's name", name)
-        arrays[name] = np.array(value)
+        try:
+            arrays[name] = np.array(value)
+        except ValueError as error:
+            raise ArgumentError(
+                f"{method}: {name!r} must be an array of numbers; got {shown(value)}. {error}"
+            ) from None
         if arrays[name].dtype.kind not in "biuf" and arrays[name].dtype.name != "bfloat16":
             raise ArgumentError(f"{method}: {name!r} must be an array of numbers; got dtype {arrays[name].dtype}.")
     return arrays

@@ -258,7 +258,7 @@ class Repeated(Changed):
     def iterate(self, numbers: Iterable[int]) -> Iterator[Any]:
         length = len(self.source)
         for turn, part in groupby(map(int, numbers), lambda number: number // length):
-            if turn > self.turn:
+            if turn != self.turn:  # the next turn, or the first of another pass
                 self.turn = turn
                 self.source.on_epoch_end()
             yield from self.source.iterate(number % length for number in part)

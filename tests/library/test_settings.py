@@ -178,6 +178,33 @@ def test_a_format_that_is_told_is_that_of_every_op_inside(name: str, more: dict[
     np.testing.assert_array_equal(*results)
 
 
+@pytest.mark.parametrize("make", [layers.Cropping1D, layers.UpSampling1D, lambda: layers.SpatialDropout1D(0.5, seed=1)])
+def test_layers_of_steps_that_take_no_format_have_channels_last(make: Any) -> None:
+    steps = RANDOM.standard_normal((2, 5, 4)).astype("float32")
+    last = make()(steps, **({"training": True} if "training" in make().call_parameters() else {}))
+    config.set_image_data_format("channels_first")
+    layer = make()
+    np.testing.assert_array_equal(
+        layer(steps, **({"training": True} if "training" in layer.call_parameters() else {})), last
+    )
+    config.set_image_data_format("channels_last")
+    assert type(layer).from_config(layer.get_config()).data_format == "channels_last"
+
+
+def test_elastic_moves_are_smoothed_alike_whatever_the_format_is() -> None:
+    images = RANDOM.uniform(0, 255, (2, 24, 24, 3)).astype(
+        "float32"
+    )  # of 6 places the window would be one, which smooths nothing
+    results = []
+    for form in ("channels_last", "channels_first"):
+        config.set_image_data_format(form)
+        random.set_random_seed(2)
+        layer = layers.RandomElasticTransform(1.0, scale=1.0, seed=3, data_format="channels_last")
+        results.append(layer(images, training=True))
+    np.testing.assert_array_equal(*results)
+    assert (results[0] != images).any()
+
+
 def test_ops_of_ops_read_no_format() -> None:
     pair = RANDOM.standard_normal((2, 7)).astype("float32")
     makes = (

@@ -258,6 +258,7 @@ def test_mel_spectrogram_before_and_inside_a_model(tmp_path: pathlib.Path) -> No
     whole = (SIGNALS[..., 0] * 1000).astype("int16")  # as WAV files have them
     np.testing.assert_array_equal(layer(whole), layer(whole.astype("float32")))
     np.testing.assert_array_equal(layer(whole[0].tolist()), layer(whole)[0])
+    np.testing.assert_array_equal(layer(inputs=whole[0]), layer(whole)[0])
     model = Sequential([layers.Input((20,)), layer, layers.Flatten(), layers.Dense(1)])
     model.save(tmp_path / "mel.keras")
     again = refnet.models.load_model(tmp_path / "mel.keras")

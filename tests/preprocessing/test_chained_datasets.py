@@ -74,6 +74,19 @@ def test_turns_of_a_repeated_data_set_are_epochs() -> None:
         len(endless)
 
 
+def test_another_pass_over_a_repeated_data_set_has_orders_of_its_own() -> None:
+    def pass_of(dataset: Any, steps: int) -> list[Any]:
+        return [part.tolist() for part in dataset.iterate(range(steps))]
+
+    for dataset, steps in ((singles(50).shuffle(seed=3).repeat(2), 2), (singles(50).shuffle(seed=3).repeat(), 2)):
+        passes = [
+            pass_of(dataset.batch(50), steps) for _ in range(3)
+        ]  # as fits, one after the other, begin at the first batch
+        orders = [order for found in passes for order in found]
+        assert len({tuple(order) for order in orders}) == 6
+        assert all(sorted(order) == list(range(50)) for order in orders)
+
+
 def test_an_end_of_an_epoch_within_a_turn_does_not_mix_it() -> None:
     endless = singles(6).shuffle(seed=1).repeat().batch(2)
     parts = endless.iterate(range(6))

@@ -139,9 +139,22 @@ def test_layers_beside_arrays_and_numbers_of_16_bits(tmp_path: pathlib.Path) -> 
         ),
         (lambda e: e.add_object("layers/dense_1", {}), "there is an object 'layers/dense_1' already; delete it first"),
         (lambda e: e.add_object("layer/x", {}), "add_object: there is no object 'layer' in the file"),
-        (lambda e: e.add_object("layers/vars", {}), "object_path is a name without '/', and not 'vars'"),
+        (
+            lambda e: e.add_object("layers/vars", {}),
+            "the last part of object_path is a name without '/', and not 'vars'",
+        ),
         (lambda e: e.add_object("layers/x", [1.0]), "weights is a dict {name: array}; got list"),
         (lambda e: e.add_object("layers/x", {"a/b": 1.0}), "a weight's name is a name without '/'"),
+        (lambda e: e.add_object(3, {}), "the last part of object_path is a name without '/', and not 'vars'; got 3"),
+        (
+            lambda e: e.add_weights("dense_1", {"0": [[1], [1, 2]]}),
+            "'0' must be an array of numbers; got .*inhomogeneous",
+        ),
+        (lambda e: e.compare(3), "compare takes a model that has its weights: call it on data first; got 3"),
+        (
+            lambda e: e.compare(Sequential([layers.Dense(2)])),
+            "compare takes a model that has its weights",
+        ),
         (lambda e: e.add_weights("dense_1", {"0": ["a"]}), "'0' must be an array of numbers; got dtype <U1"),
         (lambda e: e.add_weights("sequential", {"layers": 1.0}), "'layers' in 'sequential' is an object"),
         (lambda e: e.delete_weight("dense_1", "2"), "'dense_1' has no array '2'; it has 0, 1"),
@@ -170,9 +183,36 @@ def test_files_that_are_none(tmp_path: pathlib.Path) -> None:
         (lambda f: f.__setitem__("a", h5py.ExternalLink("other.h5", "/")), "is a link to elsewhere"),
         (lambda f: f.create_dataset("a", (2**40,), "float32", chunks=(1024,)), "says it has 4398046511104 bytes"),
         (lambda f: f.create_dataset("a", data="text"), "holds object, not numbers"),
+        (
+            lambda f: (f.create_dataset("a/vars/0", data=1.0), f.create_dataset("a/0/vars/0", data=1.0)),
+            "/a has an array and an object of one name: 0",
+        ),
     ]
     for make, words in hostile:
         with h5py.File(path, "w") as file:
             make(file)
         with pytest.raises(FileError, match=words):
             KerasFileEditor(path)
+
+
+def test_an_objects_name_of_bytes_that_are_no_letters_does_not_keep_a_file_from_being_saved(
+    saved: pathlib.Path,
+) -> None:
+    with h5py.File(saved, "r+") as file:
+        file["layers/dense/vars"].attrs["name"] = "letters"
+    saved.write_bytes(saved.read_bytes().replace(b"letters", b"\xffetters"))
+    editor = KerasFileEditor(saved)
+    editor.save(saved)
+    assert KerasFileEditor(saved).object_metadata["/layers/dense"] == {"name": "?etters"}
+
+
+def test_paths_may_begin_at_the_root_and_what_was_put_in_by_hand_is_an_array(
+    saved: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    editor = KerasFileEditor(saved)
+    editor.add_object("/layers/more", {"0": [1.0]})
+    assert editor.weights_dict["layers"]["more"]["0"].tolist() == [1.0]
+    editor.weights_dict["layers"]["more"]["0"] = [1.0]
+    with pytest.raises(ArgumentError, match="'0' in weights_dict is a list, where an array or a dict is needed"):
+        editor.save(tmp_path / "n.weights.h5")
+    assert not (tmp_path / "n.weights.h5").exists()
