@@ -72,7 +72,6 @@ LEFT_OUT_OF = {
         "MaxNumBoundingBoxes": BOXES,
     },
     "utils": {"bounding_boxes": BOXES, "legacy": OF_KERAS_2},
-    "optimizers": {"legacy": "Keras has names there that raise when they are used"},
     "callbacks": {"OrbaxCheckpoint": "Orbax writes arrays of JAX"},
     "export": {"ExportArchive": "it writes TensorFlow's SavedModel; export_onnx is here"},
 }
@@ -88,7 +87,15 @@ WHOLE = (
         "metrics",
         "mixed_precision",
     ),
-    *("models", "optimizers.schedules", "preprocessing", "preprocessing.image", "preprocessing.sequence", "random"),
+    *(
+        "models",
+        "optimizers",
+        "optimizers.schedules",
+        "preprocessing",
+        "preprocessing.image",
+        "preprocessing.sequence",
+        "random",
+    ),
     *("regularizers", "saving", "tree", "wrappers"),
 )
 
