@@ -274,7 +274,8 @@ def tiles_rejection(broken):
             with np.errstate(all="ignore"):
                 for lo, hi in ((0, 1), (1, rows)):
                     scope["convolve_tiles_here"](given, *convolved, image, channels, filters, result, padding, lo, hi)
-                for lo, hi in ((0, 1), (1, 3)):
+                vectors = filters // given[1]  # of filters; the second share has a part, all, and a part of them
+                for lo, hi in ((0, 2), (2, 2 * vectors + 1), (2 * vectors + 1, 3 * vectors)):
                     shapes = (*image, channels), (*taps, filters), result
                     gradient["kernel_of_tiles"](given, *slopes, matrix, 2, *shapes, padding, lo, hi)
             for got, right in zip(made, due):

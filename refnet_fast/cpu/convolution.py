@@ -22,7 +22,7 @@ from refnet_fast.cpu.windows import (
     to_kernel,
 )
 from refnet_fast.cpu.winograd import convolve_tiles, in_tiles, tile_row_ns, tile_rows, tiles_of
-from refnet_fast.cpu.winograd_gradient import channel_vector_ns, channel_vectors, kernel_of_tiles
+from refnet_fast.cpu.winograd_gradient import kernel_of_tiles, pair_ns, pairs_of_vectors
 from refnet_fast.kernels import kernel
 from refnet_fast.native import njit
 from refnet_fast.outcomes import scratch
@@ -346,12 +346,12 @@ def conv2d_inputs_gradient_in_tiles(tiling, dy, k, dx, image, result, strides, d
 @kernel(
     "conv2d_kernel_gradient",
     when=to_tiles,
-    tasks=channel_vectors,
-    cost=channel_vector_ns,
+    tasks=pairs_of_vectors,
+    cost=pair_ns,
     arguments=tiles_of(to_kernel),
 )
 def conv2d_kernel_gradient_in_tiles(
     tiling, x, dy, matrix, batch, image, window, result, strides, dilation, padding, lo, hi
 ):
-    """Vectors lo..hi of channels, all taps and filters: products of the tiles of the images and of dy."""
+    """All taps of pairs lo..hi of a vector of channels and one of filters: products of the tiles of the images and of dy."""
     kernel_of_tiles(tiling, x, dy, matrix, batch, image, window, result, padding, lo, hi)

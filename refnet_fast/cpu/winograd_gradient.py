@@ -44,37 +44,34 @@ def add_tiles(tiling, count, at_once, channels, filters, v, w, plane, m):
 
 
 @njit(error_model="numpy")
-def sum_of_tap(tiling, x, dy, matrix, batch, image, window, result, padding, tap, c, some):
-    """A tap of the gradient as it is defined, for `some` channels from c on: image by image."""
-    size, (height, width, channels), (rows, columns), filters = tiling[0], image, result, window[2]
+def sum_of_tap(tiling, x, dy, matrix, batch, image, window, result, padding, tap, c, f):
+    """A tap of the gradient as it is defined, for a vector of channels from c on and one of filters from f on: image by image."""
+    (size, lane), (height, width, channels), (rows, columns), filters = tiling[:2], image, result, window[2]
     p, q = tap // window[1], tap % window[1]
     i0, i1 = taking(padding[0] - p, height, 1, rows)
     j0, j1 = taking(padding[1] - q, width, 1, columns)
+    strip, _ = strip_for(tiling, lane)
     for n in range(batch):
-        f = 0
-        while f < filters:
-            strip, panel = strip_for(tiling, filters - f)
-            a = x + size * (((n * height + i0 + p - padding[0]) * width + j0 + q - padding[1]) * channels + c)
-            b = dy + size * (((n * rows + i0) * columns + j0) * filters + f)
-            to = matrix[tap * channels + c, f:].ctypes.data
-            multiply(
-                strip, some, i1 - i0, j1 - j0, a, 1, channels, width * channels, b, filters, columns * filters, to,
-                filters, panel, n,
-            )  # fmt: skip
-            f += panel
+        a = x + size * (((n * height + i0 + p - padding[0]) * width + j0 + q - padding[1]) * channels + c)
+        b = dy + size * (((n * rows + i0) * columns + j0) * filters + f)
+        to = matrix[tap * channels + c, f:].ctypes.data
+        multiply(
+            strip, lane, i1 - i0, j1 - j0, a, 1, channels, width * channels, b, filters, columns * filters, to, filters,
+            lane, n,
+        )  # fmt: skip
 
 
 @njit(error_model="numpy")
-def kernel_of_channels(tiling, x, dy, matrix, batch, image, window, result, padding, lo, hi, at_once):
-    """As `kernel_of_tiles`, for so few channels that all sums of products stay in the third-level cache, and `at_once` tiles at a time."""
-    size, lane, (height, width, channels), (p_count, q_count, filters) = tiling[0], tiling[1], image, window
-    _, (high, broad), side, (n_down, n_across) = shapes_of(tiling)
-    elements, first_channel, some = n_down * n_across, lane * lo, lane * (hi - lo)
+def add_all_tiles(tiling, x, dy, total, batch, image, window, result, padding, c, f, at_once):
+    """total += the products of the tiles of all images, for its (element of a tile, channel from c on, filter from f on); `at_once`
+    tiles at a time."""
+    size, (height, width, channels), filters = tiling[0], image, window[2]
+    (elements, some, those), (_, (high, broad), side, _) = total.shape, shapes_of(tiling)
     across = (result[0] + high - 1) // high, (result[1] + broad - 1) // broad
     tiles = batch * across[0] * across[1]
-    plane = at_once * some + 16, at_once * filters + 16  # planes do not start at the same places of the cache
-    total, alone = cleared_scratch((elements, some, filters), matrix.dtype), tiles <= BLOCKS * at_once
-    part = total if alone else cleared_scratch(total.shape, matrix.dtype)
+    alone = tiles <= BLOCKS * at_once
+    part = total if alone else cleared_scratch(total.shape, total.dtype)
+    plane = at_once * some + 16, at_once * those + 16  # planes do not start at the same places of the cache
     v_room = scratch(size * elements * plane[0] + 64, np.uint8)
     w_room = scratch(size * elements * plane[1] + 64, np.uint8)
     edge_room = scratch(size * side[0] * side[1] * max(channels, filters) + 64, np.uint8)
@@ -82,61 +79,89 @@ def kernel_of_channels(tiling, x, dy, matrix, batch, image, window, result, padd
     for first in range(0, tiles, at_once):
         count = min(at_once, tiles - first)
         transformed_tiles(
-            tiling, OF_DATA, side, x, (height, width), channels, first_channel, first_channel + some, across, padding,
-            first, count, v, plane[0], edge,
+            tiling, OF_DATA, side, x, (height, width), channels, c, c + some, across, padding, first, count, v, plane[0],
+            edge,
         )  # fmt: skip
-        f = 0
-        while f < filters:
-            _, panel = strip_for(tiling, filters - f)
+        g = 0
+        while g < those:
+            _, panel = strip_for(tiling, those - g)
             transformed_tiles(
-                tiling, OF_SLOPES, (high, broad), dy, result, filters, f, f + panel, across, (0, 0), first, count,
-                w + size * f * at_once, plane[1], edge,
+                tiling, OF_SLOPES, (high, broad), dy, result, filters, f + g, f + g + panel, across, (0, 0), first, count,
+                w + size * g * at_once, plane[1], edge,
             )  # fmt: skip
-            f += panel
-        add_tiles(tiling, count, at_once, some, filters, v, w, plane, part.ctypes.data)
+            g += panel
+        add_tiles(tiling, count, at_once, some, those, v, w, plane, part.ctypes.data)
         if not alone and (first // at_once % BLOCKS == BLOCKS - 1 or first + count == tiles):
             add_row(part.ravel(), total.ravel())
             fill_row(part.ravel(), 0)
     v_room[0] = w_room[0] = edge_room[0] = 0  # they live until here
-    for group in range(lo, hi):
-        odd, f = 0, 0
-        while f < filters:
-            _, panel = strip_for(tiling, filters - f)
-            for c in range(lane * group, lane * (group + 1)):
-                source = total.ctypes.data + size * (f * some + (c - first_channel) * panel)
+
+
+@njit(error_model="numpy")
+def kernel_of_some(tiling, x, dy, matrix, batch, image, window, result, padding, c, some, f, those, at_once):
+    """`some` channels from c on and `those` filters from f on: so few that all sums of products stay in the third-level cache.
+
+    Each vector of channels and of filters by itself becomes what is defined, where a number is not finite: a result does not
+    depend on its neighbours.
+    """
+    (size, lane), (_, _, channels), (p_count, q_count, filters) = tiling[:2], image, window
+    n_down, n_across = shapes_of(tiling)[3]
+    total = cleared_scratch((n_down * n_across, some, those), matrix.dtype)
+    add_all_tiles(tiling, x, dy, total, batch, image, window, result, padding, c, f, at_once)
+    g = 0
+    while g < those:
+        _, panel = strip_for(tiling, those - g)
+        for pair in range(some // lane * (panel // lane)):
+            group, inner = lane * (pair // (panel // lane)), lane * (pair % (panel // lane))
+            odd = 0
+            for channel in range(group, group + lane):
+                source = total.ctypes.data + size * (g * some + channel * panel + inner)
                 odd |= transformed(
-                    tiling[7], OF_KERNEL, panel, source, n_across * some * filters, some * filters,
-                    matrix[c, f:].ctypes.data, q_count * channels * filters, channels * filters,
+                    tiling[7], OF_KERNEL, lane, source, n_across * some * those, some * those,
+                    matrix[c + channel, f + g + inner:].ctypes.data, q_count * channels * filters, channels * filters,
                 )  # fmt: skip
-            f += panel
-        for tap in range(p_count * q_count if odd else 0):
-            sum_of_tap(tiling, x, dy, matrix, batch, image, window, result, padding, tap, lane * group, lane)
+            for tap in range(p_count * q_count if odd else 0):
+                sum_of_tap(tiling, x, dy, matrix, batch, image, window, result, padding, tap, c + group, f + g + inner)
+        g += panel
 
 
 @njit(error_model="numpy")
 def kernel_of_tiles(tiling, x, dy, matrix, batch, image, window, result, padding, lo, hi):
-    """Vectors lo..hi of channels, all taps and filters, of a kernel's gradient, (tap, channel) by filters: the products of the tiles
-    of all images are added up before they are transformed back."""
+    """Tasks lo..hi of a kernel's gradient, (tap, channel) by filters, each a vector of channels by one of filters: the products of
+    the tiles of all images are added up before they are transformed back.
+
+    Tiles are transformed once for all tasks of a share that are worked on together: all filters of some channels, or some
+    filters of a vector of channels.
+    """
     (size, lane), filters, (_, (high, broad), _, (down, across)) = tiling[:2], window[2], shapes_of(tiling)
     tiles = batch * ((result[0] + high - 1) // high) * ((result[1] + broad - 1) // broad)
     at_once = tiles_at_hand(size * down * across, image[2], filters, tiles)
     arrays = 1 if tiles <= BLOCKS * at_once else 2
     block = max(1, SUMS // (arrays * size * down * across * lane * filters))
-    for group in range(lo, hi, block):
-        end = min(group + block, hi)
-        kernel_of_channels(tiling, x, dy, matrix, batch, image, window, result, padding, group, end, at_once)
+    vectors = filters // lane
+    while lo < hi:
+        group, f = lo // vectors, lo % vectors
+        some, those = 1, min(hi - lo, vectors - f)
+        if those == vectors:
+            some = min((hi - lo) // vectors, block)
+        kernel_of_some(
+            tiling, x, dy, matrix, batch, image, window, result, padding, lane * group, lane * some, lane * f, lane * those,
+            at_once,
+        )  # fmt: skip
+        lo += some * those
 
 
 # ---- what a call is to the planner
 
 
-def channel_vectors(call):
-    """A task is a vector of channels."""
-    return call.inputs[0].shape[-1] // lanes(element_size(call))
+def pairs_of_vectors(call):
+    """A task is a vector of channels by a vector of filters."""
+    lane = lanes(element_size(call))
+    return (call.inputs[0].shape[-1] // lane) * (call.inputs[1].shape[-1] // lane)
 
 
-def channel_vector_ns(call):
-    """What the tiles of dy cost is spent by each thread."""
-    (batch, _, _, filters), size = call.inputs[1].shape, element_size(call)
+def pair_ns(call):
+    """What the tiles cost is spent by each thread."""
+    batch, size = call.inputs[1].shape[0], element_size(call)
     tiles = batch * math.prod(tiles_of_image(call))
-    return tiles * products_of(kernel_extents(call)) * lanes(size) * filters * size * 0.006
+    return tiles * products_of(kernel_extents(call)) * lanes(size) ** 2 * size * 0.006
