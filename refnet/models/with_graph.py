@@ -4,7 +4,7 @@ from typing import Any
 
 from refnet.graph import Tensor, trace
 from refnet.keeping import Kept
-from refnet.layers.first_edition import Replaceable
+from refnet.layers.replaceable import Replaceable
 from refnet.models.data import unnested
 from refnet.models.functional import Graph, again
 from refnet.models.training import Trainer
