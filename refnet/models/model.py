@@ -45,7 +45,6 @@ class Model(WithGraph):
         self.graph: Graph | None = None
         self._whole = inputs is not None
         super().__init__(**more)
-        self._start()
         self._traced = Kept()  # of a subclass: its graph and outputs, by kind of inputs
         # Of a subclass: tensors like those of its first call, from which export traces it.
         self._seen_inputs: Any = None
