@@ -57,7 +57,8 @@ class Compilable(WithData):
         self._extra_losses: list[Any] = []  # of `add_loss` outside of calls, as pairs (loss, guard)
         self._compiled: Compiled | None = None  # what was told, brought to the outputs, once these are known
         self._captured: dict[Layer, bool] = {}  # which layers were trainable
-        self._inner_steps: dict[Compilable, tuple[Any, int]] = {}  # of models inside
+        # Of models inside that are compiled by themselves: the optimizer, and how many steps it had done.
+        self._inner_steps: dict[Compilable, tuple[Any, int]] = {}
         # the programs, by kind of step and of data: these may come in any number of shapes
         self._steps = Kept(self._let_go)
         self._executables: dict[Any, Any] = {}  # what engines have made of them
@@ -132,10 +133,15 @@ class Compilable(WithData):
         self.run_eagerly = bool(run_eagerly)
         self._captured = {layer: layer.trainable for layer in self._flatten_layers()}
         self._inner_steps = self._steps_of_inner()
+        self._forget_steps()
+
+    def _forget_steps(self) -> None:
+        """Forgets what was made of the layers and of what `compile` was told: either has changed."""
         self._traced_steps.clear()
         self._forget_programs()
 
     def _forget_programs(self) -> None:
+        """Forgets the programs alone. They are made again of graphs that are kept, in which a seed has changed, for example."""
         self._logs.clear()
         self._structures.clear()
         self._steps.clear()

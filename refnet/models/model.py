@@ -77,8 +77,7 @@ class Model(WithGraph):
         self._inputs_structure, self._outputs_structure = inputs, outputs
         self.branches_on_training, self.built = False, True
         self._settled_path()
-        self._traced_steps.clear()
-        self._forget_programs()
+        self._forget_steps()
         self._compiled = None
         self._programs.clear()
         names = [layer.name for layer in self.layers]
@@ -151,8 +150,7 @@ class Model(WithGraph):
             super().add_loss(loss)
             return
         self._extra_losses += [(value, ()) for value in flatten(loss)]
-        self._traced_steps.clear()
-        self._forget_programs()
+        self._forget_steps()
 
     @property
     def losses(self) -> list[Any]:

@@ -83,8 +83,7 @@ class WithGraph(Trainer):
         layers = self._flatten_layers()
         if any(layer.changed_at > self._seen_at for layer in layers):
             self._traced.clear()
-            self._traced_steps.clear()
-            self._forget_programs()
+            self._forget_steps()
             self._seen_at = next(clock)
 
     @property
