@@ -1,5 +1,6 @@
 """Whole programs on the native engines against the reference: what a plan makes of nodes that are right one by one."""
 
+import itertools
 import os
 from types import SimpleNamespace
 
@@ -8,11 +9,12 @@ import pytest
 
 import refnet_fast
 from refnet import losses, ops
-from refnet.definition import Op
+from refnet.definition import Op, size_of
 from refnet.engine import Reference, get_engine
 from refnet.graph import Constant, Mode, Tensor, Variable, assignment, trace
 from refnet.program import Program, specialize
 from refnet.testing.whole import hold_program, hold_step
+from refnet_fast.fuse import unit_shape
 
 RNG = np.random.default_rng(0)
 X, W = RNG.standard_normal((5, 4)).astype("float32"), RNG.standard_normal((4, 3)).astype("float32")
@@ -270,3 +272,14 @@ def test_an_epoch_is_made_again_where_one_of_its_arrays_is_another(engine):
                 done = executable.run_batches([array], order, 2, done, -(-count // 2), [y])
             assert np.array_equal(y[:count], 2 * (array if order is None else array[order]).astype("float32")), name
             assert not y[count:].any(), name
+
+
+def test_what_a_fused_kernel_reads_lies_side_by_side_or_is_repeated():
+    """Every way to bring two arrays of up to three axes to one shape: kernels know no other strides along the last axis."""
+    for shape in itertools.chain.from_iterable(itertools.product((0, 1, 2, 3), repeat=rank) for rank in (1, 2, 3)):
+        parts = [shape[first:] for first in range(len(shape) + 1)]
+        sources = {s for part in parts for s in itertools.product(*({1, extent} for extent in part))}
+        for pair in itertools.product(sources, repeat=2):
+            _, strides = unit_shape(shape, [*pair, shape])
+            assert all(steps[-1] in (0, 1) for steps in strides), (shape, pair, strides)
+            assert strides[-1][-1] == 1 or size_of(shape) == 0
