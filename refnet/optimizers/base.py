@@ -46,7 +46,7 @@ class Optimizer(OwnUpdate, Applied):
 
     >>> from refnet import Variable, ops
     >>> class Halving(Optimizer):
-    ...     def step(self, weight, start, slope, rate):
+    ...     def step(self, weight, start, gradient, rate):
     ...         return ops.multiply(start, 0.5), {}
     >>> weight = Variable([1.0])
     >>> Halving().apply([[0.0]], [weight])
@@ -247,14 +247,14 @@ class Optimizer(OwnUpdate, Applied):
         return rate
 
     def step(
-        self, weight: Variable, start: TensorLike, slope: TensorLike, rate: TensorLike
+        self, weight: Variable, start: TensorLike, gradient: TensorLike, rate: TensorLike
     ) -> tuple[TensorLike, dict[str, TensorLike]]:
         """One weight's update: its new value, and its slots' new values by name.
 
         Args:
             weight: whose slots are read.
             start: the value the update starts from.
-            slope: the gradient.
+            gradient: of the loss, with respect to the weight.
             rate: what `shared` gave.
         """
         raise NotImplementedError(f"{type(self).__name__} has neither `step` nor `update_step`")
@@ -282,17 +282,17 @@ class Optimizer(OwnUpdate, Applied):
 
     def _stepped(self, pairs: list[tuple[Variable, Tensor]]) -> list[tuple[Variable, TensorLike]]:
         """The weights and slots with their new values."""
-        slopes: list[Any] = [dw for _, dw in pairs]
+        gradients: list[Any] = [dw for _, dw in pairs]
         if self.loss_scale_factor is not None:
-            slopes = [ops.divide(slope, self.loss_scale_factor) for slope in slopes]
+            gradients = [ops.divide(gradient, self.loss_scale_factor) for gradient in gradients]
         steps, sums = self.gradient_accumulation_steps, list[TensorLike]()
         if steps is not None:
-            sums = [ops.add(self.slot(w, SUM), slope) for (w, _), slope in zip(pairs, slopes)]
-            slopes = [ops.divide(total, steps) for total in sums]
+            sums = [ops.add(self.slot(w, SUM), gradient) for (w, _), gradient in zip(pairs, gradients)]
+            gradients = [ops.divide(total, steps) for total in sums]
         rate = self.rate()
         shared, values = self.shared(rate), list[tuple[Variable, TensorLike]]()
-        for (weight, _), slope in zip(pairs, self.clipped(slopes)):
-            new, slots = self.step(weight, self.decayed(weight, rate), slope, shared)
+        for (weight, _), gradient in zip(pairs, self.clipped(gradients)):
+            new, slots = self.step(weight, self.decayed(weight, rate), gradient, shared)
             values.append((weight, new))
             values += [(self.slot(weight, name), value) for name, value in slots.items()]
         values += self.common(shared)
@@ -343,15 +343,15 @@ class Optimizer(OwnUpdate, Applied):
             raise ArgumentError(f"{self.name}: exclude_from_weight_decay must be called before the first step.")
         self._without_decay = set(var_list or ()), list(var_names or ())
 
-    def clipped(self, slopes: list[Any]) -> list[Any]:
+    def clipped(self, gradients: list[Any]) -> list[Any]:
         """The gradients, kept within the limits."""
         if self.clipvalue is not None:
-            return [ops.clip(dw, -self.clipvalue, self.clipvalue) for dw in slopes]
+            return [ops.clip(dw, -self.clipvalue, self.clipvalue) for dw in gradients]
         if self.clipnorm is not None:
-            return [scaled_to([dw], self.clipnorm)[0] for dw in slopes]
-        if self.global_clipnorm is not None and slopes:
-            return scaled_to(slopes, self.global_clipnorm)
-        return slopes
+            return [scaled_to([dw], self.clipnorm)[0] for dw in gradients]
+        if self.global_clipnorm is not None and gradients:
+            return scaled_to(gradients, self.global_clipnorm)
+        return gradients
 
     def scale_loss(self, loss: TensorLike) -> TensorLike:
         """The loss whose gradients `updates` expects."""
