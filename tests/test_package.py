@@ -193,6 +193,7 @@ def programs_in(readme):
 READMES = [
     "README.md",
     "refnet/README.md",
+    "tests/README.md",
     "property_tests/README.md",
     *(f"refnet_fast/{folder}README.md" for folder in ("", "bench/", "cuda/", "examples/")),
     ".github/CONTRIBUTING.md",
@@ -217,7 +218,7 @@ def named_in(text):
     sections = re.split(r"^#+ (.*)$", text, flags=re.MULTILINE)
     headings, bodies = ["", *sections[1::2]], sections[::2]
     names = [re.findall(r"`([a-z_0-9]+(?:/[a-z_0-9]+)*(?:\.py|/))`", body) for body in bodies]
-    folders = [re.fullmatch(r"`([a-z_/]+/)`", heading) for heading in headings]
+    folders = [re.fullmatch(r"`([a-z_0-9/]+/)`", heading) for heading in headings]
     return [(folder[1] if folder else "", found) for folder, found in zip(folders, names)]
 
 
@@ -262,3 +263,22 @@ def test_keras_s_modules_of_ops_compute_on_the_current_engine():
         "assert matmul is not refnet.ops.matmul and refnet_fast.ops.image.resize is not refnet.ops.image.resize"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+FOLDERS_OF_TESTS = sorted(
+    {
+        path.parent.relative_to(ROOT).as_posix()
+        for tests in ("tests", "property_tests")
+        for path in (ROOT / tests).rglob("*.py")
+    }
+)
+
+
+@pytest.mark.parametrize("folder", FOLDERS_OF_TESTS)
+def test_the_readmes_of_the_tests_name_every_file(folder):
+    """conftest.py apart, which every folder may have."""
+    tests, _, inside = folder.partition("/")
+    text = (ROOT / tests / "README.md").read_text()
+    named = {f"{mapped}{name}" for mapped, names in named_in(text) for name in names}
+    files = {f"{inside}/{path.name}".lstrip("/") for path in (ROOT / folder).glob("*.py")}
+    assert sorted(name for name in files - named if not name.endswith("conftest.py")) == []
+
+
