@@ -198,6 +198,7 @@ READMES = [
     *(f"refnet_fast/{folder}README.md" for folder in ("", "bench/", "cuda/", "examples/")),
     ".github/CONTRIBUTING.md",
 ]
+TUTORIAL = ".github/ADDING_AN_OP.md"  # its programs are parts of one
 
 
 @pytest.mark.parametrize("readme", [name for name in READMES if programs_in(name)])
@@ -222,7 +223,14 @@ def named_in(text):
     return [(folder[1] if folder else "", found) for folder, found in zip(folders, names)]
 
 
-@pytest.mark.parametrize("readme", READMES)
+def test_the_programs_of_the_tutorial_are_one(tmp_path):
+    """They are put into a file, because an op is compiled from the text of its file."""
+    (tmp_path / "decayed_sum_in_parts.py").write_text("\n\n".join(programs_in(TUTORIAL)))
+    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import decayed_sum_in_parts"
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("readme", [*READMES, TUTORIAL])
 def test_the_readmes_name_files_that_exist(readme):
     path = ROOT / readme
     text = path.read_text()
@@ -256,13 +264,6 @@ def test_the_readmes_of_refnet_fast_name_every_file(readme, folder):
         assert mirrors or "__" in path.name or f"{folder}{path.name}" in named, f"{readme}/README.md: {path.name}"
 
 
-def test_keras_s_modules_of_ops_compute_on_the_current_engine():
-    code = (
-        "import refnet, refnet_fast, refnet_fast.ops.linalg as fast; from refnet_fast.ops.numpy import matmul;"
-        "assert fast is refnet_fast.ops.linalg and fast.det([[2.0]]) == 2;"
-        "assert matmul is not refnet.ops.matmul and refnet_fast.ops.image.resize is not refnet.ops.image.resize"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 FOLDERS_OF_TESTS = sorted(
     {
         path.parent.relative_to(ROOT).as_posix()
@@ -282,3 +283,10 @@ def test_the_readmes_of_the_tests_name_every_file(folder):
     assert sorted(name for name in files - named if not name.endswith("conftest.py")) == []
 
 
+def test_keras_s_modules_of_ops_compute_on_the_current_engine():
+    code = (
+        "import refnet, refnet_fast, refnet_fast.ops.linalg as fast; from refnet_fast.ops.numpy import matmul;"
+        "assert fast is refnet_fast.ops.linalg and fast.det([[2.0]]) == 2;"
+        "assert matmul is not refnet.ops.matmul and refnet_fast.ops.image.resize is not refnet.ops.image.resize"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
