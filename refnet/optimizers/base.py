@@ -7,21 +7,18 @@ from typing import Any
 import numpy as np
 
 from refnet import ops, settings
-from refnet.annotations import Array, TensorLike
-from refnet.arrays import values_for
+from refnet.annotations import TensorLike
 from refnet.errors import ArgumentError
 from refnet.graph import Assignment, Tensor, Variable, assignment, trace
 from refnet.naming import snake_case
 from refnet.ops.arguments import as_dtype
-from refnet.optimizers.applying import Applied
 from refnet.optimizers.options import accumulation_steps, checked_clips, checked_ema, scaled_to, unknown_argument
 from refnet.optimizers.own_update import OwnUpdate
 from refnet.optimizers.schedules import takes_step
+from refnet.optimizers.slots import EMA, SUM, WithSlots
 
-EMA, SUM = "average", "gradient_accumulator"  # the slots that options add, before the optimizer's own
 
-
-class Optimizer(OwnUpdate, Applied):
+class Optimizer(WithSlots, OwnUpdate):
     """Base of optimizers: a subclass names its slots and writes one weight's update, as `step`, or as Keras 3's `update_step`.
 
     Args:
@@ -172,73 +169,6 @@ class Optimizer(OwnUpdate, Applied):
         if self.decay:
             rate = ops.divide(rate, ops.add(ops.multiply(ops.cast(self._iterations, "float32"), self.decay), 1.0))
         return rate
-
-    # ---- variables
-
-    def slot_groups(self) -> list[list[str]]:
-        """The slots' names; files have one group after the other, each for all weights. A subclass names its own."""
-        return []
-
-    def initial_slot(self, weight: Variable, name: str) -> Array | None:
-        """The value a slot starts from; None where a weight has no such slot."""
-        return np.zeros(weight.shape, weight.array.dtype)
-
-    def own_variables(self) -> list[Variable]:
-        """iterations and, without a schedule, the learning rate."""
-        return [self._iterations] if self.schedule else [self._iterations, self._rate]
-
-    def last_variables(self) -> list[Variable]:
-        """What follows the slots in files."""
-        return list(self._added)
-
-    def _slots_of(self, weights: Iterable[Variable]) -> list[tuple[Variable, str]]:
-        """Every slot, as a weight and a name, in the order of files."""
-        groups = [[EMA]] * bool(self.use_ema) + [[SUM]] * bool(self.gradient_accumulation_steps) + self.slot_groups()
-        every = [(w, name) for group in groups for w in weights for name in group]
-        return [(w, name) for w, name in every if name in (EMA, SUM) or self.initial_slot(w, name) is not None]
-
-    def slot(self, weight: Variable, name: str) -> Variable:
-        """The variable of that name kept beside a weight."""
-        slots = self._slots.setdefault(weight, {})
-        if name not in slots:
-            start = (
-                np.zeros(weight.shape, weight.array.dtype) if name in (EMA, SUM) else self.initial_slot(weight, name)
-            )
-            assert start is not None
-            label = f"{self.name}/{weight.name}/{name}"
-            slots[name] = Variable(start, dtype=weight.dtype, trainable=False, name=label)
-        return slots[name]
-
-    def saved_variables(self, weights: Sequence[Variable]) -> list[Variable]:
-        """What a file keeps, in Keras's order: iterations, the learning rate, and these weights' slots."""
-        slots = [self.slot(w, name) for w, name in self._slots_of(weights)]
-        return [*self.own_variables(), *slots, *self.last_variables()]
-
-    def saved_count(self, weights: Sequence[Variable]) -> int:
-        """How many variables `saved_variables` would give; makes none, but where an `update_step` of one's own decides them."""
-        if self._assigns():
-            self.build(weights)
-        return len(self.own_variables()) + len(self._slots_of(weights)) + len(self.last_variables())
-
-    def build(self, variables: Sequence[Variable]) -> None:
-        """Makes the slots of these weights."""
-        self._weights = list(dict.fromkeys([*self._weights, *variables]))
-        self.saved_variables(self._weights)
-
-    @property
-    def variables(self) -> list[Variable]:
-        """iterations, the learning rate and every slot."""
-        return self.saved_variables(self._weights) if self.built else self.own_variables()
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Sets `variables` from arrays, in their order.
-
-        Raises:
-            ArgumentError: another number of arrays.  ShapeError: an array of another shape. Nothing is set then.
-        """
-        own = self.variables
-        for variable, value in zip(own, values_for(own, weights, f"{self.name}.set_weights", "variables")):
-            variable.set(value)
 
     # ---- a step
 
