@@ -33,15 +33,15 @@ FORMS = {
 }
 
 
-def updated(weights, slopes, kind):
+def updated(weights, gradients, kind):
     """Records of a step of an optimizer, and the variables that it keeps."""
     rate, records = Variable(np.float32(0.5), name="rate"), []
-    for weight, slope in zip(weights, slopes):
+    for weight, gradient in zip(weights, gradients):
         if kind == "sgd":
-            records.append(assignment(weight, ops.sgd_update(weight, slope, rate)))
+            records.append(assignment(weight, ops.sgd_update(weight, gradient, rate)))
             continue
         velocity = Variable(np.full(weight.shape, 0.25, "float32"), name=f"velocity of {weight.name}")
-        new, kept = ops.rmsprop_update(weight, velocity, slope, rate, 0.9, 1e-3)
+        new, kept = ops.rmsprop_update(weight, velocity, gradient, rate, 0.9, 1e-3)
         records += [assignment(weight, new), assignment(velocity, kept)]
     return records
 
@@ -53,9 +53,9 @@ def test_a_value_and_its_reshaped_form_in_one_step(form, engine):
     weight, x = Variable(W, name="weight"), Tensor((None, 4))
     with trace.inside(collecting=True):
         value = FORMS[form](ops.matmul(x, weight))
-        slopes = ops.gradients(ops.sum(value), [weight])
-        records = updated([weight], slopes, "sgd")
-    assert 0 < hold_program(Program([x], [value, *slopes], records, Mode(True)), [X], engine) <= 1
+        gradients = ops.gradients(ops.sum(value), [weight])
+        records = updated([weight], gradients, "sgd")
+    assert 0 < hold_program(Program([x], [value, *gradients], records, Mode(True)), [X], engine) <= 1
     assert abs(weight.numpy() - W).max() > 0.1
 
 
@@ -100,9 +100,9 @@ def drawn_program(seed):
             values.append(STEPS[name](first, second, v))
         loss = ops.sum(ops.square(values[-1]))
         pairs = [pair for pair in zip(weights, ops.gradients(loss, weights)) if pair[1] is not None]
-        trained, slopes = zip(*pairs)
-        records = updated(trained, slopes, "sgd" if seed % 2 else "rmsprop")
-        outputs = [values[-1], ops.reshape(values[-2], (24,)), loss, slopes[0], w]
+        trained, gradients = zip(*pairs)
+        records = updated(trained, gradients, "sgd" if seed % 2 else "rmsprop")
+        outputs = [values[-1], ops.reshape(values[-2], (24,)), loss, gradients[0], w]
     return Program([x], outputs, records, Mode(True)), [normal(4, 6)], trained
 
 
@@ -181,8 +181,8 @@ def test_attention_whose_bias_learns(shape, asked):
     wanted = [v for v in (query, bias) if v.name in asked]
     with trace.inside(collecting=True):
         y = ops.dot_product_attention(query, key, value, bias, is_causal=True)
-        slopes = ops.gradients(ops.sum(ops.square(y)), wanted)
-    program, feeds = Program([key, value], slopes, [], Mode(True)), [normal(1, 4, 1, 4), normal(1, 4, 1, 2)]
+        gradients = ops.gradients(ops.sum(ops.square(y)), wanted)
+    program, feeds = Program([key, value], gradients, [], Mode(True)), [normal(1, 4, 1, 4), normal(1, 4, 1, 2)]
     assert 0 < hold_program(program, feeds, "cpu") <= 1
     plan = get_engine("cpu").build(specialize(program, [a.shape for a in feeds])).plan
     found = {instruction.op.name for instruction in plan.instructions if "_gradient" in instruction.op.name}
@@ -198,8 +198,8 @@ def test_attention_of_many_heads_has_one_kernel_for_queries_and_keys(batch, kern
     query, key, value = (Variable(normal(*shape)) for shape in shapes)
     with trace.inside(collecting=True):
         y = ops.dot_product_attention(query, key, value)
-        slopes = ops.gradients(ops.sum(ops.square(y)), [query, key, value])
-    program = Program([], slopes, [], Mode(True))
+        gradients = ops.gradients(ops.sum(ops.square(y)), [query, key, value])
+    program = Program([], gradients, [], Mode(True))
     assert 0 < hold_program(program, [], "cpu") <= 1
     plan = get_engine("cpu").build(specialize(program, [])).plan
     found = {instruction.op.name for instruction in plan.instructions if "_gradient" in instruction.op.name}
