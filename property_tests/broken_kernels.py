@@ -15,7 +15,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from kernel_mutants import CUDA_MUTANTS, broken_text, source
+from cuda_mutants import CUDA_MUTANTS
+from kernel_mutants import broken_text, source
 from numba import njit
 from numba.core.dispatcher import Dispatcher
 

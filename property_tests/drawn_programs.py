@@ -178,7 +178,7 @@ class Drawn(Updates):
         return ops.multiply(x, self.variable(x.shape[-1:], x.dtype))
 
     def scaled_twice(self, x):
-        """By two variables whose slopes are one."""
+        """By two variables whose gradients are one."""
         one, other = (self.fresh(x.shape[-1:], x.dtype) for _ in range(2))
         return ops.multiply(x, ops.add(one, other))
 
@@ -209,7 +209,7 @@ class Drawn(Updates):
         extent, strides = self.random.choice([(2, 2), (2, 1), (3, 2)])
         pooled = ops.max_pool(y, extent, strides=strides, padding="same")
         more = self.random.choice(
-            ["nothing", "nothing", "itself", "flat", "pool", "reshaped", "slopes", "weighed", "flow"]
+            ["nothing", "nothing", "itself", "flat", "pool", "reshaped", "gradients", "weighed", "flow"]
         )
         if more == "itself":
             self.values.append(y)
@@ -220,11 +220,11 @@ class Drawn(Updates):
         elif more == "reshaped":
             turned = ops.reshape(y, (y.shape[0], y.shape[2], y.shape[1], 1))
             return ops.max_pool(turned, 2, strides=2, padding="same")
-        elif more in ("slopes", "weighed", "flow"):
-            self.values += self.slopes(x, y, pooled, more)
+        elif more in ("gradients", "weighed", "flow"):
+            self.values += self.gradients(x, y, pooled, more)
         return pooled
 
-    def slopes(self, x, y, pooled, kind):
+    def gradients(self, x, y, pooled, kind):
         """Gradients of the pooling alone, or beside those of the image by itself, or that of the rectified image too."""
         asked = [x, y] if kind == "flow" else [x]
         found = ops.gradients(ops.sum(ops.tanh(pooled)), asked)
@@ -232,7 +232,7 @@ class Drawn(Updates):
             found += ops.gradients(ops.sum(ops.multiply(y, 0.5)), [x])
         if kind == "flow" and self.random.random() < 0.5:
             self.more.append(found.pop())
-        return [self.random.choice([ops.tanh, ops.negative, lambda flow: flow])(slope) for slope in found]
+        return [self.random.choice([ops.tanh, ops.negative, lambda flow: flow])(gradient) for gradient in found]
 
     def woven(self, x):
         """Units that could be joined to one, but one at a time only: else they would wait for each other."""

@@ -1,4 +1,4 @@
-"""What drawn programs write into variables: values, updates against slopes of their own, shared, or that nobody computes, exchanges."""
+"""What drawn programs write into variables: values, updates against gradients of their own, shared, or that nobody computes, exchanges."""
 
 import math
 
@@ -13,7 +13,7 @@ UNLIKE = [
     "dtype",
     "momentum",
     "start",
-    "shared slope",
+    "shared gradient",
     "input",
     "constant",
     "variable",
@@ -65,13 +65,13 @@ class Updates:
         asked = [*self.variables, self.values[0], random.choice(self.values)]
         found = [(v, g) for v, g in zip(asked, ops.gradients(loss, asked)) if g is not None]
         kind, rate = random.choice(KINDS), Variable(np.float32(0.25))
-        for variable, slope in found:
+        for variable, gradient in found:
             if not isinstance(variable, Variable) or variable in written or random.random() < 0.1:
                 continue
             if random.random() < self.odd:
-                slope = random.choice([s for v, s in found if alike(s, slope)])
-            self.records += self.updated(kind, variable, slope, rate)
-        return [slope for _, slope in found if random.random() < 0.4]
+                gradient = random.choice([s for v, s in found if alike(s, gradient)])
+            self.records += self.updated(kind, variable, gradient, rate)
+        return [gradient for _, gradient in found if random.random() < 0.4]
 
     def moved(self):
         """Updates of one kind, of which some are unlike the others in one thing."""
@@ -79,50 +79,54 @@ class Updates:
         shapes = [(), (1,)] if thing == "one number" else [(3,), (3,), (2, 2)]
         total, alone = ops.sum(self.values[0]), random.random() < 0.5 and thing != "momentum"
         rates, held = [Variable(np.float32(rate)) for rate in (0.25, 0.5)], [self.fresh(s, "float32") for s in shapes]
-        slopes: list = []
+        gradients: list = []
         for _ in range(random.randint(3, 6)):
             unlike = thing if random.random() < 0.5 else ""
             variable = self.fresh(random.choice(shapes), "float64" if unlike == "dtype" else "float32")
-            slope = ops.add(
+            gradient = ops.add(
                 self.numbers(variable.shape).astype(variable.dtype), ops.cast(ops.tanh(total), variable.dtype)
             )
             others = {
-                "shared slope": slopes,
+                "shared gradient": gradients,
                 "input": self.values[:2],
                 "constant": [Constant(variable.numpy())],
                 "variable": [self.fresh(variable.shape, variable.dtype)],
                 "one number": held,
             }.get(unlike, [])
-            slopes.append(random.choice([x for x in others if alike(x, variable)] or [slope]))
+            gradients.append(random.choice([x for x in others if alike(x, variable)] or [gradient]))
             start, rate = ops.multiply(variable, 0.5) if unlike == "start" else variable, rates[unlike == "rate"]
             if alone:
-                self.records.append(assignment(variable, ops.sgd_update(start, slopes[-1], rate)))
+                self.records.append(assignment(variable, ops.sgd_update(start, gradients[-1], rate)))
                 continue
             velocity = self.fresh(variable.shape, variable.dtype)
             momentum = 0.25 if unlike == "momentum" else 0.5
-            new = ops.sgd_momentum_update(start, velocity, slopes[-1], rate, momentum)
+            new = ops.sgd_momentum_update(start, velocity, gradients[-1], rate, momentum)
             self.records += [assignment(v, y) for v, y in zip((variable, velocity), new)]
 
-    def updated(self, kind, variable, slope, rate):
-        """Assignments that move a variable against its slope."""
+    def updated(self, kind, variable, gradient, rate):
+        """Assignments that move a variable against its gradient."""
         random, odd = self.random, self.odd
         if kind == "by hand":
-            step = ops.cast(ops.multiply(slope, 0.25), variable.dtype)
+            step = ops.cast(ops.multiply(gradient, 0.25), variable.dtype)
             new = ops.subtract(variable, step)
             if random.random() < odd:
                 self.more.append(new)
             return [assignment(variable, new)]
         if kind == "sgd":
             if random.random() < odd:
-                slope = random.choice([v for v in self.variables if alike(v, variable)])
-            elif random.random() < odd and slope.shape == self.values[0].shape and slope.dtype == self.values[0].dtype:
-                slope = self.values[0]
+                gradient = random.choice([v for v in self.variables if alike(v, variable)])
+            elif (
+                random.random() < odd
+                and gradient.shape == self.values[0].shape
+                and gradient.dtype == self.values[0].dtype
+            ):
+                gradient = self.values[0]
             start = ops.multiply(variable, 0.5) if random.random() < odd else variable
-            return [assignment(variable, ops.sgd_update(start, slope, rate))]
+            return [assignment(variable, ops.sgd_update(start, gradient, rate))]
         velocity = Variable(np.zeros(variable.shape), dtype=variable.dtype)
         self.variables.append(velocity)
         momentum = random.choice([0.5, 0.25]) if random.random() < odd else 0.5
-        new = ops.sgd_momentum_update(variable, velocity, slope, rate, momentum)
+        new = ops.sgd_momentum_update(variable, velocity, gradient, rate, momentum)
         pair = (velocity, variable) if random.random() < odd else (variable, velocity)
         if random.random() < odd:  # one of the results is no new value, but read
             self.more.append(ops.sum(new[1]))

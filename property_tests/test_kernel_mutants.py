@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from broken_kernels import cpu_rejection
-from kernel_mutants import CPU_MUTANTS, CUDA_MUTANTS, broken_text
+from cpu_mutants import CPU_MUTANTS
+from cuda_mutants import CUDA_MUTANTS
+from kernel_mutants import broken_text
 
 from refnet.testing.mutants import MUTANTS
 

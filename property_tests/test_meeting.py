@@ -161,8 +161,8 @@ def test_threads_meet_where_an_input_comes_as_lists(nothing_compiled):
     weight, x = Variable(np.ones((200, 3))), Tensor((8, 200))
     with trace.inside(collecting=True):
         y = ops.matmul(x, weight)
-        (slope,) = ops.gradients(ops.sum(ops.square(y)), [weight])
-        program = Program([x], [y], [assignment(weight, ops.subtract(weight, slope))], Mode(True))
+        (gradient,) = ops.gradients(ops.sum(ops.square(y)), [weight])
+        program = Program([x], [y], [assignment(weight, ops.subtract(weight, gradient))], Mode(True))
     running = Running(specialize(program, [x.shape]), True, (0,))
     hold_rows(running)
     data = [IndexLists(np.zeros((STEPS * 8, 200), "float32"), np.zeros(STEPS * 8 + 1, np.int64), np.zeros(0, np.int32))]

@@ -184,7 +184,7 @@ def did_you_mean(name: object, known: Sequence[str]) -> str:
 def without_tape(self: object) -> None:
     """What programs for a tape, or for PyTorch's gradients, look for: an attribute that is not here, and what to write instead."""
     raise AttributeError(
-        "gradients come without a tape or backward(): in a step write  slopes = ops.gradients(loss, self.trainable_variables)  and  "
-        "self.optimizer.apply(slopes, self.trainable_variables);  outside of one, refnet.grad(function)(array). There is no zero_grad: "
-        "slopes are new each time."
+        "gradients come without a tape or backward(): in a step write  gradients = ops.gradients(loss, self.trainable_variables)  and  "
+        "self.optimizer.apply(gradients, self.trainable_variables);  outside of one, refnet.grad(function)(array). There is no zero_grad: "
+        "gradients are new each time."
     )

@@ -134,10 +134,9 @@ def value_and_grad(
             raise ShapeError(f"{name} must give a scalar to be differentiated; it gave shape {value.shape}.")
         chosen = [given[place] for place in places]
         leaves = flatten(chosen)
-        slopes = ops.gradients(as_tensor(value), leaves)
-        filled = [ops.zeros_like(x) if dx is None else dx for x, dx in zip(leaves, slopes)]
-        gradient = packed(chosen, filled)
-        return result, tuple(gradient) if several else gradient[0]
+        gradients = ops.gradients(as_tensor(value), leaves)
+        gradients = packed(chosen, [ops.zeros_like(x) if dx is None else dx for x, dx in zip(leaves, gradients)])
+        return result, tuple(gradients) if several else gradients[0]
 
     functools.update_wrapper(differentiated, function)
     return jit(differentiated)
@@ -163,9 +162,9 @@ def grad(function: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux
     """
     both = value_and_grad(function, argnums, has_aux)
 
-    def gradient(*args: Any, **kwargs: Any) -> Any:
-        value, slope = both(*args, **kwargs)
-        return (slope, value[1]) if has_aux else slope
+    def gradient_of(*args: Any, **kwargs: Any) -> Any:
+        value, gradient = both(*args, **kwargs)
+        return (gradient, value[1]) if has_aux else gradient
 
-    functools.update_wrapper(gradient, function)
-    return jit(gradient)
+    functools.update_wrapper(gradient_of, function)
+    return jit(gradient_of)

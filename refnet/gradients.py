@@ -78,8 +78,8 @@ def reverse(
             receive(mode.pick(node), dys[0])
         elif node.op.gradient is not None:
             with trace.inside(reading=node.reads):  # what the node read, though an assignment has followed since
-                slopes = node.op.gradient(node, *dys)
-            for x, dx in zip(node.inputs, slopes):
+                dxs = node.op.gradient(node, *dys)
+            for x, dx in zip(node.inputs, dxs):
                 receive(x, dx)
     return [total(x) for x in xs]
 

@@ -15,7 +15,7 @@ from refnet_fast import native, scalar_functions
 
 HEADER = """import numpy as np
 from numba import cfunc
-from refnet_fast.native import ABI, as_float, framed_array, njit, row_at, strided_row_at, wide
+from refnet_fast.native import ABI, as_float, framed_array, njit, row_at, wide
 from refnet_fast.outcomes import cleared_scratch, outcome_of
 from refnet_fast.derive import compiled
 """

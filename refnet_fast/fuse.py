@@ -176,6 +176,8 @@ def mode_of(instruction):
 def unit_shape(shape, sources):
     """The unit's shape with neighbouring axes joined, and the strides of each operand over it.
 
+    Along the last axis an operand lies side by side (stride 1) or is repeated (0), because in memory all are row-major.
+
     Args:
         shape: the shape of every output.
         sources: the shape each operand has in memory, row-major.
@@ -266,14 +268,9 @@ def flat_lines(names, operands, numbers, call, width, size):
         dtype, at = numba_dtype(operand.dtype), len(frame)
         if operand.strides[0] == 0:
             lines.append(f"{name} = row_at(frame[{at}], 1, {dtype})[0]")
-        elif operand.strides[0] == 1:
-            lines.append(f"{name} = row_at(frame[{at}] + first * {itemsize(operand.dtype)}, count, {dtype})")
         else:
-            step = f"frame[{at + 1}]"
-            lines.append(f"{name} = strided_row_at(frame[{at}] + first * {step}, count, {step}, {dtype})")
+            lines.append(f"{name} = row_at(frame[{at}] + first * {itemsize(operand.dtype)}, count, {dtype})")
         frame.append(operand.address)
-        if operand.strides[0] not in (0, 1):
-            frame.append(operand.strides[0] * itemsize(operand.dtype))
     more, extra = number_lines(numbers, len(frame))
     return "\n".join(lines + more + [call]), frame + extra
 
@@ -297,10 +294,8 @@ def row_lines(names, operands, numbers, call, joined):
         )
         if operand.strides[-1] == 0:
             inner.append(f"{name} = row_at({start}, 1, {dtype})[0]")
-        elif operand.strides[-1] == 1:
-            inner.append(f"{name} = row_at({start}, count, {dtype})")
         else:
-            inner.append(f"{name} = strided_row_at({start}, count, frame[{at + 1 + outer}], {dtype})")
+            inner.append(f"{name} = row_at({start}, count, {dtype})")
     more, extra = number_lines(numbers, len(frame))
     lines = head + more + ["for row in range(lo, hi):"] + ["    " + line for line in index + inner + [call]]
     return "\n".join(lines), frame + extra

@@ -78,14 +78,6 @@ def row_at(typing, address, count, dtype):
 
 
 @intrinsic
-def strided_row_at(typing, address, count, step, dtype):
-    """`count` numbers from an address on, `step` bytes apart."""
-    kind = types.Array(dtype.dtype, 1, "A")
-    emit = lambda c, b, s, a: _array_at(c, b, kind, a[0], [a[1]], [a[2]])
-    return kind(types.int64, types.int64, types.int64, dtype), emit
-
-
-@intrinsic
 def as_float(typing, bits):
     """The float64 whose bits travel in a frame word."""
     return types.float64(types.int64), lambda c, b, s, a: b.bitcast(a[0], ir.DoubleType())

@@ -193,10 +193,12 @@ def programs_in(readme):
 READMES = [
     "README.md",
     "refnet/README.md",
+    "tests/README.md",
     "property_tests/README.md",
     *(f"refnet_fast/{folder}README.md" for folder in ("", "bench/", "cuda/", "examples/")),
     ".github/CONTRIBUTING.md",
 ]
+TUTORIAL = ".github/ADDING_AN_OP.md"  # its programs are parts of one
 
 
 @pytest.mark.parametrize("readme", [name for name in READMES if programs_in(name)])
@@ -217,11 +219,18 @@ def named_in(text):
     sections = re.split(r"^#+ (.*)$", text, flags=re.MULTILINE)
     headings, bodies = ["", *sections[1::2]], sections[::2]
     names = [re.findall(r"`([a-z_0-9]+(?:/[a-z_0-9]+)*(?:\.py|/))`", body) for body in bodies]
-    folders = [re.fullmatch(r"`([a-z_/]+/)`", heading) for heading in headings]
+    folders = [re.fullmatch(r"`([a-z_0-9/]+/)`", heading) for heading in headings]
     return [(folder[1] if folder else "", found) for folder, found in zip(folders, names)]
 
 
-@pytest.mark.parametrize("readme", READMES)
+def test_the_programs_of_the_tutorial_are_one(tmp_path):
+    """They are put into a file, because an op is compiled from the text of its file."""
+    (tmp_path / "decayed_sum_in_parts.py").write_text("\n\n".join(programs_in(TUTORIAL)))
+    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import decayed_sum_in_parts"
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("readme", [*READMES, TUTORIAL])
 def test_the_readmes_name_files_that_exist(readme):
     path = ROOT / readme
     text = path.read_text()
@@ -253,6 +262,25 @@ def test_the_readmes_of_refnet_fast_name_every_file(readme, folder):
     for path in (ROOT / readme / folder).glob("*.py"):
         mirrors = kernels_in and any((ROOT / other / path.name).exists() for other in ("refnet/ops", "refnet"))
         assert mirrors or "__" in path.name or f"{folder}{path.name}" in named, f"{readme}/README.md: {path.name}"
+
+
+FOLDERS_OF_TESTS = sorted(
+    {
+        path.parent.relative_to(ROOT).as_posix()
+        for tests in ("tests", "property_tests")
+        for path in (ROOT / tests).rglob("*.py")
+    }
+)
+
+
+@pytest.mark.parametrize("folder", FOLDERS_OF_TESTS)
+def test_the_readmes_of_the_tests_name_every_file(folder):
+    """conftest.py apart, which every folder may have."""
+    tests, _, inside = folder.partition("/")
+    text = (ROOT / tests / "README.md").read_text()
+    named = {f"{mapped}{name}" for mapped, names in named_in(text) for name in names}
+    files = {f"{inside}/{path.name}".lstrip("/") for path in (ROOT / folder).glob("*.py")}
+    assert sorted(name for name in files - named if not name.endswith("conftest.py")) == []
 
 
 def test_keras_s_modules_of_ops_compute_on_the_current_engine():

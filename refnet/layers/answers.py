@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from refnet.errors import MissingNameError
 from refnet.graph import Call, Tensor, Variable, trace
-from refnet.layers.first_edition import Replaceable
+from refnet.layers.replaceable import Replaceable
 from refnet.layers.shapes import map_shapes
 from refnet.missing_names import LORA, QUANTIZED
 from refnet.structure import mapped

@@ -1,23 +1,13 @@
 """What layers of Keras 2 can be asked beside today's attributes."""
 
-from collections.abc import Callable
 from typing import Any
 
+from refnet.layers.replaceable import Replaceable
 from refnet.structure import mapped
 
 
 def _shape(structure: Any) -> Any:
     return mapped(lambda x: x.shape, structure)
-
-
-class Replaceable:
-    """A property in whose place a subclass's own `self.name = ...` is taken."""
-
-    def __init__(self, get: Callable[[Any], Any]):
-        self.get, self.__doc__ = get, get.__doc__
-
-    def __get__(self, layer: Any, kind: type) -> Any:
-        return self if layer is None else self.get(layer)
 
 
 class OldAttributes:

@@ -9,8 +9,8 @@ from refnet.layers.activation import masked_softmax
 from refnet.layers.checks import whole
 from refnet.layers.core import Dropout
 from refnet.layers.einsum_dense import EinsumDense
-from refnet.layers.first_edition import Replaceable
 from refnet.layers.projected_attention import ProjectedAttention, equations, raised, same_steps, with_early
+from refnet.layers.replaceable import Replaceable
 
 
 class MultiHeadAttention(ProjectedAttention):

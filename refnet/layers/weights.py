@@ -12,7 +12,7 @@ from refnet.annotations import Array
 from refnet.arrays import values_for
 from refnet.errors import ArgumentError, FileError, ShapeError
 from refnet.graph import Tensor, Variable, trace
-from refnet.layers.first_edition import Replaceable
+from refnet.layers.replaceable import Replaceable
 from refnet.old_names import name_first
 from refnet.registration import take_room
 from refnet.structure import flatten

@@ -11,7 +11,7 @@ import numpy as np
 
 from refnet import engine, losses, metrics, optimizers, random, settings
 from refnet.errors import ArgumentError, refuse_others
-from refnet.graph import Variable, phase, sorted_nodes, trace
+from refnet.graph import Mode, Variable, phase, sorted_nodes, trace
 from refnet.keeping import Kept
 from refnet.layers.answers import metrics_of
 from refnet.layers.base import Layer
@@ -21,9 +21,11 @@ from refnet.metrics import BY_SHAPES as METRICS_BY_SHAPES
 from refnet.metrics import Metric
 from refnet.metrics import get as metric_named
 from refnet.models.batches import Batches
+from refnet.models.compiled import Compiled
 from refnet.models.functional import Graph
-from refnet.models.steps import Compiled, step_program
+from refnet.models.steps import step_program
 from refnet.models.with_data import WithData
+from refnet.program import Program
 from refnet.structure import flatten, keys
 from refnet.tracing import building
 
@@ -32,11 +34,8 @@ class Compilable(WithData):
     """What `compile` and checked data make of a model: one program for each kind of step, kept for the next time."""
 
     graph: Graph | None
-    _told: dict[str, Any] | None
-    _own_loss: Any
     stop_training: bool
-    _resume: tuple[int, int] | None  # the epoch and step at which a run that was interrupted goes on
-    # Hundreds of programs, and another thread may be putting some out.
+    # Not looked into for the layers that a model holds: there may be hundreds of programs, and another thread may be putting some out.
     _no_layers = Layer._no_layers | {
         "_steps",
         "_executables",
@@ -47,32 +46,41 @@ class Compilable(WithData):
         "_ran",
     }
 
-    def _start(self) -> None:
-        self._told = self._own_loss = None
-        self._compiled: Compiled | None = None
-        self._step_loss: metrics.Mean | None = None
-        self._captured: dict[Layer, bool] = {}
-        self._inner_steps: dict[Compilable, tuple[Any, int]] = {}  # as they were at compile
+    def __init__(self, **more: Any):
+        """What a model keeps of `compile`, of its programs and of the training that is going on. There is nothing of it yet."""
+        super().__init__(**more)
+        # compile
+        self.optimizer: Any = None
+        self.run_eagerly = False
+        self._told: dict[str, Any] | None = None  # the losses and metrics, as they were given
+        self._own_loss: Any = None  # what a model of the user's has set `loss` to
+        self._extra_losses: list[Any] = []  # of `add_loss` outside of calls, as pairs (loss, guard)
+        self._compiled: Compiled | None = None  # what was told, brought to the outputs, once these are known
+        self._captured: dict[Layer, bool] = {}  # which layers were trainable
+        # Of models inside that are compiled by themselves: the optimizer, and how many steps it had done.
+        self._inner_steps: dict[Compilable, tuple[Any, int]] = {}
         # the programs, by kind of step and of data: these may come in any number of shapes
         self._steps = Kept(self._let_go)
-        self._executables: dict[Any, Any] = {}
-        self._row_shapes = Kept()
+        self._executables: dict[Any, Any] = {}  # what engines have made of them
+        self._row_shapes = Kept()  # the shapes of a sample's predictions
         self._lean = Kept()  # what `function` knows by engine, shapes and dtypes
-        self._traced_steps: dict[Any, Any] = {}  # of steps that methods write: see `stepping.py`
+        self._seen_at = -1  # by the clock: when it was last looked whether layers were changed
+        # of steps that methods write: see `stepping.py`
+        self._traced_steps: dict[Any, Any] = {}
         self._logs = WeakKeyDictionary[Any, dict[str, Any]]()  # what such a step shows, by its program
         self._structures = WeakKeyDictionary[Any, Any]()  # how its outputs are put together
+        self._step_loss: metrics.Mean | None = None  # the running loss of a model that has no outputs, only steps
+        # what training shows
         self._ran: dict[str, Any] = {}  # the program of each kind of step that ran last
         self._resettable: list[Metric] | None = None  # the metrics, looked up once
         self._shown: dict[str, Metric] | None = None  # those that are shown, likewise
-        self.run_eagerly = False
-        self._shuffler: random.SeedGenerator | None = None
-        self.run_counter = Variable(0, dtype="int64", trainable=False, name=f"{self.name}/run_counter")
-        self.stop_training, self._resume = False, None
-        self._extra_losses: list[Any] = []
-        self._seen_at = -1  # by the clock: when it was last looked whether layers were changed
-        self._busy: tuple[int, str] | None = None  # the thread that trains or evaluates, and in which method
-        self.optimizer: Any = None
         self.history: Any = None
+        # where training is
+        self.run_counter = Variable(0, dtype="int64", trainable=False, name=f"{self.name}/run_counter")
+        self.stop_training = False
+        self._resume: tuple[int, int] | None = None  # the epoch and step at which a run that was interrupted goes on
+        self._shuffler: random.SeedGenerator | None = None  # draws the epochs' orders
+        self._busy: tuple[int, str] | None = None  # the thread that trains or evaluates, and in which method
 
     # ---- compile
 
@@ -125,10 +133,15 @@ class Compilable(WithData):
         self.run_eagerly = bool(run_eagerly)
         self._captured = {layer: layer.trainable for layer in self._flatten_layers()}
         self._inner_steps = self._steps_of_inner()
+        self._forget_steps()
+
+    def _forget_steps(self) -> None:
+        """Forgets what was made of the layers and of what `compile` was told: either has changed."""
         self._traced_steps.clear()
         self._forget_programs()
 
     def _forget_programs(self) -> None:
+        """Forgets the programs alone. They are made again of graphs that are kept, in which a seed has changed, for example."""
         self._logs.clear()
         self._structures.clear()
         self._steps.clear()
@@ -234,22 +247,17 @@ class Compilable(WithData):
         program = self._steps.found(key)
         if program is None:
             self._resettable = self._shown = None
-            captured = self._captured_layers()
-            compiled = None if kind == "predict" else self._compiled_for()
-            program = self._steps[key] = step_program(
-                kind,
-                graph,
-                captured,
-                self.run_counter,
-                self._extra_losses,
-                compiled,
-                self.optimizer,
-                batches.targets,
-                batches.weights,
-                self._told_training(kind).get("training"),
-            )
+            program = self._steps[key] = self._program(kind, graph, batches)
             self._warn_of_open_training(kind, graph)
         return self._prepared_on_current(program)
+
+    def _program(self, kind: str, graph: Graph, batches: Batches) -> Program:
+        """The program of a step that no method of the model's own writes."""
+        mode, counter = Mode(self._told_training(kind).get("training"), self._captured_layers()), self.run_counter
+        if kind == "predict":
+            return Program(graph.inputs, graph.outputs, graph.assignments, mode, counter)
+        optimizer = self.optimizer if kind == "train" else None
+        return step_program(graph, batches, self._compiled_for(), optimizer, self._extra_losses, mode, counter)
 
     def _prepared_on_current(self, program: Any) -> Any:
         current = engine.current_engine()
@@ -320,7 +328,7 @@ class Compilable(WithData):
 
 
 def _optimizers_in(optimizer: Any) -> list[optimizers.Optimizer]:
-    """An optimizer, and those that it hands slopes to."""
+    """An optimizer, and those that it hands gradients to."""
     held = [optimizer]
     for value in [] if optimizer is None else vars(optimizer).values():
         # not by `flatten`, which sorts keys: those of a dict of states are variables

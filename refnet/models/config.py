@@ -144,8 +144,8 @@ def graph_config(model: Any) -> dict[str, Any]:
     """
     graph = model.graph
     order = Order(graph)
-    for layer in graph.closing_over():
-        raise ArgumentError(f"{layer.name} closes over tensors of the model, so it has no config.")
+    for call in graph.calls_closing_over():
+        raise ArgumentError(f"{call.layer.name} closes over tensors of the model, so it has no config.")
     names = _names(order.operations)
 
     def at(x: Any) -> Any:

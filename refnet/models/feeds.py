@@ -18,6 +18,16 @@ class Validation(NamedTuple):
     steps: int | None  # how many batches; all if None
 
 
+class Pass(NamedTuple):
+    """A way through arrays in memory, batch by batch."""
+
+    step: Any  # the executable that takes the batches
+    batches: Batches
+    size: int  # samples in a batch
+    order: Array | None = None  # of the samples; as they lie if None
+    arrays: Any = None  # those of `batches` as the engine takes them (`Executable.fed`), if it was asked before
+
+
 class ArrayFeed:
     """Arrays in memory: every pass takes all samples once, in an order of its own if they are shuffled.
 
@@ -34,7 +44,7 @@ class ArrayFeed:
         self.length = -(-len(batches) // size)
         self.steps = limits.steps(self.length if steps is None else steps)
         self.order: Array | None = None
-        self.given: tuple[Any, Any] = (None, None)  # a step, and the arrays as its engine takes them
+        self.given: tuple[Any, Any] = (None, None)  # the last step, and the arrays as its engine takes them
         self.at = self.length  # the next batch of this pass
 
     def take_up(self, epochs_done: int, first: int) -> None:
@@ -62,18 +72,8 @@ class ArrayFeed:
             count = min(self.length - self.at, (first if done < first else self.steps) - done)
             if done >= first:
                 stop = self.at + count
-                ran: int = self.model._run(
-                    step,
-                    self.batches,
-                    self.order,
-                    self.size,
-                    self.at,
-                    stop,
-                    listed,
-                    "train",
-                    number=done,
-                    given=self.given[1],
-                )
+                through = Pass(step, self.batches, self.size, self.order, self.given[1])
+                ran: int = self.model._run("train", through, self.at, stop, listed, number=done)
                 if self.model.stop_training:  # a callback ended training
                     self.at += ran
                     return done + ran

@@ -45,7 +45,6 @@ class Model(WithGraph):
         self.graph: Graph | None = None
         self._whole = inputs is not None
         super().__init__(**more)
-        self._start()
         self._traced = Kept()  # of a subclass: its graph and outputs, by kind of inputs
         # Of a subclass: tensors like those of its first call, from which export traces it.
         self._seen_inputs: Any = None
@@ -78,8 +77,7 @@ class Model(WithGraph):
         self._inputs_structure, self._outputs_structure = inputs, outputs
         self.branches_on_training, self.built = False, True
         self._settled_path()
-        self._traced_steps.clear()
-        self._forget_programs()
+        self._forget_steps()
         self._compiled = None
         self._programs.clear()
         names = [layer.name for layer in self.layers]
@@ -152,8 +150,7 @@ class Model(WithGraph):
             super().add_loss(loss)
             return
         self._extra_losses += [(value, ()) for value in flatten(loss)]
-        self._traced_steps.clear()
-        self._forget_programs()
+        self._forget_steps()
 
     @property
     def losses(self) -> list[Any]:

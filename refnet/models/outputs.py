@@ -1,4 +1,4 @@
-"""What a model's last activation and its loss say of each other, and a loss that no weight feels: warnings when training begins."""
+"""What a model's last activation and its loss say of each other, and a loss without gradient: warnings when training begins."""
 
 import warnings
 from collections.abc import Callable
@@ -19,14 +19,20 @@ FITTING: dict[Any, str] = {
 }
 
 
-def warn_of_outputs(loss: Any, output: Tensor, name: str) -> None:
-    """One warning where an output can hardly be what its loss takes.
+def warn_of_outputs(losses_of_outputs: list[Any], outputs: list[Tensor], names: list[str]) -> None:
+    """One warning for each output that can hardly be what its loss takes.
 
     Args:
-        loss: a Loss.
-        output: the model's, as it was computed (`steps.seen_through`).
-        name: of the output.
+        losses_of_outputs: a Loss, or None, for each output.
+        outputs: the model's, as they were computed (`steps.seen_through`).
+        names: of the outputs.
     """
+    for loss, output, name in zip(losses_of_outputs, outputs, names):
+        if loss is not None:
+            _warn_of_output(loss, output, name)
+
+
+def _warn_of_output(loss: Any, output: Tensor, name: str) -> None:
     node = output.node
     if node is None:
         return
@@ -56,9 +62,9 @@ def warn_of_outputs(loss: Any, output: Tensor, name: str) -> None:
         )
 
 
-def warn_of_no_slope(variables: list[Variable], slopes: list[Any]) -> None:
+def warn_of_no_gradient(variables: list[Variable], gradients: list[Any]) -> None:
     """One warning where there are weights to train and the loss has no gradient with respect to any."""
-    if variables and all(slope is None for slope in slopes):
+    if variables and all(gradient is None for gradient in gradients):
         _warn(
             "the loss has no gradient with respect to any weight, so nothing will be learned. Comparisons, argmax, rounding and casts to "
             "integers have none; nor has a loss that does not depend on the model's outputs."

@@ -13,7 +13,7 @@ from refnet.annotations import Array
 from refnet.errors import ArgumentError, refuse_others
 from refnet.models import data as checks
 from refnet.models.batches import Batches
-from refnet.models.feeds import ArrayFeed, SourceFeed, Validation
+from refnet.models.feeds import ArrayFeed, Pass, SourceFeed, Validation
 from refnet.models.first_edition import GeneratorNames
 from refnet.models.outputs import warn_of_thawed
 from refnet.models.single_batches import SingleBatches, returned
@@ -211,30 +211,26 @@ class Trainer(GeneratorNames, SingleBatches):
 
     def _run(
         self,
-        step: Any,
-        batches: Batches,
-        order: Any,
-        size: int,
+        kind: str,
+        through: Pass,
         start: int,
         stop: int,
         listed: Any,
-        kind: str,
-        outputs: Any = None,
+        outputs: list[Array] | None = None,
         number: int = 0,
-        given: Any = None,
     ) -> int:
         """Runs batches start..stop in slices: as many at once as the engine likes, or one by one for batch callbacks.
 
         Args:
-            order: of the samples.  size: samples in a batch.
+            kind: 'train', 'test' or 'predict'.
             outputs: arrays to be written; for predictions.
             number: which batch of the epoch the first one is.
-            given: the arrays as the engine takes them (`Executable.fed`), if it was asked before.
         Returns:
             How many were run: fewer if a callback ended training.
         """
+        step, batches, size, order, arrays = through
         at, single = start, listed.wants_batches(kind)
-        arrays = step.fed(batches.arrays, size) if given is None else given
+        arrays = step.fed(batches.arrays, size) if arrays is None else arrays
         more = {} if outputs is None else {"outputs": outputs}
         read: Any = dict if kind == "predict" else functools.partial(self._results, kind)
         while at < stop:
@@ -299,7 +295,7 @@ class Trainer(GeneratorNames, SingleBatches):
     def _evaluate(self, batches: Batches, size: int, steps: int | None, listed: Any) -> None:
         self.reset_metrics()
         step = self._executable("test", batches)
-        self._run(step, batches, None, size, 0, _steps(len(batches), size, steps), listed, "test")
+        self._run("test", Pass(step, batches, size), 0, _steps(len(batches), size, steps), listed)
 
     # ---- predict
 
@@ -336,7 +332,7 @@ class Trainer(GeneratorNames, SingleBatches):
         outputs = self._room(step.program, batches, samples, batch_size)
         with listed.running("predict"):
             if outputs is not None:
-                self._run(step, batches, None, batch_size, 0, count, listed, "predict", outputs)
+                self._run("predict", Pass(step, batches, batch_size), 0, count, listed, outputs)
             else:
                 outputs = self._joined(step, batches, batch_size, count, listed)
         return packed(self._structure(step, batches), outputs)

@@ -13,8 +13,8 @@ from refnet.graph import Tensor
 from refnet.layers.base import Layer
 from refnet.models import data as checks
 from refnet.models.batches import Batches
+from refnet.models.compiled import Compiled
 from refnet.models.functional import Graph
-from refnet.models.steps import Compiled
 from refnet.structure import flatten
 
 

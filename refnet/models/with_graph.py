@@ -4,7 +4,7 @@ from typing import Any
 
 from refnet.graph import Tensor, trace
 from refnet.keeping import Kept
-from refnet.layers.first_edition import Replaceable
+from refnet.layers.replaceable import Replaceable
 from refnet.models.data import unnested
 from refnet.models.functional import Graph, again
 from refnet.models.training import Trainer
@@ -83,8 +83,7 @@ class WithGraph(Trainer):
         layers = self._flatten_layers()
         if any(layer.changed_at > self._seen_at for layer in layers):
             self._traced.clear()
-            self._traced_steps.clear()
-            self._forget_programs()
+            self._forget_steps()
             self._seen_at = next(clock)
 
     @property

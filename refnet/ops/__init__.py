@@ -124,6 +124,7 @@ from refnet.ops.ctc_decoding import ctc_decode
 from refnet.ops.custom_gradient import custom_gradient, jvp
 from refnet.ops.cutting import slice
 from refnet.ops.depthwise import depthwise_conv, separable_conv
+from refnet.ops.differences import diff, ptp, trapezoid
 from refnet.ops.division import divide, divide_no_nan, floor_divide, fmod, mod, power, reciprocal, true_divide
 from refnet.ops.elementwise import abs, absolute, add, maximum, minimum, multiply, negative, sign, square, subtract
 from refnet.ops.elimination import det, inv, logdet, lu_factor, slogdet, solve
@@ -159,11 +160,8 @@ from refnet.ops.matrices import (
     cross,
     diagflat,
     diagonal,
-    diff,
     kron,
-    ptp,
     trace,
-    trapezoid,
     vander,
 )
 from refnet.ops.nans import (

@@ -9,7 +9,7 @@ from refnet.definition import Form, Op, Spec, View, whole
 from refnet.gradients import differentiated
 from refnet.graph import Node
 from refnet.ops.attention_logits import attention_rule, logit, logits_view, visible
-from refnet.ops.attention_slopes import (
+from refnet.ops.attention_second_gradients import (
     bias_gradient_composite,
     key_gradient_composite,
     query_and_bias_gradient_composite,

@@ -21,15 +21,17 @@ def _rule(y: Spec, *xs: Spec, gradient: Callable[..., Any]) -> Spec:
 
 def _gradient(node: Node, dy: Tensor) -> list[Tensor | None]:
     _, *xs = node.inputs
-    slopes = flatten(node.attributes["gradient"](dy))
-    if len(slopes) != len(xs):
-        raise ArgumentError(f"custom_gradient: the function has {len(xs)} arguments; its gradient gave {len(slopes)}.")
-    for x, dx in zip(xs, slopes):
+    gradients = flatten(node.attributes["gradient"](dy))
+    if len(gradients) != len(xs):
+        raise ArgumentError(
+            f"custom_gradient: the function has {len(xs)} arguments; its gradient gave {len(gradients)}."
+        )
+    for x, dx in zip(xs, gradients):
         if dx is not None and len(dx.shape) != len(x.shape):
             raise ShapeError(
                 f"custom_gradient: the gradient for an argument of shape {x.shape} must have that shape; got {dx.shape}."
             )
-    return [None, *(None if dx is None else as_tensor(dx, x.dtype) for x, dx in zip(xs, slopes))]
+    return [None, *(None if dx is None else as_tensor(dx, x.dtype) for x, dx in zip(xs, gradients))]
 
 
 with_gradient = Op("with_gradient", _rule, expand=lambda y, *xs, gradient: y, gradient=_gradient)
@@ -110,8 +112,8 @@ def jvp(fun: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool = Fa
         value = result[0] if aux else result
         ys = [as_tensor(y) for y in flatten(value)]
         seeds = [ops.unary.same(ops.zeros_like(y)) for y in ys]
-        slopes = reverse(ys, seeds, given, None)
-        total = sum((ops.sum(ops.multiply(g, v)) for g, v in zip(slopes, moves) if g is not None), ops.zeros(()))
+        gradients = reverse(ys, seeds, given, None)
+        total = sum((ops.sum(ops.multiply(g, v)) for g, v in zip(gradients, moves) if g is not None), ops.zeros(()))
         one = ops.unary.same(ops.ones_like(total))
         found = reverse([total], [one], seeds, None) if isinstance(total, Tensor) else [None] * len(ys)
         changes = packed(value, [ops.zeros_like(y) if t is None else t for y, t in zip(ys, found)])

@@ -31,7 +31,7 @@ def _gradient(node: Node, *dys: Tensor | None) -> list[Tensor | None]:
     wanted = [k for k, x in enumerate(node.inputs) if dtypes.is_floating(x.dtype)]
     flowing = [k for k, dy in enumerate(dys) if dy is not None]
 
-    def slopes(*given: Tensor) -> list[Tensor]:
+    def gradients(*given: Tensor) -> list[Tensor]:
         xs = [ops.unary.same(x) for x in given[:count]]
         ys = composite(*xs)
         found = reverse([ys[k] for k in flowing], given[count:], xs, None)
@@ -42,7 +42,7 @@ def _gradient(node: Node, *dys: Tensor | None) -> list[Tensor | None]:
 
     found: list[Tensor | None] = [None] * count
     if wanted:
-        for k, dx in zip(wanted, later(slopes, promised, [*node.inputs, *(dy for dy in dys if dy is not None)])):
+        for k, dx in zip(wanted, later(gradients, promised, [*node.inputs, *(dy for dy in dys if dy is not None)])):
             found[k] = dx
     return found
 

@@ -304,8 +304,8 @@ def points_gradient(
     down = mixed(ops.subtract(x10, x00), ops.subtract(x11, x01), g)
     right = mixed(ops.subtract(x01, x00), ops.subtract(x11, x10), f)
     inside = functools.reduce(ops.logical_and, [ops.less(ops.abs(p), FAR) for p in (rows, cols)])
-    slopes = (as_dtype(ops.sum(ops.multiply(dy, slope), -1), dtype_of(rows)) for slope in (down, right))
-    return [ops.where(inside, slope, 0.0) for slope in slopes]
+    gradients = (as_dtype(ops.sum(ops.multiply(dy, change), -1), dtype_of(rows)) for change in (down, right))
+    return [ops.where(inside, gradient, 0.0) for gradient in gradients]
 
 
 def sample_bilinear_gradient(node: Node, dy: Tensor) -> list[TensorLike]:

@@ -68,9 +68,9 @@ class Adagrad(Optimizer):
         return np.full(weight.shape, self.initial_accumulator_value, weight.array.dtype)
 
     def step(
-        self, weight: Variable, start: TensorLike, slope: TensorLike, rate: TensorLike
+        self, weight: Variable, start: TensorLike, gradient: TensorLike, rate: TensorLike
     ) -> tuple[TensorLike, dict[str, TensorLike]]:
-        new, total = ops.adagrad_update(start, self.slot(weight, "accumulator"), slope, rate, self.epsilon)
+        new, total = ops.adagrad_update(start, self.slot(weight, "accumulator"), gradient, rate, self.epsilon)
         return new, {"accumulator": total}
 
     def get_config(self) -> dict[str, Any]:
@@ -132,11 +132,11 @@ class Adadelta(Optimizer):
         return [["accumulated_grad", "accumulated_delta_var"]]
 
     def step(
-        self, weight: Variable, start: TensorLike, slope: TensorLike, rate: TensorLike
+        self, weight: Variable, start: TensorLike, gradient: TensorLike, rate: TensorLike
     ) -> tuple[TensorLike, dict[str, TensorLike]]:
         (names,) = self.slot_groups()
         squares, steps = (self.slot(weight, name) for name in names)
-        new, *values = ops.adadelta_update(start, squares, steps, slope, rate, self.rho, self.epsilon)
+        new, *values = ops.adadelta_update(start, squares, steps, gradient, rate, self.rho, self.epsilon)
         return new, dict(zip(names, values, strict=True))
 
     def get_config(self) -> dict[str, Any]:
@@ -214,11 +214,11 @@ class Ftrl(Optimizer):
         return np.full(weight.shape, start, weight.array.dtype)
 
     def step(
-        self, weight: Variable, start: TensorLike, slope: TensorLike, rate: TensorLike
+        self, weight: Variable, start: TensorLike, gradient: TensorLike, rate: TensorLike
     ) -> tuple[TensorLike, dict[str, TensorLike]]:
         total, linear = self.slot(weight, "accumulator"), self.slot(weight, "linear")
         new, total, linear = ops.ftrl_update(
-            start, total, linear, slope, rate, self.learning_rate_power, **self.strengths
+            start, total, linear, gradient, rate, self.learning_rate_power, **self.strengths
         )
         return new, {"accumulator": total, "linear": linear}
 

@@ -69,13 +69,13 @@ class Adam(Optimizer):
         return [["momentum", "velocity"]] + [["velocity_hat"]] * self.amsgrad
 
     def step(
-        self, weight: Variable, start: TensorLike, slope: TensorLike, rate: TensorLike
+        self, weight: Variable, start: TensorLike, gradient: TensorLike, rate: TensorLike
     ) -> tuple[TensorLike, dict[str, TensorLike]]:
         names = [name for group in self.slot_groups() for name in group]
         slots = [self.slot(weight, name) for name in names]
         largest = slots[2] if self.amsgrad else None
         new, *values = ops.adam_update(
-            start, slots[0], slots[1], slope, rate, self.beta_1, self.beta_2, self.epsilon, largest
+            start, slots[0], slots[1], gradient, rate, self.beta_1, self.beta_2, self.epsilon, largest
         )
         return new, dict(zip(names, values, strict=True))
 

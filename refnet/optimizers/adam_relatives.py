@@ -83,10 +83,10 @@ class Adamax(TwoMeans):
         return [["momentum", "norm"]]
 
     def step(
-        self, weight: Variable, start: TensorLike, slope: TensorLike, rate: TensorLike
+        self, weight: Variable, start: TensorLike, gradient: TensorLike, rate: TensorLike
     ) -> tuple[TensorLike, dict[str, TensorLike]]:
         mean, norm = self.slot(weight, "momentum"), self.slot(weight, "norm")
-        new, mean, norm = ops.adamax_update(start, mean, norm, slope, rate, self.beta_1, self.beta_2, self.epsilon)
+        new, mean, norm = ops.adamax_update(start, mean, norm, gradient, rate, self.beta_1, self.beta_2, self.epsilon)
         return new, {"momentum": mean, "norm": norm}
 
 
@@ -123,10 +123,12 @@ class Nadam(TwoMeans):
         return [self._product, *super().last_variables()]
 
     def step(
-        self, weight: Variable, start: TensorLike, slope: TensorLike, rate: TensorLike
+        self, weight: Variable, start: TensorLike, gradient: TensorLike, rate: TensorLike
     ) -> tuple[TensorLike, dict[str, TensorLike]]:
         mean, square = self.slot(weight, "momentum"), self.slot(weight, "velocity")
-        new, mean, square = ops.nadam_update(start, mean, square, slope, rate, self.beta_1, self.beta_2, self.epsilon)
+        new, mean, square = ops.nadam_update(
+            start, mean, square, gradient, rate, self.beta_1, self.beta_2, self.epsilon
+        )
         return new, {"momentum": mean, "velocity": square}
 
 
@@ -149,12 +151,12 @@ class Lamb(TwoMeans):
         return [["momentum", "velocity"]]
 
     def step(
-        self, weight: Variable, start: TensorLike, slope: TensorLike, rate: TensorLike
+        self, weight: Variable, start: TensorLike, gradient: TensorLike, rate: TensorLike
     ) -> tuple[TensorLike, dict[str, TensorLike]]:
         mean, square = self.slot(weight, "momentum"), self.slot(weight, "velocity")
         number = ops.add(self.steps_done(), 1)
         new, mean, square = ops.lamb_update(
-            start, mean, square, slope, rate, number, self.beta_1, self.beta_2, self.epsilon
+            start, mean, square, gradient, rate, number, self.beta_1, self.beta_2, self.epsilon
         )
         return new, {"momentum": mean, "velocity": square}
 
@@ -222,12 +224,12 @@ class ScheduleFreeAdamW(Optimizer):
         return weight.numpy() if name == "momentum" else np.zeros(weight.shape, weight.array.dtype)
 
     def step(
-        self, weight: Variable, start: TensorLike, slope: TensorLike, rate: TensorLike
+        self, weight: Variable, start: TensorLike, gradient: TensorLike, rate: TensorLike
     ) -> tuple[TensorLike, dict[str, TensorLike]]:
         iterate, square = self.slot(weight, "momentum"), self.slot(weight, "velocity")
         number = ops.add(self.steps_done(), 1)
         settings = (self.beta_1, self.beta_2, self.epsilon, self.warmup_steps)
-        new, iterate, square = ops.schedule_free_adamw_update(start, iterate, square, slope, rate, number, *settings)
+        new, iterate, square = ops.schedule_free_adamw_update(start, iterate, square, gradient, rate, number, *settings)
         return new, {"momentum": iterate, "velocity": square}
 
     def get_config(self) -> dict[str, Any]:

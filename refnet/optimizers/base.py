@@ -7,21 +7,18 @@ from typing import Any
 import numpy as np
 
 from refnet import ops, settings
-from refnet.annotations import Array, TensorLike
-from refnet.arrays import values_for
+from refnet.annotations import TensorLike
 from refnet.errors import ArgumentError
 from refnet.graph import Assignment, Tensor, Variable, assignment, trace
 from refnet.naming import snake_case
 from refnet.ops.arguments import as_dtype
-from refnet.optimizers.applying import Applied
 from refnet.optimizers.options import accumulation_steps, checked_clips, checked_ema, scaled_to, unknown_argument
 from refnet.optimizers.own_update import OwnUpdate
 from refnet.optimizers.schedules import takes_step
+from refnet.optimizers.slots import EMA, SUM, WithSlots
 
-EMA, SUM = "average", "gradient_accumulator"  # the slots that options add, before the optimizer's own
 
-
-class Optimizer(OwnUpdate, Applied):
+class Optimizer(WithSlots, OwnUpdate):
     """Base of optimizers: a subclass names its slots and writes one weight's update, as `step`, or as Keras 3's `update_step`.
 
     Args:
@@ -46,7 +43,7 @@ class Optimizer(OwnUpdate, Applied):
 
     >>> from refnet import Variable, ops
     >>> class Halving(Optimizer):
-    ...     def step(self, weight, start, slope, rate):
+    ...     def step(self, weight, start, gradient, rate):
     ...         return ops.multiply(start, 0.5), {}
     >>> weight = Variable([1.0])
     >>> Halving().apply([[0.0]], [weight])
@@ -173,73 +170,6 @@ class Optimizer(OwnUpdate, Applied):
             rate = ops.divide(rate, ops.add(ops.multiply(ops.cast(self._iterations, "float32"), self.decay), 1.0))
         return rate
 
-    # ---- variables
-
-    def slot_groups(self) -> list[list[str]]:
-        """The slots' names; files have one group after the other, each for all weights. A subclass names its own."""
-        return []
-
-    def initial_slot(self, weight: Variable, name: str) -> Array | None:
-        """The value a slot starts from; None where a weight has no such slot."""
-        return np.zeros(weight.shape, weight.array.dtype)
-
-    def own_variables(self) -> list[Variable]:
-        """iterations and, without a schedule, the learning rate."""
-        return [self._iterations] if self.schedule else [self._iterations, self._rate]
-
-    def last_variables(self) -> list[Variable]:
-        """What follows the slots in files."""
-        return list(self._added)
-
-    def _slots_of(self, weights: Iterable[Variable]) -> list[tuple[Variable, str]]:
-        """Every slot, as a weight and a name, in the order of files."""
-        groups = [[EMA]] * bool(self.use_ema) + [[SUM]] * bool(self.gradient_accumulation_steps) + self.slot_groups()
-        every = [(w, name) for group in groups for w in weights for name in group]
-        return [(w, name) for w, name in every if name in (EMA, SUM) or self.initial_slot(w, name) is not None]
-
-    def slot(self, weight: Variable, name: str) -> Variable:
-        """The variable of that name kept beside a weight."""
-        slots = self._slots.setdefault(weight, {})
-        if name not in slots:
-            start = (
-                np.zeros(weight.shape, weight.array.dtype) if name in (EMA, SUM) else self.initial_slot(weight, name)
-            )
-            assert start is not None
-            label = f"{self.name}/{weight.name}/{name}"
-            slots[name] = Variable(start, dtype=weight.dtype, trainable=False, name=label)
-        return slots[name]
-
-    def saved_variables(self, weights: Sequence[Variable]) -> list[Variable]:
-        """What a file keeps, in Keras's order: iterations, the learning rate, and these weights' slots."""
-        slots = [self.slot(w, name) for w, name in self._slots_of(weights)]
-        return [*self.own_variables(), *slots, *self.last_variables()]
-
-    def saved_count(self, weights: Sequence[Variable]) -> int:
-        """How many variables `saved_variables` would give; makes none, but where an `update_step` of one's own decides them."""
-        if self._assigns():
-            self.build(weights)
-        return len(self.own_variables()) + len(self._slots_of(weights)) + len(self.last_variables())
-
-    def build(self, variables: Sequence[Variable]) -> None:
-        """Makes the slots of these weights."""
-        self._weights = list(dict.fromkeys([*self._weights, *variables]))
-        self.saved_variables(self._weights)
-
-    @property
-    def variables(self) -> list[Variable]:
-        """iterations, the learning rate and every slot."""
-        return self.saved_variables(self._weights) if self.built else self.own_variables()
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Sets `variables` from arrays, in their order.
-
-        Raises:
-            ArgumentError: another number of arrays.  ShapeError: an array of another shape. Nothing is set then.
-        """
-        own = self.variables
-        for variable, value in zip(own, values_for(own, weights, f"{self.name}.set_weights", "variables")):
-            variable.set(value)
-
     # ---- a step
 
     def shared(self, rate: TensorLike) -> TensorLike:
@@ -247,14 +177,14 @@ class Optimizer(OwnUpdate, Applied):
         return rate
 
     def step(
-        self, weight: Variable, start: TensorLike, slope: TensorLike, rate: TensorLike
+        self, weight: Variable, start: TensorLike, gradient: TensorLike, rate: TensorLike
     ) -> tuple[TensorLike, dict[str, TensorLike]]:
         """One weight's update: its new value, and its slots' new values by name.
 
         Args:
             weight: whose slots are read.
             start: the value the update starts from.
-            slope: the gradient.
+            gradient: of the loss, with respect to the weight.
             rate: what `shared` gave.
         """
         raise NotImplementedError(f"{type(self).__name__} has neither `step` nor `update_step`")
@@ -282,17 +212,17 @@ class Optimizer(OwnUpdate, Applied):
 
     def _stepped(self, pairs: list[tuple[Variable, Tensor]]) -> list[tuple[Variable, TensorLike]]:
         """The weights and slots with their new values."""
-        slopes: list[Any] = [dw for _, dw in pairs]
+        gradients: list[Any] = [dw for _, dw in pairs]
         if self.loss_scale_factor is not None:
-            slopes = [ops.divide(slope, self.loss_scale_factor) for slope in slopes]
+            gradients = [ops.divide(gradient, self.loss_scale_factor) for gradient in gradients]
         steps, sums = self.gradient_accumulation_steps, list[TensorLike]()
         if steps is not None:
-            sums = [ops.add(self.slot(w, SUM), slope) for (w, _), slope in zip(pairs, slopes)]
-            slopes = [ops.divide(total, steps) for total in sums]
+            sums = [ops.add(self.slot(w, SUM), gradient) for (w, _), gradient in zip(pairs, gradients)]
+            gradients = [ops.divide(total, steps) for total in sums]
         rate = self.rate()
         shared, values = self.shared(rate), list[tuple[Variable, TensorLike]]()
-        for (weight, _), slope in zip(pairs, self.clipped(slopes)):
-            new, slots = self.step(weight, self.decayed(weight, rate), slope, shared)
+        for (weight, _), gradient in zip(pairs, self.clipped(gradients)):
+            new, slots = self.step(weight, self.decayed(weight, rate), gradient, shared)
             values.append((weight, new))
             values += [(self.slot(weight, name), value) for name, value in slots.items()]
         values += self.common(shared)
@@ -343,15 +273,15 @@ class Optimizer(OwnUpdate, Applied):
             raise ArgumentError(f"{self.name}: exclude_from_weight_decay must be called before the first step.")
         self._without_decay = set(var_list or ()), list(var_names or ())
 
-    def clipped(self, slopes: list[Any]) -> list[Any]:
+    def clipped(self, gradients: list[Any]) -> list[Any]:
         """The gradients, kept within the limits."""
         if self.clipvalue is not None:
-            return [ops.clip(dw, -self.clipvalue, self.clipvalue) for dw in slopes]
+            return [ops.clip(dw, -self.clipvalue, self.clipvalue) for dw in gradients]
         if self.clipnorm is not None:
-            return [scaled_to([dw], self.clipnorm)[0] for dw in slopes]
-        if self.global_clipnorm is not None and slopes:
-            return scaled_to(slopes, self.global_clipnorm)
-        return slopes
+            return [scaled_to([dw], self.clipnorm)[0] for dw in gradients]
+        if self.global_clipnorm is not None and gradients:
+            return scaled_to(gradients, self.global_clipnorm)
+        return gradients
 
     def scale_loss(self, loss: TensorLike) -> TensorLike:
         """The loss whose gradients `updates` expects."""

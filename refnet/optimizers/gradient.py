@@ -63,12 +63,12 @@ class SGD(Optimizer):
         return [["momentum"]] if self.momentum else []
 
     def step(
-        self, weight: Variable, start: TensorLike, slope: TensorLike, rate: TensorLike
+        self, weight: Variable, start: TensorLike, gradient: TensorLike, rate: TensorLike
     ) -> tuple[TensorLike, dict[str, TensorLike]]:
         if self.momentum == 0:
-            return ops.sgd_update(start, slope, rate), {}
+            return ops.sgd_update(start, gradient, rate), {}
         velocity = self.slot(weight, "momentum")
-        new, velocity = ops.sgd_momentum_update(start, velocity, slope, rate, self.momentum, self.nesterov)
+        new, velocity = ops.sgd_momentum_update(start, velocity, gradient, rate, self.momentum, self.nesterov)
         return new, {"momentum": velocity}
 
     def get_config(self) -> dict[str, Any]:
@@ -133,14 +133,14 @@ class RMSprop(Optimizer):
         return [["velocity"]] + [["momentum"]] * (self.momentum > 0) + [["average_gradient"]] * self.centered
 
     def step(
-        self, weight: Variable, start: TensorLike, slope: TensorLike, rate: TensorLike
+        self, weight: Variable, start: TensorLike, gradient: TensorLike, rate: TensorLike
     ) -> tuple[TensorLike, dict[str, TensorLike]]:
         names = [name for group in self.slot_groups() for name in group]
         slots = {name: self.slot(weight, name) for name in names}
         new, *values = ops.rmsprop_update(
             start,
             slots["velocity"],
-            slope,
+            gradient,
             rate,
             self.rho,
             self.epsilon,
@@ -208,9 +208,9 @@ class Lion(Optimizer):
         return [["momentum"]]
 
     def step(
-        self, weight: Variable, start: TensorLike, slope: TensorLike, rate: TensorLike
+        self, weight: Variable, start: TensorLike, gradient: TensorLike, rate: TensorLike
     ) -> tuple[TensorLike, dict[str, TensorLike]]:
-        new, mean = ops.lion_update(start, self.slot(weight, "momentum"), slope, rate, self.beta_1, self.beta_2)
+        new, mean = ops.lion_update(start, self.slot(weight, "momentum"), gradient, rate, self.beta_1, self.beta_2)
         return new, {"momentum": mean}
 
     def get_config(self) -> dict[str, Any]:

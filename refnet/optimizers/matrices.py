@@ -82,13 +82,13 @@ class Adafactor(Optimizer):
         return np.zeros(shape, weight.array.dtype)
 
     def step(
-        self, weight: Variable, start: TensorLike, slope: TensorLike, rate: TensorLike
+        self, weight: Variable, start: TensorLike, gradient: TensorLike, rate: TensorLike
     ) -> tuple[TensorLike, dict[str, TensorLike]]:
         (names,) = self.slot_groups()
         slots = [self.slot(weight, name) for name in names]
         settings = (self.beta_2_decay, self.epsilon_1, self.epsilon_2, self.clip_threshold)
         number = ops.add(self.steps_done(), 1)
-        new, *values = ops.adafactor_update(start, slots[0], slots[1], slots[2], slope, rate, number, *settings)
+        new, *values = ops.adafactor_update(start, slots[0], slots[1], slots[2], gradient, rate, number, *settings)
         return new, dict(zip(names, values, strict=True))
 
     def get_config(self) -> dict[str, Any]:
@@ -207,18 +207,18 @@ class Muon(Optimizer):
         return np.zeros(weight.shape, weight.array.dtype)
 
     def step(
-        self, weight: Variable, start: TensorLike, slope: TensorLike, rate: TensorLike
+        self, weight: Variable, start: TensorLike, gradient: TensorLike, rate: TensorLike
     ) -> tuple[TensorLike, dict[str, TensorLike]]:
         own, momentum = self.own, self.slot(weight, "momentum")
         if not self.takes_adam(weight):
             polynomial = (own["muon_a"], own["muon_b"], own["muon_c"])
             settings = (own["momentum"], own["nesterov"], own["ns_steps"], own["rms_rate"], polynomial)
-            new, momentum = ops.muon_update(start, momentum, slope, rate, *settings)
+            new, momentum = ops.muon_update(start, momentum, gradient, rate, *settings)
             return new, {"momentum": momentum}
         betas = (own["adam_beta_1"], own["adam_beta_2"])
         alpha = ops.adam_rate(ops.multiply(rate, own["adam_lr_ratio"]), ops.add(self.steps_done(), 1), *betas)
         velocity = self.slot(weight, "velocity")
-        new, momentum, velocity = ops.adam_update(start, momentum, velocity, slope, alpha, *betas, own["epsilon"])
+        new, momentum, velocity = ops.adam_update(start, momentum, velocity, gradient, alpha, *betas, own["epsilon"])
         return new, {"momentum": momentum, "velocity": velocity}
 
     def get_config(self) -> dict[str, Any]:

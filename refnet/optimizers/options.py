@@ -45,10 +45,10 @@ def accumulation_steps(name: str, steps: Any) -> int | None:
     return int(steps)
 
 
-def scaled_to(slopes: list[Any], limit: float) -> list[Any]:
+def scaled_to(gradients: list[Any], limit: float) -> list[Any]:
     """Gradients multiplied by limit / max(norm, limit), the norm of all of them together."""
-    total = ops.sum(ops.square(slopes[0]))
-    for slope in slopes[1:]:
-        total = ops.add(total, ops.sum(ops.square(slope)))
+    total = ops.sum(ops.square(gradients[0]))
+    for gradient in gradients[1:]:
+        total = ops.add(total, ops.sum(ops.square(gradient)))
     factor = ops.divide(limit, ops.maximum(ops.sqrt(total), limit))
-    return [ops.multiply(slope, factor) for slope in slopes]
+    return [ops.multiply(gradient, factor) for gradient in gradients]

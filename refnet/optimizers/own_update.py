@@ -126,15 +126,15 @@ class OwnUpdate:
         record = Call(this, None, {}, None)
         with trace.inside(call=record, guard=()):
             pairs = [(w, dw) for w, dw in zip(weights, gradients) if dw is not None]
-            slopes: list[Any] = [dw for _, dw in pairs]
+            known: list[Any] = [dw for _, dw in pairs]
             if self.loss_scale_factor is not None:
-                slopes = [ops.divide(slope, self.loss_scale_factor) for slope in slopes]
+                known = [ops.divide(dw, self.loss_scale_factor) for dw in known]
             rate = this.rate()
-            for (weight, _), slope in zip(pairs, this.clipped(slopes)):
+            for (weight, _), gradient in zip(pairs, this.clipped(known)):
                 decayed = this.decayed(weight, rate)
                 if decayed is not weight:
                     weight.assign(decayed)
-                self.update_step(slope, weight, rate)
+                self.update_step(gradient, weight, rate)
             shared = [*this.common(this.shared(rate)), *(this._averages(weights, {}) if self.use_ema else [])]
             for variable, value in shared:
                 variable.assign(value)

@@ -91,9 +91,9 @@ class Dual:
 
     # -- functions: f(value) and f'(value) * change
 
-    def _chain(self, f: Callable[[Any], Any], slope: Callable[[Any, Any], Any]) -> "Dual":
+    def _chain(self, f: Callable[[Any], Any], derivative: Callable[[Any, Any], Any]) -> "Dual":
         value = f(self.value)
-        return Dual(value, slope(self.value, value) * self.change if self.change != 0 else ZERO)
+        return Dual(value, derivative(self.value, value) * self.change if self.change != 0 else ZERO)
 
     def truncate(self) -> int:
         return int(self.value)
@@ -107,8 +107,8 @@ class Dual:
         a, b = self.value, exponent.value
         if a == 0:
             value = ZERO if b > 0 else (mp.mpf(1) if b == 0 else INF)
-            slope = mp.mpf(1) if b == 1 else (ZERO if b > 1 or b == 0 else INF)
-            return Dual(value, slope * self.change if self.change != 0 else ZERO)
+            derivative = mp.mpf(1) if b == 1 else (ZERO if b > 1 or b == 0 else INF)
+            return Dual(value, derivative * self.change if self.change != 0 else ZERO)
         if a < 0 and b != mp.floor(b):
             return Dual(NAN, NAN)
         value = mp.power(a, int(b) if b == mp.floor(b) else b)
@@ -157,7 +157,7 @@ class Dual:
 
 
 def _elementary(real: Real) -> Callable[[Dual], Dual]:
-    return lambda self: self._chain(real.at, real.slope)
+    return lambda self: self._chain(real.at, real.derivative)
 
 
 def _step(f: Callable[[Any], Any]) -> Callable[[Dual], Dual]:

@@ -11,14 +11,14 @@ ROOT_PI = mp.sqrt(mp.pi)
 
 
 class Real(NamedTuple):
-    """A function and its slope.
+    """A function and its derivative.
 
-    f: of a number in least..greatest (it is NaN outside).  slope: `slope(x, y)` with y = f(x).
+    f: of a number in least..greatest (it is NaN outside).  derivative: `derivative(x, y)` with y = f(x).
     direction: 1 where f increases, -1 where it decreases, 0 where it does both.
     """
 
     f: Callable[[Any], Any]
-    slope: Callable[[Any, Any], Any]
+    derivative: Callable[[Any, Any], Any]
     direction: int = 1
     least: Any = -INF
     greatest: Any = INF

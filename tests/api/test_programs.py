@@ -28,8 +28,8 @@ def test_linear_regression_with_placeholders_and_variables(keras: Any) -> None:
     w, b = K.variable(0.0), K.variable(0.0)
     prediction = x * w + b
     cost = K.sum(K.pow(prediction - y, 2)) / (2 * 17)
-    slopes = K.gradients(cost, [w, b])
-    step = K.function([x, y], [cost], updates=[(v, v - 0.2 * g) for v, g in zip([w, b], slopes)])
+    gradients = K.gradients(cost, [w, b])
+    step = K.function([x, y], [cost], updates=[(v, v - 0.2 * g) for v, g in zip([w, b], gradients)])
     costs = [float(step([train_x, train_y])[0]) for _ in range(300)]
     assert costs[-1] < 1e-6 * costs[0]
     # The cost is e' H e / 2 of the error e in (w, b), with H = [[mean x^2, mean x], [mean x, 1]]: it bounds e by H's least eigenvalue.
@@ -46,8 +46,8 @@ class Evaluator:
 
     def loss(self, x: Any) -> Any:
         assert self.loss_value is None
-        loss, slopes = self.fetch([x.reshape(self.shape)])
-        self.loss_value, self.grad_values = loss, slopes.flatten().astype("float64")
+        loss, gradients = self.fetch([x.reshape(self.shape)])
+        self.loss_value, self.grad_values = loss, gradients.flatten().astype("float64")
         return self.loss_value
 
     def grads(self, x: Any) -> Any:
@@ -100,8 +100,8 @@ def test_an_image_that_excites_a_filter(keras: Any) -> None:
     image = generator.random((1, 6, 6, 3)) * 0.2
     first, _ = iterate([image])
     for _ in range(10):
-        _, slopes = iterate([image])
-        image += slopes
+        _, gradients = iterate([image])
+        image += gradients
     assert iterate([image])[0] > first
     picture = image[0]
     picture -= picture.mean()

@@ -28,9 +28,9 @@ def test_a_variable_as_the_slope_of_one_of_two_updates(place):
     weights, rate, fixed = [Variable(counted(3)), Variable(counted(3))], Variable(np.float32(0.5)), Variable(counted(3))
     x = Tensor((3,))
     with trace.inside(collecting=True):
-        slopes = [ops.exp(x), ops.exp(x)]
-        slopes[place] = fixed
-        assigned = [(w, ops.sgd_update(w, slope, rate)) for w, slope in zip(weights, slopes)]
+        gradients = [ops.exp(x), ops.exp(x)]
+        gradients[place] = fixed
+        assigned = [(w, ops.sgd_update(w, gradient, rate)) for w, gradient in zip(weights, gradients)]
         got = values_after(assigned, x, counted(3))
     assert np.array_equal(got[place], counted(3) / 2)
 

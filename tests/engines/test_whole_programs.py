@@ -1,5 +1,6 @@
 """Whole programs on the native engines against the reference: what a plan makes of nodes that are right one by one."""
 
+import itertools
 import os
 from types import SimpleNamespace
 
@@ -8,11 +9,12 @@ import pytest
 
 import refnet_fast
 from refnet import losses, ops
-from refnet.definition import Op
+from refnet.definition import Op, size_of
 from refnet.engine import Reference, get_engine
 from refnet.graph import Constant, Mode, Tensor, Variable, assignment, trace
 from refnet.program import Program, specialize
 from refnet.testing.whole import hold_program, hold_step
+from refnet_fast.fuse import unit_shape
 
 RNG = np.random.default_rng(0)
 X, W = RNG.standard_normal((5, 4)).astype("float32"), RNG.standard_normal((4, 3)).astype("float32")
@@ -31,15 +33,15 @@ FORMS = {
 }
 
 
-def updated(weights, slopes, kind):
+def updated(weights, gradients, kind):
     """Records of a step of an optimizer, and the variables that it keeps."""
     rate, records = Variable(np.float32(0.5), name="rate"), []
-    for weight, slope in zip(weights, slopes):
+    for weight, gradient in zip(weights, gradients):
         if kind == "sgd":
-            records.append(assignment(weight, ops.sgd_update(weight, slope, rate)))
+            records.append(assignment(weight, ops.sgd_update(weight, gradient, rate)))
             continue
         velocity = Variable(np.full(weight.shape, 0.25, "float32"), name=f"velocity of {weight.name}")
-        new, kept = ops.rmsprop_update(weight, velocity, slope, rate, 0.9, 1e-3)
+        new, kept = ops.rmsprop_update(weight, velocity, gradient, rate, 0.9, 1e-3)
         records += [assignment(weight, new), assignment(velocity, kept)]
     return records
 
@@ -51,9 +53,9 @@ def test_a_value_and_its_reshaped_form_in_one_step(form, engine):
     weight, x = Variable(W, name="weight"), Tensor((None, 4))
     with trace.inside(collecting=True):
         value = FORMS[form](ops.matmul(x, weight))
-        slopes = ops.gradients(ops.sum(value), [weight])
-        records = updated([weight], slopes, "sgd")
-    assert 0 < hold_program(Program([x], [value, *slopes], records, Mode(True)), [X], engine) <= 1
+        gradients = ops.gradients(ops.sum(value), [weight])
+        records = updated([weight], gradients, "sgd")
+    assert 0 < hold_program(Program([x], [value, *gradients], records, Mode(True)), [X], engine) <= 1
     assert abs(weight.numpy() - W).max() > 0.1
 
 
@@ -98,9 +100,9 @@ def drawn_program(seed):
             values.append(STEPS[name](first, second, v))
         loss = ops.sum(ops.square(values[-1]))
         pairs = [pair for pair in zip(weights, ops.gradients(loss, weights)) if pair[1] is not None]
-        trained, slopes = zip(*pairs)
-        records = updated(trained, slopes, "sgd" if seed % 2 else "rmsprop")
-        outputs = [values[-1], ops.reshape(values[-2], (24,)), loss, slopes[0], w]
+        trained, gradients = zip(*pairs)
+        records = updated(trained, gradients, "sgd" if seed % 2 else "rmsprop")
+        outputs = [values[-1], ops.reshape(values[-2], (24,)), loss, gradients[0], w]
     return Program([x], outputs, records, Mode(True)), [normal(4, 6)], trained
 
 
@@ -179,8 +181,8 @@ def test_attention_whose_bias_learns(shape, asked):
     wanted = [v for v in (query, bias) if v.name in asked]
     with trace.inside(collecting=True):
         y = ops.dot_product_attention(query, key, value, bias, is_causal=True)
-        slopes = ops.gradients(ops.sum(ops.square(y)), wanted)
-    program, feeds = Program([key, value], slopes, [], Mode(True)), [normal(1, 4, 1, 4), normal(1, 4, 1, 2)]
+        gradients = ops.gradients(ops.sum(ops.square(y)), wanted)
+    program, feeds = Program([key, value], gradients, [], Mode(True)), [normal(1, 4, 1, 4), normal(1, 4, 1, 2)]
     assert 0 < hold_program(program, feeds, "cpu") <= 1
     plan = get_engine("cpu").build(specialize(program, [a.shape for a in feeds])).plan
     found = {instruction.op.name for instruction in plan.instructions if "_gradient" in instruction.op.name}
@@ -196,8 +198,8 @@ def test_attention_of_many_heads_has_one_kernel_for_queries_and_keys(batch, kern
     query, key, value = (Variable(normal(*shape)) for shape in shapes)
     with trace.inside(collecting=True):
         y = ops.dot_product_attention(query, key, value)
-        slopes = ops.gradients(ops.sum(ops.square(y)), [query, key, value])
-    program = Program([], slopes, [], Mode(True))
+        gradients = ops.gradients(ops.sum(ops.square(y)), [query, key, value])
+    program = Program([], gradients, [], Mode(True))
     assert 0 < hold_program(program, [], "cpu") <= 1
     plan = get_engine("cpu").build(specialize(program, [])).plan
     found = {instruction.op.name for instruction in plan.instructions if "_gradient" in instruction.op.name}
@@ -270,3 +272,14 @@ def test_an_epoch_is_made_again_where_one_of_its_arrays_is_another(engine):
                 done = executable.run_batches([array], order, 2, done, -(-count // 2), [y])
             assert np.array_equal(y[:count], 2 * (array if order is None else array[order]).astype("float32")), name
             assert not y[count:].any(), name
+
+
+def test_what_a_fused_kernel_reads_lies_side_by_side_or_is_repeated():
+    """Every way to bring two arrays of up to three axes to one shape: kernels know no other strides along the last axis."""
+    for shape in itertools.chain.from_iterable(itertools.product((0, 1, 2, 3), repeat=rank) for rank in (1, 2, 3)):
+        parts = [shape[first:] for first in range(len(shape) + 1)]
+        sources = {s for part in parts for s in itertools.product(*({1, extent} for extent in part))}
+        for pair in itertools.product(sources, repeat=2):
+            _, strides = unit_shape(shape, [*pair, shape])
+            assert all(steps[-1] in (0, 1) for steps in strides), (shape, pair, strides)
+            assert strides[-1][-1] == 1 or size_of(shape) == 0

@@ -1,5 +1,6 @@
 """Every test starts from the same seed, so that none passes or fails by its draws, and on the reference engine."""
 
+import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,6 +22,18 @@ def interpreted() -> Iterator[None]:
     """Whatever else the process has imported: nothing is compiled here that a test does not ask for."""
     with use_engine("reference"):
         yield
+
+
+@pytest.fixture
+def no_files(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For nets with published weights: folders without a file, and no network."""
+    from refnet.applications import building, files, imagenet_utils
+
+    monkeypatch.setenv("REFNET_DATA_DIR", str(tmp_path / "own"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setattr(files, "ORIGIN", f"file://{tmp_path}/web/")
+    monkeypatch.setattr(building, "ORIGIN", f"file://{tmp_path}/web/")
+    monkeypatch.setattr(imagenet_utils, "CLASSES", ("imagenet_class_index.json", f"file://{tmp_path}/web/"))
 
 
 @pytest.fixture

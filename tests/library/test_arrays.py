@@ -129,8 +129,8 @@ def test_arrays_of_other_packages_are_the_same_data(kind: Any) -> None:
     variable = Variable(kind(kernel))
     variable.assign(kind(kernel + 1))
     np.testing.assert_array_equal(variable.value, kernel + 1)
-    slope: Any = grad(lambda v: ops.sum(v * v))(kind(kernel))
-    np.testing.assert_array_equal(slope, 2 * kernel)
+    gradient: Any = grad(lambda v: ops.sum(v * v))(kind(kernel))
+    np.testing.assert_array_equal(gradient, 2 * kernel)
 
 
 def test_memory_that_numpy_can_read_is_not_copied() -> None:

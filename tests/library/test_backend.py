@@ -133,13 +133,13 @@ def test_the_product_of_an_open_shape_scales_a_loss() -> None:
     f = K.function([slot], [features])
     for rows, columns in ((6, 7), (9, 5)):
         x = normal(1, rows, columns, 3)
-        value, slope = fetch([x])
+        value, gradient = fetch([x])
         y = f([x])[0]
         inner = y[:, 2:-2, 2:-2]
         close(value, 0.5 * (inner**2).sum() / y.size, 2 * (inner.size + 4))
-        assert slope.shape == x.shape
-        close(np.mean(np.abs(slope)), 1, 2 * (x.size + 2))  # a mean of so many, and what is divided by it
-        x += 0.01 * slope
+        assert gradient.shape == x.shape
+        close(np.mean(np.abs(gradient)), 1, 2 * (x.size + 2))  # a mean of so many, and what is divided by it
+        x += 0.01 * gradient
         assert fetch([x])[0] > value
 
 
@@ -256,8 +256,8 @@ def test_style_transfer_over_constants_and_a_placeholder() -> None:
     loss = loss + 1e-4 * K.sum(K.pow(a + b, 1.25))
     fetch = K.function([combination], [loss, K.gradients(loss, combination)[0]])
     x = normal(1, 4, 5, 3)
-    value, slope = fetch([x])
-    flat = slope.flatten().astype("float64")
+    value, gradient = fetch([x])
+    flat = gradient.flatten().astype("float64")
     step = fetch([x - 1e-3 * flat.reshape(x.shape) / np.abs(flat).max()])[0]
     assert step < value
 

@@ -23,11 +23,11 @@ def test_gradients_of_nested_arguments_by_hand() -> None:
         return scale * ops.sum(ops.square(ops.matmul(x, parameters["w"]) + parameters["b"][0]))
 
     w, b = np.arange(3, dtype="float32").reshape(3, 1), np.array([0.5], "float32")
-    value, slope = value_and_grad(f)({"w": w, "b": [b]}, X, scale=2.0)
+    value, gradient = value_and_grad(f)({"w": w, "b": [b]}, X, scale=2.0)
     y = X @ w + b
     np.testing.assert_array_equal(value, 2 * np.sum(y**2))
-    np.testing.assert_array_equal(slope["w"], 4 * X.T @ y)
-    np.testing.assert_array_equal(slope["b"][0], 4 * y.sum(0))
+    np.testing.assert_array_equal(gradient["w"], 4 * X.T @ y)
+    np.testing.assert_array_equal(gradient["b"][0], 4 * y.sum(0))
     to_x, to_parameters = grad(f, argnums=(1, 0))({"w": w, "b": [b]}, X)
     np.testing.assert_array_equal(to_x, 2 * y @ w.T)
     np.testing.assert_array_equal(to_parameters["w"], 2 * X.T @ y)
@@ -38,10 +38,10 @@ def test_gradients_again_and_of_what_does_not_matter() -> None:
     assert [float(g(2.0)) for g in (grad(cube), grad(grad(cube)), grad(grad(grad(cube))))] == [12.0, 12.0, 6.0]
     assert grad(lambda x, y: ops.sum(x), argnums=1)(X, X).tolist() == np.zeros((2, 3)).tolist()
     assert grad(lambda x, y: ops.sum(x * y), argnums=0)(X, X).tolist() == X.tolist()  # one array twice: each by itself
-    (value, extra), slope = value_and_grad(lambda x: (ops.sum(x), {"double": x * 2}), has_aux=True)(X)
-    assert value == 0 and extra["double"].tolist() == (2 * X).tolist() and np.all(slope == 1)
-    slope, extra = grad(lambda x: (ops.sum(x), None), has_aux=True)(X)
-    assert extra is None and np.all(slope == 1)
+    (value, extra), gradient = value_and_grad(lambda x: (ops.sum(x), {"double": x * 2}), has_aux=True)(X)
+    assert value == 0 and extra["double"].tolist() == (2 * X).tolist() and np.all(gradient == 1)
+    gradient, extra = grad(lambda x: (ops.sum(x), None), has_aux=True)(X)
+    assert extra is None and np.all(gradient == 1)
     wide = grad(lambda x: ops.sum(x * x))(X.astype("float64"))
     assert wide.dtype == np.float64 and np.array_equal(wide, 2 * X.astype("float64"))
 
@@ -112,20 +112,20 @@ def test_a_training_loop_of_ones_own() -> None:
 
     @jit
     def step(x: Any, y: Any) -> Any:
-        value, slopes = value_and_grad(loss)(model.trainable_variables, x, y)
-        optimizer.apply(slopes, model.trainable_variables)
+        value, gradients = value_and_grad(loss)(model.trainable_variables, x, y)
+        optimizer.apply(gradients, model.trainable_variables)
         return value
 
     values = [float(step(x, y)) for _ in range(20)]
     assert values[-1] < 0.5 * values[0] and int(optimizer.iterations) == 20
     assert not np.all(np.asarray(model.layers[1].moving_mean) == 0)
     before = model.trainable_variables[0].numpy()
-    value, slopes = value_and_grad(loss)(model.trainable_variables, x, y)
-    assert value <= values[-1] and isinstance(slopes, list)
-    optimizer.apply_gradients(zip(slopes, model.trainable_variables))
-    np.testing.assert_array_equal(model.trainable_variables[0].numpy(), before - 0.1 * slopes[0])
+    value, gradients = value_and_grad(loss)(model.trainable_variables, x, y)
+    assert value <= values[-1] and isinstance(gradients, list)
+    optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+    np.testing.assert_array_equal(model.trainable_variables[0].numpy(), before - 0.1 * gradients[0])
     with pytest.raises(ArgumentError, match="got 1 gradients for 4 variables"):
-        optimizer.apply(slopes[:1], model.trainable_variables)
+        optimizer.apply(gradients[:1], model.trainable_variables)
 
 
 def test_a_gradient_written_by_hand() -> None:
@@ -160,8 +160,8 @@ def test_objects_that_come_and_go_are_told_apart() -> None:
     apply, scale = jit(lambda a, function: function(a)), jit(lambda a, holder: a * holder.k)
     assert [apply(x, lambda v: v + 1)[0], apply(x, lambda v: v + 2)[0], apply(x, lambda v: v + 3)[0]] == [1, 2, 3]
     assert [scale(x + 1, Holder(k))[0] for k in (2.0, 3.0, 4.0)] == [2, 3, 4]
-    slope = grad(lambda a, function: ops.sum(function(a)))
-    assert [slope(x, lambda v: v * 2)[0], slope(x, lambda v: v * 3)[0]] == [2, 3]
+    gradient = grad(lambda a, function: ops.sum(function(a)))
+    assert [gradient(x, lambda v: v * 2)[0], gradient(x, lambda v: v * 3)[0]] == [2, 3]
 
 
 def test_what_has_a_value_counts_by_it() -> None:

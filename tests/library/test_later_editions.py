@@ -116,8 +116,8 @@ class OldStep(Model):
         inputs, targets = data
         predictions = self(inputs, training=True)
         loss = self.compiled_loss(targets, predictions, regularization_losses=self.losses)
-        slopes = ops.gradients(loss, self.trainable_weights)
-        self.optimizer.apply_gradients(zip(slopes, self.trainable_weights))
+        gradients = ops.gradients(loss, self.trainable_weights)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_weights))
         self.compiled_metrics.update_state(targets, predictions)
         return {metric.name: metric.result() for metric in self.metrics}
 

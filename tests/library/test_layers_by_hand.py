@@ -147,14 +147,14 @@ def test_renormalized_batches_without_a_scale() -> None:
 
 
 def test_renormalizing_factors_count_as_constants() -> None:
-    """What comes out is x, as above; yet of two normalized numbers, always -1 and 1, the slope is 0, and not that of x."""
+    """What comes out is x, as above; yet of two normalized numbers, always -1 and 1, the gradient is 0, and not that of x."""
     layer = layers.BatchNormalization(renorm=True, epsilon=0.0)
     choice = np.array([[1.0], [0.0]], "float32")
-    value, slope = value_and_grad(lambda x: ops.sum(layer(x, training=True) * choice))(
+    value, gradient = value_and_grad(lambda x: ops.sum(layer(x, training=True) * choice))(
         np.array([[1.0], [3.0]], "float32")
     )
     assert float(value) == 1
-    close(slope, np.zeros((2, 1)), 2 * 12, 2.0)  # terms of at most r / stddev = 1 on either side
+    close(gradient, np.zeros((2, 1)), 2 * 12, 2.0)  # terms of at most r / stddev = 1 on either side
 
 
 def test_the_moving_variance_of_renormalized_batches_is_without_epsilon() -> None:

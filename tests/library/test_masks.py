@@ -1,5 +1,6 @@
 """Masks: where they come from, how they travel through layers and models, and what losses and metrics make of them."""
 
+import math
 import warnings
 from typing import Any
 
@@ -31,7 +32,7 @@ from refnet.layers import (
     TimeDistributed,
 )
 from refnet.models import Model, Sequential
-from refnet.testing import close
+from refnet.testing.closeness import ELEMENTARY, close
 
 WORDS = np.array([[3, 1, 0, 0], [2, 0, 4, 1]], "int32")
 
@@ -211,6 +212,32 @@ def test_a_loss_is_a_mean_over_the_steps_that_count() -> None:
     np.testing.assert_array_equal(
         model.evaluate(WORDS, target, sample_weight=weights, verbose=0)[0], (1 + 2 + 1 + 1) / 5
     )
+
+
+class TellsHalves(Layer):
+    """Its outputs are its inputs, and masked where they begin with 1/2."""
+
+    def call(self, inputs: Any) -> Any:
+        return inputs
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return ops.not_equal(inputs[..., 0], 0.5)
+
+
+class OwnLoss(Model):
+    def compute_loss(self, **given: Any) -> Any:
+        return super().compute_loss(**given)
+
+
+@pytest.mark.parametrize("kind", [Model, OwnLoss])
+def test_a_loss_is_a_mean_over_what_neither_a_mask_nor_the_loss_leaves_out(kind: Any) -> None:
+    """Of four places the mask leaves out the first, the loss the third: probabilities of 1/2 and 1/8 are left."""
+    x = Input((4, 3))
+    model = kind(x, TellsHalves()(Activation("linear")(x)))
+    model.compile("sgd", losses.SparseCategoricalCrossentropy(ignore_class=0))
+    given = np.array([[[4, 2, 2], [2, 4, 2], [2, 2, 4], [1, 6, 1]]], "float32") / 8
+    loss = model.evaluate(given, np.array([[1, 1, 0, 2]]), verbose=0)
+    close(loss, (math.log(2) + math.log(8)) / 2, 2 * (2 + 2 * ELEMENTARY + 4))
 
 
 def test_apply_mask_by_hand() -> None:

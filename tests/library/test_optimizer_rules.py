@@ -12,7 +12,7 @@ from refnet.testing.conformance import agree
 
 RANDOM = np.random.default_rng(0)
 MATRIX, VECTOR = RANDOM.standard_normal((3, 2)), RANDOM.standard_normal(2)
-SLOPES = RANDOM.standard_normal((4, 3, 2)), RANDOM.standard_normal((4, 2))
+GRADIENTS = RANDOM.standard_normal((4, 3, 2)), RANDOM.standard_normal((4, 2))
 RATE = 0.125
 
 
@@ -154,22 +154,22 @@ RULES: list[tuple[str, dict[str, Any], Any]] = [
 
 @pytest.mark.parametrize("name, settings, rule", RULES, ids=lambda x: x if isinstance(x, str) else "")
 def test_four_steps_follow_the_rule(name: str, settings: dict[str, Any], rule: Any) -> None:
-    starts, slopes = ([a.astype("float32") for a in arrays] for arrays in ((MATRIX, VECTOR), SLOPES))
+    starts, gradients = ([a.astype("float32") for a in arrays] for arrays in ((MATRIX, VECTOR), GRADIENTS))
     weights = [Variable(start) for start in starts]
     optimizer = getattr(optimizers, name)(RATE, **settings)
     for t in range(4):
-        optimizer.apply([g[t] for g in slopes], weights)
-    for got, start, given in zip(weights, starts, slopes):
+        optimizer.apply([g[t] for g in gradients], weights)
+    for got, start, given in zip(weights, starts, gradients):
         agree(steps(rule), got.numpy(), start, *given)
     assert int(optimizer.iterations) == 4
 
 
 def steps(rule: Any) -> Any:
-    """A weight after one step of a rule for each slope."""
+    """A weight after one step of a rule for each gradient."""
 
-    def run(w: Any, *slopes: Any) -> Any:
+    def run(w: Any, *gradients: Any) -> Any:
         states: dict[str, Any] = {}
-        for t, g in enumerate(slopes, 1):
+        for t, g in enumerate(gradients, 1):
             w = rule(w, g, t, states)
         return w
 
@@ -178,17 +178,17 @@ def steps(rule: Any) -> Any:
 
 def test_muon_follows_the_rule() -> None:
     """In float64: five rounds of a polynomial make an interval of float32 as wide as anything."""
-    vectors, slopes = [Variable(VECTOR, dtype="float32")], SLOPES[1].astype("float32")
+    vectors, gradients = [Variable(VECTOR, dtype="float32")], GRADIENTS[1].astype("float32")
     weights = [Variable(MATRIX, dtype="float64")]
-    for kept, given in ((weights, SLOPES[0]), (vectors, slopes)):
+    for kept, given in ((weights, GRADIENTS[0]), (vectors, gradients)):
         optimizer = optimizers.Muon(RATE)
         for g in given:
             optimizer.apply([g], kept)
-    agree(steps(muon), vectors[0].numpy(), VECTOR.astype("float32"), *slopes)
-    # A round makes an error up to 4 times larger, the polynomial's steepest slope, and adds 20 roundings of terms up to 5; four
+    agree(steps(muon), vectors[0].numpy(), VECTOR.astype("float32"), *gradients)
+    # A round makes an error up to 4 times larger, the polynomial's largest derivative, and adds 20 roundings of terms up to 5; four
     # steps follow each other, each of the size RATE * 0.2 * sqrt(3).
     roundings = 2 * 4 * 5 * 20 * 5 * 4**5
-    close(weights[0].numpy(), steps(muon)(MATRIX, *SLOPES[0]), roundings, RATE * 0.2 * math.sqrt(3))
+    close(weights[0].numpy(), steps(muon)(MATRIX, *GRADIENTS[0]), roundings, RATE * 0.2 * math.sqrt(3))
 
 
 def test_every_optimizer_has_a_rule_here() -> None:

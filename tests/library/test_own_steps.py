@@ -33,8 +33,8 @@ class Own(Model):
         x, y, sample_weight = utils.unpack_x_y_sample_weight(data)
         y_pred = self(x, training=True)
         loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
-        slopes = ops.gradients(loss, self.trainable_variables)
-        self.optimizer.apply_gradients(zip(slopes, self.trainable_variables))
+        gradients = ops.gradients(loss, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
         for metric in self.metrics:
             if metric.name == "loss":
                 metric.update_state(loss)
@@ -275,8 +275,8 @@ def test_the_models_loss_in_a_loop_of_ones_own() -> None:
         return model.compute_loss(x, y, model(x, training=True))
 
     for _ in range(3):
-        value, slopes = value_and_grad(loss)(model.trainable_variables, X, Y)
-        model.optimizer.apply(slopes, model.trainable_variables)
+        value, gradients = value_and_grad(loss)(model.trainable_variables, X, Y)
+        model.optimizer.apply(gradients, model.trainable_variables)
         close(value, plain.train_on_batch(X, Y), 2 * (Y.size + 4))
     for a, b in zip(model.get_weights(), plain.get_weights()):
         np.testing.assert_array_equal(a, b)

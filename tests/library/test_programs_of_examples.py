@@ -100,7 +100,7 @@ def test_steps_written_for_a_tape_are_told_what_to_write() -> None:
     a = Input((2,))
     model = Steps(a, Dense(1)(a))
     model.compile("sgd")
-    with pytest.raises(AttributeError, match=r"slopes = ops.gradients\(loss, self.trainable_variables\)"):
+    with pytest.raises(AttributeError, match=r"gradients = ops.gradients\(loss, self.trainable_variables\)"):
         model.fit(X, Y, verbose=0)
     with pytest.raises(AttributeError, match="There is no zero_grad"):
         model.zero_grad()

@@ -100,8 +100,8 @@ def test_a_student_is_trained_by_a_loss_that_takes_no_training() -> None:
     wanted = 0.25 * np.mean(Y**2) + 0.75 * np.mean(taught**2)
     assert model.evaluate(X, Y, verbose=0, return_dict=True) == {"loss": wanted, "mean_absolute_error": 1.0}
     assert model.fit(X, Y, verbose=0, batch_size=4).history["loss"] == [wanted]
-    slopes = 2 * X.T @ (0.25 * -Y + 0.75 * -taught) / 4
-    np.testing.assert_array_equal(student.get_weights()[0], -0.125 * slopes)
+    gradients = 2 * X.T @ (0.25 * -Y + 0.75 * -taught) / 4
+    np.testing.assert_array_equal(student.get_weights()[0], -0.125 * gradients)
     np.testing.assert_array_equal(teacher.get_weights()[0], [[1], [1]])
 
 
@@ -124,8 +124,8 @@ class EmbeddingModel(Model):
         alike = ops.einsum("ae,pe->ap", self(anchors, training=True), self(positives, training=True))
         labels = ops.arange(4)
         loss = self.compute_loss(y=labels, y_pred=alike)
-        slopes = ops.gradients(loss, self.trainable_variables)
-        self.optimizer.apply_gradients(zip(slopes, self.trainable_variables))
+        gradients = ops.gradients(loss, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
         for metric in self.metrics:
             if metric.name == "loss":
                 metric.update_state(loss)
@@ -167,8 +167,8 @@ class OneGraph(Model):
         indices, classes = data
         outputs = self.of(indices)
         loss = self.compute_loss(y=classes, y_pred=outputs)
-        slopes = ops.gradients(loss, self.trainable_weights)
-        self.optimizer.apply_gradients(zip(slopes, self.trainable_weights))
+        gradients = ops.gradients(loss, self.trainable_weights)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_weights))
         return {**self.compute_metrics(None, classes, outputs), "loss": loss}
 
     def predict_step(self, data: Any) -> Any:

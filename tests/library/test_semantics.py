@@ -224,7 +224,7 @@ def test_a_gradient_reads_what_its_op_read_and_not_what_was_assigned_since() -> 
     model = Model(a, Growing()(a))
     model.compile(SGD(1.0), lambda y_true, y_pred: y_pred)
     x = np.full((1, 1), 2.0, "float32")
-    for factor, kernel in ((10, 1 - 2), (100, 1 - 2 - 20)):  # the slope is 2 times the factor before the step
+    for factor, kernel in ((10, 1 - 2), (100, 1 - 2 - 20)):  # the gradient is 2 times the factor before the step
         model.train_on_batch(x, x)
         assert [float(w) for w in model.get_weights()] == [kernel, factor]
 
@@ -342,8 +342,8 @@ def test_dimensions_that_are_only_known_when_a_batch_comes() -> None:
 def test_a_gradient_with_an_open_phase_follows_the_mode_it_runs_in() -> None:
     a = Input((4,))
     dropped = Dropout(0.5)(a)
-    slope = ops.gradients(ops.sum(dropped * 3), a)[0]
-    run, x = function([a], [slope]), np.ones((40, 4), "float32")
+    gradient = ops.gradients(ops.sum(dropped * 3), a)[0]
+    run, x = function([a], [gradient]), np.ones((40, 4), "float32")
     np.testing.assert_array_equal(run([x])[0], np.full((40, 4), 3.0))
     assert set(np.unique(run([x], training=True)[0])) == {0.0, 6.0}
 

@@ -66,9 +66,9 @@ def test_a_whole_training_in_values() -> None:
     trained, kept = values(model.trainable_variables), values(model.non_trainable_variables)
     state, seen = values(optimizer.variables), []
     for _ in range(3):
-        value, slopes = value_and_grad(loss)(trained, kept)
+        value, gradients = value_and_grad(loss)(trained, kept)
         kept = model.stateless_call(trained, kept, X, training=True)[1]
-        trained, state = optimizer.stateless_apply(state, slopes, trained)
+        trained, state = optimizer.stateless_apply(state, gradients, trained)
         seen.append(float(value))
     assert int(optimizer.iterations) == 0 and int(state[0]) == 3
     expected = [model.train_on_batch(X, Y) for _ in range(3)]

@@ -25,7 +25,7 @@ B = np.array([[1.0], [0.0], [2.0]], "float32")
 START = np.array([[0.5], [-1.0]], "float32")
 
 
-def slope(w: Any) -> Any:
+def gradient(w: Any) -> Any:
     return 2 / 3 * ops.matmul(A.T, ops.matmul(A, w) - B)
 
 
@@ -43,7 +43,7 @@ def test_sgd_by_hand() -> None:
     def by_hand(w: Any) -> Any:
         v = 0.0
         for _ in range(3):
-            g = slope(w)
+            g = gradient(w)
             v = 0.9 * v - 0.1 * g
             w = w + 0.9 * v - 0.1 * g
         return w
@@ -56,7 +56,7 @@ def test_rmsprop_by_hand() -> None:
     def by_hand(w: Any) -> Any:
         v = m = a = 0.0
         for _ in range(3):
-            g = slope(w)
+            g = gradient(w)
             v, a = 0.8 * v + 0.2 * g**2, 0.8 * a + 0.2 * g
             m = 0.5 * m + 0.1 * g / ops.sqrt(v - a**2 + 1e-7)
             w = w - m
@@ -69,7 +69,7 @@ def test_adam_by_hand() -> None:
     def by_hand(w: Any) -> Any:
         v = m = 0.0
         for t in range(1, 4):
-            g = slope(w)
+            g = gradient(w)
             m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
             w = w - 0.1 * math.sqrt(1 - 0.999**t) / (1 - 0.9**t) * m / (ops.sqrt(v) + 1e-7)
         return w
@@ -88,17 +88,17 @@ def test_adam_by_hand() -> None:
     ],
 )
 def test_clipping_and_weight_decay(more: Any, change: Any) -> None:
-    agree(lambda w: w - 0.1 * change(slope(w), w), trained(optimizers.SGD(0.1, **more), 1), START)
+    agree(lambda w: w - 0.1 * change(gradient(w), w), trained(optimizers.SGD(0.1, **more), 1), START)
 
 
 def test_the_learning_rate_can_be_changed_and_scheduled() -> None:
     optimizer = optimizers.SGD(0.1)
     optimizer.learning_rate = 0.25
-    agree(lambda w: w - 0.25 * slope(w), trained(optimizer, 1), START)
+    agree(lambda w: w - 0.25 * gradient(w), trained(optimizer, 1), START)
 
     def by_hand(w: Any) -> Any:
         for t in range(3):
-            w = w - 0.1 / (t + 1) * slope(w)
+            w = w - 0.1 / (t + 1) * gradient(w)
         return w
 
     agree(by_hand, trained(optimizers.SGD(lambda step: 0.1 / (ops.cast(step, "float32") + 1)), 3), START)

@@ -72,8 +72,8 @@ def test_a_gradient_in_a_step_goes_the_same_way_as_the_step() -> None:
     class Steps(Silent):
         def train_step(self, data: Any) -> Any:
             loss = ops.sum(self(data[0]))
-            (slope,) = ops.gradients(loss, self.trainable_variables)
-            return {"loss": loss, "slope": slope}
+            (gradient,) = ops.gradients(loss, self.trainable_variables)
+            return {"loss": loss, "gradient": gradient}
 
     class Doubles(Layer):
         def build(self, input_shape: Any) -> None:
@@ -85,7 +85,7 @@ def test_a_gradient_in_a_step_goes_the_same_way_as_the_step() -> None:
     model = Steps(Doubles())
     model(X)
     model.compile("sgd")
-    assert model.fit(X, Y, verbose=0).history == {"loss": [10.0 * X.sum()], "slope": [10.0 * X.sum()]}
+    assert model.fit(X, Y, verbose=0).history == {"loss": [10.0 * X.sum()], "gradient": [10.0 * X.sum()]}
 
 
 @pytest.mark.parametrize(("kind", "trained"), [(Silent, 4.0), (Handing, 40.0)])

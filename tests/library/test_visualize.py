@@ -181,9 +181,9 @@ def test_gradient_ascent_climbs():
     # a linear layer: the direction does not change, and each step has the root mean square 0.1
     step = visualize.gradient_ascent(model, first[..., 1], start, steps=1, rate=0.1)
     np.testing.assert_array_equal(images, 3 * step)
-    (slope,) = backend.function([model.input], backend.gradients(first[..., 1], [model.input]))([start])
-    size = np.sqrt((slope**2).mean((1, 2, 3)))
-    close(np.sqrt((step**2).mean((1, 2, 3))), 0.1 * size / (size + 1e-5), 2 * (slope[0].size + ELEMENTARY + 6))
+    (gradient,) = backend.function([model.input], backend.gradients(first[..., 1], [model.input]))([start])
+    size = np.sqrt((gradient**2).mean((1, 2, 3)))
+    close(np.sqrt((step**2).mean((1, 2, 3))), 0.1 * size / (size + 1e-5), 2 * (gradient[0].size + ELEMENTARY + 6))
 
 
 def test_filter_patterns_draw_the_filters_asked_for():

@@ -139,7 +139,7 @@ def test_divide_no_nan():
     same(ops.divide_no_nan([1.0, 0.0, NAN, 4.0], [0.0, -0.0, 0.0, 2.0]), [0, 0, 0, 2], "float32")
 
 
-def slope(function, *points):
+def gradient(function, *points):
     """The gradients of a function of numbers, at a point."""
     xs = [Tensor((), "float64") for _ in points]
     dxs = gradients(function(*xs), xs)
@@ -147,11 +147,11 @@ def slope(function, *points):
 
 
 def test_gradients_at_the_edges():
-    assert slope(ops.sinc, 0.0) == [0.0]
-    assert slope(ops.logaddexp, 1.0, 1.0) == [0.5, 0.5]
-    assert slope(ops.divide_no_nan, 3.0, 0.0) == [0.0, 0.0]
-    assert slope(ops.fmod, -7.0, 3.0) == [1.0, 2.0]
-    assert slope(ops.arccosh, 1.0) == [INF]
+    assert gradient(ops.sinc, 0.0) == [0.0]
+    assert gradient(ops.logaddexp, 1.0, 1.0) == [0.5, 0.5]
+    assert gradient(ops.divide_no_nan, 3.0, 0.0) == [0.0, 0.0]
+    assert gradient(ops.fmod, -7.0, 3.0) == [1.0, 2.0]
+    assert gradient(ops.arccosh, 1.0) == [INF]
 
 
 @pytest.mark.peers
@@ -187,7 +187,7 @@ def test_gradients_are_pytorchs():
         x = Tensor(inside.shape, "float64")
         (dx,) = reference.prepare(Program([x], gradients(getattr(ops, name)(x), [x]))).run([inside])
         due = t.grad.numpy()
-        # 1 - x * x loses what its reciprocal is larger than 1, and the slope of sinc is a difference of terms of 1 / x
+        # 1 - x * x loses what its reciprocal is larger than 1, and the gradient of sinc is a difference of terms of 1 / x
         close(dx, due, 2 * (3 * ELEMENTARY + 8), abs(due) * (1 + abs(due)) + 1 / abs(inside))
         compared += 1
     print(f"{compared} functions' gradients compared with PyTorch")

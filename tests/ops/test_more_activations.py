@@ -13,7 +13,7 @@ from refnet.testing.closeness import ELEMENTARY, close
 X = np.array([-4.0, -3.0, -1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0, 3.0, 4.0])
 
 
-def value_and_slope(function, x):
+def value_and_gradient(function, x):
     t = Tensor(x.shape, "float64")
     y = function(t)
     return reference.prepare(Program([t], [y, *gradients(y, [t])])).run([x])
@@ -51,8 +51,8 @@ def test_limits_do_not_overflow():
     far = np.array([-1e4, 1e4])
     np.testing.assert_array_equal(ops.log_sigmoid(far), [-1e4, 0])
     np.testing.assert_array_equal(ops.mish(far), [0, 1e4])
-    value, slope = value_and_slope(ops.celu, far)
-    assert value.tolist() == [-1, 1e4] and slope.tolist() == [0, 1]
+    value, gradient = value_and_gradient(ops.celu, far)
+    assert value.tolist() == [-1, 1e4] and gradient.tolist() == [0, 1]
 
 
 def test_every_activation_has_its_name():
@@ -91,9 +91,9 @@ def test_values_and_gradients_are_pytorchs():
         t = torch.tensor(smooth, requires_grad=True)
         y = theirs(t)
         y.sum().backward()
-        value, slope = value_and_slope(getattr(ops, name), smooth)
+        value, gradient = value_and_gradient(getattr(ops, name), smooth)
         close(value, y.detach().numpy(), 2 * (4 * ELEMENTARY + 8), 1 + abs(smooth))
-        close(slope, t.grad.numpy(), 2 * (4 * ELEMENTARY + 8), 1 + abs(smooth))
+        close(gradient, t.grad.numpy(), 2 * (4 * ELEMENTARY + 8), 1 + abs(smooth))
     both = np.concatenate([smooth, smooth[::-1]])
     close(ops.glu(both), F.glu(torch.tensor(both)).numpy(), 2 * (ELEMENTARY + 4))
     print(f"{len(pairs) + 1} activations compared with PyTorch")

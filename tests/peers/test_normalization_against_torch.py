@@ -26,8 +26,8 @@ def compare(ours, theirs, *arrays):
     weights = [values(100 + i, *y.shape) for i, y in enumerate(results)]
     loss = sum_of([ops.sum(ops.multiply(y, w)) for y, w in zip(results, weights)])
     first = ops.gradients(loss, xs)
-    slopes = [values(200 + i, *a.shape) for i, a in enumerate(arrays)]
-    second = ops.gradients(sum_of([ops.sum(ops.multiply(g, w)) for g, w in zip(first, slopes)]), xs)
+    factors = [values(200 + i, *a.shape) for i, a in enumerate(arrays)]
+    second = ops.gradients(sum_of([ops.sum(ops.multiply(g, w)) for g, w in zip(first, factors)]), xs)
     got = reference.prepare(Program(xs, [*results, *first, *(g for g in second if g is not None)])).run(list(arrays))
 
     ts = [torch.tensor(a, requires_grad=True) for a in arrays]
@@ -35,7 +35,7 @@ def compare(ours, theirs, *arrays):
     expected = list(expected) if isinstance(expected, tuple) else [expected]
     total = sum((y * torch.tensor(w)).sum() for y, w in zip(expected, weights))
     grads = torch.autograd.grad(total, ts, create_graph=True)
-    total = sum((g * torch.tensor(w)).sum() for g, w in zip(grads, slopes))
+    total = sum((g * torch.tensor(w)).sum() for g, w in zip(grads, factors))
     if total.requires_grad:
         again = torch.autograd.grad(total, ts, allow_unused=True)
     else:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.peers
 
 RANDOM = np.random.default_rng(0)
 STARTS = RANDOM.standard_normal((3, 2)).astype("float32"), RANDOM.standard_normal(2).astype("float32")
-SLOPES = [
+GRADIENTS = [
     (RANDOM.standard_normal((3, 2)).astype("float32"), RANDOM.standard_normal(2).astype("float32")) for _ in range(6)
 ]
 
@@ -75,9 +75,9 @@ def compared(ours: Any, theirs: Any) -> None:
 
     weights = [Variable(w, name=name) for w, name in zip(STARTS, ("kernel", "bias"))]
     variables = [keras.Variable(w, name=name) for w, name in zip(STARTS, ("kernel", "bias"))]
-    for slopes in SLOPES:
-        ours.apply(slopes, weights)
-        theirs.apply([keras.ops.convert_to_tensor(g) for g in slopes], variables)
+    for gradients in GRADIENTS:
+        ours.apply(gradients, weights)
+        theirs.apply([keras.ops.convert_to_tensor(g) for g in gradients], variables)
         for weight, variable in zip(weights, variables):
             near(weight.numpy(), variable, STARTS[["kernel", "bias"].index(weight.name)])
     assert len(ours.variables) == len(theirs.variables)

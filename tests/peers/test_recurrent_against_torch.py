@@ -111,6 +111,6 @@ def test_ctc_loss_and_its_gradient(blank):
     x = Tensor(logits.shape, "float64")
     ours = ops.ctc_loss(target, x, counts, steps, blank)
     (dx,) = ops.gradients(ops.sum(ops.multiply(ours, factors)), x)
-    got, slope = reference.prepare(Program([x], [ours, dx])).run([logits])
+    got, gradient = reference.prepare(Program([x], [ours, dx])).run([logits])
     near(got, loss.detach())
-    near(slope, theirs.grad)
+    near(gradient, theirs.grad)

@@ -1,4 +1,4 @@
-"""Calls of diagonals, differences, products and distances."""
+"""Calls of diagonals, powers, products and distances."""
 
 from typing import Any
 
@@ -32,12 +32,6 @@ def corrcoef_usages(draw: Draw) -> Any:
     return (draw.array((draw.extent(1, 3), draw.integer(3, 5)), draw.floating()),), {}
 
 
-@usage("trapezoid")
-def trapezoid_usages(draw: Draw) -> Any:
-    shape, dtype = draw.shape(1, 2, 1), draw.floating()
-    return (draw.array(shape, dtype), draw.array(draw.choice((shape, shape[:1])), dtype)), {"axis": 0}
-
-
 @usage("correlate")
 def correlate_usages(draw: Draw) -> Any:
     dtype = draw.floating()
@@ -48,8 +42,6 @@ def correlate_usages(draw: Draw) -> Any:
 M = np.zeros((2, 3))
 refuse("diagonal", np.zeros(3), error=ShapeError, words="two axes")
 refuse("trace", M, axis1=1, error=ArgumentError, words="two axes")
-refuse("diff", M, -1, error=ArgumentError, words="0..1000")
-refuse("trapezoid", M, np.zeros(2), error=ShapeError, words="one place for each of 3")
 refuse("vander", M, error=ShapeError, words="one axis")
 refuse("cross", M, np.zeros(4), error=ShapeError, words="length 2 or 3")
 refuse("correlate", np.zeros(3), np.zeros(0), error=ShapeError, words="above 0")

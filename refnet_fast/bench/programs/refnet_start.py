@@ -41,8 +41,8 @@ def new_function(name: str) -> float:
     model = built(work, refnet_fast)
     model.fit(x, y, batch_size=work.batch, epochs=1, verbose=0)
     start = time.perf_counter()
-    slopes = backend.gradients(backend.mean(model.output), model.input)
-    backend.function([model.input], slopes)([x[:1]])
+    gradients = backend.gradients(backend.mean(model.output), model.input)
+    backend.function([model.input], gradients)([x[:1]])
     return time.perf_counter() - start
 
 

@@ -21,8 +21,8 @@ def seen(image):
 
 @keras.jit
 def ascend(image, rate):
-    loss, slope = keras.value_and_grad(seen)(image)
-    return loss, image + rate * slope / ops.norm(slope)
+    loss, gradient = keras.value_and_grad(seen)(image)
+    return loss, image + rate * gradient / ops.norm(gradient)
 
 
 original = draw.random((1, 12, 12, 3)).astype("float32")
@@ -65,7 +65,7 @@ optimizer, painted = keras.optimizers.Adam(rate), keras.Variable(content)
 optimizer.build([painted])
 losses = []
 for _ in range(6):
-    loss, slope = keras.value_and_grad(distance)(painted)
-    optimizer.apply_gradients([(slope, painted)])
+    loss, gradient = keras.value_and_grad(distance)(painted)
+    optimizer.apply_gradients([(gradient, painted)])
     losses.append(float(loss))
 assert losses[-1] < losses[0]

@@ -96,14 +96,14 @@ def loss_and_updates(trainable, others, x, y):
     return loss_fn(y, outputs), (outputs, others)
 
 
-slopes_of = keras.value_and_grad(loss_and_updates, has_aux=True)
+gradients_of = keras.value_and_grad(loss_and_updates, has_aux=True)
 
 
 @keras.jit
 def step(state, x, y):
     trainable, others, of_optimizer, of_metric = state
-    (loss, (outputs, others)), slopes = slopes_of(trainable, others, x, y)
-    trainable, of_optimizer = optimizer.stateless_apply(of_optimizer, slopes, trainable)
+    (loss, (outputs, others)), gradients = gradients_of(trainable, others, x, y)
+    trainable, of_optimizer = optimizer.stateless_apply(of_optimizer, gradients, trainable)
     of_metric = metric.stateless_update_state(of_metric, y, outputs)
     return loss, (trainable, others, of_optimizer, of_metric)
 

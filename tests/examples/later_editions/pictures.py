@@ -66,12 +66,12 @@ classifier = keras.Model(start, x)
 features = convnet(images[:1] / 255)
 answers = classifier(features)
 best = ops.argmax(answers[0])
-slopes = keras.grad(lambda features: ops.take(classifier(features)[0], best))(features)
+gradients = keras.grad(lambda features: ops.take(classifier(features)[0], best))(features)
 weights, _ = model.get_layer("answer").get_weights()
 chances = np.asarray(answers[0], "float64")
 by_hand = chances[int(best)] * (weights[:, int(best)] - weights @ chances) / 4  # four places in the mean
-assert np.allclose(slopes[0, 0, 0], by_hand, atol=1e-5)
-heatmap = np.maximum(np.mean(features[0] * ops.mean(slopes, axis=(0, 1, 2)), axis=-1), 0)
+assert np.allclose(gradients[0, 0, 0], by_hand, atol=1e-5)
+heatmap = np.maximum(np.mean(features[0] * ops.mean(gradients, axis=(0, 1, 2)), axis=-1), 0)
 assert heatmap.shape == features.shape[1:3]
 
 # ---- what a filter looks for: an image that climbs its gradient
@@ -83,8 +83,8 @@ def response(image, index):
 
 @keras.jit
 def climb(image, index, rate):
-    slope = keras.grad(response)(image, index)
-    return image + rate * slope / ops.sqrt(ops.maximum(ops.sum(ops.square(slope)), 1e-12))
+    gradient = keras.grad(response)(image, index)
+    return image + rate * gradient / ops.sqrt(ops.maximum(ops.sum(ops.square(gradient)), 1e-12))
 
 
 image = draw.random((1, 8, 8, 3)).astype("float32") * 0.2 + 0.4
