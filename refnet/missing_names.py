@@ -3,8 +3,9 @@
 ONE_DEVICE = "One device trains a model here: leave the lines out. refnet.use_engine, or REFNET_ENGINE, says which."
 QUANTIZED = "Save the model as .keras and quantize it in Keras, or export it as ONNX. mixed_float16 and mixed_bfloat16 are there."
 LORA = (
-    "Write a layer that holds the trained one, with trainable = False, and two narrow Dense layers behind each other, the second from "
-    "zeros: y = self.trained(x) + self.up(self.down(x))."
+    "Dense, EinsumDense, Embedding, Conv1D, Conv2D and Conv3D have it. Of a model, enable it for such layers inside. Around another layer "
+    "write one that holds it, with trainable = False, and two narrow Dense layers behind each other, the second from zeros: "
+    "y = self.trained(x) + self.up(self.down(x))."
 )
 FOREIGN = "Layers of other frameworks cannot be a part of a program of refnet: write what it computes with refnet.ops."
 BOXES = "Bring boxes to arrays of one shape with NumPy before the model; refnet.ops computes with them."

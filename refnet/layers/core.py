@@ -10,6 +10,7 @@ from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.graph import Tensor
 from refnet.layers.base import Layer
 from refnet.layers.checks import data_format_of
+from refnet.layers.lora import Adaptable, Adapted
 from refnet.old_names import serve
 
 
@@ -111,7 +112,7 @@ def Input(
     return InputLayer(shape, batch_size, dtype, sparse, ragged, batch_shape, tensor, optional, name).tensor
 
 
-class Dense(Layer):
+class Dense(Adaptable):
     """A product with a kernel, plus a bias, through an activation, on the last axis.
 
         y[..., f] = activation(sum over c of  x[..., c] * kernel[c, f]  +  bias[f])
@@ -123,6 +124,7 @@ class Dense(Layer):
         kernel_initializer, bias_initializer: how the weights start.
         kernel_regularizer, bias_regularizer, activity_regularizer: what they add to the loss.
         kernel_constraint, bias_constraint: what the weights are brought back to after each update.
+        lora_rank, lora_alpha: of an adapter that is trained in the kernel's place: see `enable_lora`.
     Raises:
         ShapeError: inputs of rank 1, an open last axis, or another number of features than the kernel was built for.
 
@@ -133,6 +135,7 @@ class Dense(Layer):
     one_tensor = True
 
     supports_masking = True
+    kernel: Any = Adapted()
 
     def __init__(
         self,
@@ -146,9 +149,11 @@ class Dense(Layer):
         activity_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
         **more: Any,
     ):
-        super().__init__(activity_regularizer=activity_regularizer, **more)
+        super().__init__(lora_rank=lora_rank, lora_alpha=lora_alpha, activity_regularizer=activity_regularizer, **more)
         if isinstance(units, bool) or not isinstance(units, (int, np.integer)) or units < 1:
             raise ArgumentError(f"{self.name}: units must be an integer of at least 1; got {units!r}.")
         self.units = int(units)
@@ -179,6 +184,7 @@ class Dense(Layer):
                 constraint=self.bias_constraint,
                 name="bias",
             )
+        self._build_adapter()
 
     def _check(self, shape: Shape) -> None:
         if len(shape) < 2:
@@ -186,10 +192,10 @@ class Dense(Layer):
         if not self.built:
             if shape[-1] is None:
                 raise ShapeError(f"{self.name} needs to know its number of features (last axis); got shape {shape}.")
-        elif shape[-1] not in (None, self.kernel.shape[0]):
+        elif shape[-1] not in (None, self._unadapted.shape[0]):
             raise ShapeError(
-                f"{self.name} expects inputs with {self.kernel.shape[0]} features (last axis), got shape {shape}. "
-                f"Its kernel was built for {self.kernel.shape[0]} in an earlier call; make a new layer for other inputs."
+                f"{self.name} expects inputs with {self._unadapted.shape[0]} features (last axis), got shape {shape}. "
+                f"Its kernel was built for {self._unadapted.shape[0]} in an earlier call; make a new layer for other inputs."
             )
 
     def call(self, inputs: Any) -> Any:

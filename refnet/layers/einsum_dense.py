@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from refnet import activations, constraints, initializers, ops, regularizers
 from refnet.annotations import Array, Shape
 from refnet.errors import ArgumentError, ShapeError
-from refnet.layers.base import Layer
+from refnet.layers.lora import Adaptable, Adapted
 
 EQUATION = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?")
 
@@ -33,7 +33,7 @@ def letters_of(layer: str, equation: Any) -> Letters:
     return Letters(found[2], found[4], found[6], bool(found[1]), bool(found[3]))
 
 
-class EinsumDense(Layer):
+class EinsumDense(Adaptable):
     """A product with a kernel, summed over any axes, plus a bias, through an activation.
 
         y = activation(einsum(equation, x, kernel) + bias)
@@ -48,6 +48,7 @@ class EinsumDense(Layer):
         kernel_initializer, bias_initializer: how the weights start.
         kernel_regularizer, bias_regularizer: what they add to the loss.
         kernel_constraint, bias_constraint: what the weights are brought back to after each update.
+        lora_rank, lora_alpha: of an adapter that is trained in the kernel's place: see `enable_lora`.
     Raises:
         ArgumentError: an equation that makes no sense.  ShapeError: inputs that do not fit it.
     Source: Keras 3 `EinsumDense`; see `ops.einsum`.
@@ -57,6 +58,7 @@ class EinsumDense(Layer):
     """
 
     one_tensor = True
+    kernel: Any = Adapted()
 
     def __init__(
         self,
@@ -70,9 +72,11 @@ class EinsumDense(Layer):
         bias_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
         **more: Any,
     ):
-        super().__init__(**more)
+        super().__init__(lora_rank=lora_rank, lora_alpha=lora_alpha, **more)
         self.equation, self.letters = equation, letters_of(self.name, equation)
         entries = tuple(output_shape) if isinstance(output_shape, (tuple, list)) else (output_shape,)
         if any(n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1) for n in entries):
@@ -151,6 +155,7 @@ class EinsumDense(Layer):
                 constraint=self.bias_constraint,
                 name="bias",
             )
+        self._build_adapter()
 
     def _start(self, extents: dict[str, Any]) -> Callable[..., Array]:
         """The kernel's initializer. One that looks at how many inputs and outputs there are counts them by the letters."""
@@ -163,9 +168,9 @@ class EinsumDense(Layer):
 
     def call(self, inputs: Any) -> Any:
         known = self.extents(inputs.shape)
-        if any(n is not None and n != known[k] for k, n in zip(self.letters.kernel, self.kernel.shape) if known[k]):
+        if any(n is not None and n != known[k] for k, n in zip(self.letters.kernel, self._unadapted.shape) if known[k]):
             raise ShapeError(
-                f"{self.name} has a kernel of shape {self.kernel.shape} (equation {self.equation!r}), got inputs of shape "
+                f"{self.name} has a kernel of shape {self._unadapted.shape} (equation {self.equation!r}), got inputs of shape "
                 f"{inputs.shape}."
             )
         y = ops.einsum(self.equation, inputs, self.kernel)

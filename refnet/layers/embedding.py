@@ -3,11 +3,11 @@
 from typing import Any
 
 from refnet import constraints, initializers, ops, regularizers
-from refnet.layers.base import Layer
 from refnet.layers.checks import whole
+from refnet.layers.lora import Adaptable, Adapted
 
 
-class Embedding(Layer):
+class Embedding(Adaptable):
     """The rows of a table, looked up by number.
 
         y[..., f] = embeddings[x[...], f]
@@ -18,6 +18,7 @@ class Embedding(Layer):
         embeddings_initializer, embeddings_regularizer, embeddings_constraint: of the table.
         mask_zero: whether 0 means "no element": the outputs carry a mask that is False there.
         weights: the table to begin with, by itself or in a list.
+        lora_rank, lora_alpha: of an adapter that is trained in the table's place: see `enable_lora`.
         input_length: of the first edition: the number of elements in a sample, for a Sequential that begins here.
     Raises:
         DataError: a number outside the table.
@@ -29,6 +30,8 @@ class Embedding(Layer):
     one_tensor = True
 
     first_dtype = "int32"
+    _adapted = "embeddings"
+    embeddings: Any = Adapted()
 
     def __init__(
         self,
@@ -39,13 +42,15 @@ class Embedding(Layer):
         embeddings_constraint: Any = None,
         mask_zero: bool = False,
         weights: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
         *,
         input_length: Any = None,
         **more: Any,
     ):
         if input_length is not None:
             more.setdefault("input_shape", input_length)
-        super().__init__(**more)
+        super().__init__(lora_rank=lora_rank, lora_alpha=lora_alpha, **more)
         self.input_dim = whole(self.name, "input_dim", input_dim, 1)
         self.output_dim = whole(self.name, "output_dim", output_dim, 1)
         self.embeddings_initializer = initializers.get(embeddings_initializer)
@@ -55,7 +60,8 @@ class Embedding(Layer):
         if weights is not None:
             self.build(None)
             self.built = True
-            self.set_weights(weights if isinstance(weights, (list, tuple)) and len(weights) == 1 else [weights])
+            given = weights if isinstance(weights, (list, tuple)) and len(weights) == 1 else [weights]
+            self.set_weights([*given, *self.get_weights()[1:]])
 
     def build(self, input_shape: Any) -> None:
         self.embeddings = self.add_weight(
@@ -65,6 +71,12 @@ class Embedding(Layer):
             constraint=self.embeddings_constraint,
             name="embeddings",
         )
+        self._build_adapter()
+
+    def _add_adapter(self, rank: int, alpha: float, a_initializer: Any, b_initializer: Any) -> None:
+        super()._add_adapter(rank, alpha, a_initializer, b_initializer)
+        for variable in (self._unadapted, *self._adapter()):
+            variable.autocast = False  # they are summed in their own dtype, as in Keras, and rows of the sum are cast
 
     def call(self, inputs: Any) -> Any:
         if inputs.dtype not in ("int32", "int64", "uint64"):

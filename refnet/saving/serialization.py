@@ -20,8 +20,6 @@ UNUSED: dict[str, Any] = {
     "sparse": False,
     "ragged": False,
     "optional": False,
-    "lora_rank": None,
-    "lora_alpha": None,
     "gptq_unpacked_column_size": None,
     "rms_scaling": False,
     "input_axes": None,

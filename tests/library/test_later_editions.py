@@ -160,7 +160,10 @@ def test_outputs_without_names_are_shown_by_their_losses_names() -> None:
             lambda: layers.Dense(2).quantize("int8"),
             "dense.*.quantize: refnet does not quantize. Save the model as .keras",
         ),
-        (lambda: layers.Dense(2).enable_lora(4), "enable_lora: refnet has no LoRA of layers. Write a layer that holds"),
+        (
+            lambda: layers.Conv2DTranspose(2, 2).enable_lora(4),
+            "conv2d_transpose.*enable_lora: Dense, .* have it. Of a model",
+        ),
         (lambda: layers.TFSMLayer("saved"), "refnet has no layers.TFSMLayer. Layers of other frameworks"),
         (lambda: refnet.callbacks.OrbaxCheckpoint("."), "Take ModelCheckpoint"),
         (lambda: refnet.losses.Reduction.NONE, "Write reduction='none'"),

@@ -15,7 +15,6 @@ TORCH = "of Keras's layers as modules of PyTorch"
 DEVICES = "one device trains a model here"
 FLOAT8 = "of float8 training, which is not here"
 SPARSE = "there are no sparse or ragged tensors here"
-LORA = "adapters of low rank are not here"
 STATES = "of steps written for JAX, in which a program hands states from step to step"
 LEFT_OUT = {
     **dict.fromkeys(("quantization_mode", "quantize", "quantized_build", "quantized_call"), QUANTIZATION),
@@ -24,7 +23,6 @@ LEFT_OUT = {
     **dict.fromkeys(("make_train_function", "make_test_function", "make_predict_function"), COMPILERS),
     **dict.fromkeys(("train_function", "test_function", "predict_function"), COMPILERS),
     **dict.fromkeys(("torch_params", "named_parameters", "forward", "training"), TORCH),
-    **dict.fromkeys(("enable_lora", "lora_alpha", "lora_enabled", "lora_rank"), LORA),
     **dict.fromkeys(("stateless_compute_loss", "get_state_tree", "set_state_tree"), STATES),
     "variable_serialization_spec": QUANTIZATION,
     "overwrite_with_gradient": FLOAT8,
