@@ -34,8 +34,8 @@ class Answering:
 
     @Replaceable
     def quantize(self) -> Any:
-        """Left out: says so."""
-        raise MissingNameError(f"{self.name}.quantize: refnet does not quantize. {QUANTIZED}")
+        """Of other layers than `layers.quantized.Quantizable`: says which have it."""
+        raise MissingNameError(f"{self.name}.quantize: {QUANTIZED}")
 
     @Replaceable
     def enable_lora(self) -> Any:

@@ -10,7 +10,8 @@ from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.graph import Tensor
 from refnet.layers.base import Layer
 from refnet.layers.checks import data_format_of
-from refnet.layers.lora import Adaptable, Adapted
+from refnet.layers.lora import Adapted
+from refnet.layers.quantized import QuantizableProduct
 from refnet.old_names import serve
 
 
@@ -112,7 +113,7 @@ def Input(
     return InputLayer(shape, batch_size, dtype, sparse, ragged, batch_shape, tensor, optional, name).tensor
 
 
-class Dense(Adaptable):
+class Dense(QuantizableProduct):
     """A product with a kernel, plus a bias, through an activation, on the last axis.
 
         y[..., f] = activation(sum over c of  x[..., c] * kernel[c, f]  +  bias[f])
@@ -125,6 +126,7 @@ class Dense(Adaptable):
         kernel_regularizer, bias_regularizer, activity_regularizer: what they add to the loss.
         kernel_constraint, bias_constraint: what the weights are brought back to after each update.
         lora_rank, lora_alpha: of an adapter that is trained in the kernel's place: see `enable_lora`.
+        quantization_config: how the kernel is kept in integers, where the dtype is a QuantizedDTypePolicy: see `quantize`.
     Raises:
         ShapeError: inputs of rank 1, an open last axis, or another number of features than the kernel was built for.
 
@@ -135,6 +137,7 @@ class Dense(Adaptable):
     one_tensor = True
 
     supports_masking = True
+    quantizes = True
     kernel: Any = Adapted()
 
     def __init__(
@@ -151,9 +154,11 @@ class Dense(Adaptable):
         bias_constraint: Any = None,
         lora_rank: int | None = None,
         lora_alpha: float | None = None,
+        quantization_config: Any = None,
         **more: Any,
     ):
-        super().__init__(lora_rank=lora_rank, lora_alpha=lora_alpha, activity_regularizer=activity_regularizer, **more)
+        adapter = {"lora_rank": lora_rank, "lora_alpha": lora_alpha}
+        super().__init__(quantization_config, activity_regularizer=activity_regularizer, **adapter, **more)
         if isinstance(units, bool) or not isinstance(units, (int, np.integer)) or units < 1:
             raise ArgumentError(f"{self.name}: units must be an integer of at least 1; got {units!r}.")
         self.units = int(units)
@@ -168,13 +173,8 @@ class Dense(Adaptable):
 
     def build(self, input_shape: Any) -> None:
         self._check(tuple(input_shape))
-        self.kernel = self.add_weight(
-            (input_shape[-1], self.units),
-            self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-            name="kernel",
-        )
+        shape = input_shape[-1], self.units
+        self.kernel = self._make_kernel(shape, self.kernel_initializer, self.kernel_regularizer, self.kernel_constraint)
         self.bias = None
         if self.use_bias:
             self.bias = self.add_weight(
@@ -200,10 +200,36 @@ class Dense(Adaptable):
 
     def call(self, inputs: Any) -> Any:
         self._check(inputs.shape)
-        y = ops.matmul(inputs, self.kernel)
+        y = self._product(inputs)
         if self.bias is not None:
             y = ops.add(y, self.bias)
         return y if self.activation is activations.linear else self.activation(y)
+
+    # of a kernel in integers
+
+    def _times(self, x: Any, kernel: Any) -> Any:
+        return ops.matmul(x, kernel)
+
+    def _back(self, upstream: Any, kernel: Any) -> Any:
+        return ops.matmul(upstream, ops.transpose(kernel))
+
+    def _summed(self) -> Any:
+        return -1
+
+    def _scale_of_results(self, scale: Any) -> Any:
+        return scale
+
+    def _shared(self) -> Any:
+        return (0,)
+
+    def _scale_shape(self, shape: Shape) -> Any:
+        return shape[1:]
+
+    def _kept(self, scale: Any) -> Any:
+        return ops.squeeze(scale, 0)
+
+    def _spread(self, scale: Any) -> Any:
+        return ops.expand_dims(scale, 0)
 
 
 class Activation(Layer):

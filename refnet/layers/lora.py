@@ -120,8 +120,8 @@ class Adaptable(Layer):
             self._add_adapter(self.lora_rank, self.lora_alpha, he_uniform, zeros)
 
     def _add_adapter(self, rank: int, alpha: float, a_initializer: Any, b_initializer: Any) -> None:
-        weight = self._unadapted
-        if weight.constraint is not None:
+        weight, penalty = self._unadapted, getattr(self, f"{self._adapted}_regularizer")
+        if getattr(self, f"{self._adapted}_constraint") is not None:
             raise ArgumentError(
                 f"{self.name}: an adapter is added to its {self._adapted}, so {self._adapted}_constraint could not hold. Leave one of "
                 "the two out."
@@ -130,7 +130,7 @@ class Adaptable(Layer):
         for word, shape, start in zip("ab", shapes, (a_initializer, b_initializer)):
             name = f"lora_{self._adapted}_{word}"
             with registration.beside_file(f"{self.name}/{name}", math.prod(shape)):
-                made = self.add_weight(shape, start, dtype="float32", regularizer=weight.regularizer, name=name)
+                made = self.add_weight(shape, start, dtype="float32", regularizer=penalty, name=name)
             setattr(self, name, made)
         weight.trainable = False
         self.lora_enabled = True
@@ -143,16 +143,20 @@ class Adaptable(Layer):
 
     def _with_adapter(self, weight: Any, a: Any, b: Any) -> Any:
         """weight + lora_alpha / lora_rank * a @ b."""
+        return ops.add(weight, ops.multiply(ops.matmul(a, b), self._adapter_factor))
+
+    @property
+    def _adapter_factor(self) -> float:
         assert self.lora_rank is not None
-        return ops.add(weight, ops.multiply(ops.matmul(a, b), self.lora_alpha / self.lora_rank))
+        return float(self.lora_alpha / self.lora_rank)
 
     # ---- lists and files
 
     @property
     def _own_weights(self) -> list[Variable]:
-        """The kernel keeps its place among those that can be trained, as in Keras."""
+        """The kernel keeps its place among those that can be trained, as in Keras, unless it is one of integers by now."""
         own = super()._own_weights
-        if not self.lora_enabled:
+        if not self.lora_enabled or self.quantization_mode is not None:
             return own
         weight = self._unadapted
         first = [v for v in self._own if v.trainable or v is weight]

@@ -76,6 +76,11 @@ class Weighted:
         """The dtype that floating inputs and weights are cast to before anything is computed."""
         return self.dtype_policy.compute_dtype
 
+    @property
+    def quantization_mode(self) -> str | None:
+        """In which integers the layer keeps its kernel ("int8"); None if it keeps floats."""
+        return self.dtype_policy.quantization_mode
+
     @Replaceable
     def path(self) -> str | None:
         """The names of the layers in which this one was first built or called, outermost first, and its own; None before."""

@@ -16,7 +16,7 @@ from refnet.layers.weights import undone_on_error
 from refnet.models.batches import Batches
 from refnet.models.data import arranged
 from refnet.models.functional import Graph, without_masks
-from refnet.models.with_graph import WithGraph
+from refnet.models.quantizing import Quantizing
 from refnet.progress import tell
 from refnet.saving import sharing
 from refnet.saving.models import content_of, model_from_content
@@ -24,7 +24,7 @@ from refnet.saving.serialization import described, restored, serialized
 from refnet.structure import flatten, mapped, packed
 
 
-class Model(WithGraph):
+class Model(Quantizing):
     """Layers that are trained together.
 
     `Model(inputs, outputs)` takes what lies between tensors; a model can be called like a layer, which copies its graph. A subclass

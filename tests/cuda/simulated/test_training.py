@@ -122,6 +122,16 @@ def test_an_adapter_learns_and_its_kernel_stays():
     assert np.any(found[0][2] != [[-1], [0], [1]])
 
 
+def test_a_kernel_in_eight_bits():
+    """The largest numbers are 127: all is exact."""
+    x, kernel = np.array([[127, 3, -2], [0, 127, 5]], "float32"), np.array([[127, 1], [-4, 127], [9, 0]], "float32")
+    with use_engine("cuda-sim"):
+        model = Sequential([layers.Input((3,)), layers.Dense(2, use_bias=False)])
+        model.set_weights([kernel])
+        model.quantize("int8")
+        np.testing.assert_array_equal(model.predict(x, verbose=0), x @ kernel)
+
+
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_holds_what_its_nodes_certify(policy):
     mixed_precision.set_global_policy(policy)
