@@ -200,35 +200,35 @@ class Dense(QuantizableProduct):
 
     def call(self, inputs: Any) -> Any:
         self._check(inputs.shape)
-        y = self._product(inputs)
+        y = self._kernel_product(inputs)
         if self.bias is not None:
             y = ops.add(y, self.bias)
         return y if self.activation is activations.linear else self.activation(y)
 
     # of a kernel in integers
 
-    def _times(self, x: Any, kernel: Any) -> Any:
+    def _times_kernel(self, x: Any, kernel: Any) -> Any:
         return ops.matmul(x, kernel)
 
-    def _back(self, upstream: Any, kernel: Any) -> Any:
+    def _back_through_kernel(self, upstream: Any, kernel: Any) -> Any:
         return ops.matmul(upstream, ops.transpose(kernel))
 
-    def _summed(self) -> Any:
+    def _summed_axes(self) -> Any:
         return -1
 
     def _scale_of_results(self, scale: Any) -> Any:
         return scale
 
-    def _shared(self) -> Any:
+    def _axes_of_a_scale(self) -> Any:
         return (0,)
 
     def _scale_shape(self, shape: Shape) -> Any:
         return shape[1:]
 
-    def _kept(self, scale: Any) -> Any:
+    def _scale_as_kept(self, scale: Any) -> Any:
         return ops.squeeze(scale, 0)
 
-    def _spread(self, scale: Any) -> Any:
+    def _scale_for_kernel(self, scale: Any) -> Any:
         return ops.expand_dims(scale, 0)
 
 

@@ -141,7 +141,7 @@ class EinsumDense(QuantizableProduct):
     def build(self, input_shape: Any) -> None:
         shape, own = tuple(input_shape), self.letters
         known = self.extents(shape)
-        self._elided = len(shape) - len(own.inputs)
+        self._elided_axes = len(shape) - len(own.inputs)
         start = self._start({k: known[k] for k in own.kernel})
         extents = tuple(known[k] for k in own.kernel)
         self.kernel = self._make_kernel(extents, start, self.kernel_regularizer, self.kernel_constraint)
@@ -174,46 +174,46 @@ class EinsumDense(QuantizableProduct):
                 f"{self.name} has a kernel of shape {self._unadapted.shape} (equation {self.equation!r}), got inputs of shape "
                 f"{inputs.shape}."
             )
-        if self.quantization_mode is not None and len(inputs.shape) != len(self.letters.inputs) + self._elided:
+        if self.quantization_mode is not None and len(inputs.shape) != len(self.letters.inputs) + self._elided_axes:
             raise ShapeError(
-                f"{self.name} was built for inputs of {len(self.letters.inputs) + self._elided} axes, for which its kernel's scales are; "
+                f"{self.name} was built for inputs of {len(self.letters.inputs) + self._elided_axes} axes, for which its kernel's scales are; "
                 f"got shape {inputs.shape}."
             )
-        y = self._product(inputs)
+        y = self._kernel_product(inputs)
         if self.bias is not None:
             y = ops.add(y, self.bias)
         return y if self.activation is activations.linear else self.activation(y)
 
     # of a kernel in integers
 
-    def _times(self, x: Any, kernel: Any) -> Any:
+    def _times_kernel(self, x: Any, kernel: Any) -> Any:
         return ops.einsum(self.equation, x, kernel)
 
     def _times_adapter(self, x: Any, a: Any, b: Any) -> Any:
         own = self.letters
         if own.kernel[-1] == own.outputs[-1] and not own.trailing:
             return super()._times_adapter(x, a, b)
-        return self._times(x, ops.matmul(a, b))
+        return self._times_kernel(x, ops.matmul(a, b))
 
-    def _back(self, upstream: Any, kernel: Any) -> Any:
+    def _back_through_kernel(self, upstream: Any, kernel: Any) -> Any:
         own = self.letters
         first, last = "..." * own.leading, "..." * own.trailing
         equation = f"{first}{own.outputs}{last},{own.kernel}->{first}{own.inputs}{last}"
         return ops.einsum(equation, upstream, kernel)
 
-    def _labels(self, letters: str) -> tuple[Hashable, ...]:
+    def _axis_labels(self, letters: str) -> tuple[Hashable, ...]:
         """A name for each axis of inputs or outputs, those in "..." included."""
-        elided = range(self._elided)
+        elided = range(self._elided_axes)
         return (*elided, *letters) if self.letters.leading else (*letters, *elided)
 
-    def _summed(self) -> Any:
-        labels, outputs = self._labels(self.letters.inputs), self._labels(self.letters.outputs)
+    def _summed_axes(self) -> Any:
+        labels, outputs = self._axis_labels(self.letters.inputs), self._axis_labels(self.letters.outputs)
         return tuple(i for i, name in enumerate(labels) if name not in outputs)
 
     def _scale_of_results(self, scale: Any) -> Any:
-        return relaid(scale, self._labels(self.letters.inputs), self._labels(self.letters.outputs))
+        return relaid(scale, self._axis_labels(self.letters.inputs), self._axis_labels(self.letters.outputs))
 
-    def _shared(self) -> Any:
+    def _axes_of_a_scale(self) -> Any:
         own = self.letters
         summed = [k for k in own.kernel if k not in own.outputs]
         if not summed or {*summed} != {*own.inputs} - {*own.outputs}:
@@ -224,12 +224,14 @@ class EinsumDense(QuantizableProduct):
         return tuple(own.kernel.index(k) for k in summed)
 
     def _scale_shape(self, shape: Shape) -> Any:
-        self._shared()  # refuses equations
+        self._axes_of_a_scale()  # refuses equations
         known = dict(zip(self.letters.kernel, shape))
-        return tuple(known.get(name, 1) if isinstance(name, str) else 1 for name in self._labels(self.letters.outputs))
+        return tuple(
+            known.get(name, 1) if isinstance(name, str) else 1 for name in self._axis_labels(self.letters.outputs)
+        )
 
-    def _kept(self, scale: Any) -> Any:
-        return relaid(scale, self.letters.kernel, self._labels(self.letters.outputs))
+    def _scale_as_kept(self, scale: Any) -> Any:
+        return relaid(scale, self.letters.kernel, self._axis_labels(self.letters.outputs))
 
-    def _spread(self, scale: Any) -> Any:
-        return relaid(scale, self._labels(self.letters.outputs), self.letters.kernel)
+    def _scale_for_kernel(self, scale: Any) -> Any:
+        return relaid(scale, self._axis_labels(self.letters.outputs), self.letters.kernel)

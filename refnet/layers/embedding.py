@@ -79,36 +79,40 @@ class Embedding(Quantizable):
 
     def _add_adapter(self, rank: int, alpha: float, a_initializer: Any, b_initializer: Any) -> None:
         super()._add_adapter(rank, alpha, a_initializer, b_initializer)
-        for variable in (self._unadapted, *self._adapter()):
+        for variable in (self._unadapted, *self._adapter_weights()):
             variable.autocast = False  # they are summed in their own dtype, as in Keras, and rows of the sum are cast
 
     def call(self, inputs: Any) -> Any:
         if inputs.dtype not in ("int32", "int64", "uint64"):
             inputs = ops.cast(inputs, "int64" if inputs.dtype == "uint32" else "int32")
-        return ops.take(self.embeddings, inputs, axis=0) if self.quantization_mode is None else self._rows(inputs)
+        return (
+            ops.take(self.embeddings, inputs, axis=0)
+            if self.quantization_mode is None
+            else self._rows_of_integers(inputs)
+        )
 
     # of a table in integers
 
-    def _rows(self, numbers: Any) -> Any:
+    def _rows_of_integers(self, numbers: Any) -> Any:
         """The rows as floats: only those are made, not the whole table's."""
         rows = ops.cast(ops.take(self._unadapted, numbers, axis=0), self.compute_dtype)
-        rows = ops.divide(rows, self._spread(ops.take(self._scale, numbers, axis=0)))
+        rows = ops.divide(rows, self._scale_for_kernel(ops.take(self._own_scale, numbers, axis=0)))
         if self.lora_enabled:
-            a, b = self._adapter()
+            a, b = self._adapter_weights()
             added = ops.matmul(ops.take(a, numbers, axis=0), b)
             rows = ops.add(rows, ops.multiply(added, self._adapter_factor))
         return ops.cast(rows, self.compute_dtype)
 
-    def _shared(self) -> Any:
+    def _axes_of_a_scale(self) -> Any:
         return (1,)
 
     def _scale_shape(self, shape: Shape) -> Any:
         return shape[:1]
 
-    def _kept(self, scale: Any) -> Any:
+    def _scale_as_kept(self, scale: Any) -> Any:
         return ops.squeeze(scale, -1)
 
-    def _spread(self, scale: Any) -> Any:
+    def _scale_for_kernel(self, scale: Any) -> Any:
         return ops.expand_dims(scale, -1)
 
     def index_advice(self, index: int) -> str:

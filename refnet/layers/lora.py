@@ -28,7 +28,7 @@ class Adapted:
         weight = vars(layer)[self.name]
         if not layer.lora_enabled:
             return weight
-        return ops.cast(layer._with_adapter(weight, *layer._adapter()), layer.compute_dtype)
+        return ops.cast(layer._with_adapter(weight, *layer._adapter_weights()), layer.compute_dtype)
 
     def __set__(self, layer: Any, value: Any) -> None:
         vars(layer)[self.name] = value
@@ -42,7 +42,7 @@ class Adaptable(Layer):
     takes the kernel's place in calls. The kernel is not trained then; a (of the kernel's shape, but for the last axis, which is `rank`
     long) and b (rank, the kernel's last axis) are. Files hold the sum in the kernel's place, as Keras's do. Reading one sets b to
     zeros and leaves a as it is: the layer computes what was saved, and can be trained on. (Keras 3.15 sets both to zeros, and no
-    gradient reaches either from there.)
+    gradient reaches either from there. Its Dense and Embedding forget the lora_alpha that they are made with.)
 
     Args:
         lora_rank: how many columns a has; None for no adapter.
@@ -136,7 +136,7 @@ class Adaptable(Layer):
         self.lora_enabled = True
         self.lora_rank, self.lora_alpha = rank, alpha
 
-    def _adapter(self) -> tuple[Variable, Variable]:
+    def _adapter_weights(self) -> tuple[Variable, Variable]:
         """a and b."""
         a, b = (vars(self)[f"lora_{self._adapted}_{word}"] for word in "ab")
         return a, b
@@ -166,20 +166,20 @@ class Adaptable(Layer):
         held = super()._in_files()
         if not self.lora_enabled:
             return held
-        weight, adapter = self._unadapted, self._adapter()
-        return [(v, self._merged() if v is weight else value) for v, value in held if v not in adapter]
+        weight, adapter = self._unadapted, self._adapter_weights()
+        return [(v, self._merged_kernel() if v is weight else value) for v, value in held if v not in adapter]
 
-    def _merged(self) -> Array:
+    def _merged_kernel(self) -> Array:
         """The value of kernel and adapter together, in the kernel's dtype."""
         weight = self._unadapted
         with engine.eager_on_current():
-            merged: Array = self._with_adapter(weight.value, *(v.value for v in self._adapter()))
+            merged: Array = self._with_adapter(weight.value, *(v.value for v in self._adapter_weights()))
             return np.asarray(ops.cast(merged, weight.stored_dtype))
 
     def _beside_files(self) -> Sequence[tuple[Variable, Array]]:
         if not self.lora_enabled:
             return super()._beside_files()
-        _, b = self._adapter()
+        _, b = self._adapter_weights()
         return [*super()._beside_files(), (b, np.zeros(b.shape, b.array.dtype))]
 
     def get_config(self) -> dict[str, Any]:

@@ -21,8 +21,8 @@ class Quantizable(Adaptable):
     The kernel is not trained any more; the bias is, and an adapter that comes before or after (`enable_lora`). With an adapter, files
     hold the sum, rounded anew. `layer.kernel` is what was rounded; with an adapter it is kernel / kernel_scale and the adapter's product.
 
-    A subclass says how a kernel's scales lie: `_shared`, the kernel's axes that have one scale; `_scale_shape`, the shape in which scales
-    are kept; `_kept` and `_spread`, from one to the other.
+    A subclass says how a kernel's scales lie: `_axes_of_a_scale`, the kernel's axes that have one scale; `_scale_shape`, the shape in which scales
+    are kept; `_scale_as_kept` and `_scale_for_kernel`, from one to the other.
 
     Args:
         quantization_config: an Int8QuantizationConfig, for a layer whose dtype is a QuantizedDTypePolicy from the beginning.
@@ -42,17 +42,17 @@ class Quantizable(Adaptable):
             quantization_config = quantizers.resolved(self.name, None, quantization_config)
         self.quantization_config = quantization_config
 
-    def _shared(self) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} has no `_shared`")
+    def _axes_of_a_scale(self) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} has no `_axes_of_a_scale`")
 
     def _scale_shape(self, shape: Shape) -> Any:
         raise NotImplementedError(f"{type(self).__name__} has no `_scale_shape`")
 
-    def _kept(self, scale: Any) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} has no `_kept`")
+    def _scale_as_kept(self, scale: Any) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} has no `_scale_as_kept`")
 
-    def _spread(self, scale: Any) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} has no `_spread`")
+    def _scale_for_kernel(self, scale: Any) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} has no `_scale_for_kernel`")
 
     # ---- making it
 
@@ -72,7 +72,7 @@ class Quantizable(Adaptable):
         return kernel
 
     @property
-    def _scale(self) -> Variable:
+    def _own_scale(self) -> Variable:
         scale: Variable = vars(self)[f"{self._adapted}_scale"]
         return scale
 
@@ -107,7 +107,7 @@ class Quantizable(Adaptable):
         self.quantization_config, self.dtype_policy = config, policy
         kernel = self._add_integers(weight.shape)
         kernel.set(value)
-        self._scale.set(scale)
+        self._own_scale.set(scale)
         setattr(self, self._adapted, kernel)
         self._note_change()
 
@@ -123,38 +123,38 @@ class Quantizable(Adaptable):
                 "its `call` is that of its base."
             )
         QuantizedDTypePolicy(config.mode, self.dtype_policy.name)  # refuses float16
-        self._shared()  # refuses equations of which there is no sum
+        self._axes_of_a_scale()  # refuses equations of which there is no sum
 
     def _as_integers(self, weight: Array, config: Any) -> tuple[Array, Array]:
         """A kernel's integers and their scales, as they are kept."""
-        quantizer = config and config.weight_quantizer or quantizers.AbsMaxQuantizer(axis=self._shared())
+        quantizer = config and config.weight_quantizer or quantizers.AbsMaxQuantizer(axis=self._axes_of_a_scale())
         with engine.eager_on_current():
             integers, scale = quantizer(weight, to_numpy=True)
-            due = tuple(1 if i in self._shared() else n for i, n in enumerate(weight.shape))
+            due = tuple(1 if i in self._axes_of_a_scale() else n for i, n in enumerate(weight.shape))
             if np.shape(scale) != due:
                 raise ArgumentError(
                     f"{self.name}.quantize: the weight_quantizer gave scales of shape {np.shape(scale)} for a kernel of shape "
-                    f"{weight.shape}; {due} is needed. Make it with axis={self._shared()}."
+                    f"{weight.shape}; {due} is needed. Make it with axis={self._axes_of_a_scale()}."
                 )
-            return np.asarray(integers), np.asarray(self._kept(scale))
+            return np.asarray(integers), np.asarray(self._scale_as_kept(scale))
 
     # ---- with an adapter, and in files
 
     def _with_adapter(self, weight: Any, a: Any, b: Any) -> Any:
         if self.quantization_mode is None:
             return super()._with_adapter(weight, a, b)
-        scale = self._scale.value if isinstance(weight, np.ndarray) else self._scale
-        floats = ops.divide(ops.cast(weight, self.compute_dtype), self._spread(scale))
+        scale = self._own_scale.value if isinstance(weight, np.ndarray) else self._own_scale
+        floats = ops.divide(ops.cast(weight, self.compute_dtype), self._scale_for_kernel(scale))
         return super()._with_adapter(floats, a, b)
 
     def _in_files(self) -> list[tuple[Variable, Any]]:
         if self.quantization_mode is None:
             return super()._in_files()
-        kernel, scale = self._unadapted, self._scale
+        kernel, scale = self._unadapted, self._own_scale
         values: tuple[Any, Any] = kernel, scale
         adapter: Sequence[Variable] = ()
         if self.lora_enabled:
-            adapter = self._adapter()
+            adapter = self._adapter_weights()
             with engine.eager_on_current():
                 merged = np.asarray(self._with_adapter(kernel.value, *(v.value for v in adapter)))
             values = self._as_integers(merged, None)
@@ -176,49 +176,49 @@ class QuantizableProduct(Quantizable):
     A call of one that is quantized scales and rounds its inputs too, with a scale for each sum. It multiplies integers, whose sums are
     exact in int32, and divides by both scales. A gradient passes as if nothing had been rounded.
 
-    A subclass says what it computes: `_times`, of inputs and kernel; `_back`, from what flows to the results, what flows to the inputs;
-    `_summed`, the axes of inputs that are summed over; `_scale_of_results`, from the scales of inputs, with axes of length 1 there.
+    A subclass says what it computes: `_times_kernel`, of inputs and kernel; `_back_through_kernel`, from what flows to the results, what flows to the inputs;
+    `_summed_axes`, the axes of inputs that are summed over; `_scale_of_results`, from the scales of inputs, with axes of length 1 there.
     """
 
-    def _times(self, x: Any, kernel: Any) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} has no `_times`")
+    def _times_kernel(self, x: Any, kernel: Any) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} has no `_times_kernel`")
 
-    def _back(self, upstream: Any, kernel: Any) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} has no `_back`")
+    def _back_through_kernel(self, upstream: Any, kernel: Any) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} has no `_back_through_kernel`")
 
-    def _summed(self) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} has no `_summed`")
+    def _summed_axes(self) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} has no `_summed_axes`")
 
     def _scale_of_results(self, scale: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} has no `_scale_of_results`")
 
-    def _product(self, x: Any) -> Any:
+    def _kernel_product(self, x: Any) -> Any:
         """Inputs times kernel, as the layer is by now."""
         if self.quantization_mode is None:
-            return self._times(x, getattr(self, self._adapted))
+            return self._times_kernel(x, getattr(self, self._adapted))
         x = x if dtypes.is_floating(x.dtype) else ops.cast(x, self.compute_dtype)
-        y = ops.custom_gradient(self._product_of_integers)(x)
+        y = ops.custom_gradient(self._kernel_product_of_integers)(x)
         if not self.lora_enabled:
             return y
-        added = ops.multiply(self._times_adapter(x, *self._adapter()), self._adapter_factor)
+        added = ops.multiply(self._times_adapter(x, *self._adapter_weights()), self._adapter_factor)
         return ops.cast(ops.add(y, added), self.compute_dtype)
 
     def _times_adapter(self, x: Any, a: Any, b: Any) -> Any:
         """Inputs times a @ b: of narrow matrices, where the results' last axis is the kernel's."""
-        return ops.matmul(self._times(x, a), b)
+        return ops.matmul(self._times_kernel(x, a), b)
 
-    def _product_of_integers(self, x: Any) -> tuple[Any, Callable[[Any], Any]]:
-        kernel, scale, config = self._unadapted, self._scale, self.quantization_config
+    def _kernel_product_of_integers(self, x: Any) -> tuple[Any, Callable[[Any], Any]]:
+        kernel, scale, config = self._unadapted, self._own_scale, self.quantization_config
         quantizer = quantizers.AbsMaxQuantizer() if config is None else config.activation_quantizer
         if quantizer is None:
-            y, total = self._times(x, ops.cast(kernel, x.dtype)), scale
+            y, total = self._times_kernel(x, ops.cast(kernel, x.dtype)), scale
         else:
-            integers, of_inputs = quantizer(x, axis=self._summed())
-            y = ops.cast(self._times(integers, kernel), self.compute_dtype)
+            integers, of_inputs = quantizer(x, axis=self._summed_axes())
+            y = ops.cast(self._times_kernel(integers, kernel), self.compute_dtype)
             total = ops.multiply(scale, self._scale_of_results(of_inputs))
 
         def gradient(upstream: Any) -> Any:
-            return self._back(ops.divide(upstream, scale), ops.cast(kernel, upstream.dtype))
+            return self._back_through_kernel(ops.divide(upstream, scale), ops.cast(kernel, upstream.dtype))
 
         return ops.divide(y, total), gradient
 

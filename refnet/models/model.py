@@ -302,7 +302,10 @@ class Model(Quantizing):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For `copy.deepcopy` and `pickle`: as the content of its `.keras` file. Raises ArgumentError as `save` does."""
-        return model_from_content, (content_of(self),)
+        others = any(
+            layer._beside_files() for layer in self._flatten_layers()
+        )  # a file has an adapter's product in the kernel
+        return model_from_content, (content_of(self), *([self.get_weights()] if others else []))
 
     def save(
         self,

@@ -19,9 +19,6 @@ class Quantizing(WithGraph):
         These are Dense, EinsumDense and Embedding, also inside other layers, as MultiHeadAttention has them. A warning names other
         layers with weights. The model need not be compiled again. What it predicts is near what it predicted.
 
-        Files: `.keras` and `.h5` tell of layers of the model itself. Where one was quantized that is a part of another layer, make the model
-        again, quantize it, and read its weights with `load_weights`, as with Keras.
-
         Args:
             mode: "int8".
             config: a quantizers.Int8QuantizationConfig, instead of the mode or beside it.

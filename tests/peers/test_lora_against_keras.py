@@ -212,6 +212,38 @@ def test_a_file_of_an_adapted_model_is_read_without_adapters(writer: int, tmp_pa
     np.testing.assert_array_equal(plain.predict(x, verbose=0), model.predict(x, verbose=0))
 
 
+def attending(library: Any) -> Any:
+    """A model with adapters inside another layer, of which that layer's config does not tell."""
+    start = library.Input((3, 4))
+    heads = library.layers.MultiHeadAttention(2, 3)
+    model = library.Model(start, library.layers.Dense(2)(heads(start, start)))
+    for layer in heads._flatten_layers():
+        if layer.name in ("query", "value"):
+            layer.enable_lora(2)
+    model.compile("adam", "mse")
+    return model
+
+
+@BOTH_WAYS
+def test_files_of_adapters_inside_a_layer(writer: int, tmp_path: Any) -> None:
+    """Each reads the other's as if the sum had always been the kernel. The optimizer's state, of other weights, begins anew."""
+    path, x, model = str(tmp_path / "m.keras"), whole((2, 3, 4), 5), attending(LIBRARIES[writer])
+    model.fit(x, np.ones((2, 3, 2)), epochs=2, verbose=0)
+    model.save(path)
+    with pytest.warns(UserWarning, match="variables of an optimizer|variables whereas the saved optimizer"):
+        read = LIBRARIES[1 - writer].saving.load_model(path)
+    assert not any("lora" in v.path for v in read.weights)
+    due = {layer.name: array(layer.kernel) for layer in projections(model)}
+    got = {layer.name: array(layer.kernel) for layer in projections(read)}
+    assert sorted(due) == sorted(got) == ["attention_output", "key", "query", "value"]
+    for name, kernel in got.items():
+        np.testing.assert_array_equal(kernel, due[name])
+
+
+def projections(model: Any) -> list[Any]:
+    return [layer for layer in model._flatten_layers() if type(layer).__name__ == "EinsumDense"]
+
+
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16"])
 @pytest.mark.parametrize("case", ["dense", "embedding", "einsum", "series"])
 def test_policies(case: str, policy: str) -> None:
