@@ -99,10 +99,11 @@ class Quantizable(Adaptable):
         (array([[2.5, 2.5]], dtype=float32), 'int8')
         """
         config = quantizers.resolved(self.name, mode, config)
-        self.check_quantization(config, type_check)
-        policy = QuantizedDTypePolicy(config.mode, self.dtype_policy.name)
-        weight = self._unadapted
-        value, scale = self._as_integers(weight.value, config)
+        self.take_integers(config, *self.integers_with(config, type_check))
+
+    def take_integers(self, config: Any, value: Array, scale: Array) -> None:
+        """The second part of `quantize`, which nothing stops halfway: what `integers_with` this config gave takes the kernel's place."""
+        weight, policy = self._unadapted, QuantizedDTypePolicy(config.mode, self.dtype_policy.name)
         self._own = [v for v in self._own if v is not weight]
         self.quantization_config, self.dtype_policy = config, policy
         kernel = self._add_integers(weight.shape)
@@ -111,8 +112,8 @@ class Quantizable(Adaptable):
         setattr(self, self._adapted, kernel)
         self._note_change()
 
-    def check_quantization(self, config: Any, type_check: bool) -> None:
-        """Raises what `quantize` with this config would raise, and changes nothing."""
+    def integers_with(self, config: Any, type_check: bool) -> tuple[Array, Array]:
+        """The first part of `quantize`: the kernel's integers and their scales. Raises what that raises, and changes nothing."""
         if not self.built:
             raise ArgumentError(f"{self.name}.quantize: it is not built yet: call it once, or build(input_shape).")
         if self.quantization_mode is not None:
@@ -123,20 +124,22 @@ class Quantizable(Adaptable):
                 "its `call` is that of its base."
             )
         QuantizedDTypePolicy(config.mode, self.dtype_policy.name)  # refuses float16
-        self._axes_of_a_scale()  # refuses equations of which there is no sum
+        return self._as_integers(self._unadapted.value, config)
 
     def _as_integers(self, weight: Array, config: Any) -> tuple[Array, Array]:
         """A kernel's integers and their scales, as they are kept."""
         quantizer = config and config.weight_quantizer or quantizers.AbsMaxQuantizer(axis=self._axes_of_a_scale())
         with engine.eager_on_current():
             integers, scale = quantizer(weight, to_numpy=True)
+            integers, scale = np.asarray(integers), np.asarray(scale)
             due = tuple(1 if i in self._axes_of_a_scale() else n for i, n in enumerate(weight.shape))
-            if np.shape(scale) != due:
+            if (integers.shape, integers.dtype.name, scale.shape) != (weight.shape, "int8", due):
                 raise ArgumentError(
-                    f"{self.name}.quantize: the weight_quantizer gave scales of shape {np.shape(scale)} for a kernel of shape "
-                    f"{weight.shape}; {due} is needed. Make it with axis={self._axes_of_a_scale()}."
+                    f"{self.name}.quantize: for a kernel of shape {weight.shape} a weight_quantizer gives as many int8 and scales of shape "
+                    f"{due}; this one gave {integers.dtype} of shape {integers.shape} and scales of shape {scale.shape}. An "
+                    f"AbsMaxQuantizer needs axis={self._axes_of_a_scale()}."
                 )
-            return np.asarray(integers), np.asarray(self._scale_as_kept(scale))
+            return integers, np.asarray(self._scale_as_kept(scale))
 
     # ---- with an adapter, and in files
 

@@ -17,7 +17,8 @@ class Quantizing(WithGraph):
         """Makes the kernels of the layers inside integers of eight bits, of those layers that can keep them. There is no way back.
 
         These are Dense, EinsumDense and Embedding, also inside other layers, as MultiHeadAttention has them. A warning names other
-        layers with weights. The model need not be compiled again. What it predicts is near what it predicted.
+        layers with weights. The model need not be compiled again. What it predicts is near what it predicted. Files have the integers
+        alone. In memory the model's first graph holds the floats as well; a model that is read from a file does not.
 
         Args:
             mode: "int8".
@@ -46,10 +47,9 @@ class Quantizing(WithGraph):
         inner = [x for x in self._flatten_layers() if x is not self and len(x._flatten_layers()) == 1]
         wanted = [layer for layer in inner if layer.weights and _named(layer, filters)]
         chosen = [x for x in wanted if isinstance(x, Quantizable) and (x.quantizes or not type_check)]
-        for layer in chosen:
-            layer.check_quantization(config, type_check)
-        for layer in chosen:
-            layer.quantize(config=config, type_check=type_check)
+        found = [layer.integers_with(config, type_check) for layer in chosen]
+        for layer, (value, scale) in zip(chosen, found):
+            layer.take_integers(config, value, scale)
         rest = [layer.name for layer in wanted if layer not in chosen]
         if rest:
             warnings.warn(f"{self.name}.quantize: of {', '.join(rest)} the weights stay as they are.", stacklevel=2)

@@ -252,7 +252,7 @@ def test_an_adapter_beside_integers_is_trained(first: str) -> None:
         ("whole.quantize: mode is 'int8'; got 'int4'. int4, float8, GPTQ and AWQ are not here", lambda layer: layer.quantize("int4")),
         ("config is an Int8QuantizationConfig; got 3", lambda layer: layer.quantize("int8", config=3)),
         ("it is not built yet: call it once", lambda layer: layers.Dense(2).quantize("int8")),
-        ("gave scales of shape .3, 1. for a kernel of shape .3, 2.; .1, 2. is needed. Make it with axis=.0,.",
+        ("for a kernel of shape .3, 2. a weight_quantizer gives as many int8 and scales of shape .1, 2.; this one gave int8 of shape .3, 2. and scales of shape .3, 1.",
          lambda layer: layer.quantize(config=Int8QuantizationConfig(AbsMaxQuantizer()))),
     ],
 )  # fmt: skip
@@ -336,6 +336,12 @@ def test_models_that_cannot_be_quantized_stay() -> None:
     model = Sequential([layers.Input((3,)), layers.Dense(2), layers.Dense(2, dtype="mixed_float16", name="half")])
     with pytest.raises(DtypeError, match="int8 is for layers that compute in float32"):
         model.quantize("int8")
+    assert all(layer.quantization_mode is None for layer in model.layers)
+    model = network()
+    with pytest.raises(
+        ArgumentError, match="a weight_quantizer gives as many int8"
+    ):  # for the table alone it would serve
+        model.quantize(config=Int8QuantizationConfig(AbsMaxQuantizer(axis=-1)), filters=["table", "out"])
     assert all(layer.quantization_mode is None for layer in model.layers)
 
 
