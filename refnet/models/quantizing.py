@@ -46,7 +46,8 @@ class Quantizing(WithGraph):
             raise ArgumentError(f"{self.name}.quantize: it is not built yet: call it once, or build(input_shape).")
         inner = [x for x in self._flatten_layers() if x is not self and len(x._flatten_layers()) == 1]
         wanted = [layer for layer in inner if layer.weights and _named(layer, filters)]
-        chosen = [x for x in wanted if isinstance(x, Quantizable) and (x.quantizes or not type_check)]
+        able = [layer for layer in wanted if isinstance(layer, Quantizable) and layer.takes_integers]
+        chosen = [layer for layer in able if layer.quantizes or not type_check]
         found = [layer.integers_with(config, type_check) for layer in chosen]
         for layer, (value, scale) in zip(chosen, found):
             layer.take_integers(config, value, scale)

@@ -279,10 +279,15 @@ def test_subclasses_are_asked_about() -> None:
     assert layer.kernel.dtype == "int8"
     with pytest.raises(ArgumentError, match="it is quantized already, as int8_from_float32"):
         layer.quantize("int8", type_check=False)
-    with pytest.raises(ArgumentError, match="ReversibleEmbedding is a subclass"):
-        table = layers.ReversibleEmbedding(3, 2)
-        table.build(None)
-        table.quantize("int8")
+    table = layers.ReversibleEmbedding(3, 2)
+    table.build(None)
+    with pytest.raises(ArgumentError, match="ReversibleEmbedding keeps its table in floats"):
+        table.quantize("int8", type_check=False)
+    with pytest.raises(ArgumentError, match="ReversibleEmbedding has no kernel in integers"):
+        layers.ReversibleEmbedding(3, 2, dtype="int8_from_float32")
+    model = Sequential([layers.Input((2,), dtype="int32"), table])
+    with pytest.warns(UserWarning, match="of reversible_embedding.* the weights stay as they are"):
+        model.quantize("int8", type_check=False)
     with pytest.raises(MissingNameError, match="conv2d.*.quantize: Dense, EinsumDense and Embedding can keep"):
         layers.Conv2D(2, 2).quantize("int8")
 
