@@ -16,7 +16,7 @@ MIXED = {"mixed_float16": ("float16", "float32"), "mixed_bfloat16": ("bfloat16",
 _global: "DTypePolicy | None" = None
 
 __all__ = [
-    *("DTypePolicy", "LossScaleOptimizer", "Policy", "dtype_policy", "get", "global_policy"),
+    *("DTypePolicy", "LossScaleOptimizer", "Policy", "QuantizedDTypePolicy", "dtype_policy", "get", "global_policy"),
     *("set_dtype_policy", "set_global_policy"),
 ]
 
@@ -36,7 +36,7 @@ class DTypePolicy:
     ('float16', 'float32')
     """
 
-    quantization_mode = None
+    quantization_mode: str | None = None
 
     def __init__(self, name: str | None = None):
         name = dtype_policy().name if name is None else name
@@ -69,6 +69,42 @@ class DTypePolicy:
 
 
 Policy = DTypePolicy
+
+
+class QuantizedDTypePolicy(DTypePolicy):
+    """What a layer computes in that keeps its kernel in integers: see `Dense.quantize`.
+
+    Args:
+        mode: "int8".
+        source_name: the policy that the layer has otherwise; the global policy's if None.
+    Raises:
+        DtypeError: another mode; a policy that computes in float16, whose numbers end too early for sums of products of integers.
+    Source: Keras 3 `QuantizedDTypePolicy`.
+
+    >>> policy = QuantizedDTypePolicy("int8", "mixed_bfloat16")
+    >>> policy.name, policy.compute_dtype, policy.variable_dtype
+    ('int8_from_mixed_bfloat16', 'bfloat16', 'float32')
+    """
+
+    def __init__(self, mode: str, source_name: str | None = None):
+        super().__init__(source_name)
+        if mode != "int8":
+            raise DtypeError(
+                f"a QuantizedDTypePolicy's mode is 'int8'; got {mode!r}. int4, float8, GPTQ and AWQ are not here."
+            )
+        if self.compute_dtype not in ("float32", "float64", "bfloat16"):
+            raise DtypeError(
+                f"int8 is for layers that compute in float32, float64 or bfloat16; got the policy {self.name!r}. Make the layer with "
+                "dtype='mixed_bfloat16', for example."
+            )
+        self.quantization_mode = mode
+        self.source_name, self.name = self.name, f"{mode}_from_{self.name}"
+
+    def __repr__(self) -> str:
+        return f'<QuantizedDTypePolicy "{self.name}">'
+
+    def get_config(self) -> dict[str, Any]:
+        return {"mode": self.quantization_mode, "source_name": self.source_name}
 
 
 def dtype_policy() -> DTypePolicy:
@@ -110,9 +146,14 @@ def get(identifier: Any = None) -> DTypePolicy:
     if isinstance(identifier, DTypePolicy):
         return identifier
     if isinstance(identifier, dict):
+        if identifier.get("class_name") == "QuantizedDTypePolicy":
+            return QuantizedDTypePolicy.from_config(identifier["config"])
         if identifier.get("class_name") not in ("DTypePolicy", "Policy", "FloatDTypePolicy"):
             raise ArgumentError(f"dtype: a config must be that of a DTypePolicy; got {identifier!r}.")
         return DTypePolicy.from_config(identifier["config"])
+    mode, quantized, source = identifier.partition("_from_") if isinstance(identifier, str) else ("", "", "")
+    if quantized:
+        return QuantizedDTypePolicy(mode, source)
     return DTypePolicy(identifier if isinstance(identifier, str) else dtypes.standardize(identifier))
 
 

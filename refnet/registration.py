@@ -9,6 +9,8 @@ from refnet.errors import ArgumentError, FileError
 
 Registered = TypeVar("Registered", bound=Callable[..., Any])
 
+SPARE = 1 << 20  # elements that a model made from a file may have beside the file's, however few these are
+
 _objects: dict[str, Any] = {}
 _names: dict[Any, str] = {}
 
@@ -18,6 +20,7 @@ class _State(threading.local):
     file: bool = False  # whether a file is being read: then only what was registered or given may be made
     safe: bool = True
     room: int | None = None  # how many more elements of weights a file has values for
+    spare = 0  # how many more a model that is made from it may have beside them
     shared: dict[int, Any] | None = None  # layers made from a file, by the number that says where else they stand
 
 
@@ -101,13 +104,13 @@ def reading_file(safe: bool, room: int | None = None, part: bool = False) -> Ite
         part: whether this is a part of the file being read, if one is: a layer of the user's asks for what it holds by itself. The
             numbers of shared layers mean the same there; in another file they mean others.
     """
-    before = _state.file, _state.safe, _state.room, _state.shared
-    _state.file, _state.safe, _state.room = True, safe, room
-    _state.shared = before[3] if part and before[3] is not None else {}
+    before = _state.file, _state.safe, _state.room, _state.spare, _state.shared
+    _state.file, _state.safe, _state.room, _state.spare = True, safe, room, max(SPARE, room or 0)
+    _state.shared = before[-1] if part and before[-1] is not None else {}
     try:
         yield
     finally:
-        _state.file, _state.safe, _state.room, _state.shared = before
+        _state.file, _state.safe, _state.room, _state.spare, _state.shared = before
 
 
 def from_file() -> bool:
@@ -155,6 +158,28 @@ def take_room(name: str, size: int) -> bool:
     if _state.room is None:
         return False
     _state.room -= size
-    if _state.room < 0:
-        raise FileError(f"the configuration asks for more weights than the file has: {name} takes {size} elements.")
+    _refuse_below_zero(_state.room, name, size)
     return True
+
+
+@contextmanager
+def beside_file(name: str, size: int) -> Iterator[None]:
+    """Within it a weight is made that no file has a value for: though one is being read, its first value matters.
+
+    Raises:
+        FileError: the model would have more of such weights than what the file has, and than is little anyway.
+    """
+    before = _state.room
+    if before is not None:
+        _state.spare -= size
+        _refuse_below_zero(_state.spare, name, size)
+        _state.room = None
+    try:
+        yield
+    finally:
+        _state.room = before
+
+
+def _refuse_below_zero(left: int, name: str, size: int) -> None:
+    if left < 0:
+        raise FileError(f"the configuration asks for more weights than the file has: {name} takes {size} elements.")

@@ -34,13 +34,13 @@ class Answering:
 
     @Replaceable
     def quantize(self) -> Any:
-        """Left out: says so."""
-        raise MissingNameError(f"{self.name}.quantize: refnet does not quantize. {QUANTIZED}")
+        """Of other layers than `layers.quantized.Quantizable`: says which have it."""
+        raise MissingNameError(f"{self.name}.quantize: {QUANTIZED}")
 
     @Replaceable
     def enable_lora(self) -> Any:
-        """Left out: says so."""
-        raise MissingNameError(f"{self.name}.enable_lora: refnet has no LoRA of layers. {LORA}")
+        """Of other layers than `layers.lora.Adaptable`: says which have it."""
+        raise MissingNameError(f"{self.name}.enable_lora: {LORA}")
 
     def _only_call(self) -> Any:
         if len(self._calls_made) != 1:

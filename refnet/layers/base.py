@@ -93,6 +93,7 @@ class Layer(Configured, Stateless, Answering, OldAttributes):
     branches_on_training = True  # whether `call` looks at `training`, or only hands it on
     input_spec: Any = None  # an InputSpec, or a list of them, that a subclass may set
     one_tensor = False  # whether `call` takes one tensor: a list of them is a mistake
+    takes_integers = False  # whether it can keep its kernel in integers: then it may have a QuantizedDTypePolicy
     supports_masking = False  # whether `compute_mask` says which of the outputs' steps hold something
 
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
@@ -152,6 +153,11 @@ class Layer(Configured, Stateless, Answering, OldAttributes):
             raise ArgumentError(f"{type(self).__name__}: name must be a string; got {name!r}.")
         self.name = name or unique_name(snake_case(self._kind()))
         self.dtype_policy, self.autocast = mixed_precision.get(dtype), autocast
+        if self.quantization_mode is not None and not self.takes_integers:
+            raise ArgumentError(
+                f"{self.name}: dtype={self.dtype_policy.name!r} is for Dense, EinsumDense and Embedding; {type(self).__name__} has no kernel in "
+                "integers."
+            )
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.built = False
         self._calls_made: list[Call] = []

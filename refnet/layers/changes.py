@@ -22,10 +22,13 @@ class Changing(Weighted):
             if value is None and held[name] is not None and name.endswith("activation"):
                 value = linear
             if held[name] is not value:
-                made = {**(self._changes or {}), name: value}
-                held.update(_changes=made, changed_at=next(clock))
-                changes.last = held["changed_at"]
+                held["_changes"] = {**(self._changes or {}), name: value}
+                self._note_change()
         super().__setattr__(name, value)
+
+    def _note_change(self) -> None:
+        """The layer computes something else from here on."""
+        self.changed_at = changes.last = next(clock)
 
 
 @functools.cache

@@ -6,6 +6,7 @@ from refnet import activations, constraints, initializers, ops, regularizers
 from refnet.annotations import Shape
 from refnet.errors import ArgumentError, ShapeError
 from refnet.layers.checks import sizes, whole
+from refnet.layers.lora import Adaptable, Adapted
 from refnet.layers.spatial import Spatial
 from refnet.ops.windows import checked_padding, extents_of_windows
 
@@ -97,7 +98,7 @@ class Windowed(Spatial):
         return y if self.activation is activations.linear else self.activation(y)
 
 
-class Convolution(Windowed):
+class Convolution(Windowed, Adaptable):
     """Base of the convolutions.
 
         y[n, i, j, f] = activation(sum over p, q, c of  x[n, i*s0 + p*d0 - top, j*s1 + q*d1 - left, c] * kernel[p, q, c, f]  +  bias[f])
@@ -116,11 +117,14 @@ class Convolution(Windowed):
         kernel_initializer, bias_initializer: how the weights start.
         kernel_regularizer, bias_regularizer, activity_regularizer: what they add to the loss.
         kernel_constraint, bias_constraint: what the weights are brought back to after each update.
+        lora_rank, lora_alpha: of an adapter that is trained in the kernel's place: see `enable_lora`.
     Raises:
         ShapeError: another rank, an open number of channels, or another one than the kernel was built for; windows larger than
             the image; channels or filters that do not fall into the groups.
     Source: Chollet 5.1.1; see `ops.conv`.
     """
+
+    kernel: Any = Adapted()
 
     def __init__(
         self,
@@ -162,6 +166,10 @@ class Convolution(Windowed):
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
+
+    def build(self, input_shape: Any) -> None:
+        super().build(input_shape)
+        self._build_adapter()
 
     def make_kernels(self, channels: int) -> int:
         if channels % self.groups:

@@ -10,6 +10,8 @@ from refnet.errors import ArgumentError, ShapeError, shown
 from refnet.graph import Tensor
 from refnet.layers.base import Layer
 from refnet.layers.checks import data_format_of
+from refnet.layers.lora import Adapted
+from refnet.layers.quantized import QuantizableProduct
 from refnet.old_names import serve
 
 
@@ -111,7 +113,7 @@ def Input(
     return InputLayer(shape, batch_size, dtype, sparse, ragged, batch_shape, tensor, optional, name).tensor
 
 
-class Dense(Layer):
+class Dense(QuantizableProduct):
     """A product with a kernel, plus a bias, through an activation, on the last axis.
 
         y[..., f] = activation(sum over c of  x[..., c] * kernel[c, f]  +  bias[f])
@@ -123,6 +125,8 @@ class Dense(Layer):
         kernel_initializer, bias_initializer: how the weights start.
         kernel_regularizer, bias_regularizer, activity_regularizer: what they add to the loss.
         kernel_constraint, bias_constraint: what the weights are brought back to after each update.
+        lora_rank, lora_alpha: of an adapter that is trained in the kernel's place: see `enable_lora`.
+        quantization_config: how the kernel is kept in integers, where the dtype is a QuantizedDTypePolicy: see `quantize`.
     Raises:
         ShapeError: inputs of rank 1, an open last axis, or another number of features than the kernel was built for.
 
@@ -133,6 +137,8 @@ class Dense(Layer):
     one_tensor = True
 
     supports_masking = True
+    quantizes = True
+    kernel: Any = Adapted()
 
     def __init__(
         self,
@@ -146,9 +152,13 @@ class Dense(Layer):
         activity_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        quantization_config: Any = None,
         **more: Any,
     ):
-        super().__init__(activity_regularizer=activity_regularizer, **more)
+        adapter = {"lora_rank": lora_rank, "lora_alpha": lora_alpha}
+        super().__init__(quantization_config, activity_regularizer=activity_regularizer, **adapter, **more)
         if isinstance(units, bool) or not isinstance(units, (int, np.integer)) or units < 1:
             raise ArgumentError(f"{self.name}: units must be an integer of at least 1; got {units!r}.")
         self.units = int(units)
@@ -163,13 +173,8 @@ class Dense(Layer):
 
     def build(self, input_shape: Any) -> None:
         self._check(tuple(input_shape))
-        self.kernel = self.add_weight(
-            (input_shape[-1], self.units),
-            self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-            name="kernel",
-        )
+        shape = input_shape[-1], self.units
+        self.kernel = self._make_kernel(shape, self.kernel_initializer, self.kernel_regularizer, self.kernel_constraint)
         self.bias = None
         if self.use_bias:
             self.bias = self.add_weight(
@@ -179,6 +184,7 @@ class Dense(Layer):
                 constraint=self.bias_constraint,
                 name="bias",
             )
+        self._build_adapter()
 
     def _check(self, shape: Shape) -> None:
         if len(shape) < 2:
@@ -186,18 +192,44 @@ class Dense(Layer):
         if not self.built:
             if shape[-1] is None:
                 raise ShapeError(f"{self.name} needs to know its number of features (last axis); got shape {shape}.")
-        elif shape[-1] not in (None, self.kernel.shape[0]):
+        elif shape[-1] not in (None, self._unadapted.shape[0]):
             raise ShapeError(
-                f"{self.name} expects inputs with {self.kernel.shape[0]} features (last axis), got shape {shape}. "
-                f"Its kernel was built for {self.kernel.shape[0]} in an earlier call; make a new layer for other inputs."
+                f"{self.name} expects inputs with {self._unadapted.shape[0]} features (last axis), got shape {shape}. "
+                f"Its kernel was built for {self._unadapted.shape[0]} in an earlier call; make a new layer for other inputs."
             )
 
     def call(self, inputs: Any) -> Any:
         self._check(inputs.shape)
-        y = ops.matmul(inputs, self.kernel)
+        y = self._kernel_product(inputs)
         if self.bias is not None:
             y = ops.add(y, self.bias)
         return y if self.activation is activations.linear else self.activation(y)
+
+    # of a kernel in integers
+
+    def _times_kernel(self, x: Any, kernel: Any) -> Any:
+        return ops.matmul(x, kernel)
+
+    def _back_through_kernel(self, upstream: Any, kernel: Any) -> Any:
+        return ops.matmul(upstream, ops.transpose(kernel))
+
+    def _summed_axes(self) -> Any:
+        return -1
+
+    def _scale_of_results(self, scale: Any) -> Any:
+        return scale
+
+    def _axes_of_a_scale(self) -> Any:
+        return (0,)
+
+    def _scale_shape(self, shape: Shape) -> Any:
+        return shape[1:]
+
+    def _scale_as_kept(self, scale: Any) -> Any:
+        return ops.squeeze(scale, 0)
+
+    def _scale_for_kernel(self, scale: Any) -> Any:
+        return ops.expand_dims(scale, 0)
 
 
 class Activation(Layer):

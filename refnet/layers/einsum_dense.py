@@ -2,13 +2,14 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
 from refnet import activations, constraints, initializers, ops, regularizers
 from refnet.annotations import Array, Shape
 from refnet.errors import ArgumentError, ShapeError
-from refnet.layers.base import Layer
+from refnet.layers.lora import Adapted
+from refnet.layers.quantized import QuantizableProduct, relaid
 
 EQUATION = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?")
 
@@ -33,7 +34,7 @@ def letters_of(layer: str, equation: Any) -> Letters:
     return Letters(found[2], found[4], found[6], bool(found[1]), bool(found[3]))
 
 
-class EinsumDense(Layer):
+class EinsumDense(QuantizableProduct):
     """A product with a kernel, summed over any axes, plus a bias, through an activation.
 
         y = activation(einsum(equation, x, kernel) + bias)
@@ -48,6 +49,8 @@ class EinsumDense(Layer):
         kernel_initializer, bias_initializer: how the weights start.
         kernel_regularizer, bias_regularizer: what they add to the loss.
         kernel_constraint, bias_constraint: what the weights are brought back to after each update.
+        lora_rank, lora_alpha: of an adapter that is trained in the kernel's place: see `enable_lora`.
+        quantization_config: how the kernel is kept in integers, where the dtype is a QuantizedDTypePolicy: see `quantize`.
     Raises:
         ArgumentError: an equation that makes no sense.  ShapeError: inputs that do not fit it.
     Source: Keras 3 `EinsumDense`; see `ops.einsum`.
@@ -57,6 +60,8 @@ class EinsumDense(Layer):
     """
 
     one_tensor = True
+    quantizes = True
+    kernel: Any = Adapted()
 
     def __init__(
         self,
@@ -70,9 +75,12 @@ class EinsumDense(Layer):
         bias_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        quantization_config: Any = None,
         **more: Any,
     ):
-        super().__init__(**more)
+        super().__init__(quantization_config, lora_rank=lora_rank, lora_alpha=lora_alpha, **more)
         self.equation, self.letters = equation, letters_of(self.name, equation)
         entries = tuple(output_shape) if isinstance(output_shape, (tuple, list)) else (output_shape,)
         if any(n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1) for n in entries):
@@ -133,13 +141,10 @@ class EinsumDense(Layer):
     def build(self, input_shape: Any) -> None:
         shape, own = tuple(input_shape), self.letters
         known = self.extents(shape)
-        self.kernel = self.add_weight(
-            tuple(known[k] for k in own.kernel),
-            self._start({k: known[k] for k in own.kernel}),
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-            name="kernel",
-        )
+        self._elided_axes = len(shape) - len(own.inputs)
+        start = self._start({k: known[k] for k in own.kernel})
+        extents = tuple(known[k] for k in own.kernel)
+        self.kernel = self._make_kernel(extents, start, self.kernel_regularizer, self.kernel_constraint)
         self.bias = None
         if self.bias_axes:
             first = min(own.outputs.find(k) for k in self.bias_axes)
@@ -151,6 +156,7 @@ class EinsumDense(Layer):
                 constraint=self.bias_constraint,
                 name="bias",
             )
+        self._build_adapter()
 
     def _start(self, extents: dict[str, Any]) -> Callable[..., Array]:
         """The kernel's initializer. One that looks at how many inputs and outputs there are counts them by the letters."""
@@ -163,12 +169,69 @@ class EinsumDense(Layer):
 
     def call(self, inputs: Any) -> Any:
         known = self.extents(inputs.shape)
-        if any(n is not None and n != known[k] for k, n in zip(self.letters.kernel, self.kernel.shape) if known[k]):
+        if any(n is not None and n != known[k] for k, n in zip(self.letters.kernel, self._unadapted.shape) if known[k]):
             raise ShapeError(
-                f"{self.name} has a kernel of shape {self.kernel.shape} (equation {self.equation!r}), got inputs of shape "
+                f"{self.name} has a kernel of shape {self._unadapted.shape} (equation {self.equation!r}), got inputs of shape "
                 f"{inputs.shape}."
             )
-        y = ops.einsum(self.equation, inputs, self.kernel)
+        if self.quantization_mode is not None and len(inputs.shape) != len(self.letters.inputs) + self._elided_axes:
+            raise ShapeError(
+                f"{self.name} was built for inputs of {len(self.letters.inputs) + self._elided_axes} axes, for which its kernel's scales are; "
+                f"got shape {inputs.shape}."
+            )
+        y = self._kernel_product(inputs)
         if self.bias is not None:
             y = ops.add(y, self.bias)
         return y if self.activation is activations.linear else self.activation(y)
+
+    # of a kernel in integers
+
+    def _times_kernel(self, x: Any, kernel: Any) -> Any:
+        return ops.einsum(self.equation, x, kernel)
+
+    def _times_adapter(self, x: Any, a: Any, b: Any) -> Any:
+        own = self.letters
+        if own.kernel[-1] == own.outputs[-1] and not own.trailing:
+            return super()._times_adapter(x, a, b)
+        return self._times_kernel(x, ops.matmul(a, b))
+
+    def _back_through_kernel(self, upstream: Any, kernel: Any) -> Any:
+        own = self.letters
+        first, last = "..." * own.leading, "..." * own.trailing
+        equation = f"{first}{own.outputs}{last},{own.kernel}->{first}{own.inputs}{last}"
+        return ops.einsum(equation, upstream, kernel)
+
+    def _axis_labels(self, letters: str) -> tuple[Hashable, ...]:
+        """A name for each axis of inputs or outputs, those in "..." included."""
+        elided = range(self._elided_axes)
+        return (*elided, *letters) if self.letters.leading else (*letters, *elided)
+
+    def _summed_axes(self) -> Any:
+        labels, outputs = self._axis_labels(self.letters.inputs), self._axis_labels(self.letters.outputs)
+        return tuple(i for i, name in enumerate(labels) if name not in outputs)
+
+    def _scale_of_results(self, scale: Any) -> Any:
+        return relaid(scale, self._axis_labels(self.letters.inputs), self._axis_labels(self.letters.outputs))
+
+    def _axes_of_a_scale(self) -> Any:
+        own = self.letters
+        summed = [k for k in own.kernel if k not in own.outputs]
+        if not summed or {*summed} != {*own.inputs} - {*own.outputs}:
+            raise ArgumentError(
+                f"{self.name}: a kernel in integers is for equations that sum over letters of both inputs and kernel; got "
+                f"{self.equation!r}."
+            )
+        return tuple(own.kernel.index(k) for k in summed)
+
+    def _scale_shape(self, shape: Shape) -> Any:
+        self._axes_of_a_scale()  # refuses equations
+        known = dict(zip(self.letters.kernel, shape))
+        return tuple(
+            known.get(name, 1) if isinstance(name, str) else 1 for name in self._axis_labels(self.letters.outputs)
+        )
+
+    def _scale_as_kept(self, scale: Any) -> Any:
+        return relaid(scale, self.letters.kernel, self._axis_labels(self.letters.outputs))
+
+    def _scale_for_kernel(self, scale: Any) -> Any:
+        return relaid(scale, self._axis_labels(self.letters.outputs), self.letters.kernel)

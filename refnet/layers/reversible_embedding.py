@@ -31,6 +31,8 @@ class ReversibleEmbedding(Embedding):
     (1, 3, 10)
     """
 
+    takes_integers = False
+
     def __init__(
         self,
         input_dim: int,

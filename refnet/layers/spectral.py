@@ -4,6 +4,7 @@ from typing import Any
 
 from refnet import initializers, ops
 from refnet.errors import ArgumentError
+from refnet.graph import Variable
 from refnet.layers.checks import whole
 from refnet.layers.wrappers import Wrapper
 
@@ -46,6 +47,11 @@ class SpectralNormalization(Wrapper):
         if kernel is None:
             raise ArgumentError(
                 f"{self.name} wraps a layer with a kernel or with embeddings; {self.layer.name} has neither."
+            )
+        if not isinstance(kernel, Variable):
+            raise ArgumentError(
+                f"{self.name} normalizes a kernel that is a weight; {self.layer.name} adds an adapter (LoRA) to its own. Leave one of "
+                "the two out."
             )
         self.kernel = kernel  # and so one of this layer's own weights too, as in Keras, in files and lists
         start = initializers.TruncatedNormal(stddev=0.02)

@@ -1,7 +1,7 @@
 """What a layer keeps: its weights, those of the layers inside it, and whether training changes them."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -75,6 +75,11 @@ class Weighted:
     def compute_dtype(self) -> str:
         """The dtype that floating inputs and weights are cast to before anything is computed."""
         return self.dtype_policy.compute_dtype
+
+    @property
+    def quantization_mode(self) -> str | None:
+        """In which integers the layer keeps its kernel ("int8"); None if it keeps floats."""
+        return self.dtype_policy.quantization_mode
 
     @Replaceable
     def path(self) -> str | None:
@@ -199,6 +204,14 @@ class Weighted:
         """This layer's variables without those of layers inside it; trainable ones first."""
         return [v for v in self._own if v.trainable] + [v for v in self._own if not v.trainable]
 
+    def _in_files(self) -> list[tuple[Variable, Any]]:
+        """The variables that a file has, in its order, each with what is written for it."""
+        return [(v, v) for v in self._own_weights]
+
+    def _beside_files(self) -> Sequence[tuple[Variable, Array]]:
+        """Variables that a file has not, with the values that they take when one is read."""
+        return []
+
     def save_own_variables(self, store: dict[str, Any]) -> None:
         """Puts what a file is to have of this layer's own state into `store`: its variables, numbered. For layers of yours to extend.
 
@@ -206,7 +219,7 @@ class Weighted:
             store: takes arrays of numbers and variables, by name.
         Source: Keras 3 `Layer.save_own_variables`.
         """
-        store.update((str(i), variable) for i, variable in enumerate(self._own_weights))
+        store.update((str(i), value) for i, (_, value) in enumerate(self._in_files()))
 
     def load_own_variables(self, store: Mapping[str, Array]) -> None:
         """Takes from a file what `save_own_variables` put there. For layers of yours to extend.
@@ -217,7 +230,7 @@ class Weighted:
             FileError: it has not just this layer's variables.
         Source: Keras 3 `Layer.load_own_variables`.
         """
-        variables = self._own_weights
+        variables = [variable for variable, _ in self._in_files()]
         needed = {str(i): variable for i, variable in enumerate(variables)}
         if set(store) != set(needed):
             raise FileError(
@@ -227,8 +240,8 @@ class Weighted:
         for name, variable in needed.items():
             if store[name].shape != variable.shape:
                 raise FileError(f"{variable.name} has shape {variable.shape}; the file has shape {store[name].shape}.")
-        for name, variable in needed.items():
-            variable.set(store[name])
+        for variable, value in [*((variable, store[name]) for name, variable in needed.items()), *self._beside_files()]:
+            variable.set(value)
 
     def save_assets(self, inner_path: str) -> None:
         """Writes files that belong to this layer into a folder; a `.keras` file then holds them. For layers of yours to override.

@@ -16,7 +16,7 @@ from refnet.layers.weights import undone_on_error
 from refnet.models.batches import Batches
 from refnet.models.data import arranged
 from refnet.models.functional import Graph, without_masks
-from refnet.models.with_graph import WithGraph
+from refnet.models.quantizing import Quantizing
 from refnet.progress import tell
 from refnet.saving import sharing
 from refnet.saving.models import content_of, model_from_content
@@ -24,7 +24,7 @@ from refnet.saving.serialization import described, restored, serialized
 from refnet.structure import flatten, mapped, packed
 
 
-class Model(WithGraph):
+class Model(Quantizing):
     """Layers that are trained together.
 
     `Model(inputs, outputs)` takes what lies between tensors; a model can be called like a layer, which copies its graph. A subclass
@@ -299,7 +299,10 @@ class Model(WithGraph):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For `copy.deepcopy` and `pickle`: as the content of its `.keras` file. Raises ArgumentError as `save` does."""
-        return model_from_content, (content_of(self),)
+        others = any(
+            layer._beside_files() for layer in self._flatten_layers()
+        )  # a file has an adapter's product in the kernel
+        return model_from_content, (content_of(self), *([self.get_weights()] if others else []))
 
     def save(
         self,

@@ -7,9 +7,10 @@ import zipfile
 from typing import Any
 
 from refnet import registration
+from refnet.annotations import Array
 from refnet.errors import ArgumentError, FileError, MissingFileError
 from refnet.paths import as_path
-from refnet.saving import files, frozen, old, old_configs, own, weight_paths, weights
+from refnet.saving import files, frozen, inside, old, old_configs, own, weight_paths, weights
 from refnet.saving.serialization import described, restored
 
 FORMAT = "3.15.0"  # the Keras whose format this is
@@ -56,7 +57,8 @@ def _refuse_unbuilt(model: Any) -> None:
 def _parts(model: Any) -> dict[str, bytes]:
     """The files that a `.keras` archive holds."""
     now = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
-    config = {**described(model), weight_paths.ENTRY: weight_paths.of(model), frozen.ENTRY: frozen.of(model)}
+    ours = {entry.ENTRY: entry.of(model) for entry in (weight_paths, frozen, inside)}
+    config = {**described(model), **ours}
     return {
         "metadata.json": json.dumps({"keras_version": FORMAT, "date_saved": now, "written_by": "refnet"}).encode(),
         "config.json": json.dumps(config).encode(),
@@ -75,10 +77,17 @@ def content_of(model: Any) -> bytes:
     return buffer.getvalue()
 
 
-def model_from_content(content: bytes) -> Any:
-    """The model in the content of a `.keras` file. Raises FileError as `load_model` does."""
+def model_from_content(content: bytes, values: list[Array] | None = None) -> Any:
+    """The model in the content of a `.keras` file, with these values of its weights, where the file has others.
+
+    Raises:
+        FileError: as `load_model` does.
+    """
     with files.reading("the copy or pickle of a model"):
-        return _loaded_parts(files.members(content), None, compile=True, safe_mode=True)
+        model = _loaded_parts(files.members(content), None, compile=True, safe_mode=True)
+    if values is not None:
+        model.set_weights(values)
+    return model
 
 
 def load_model(
@@ -139,17 +148,20 @@ def _loaded_parts(
 def _loaded(source: weights.Source, config: dict[str, Any], compile: bool, safe_mode: bool, ours: bool) -> Any:
     older = ours and weight_paths.ENTRY not in config
     compiled, paths = config.pop("compile_config", None), config.pop(weight_paths.ENTRY, None)
-    then = config.pop(frozen.ENTRY, None)
+    then, inner = config.pop(frozen.ENTRY, None), config.pop(inside.ENTRY, None)
     with registration.reading_file(safe_mode, source.elements()):
         model = _built(config)
         if getattr(model, "holds_all_in_config", False):
             return model
+        inside.give(model, inner)
         weight_paths.give(model, weight_paths.without_entry(model) if older else paths)
         pairs = weights.layer_values(source, model)
         if compile and compiled:
             model.compile_from_config(compiled)
             frozen.give(model, then)
-            pairs += weights.optimizer_values(source, model)
+            pairs += weights.optimizer_values(
+                source, model, strict=ours
+            )  # Keras does not tell of adapters inside layers
     weights.put(pairs)
     return model
 
@@ -162,6 +174,7 @@ def _loaded_old(source: weights.Source, compile: bool, safe_mode: bool) -> Any:
     with registration.reading_file(safe_mode, source.elements("optimizer_weights")):
         model = _built(old_configs.modern(files.parsed(text)))
         paths, ours = old.text(source, weight_paths.ENTRY), old.text(source, "backend") == "refnet"
+        inside.give(model, files.parsed(old.text(source, inside.ENTRY) or "{}"))
         without = weight_paths.without_entry(model) if ours else None
         weight_paths.give(model, without if paths is None else json.loads(paths))
         pairs = old.values(source, model)

@@ -15,7 +15,7 @@ from refnet.annotations import Array
 from refnet.errors import FileError
 from refnet.graph import Variable
 from refnet.layers.base import Layer
-from refnet.saving import frozen, serialization, weight_paths
+from refnet.saving import frozen, inside, serialization, weight_paths
 from refnet.saving.files import h5py
 from refnet.saving.weights import Source, ordered_layers, put_array, trained
 
@@ -66,7 +66,8 @@ def written_model(model: Any, version: str, include_optimizer: bool) -> bytes:
     with h5py().File(buffer, "w") as file:
         file.attrs["keras_version"], file.attrs["backend"] = version, "refnet"
         file.attrs["model_config"] = json.dumps(config)
-        file.attrs[weight_paths.ENTRY] = json.dumps(weight_paths.of(model))
+        for entry in (weight_paths, inside):
+            file.attrs[entry.ENTRY] = json.dumps(entry.of(model))
         _write_weights(file.create_group("model_weights"), model)
         told = described.get("compile_config")
         if include_optimizer and told:

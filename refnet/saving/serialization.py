@@ -20,8 +20,6 @@ UNUSED: dict[str, Any] = {
     "sparse": False,
     "ragged": False,
     "optional": False,
-    "lora_rank": None,
-    "lora_alpha": None,
     "gptq_unpacked_column_size": None,
     "rms_scaling": False,
     "input_axes": None,
@@ -44,7 +42,8 @@ MODULES = (
     "models",
     "utils",
 )
-NETS = "applications"  # their own layers; looked for only where a file says that they are theirs
+NETS = "applications"
+BY_NAME = (NETS, "quantizers")  # nets' own layers, quantizers: looked for only where a file says that they are theirs
 
 
 def classes(module: str) -> dict[str, Any]:
@@ -249,6 +248,8 @@ def restored(value: Any) -> Any:
         return _plain(name, config)
     if name in ("DTypePolicy", "Policy"):
         return config["name"]
+    if name == "QuantizedDTypePolicy":
+        return f"{config['mode']}_from_{config['source_name']}"
     if name == "function":
         return _function_named(value)
     if not isinstance(config, dict):
@@ -329,7 +330,7 @@ def class_named(value: dict[str, Any]) -> Any:
     if not parts and not registration.from_file() and name in Layer.kinds:
         return Layer.kinds[name]  # of a class of the user's, which has no module
     if not parts or parts[0] == "keras":
-        wanted = [m for m in (*MODULES, NETS) if m in parts] or list(MODULES)
+        wanted = [m for m in (*MODULES, *BY_NAME) if m in parts] or list(MODULES)
         for group in wanted:
             known = classes(group)
             if name in known:

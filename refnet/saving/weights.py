@@ -307,7 +307,8 @@ def layer_values(source: Source, model: Any, skip_mismatch: bool = False) -> Pai
             pairs.insert(0, (layer, source.store(path)))
             continue
         try:
-            pairs += zip(layer._own_weights, source.values(path, layer._own_weights, layer.name))
+            variables = [variable for variable, _ in layer._in_files()]
+            pairs += [*zip(variables, source.values(path, variables, layer.name)), *layer._beside_files()]
         except FileError as error:
             if not skip_mismatch:
                 raise

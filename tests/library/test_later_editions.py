@@ -155,12 +155,18 @@ def test_outputs_without_names_are_shown_by_their_losses_names() -> None:
     ("use", "words"),
     [
         (lambda: refnet.distribution.DataParallel(), "refnet has no distribution. One device trains a model here"),
-        (lambda: refnet.quantizers.AbsMaxQuantizer(), "refnet has no quantizers. Save the model as .keras"),
         (
-            lambda: layers.Dense(2).quantize("int8"),
-            "dense.*.quantize: refnet does not quantize. Save the model as .keras",
+            lambda: refnet.quantizers.pack_int4,
+            "refnet has no quantizers.pack_int4. Dense, EinsumDense and Embedding can keep",
         ),
-        (lambda: layers.Dense(2).enable_lora(4), "enable_lora: refnet has no LoRA of layers. Write a layer that holds"),
+        (
+            lambda: layers.Conv2D(2, 2).quantize("int8"),
+            "conv2d.*.quantize: Dense, EinsumDense and Embedding can keep their kernels as int8",
+        ),
+        (
+            lambda: layers.Conv2DTranspose(2, 2).enable_lora(4),
+            "conv2d_transpose.*enable_lora: Dense, .* have it. Of a model",
+        ),
         (lambda: layers.TFSMLayer("saved"), "refnet has no layers.TFSMLayer. Layers of other frameworks"),
         (lambda: refnet.callbacks.OrbaxCheckpoint("."), "Take ModelCheckpoint"),
         (lambda: refnet.losses.Reduction.NONE, "Write reduction='none'"),
@@ -178,7 +184,7 @@ def test_names_that_are_left_out_are_not_there() -> None:
         owner = importlib.import_module(f"refnet.{place}".removesuffix("."))
         assert [name for name in names if hasattr(owner, name)] == []
     assert not hasattr(refnet, "distribution") and not hasattr(refnet_fast, "distribution")
-    assert not hasattr(layers, "TFSMLayer") and not hasattr(layers.Dense(2), "quantize")
+    assert not hasattr(layers, "TFSMLayer") and not hasattr(layers.Conv2D(2, 2), "quantize")
     with pytest.raises(MissingNameError, match="refnet has no distribution"):
         refnet_fast.distribution  # noqa: B018  # what this is about
 

@@ -9,22 +9,19 @@ import refnet
 
 pytestmark = pytest.mark.peers
 
-QUANTIZATION = "quantization is not here"
+QUANTIZATION = "of layers of one's own that are quantized, or of GPTQ and AWQ: neither is here"
 COMPILERS = "of Keras's backends: an engine compiles every program, and has no other switch"
 TORCH = "of Keras's layers as modules of PyTorch"
 DEVICES = "one device trains a model here"
 FLOAT8 = "of float8 training, which is not here"
 SPARSE = "there are no sparse or ragged tensors here"
-LORA = "adapters of low rank are not here"
 STATES = "of steps written for JAX, in which a program hands states from step to step"
 LEFT_OUT = {
-    **dict.fromkeys(("quantization_mode", "quantize", "quantized_build", "quantized_call"), QUANTIZATION),
-    **dict.fromkeys(("get_quantization_layer_structure", "quantization_config"), QUANTIZATION),
+    **dict.fromkeys(("quantized_build", "quantized_call", "get_quantization_layer_structure"), QUANTIZATION),
     **dict.fromkeys(("supports_jit", "jit_compile", "steps_per_execution", "rematerialized_call"), COMPILERS),
     **dict.fromkeys(("make_train_function", "make_test_function", "make_predict_function"), COMPILERS),
     **dict.fromkeys(("train_function", "test_function", "predict_function"), COMPILERS),
     **dict.fromkeys(("torch_params", "named_parameters", "forward", "training"), TORCH),
-    **dict.fromkeys(("enable_lora", "lora_alpha", "lora_enabled", "lora_rank"), LORA),
     **dict.fromkeys(("stateless_compute_loss", "get_state_tree", "set_state_tree"), STATES),
     "variable_serialization_spec": QUANTIZATION,
     "overwrite_with_gradient": FLOAT8,

@@ -27,16 +27,14 @@ METHODS = (  # of classes that users derive from or call; of other classes only 
     *("utils.PyDataset", "Variable"),
 )
 
-LORA = "low-rank adaptation and quantization are left out"
+QUANTIZATION = "kernels in four bits are left out"
 DENSE = "there are no sparse and no ragged tensors"
 ONE_FILE = "weights are one file"
 MADE = "made by ops, never by hand"
 ONE_PLACE = "there is one copy of a variable, in one place"
 AS_CALL = "it takes what `call` takes"
 INTENDED = {  # {(name, argument): reason}, by the name's last part
-    **dict.fromkeys(((n, a) for n in ("Dense", "EinsumDense", "Embedding") for a in ("lora_rank", "lora_alpha")), LORA),
-    **dict.fromkeys(((n, "quantization_config") for n in ("Dense", "EinsumDense", "Embedding")), LORA),
-    ("EinsumDense", "gptq_unpacked_column_size"): LORA,
+    ("EinsumDense", "gptq_unpacked_column_size"): QUANTIZATION,
     **dict.fromkeys((("convert_to_tensor", "sparse"), ("convert_to_tensor", "ragged")), DENSE),
     **dict.fromkeys((("KerasTensor", a) for a in ("sparse", "ragged", "record_history", "name")), MADE),
     ("save_weights", "max_shard_size"): ONE_FILE,

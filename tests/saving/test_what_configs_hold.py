@@ -84,7 +84,7 @@ def test_parts_of_tensors_are_read(tmp_path: Any) -> None:
         ("holds something else than numbers", {"class_name": "__numpy__", "config": {"value": ["a"], "dtype": "int8"}}),
         ("has dtype object; only numbers", {"class_name": "__numpy__", "config": {"value": [1], "dtype": "object"}}),
         ("has dtype str32; only numbers", {"class_name": "__numpy__", "config": {"value": ["a"], "dtype": "str32"}}),
-        ("Dense with lora_rank=4 is something refnet does not have", {"module": "keras.layers", "class_name": "Dense", "config": {"units": 1, "lora_rank": 4}}),
+        ("Dense with gptq_unpacked_column_size=4 is something refnet does not have", {"module": "keras.layers", "class_name": "Dense", "config": {"units": 1, "gptq_unpacked_column_size": 4}}),
     ],
 )  # fmt: skip
 def test_configurations_that_are_none(words: str, config: Any) -> None:

@@ -105,6 +105,33 @@ def test_the_same_seed_gives_the_same_batches_and_dropout_masks():
     assert losses("cuda-sim") == due == losses("cpu")
 
 
+def test_an_adapter_learns_and_its_kernel_stays():
+    """Whole numbers, so that both engines' steps are exact."""
+    x = np.arange(6, dtype="float32").reshape(2, 3) - 2
+    found = []
+    for engine in ("reference", "cuda-sim"):
+        with use_engine(engine):
+            model = Sequential([layers.Input((3,)), layers.Dense(2, lora_rank=1, lora_alpha=2)])
+            model.set_weights([np.arange(w.size).reshape(w.shape) % 3 - 1.0 for w in model.get_weights()])
+            model.compile(refnet_fast.optimizers.SGD(2.0**-6), "mean_squared_error")
+            model.fit(x, x[:, :2], batch_size=BATCH, verbose=0)
+            found.append(model.get_weights())
+    for due, got in zip(*found, strict=True):
+        np.testing.assert_array_equal(got, due)
+    np.testing.assert_array_equal(found[0][0], [[-1, 0], [1, -1], [0, 1]])
+    assert np.any(found[0][2] != [[-1], [0], [1]])
+
+
+def test_a_kernel_in_eight_bits():
+    """The largest numbers are 127: all is exact."""
+    x, kernel = np.array([[127, 3, -2], [0, 127, 5]], "float32"), np.array([[127, 1], [-4, 127], [9, 0]], "float32")
+    with use_engine("cuda-sim"):
+        model = Sequential([layers.Input((3,)), layers.Dense(2, use_bias=False)])
+        model.set_weights([kernel])
+        model.quantize("int8")
+        np.testing.assert_array_equal(model.predict(x, verbose=0), x @ kernel)
+
+
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_holds_what_its_nodes_certify(policy):
     mixed_precision.set_global_policy(policy)
