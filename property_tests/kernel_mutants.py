@@ -145,6 +145,26 @@ CPU_MUTANTS += [
     KernelMutant("a copy of one row of the kernel", "cpu", "windows", "conv2d", "columns_of_taps", "k + size * row * filters, size * panel", "k, size * panel"),
     KernelMutant("sums that begin with what was there", "cpu", "windows", "conv2d", "columns_of_taps", "range(start, end if add == 0 else start)", "range(start + 1, end if add == 0 else start)"),
 ]  # fmt: skip
+# Signals longer than those that are drawn: see `signals_rejection`.
+CPU_MUTANTS += [
+    KernelMutant("the first columns' roots for all", "cpu", "fourier", "dft", "dft_signals", "planes_at(between + 8 * first,", "planes_at(between,"),
+    KernelMutant("columns that are written where the first ones were", "cpu", "fourier", "dft", "dft_signals", "planes_at(matrix + 8 * first * step,", "planes_at(matrix,"),
+    KernelMutant("the roots of the other half of the passes", "cpu", "fourier", "dft", "dft_signals", "roots += 16 * (n1 - 1)", "pass"),
+    KernelMutant("a chirp's way back that goes on", "cpu", "fourier", "dft", "dft_signals", "z_im, z_re = planes_at", "z_re, z_im = planes_at"),
+    KernelMutant("odd places where the even ones are", "cpu", "fourier", "dft", "dft_signals", "times(odd_re, odd_im, w_re[k], w_im[k])", "odd_re, odd_im"),
+    KernelMutant("frequencies that are repeated, not mirrored", "cpu", "fourier", "dft", "dft_signals", "-y_im[n - k]", "y_im[n - k]"),
+    KernelMutant("the sum in the place of that with alternating signs", "cpu", "fourier", "dft", "dft_signals", "(z_re[0] - z_im[0])", "(z_re[0] + z_im[0])"),
+    KernelMutant("an infinity that passes through sums and differences", "cpu", "fourier", "dft", "dft_signals", "holds_odd(re[o], im[o])", "False"),
+    KernelMutant("large numbers that overflow on the way", "cpu", "fourier", "dft", "dft_signals", "scale = 1 / BY", "scale = 1.0"),
+    KernelMutant("real signals that turn one way only", "cpu", "fourier", "dft", "dft_signals", "-sign, y_re[o], y_im[o]", "1, y_re[o], y_im[o]"),
+    KernelMutant("the third root for the fourth", "cpu", "fourier", "dft", "pass_of_four", "times(re3, im3, c3, s3)", "times(re3, im3, c2, s2)", "fourier_passes"),
+    KernelMutant("the fourth root of eight for the fifth", "cpu", "fourier", "dft", "pass_of_eight", "times(re5, im5, c5, s5)", "times(re5, im5, c4, s4)", "fourier_passes"),
+    KernelMutant("three eighths of a turn taken for five", "cpu", "fourier", "dft", "of_eight", "ROOT_HALF * (r_im - r_re)", "ROOT_HALF * (r_re - r_im)", "fourier_passes"),
+    KernelMutant("a third of a turn in four digits", "cpu", "fourier", "dft", "pass_of_three", "HALF_ROOT_3 = 0.8660254037844386", "HALF_ROOT_3 = 0.8660", "fourier_passes"),
+    KernelMutant("two fifths of a turn for one", "cpu", "fourier", "dft", "pass_of_five", "a + COS_2 * near + COS_1 * far", "a + COS_1 * near + COS_2 * far", "fourier_passes"),
+    KernelMutant("pairs whose imaginary parts are added twice", "cpu", "fourier", "dft", "last_pass_of_two", "a_re - b_re, a_im - b_im", "a_re - b_re, a_im + b_im", "fourier_passes"),
+    KernelMutant("what is left beside the blocks of four", "cpu", "fourier", "dft", "turned", "whole_rows if j < whole_columns else 0", "whole_rows", "fourier_passes"),
+]  # fmt: skip
 
 CUDA_MUTANTS = [
     KernelMutant("half a block's maxima", "cuda", "activation", "softmax", "softmax_rows", "best = working(x, row_largest(best, room))", "best = working(x, best)"),
