@@ -35,7 +35,10 @@ from refnet_fast.outcomes import scratch
 
 COLUMNS = 24  # that are transformed at a time; all, of fewer than 2 * COLUMNS: three vectors, so that rows lie in different places of the cache
 APART = 8  # numbers between rows, or parts: a cache holds few lines whose addresses are powers of 2 apart
-LEAST = 48  # places, for a length of other factors: below, the sum as it stands takes no longer
+LEAST, LEAST_OF_CHIRP = (
+    5,
+    14,
+)  # places, and where the length has other factors: below, the sum as it stands takes no longer
 # Signals whose absolute values add up to more, or less, are multiplied by a power of 2 and the results divided by it: nothing between
 # overflows, or underflows by an amount that counts beside the roundings.
 LARGE, SMALL, BY = 2.0**900, 2.0**-900, 2.0**500
@@ -261,7 +264,8 @@ def as_defined(re, im, sign, y_re, y_im):
 
 def serves(call):
     n = call.form.inputs[0].shape[1]
-    return call.dtypes in ({"float32"}, {"float64"}) and n > 1 and (n >= LEAST or radices(n) is not None)
+    least = LEAST_OF_CHIRP if radices(n) is None else LEAST
+    return call.dtypes in ({"float32"}, {"float64"}) and n >= least
 
 
 def with_tables(call, inputs, outputs):
@@ -270,7 +274,7 @@ def with_tables(call, inputs, outputs):
 
 def signal_ns(call):
     n = call.form.inputs[0].shape[1]
-    return (1 if radices(n) else 5) * 0.7 * n * math.log2(n)
+    return (1 if radices(n) else 5) * 0.3 * n * math.log2(n)
 
 
 @kernel("dft", when=serves, tasks=lambda call: call.form.domain[0], cost=signal_ns, arguments=with_tables)
