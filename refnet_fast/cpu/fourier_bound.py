@@ -10,10 +10,10 @@ As in Higham, Accuracy and Stability of Numerical Algorithms, chapter 24, but el
 - A root of unity of the tables is within MU = 5 u (`fourier_tables.roots`). So a number times a root is off by at most TAU = sqrt(2) g(2) +
   MU (1 + sqrt(2) g(2)) of its absolute value.
 - A pass of the factor r is a matrix F in which every number meets r others, all entries of absolute value 1. What is computed is F + E with
-  |E| <= b |F|. A sum of two is rounded once, of four twice, of eight six times at most: some numbers are added, and multiplied by the root
-  of 1 / 2, on the way. Of three, a number comes to a result as 1 / 2 and sqrt(3) / 2 of itself, and
-  after at most four roundings, that of the constant among them; of five, as a cosine and a sine of itself, which add up to less than
-  sqrt(2), after at most six. With the root after the sum, b is (1 + that) (1 + TAU) - 1.
+  |E| <= b |F|. A sum of two is rounded once, of four twice. Of eight it is two sums of four, one number of the second multiplied by the
+  root of 1 / 2 after its parts were added: at most six roundings, that of the constant among them. Of three, a number comes to a result
+  as 1 / 2 and sqrt(3) / 2 of itself, after at most four; of five, as a cosine and a sine of itself, which add up to less than sqrt(2),
+  after at most six. With the root after the sum, b is (1 + that) (1 + TAU) - 1.
 - The product of all |F| is the matrix of ones: from a number to a frequency there is one way. So after all passes, and the multiplication
   between the two halves of them, a frequency is off by at most (product of all (1 + b)) (1 + TAU) - 1 =: e, times S.
 

@@ -1,7 +1,8 @@
 """What `fourier.py` has to know of a length before it meets a signal: in which passes it goes, and the roots of unity that they multiply by.
 
-A length n of factors 2, 3 and 5 is n1 times n2, as near to each other as it can be. Each of the two goes in passes, one
-for each factor; most factors 2 go in passes of 8 or 4.
+A length n of factors 2, 3 and 5 is n1 times n2, as near to each other as it can be. Each of the two goes in passes, one for each factor;
+most factors 2 go in passes of 8 or 4.
+
 Any other length is transformed by Bluestein's algorithm: j k = (j**2 + k**2 - (k - j)**2) / 2 makes the sum a convolution with a chirp,
 of a length of such factors, of at least 2 n - 1.
 """
