@@ -27,6 +27,7 @@ from refnet.testing.certificates import named
 from refnet.testing.draw import Seeded
 from refnet.testing.evaluate import specs_of
 from refnet.testing.strategies import case, load
+from refnet_fast.cpu import fourier_bound
 from refnet_fast.cpu.tile import multiply, strip_for, strips
 from refnet_fast.cpu.windows import convolve
 from refnet_fast.cpu.winograd import tiling, transformed
@@ -88,9 +89,17 @@ def in_memory(placed):
     return np.lib.stride_tricks.as_strided(flat, shape, [s * kind.itemsize for s in steps])
 
 
-def array_at(address, count, dtype):
-    """`native.row_at`, which exists in compiled functions only."""
-    return np.frombuffer((ctypes.c_char * (count * np.dtype(dtype).itemsize)).from_address(address), dtype)
+def array_at(address, shape, dtype):
+    """`native.array_at`, and `row_at`, which exist in compiled functions only."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    return np.frombuffer((ctypes.c_char * size).from_address(int(address)), dtype).reshape(shape)
+
+
+def turn_four(source, step, target, apart):
+    """`intrinsics.turn_four`, likewise."""
+    for k in range(4):
+        for j in range(4):
+            ctypes.memmove(int(target + j * apart + 8 * k), int(source + k * step + 8 * j), 8)
 
 
 @njit
@@ -138,7 +147,13 @@ def python_kernel(mutant, text):
     # the compiled ones are called by compiled kernels only; np.maximum, too, gives NaN where there is one
     stand_ins = {"exp": np.exp, "log": np.log, "maximum": np.maximum, "multiply": call_strip}
     stand_ins |= {"tanh": np.tanh, "sigmoid": lambda x: 1 / (1 + np.exp(-x))}
-    stand_ins |= {"rint": np.rint, "round_down": np.floor, "row_at": array_at}
+    stand_ins |= {
+        "rint": np.rint,
+        "round_down": np.floor,
+        "row_at": array_at,
+        "array_at": array_at,
+        "turn_four": turn_four,
+    }
     stand_ins["select"] = lambda condition, x, y: x if condition else y
     for own in helpers:
         own |= {name: f for name, f in stand_ins.items() if name in own}
@@ -159,6 +174,8 @@ def cpu_rejection(mutant, text, examples=150):
         return tiles_rejection({mutant.file: text})
     if mutant.kernel == "conv2d_few_filters":
         return few_rejection(python_kernel(mutant, text))
+    if mutant.file == "fourier":
+        return signals_rejection(python_kernel(mutant._replace(kernel="dft_signals"), text))
     engine = PythonKernel(mutant.op, python_kernel(mutant, text))
     for number in range(examples):
         drawn = case(mutant.op, Seeded(("kernel", mutant.op, number)))
@@ -239,6 +256,33 @@ def few_rejection(kernel):
         return str(error)
     if not engine.served:
         raise LookupError(f"{kernel.name} did not serve")
+    return None
+
+
+class PythonTransform(PythonKernel):
+    """A Fourier transform, whose results have a bound of their own."""
+
+    def bound_of(self, op, arrays, attributes):
+        return fourier_bound.bounds(arrays, attributes)
+
+
+def signals_rejection(kernel):
+    """The same for Fourier's transforms, three columns at a time: of lengths with all factors, of a prime one, of pairs; and of numbers
+    that are very large or not finite."""
+    random, engine = np.random.default_rng(1), PythonTransform("dft", kernel)
+    kernel.function.__globals__["COLUMNS"] = 3
+    for n, real, size, sign, count in (
+        (60, False, 1, -1, 20), (128, False, 1, 1, 32), (53, False, 1, -1, 5), (24, True, 1, 1, 24), (6, False, 1e308, 1, 6),
+        (20, False, np.inf, 1, 20), (4096, False, 1, 1, 6),
+    ):  # fmt: skip
+        re, im = random.uniform(-1, 1, (2, 3 if n < 4096 else 1, n))
+        re[-1, 2 if size == np.inf else slice(None)] *= size
+        try:
+            check("dft", engine, [re, im * (not real)], {"sign": sign, "count": count})
+        except AssertionError as error:
+            return str(error)
+    if engine.served != 7:
+        raise LookupError(f"{kernel.name} served {engine.served} of 7 calls")
     return None
 
 

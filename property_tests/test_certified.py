@@ -172,6 +172,23 @@ def test_sampled_tasks_of_tiles_of_many_shapes(native_engine, name, data):
     check(name, native_engine, arrays, attributes, [tuple(int(i) for i in rng.integers(0, y)) for _ in range(2)])
 
 
+@given(data=st.data())
+def test_first_frequencies_of_many_lengths(native_engine, data):
+    """Lengths with factors of all kinds, whose transforms may go in ways of their own; real signals among them."""
+    draw = Drawn(data)
+    rng = np.random.default_rng(draw.integer(0, 2**16))
+    n, kind, dtype = (
+        draw.integer(5, 200),
+        draw.choice(("like", "sizes", "few", "odd")),
+        draw.choice(("float32", "float64")),
+    )
+    re, im = (spoiled(kind, rng, (2, n)).astype(dtype) for _ in range(2))
+    if draw.flag():
+        im = np.zeros_like(im)
+    attributes = {"sign": draw.choice((-1, 1)), "count": draw.integer(1, min(n, 6))}
+    check("dft", native_engine, [re, im], attributes)
+
+
 @pytest.mark.parametrize("name", ["conv3d", "conv3d_inputs_gradient", "conv3d_kernel_gradient"])
 @given(data=st.data())
 def test_sampled_tasks_of_volumes_of_many_widths(native_engine, name, data):

@@ -61,8 +61,11 @@ class Engine(ABC):
         """The unit roundoff of what an op reads in float32 before it multiplies; 0 where it reads it as it is."""
         return 0.0
 
-    def bound_of(self, op: Op, arrays: Sequence[Array], attributes: dict[str, Any]) -> Bounds | None:
-        """How far the elements of a call's one result may be off, by index, where the kernel sums other terms than the definition.
+    def bound_of(
+        self, op: Op, arrays: Sequence[Array], attributes: dict[str, Any]
+    ) -> Bounds | tuple[Bounds, ...] | None:
+        """How far the elements of a call's result may be off, by index, where the kernel sums other terms than the definition; of several
+        results, a tuple of these.
 
         None where it does not. It does not count for elements where it, or the exact result, is not finite.
         """

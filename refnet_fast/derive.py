@@ -36,10 +36,12 @@ def kernel(frame, lo, hi):
 
 
 class Placed:
-    """Where an array lies: its address, how it is seen, its dtype."""
+    """Where an array lies: its address, how it is seen, its dtype; and who must live as long as a program that points there, if the
+    program's memory does not hold it."""
 
-    def __init__(self, address, view: View, dtype):
+    def __init__(self, address, view: View, dtype, owner=None):
         self.address, self.view, self.dtype = int(address) + view.offset * itemsize(dtype), view, dtype
+        self.owner = owner
 
     @property
     def contiguous(self):

@@ -10,7 +10,7 @@ from refnet.graph import Node, Tensor, trace
 from refnet.old_names import serve
 from refnet.program import Concrete, Instruction, Program, specialize
 from refnet_fast import kernels, lists
-from refnet_fast.cpu import winograd_bound
+from refnet_fast.cpu import fourier_bound, winograd_bound
 from refnet_fast.rewrite import SHORT, exactly
 from refnet_fast.running import Running
 from refnet_fast.tables import KEPT, KEPT_BYTES
@@ -102,7 +102,11 @@ class CpuEngine(PlannedEngine):
         specs = tuple(spec_of(a) for a in arrays)
         call = kernels.KernelCall(op, op.form(*specs, **attributes), specs, op.specs(*specs, **attributes), attributes)
         chosen = kernels.find(call) if self.tuned else None
-        return None if chosen is None else winograd_bound.bound_of(chosen.name, arrays, attributes)
+        if chosen is None:
+            return None
+        if chosen.name == "dft_signals":
+            return fourier_bound.bounds(arrays, attributes)
+        return winograd_bound.bound_of(chosen.name, arrays, attributes)
 
     def kind_of(self, op):
         """How this engine computes an op: 'tuned' (a kernel of ours, or fused) or 'derived'."""

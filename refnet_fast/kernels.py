@@ -41,6 +41,7 @@ FAMILIES = (
     "statistics",
     "attention",
     "attention_gradients",
+    "fourier",
 )
 
 
@@ -78,7 +79,7 @@ class Kernel:
         self.name = function.__name__
 
     def emit(self, call, inputs, outputs):
-        """(text, frame) of the kernel for this call."""
+        """(text, frame) of the kernel for this call, and the owners of what the frame points to beside the program's memory."""
         if self.arguments is None:
             arguments = [*inputs, *call.form.attributes, *outputs]
         else:
@@ -86,7 +87,8 @@ class Kernel:
         imports = f"from {self.function.__module__} import {self.name}\n"
         names = "".join(f"a{number}, " for number in range(len(arguments)))
         text = kernel_text(imports, arguments, [f"{self.name}({names}lo, hi)"])
-        return text, frame_of(arguments)
+        owners = [a.owner for a in arguments if isinstance(a, Placed) and a.owner is not None]
+        return text, frame_of(arguments), owners
 
 
 def as_rows(call, inputs, outputs):

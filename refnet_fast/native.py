@@ -78,6 +78,14 @@ def row_at(typing, address, count, dtype):
 
 
 @intrinsic
+def array_at(typing, address, shape, dtype):
+    """The row-major array of a shape, a tuple, that starts at an address."""
+    kind = types.Array(dtype.dtype, len(shape), "C")
+    emit = lambda c, b, s, a: _array_at(c, b, kind, a[0], cgutils.unpack_tuple(b, a[1]))
+    return kind(types.int64, types.UniTuple(types.int64, len(shape)), dtype), emit
+
+
+@intrinsic
 def as_float(typing, bits):
     """The float64 whose bits travel in a frame word."""
     return types.float64(types.int64), lambda c, b, s, a: b.bitcast(a[0], ir.DoubleType())

@@ -305,7 +305,8 @@ class Running:
             tasks = size_of(form.domain)
             row = Row(kernel, frame, tasks, tasks * (form.cost + 2.0), reads, writes)
         else:
-            kernel, frame = chosen.emit(call, inputs, outputs)
+            kernel, frame, owners = chosen.emit(call, inputs, outputs)
+            self.memory.kept += owners
             tasks = chosen.tasks(call)
             row = Row(kernel, frame, tasks, tasks * chosen.cost(call), reads, writes, chosen.quantum)
         row.kind = "derived" if chosen is None else "tuned"

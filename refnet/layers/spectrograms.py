@@ -237,9 +237,9 @@ class MelSpectrogram(Layer):
         wide = "float64" if self.compute_dtype == "float64" else "float32"
         length, step = self.sequence_length, self.sequence_stride
         real, imag = ops.stft(ops.cast(inputs, wide), length, step, self.fft_length, self.window)
-        power = ops.power(
-            ops.add(ops.square(real), ops.square(imag)), self.mag_exp / 2
-        )  # (re**2 + im**2)**(e/2) is |re + i im|**e
+        power = ops.add(ops.square(real), ops.square(imag))
+        if self.mag_exp != 2:
+            power = ops.power(power, self.mag_exp / 2)  # (re**2 + im**2)**(e/2) is |re + i im|**e
         matrix = self.linear_to_mel_weight_matrix(
             self.num_mel_bins, self.fft_length // 2 + 1, self.sampling_rate, self.min_freq, self.max_freq, wide
         )

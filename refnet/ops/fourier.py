@@ -98,8 +98,8 @@ def fft(x: Any) -> tuple[Array, Array]:
     Args:
         x: (real parts, imaginary parts), two arrays or tensors of one shape; the last axis has a known length above 0.
     Returns:
-        (real parts, imaginary parts) of that shape, in the promoted floating dtype. The sum is computed as it stands, n**2 products
-        for each signal. 16 bits are computed in float32.
+        (real parts, imaginary parts) of that shape, in the promoted floating dtype. As it stands the sum takes n**2 products
+        for each signal; an engine may have a shorter way. 16 bits are computed in float32.
     NaN: spreads to its whole signal. Empty: no signals give an empty result.
     Raises:
         ArgumentError: no pair.  ShapeError: two shapes, an open or empty last axis.

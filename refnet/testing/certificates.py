@@ -14,7 +14,7 @@ from refnet import dtypes
 from refnet.annotations import Array, Tasks
 from refnet.arrays import as_array
 from refnet.definition import Op
-from refnet.engine import Engine, get_engine, spec_of
+from refnet.engine import Bounds, Engine, get_engine, spec_of
 from refnet.naming import found
 from refnet.scalars import rounding
 from refnet.scalars.bound import Bound
@@ -87,7 +87,8 @@ def certificate(
             outputs = evaluate(op, arrays, attributes, read, tasks)
         if not first.made:
             limits = [_limited(y, s.dtype, op.name in SIGNED) for y, s in zip(outputs, specs)]
-            return _with_own_bound(limits, op, arrays, attributes, engine)
+            own = None if engine is None else engine.bound_of(op, arrays, attributes)
+            return limits if own is None else _with_own_bound(limits, own, [STORAGE[s.dtype].largest for s in specs])
         # Rounding decides a comparison somewhere: each task by itself, in every way it can go.
         domain = op.form(*[spec_of(a) for a in arrays], **attributes).domain
         result = [np.full(s.shape, None, object) for s in specs]
@@ -117,18 +118,20 @@ def reader(op: Op, arrays: Sequence[Array], engine: Engine | None) -> Callable[[
     return rounded
 
 
-def _with_own_bound(
-    limits: list[Array], op: Op, arrays: Sequence[Array], attributes: dict[str, Any], engine: Engine | None
-) -> list[Array]:
-    """The limits, wider where the engine's kernel sums other terms than the definition: see `Engine.bound_of`."""
-    declared = None if engine is None else engine.bound_of(op, arrays, attributes)
-    if declared is None:
-        return limits
-    for index in written(limits[0]):
-        x = limits[0][index]
-        radius = mp.mpf(declared(index)) if mp.isfinite(x.value) else INF
-        if mp.isfinite(radius):
-            limits[0][index] = x._replace(low=min(x.low, x.value - radius), high=max(x.high, x.value + radius))
+def _with_own_bound(limits: list[Array], own: Bounds | tuple[Bounds, ...], largest: Sequence[Any]) -> list[Array]:
+    """The limits, wider where the engine's kernel sums other terms than the definition: see `Engine.bound_of`.
+
+    Args:
+        largest: the largest number of each result's dtype; what rounds past it is infinite.
+    """
+    for result, bound, most in zip(limits, own if isinstance(own, tuple) else (own,), largest):
+        for index in written(result):
+            x = result[index]
+            radius = mp.mpf(bound(index)) if mp.isfinite(x.value) else INF
+            if mp.isfinite(radius):
+                low, high = x.value - radius, x.value + radius
+                low, high = -INF if low < -most else low, INF if high > most else high
+                result[index] = x._replace(low=min(x.low, low), high=max(x.high, high))
     return limits
 
 

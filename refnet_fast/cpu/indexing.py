@@ -20,6 +20,13 @@ def _floats(call):
     return call.outputs[0].dtype in ("float32", "float64")
 
 
+def as_rows_of_elements(call, inputs, outputs):
+    """x and y without their last axis, of one element."""
+    x, indices = inputs
+    (y,) = outputs
+    return as_rows(call, [x], []) + [indices] + as_rows(call, [y], [])
+
+
 def _columns(call):
     return call.form.domain[0] * call.form.domain[1]
 
@@ -36,6 +43,30 @@ def take_rows(x, indices, y, lo, hi):
     for task in range(lo, hi):
         o, j = task // count, task % count
         copy_row(x[o, row_of(indices[j], x.shape[1])], y[o, j])
+
+
+@kernel(
+    "take",
+    when=lambda call: call.form.inputs[0].shape[2] == 1,
+    tasks=_columns,
+    cost=lambda call: 1.0,
+    quantum=16,
+    arguments=as_rows_of_elements,
+)
+def take_elements(x, indices, y, lo, hi):
+    """Picks lo..hi, of one element each."""
+    count = y.shape[1]
+    while lo < hi:
+        o, first = lo // count, lo % count
+        end = min(count, first + hi - lo)
+        pick_elements(x[o], indices[first:end], y[o, first:end])
+        lo += end - first
+
+
+@njit(error_model="numpy")
+def pick_elements(row, indices, out):
+    for j in range(out.size):
+        out[j] = row[row_of(indices[j], row.size)]
 
 
 @kernel(

@@ -10,8 +10,9 @@
 | `maximum(x, y)`, `minimum(x, y)` | IEEE 754-2019 maximum and minimum | `max` does not vectorise and may drop a NaN |
 | `select(condition, x, y)` | x or y, both computed | `x if condition else y` becomes a branch once an arm is costly |
 | `polynomial(x, coefficients)` | Horner's rule over a constant tuple, lowest power first | a loop over a tuple goes through memory |
+| `turn_four(source, step, target, apart)` | 4 x 4 float64 from rows to columns, by addresses | the compiler moves them one by one |
 
-They work inside compiled functions only. Nothing here branches, so a loop over any of them can be vectorised.
+They work inside compiled functions only. Nothing here branches, so a loop over any of them but the last can be vectorised.
 """
 
 from llvmlite import ir
@@ -118,3 +119,26 @@ def polynomial(typing_context, x, coefficients):
         return total
 
     return x(x, coefficients), code
+
+
+@intrinsic
+def turn_four(typing_context, source, step, target, apart):
+    """Four rows of four float64, `step` bytes apart, written as columns of four rows that are `apart` bytes from each other."""
+    vector, word = ir.VectorType(ir.DoubleType(), 4), ir.IntType(64)
+
+    def code(context, builder, signature, arguments):
+        source, step, target, apart = arguments
+        row = lambda start, by, k: builder.inttoptr(builder.add(start, builder.mul(by, word(k))), vector.as_pointer())
+        mixed = lambda x, y, *places: builder.shuffle_vector(
+            x, y, ir.Constant(ir.VectorType(ir.IntType(32), 4), places)
+        )
+        a, b, c, d = (builder.load(row(source, step, k), align=8) for k in range(4))
+        pairs = [(mixed(a, b, k, 4 + k, 2 + k, 6 + k), mixed(c, d, k, 4 + k, 2 + k, 6 + k)) for k in range(2)]
+        for k in range(4):
+            upper, lower = pairs[k % 2]
+            first = k // 2 * 2
+            turned = mixed(upper, lower, first, first + 1, first + 4, first + 5)
+            builder.store(turned, row(target, apart, k), align=8)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 4), code

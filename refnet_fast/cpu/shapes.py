@@ -1,9 +1,11 @@
 """Copies of views."""
 
 from refnet.definition import View, size_of
+from refnet_fast.cpu.rows import fill_row
 from refnet_fast.derive import Placed, itemsize
 from refnet_fast.kernels import kernel
 from refnet_fast.native import move_bytes, njit
+from refnet_fast.rewrite import SHORT
 from refnet_fast.tables import ELEMENT_NS
 
 OUTER_AXES = 4  # of a copy in runs: one compiled kernel for all ranks up to there, and all dtypes
@@ -43,6 +45,27 @@ def copy_runs(source, target, outer, strides, run, lo, hi):
         rest, i2 = rest // n2, rest % n2
         i0, i1 = rest // n1, rest % n1
         move_bytes(target + task * run, source + i0 * s0 + i1 * s1 + i2 * s2 + i3 * s3, run)
+
+
+def _of_one(call):
+    """Whether all elements are one, of a dtype that kernels know."""
+    view = call.form.inputs[0]
+    return view.strides is not None and not any(view.strides) and call.outputs[0].dtype not in SHORT
+
+
+@kernel(
+    "broadcast_to",
+    when=_of_one,
+    tasks=lambda call: size_of(call.form.domain),
+    cost=lambda call: ELEMENT_NS,
+    quantum=16,
+    arguments=lambda call, inputs, outputs: [
+        Placed(a.address, View((n,)), a.dtype) for a, n in ((inputs[0], 1), (outputs[0], outputs[0].size))
+    ],
+)
+def fill_with_one(x, y, lo, hi):
+    """Elements lo..hi."""
+    fill_row(y[lo:hi], x[0])
 
 
 def _matrices(call):

@@ -65,3 +65,9 @@ def test_open_batches():
     re, im = ops.stft(Tensor((None, 40), "float32"), 6, 2, 8)
     assert re.shape == im.shape == (None, 21, 5)
     assert ops.istft((re, im), 6, 2, 8).shape == (None, 40)
+
+
+def test_a_window_of_zeros_leaves_nothing():
+    """Nothing is divided by the window's sum."""
+    for part in ops.stft(RNG.normal(size=20), 4, 2, 8, np.zeros(4)):
+        assert not part.any()

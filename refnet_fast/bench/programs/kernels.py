@@ -10,8 +10,8 @@ class KernelWork(NamedTuple):
 
     Attributes:
         kind: 'product' (rows, steps, columns); 'convolution', 'kernel gradient' or 'inputs gradient' (images, extent, channels,
-            filters, padding) of a 3x3 convolution; 'lstm' (batch, time, features, units), forwards and backwards; else an
-            elementwise function or 'softmax' of (rows, columns).
+            filters, padding) of a 3x3 convolution; 'lstm' (batch, time, features, units), forwards and backwards; 'fft' (signals, places)
+            of complex numbers; else an elementwise function or 'softmax' of (rows, columns).
     """
 
     name: str
@@ -49,6 +49,10 @@ KERNELS = {
         *_convolutions("3x3 on 64 x 56x56x64 to 64", 64, 56, 64, 64, 1),
         KernelWork("LSTM 128 units, 128 x 100 x 32, both ways", "lstm", (128, 100, 32, 128)),
         KernelWork("LSTM 32 units, 128 x 100 x 32, both ways", "lstm", (128, 100, 32, 32)),
+        *[
+            KernelWork(f"Fourier's transform, {signals} x {places}", "fft", (signals, places))
+            for signals, places in ((64, 512), (8, 4096), (8, 4099), (1, 65536))
+        ],
         *[KernelWork(f"{kind} of 4 million", kind, (4000, 1000)) for kind in ("exp", "tanh", "log", "erf", "softmax")],
     )
 }

@@ -45,6 +45,11 @@ def program() -> tuple[Program, list[np.ndarray]]:
         x, kernel, recurrent, bias, slope = inputs = [Tensor(a.shape) for a in arrays]
         h, *_ = ops.lstm(x, kernel, recurrent, bias)
         return Program(inputs, reverse([h], [slope], [x, kernel, recurrent, bias], None)), arrays
+    if work.kind == "fft":
+        pairs = work.normal(*work.sizes, 2)
+        arrays = [np.ascontiguousarray(pairs[..., part]) for part in (0, 1)]
+        inputs = [Tensor(x.shape) for x in arrays]
+        return Program(inputs, list(ops.fft(tuple(inputs)))), arrays
     x = np.abs(work.normal(*work.sizes))
     return Program([given := Tensor(x.shape)], [getattr(ops, work.kind)(given)]), [x]
 

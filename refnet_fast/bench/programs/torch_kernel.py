@@ -36,6 +36,9 @@ def call(channels_last: bool):
         slope = torch.from_numpy(work.normal(batch, steps, units))
         wanted = [x, *layer.parameters()]
         return lambda: torch.autograd.grad(layer(x)[0], wanted, slope)
+    if work.kind == "fft":
+        pairs = torch.view_as_complex(torch.from_numpy(work.normal(*work.sizes, 2)))
+        return lambda: torch.fft.fft(pairs)
     x = torch.from_numpy(work.normal(*work.sizes)).abs()
     if work.kind == "softmax":
         return lambda: torch.softmax(x, -1)
