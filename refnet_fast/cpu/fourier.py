@@ -35,10 +35,8 @@ from refnet_fast.outcomes import scratch
 
 COLUMNS = 24  # that are transformed at a time; all, of fewer than 2 * COLUMNS: three vectors, so that rows lie in different places of the cache
 APART = 8  # numbers between rows, or parts: a cache holds few lines whose addresses are powers of 2 apart
-LEAST, LEAST_OF_CHIRP = (
-    5,
-    14,
-)  # places, and where the length has other factors: below, the sum as it stands takes no longer
+LEAST = 5  # places: below, the sum as it stands takes no longer
+LEAST_OF_CHIRP = 14  # the same where the length has other factors
 # Signals whose absolute values add up to more, or less, are multiplied by a power of 2 and the results divided by it: nothing between
 # overflows, or underflows by an amount that counts beside the roundings.
 LARGE, SMALL, BY = 2.0**900, 2.0**-900, 2.0**500
