@@ -63,6 +63,8 @@ def arithmetic(program, instruction):
     if name == "mul":
         known(words, "lo", "hi", "wide")
         return program.pure(instruction, [dtype] * 2, product(words, dtype))
+    if words == ["cc"]:
+        return carried(program, instruction)
     known(words)
     return program.pure(instruction, [dtype] * 2, np.add if name == "add" else np.subtract)
 
@@ -72,11 +74,59 @@ def multiply_add(program, instruction):
     _, *words, kind = instruction.words
     if is_float(kind):
         return floats.fused(program, instruction)
+    if "cc" in words:
+        return carried(program, instruction)
     known(words, "lo", "hi", "wide")
     dtype = kind_of(kind)
     times = product(words, dtype)
     added = doubled(dtype) if "wide" in words else dtype
     return program.pure(instruction, [dtype, dtype, added], lambda a, b, c: times(a, b) + c)
+
+
+@family("addc", "subc", "madc")
+def carried(program, instruction):
+    """Arithmetic that reads the carry (a name that ends in c) or leaves one (`.cc`): numbers longer than a register, part by part."""
+    name, *words, kind = instruction.words
+    reads_carry, base, leaves = name.endswith("c"), name.removesuffix("c"), "cc" in words
+    known(words, "cc", "lo", "hi")
+    dtype = kind_of(kind)
+    times = product(words, dtype) if base == "mad" else None
+    write = program.target(instruction.operands[0])
+    reads = [program.source(operand, dtype) for operand in instruction.operands[1:]]
+
+    def run(threads, chosen):
+        values = [read(threads, chosen) for read in reads]
+        a, b = (times(*values[:2]), values[2]) if base == "mad" else values
+        a, b = unsigned(a), unsigned(b)
+        carry = threads.carry[chosen].astype(a.dtype) if reads_carry else a.dtype.type(0)
+        if base == "sub":
+            found = a - b - carry
+            beyond = (a < b) | ((a == b) & (carry != 0))
+        else:
+            part = a + b
+            found = part + carry
+            beyond = (part < a) | (found < part)
+        write(threads, chosen, found.view(dtype))
+        if leaves:
+            threads.carry[chosen] = beyond
+
+    return Plain(run)
+
+
+@family("dp4a")
+def dot_of_bytes(program, instruction):
+    """The products of four pairs of bytes, and a number on top."""
+    _, first, second = instruction.words
+    kinds = [np.dtype(np.int8 if kind == "s32" else np.uint8) for kind in (first, second)]
+    result = np.dtype(np.uint32 if first == second == "u32" else np.int32)
+
+    def summed(a, b, c):
+        left, right = (
+            np.ascontiguousarray(x).view(kind).reshape(-1, 4).astype(np.int64) for x, kind in zip((a, b), kinds)
+        )
+        return ((left * right).sum(1) + c.astype(np.int64)).astype(result)
+
+    return program.pure(instruction, [kind_of(first), kind_of(second), result], summed)
 
 
 def quotient(a, b):

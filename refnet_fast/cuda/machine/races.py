@@ -2,7 +2,7 @@
 
 What is remembered of each byte is who wrote it last, and who has read it since. A barrier puts what the threads of a block did before it
 in front of what they do after it; a meeting of a warp (`bar.warp.sync`) does so for its lanes. Nothing orders different blocks. Atomic
-changes have an order among themselves. Two threads that write the same bits to the same place are let through.
+changes have an order among themselves. Who writes the bits that are there already disturbs no other writer.
 """
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from refnet_fast.cuda.machine.errors import MachineError
 
 NOBODY, SEVERAL = -1, -2
+ON_ITS_WAY = 2**31 - 1  # when something is written that a copy in the background brings: not before anything
 
 
 class Shadow:
@@ -36,6 +37,12 @@ class Of:
         self.memory = memory
 
 
+def bytes_of(values, which):
+    """The bytes that some threads store, a row for each."""
+    rows = np.stack([np.ascontiguousarray(value[which]) for value in values], 1)
+    return rows.view(np.uint8).reshape(len(rows), -1)
+
+
 class Races:
     """Looks at the accesses of Threads as they are made.
 
@@ -60,16 +67,16 @@ class Races:
         self.meetings[warps] += 1
 
     def places(self, name, addresses, size, numbers):
-        """Yields (Shadow, which of the accesses, their bytes' places there)."""
+        """Yields (Shadow, the memory itself, which of the accesses, their bytes' places in both)."""
         reach = np.arange(size)
         if name == "shared":
             start = addresses.astype(np.int64) + self.threads.shared.owner_of[numbers] * self.threads.shared.stride
-            yield self.shared, slice(None), start[:, None] + reach
+            yield self.shared, self.threads.shared.bytes, slice(None), start[:, None] + reach
             return
         for region, which in self.whole.memory.parts(addresses, size):
             shadow = self.whole.shadows[self.whole.memory.regions.index(region)]
             start = (addresses[which] - np.uint64(region.start)).astype(np.int64)
-            yield shadow, which, start[:, None] + reach
+            yield shadow, region.bytes[region.start - region.base :], which, start[:, None] + reach
 
     def columns(self, numbers, like):
         """Thread, warp, block, barriers and meetings of accesses, as wide as their bytes."""
@@ -79,10 +86,11 @@ class Races:
         return [np.broadcast_to(kind[:, None], like.shape) for kind in kinds]
 
     def read(self, name, addresses, size, numbers, atomic=False):
-        for shadow, which, places in self.places(name, addresses, size, numbers):
+        """Threads read so many bytes each."""
+        for shadow, _, which, places in self.places(name, addresses, size, numbers):
             thread, warp, block, barrier, meeting = self.columns(numbers[which], places)
             writer = shadow.writer[places]
-            wrong = (writer != NOBODY) & (writer != thread)
+            wrong = (writer != NOBODY) & ((writer != thread) | (shadow.wrote[places] == ON_ITS_WAY))
             if wrong.any():
                 wrong &= ~self.behind(
                     shadow.wrote[places], shadow.wrote_warp[places], writer, warp, block, barrier, meeting
@@ -100,24 +108,17 @@ class Races:
             reader = np.where(others, SEVERAL, thread)
             reader_warp = np.where(others & ~same_warp, SEVERAL, warp)
             reader_block = np.where(others & ~same_block, SEVERAL, block)
-            shadow.reader[places], shadow.reader_warp[places], shadow.reader_block[places] = (
-                reader,
-                reader_warp,
-                reader_block,
-            )
             shadow.read[places], shadow.read_warp[places] = barrier, meeting
-            # Of several threads that read a byte at once the last one has been noted.
-            for kept, own in (
-                (shadow.reader, reader),
-                (shadow.reader_warp, reader_warp),
-                (shadow.reader_block, reader_block),
-            ):
-                lost = kept[places] != own
+            kept = shadow.reader, shadow.reader_warp, shadow.reader_block
+            for names, own in zip(kept, (reader, reader_warp, reader_block)):
+                names[places] = own
+                lost = names[places] != own  # of several threads that read a byte at once the last one has been noted
                 if lost.any():
-                    kept[places[lost]] = SEVERAL
+                    names[places[lost]] = SEVERAL
 
     def wrote(self, name, addresses, size, numbers, atomic=False, values=None, background=False):
-        for shadow, which, places in self.places(name, addresses, size, numbers):
+        """Threads write so many bytes each: `values`, if they are known. In the background: from now on, until it is told again."""
+        for shadow, memory, which, places in self.places(name, addresses, size, numbers):
             thread, warp, block, barrier, meeting = self.columns(numbers[which], places)
             writer, reader = shadow.writer[places], shadow.reader[places]
             wrong = (writer != NOBODY) & (writer != thread)
@@ -126,6 +127,8 @@ class Races:
                     shadow.wrote[places], shadow.wrote_warp[places], writer, warp, block, barrier, meeting
                 )
                 wrong &= ~(shadow.wrote_atomic[places] & atomic)
+                if values is not None:
+                    wrong &= memory[places] != bytes_of(values, which)
                 self.refuse(wrong, numbers[which], name, "writes", "wrote", writer)
             wrong = (reader != NOBODY) & (reader != thread)
             if wrong.any():
@@ -133,6 +136,8 @@ class Races:
                 ordered = (block_before == block) & (shadow.read[places] < barrier)
                 ordered |= (shadow.reader_warp[places] == warp) & (shadow.read_warp[places] < meeting)
                 self.refuse(wrong & ~ordered, numbers[which], name, "writes", "read", reader)
+            if background:
+                barrier = meeting = ON_ITS_WAY
             shadow.writer[places], shadow.wrote[places], shadow.wrote_warp[places] = thread, barrier, meeting
             shadow.wrote_atomic[places] = atomic
             shadow.reader[places] = shadow.reader_warp[places] = shadow.reader_block[places] = NOBODY
@@ -143,11 +148,10 @@ class Races:
         """Several threads write one place at once: refused, unless they write the same."""
         lost = (shadow.writer[places] != thread).any(1)
         if values is not None:
-            bits = np.stack([np.ascontiguousarray(v[which]) for v in values], 1).view(np.uint8)
-            bits = bits.reshape(len(places), -1)
+            found = bytes_of(values, which)
             last: dict = {}
-            for row, found in zip(places, bits):
-                for place, byte in zip(row.tolist(), found.tolist()):
+            for row, bits in zip(places, found):
+                for place, byte in zip(row.tolist(), bits.tolist()):
                     last.setdefault(place, set()).add(byte)
             lost &= np.array([any(len(last[place]) > 1 for place in row) for row in places.tolist()])
         self.refuse(lost[:, None], numbers[which], name, "writes", "writes", shadow.writer[places])

@@ -42,7 +42,7 @@ class Threads:
             np.zeros(self.count, bool) if width == 0 else np.full(self.count, UNWRITTEN[width], BITS[width])
             for width in program.widths
         ]
-        self.specials = {}
+        self.specials, self.carry = {}, np.zeros(self.count, bool)
         self.shared = Space("shared", program.variables("shared"), self.block_of)
         self.local = Space("local", program.variables("local"), number)
         self.inner = Space("param", program.variables("param"), number)  # of calls

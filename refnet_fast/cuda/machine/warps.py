@@ -132,7 +132,7 @@ def reduced(program, instruction):
         numbers = threads.indices(chosen)
         warps, values = threads.warp_of[numbers], np.broadcast_to(read(threads, chosen), numbers.shape)
         begins = np.flatnonzero(np.diff(warps, prepend=-1))
-        found = REDUCED[name].reduceat(values, begins)
+        found = REDUCED[name].reduceat(values, begins, dtype=dtype)
         write(threads, chosen, np.repeat(found, np.diff(begins, append=len(numbers))))
 
     return Meeting(run, members)
