@@ -1,5 +1,5 @@
-"""A driver without a device: Numba compiles, links and launches as it does for an sm_90, device memory is the host's. No kernel runs, or
-each runs on the machine for PTX (refnet_fast/cuda/machine) when it is launched, or when a graph is that holds it.
+"""A driver without a device: Numba compiles, links and launches as it does for an sm_90, device memory is the host's. No kernel runs, but
+where a test asks for it: then each runs on the machine for PTX (refnet_fast/cuda/machine), when it or a graph that holds it is launched.
 
 What it holds the engine to is all that stands between Python and a kernel, and that the simulator does not have: the types that Numba
 finds for the arguments, the machine code that its linker makes of a kernel, the words that a launch passes, streams, events, graphs.
@@ -28,6 +28,7 @@ class FakeDriver:
         blocks: {address: (size, the bytes)} of device memory that is taken.
         capturing: the stream that is being captured, None outside.
         types: Numba's types of the arguments of the launch that is under way.
+        runs: whether kernels run, on the machine for PTX.
         races: whether the machine looks for races.
         captured: launches of the graph that is being captured: (name, details), and what runs it.
         done: what was called, in order: (name, details).
@@ -36,7 +37,7 @@ class FakeDriver:
     def __init__(self):
         self.blocks, self.capturing, self.captured, self.done = {}, None, [], []
         self.graphs, self.streams, self.events, self.next = {}, {1000: "default"}, {}, 5000
-        self.pinned, self.types, self.races = {}, (), True
+        self.pinned, self.types, self.runs, self.races = {}, (), False, True
         self.is_initialized, self.initialization_error, self.is_available, self.devices = True, None, True, {}
 
     def __getattr__(self, name):
@@ -204,7 +205,8 @@ class FakeDriver:
         self.known(stream)
         self.note("graph", *(entry for entry, _ in self.graphs[int(graph)]))
         for _, run in self.graphs[int(graph)]:
-            run()
+            if run:
+                run()
         return ()
 
     # ---- contexts
@@ -249,12 +251,11 @@ def bounds_of(kinds, arguments):
     return found
 
 
-def install(patch, runs=False):
+def install(patch):
     """Puts the FakeDriver in the place of NVIDIA's; gives it.
 
     Args:
         patch: pytest's monkeypatch.
-        runs: whether kernels run, on the machine for PTX.
     """
     from cuda.core._kernel_arg_handler import ParamHolder
     from numba import cuda
@@ -297,12 +298,13 @@ def install(patch, runs=False):
         assert threads <= int(most), f"{threads} threads of a block, of a kernel compiled for {most}"
         parameters = text.partition(".entry")[2].partition("{")[0].count(".param")
         assert parameters == len(arguments), f"{len(arguments)} arguments for {parameters} parameters"
-        entry, run = ("launch", kernel.name), fake.work(text, shape, arguments) if runs else lambda: None
+        entry, run = ("launch", kernel.name), fake.work(text, shape, arguments) if fake.runs else None
         if fake.capturing == int(stream.handle):
             fake.captured.append((entry, run))
         else:
             fake.note(*entry)
-            run()
+            if run:
+                run()
 
     def typed(kernel, *arguments, **options):
         fake.types = kernel.argument_types
