@@ -6,8 +6,8 @@ from refnet_fast.cuda.machine import floats, rounding
 from refnet_fast.cuda.machine.errors import MachineError
 from refnet_fast.cuda.machine.kinds import BITS, kind_of
 from refnet_fast.cuda.machine.memory import WINDOWS
+from refnet_fast.cuda.machine.operands import Several
 from refnet_fast.cuda.machine.program import Plain, family
-from refnet_fast.cuda.machine.reading import Several
 
 WHOLE = {"rni": np.rint, "rzi": np.trunc, "rmi": np.floor, "rpi": np.ceil}
 

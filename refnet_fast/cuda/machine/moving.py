@@ -5,8 +5,8 @@ import numpy as np
 from refnet_fast.cuda.machine.errors import MachineError
 from refnet_fast.cuda.machine.integers import known
 from refnet_fast.cuda.machine.kinds import BITS, kind_of
+from refnet_fast.cuda.machine.operands import Number
 from refnet_fast.cuda.machine.program import Plain, family, parts_of
-from refnet_fast.cuda.machine.reading import Number
 
 SPACES = ("global", "shared", "local", "param", "const")
 # What says how caches and other threads see an access: nothing that an order of instructions one by one could show.

@@ -7,7 +7,8 @@ import numpy as np
 from refnet_fast.cuda.machine import kinds
 from refnet_fast.cuda.machine.errors import MachineError
 from refnet_fast.cuda.machine.memory import WINDOWS
-from refnet_fast.cuda.machine.reading import Number, Register, Several, Symbol, read
+from refnet_fast.cuda.machine.operands import Number, Register, Several, Symbol
+from refnet_fast.cuda.machine.reading import read
 
 FAMILIES: dict = {}  # first word of an instruction -> function(program, instruction) that makes a step of it
 

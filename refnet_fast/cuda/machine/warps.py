@@ -11,8 +11,8 @@ from refnet_fast.cuda.machine.errors import MachineError
 from refnet_fast.cuda.machine.integers import known
 from refnet_fast.cuda.machine.kinds import kind_of
 from refnet_fast.cuda.machine.moving import places
+from refnet_fast.cuda.machine.operands import Number
 from refnet_fast.cuda.machine.program import Meeting, Plain, family, parts_of
-from refnet_fast.cuda.machine.reading import Number
 
 EVERY = Number("-1")  # all lanes
 
