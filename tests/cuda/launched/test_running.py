@@ -10,6 +10,7 @@ import pytest
 
 import refnet_fast
 from refnet import layers, mixed_precision
+from refnet.definition import Op
 from refnet.engine import use_engine
 from refnet.models import Sequential
 from refnet.testing import hold
@@ -172,3 +173,39 @@ def test_a_kernel_that_leaves_its_arrays_is_refused(driver, engine):
 def test_a_number_that_a_check_refuses_is_named(engine):
     with use_engine(engine), pytest.raises(refnet_fast.errors.DataError, match="7"):
         refnet_fast.ops.take(np.zeros((5, 2), "float32"), np.array([1, 7, 2]), axis=0)
+
+
+def without(ready, number):
+    """A Program's steps, with nothing done by one of them."""
+    from refnet_fast.cuda.machine.program import Plain
+
+    steps = list(ready.steps)
+    steps[number] = Plain(lambda threads, chosen: None)
+    return steps
+
+
+@pytest.mark.parametrize("name", ["matmul_tiled", "transpose_tiles", "argsort_lanes", "sum_of_columns"])
+def test_every_barrier_of_a_kernel_is_missed_where_it_is_taken_away(engine, name, monkeypatch):
+    """By a race, whatever the values are; so is every wait for copies."""
+    from refnet_fast.cuda.machine import running
+    from refnet_fast.cuda.machine.program import program
+
+    launch, taken = running.launch, []
+
+    def launched(text, *arguments, **options):
+        ready = program(text)
+        waits = [("bar", "sync"), ("cp", "async", "wait_group")]
+        for number, instruction in enumerate(ready.kernel.instructions):
+            if any(instruction.words[: len(wait)] == wait for wait in waits):
+                with monkeypatch.context() as patch:
+                    patch.setattr(ready, "steps", without(ready, number))
+                    with pytest.raises(MachineError, match="a race: "):
+                        launch(text, *arguments, **options)
+                taken.append(instruction.text)
+        launch(text, *arguments, **options)
+
+    monkeypatch.setattr(running, "launch", launched)
+    call = calls.TINY[name]
+    arrays = calls.arrays(call)
+    results = engine.compute(Op.named[call.op], arrays, call.attributes)
+    assert taken and hold(Op.named[call.op], engine, arrays, call.attributes, results) <= 1
