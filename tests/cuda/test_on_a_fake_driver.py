@@ -19,6 +19,6 @@ def test_on_a_fake_driver():
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-n0", "-p", "no:cacheprovider", "tests/cuda/launched"]
     environment = {**os.environ, "REFNET_FAKE_DRIVER": "1"}
     root = Path(__file__).parents[2]
-    limit = 7200 if os.environ.get("REFNET_PROFILE") == "deep" else 600
+    limit = 7200 if os.environ.get("REFNET_PROFILE") == "deep" else 900
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=limit)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]

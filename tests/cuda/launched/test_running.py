@@ -33,7 +33,7 @@ SOME = {
     ),
     *("softmax_rows", "log_softmax_gradient_columns", "argmax_of_rows", "layer_normalization_rows", "transpose_tiles"),
     *("batch_normalization_training_channels", "argsort_lanes", "take_x_gradient_sorted", "permutation_in_rounds"),
-    *("dropout_mask_runs", "max_pool2d_inputs_gradient_runs", "spread_runs"),
+    *("dropout_mask_runs", "conv2d_short", "spread_runs"),
 }
 
 
@@ -66,7 +66,7 @@ def test_a_tuned_kernel_is_certified(driver, engine, name):
     assert [n for n, _ in driver.done].count("launch") >= 1
 
 
-DERIVED = ["where", "sin", "power", "floor_divide", "cumsum", "adam_update", "cast_to_integer", "random_normal", "qr"]
+DERIVED = ["where", "sin", "power", "floor_divide", "cumsum", "adam_update", "cast_to_integer", "random_normal"]
 
 
 @pytest.mark.parametrize("name", [name for name in primitives() if DEEP or name in DERIVED])
@@ -121,7 +121,8 @@ def test_a_step_of_an_optimizer_holds_what_it_may_answer(engine, optimizer):
             assert 0 < hold_step(model, rng.standard_normal((2, 4)).astype("float32"), rng.random((2, 3))) <= 1
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16"] + DEEP * ["mixed_float16"])
+@pytest.mark.skipif(not DEEP, reason="with REFNET_PROFILE=deep: products of 16 bits are certified above")
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_steps_in_mixed_precision(engine, policy):
     """Weights are cast, products are of 16 bits; nothing is compared, as rounding would decide it."""
     before = mixed_precision.dtype_policy()
