@@ -45,12 +45,8 @@ def to_tf32(values):
     return np.where(np.isfinite(values), bits + np.uint32(0x1000) & np.uint32(0xFFFFE000), bits)
 
 
-def narrowed(values, dtype):
-    """Integers that are cut to a type, or widened to it by their own sign."""
-    return values.astype(dtype)
-
-
 def clipped(values, dtype):
+    """Integers as a type; those beyond its range become its ends."""
     ends = np.iinfo(dtype)
     low, high = max(int(np.iinfo(values.dtype).min), ends.min), min(int(np.iinfo(values.dtype).max), ends.max)
     return np.clip(values, low, high).astype(dtype)
@@ -71,8 +67,8 @@ def converted(program, instruction):
     target, source = kind_of(to), kind_of(of)
     from_float, into_float = of.startswith(("f", "bf")), to.startswith(("f", "bf"))
     read = (lambda a: floats.widened(a)) if of == "bf16" else (lambda a: a)
-    if not from_float and not into_float:
-        compute = (lambda a: clipped(a, target)) if "sat" in words else (lambda a: narrowed(a, target))
+    if not from_float and not into_float:  # cut to the type, or widened by the sign of the one that is left
+        compute = (lambda a: clipped(a, target)) if "sat" in words else (lambda a: a.astype(target))
         return program.pure(instruction, [source], compute)
     if not into_float:
         if len(whole) != 1:

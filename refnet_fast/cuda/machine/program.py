@@ -6,7 +6,6 @@ import numpy as np
 
 from refnet_fast.cuda.machine import kinds
 from refnet_fast.cuda.machine.errors import MachineError
-from refnet_fast.cuda.machine.memory import WINDOWS
 from refnet_fast.cuda.machine.operands import Number, Register, Several, Symbol
 from refnet_fast.cuda.machine.reading import read
 
@@ -170,11 +169,6 @@ class Program:
 def parts_of(operand):
     """The operands in braces, or the one that there is."""
     return operand.parts if isinstance(operand, Several) else (operand,)
-
-
-def generic(space, addresses):
-    """Addresses of a space as generic ones."""
-    return addresses + np.uint64(WINDOWS.get(space, 0))
 
 
 @functools.cache
