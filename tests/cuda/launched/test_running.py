@@ -12,7 +12,7 @@ import refnet_fast
 from refnet import layers, mixed_precision
 from refnet.definition import Op
 from refnet.engine import use_engine
-from refnet.models import Sequential
+from refnet.models import Model, Sequential
 from refnet.testing import hold
 from refnet.testing.draw import Seeded
 from refnet.testing.strategies import case, primitives
@@ -113,12 +113,43 @@ def test_steps_of_training_hold_what_they_may_answer(driver, engine, make):
     assert graphs.count(max(graphs)) == 2 and max(graphs) > 5
 
 
-@pytest.mark.parametrize("optimizer", ["adam"] + DEEP * ["rmsprop", "adamw", "lamb"])
-def test_a_step_of_an_optimizer_holds_what_it_may_answer(engine, optimizer):
-    model, rng = made(engine, perceptron, optimizer), np.random.default_rng(6)
+def transformer():
+    x = layers.Input((4, 6))
+    h = layers.LayerNormalization()(layers.Add()([x, layers.MultiHeadAttention(2, 3)(x, x)]))
+    h = layers.Add()([h, layers.Dense(6)(layers.Dense(8, activation="gelu")(h))])
+    return Model(x, layers.Dense(3)(layers.GlobalAveragePooling1D()(h)))
+
+
+def separable():
+    parts = layers.SeparableConv2D(4, 3, padding="same", activation="swish"), layers.BatchNormalization()
+    parts += layers.AveragePooling2D(2), layers.DepthwiseConv2D(3, padding="same"), layers.Activation("tanh")
+    parts += layers.UpSampling2D(2, interpolation="bilinear"), layers.Flatten(), layers.Dense(3)
+    return Sequential([layers.Input((6, 6, 3)), *parts])
+
+
+def recurrent():
+    both = layers.Bidirectional(layers.GRU(3, return_sequences=True))
+    return Sequential([layers.Input((3, 4)), both, layers.LSTM(3), layers.Dense(3)])
+
+
+def grouped():
+    parts = layers.Conv2D(8, 3, groups=2, padding="same"), layers.GroupNormalization(2), layers.Activation("softplus")
+    parts += layers.Conv2DTranspose(3, 3, strides=2, padding="same"), layers.GlobalAveragePooling2D()
+    return Sequential([layers.Input((5, 5, 4)), *parts, layers.Dense(3)])
+
+
+NETS = [(make, "adam") for make in (convnet, transformer, separable, recurrent, grouped)]
+OPTIMIZERS = [(perceptron, optimizer) for optimizer in ("rmsprop", "adamw", "lamb")]
+
+
+@pytest.mark.parametrize("make, optimizer", [(perceptron, "adam"), *(NETS + OPTIMIZERS if DEEP else [])])
+def test_a_step_of_a_net_holds_what_it_may_answer(engine, make, optimizer):
+    """Layers that share the units of a plan: products with what follows them, normalization, attention, recurrence."""
+    model, rng = made(engine, make, optimizer), np.random.default_rng(6)
     with use_engine(engine):
         for _ in range(2):
-            assert 0 < hold_step(model, rng.standard_normal((2, 4)).astype("float32"), rng.random((2, 3))) <= 1
+            x = rng.standard_normal((2, *model.input_shape[1:])).astype("float32")
+            assert 0 < hold_step(model, x, rng.random((2, 3))) <= 1
 
 
 @pytest.mark.skipif(not DEEP, reason="with REFNET_PROFILE=deep: products of 16 bits are certified above")
