@@ -253,7 +253,10 @@ def test_the_readme_of_refnet_names_every_file(folder):
     assert sorted(name for name in files - named if "__" not in name) == []
 
 
-@pytest.mark.parametrize(("readme", "folder"), [("refnet_fast", ""), ("refnet_fast", "cpu/"), ("refnet_fast/cuda", "")])
+@pytest.mark.parametrize(
+    ("readme", "folder"),
+    [("refnet_fast", ""), ("refnet_fast", "cpu/"), ("refnet_fast/cuda", ""), ("refnet_fast/cuda", "machine/")],
+)
 def test_the_readmes_of_refnet_fast_name_every_file(readme, folder):
     """Files of kernels that have the name of a file of definitions are not named one by one."""
     text = (ROOT / readme / "README.md").read_text()

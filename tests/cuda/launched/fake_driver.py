@@ -1,4 +1,5 @@
-"""A driver without a device: Numba compiles, links and launches as it does for an sm_90, device memory is the host's, and no kernel runs.
+"""A driver without a device: Numba compiles, links and launches as it does for an sm_90, device memory is the host's. No kernel runs, but
+where a test asks for it: then each runs on the machine for PTX (refnet_fast/cuda/machine), when it or a graph that holds it is launched.
 
 What it holds the engine to is all that stands between Python and a kernel, and that the simulator does not have: the types that Numba
 finds for the arguments, the machine code that its linker makes of a kernel, the words that a launch passes, streams, events, graphs.
@@ -26,14 +27,17 @@ class FakeDriver:
     Attributes:
         blocks: {address: (size, the bytes)} of device memory that is taken.
         capturing: the stream that is being captured, None outside.
-        captured: launches of the graph that is being captured.
+        types: Numba's types of the arguments of the launch that is under way.
+        runs: whether kernels run, on the machine for PTX.
+        races: whether the machine looks for races.
+        captured: launches of the graph that is being captured: (name, details), and what runs it.
         done: what was called, in order: (name, details).
     """
 
     def __init__(self):
         self.blocks, self.capturing, self.captured, self.done = {}, None, [], []
         self.graphs, self.streams, self.events, self.next = {}, {1000: "default"}, {}, 5000
-        self.pinned = {}
+        self.pinned, self.types, self.runs, self.races = {}, (), False, True
         self.is_initialized, self.initialization_error, self.is_available, self.devices = True, None, True, {}
 
     def __getattr__(self, name):
@@ -52,6 +56,20 @@ class FakeDriver:
             if start <= address and address + size <= start + length:
                 return
         raise Refusal(f"{size} bytes at {address} lie in no block of the device")
+
+    # ---- kernels
+
+    def work(self, text, shape, arguments):
+        """What runs a kernel on the machine: it may touch the arrays that it is given, as far as they lie on the device, nothing else."""
+        from refnet_fast.cuda.machine.running import launch
+
+        regions = [
+            (max(low, start), min(high, start + size) - max(low, start))
+            for low, high in bounds_of(list(self.types), list(arguments))
+            for start, (size, _) in self.blocks.items()
+        ]
+        words = [bytes_of(argument) for argument in arguments]
+        return lambda: launch(text, shape.grid, shape.block, words, regions, races=self.races)
 
     # ---- memory
 
@@ -185,7 +203,10 @@ class FakeDriver:
 
     def cuGraphLaunch(self, graph, stream):
         self.known(stream)
-        self.note("graph", *self.graphs[int(graph)])
+        self.note("graph", *(entry for entry, _ in self.graphs[int(graph)]))
+        for _, run in self.graphs[int(graph)]:
+            if run:
+                run()
         return ()
 
     # ---- contexts
@@ -199,6 +220,35 @@ class FakeDevice:
 
     def get_primary_context(self):
         return self.context
+
+
+def bytes_of(argument):
+    """An argument's bytes, as cuda.core passes them to the driver."""
+    if isinstance(argument, bool):
+        return bytes([argument])
+    if isinstance(argument, ctypes._SimpleCData):
+        return bytes(argument)
+    return int(argument).to_bytes(8, "little", signed=int(argument) < 2**63)
+
+
+def bounds_of(kinds, arguments):
+    """[(first address, the one behind the last)] of the arrays among a kernel's arguments, which it takes from the lists."""
+    from numba.cuda import types as numba_types
+
+    found = []
+    for kind in kinds:
+        if isinstance(kind, numba_types.BaseTuple):
+            found += bounds_of(list(kind), arguments)
+        elif isinstance(kind, numba_types.Array):
+            _, _, size, itemsize, address, *rest = (int(a) for a in arguments[: 5 + 2 * kind.ndim])
+            steps = [(n - 1) * step for n, step in zip(rest[: kind.ndim], rest[kind.ndim :])]
+            if size:
+                low = address + sum(step for step in steps if step < 0)
+                found.append((low, address + sum(step for step in steps if step > 0) + itemsize))
+            del arguments[: 5 + 2 * kind.ndim]
+        else:
+            del arguments[:1]
+    return found
 
 
 def install(patch):
@@ -248,12 +298,20 @@ def install(patch):
         assert threads <= int(most), f"{threads} threads of a block, of a kernel compiled for {most}"
         parameters = text.partition(".entry")[2].partition("{")[0].count(".param")
         assert parameters == len(arguments), f"{len(arguments)} arguments for {parameters} parameters"
-        entry = ("launch", kernel.name)
+        entry, run = ("launch", kernel.name), fake.work(text, shape, arguments) if fake.runs else None
         if fake.capturing == int(stream.handle):
-            fake.captured.append(entry)
+            fake.captured.append((entry, run))
         else:
             fake.note(*entry)
+            if run:
+                run()
 
+    def typed(kernel, *arguments, **options):
+        fake.types = kernel.argument_types
+        return started(kernel, *arguments, **options)
+
+    started = dispatcher._Kernel.launch
+    patch.setattr(dispatcher._Kernel, "launch", typed)
     patch.setattr(codegen.CUDACodeLibrary, "get_cufunc", get_cufunc)
     patch.setattr(dispatcher, "launch", launch)
     return fake
