@@ -54,6 +54,7 @@ class Adaptable(Layer):
 
     _adapted = "kernel"  # which of the weights it is
     lora_enabled = False
+    normalized_by: str | None = None  # the name of the SpectralNormalization that keeps the kernel in order, if there is one
 
     def __init__(self, lora_rank: int | None = None, lora_alpha: float | None = None, **more: Any):
         super().__init__(**more)
@@ -109,10 +110,18 @@ class Adaptable(Layer):
             raise ArgumentError(
                 f"{self.name}.enable_lora: it has an adapter, of rank {self.lora_rank}; it can have one."
             )
+        self._refuse_if_normalized("enable_lora")
         rank = whole(self.name, "rank", rank, 1)
         alpha = self._checked_alpha(lora_alpha, rank)
         self._add_adapter(rank, alpha, initializers.get(a_initializer), initializers.get(b_initializer))
         self._note_change()
+
+    def _refuse_if_normalized(self, wish: str) -> None:
+        if self.normalized_by is not None:
+            raise ArgumentError(
+                f"{self.name}.{wish}: {self.normalized_by} divides its {self._adapted} by the largest singular value, which has to be a "
+                "weight of floats then. Leave one of the two out."
+            )
 
     def _build_adapter(self) -> None:
         """The last step of `build`: the adapter of a layer that was made with a lora_rank."""

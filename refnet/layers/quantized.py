@@ -122,6 +122,7 @@ class Quantizable(Adaptable):
             raise ArgumentError(
                 f"{self.name}.quantize: {type(self).__name__} keeps its table in floats; Embedding need not."
             )
+        self._refuse_if_normalized("quantize")
         if type_check and not self.quantizes:
             raise ArgumentError(
                 f"{self.name}.quantize: {type(self).__name__} is a subclass, which may compute something else. Give type_check=False if "

@@ -47,6 +47,7 @@ class Quantizing(WithGraph):
         inner = [x for x in self._flatten_layers() if x is not self and len(x._flatten_layers()) == 1]
         wanted = [layer for layer in inner if layer.weights and _named(layer, filters)]
         able = [layer for layer in wanted if isinstance(layer, Quantizable) and layer.takes_integers]
+        able = [layer for layer in able if layer.normalized_by is None]
         chosen = [layer for layer in able if layer.quantizes or not type_check]
         found = [layer.integers_with(config, type_check) for layer in chosen]
         for layer, (value, scale) in zip(chosen, found):
