@@ -54,7 +54,9 @@ class Adaptable(Layer):
 
     _adapted = "kernel"  # which of the weights it is
     lora_enabled = False
-    normalized_by: str | None = None  # the name of the SpectralNormalization that keeps the kernel in order, if there is one
+    normalized_by: str | None = (
+        None  # the name of the SpectralNormalization that keeps the kernel in order, if there is one
+    )
 
     def __init__(self, lora_rank: int | None = None, lora_alpha: float | None = None, **more: Any):
         super().__init__(**more)
