@@ -216,6 +216,20 @@ def test_what_a_step_must_give() -> None:
         model.evaluate(X, Y, verbose=0)
 
 
+@pytest.mark.parametrize("eagerly", [False, True])
+@pytest.mark.parametrize("words, given", [("it gave None", None), ("it gave shape .*, 2.. Reduce it: ops.mean", True)])
+def test_a_loss_of_ones_own_is_one_number(words: str, given: Any, eagerly: bool) -> None:
+    class Wrong(Model):
+        def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None) -> Any:
+            return given and ops.square(y - y_pred)
+
+    model = layers_of(Wrong)
+    model.compile("sgd", run_eagerly=eagerly)
+    for use in (model.fit, model.evaluate):
+        with pytest.raises(ArgumentError, match=f"{model.name}.compute_loss must give .*one number; {words}"):
+            use(X, Y, verbose=0)
+
+
 def variational(eagerly: bool) -> Any:
     """A layer that closes over tensors of the model, an inner model, dropout and draws, and a loss of its own."""
     utils.set_random_seed(1)
