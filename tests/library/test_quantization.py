@@ -331,8 +331,9 @@ def test_filters(filters: Any, chosen: list[str]) -> None:
     model = network()
     model.quantize("int8", filters=filters)
     assert sorted(x.name for x in model._flatten_layers() if x.quantization_mode) == sorted(chosen)
-    with pytest.raises(ArgumentError, match="quantize: filters is a pattern of layers' names, a list of patterns"):
-        network().quantize("int8", filters=3)
+    for wrong in (3, "[", ["d1", 3]):
+        with pytest.raises(ArgumentError, match="quantize: filters is a pattern of layers' names, a list of patterns"):
+            network().quantize("int8", filters=wrong)
 
 
 def test_a_kernel_that_is_normalized_stays_as_it_is() -> None:
