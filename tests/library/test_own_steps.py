@@ -230,6 +230,31 @@ def test_a_loss_of_ones_own_is_one_number(words: str, given: Any, eagerly: bool)
             use(X, Y, verbose=0)
 
 
+@pytest.mark.parametrize("value", [None, "text", {"inner": 1.0}])
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_what_a_step_shows_is_a_number(value: Any, eagerly: bool) -> None:
+    class Wrong(Model):
+        def train_step(self, data: Any) -> Any:
+            return {"mine": value}
+
+    model = layers_of(Wrong)
+    model.compile("sgd", run_eagerly=eagerly)
+    with pytest.raises(
+        ArgumentError, match="train_step: the value 'mine' to show must be a number, a tensor or a metric"
+    ):
+        model.fit(X, Y, verbose=0)
+
+
+def test_nothing_is_no_loss() -> None:
+    class Wrong(Layer):
+        def call(self, inputs: Any) -> Any:
+            self.add_loss(None)
+            return inputs
+
+    with pytest.raises(ArgumentError, match="empty.add_loss takes a tensor or a number; got None"):
+        Wrong(name="empty")(Input((4,)))
+
+
 class Assigning(Model):
     """Its step assigns the batch's rows, or a part of them, to a kernel of shape (4, 2)."""
 
