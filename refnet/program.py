@@ -183,6 +183,9 @@ def specialize(program: Program, shapes: Sequence[Shape]) -> Concrete:
             new.update(zip(instruction.outputs, results))
     outputs = [new.get(y, y) for y in program.outputs]
     commits = {v: new.get(x, x) for v, x in program.commits.items()}
+    for variable, x in commits.items():
+        if None not in x.shape and x.shape != variable.shape:
+            raise variable.unfit(x.shape)
     instructions = _ordered([*outputs, *commits.values()], set(inputs), made)
     for instruction in instructions:
         for y in instruction.outputs:

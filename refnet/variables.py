@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from refnet import dtypes
-from refnet.annotations import Array, TensorLike
+from refnet.annotations import Array, Shape, TensorLike
 from refnet.arrays import as_array, no_numbers
 from refnet.errors import DtypeError, ShapeError
 from refnet.tensors import Constant, Tensor, handed_out
@@ -210,16 +210,24 @@ class Variable(Tensor):
         try:
             return np.broadcast_to(value, self.shape)
         except ValueError:
-            raise ShapeError(
-                f"{self.name} has shape {self.shape}; cannot be assigned a value of shape {value.shape}."
-            ) from None
+            raise self.unfit(value.shape) from None
+
+    def unfit(self, shape: Shape) -> ShapeError:
+        """What is raised for a value of a shape that cannot be assigned."""
+        return ShapeError(f"{self.name} has shape {self.shape}; cannot be assigned a value of shape {tuple(shape)}.")
 
     def _record(self, value: TensorLike) -> "Assignment":
+        from refnet import ops
+
         value = value if isinstance(value, Tensor) else Constant(value, self.stored_dtype)
         if value.dtype != self.stored_dtype:
-            from refnet import ops
-
             value = ops.cast(value, self.stored_dtype)
+        if value.shape != self.shape:
+            near = zip(reversed(value.shape), reversed(self.shape))
+            if len(value.shape) > len(self.shape) or any(a not in (None, 1, b) for a, b in near):
+                raise self.unfit(value.shape)
+            if None not in value.shape:  # else its shape is looked at when it is known
+                value = ops.broadcast_to(value, self.shape)
         record = Assignment(self, value, trace.guard, next(clock))
         trace.effect("assignments", record)
         return record

@@ -209,6 +209,8 @@ class Layer(Configured, Stateless, Answering, OldAttributes):
     def add_loss(self, loss: Any, inputs: Any = None) -> None:
         """Adds a tensor (or several), summed, to the loss of every model that holds this call. `inputs` is not read."""
         for value in flatten(loss):
+            if value is None:
+                raise ArgumentError(f"{self.name}.add_loss takes a tensor or a number; got None.")
             trace.effect("losses", (as_tensor(value), trace.guard))
 
     @property

@@ -54,6 +54,9 @@ class Adaptable(Layer):
 
     _adapted = "kernel"  # which of the weights it is
     lora_enabled = False
+    normalized_by: str | None = (
+        None  # the name of the SpectralNormalization that keeps the kernel in order, if there is one
+    )
 
     def __init__(self, lora_rank: int | None = None, lora_alpha: float | None = None, **more: Any):
         super().__init__(**more)
@@ -63,10 +66,10 @@ class Adaptable(Layer):
     def _checked_alpha(self, value: Any, rank: int | None) -> Any:
         if value is None:
             return rank
-        number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+        number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
         if not number or not math.isfinite(value):
             raise ArgumentError(f"{self.name}: lora_alpha is a number, or None for the rank; got {shown(value)}.")
-        return value
+        return value.item() if isinstance(value, np.generic) else value  # a config's numbers are Python's
 
     @property
     def _unadapted(self) -> Variable:
@@ -90,7 +93,8 @@ class Adaptable(Layer):
             lora_alpha: the product's factor, times the rank; the rank if None.
             a_initializer, b_initializer: how a and b start. b starts as zeros, so that the layer computes at first what it did.
         Raises:
-            ArgumentError: a layer that is not built, has an adapter or constrains its kernel; a rank below 1. Nothing is changed then.
+            ArgumentError: a layer that is not built, has an adapter or constrains its kernel; a rank below 1.
+            ShapeError: an initializer that gives another shape. Nothing is changed then.
         Source: Keras 3 `Dense.enable_lora`.
 
         >>> from refnet.layers import Dense
@@ -108,10 +112,18 @@ class Adaptable(Layer):
             raise ArgumentError(
                 f"{self.name}.enable_lora: it has an adapter, of rank {self.lora_rank}; it can have one."
             )
+        self._refuse_if_normalized("enable_lora")
         rank = whole(self.name, "rank", rank, 1)
         alpha = self._checked_alpha(lora_alpha, rank)
         self._add_adapter(rank, alpha, initializers.get(a_initializer), initializers.get(b_initializer))
         self._note_change()
+
+    def _refuse_if_normalized(self, wish: str) -> None:
+        if self.normalized_by is not None:
+            raise ArgumentError(
+                f"{self.name}.{wish}: {self.normalized_by} divides its {self._adapted} by the largest singular value, which has to be a "
+                "weight of floats then. Leave one of the two out."
+            )
 
     def _build_adapter(self) -> None:
         """The last step of `build`: the adapter of a layer that was made with a lora_rank."""
@@ -127,11 +139,17 @@ class Adaptable(Layer):
                 "the two out."
             )
         shapes = (*weight.shape[:-1], rank), (rank, weight.shape[-1])
-        for word, shape, start in zip("ab", shapes, (a_initializer, b_initializer)):
-            name = f"lora_{self._adapted}_{word}"
-            with registration.beside_file(f"{self.name}/{name}", math.prod(shape)):
-                made = self.add_weight(shape, start, dtype="float32", regularizer=penalty, name=name)
-            setattr(self, name, made)
+        names, before = [f"lora_{self._adapted}_{word}" for word in "ab"], list(self._own)
+        made = list[Variable]()
+        try:
+            for name, shape, start in zip(names, shapes, (a_initializer, b_initializer)):
+                with registration.beside_file(f"{self.name}/{name}", math.prod(shape)):
+                    made.append(self.add_weight(shape, start, dtype="float32", regularizer=penalty, name=name))
+        except BaseException:
+            self._own = before  # an initializer refused: one matrix alone is no adapter
+            raise
+        for name, variable in zip(names, made):
+            setattr(self, name, variable)
         weight.trainable = False
         self.lora_enabled = True
         self.lora_rank, self.lora_alpha = rank, alpha

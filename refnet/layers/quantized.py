@@ -117,11 +117,15 @@ class Quantizable(Adaptable):
         if not self.built:
             raise ArgumentError(f"{self.name}.quantize: it is not built yet: call it once, or build(input_shape).")
         if self.quantization_mode is not None:
-            raise ArgumentError(f"{self.name}.quantize: it is quantized already, as {self.dtype_policy.name}.")
+            raise ArgumentError(
+                f"{self.name}.quantize: it is quantized already, as {self.dtype_policy.name}. A model's quantize has `filters` to leave "
+                "it out."
+            )
         if not self.takes_integers:
             raise ArgumentError(
                 f"{self.name}.quantize: {type(self).__name__} keeps its table in floats; Embedding need not."
             )
+        self._refuse_if_normalized("quantize")
         if type_check and not self.quantizes:
             raise ArgumentError(
                 f"{self.name}.quantize: {type(self).__name__} is a subclass, which may compute something else. Give type_check=False if "

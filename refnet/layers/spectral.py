@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from refnet import initializers, ops
+from refnet import dtypes, initializers, ops
 from refnet.errors import ArgumentError
 from refnet.graph import Variable
 from refnet.layers.checks import whole
+from refnet.layers.lora import Adaptable
 from refnet.layers.wrappers import Wrapper
 
 MOST = 1000  # iterations: a few are enough, and a file may ask for any number of them
@@ -53,6 +54,12 @@ class SpectralNormalization(Wrapper):
                 f"{self.name} normalizes a kernel that is a weight; {self.layer.name} adds an adapter (LoRA) to its own. Leave one of "
                 "the two out."
             )
+        if not dtypes.is_floating(kernel.dtype):
+            raise ArgumentError(
+                f"{self.name} normalizes a kernel of floats; that of {self.layer.name} is {kernel.dtype}. Leave one of the two out."
+            )
+        if isinstance(self.layer, Adaptable):
+            self.layer.normalized_by = self.name
         self.kernel = kernel  # and so one of this layer's own weights too, as in Keras, in files and lists
         start = initializers.TruncatedNormal(stddev=0.02)
         self.vector_u = self.add_weight(

@@ -7,7 +7,7 @@ import numpy as np
 
 from refnet import dtypes, losses, metrics
 from refnet.annotations import Array, Shape
-from refnet.errors import ArgumentError, did_you_mean
+from refnet.errors import ArgumentError, did_you_mean, shown
 from refnet.graph import Tensor
 
 
@@ -29,6 +29,9 @@ class Compiled:
         wanted = per_output("loss", told["loss"], names, spread=True)
         self.losses: list[Any] = [loss if loss in losses.BY_SHAPES else losses.as_loss(loss) for loss in wanted]
         self.factors = per_output("loss_weights", told["loss_weights"], names, spread=False)
+        for name, factor in zip(names, self.factors):
+            if not (factor is None or isinstance(factor, (int, float)) or hasattr(factor, "shape")):
+                raise ArgumentError(f"compile: loss_weights holds numbers; for {name} it has {shown(factor)}.")
         several = sum(loss is not None for loss in self.losses) > 1
         self.loss_tracker = metrics.Mean("loss")
         self.loss_trackers = [

@@ -1,5 +1,6 @@
 """Model: a graph between inputs and outputs, or a subclass with a `call` of its own, that can be trained."""
 
+import inspect
 import json
 from typing import Any
 
@@ -272,7 +273,7 @@ class Model(Quantizing):
     # ---- configs
 
     def get_config(self) -> dict[str, Any]:
-        if self.graph is None or type(self) is not Model:
+        if self.graph is None or not _taken_whole(type(self)):
             return super().get_config()
         from refnet.models.config import graph_config
 
@@ -388,3 +389,10 @@ def _of_kind(x: Tensor, slot: Tensor) -> Tensor:
     if dtypes.is_floating(x.dtype) == dtypes.is_floating(slot.dtype):
         return x
     return with_mask(ops.cast(x, slot.dtype), x.mask)
+
+
+def _taken_whole(kind: Any) -> bool:
+    """Whether models of a class are made of their inputs and outputs, as `Model` itself, and of nothing else."""
+    first = kind.__init__
+    taken = [p.kind for p in inspect.signature(first).parameters.values()][1:]
+    return first is Model.__init__ or taken == [inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD]

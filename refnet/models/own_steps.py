@@ -9,7 +9,7 @@ import numpy as np
 from refnet import engine, metrics
 from refnet.annotations import Array
 from refnet.eager import Eager, known_tensor
-from refnet.errors import ArgumentError
+from refnet.errors import ArgumentError, shown
 from refnet.graph import Assignment, Mode, Tensor, Variable, as_tensor, trace
 from refnet.layers.base import Layer
 from refnet.models.batches import Batches
@@ -133,4 +133,9 @@ def call_step(model: "Stepping", kind: str, batches: Batches, slots: Sequence[Te
         result = method(data)
     if kind != "predict" and not isinstance(result, dict):
         raise ArgumentError(f"{model.name}.{kind}_step must give a dict of values to show; it gave {result!r}.")
+    for name, value in result.items() if kind != "predict" else ():
+        if not isinstance(value, (metrics.Metric, int, float)) and not hasattr(value, "shape"):
+            raise ArgumentError(
+                f"{model.name}.{kind}_step: the value {name!r} to show must be a number, a tensor or a metric; it is {shown(value)}."
+            )
     return result

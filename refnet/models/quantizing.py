@@ -37,16 +37,13 @@ class Quantizing(WithGraph):
         ['int8', 'int8']
         """
         config = quantizers.resolved(self.name, mode, config)
-        if filters is not None and not isinstance(filters, (str, list, tuple)) and not callable(filters):
-            raise ArgumentError(
-                f"{self.name}.quantize: filters is a pattern of layers' names, a list of patterns, or a function of a layer; got "
-                f"{shown(filters)}."
-            )
+        self._check_filters(filters)
         if not self.built:
             raise ArgumentError(f"{self.name}.quantize: it is not built yet: call it once, or build(input_shape).")
         inner = [x for x in self._flatten_layers() if x is not self and len(x._flatten_layers()) == 1]
         wanted = [layer for layer in inner if layer.weights and _named(layer, filters)]
         able = [layer for layer in wanted if isinstance(layer, Quantizable) and layer.takes_integers]
+        able = [layer for layer in able if layer.normalized_by is None]
         chosen = [layer for layer in able if layer.quantizes or not type_check]
         found = [layer.integers_with(config, type_check) for layer in chosen]
         for layer, (value, scale) in zip(chosen, found):
@@ -54,6 +51,19 @@ class Quantizing(WithGraph):
         rest = [layer.name for layer in wanted if layer not in chosen]
         if rest:
             warnings.warn(f"{self.name}.quantize: of {', '.join(rest)} the weights stay as they are.", stacklevel=2)
+
+    def _check_filters(self, filters: Any) -> None:
+        if filters is None or callable(filters):
+            return
+        try:
+            patterns = [filters] if isinstance(filters, str) else list(filters)
+            for pattern in patterns:
+                re.compile(pattern)
+        except (TypeError, re.error) as error:
+            raise ArgumentError(
+                f"{self.name}.quantize: filters is a pattern of layers' names, a list of patterns, or a function of a layer; got "
+                f"{shown(filters)}: {error}."
+            ) from None
 
 
 def _named(layer: Any, filters: Any) -> bool:

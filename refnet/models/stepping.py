@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from refnet import engine, ops, settings
-from refnet.errors import without_tape
+from refnet.errors import ArgumentError, without_tape
 from refnet.gradients import gradients
 from refnet.graph import Mode, Tensor, as_tensor, trace
 from refnet.layers.replaceable import Replaceable
@@ -68,8 +68,7 @@ class Stepping(Compilable):
         """
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         y_pred = self(x, **self._told_training("train"))
-        loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **self._told_loss("train"))
-        self._track(loss, x)
+        loss = self._loss_of_step("train", x, y, y_pred, sample_weight)
         variables = trained_variables(self._captured_layers())
         self.optimizer.updates_of_fit(variables, gradients(self.optimizer.scale_loss(loss), variables))
         return self.compute_metrics(x, y, y_pred, sample_weight)
@@ -78,8 +77,7 @@ class Stepping(Compilable):
         """One step of evaluation: see train_step."""
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         y_pred = self(x, **self._told_training("test"))
-        loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **self._told_loss("test"))
-        self._track(loss, x)
+        self._loss_of_step("test", x, y, y_pred, sample_weight)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def predict_step(self, data: Any) -> Any:
@@ -104,6 +102,19 @@ class Stepping(Compilable):
         terms, _ = loss_terms(compiled, targets, outputs, _one_for_each(targets, sample_weight), samples)
         terms += self._added_losses(x, outputs, training)
         return total_loss(terms, trained_variables(self._captured_layers()), minimised=training)
+
+    def _loss_of_step(self, kind: str, x: Any, y: Any, y_pred: Any, sample_weight: Any) -> Tensor:
+        """What `compute_loss` gives, which the metric "loss" gets too. Raises ArgumentError if it is not one number."""
+        found = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **self._told_loss(kind))
+        if found is None:
+            raise ArgumentError(f"{self.name}.compute_loss must give the loss of a batch, one number; it gave None.")
+        loss = as_tensor(found)
+        if loss.shape:
+            raise ArgumentError(
+                f"{self.name}.compute_loss must give one number; it gave shape {tuple(loss.shape)}. Reduce it: ops.mean(loss)."
+            )
+        self._track(loss, x)
+        return loss
 
     def _added_losses(self, x: Any, outputs: list[Tensor], training: bool) -> list[Tensor]:
         """What the layers on the way to the outputs added, and what `model.add_loss` was given.

@@ -40,7 +40,7 @@ def _checked(layer: Layer, name: Any, value: Any) -> Variable | Array:
     if isinstance(value, Variable):
         return value
     array = np.asarray(value)
-    if array.dtype.kind not in "biuf":
+    if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
         raise ArgumentError(
             f"{layer.name}.save_own_variables: {name!r} must be an array of numbers; got dtype {array.dtype}. "
             "What is no number goes into a file of save_assets, or into get_config."

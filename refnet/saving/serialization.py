@@ -119,7 +119,10 @@ def serialized(obj: Any, keep: bool = False) -> Any:
         return _object(obj, keep)
     if callable(obj) and hasattr(obj, "__name__"):
         return _function(obj, keep)
-    raise ArgumentError(f"{obj!r} cannot be saved: it has no get_config.")
+    raise ArgumentError(
+        f"{obj!r} cannot be saved: it has no get_config. A layer or model that takes such an argument says in a get_config and a "
+        "from_config of its own how it is made again."
+    )
 
 
 def _array(array: Array, keep: bool) -> Any:

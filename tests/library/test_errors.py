@@ -86,6 +86,7 @@ def test_x_and_y_of_different_lengths(classifier: Any, refuses: Any) -> None:
         (("sgd", "mse", None, ["acuracy"]), "unknown metric 'acuracy'. Did you mean 'accuracy'"),
         (("sgd", ["mse", "mae"]), "compile: loss has 2 entries; the model has 1 outputs (out)."),
         (("sgd", {"ot": "mse"}), "compile: loss names an output 'ot'. Did you mean 'out'?"),
+        (("sgd", ["mse"], ["1"]), "compile: loss_weights holds numbers; for out it has '1'."),
         ((3, "mse"), "optimizer: give a name, an object or a function; got 3."),
     ],
 )

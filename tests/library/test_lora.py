@@ -125,6 +125,25 @@ def test_what_is_refused_changes_nothing(words: str, use: Any) -> None:
     assert len(layer.weights) == before and (layer.lora_rank is None) == (before < 4)
 
 
+def test_initializers_that_refuse_leave_no_half_of_an_adapter() -> None:
+    layer = built(layers.Dense(2, name="narrow"))
+    with pytest.raises(
+        ShapeError, match="the initializer of the weight lora_kernel_b gave shape .1,.; .1, 2. was asked"
+    ):
+        layer.enable_lora(1, b_initializer=lambda shape, dtype=None: np.zeros(1))
+    assert short(layer.weights) == ["kernel", "bias"] and not hasattr(layer, "lora_kernel_a")
+    layer.enable_lora(1)
+    assert short(layer.weights) == ["kernel", "bias", "lora_kernel_a", "lora_kernel_b"]
+
+
+def test_a_factor_of_numpy_is_a_number() -> None:
+    layer = built(layers.Dense(2))
+    with pytest.raises(ArgumentError, match="lora_alpha is a number"):
+        layer.enable_lora(1, np.complex64(2))
+    layer.enable_lora(1, np.float32(2))
+    assert json.loads(json.dumps(layer.get_config()))["lora_alpha"] == 2
+
+
 def built(layer: Any) -> Any:
     layer.build((None, 3))
     return layer
@@ -367,6 +386,19 @@ def test_a_file_has_kernel_and_adapter_in_one(name: str, tmp_path: Any) -> None:
         np.testing.assert_array_equal(reader.get_weights()[0], KERNEL + 4 * A @ B)
     np.testing.assert_array_equal(other.layers[0].lora_kernel_a, first)
     assert not np.any(other.layers[0].lora_kernel_b.numpy()) and not np.any(model.layers[0].lora_kernel_b.numpy())
+
+
+@pytest.mark.parametrize("policy", ["float16", "bfloat16"])
+@pytest.mark.parametrize("name", ["m.keras", "m.weights.h5"])
+def test_a_kernel_of_16_bits_is_in_files_with_its_adapter(policy: str, name: str, tmp_path: Any) -> None:
+    pytest.importorskip("h5py")
+    model = Sequential([layers.Input((3,)), layers.Dense(2, dtype=policy, lora_rank=1, lora_alpha=4)])
+    model.set_weights([KERNEL, BIAS, A, B])
+    model.save(tmp_path / name) if name == "m.keras" else model.save_weights(tmp_path / name)
+    model.load_weights(tmp_path / name)
+    kernel = model.get_weights()[0]
+    assert kernel.dtype.name == policy
+    np.testing.assert_array_equal(kernel.astype("float32"), KERNEL + 4 * A @ B)
 
 
 def test_a_model_from_a_file_can_be_trained_on(tmp_path: Any) -> None:

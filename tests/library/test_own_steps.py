@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from refnet import callbacks, losses, metrics, ops, optimizers, random, utils, value_and_grad
-from refnet.errors import ArgumentError
+from refnet.errors import ArgumentError, ShapeError
 from refnet.graph import Tensor
 from refnet.layers import Dense, Dropout, Input, Lambda, Layer, concatenate
 from refnet.models import Model, Sequential
@@ -214,6 +214,86 @@ def test_what_a_step_must_give() -> None:
         model.fit(X, Y, verbose=0)
     with pytest.raises(ArgumentError, match="'rows' that a step shows has an open shape"):
         model.evaluate(X, Y, verbose=0)
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+@pytest.mark.parametrize("words, given", [("it gave None", None), ("it gave shape .*, 2.. Reduce it: ops.mean", True)])
+def test_a_loss_of_ones_own_is_one_number(words: str, given: Any, eagerly: bool) -> None:
+    class Wrong(Model):
+        def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None) -> Any:
+            return given and ops.square(y - y_pred)
+
+    model = layers_of(Wrong)
+    model.compile("sgd", run_eagerly=eagerly)
+    for use in (model.fit, model.evaluate):
+        with pytest.raises(ArgumentError, match=f"{model.name}.compute_loss must give .*one number; {words}"):
+            use(X, Y, verbose=0)
+
+
+@pytest.mark.parametrize("value", [None, "text", {"inner": 1.0}])
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_what_a_step_shows_is_a_number(value: Any, eagerly: bool) -> None:
+    class Wrong(Model):
+        def train_step(self, data: Any) -> Any:
+            return {"mine": value}
+
+    model = layers_of(Wrong)
+    model.compile("sgd", run_eagerly=eagerly)
+    with pytest.raises(
+        ArgumentError, match="train_step: the value 'mine' to show must be a number, a tensor or a metric"
+    ):
+        model.fit(X, Y, verbose=0)
+
+
+def test_nothing_is_no_loss() -> None:
+    class Wrong(Layer):
+        def call(self, inputs: Any) -> Any:
+            self.add_loss(None)
+            return inputs
+
+    with pytest.raises(ArgumentError, match="empty.add_loss takes a tensor or a number; got None"):
+        Wrong(name="empty")(Input((4,)))
+
+
+class Assigning(Model):
+    """Its step assigns the batch's rows, or a part of them, to a kernel of shape (4, 2)."""
+
+    def train_step(self, data: Any) -> Any:
+        self.trainable_variables[0].assign(self.part(data[0]))
+        return {"shown": 0.0}
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+@pytest.mark.parametrize(
+    "part",
+    [
+        lambda rows: rows[:, :2],  # known when a batch comes: too many
+        lambda rows: ops.reshape(rows, (-1, 2)),
+        lambda rows: ops.ones((5, 2)),
+        lambda rows: ops.ones((1, 4, 2)),
+        lambda rows: ops.ones((4,)),
+    ],
+)
+def test_what_does_not_fit_a_variable_is_not_assigned_to_it(part: Any, eagerly: bool) -> None:
+    a = Input((4,))
+    model = Assigning(a, Dense(2)(a))
+    model.part = part
+    model.compile("sgd", run_eagerly=eagerly)
+    before = model.get_weights()[0]
+    with pytest.raises(ShapeError, match="kernel has shape .4, 2.; cannot be assigned a value of shape"):
+        model.fit(X, Y, batch_size=10, verbose=0)
+    np.testing.assert_array_equal(model.get_weights()[0], before)
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+@pytest.mark.parametrize("value", [3.0, np.float32([[3]]), np.float32([3, 3]), np.float32([[3]] * 4)])
+def test_a_value_is_repeated_to_a_variables_shape_in_a_step_as_outside(value: Any, eagerly: bool) -> None:
+    a = Input((4,))
+    model = Assigning(a, Dense(2)(a))
+    model.part = lambda rows: ops.multiply(value, ops.cast(ops.shape(rows)[0] > 0, "float32"))
+    model.compile("sgd", run_eagerly=eagerly)
+    model.fit(X, Y, batch_size=10, verbose=0)
+    np.testing.assert_array_equal(model.get_weights()[0], np.full((4, 2), 3))
 
 
 def variational(eagerly: bool) -> Any:

@@ -331,8 +331,25 @@ def test_filters(filters: Any, chosen: list[str]) -> None:
     model = network()
     model.quantize("int8", filters=filters)
     assert sorted(x.name for x in model._flatten_layers() if x.quantization_mode) == sorted(chosen)
-    with pytest.raises(ArgumentError, match="quantize: filters is a pattern of layers' names, a list of patterns"):
-        network().quantize("int8", filters=3)
+    for wrong in (3, "[", ["d1", 3]):
+        with pytest.raises(ArgumentError, match="quantize: filters is a pattern of layers' names, a list of patterns"):
+            network().quantize("int8", filters=wrong)
+
+
+def test_a_kernel_that_is_normalized_stays_as_it_is() -> None:
+    inner = layers.Dense(2, name="inner")
+    model = Sequential([layers.Input((3,)), layers.SpectralNormalization(inner, name="norm"), layers.Dense(1)])
+    with pytest.warns(UserWarning, match="of inner the weights stay as they are"):
+        model.quantize("int8")
+    assert [layer.dtype for layer in (inner.kernel, model.layers[1].kernel)] == ["float32", "int8"]
+    for name, use in (("quantize", lambda: inner.quantize("int8")), ("enable_lora", lambda: inner.enable_lora(1))):
+        with pytest.raises(ArgumentError, match=f"inner.{name}: norm divides its kernel by the largest singular value"):
+            use()
+    assert short(model.layers[0].weights) == ["kernel", "vector_u", "bias"]
+    with pytest.raises(ArgumentError, match="norm normalizes a kernel of floats; that of whole is int8"):
+        layer = whole_dense()
+        layer.quantize("int8")
+        layers.SpectralNormalization(layer, name="norm")(X)
 
 
 def test_models_that_cannot_be_quantized_stay() -> None:

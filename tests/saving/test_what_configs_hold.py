@@ -169,3 +169,45 @@ def test_a_name_in_the_store_of_a_layer_is_one_word(tmp_path: Any) -> None:
     with pytest.raises(ArgumentError, match="a name in the store is a string without '/'; got 'a/b'"):
         model.save_weights(tmp_path / "model.weights.h5")
     assert not list(tmp_path.iterdir())
+
+
+class Stepping(Model):
+    """A step of one's own, and no constructor: made of inputs and outputs."""
+
+    def test_step(self, data: Any) -> Any:
+        return {"mine": ops.mean(self(data[0]))}
+
+
+class Handing(Stepping):
+    """The same with a constructor that hands everything on."""
+
+    def __init__(self, *args: Any, **more: Any):
+        super().__init__(*args, **more)
+
+
+@pytest.mark.parametrize("kind", [Stepping, Handing])
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_a_subclass_made_of_inputs_and_outputs_comes_back(kind: Any, ending: str, tmp_path: Any) -> None:
+    pytest.importorskip("h5py")
+    x, a = np.arange(20, dtype="float32").reshape(4, 5) / 10, Input((5,))
+    model = kind(a, Dense(2)(Dense(3)(a)), name="mine")
+    model.compile("sgd", "mse")
+    model.fit(x, x[:, :2], verbose=0)
+    model.save(tmp_path / f"m.{ending}")
+    read = load_model(tmp_path / f"m.{ending}", {kind.__name__: kind})
+    clone = clone_model(model)
+    clone.set_weights(model.get_weights())
+    for again in (read, clone):
+        assert type(again) is kind and again.name == "mine" and len(again.layers) == 3
+        np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+    assert list(read.evaluate(x, x[:, :2], return_dict=True, verbose=0)) == ["mine"]
+
+
+def test_a_subclass_that_takes_tensors_beside_others_says_what_it_needs(tmp_path: Any) -> None:
+    class Counted(Model):
+        def __init__(self, inputs: Any, outputs: Any, count: int = 1):
+            super().__init__(inputs, outputs)
+
+    a = Input((5,))
+    with pytest.raises(ArgumentError, match="takes such an argument says in a get_config and a from_config of its own"):
+        Counted(a, Dense(2)(a)).save(tmp_path / "m.keras")
