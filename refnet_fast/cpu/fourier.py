@@ -263,7 +263,7 @@ def as_defined(re, im, sign, y_re, y_im):
 def serves(call):
     n = call.form.inputs[0].shape[1]
     least = LEAST_OF_CHIRP if radices(n) is None else LEAST
-    return call.dtypes in ({"float32"}, {"float64"}) and n >= least
+    return call.dtypes in ({"float32"}, {"float64"}) and n >= least and call.attributes["count"] <= n
 
 
 def with_tables(call, inputs, outputs):
