@@ -74,7 +74,8 @@ class Failing:
     def emit(self, call, inputs, outputs):
         arguments = [*inputs, *outputs]
         imports = "from refnet_fast.outcomes import scratch\n"
-        return kernel_text(imports, arguments, ["for i in range(lo, hi):", f"    {self.line}"]), frame_of(arguments)
+        text = kernel_text(imports, arguments, ["for i in range(lo, hi):", f"    {self.line}"])
+        return text, frame_of(arguments), []
 
 
 @pytest.fixture(params=[1, 3])
